@@ -1,0 +1,50 @@
+# Everything a person or a machine runs. Needs Python 3.11 to 3.13 and make, nothing else.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PORT   ?= 8000
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+LOCK   := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-annotate \
+          --custom-compile-command "make lock" pyproject.toml
+
+.PHONY: help setup demo test lint lock clean
+
+help:
+	@echo "make demo    build the sample catalogue and serve it (PORT=$(PORT))"
+	@echo "make test    run every test"
+	@echo "make lint    ruff and mypy --strict"
+	@echo "make setup   the virtual environment alone ($(VENV))"
+	@echo "make lock    pin the newest dependencies again (needs uv)"
+	@echo "make clean   remove the virtual environment and caches; data stays"
+
+# A stamp is newer than what it was made from, so a second run installs nothing.
+$(VENV)/.installed: requirements.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11 to 3.13 is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --require-hashes -r requirements.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	$(PIP) --require-hashes -r requirements-dev.txt
+	@touch $@
+
+setup: $(VENV)/.installed
+
+demo: setup
+	$(BIN)/posterity demo --port $(PORT)
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock:
+	$(LOCK) --output-file requirements.txt
+	$(LOCK) --constraints requirements.txt --extra dev --output-file requirements-dev.txt
+
+clean:
+	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

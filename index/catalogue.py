@@ -1,0 +1,211 @@
+"""The movies: by id, by IMDb or TMDB id, by title as one types."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from index.errors import AmbiguousTitle, BadSnapshot, UnknownMovie
+from index.ids import Ids
+
+_ARTICLES = frozenset({"a", "an", "the"})
+_MAX_CANDIDATES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Movie:
+    """What is known of a movie besides ratings and looks."""
+
+    movie_id: int
+    title: str  # without the year; a trailing article stands in front: "The Godfather"
+    year: int | None = None
+    genres: tuple[str, ...] = ()  # empty where the data set lists none
+    imdb_id: str | None = None  # "tt0113277"
+    tmdb_id: int | None = None
+
+    def __str__(self) -> str:
+        """The title with its year: "Heat (1995)"."""
+        return self.title if self.year is None else f"{self.title} ({self.year})"
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which movies may come back. What is left out does not restrict."""
+
+    genres: tuple[str, ...] = ()  # all of them, in any case
+    year_from: int | None = None
+    year_to: int | None = None  # inclusive
+    exclude: tuple[int, ...] = ()  # movie ids
+
+    def __bool__(self) -> bool:
+        """Whether anything is restricted at all."""
+        return self != Where()
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All movies, rows by ascending id, with what ratings and posters say of each."""
+
+    movies: tuple[Movie, ...]
+    rating_counts: tuple[int, ...]
+    rating_means: tuple[float | None, ...]  # None where nobody rated the movie
+    posters: tuple[str | None, ...]  # file name in the poster folder; None where there is no usable poster
+    ids: Ids = field(init=False)
+    genres: tuple[str, ...] = field(init=False)  # every genre there is, sorted
+    _external: Mapping[str, int] = field(init=False)  # "imdb:tt0113277" -> row
+    _titles: tuple[str, ...] = field(init=False)  # normalised
+    _years: npt.NDArray[np.int64] = field(init=False)  # (n,) -1 where unknown
+
+    def __post_init__(self) -> None:
+        """Builds the look-ups once."""
+        derived: dict[str, Any] = {
+            "ids": Ids([movie.movie_id for movie in self.movies]),
+            "genres": tuple(sorted({genre for movie in self.movies for genre in movie.genres})),
+            "_external": _external_ids(self.movies),
+            "_titles": tuple(normalise(str(movie)) for movie in self.movies),
+            "_years": np.array([-1 if movie.year is None else movie.year for movie in self.movies], np.int64),
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
+
+    def __len__(self) -> int:
+        """How many movies there are."""
+        return len(self.movies)
+
+    def movie(self, movie_id: int) -> Movie:
+        """The movie of an id.
+
+        Raises:
+            UnknownMovie: there is none.
+        """
+        return self.movies[self.ids.row(movie_id)]
+
+    def search(self, text: str, limit: int = 10, offset: int = 0) -> list[Movie]:
+        """Movies whose title holds every word of ``text``, or words that begin like them.
+
+        Case, accents, punctuation and English articles do not matter; a year is a word. Exact titles come first,
+        then titles that begin with the text, then the most rated.
+        """
+        words = normalise(text).split()
+        if not words:
+            return []
+        joined = " ".join(words)
+        found = [row for row, title in enumerate(self._titles) if all(f" {word}" in title for word in words)]
+
+        def rank(row: int) -> tuple[bool, bool, int, int]:
+            title = self._titles[row].strip()
+            return (
+                joined not in (title, self._without_year(row)),
+                not title.startswith(joined),
+                -self.rating_counts[row],
+                row,
+            )
+
+        return [self.movies[row] for row in sorted(found, key=rank)[offset : offset + limit]]
+
+    def resolve(self, text: str) -> Movie:
+        """The one movie that a person means by an id, ``imdb:tt…``, ``tmdb:…`` or a title.
+
+        Raises:
+            UnknownMovie: nothing fits.
+            AmbiguousTitle: several movies fit; the error carries them.
+        """
+        text = text.strip()
+        scheme, _, rest = text.partition(":")
+        if scheme.lower() in {"imdb", "tmdb"}:
+            row = self._external.get(f"{scheme.lower()}:{rest.strip().lower()}")
+            if row is None:
+                raise UnknownMovie(f"no movie has the {scheme.upper()} id {rest.strip()!r}")
+            return self.movies[row]
+        if re.fullmatch(r"\d{1,18}", text) and int(text) in self.ids:
+            return self.movie(int(text))
+        return self._by_title(text)
+
+    def allowed(self, where: Where) -> npt.NDArray[np.bool_]:
+        """(n,) which rows ``where`` lets through."""
+        mask = np.ones(len(self), dtype=np.bool_)
+        if where.year_from is not None:
+            mask &= self._years >= where.year_from
+        if where.year_to is not None:
+            mask &= (self._years <= where.year_to) & (self._years >= 0)
+        if where.genres:
+            wanted = {genre.casefold() for genre in where.genres}
+            mask &= np.array([wanted <= {genre.casefold() for genre in movie.genres} for movie in self.movies])
+        excluded = self.ids.find(where.exclude)
+        mask[excluded[excluded >= 0]] = False
+        return mask
+
+    def to_json(self) -> dict[str, list[Any]]:
+        """The columns, ready for ``json.dumps``; ``from_json`` reads them back."""
+        fields = ("movie_id", "title", "year", "genres", "imdb_id", "tmdb_id")
+        return {name: [getattr(movie, name) for movie in self.movies] for name in fields} | {
+            "rating_count": list(self.rating_counts),
+            "rating_mean": list(self.rating_means),
+            "poster": list(self.posters),
+        }
+
+    @classmethod
+    def from_json(cls, columns: Mapping[str, Sequence[Any]]) -> Catalogue:
+        """The catalogue that ``to_json`` wrote.
+
+        Raises:
+            BadSnapshot: a column is missing or shorter than the others.
+        """
+        try:
+            movies = tuple(
+                Movie(movie_id, title, year, tuple(genres), imdb_id, tmdb_id)
+                for movie_id, title, year, genres, imdb_id, tmdb_id in zip(
+                    *(columns[c] for c in ("movie_id", "title", "year", "genres", "imdb_id", "tmdb_id")),
+                    strict=True,
+                )
+            )
+            return cls(
+                movies, tuple(columns["rating_count"]), tuple(columns["rating_mean"]), tuple(columns["poster"])
+            )
+        except (KeyError, ValueError) as error:
+            raise BadSnapshot(f"movies.json is not a catalogue ({error}): build the snapshot again") from error
+
+    def _without_year(self, row: int) -> str:
+        return normalise(self.movies[row].title).strip()
+
+    def _by_title(self, text: str) -> Movie:
+        found = self.search(text, limit=len(self))
+        if not found:
+            raise UnknownMovie(
+                f"no movie is called {text!r}; give an id, imdb:tt…, tmdb:… or words of a title"
+            )
+        wanted = normalise(text).strip()
+        exact = [m for m in found if wanted in (normalise(m.title).strip(), normalise(str(m)).strip())]
+        fits = exact or found
+        if len(fits) == 1:
+            return fits[0]
+        candidates = [(movie.movie_id, str(movie)) for movie in fits[:_MAX_CANDIDATES]]
+        more = f", and {len(fits) - len(candidates)} more" if len(fits) > len(candidates) else ""
+        listed = "; ".join(f"{movie_id} {title}" for movie_id, title in candidates)
+        raise AmbiguousTitle(f"{text!r} fits {len(fits)} movies, give an id: {listed}{more}", candidates)
+
+
+def normalise(title: str) -> str:
+    """The words of a title as they are compared: ``" heat 1995 "``, each word after one space."""
+    plain = unicodedata.normalize("NFKD", title).casefold().replace("&", " and ").replace("'", "")
+    plain = "".join(c for c in plain if not unicodedata.combining(c))
+    words = re.findall(r"\w+", plain)
+    kept = [word for word in words if word not in _ARTICLES] or words
+    return f" {' '.join(kept)} "
+
+
+def _external_ids(movies: Sequence[Movie]) -> dict[str, int]:
+    """IMDb and TMDB ids as they are asked for; the first movie wins where a data set gives one id twice."""
+    rows: dict[str, int] = {}
+    for row, movie in enumerate(movies):
+        if movie.imdb_id:
+            rows.setdefault(f"imdb:{movie.imdb_id.lower()}", row)
+        if movie.tmdb_id is not None:
+            rows.setdefault(f"tmdb:{movie.tmdb_id}", row)
+    return rows

@@ -1,0 +1,94 @@
+"""Every error that Posterity raises on purpose.
+
+PosterityError
+├── BadData            a data set, file or setting that cannot be used as given
+│   ├── BadImage       bytes that are not a usable picture
+│   │   └── ImageTooLarge
+│   └── BadWeights     a weights file that does not fit VGG16
+├── BadSnapshot        a snapshot that is missing, damaged or of another format version
+├── NotFound           something asked for by name that is not there
+│   ├── UnknownMovie
+│   ├── UnknownUser
+│   └── UnknownSnapshot
+├── AmbiguousTitle     a title that fits several movies
+├── WeightsUnavailable weights that could not be had; says how to give a file
+└── Busy               a queue is full; the same request may succeed later
+
+A message names the offending value and the remedy: it is shown to people as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = [
+    "AmbiguousTitle",
+    "BadData",
+    "BadImage",
+    "BadSnapshot",
+    "BadWeights",
+    "Busy",
+    "ImageTooLarge",
+    "NotFound",
+    "PosterityError",
+    "UnknownMovie",
+    "UnknownSnapshot",
+    "UnknownUser",
+    "WeightsUnavailable",
+]
+
+
+class PosterityError(Exception):
+    """The root: catch this to catch everything below."""
+
+
+class BadData(PosterityError):
+    """A data set, file or setting that cannot be used as given."""
+
+
+class BadImage(BadData):
+    """Bytes that are not a usable picture."""
+
+
+class ImageTooLarge(BadImage):
+    """A picture with more bytes or pixels than are allowed."""
+
+
+class BadWeights(BadData):
+    """A weights file that does not fit VGG16."""
+
+
+class BadSnapshot(PosterityError):
+    """A snapshot that is missing, damaged or of another format version."""
+
+
+class NotFound(PosterityError):
+    """Something asked for by name that is not there."""
+
+
+class UnknownMovie(NotFound):
+    """No such movie, or none in the space that was asked."""
+
+
+class UnknownUser(NotFound):
+    """No such user in the ratings that the snapshot was built from."""
+
+
+class UnknownSnapshot(NotFound):
+    """No such snapshot."""
+
+
+class AmbiguousTitle(PosterityError):
+    """A title that fits several movies; ``candidates`` are (movie_id, title) pairs."""
+
+    def __init__(self, message: str, candidates: Sequence[tuple[int, str]]) -> None:
+        super().__init__(message)
+        self.candidates = tuple(candidates)
+
+
+class WeightsUnavailable(PosterityError):
+    """Weights that could not be had; the message says how to give a file."""
+
+
+class Busy(PosterityError):
+    """A queue is full; the same request may succeed later."""

@@ -1,0 +1,59 @@
+"""The one owner of the mapping between the data set's ids and rows of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from index.errors import NotFound, UnknownMovie
+
+IntArray = npt.NDArray[np.int64]
+
+
+class Ids:
+    """Sorted unique ids; id ``values[row]`` belongs to ``row`` of every array made beside it.
+
+    Args:
+        values: (n,) whole numbers, strictly ascending.
+        unknown: the error that a missing id raises.
+        what: what an id names, for that error's message.
+    """
+
+    def __init__(
+        self, values: npt.ArrayLike, *, what: str = "movie", unknown: type[NotFound] = UnknownMovie
+    ) -> None:
+        array = np.asarray(values, dtype=np.int64)
+        if array.ndim != 1 or (array.size > 1 and not (np.diff(array) > 0).all()):
+            raise ValueError(f"{what} ids must be one strictly ascending row of numbers")
+        self.values: IntArray = array
+        self._what = what
+        self._unknown = unknown
+
+    def __len__(self) -> int:
+        """How many ids there are."""
+        return int(self.values.size)
+
+    def __contains__(self, wanted: int) -> bool:
+        """Whether ``wanted`` is one of the ids."""
+        return self.find([wanted])[0] >= 0
+
+    def row(self, wanted: int) -> int:
+        """The row of one id.
+
+        Raises:
+            UnknownMovie (or what the constructor was given): there is no such id.
+        """
+        row = int(self.find([wanted])[0])
+        if row < 0:
+            raise self._unknown(f"there is no {self._what} {wanted} here")
+        return row
+
+    def find(self, wanted: npt.ArrayLike | Iterable[int]) -> IntArray:
+        """The row of each id, (m,) int64; -1 where there is none."""
+        asked = np.asarray(wanted, dtype=np.int64).reshape(-1)
+        if not self.values.size:
+            return np.full(asked.size, -1, dtype=np.int64)
+        rows = np.minimum(np.searchsorted(self.values, asked), self.values.size - 1)
+        return np.where(self.values[rows] == asked, rows, -1)

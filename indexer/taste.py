@@ -1,0 +1,77 @@
+"""From posterior samples to what is served: the rating model's arrays and the taste space's vectors."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import scipy.linalg
+
+from index.ids import Ids
+from index.ratings import RatingArrays
+from indexer.dataset import Ratings
+from indexer.models.factorization_machine import Posterior
+
+PREDICTION_FACTORS = 64  # keeps the posterior mean to .0002 of RMSE on 100,000 ratings
+TASTE_DIMENSION = 128
+INTERVAL_SAMPLES = 32
+
+Array = npt.NDArray[np.float64]
+
+
+def end_to_end(factors: Array) -> Array:
+    """Samples (samples, n, f) laid end to end, (n, samples * f): inner products of rows are sums over samples."""
+    samples, n, width = factors.shape
+    return factors.transpose(1, 0, 2).reshape(n, samples * width)
+
+
+def rating_arrays(posterior: Posterior, ratings: Ratings, users: Ids, movie_ids: Ids) -> RatingArrays:
+    """The arrays of a RatingModel that predicts the posterior's mean."""
+    samples = posterior.global_bias.size
+    user_factors, movie_factors = truncated_product(
+        end_to_end(posterior.user_factors) / samples, end_to_end(posterior.movie_factors), PREDICTION_FACTORS
+    )
+    kept = np.unique(np.linspace(0, samples - 1, INTERVAL_SAMPLES).astype(int))
+    user_bias = posterior.user_bias + posterior.global_bias[:, None]
+
+    rows, columns = users.find(ratings.user_ids), movie_ids.find(ratings.movie_ids)
+    order = np.lexsort((columns, rows))
+    starts = np.searchsorted(rows[order], np.arange(len(users) + 1))
+    return RatingArrays(
+        user_ids=users.values,
+        user_bias=user_bias.mean(axis=0).astype(np.float32),
+        user_factors=user_factors.astype(np.float32),
+        user_samples=_with_bias(posterior.user_factors[kept], user_bias[kept]),
+        movie_vectors=_with_bias(movie_factors, posterior.movie_bias.mean(axis=0)),
+        movie_samples=_with_bias(posterior.movie_factors[kept], posterior.movie_bias[kept]),
+        rated_starts=starts.astype(np.int64),
+        rated_rows=columns[order].astype(np.int32),
+        rated_values=ratings.values[order],
+    )
+
+
+def taste_vectors(posterior: Posterior, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """Vectors of the movies in ``rows``, (m, d), whose inner products are the cosines of samples laid end to end.
+
+    The samples of a movie that few people know disagree, so its cosine to any other is small; cutting to the
+    largest d dimensions must not scale that away, so the vectors are shorter than 1 and stay so.
+    """
+    whole = end_to_end(posterior.movie_factors[:, rows])
+    whole /= np.linalg.norm(whole, axis=1, keepdims=True)
+    dimension = min(TASTE_DIMENSION, *whole.shape)
+    last = whole.shape[1] - 1
+    _, axes = scipy.linalg.eigh(whole.T @ whole, subset_by_index=(last - dimension + 1, last))
+    return (whole @ axes[:, ::-1]).astype(np.float32)
+
+
+def truncated_product(left: Array, right: Array, factors: int) -> tuple[Array, Array]:
+    """(n, f) and (m, f) whose product is the best of rank f to ``left @ right.T``, from (n, d) and (m, d)."""
+    left_basis, left_core = np.linalg.qr(left)
+    right_basis, right_core = np.linalg.qr(right)
+    u, values, v = np.linalg.svd(left_core @ right_core.T, full_matrices=False)
+    scale = np.sqrt(values[:factors])
+    return left_basis @ (u[:, :factors] * scale), right_basis @ (v[:factors].T * scale)
+
+
+def _with_bias(factors: Array, bias: Array) -> npt.NDArray[np.float32]:
+    """Factors (…, f) and bias (…) as one vector each, (…, f + 1)."""
+    return np.concatenate([factors, bias[..., None]], axis=-1).astype(np.float32)
