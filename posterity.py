@@ -1,0 +1,76 @@
+"""The command: every subcommand, and which package does it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+import index.cli
+import indexer.cli
+import server.cli
+from index.errors import PosterityError
+
+
+class _Command(click.Group):
+    """Tells our own errors in one line, with exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PosterityError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="posterity")
+def main() -> None:
+    """Find movies that look alike and movies that are loved alike."""
+
+
+@main.command()
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("data/demo"),
+    show_default=True,
+    help="Where the sample and its snapshot are kept.",
+)
+@server.cli.host_option
+@server.cli.port_option
+@click.option(
+    "--weights", default="imagenet", metavar="imagenet|untrained|FILE", show_default=True, help="Weights of VGG16."
+)
+@click.option("--build-only", is_flag=True, help="Build the sample, and do not serve it.")
+def demo(data: Path, host: str, port: int, weights: str, build_only: bool) -> None:
+    """Build the bundled sample catalogue and serve it.
+
+    Where ImageNet weights cannot be downloaded, untrained ones are used and said so.
+    """
+    from indexer.demo import prepare_demo
+
+    movie_id, title = prepare_demo(data, weights)
+    if build_only:
+        return
+    address = f"http://{'localhost' if host in {'127.0.0.1', '0.0.0.0'} else host}:{port}"  # noqa: S104
+    server.cli.run_server(data, host, port, ready=_things_to_try(address, movie_id, title))
+
+
+def _things_to_try(address: str, movie_id: int, title: str) -> str:
+    lines = [
+        "",
+        f"Posterity is at {address}/",
+        "",
+        "Three things to try:",
+        f"  1. Open {address}/movies/{movie_id} : what looks like {title}, and what is loved like it",
+        f"  2. Drop a picture on {address}/",
+        f"  3. curl '{address}/api/v1/movies/{movie_id}/similar?by=taste&limit=3'",
+        "",
+        "Stop it with Ctrl-C.",
+    ]
+    return "\n".join(lines)
+
+
+for command in (*index.cli.commands, *indexer.cli.commands, *server.cli.commands):
+    main.add_command(command)

@@ -109,23 +109,37 @@ class Catalogue:
 
         return [self.movies[row] for row in sorted(found, key=rank)[offset : offset + limit]]
 
+    def identify(self, text: str) -> Movie:
+        """The movie of an id as people write it: ``6``, ``imdb:tt0113277`` or ``tmdb:949``.
+
+        Raises:
+            UnknownMovie: it is no id, or nobody has it.
+        """
+        scheme, colon, rest = text.strip().lower().partition(":")
+        if colon and scheme in {"imdb", "tmdb"}:
+            row = self._external.get(f"{scheme}:{rest.strip()}")
+            if row is None:
+                raise UnknownMovie(f"no movie here has the {scheme.upper()} id {rest.strip()!r}")
+            return self.movies[row]
+        if not re.fullmatch(r"[0-9]{1,18}", scheme):
+            raise UnknownMovie(f"{text!r} is no movie id: give a number, imdb:tt… or tmdb:…")
+        return self.movie(int(scheme))
+
     def resolve(self, text: str) -> Movie:
-        """The one movie that a person means by an id, ``imdb:tt…``, ``tmdb:…`` or a title.
+        """The one movie that a person means by an id, as ``identify`` takes it, or a title.
+
+        A number that is an id is an id, even where a film is called so.
 
         Raises:
             UnknownMovie: nothing fits.
             AmbiguousTitle: several movies fit; the error carries them.
         """
-        text = text.strip()
-        scheme, _, rest = text.partition(":")
-        if scheme.lower() in {"imdb", "tmdb"}:
-            row = self._external.get(f"{scheme.lower()}:{rest.strip().lower()}")
-            if row is None:
-                raise UnknownMovie(f"no movie has the {scheme.upper()} id {rest.strip()!r}")
-            return self.movies[row]
-        if re.fullmatch(r"\d{1,18}", text) and int(text) in self.ids:
-            return self.movie(int(text))
-        return self._by_title(text)
+        if re.match(r"\s*(imdb|tmdb):", text, re.IGNORECASE):
+            return self.identify(text)
+        try:
+            return self.identify(text)
+        except UnknownMovie:
+            return self._by_title(text)
 
     def allowed(self, where: Where) -> npt.NDArray[np.bool_]:
         """(n,) which rows ``where`` lets through."""
@@ -165,9 +179,7 @@ class Catalogue:
                     strict=True,
                 )
             )
-            return cls(
-                movies, tuple(columns["rating_count"]), tuple(columns["rating_mean"]), tuple(columns["poster"])
-            )
+            return cls(movies, tuple(columns["rating_count"]), tuple(columns["rating_mean"]), tuple(columns["poster"]))
         except (KeyError, ValueError) as error:
             raise BadSnapshot(f"movies.json is not a catalogue ({error}): build the snapshot again") from error
 
@@ -177,9 +189,7 @@ class Catalogue:
     def _by_title(self, text: str) -> Movie:
         found = self.search(text, limit=len(self))
         if not found:
-            raise UnknownMovie(
-                f"no movie is called {text!r}; give an id, imdb:tt…, tmdb:… or words of a title"
-            )
+            raise UnknownMovie(f"no movie is called {text!r}; give an id, imdb:tt…, tmdb:… or words of a title")
         wanted = normalise(text).strip()
         exact = [m for m in found if wanted in (normalise(m.title).strip(), normalise(str(m)).strip())]
         fits = exact or found

@@ -8,6 +8,7 @@ PosterityError
 ├── BadSnapshot        a snapshot that is missing, damaged or of another format version
 ├── NotFound           something asked for by name that is not there
 │   ├── UnknownMovie
+│   ├── UnknownSpace
 │   ├── UnknownUser
 │   └── UnknownSnapshot
 ├── AmbiguousTitle     a title that fits several movies
@@ -33,6 +34,7 @@ __all__ = [
     "PosterityError",
     "UnknownMovie",
     "UnknownSnapshot",
+    "UnknownSpace",
     "UnknownUser",
     "WeightsUnavailable",
 ]
@@ -68,6 +70,10 @@ class NotFound(PosterityError):
 
 class UnknownMovie(NotFound):
     """No such movie, or none in the space that was asked."""
+
+
+class UnknownSpace(NotFound):
+    """No such space in this snapshot: it was built without posters, say."""
 
 
 class UnknownUser(NotFound):

@@ -21,9 +21,7 @@ class Ids:
         what: what an id names, for that error's message.
     """
 
-    def __init__(
-        self, values: npt.ArrayLike, *, what: str = "movie", unknown: type[NotFound] = UnknownMovie
-    ) -> None:
+    def __init__(self, values: npt.ArrayLike, *, what: str = "movie", unknown: type[NotFound] = UnknownMovie) -> None:
         array = np.asarray(values, dtype=np.int64)
         if array.ndim != 1 or (array.size > 1 and not (np.diff(array) > 0).all()):
             raise ValueError(f"{what} ids must be one strictly ascending row of numbers")
@@ -37,7 +35,7 @@ class Ids:
 
     def __contains__(self, wanted: int) -> bool:
         """Whether ``wanted`` is one of the ids."""
-        return self.find([wanted])[0] >= 0
+        return bool(self.find([wanted])[0] >= 0)
 
     def row(self, wanted: int) -> int:
         """The row of one id.

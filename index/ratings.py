@@ -70,9 +70,7 @@ class RatingModel:
         self._index.add(np.ascontiguousarray(arrays.movie_vectors))
 
     @classmethod
-    def load(
-        cls, folder: Path, movie_ids: Ids, *, noise_variance: float, scale: tuple[float, float]
-    ) -> RatingModel:
+    def load(cls, folder: Path, movie_ids: Ids, *, noise_variance: float, scale: tuple[float, float]) -> RatingModel:
         """The model saved in ``folder``, its arrays memory-mapped."""
         arrays = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in RatingArrays.__slots__)
         return cls(RatingArrays(*arrays), movie_ids, noise_variance=noise_variance, scale=scale)
@@ -92,9 +90,7 @@ class RatingModel:
             for movie_id, mean, least, most in zip(movie_ids, ratings, low, high, strict=True)
         ]
 
-    def recommend(
-        self, user_id: int, k: int = 10, *, allowed: npt.NDArray[np.bool_] | None = None
-    ) -> list[Prediction]:
+    def recommend(self, user_id: int, k: int = 10, *, allowed: npt.NDArray[np.bool_] | None = None) -> list[Prediction]:
         """The ``k`` movies that the user has not rated and would rate highest, best first.
 
         Args:
@@ -127,10 +123,11 @@ class RatingModel:
         spread = self._samples(users, movies).var(axis=0)
         half = NormalDist().inv_cdf((1 + INTERVAL) / 2) * np.sqrt(spread + self._noise_variance)
         low, high = self.scale
-        return tuple(np.clip(x, low, high) for x in (mean, mean - half, mean + half))  # type: ignore[return-value]
+        return np.clip(mean, low, high), np.clip(mean - half, low, high), np.clip(mean + half, low, high)
 
     def _samples(self, users: npt.NDArray[np.int64], movies: npt.NDArray[np.int64]) -> FloatArray:
         """Predictions of the kept posterior samples, (samples, m)."""
         of_user, of_movie = self._arrays.user_samples[:, users], self._arrays.movie_samples[:, movies]
-        interaction = np.einsum("sij,sij->si", of_user[..., :-1], of_movie[..., :-1])
-        return interaction + of_user[..., -1] + of_movie[..., -1]
+        interaction: FloatArray = np.einsum("sij,sij->si", of_user[..., :-1], of_movie[..., :-1])
+        interaction += of_user[..., -1] + of_movie[..., -1]
+        return interaction

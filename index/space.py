@@ -37,7 +37,7 @@ class Calibration:
     scores: FloatArray  # (q,) ascending
     shares: FloatArray  # (q,) ascending, 0 to 1
 
-    def percentile(self, scores: npt.ArrayLike) -> FloatArray:
+    def percentile(self, scores: FloatArray) -> FloatArray:
         """The share for each score, same shape, 0 to 1."""
         return np.interp(scores, self.scores, self.shares).astype(np.float32)
 
@@ -74,9 +74,7 @@ class Space:
         index: a Faiss inner-product index that keeps the vectors as they are (flat).
     """
 
-    def __init__(
-        self, name: str, ids: Ids, index: Any, neighbours: Neighbours, calibration: Calibration
-    ) -> None:
+    def __init__(self, name: str, ids: Ids, index: Any, neighbours: Neighbours, calibration: Calibration) -> None:
         if not len(ids) == index.ntotal == len(neighbours):
             raise BadSnapshot(
                 f"the {name} space has {len(ids)} ids, {index.ntotal} vectors and {len(neighbours)} neighbour"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +25,8 @@ DIMENSION = 25088
 
 _UNTRAINED_SEED = 0
 _DOWNLOAD_TIMEOUT = 30.0  # seconds without a byte
+
+_one_at_a_time = threading.Lock()  # one embedding saturates the processor
 
 
 class Embed(Protocol):
@@ -87,6 +91,31 @@ def load(weights: str, *, name: str | None = None) -> Vgg16:
     return Vgg16(name or known, _fingerprint(model), model, run)
 
 
+def weights_file(data: Path, sha256: str) -> Path:
+    """Where a data directory keeps the weights of a checksum, so that the server needs no download."""
+    return data / "weights" / f"{sha256}.weights.h5"
+
+
+def embed_with(file: Path, name: str, sha256: str, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Unit vectors (b, 25088) of pictures (b, 224, 224, 3), by saved weights that are loaded at the first call.
+
+    Threads take turns. The weights last used stay in memory.
+
+    Raises:
+        BadWeights: the file is missing, or does not hold the weights of that checksum.
+    """
+    with _one_at_a_time:
+        return _loaded(file, name, sha256)(pixels)
+
+
+@lru_cache(maxsize=1)
+def _loaded(file: Path, name: str, sha256: str) -> Vgg16:
+    embed = load(str(file), name=name)
+    if embed.sha256 != sha256:
+        raise BadWeights(f"{file} holds other weights than the posters were embedded with: build the snapshot again")
+    return embed
+
+
 def _imagenet(build: Any) -> Any:
     try:
         with _impatient():
@@ -124,7 +153,7 @@ def _randomise(model: Any) -> None:
 def _fingerprint(model: Any) -> str:
     digest = hashlib.sha256()
     for weight in model.get_weights():
-        digest.update(np.ascontiguousarray(weight, dtype="<f4"))
+        digest.update(np.ascontiguousarray(weight, dtype="<f4").tobytes())
     return digest.hexdigest()
 
 

@@ -1,0 +1,1 @@
+"""The offline work: data sets, posters, embedding, training, publishing a snapshot."""

@@ -32,7 +32,7 @@ def facts_vectors(
 
 def _genres(movies: Sequence[Movie]) -> Array:
     """(n, n_genres) idf where a movie has the genre: sharing a rare one says more."""
-    return _idf([Counter(movie.genres) for movie in movies]).toarray()
+    return _idf([Counter(movie.genres) for movie in movies]).toarray().astype(np.float64)
 
 
 def _years(movies: Sequence[Movie]) -> Array:
@@ -69,7 +69,8 @@ def _idf(counts: Sequence[Counter[str]]) -> sp.csr_matrix:
     values = np.log1p([n for row in counts for n in row.values()])
     matrix = sp.csr_matrix((values, (rows, columns)), shape=(len(counts), len(names)))
     having = np.maximum(np.bincount(columns, minlength=len(names)), 1)
-    return matrix @ sp.diags(np.log((1 + len(counts)) / having))
+    weighted: sp.csr_matrix = matrix @ sp.diags(np.log((1 + len(counts)) / having))
+    return weighted
 
 
 def _unit(vectors: Array) -> Array:

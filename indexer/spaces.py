@@ -19,9 +19,7 @@ _CALIBRATION_MOVIES = 2000  # two million pairs
 _BLOCK = 256  # queries scored at a time
 
 
-def write_space(
-    folder: Path, ids: Ids, index: Any, rng: np.random.Generator, *, label: str, track: Track
-) -> None:
+def write_space(folder: Path, ids: Ids, index: Any, rng: np.random.Generator, *, label: str, track: Track) -> None:
     """Saves a flat inner-product index and all that ``Space.load`` reads beside it.
 
     Args:

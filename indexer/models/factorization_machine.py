@@ -23,7 +23,6 @@ import scipy.sparse as sp
 from myfm._myfm import FM, ConfigBuilder, FMHyperParameters, RelationBlock, TaskType, create_train_fm
 
 from index.catalogue import Movie
-from index.errors import UnknownUser
 from index.ids import Ids
 from index.track import Track, silent
 from indexer.dataset import Ratings
@@ -111,9 +110,7 @@ def fit(
         if iteration >= settings.burn_in:
             weights, factors = np.asarray(machine.w), np.asarray(machine.V)
             user_bias, user_factors = user_side.project(weights[:n_user_features], factors[:n_user_features])
-            movie_bias, movie_factors = movie_side.project(
-                weights[n_user_features:], factors[n_user_features:]
-            )
+            movie_bias, movie_factors = movie_side.project(weights[n_user_features:], factors[n_user_features:])
             kept.append((machine.w0, user_bias, movie_bias, user_factors, movie_factors, 1 / hyper.alpha))
         return False
 
@@ -161,7 +158,8 @@ def _side(*blocks: sp.spmatrix) -> Side:
 def _unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:
     """Each row of a 0/1 matrix divided by the root of its count."""
     counts = np.maximum(np.diff(matrix.indptr), 1)
-    return sp.diags(1 / np.sqrt(counts)) @ matrix
+    unit: sp.csr_matrix = sp.diags(1 / np.sqrt(counts)) @ matrix
+    return unit
 
 
 def _facts(movies: Sequence[Movie]) -> tuple[sp.csr_matrix, sp.csr_matrix]:
@@ -174,7 +172,7 @@ def _facts(movies: Sequence[Movie]) -> tuple[sp.csr_matrix, sp.csr_matrix]:
 
 def _one_hot(values: Sequence[Sequence[str] | Sequence[int]]) -> sp.csr_matrix:
     """(n, number of distinct values), 1 where the row has the value; columns in sorted order."""
-    names = sorted({name for row in values for name in row})  # type: ignore[type-var]
+    names = sorted({name for row in values for name in row})
     column = {name: at for at, name in enumerate(names)}
     rows = [at for at, row in enumerate(values) for _ in row]
     columns = [column[name] for row in values for name in row]

@@ -1,0 +1,97 @@
+"""Untrusted bytes to RGB pixels. The indexer and the server both go through here, so both see the same picture."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from index.errors import BadImage, ImageTooLarge
+
+SIDE = 224  # what VGG16 was trained on
+MAX_BYTES = 10 * 2**20
+MAX_PIXELS = 40_000_000
+MIN_SIDE = 16
+PREPROCESSING = (
+    "The whole picture is turned upright by its EXIF orientation, laid on white where it is transparent, brought to"
+    " 8-bit RGB and squeezed to 224 x 224 by Pillow's antialiased bicubic resampling, without cropping."
+)
+
+_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF")  # judged by content, whatever the name says
+_THUMBNAIL = 360  # pixels on the longer side
+
+# What Pillow raises on damaged files, besides its own UnidentifiedImageError (an OSError).
+_DAMAGE = (OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, KeyError, OverflowError, struct.error)
+
+
+def decode_image(data: bytes) -> Image.Image:
+    """The picture in a JPEG, PNG, WebP or GIF file as RGB, upright; of an animation its first frame.
+
+    Raises:
+        ImageTooLarge: more than MAX_BYTES or MAX_PIXELS; judged before anything is decoded.
+        BadImage: no such file, a damaged one, or one of less than MIN_SIDE pixels on a side.
+    """
+    if len(data) > MAX_BYTES:
+        raise ImageTooLarge(
+            f"the picture has {len(data) / 2**20:.1f} MiB; at most {MAX_BYTES // 2**20} MiB are allowed"
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about odd metadata; how large is too large is decided below
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+                _check_size(*image.size)
+                return _to_rgb(ImageOps.exif_transpose(image))
+    except Image.DecompressionBombError as error:
+        raise ImageTooLarge(f"the picture is too large; at most {MAX_PIXELS:,} pixels are allowed") from error
+    except _DAMAGE as error:
+        raise BadImage(
+            f"this is no JPEG, PNG, WebP or GIF picture, or it is damaged ({_first_words(error)})"
+        ) from error
+
+
+def pixels_for_vgg16(image: Image.Image) -> npt.NDArray[np.uint8]:
+    """The whole picture squeezed to (224, 224, 3) uint8 RGB."""
+    return np.array(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC), dtype=np.uint8)
+
+
+def thumbnail(image: Image.Image) -> bytes:
+    """A small JPEG of the picture."""
+    small = image.copy()
+    small.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    content = io.BytesIO()
+    small.save(content, "JPEG", quality=85)
+    return content.getvalue()
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise ImageTooLarge(
+            f"the picture has {width} x {height} pixels; at most {MAX_PIXELS:,} pixels are allowed: make it smaller"
+        )
+    if min(width, height) < MIN_SIDE:
+        raise BadImage(f"the picture has {width} x {height} pixels; at least {MIN_SIDE} on each side are needed")
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":
+        image = _to_8_bits(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGB", image.size, "white")
+        white.paste(image, mask=image.getchannel("A"))
+        return white
+    return image.convert("RGB")
+
+
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    """16-bit grey as 8-bit grey; Pillow's own conversion would turn all but the darkest white."""
+    wide = np.asarray(image).astype(np.int64)
+    return Image.fromarray((np.clip(wide, 0, 65535) // 257).astype(np.uint8))
+
+
+def _first_words(error: BaseException) -> str:
+    return " ".join(str(error).split())[:100] or type(error).__name__

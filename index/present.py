@@ -1,0 +1,66 @@
+"""What is said of movies, matches and predictions, as plain values for JSON: the same in the command and over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from index.catalogue import Movie
+from index.movie_index import MovieIndex
+from index.ratings import INTERVAL, Prediction
+from index.space import Match
+
+UNTRAINED_NOTICE = (
+    "Posters are compared with untrained weights: good for trying things out, not for judging the answers."
+    " For those, build with ImageNet weights."
+)
+
+
+def present_movie(index: MovieIndex, movie: Movie) -> dict[str, Any]:
+    """A movie with what ratings say of it."""
+    catalogue = index.catalogue
+    row = catalogue.ids.row(movie.movie_id)
+    return {
+        "movie_id": movie.movie_id,
+        "title": movie.title,
+        "year": movie.year,
+        "genres": list(movie.genres),
+        "imdb_id": movie.imdb_id,
+        "tmdb_id": movie.tmdb_id,
+        "rating_count": catalogue.rating_counts[row],
+        "rating_mean": catalogue.rating_means[row],
+        "has_poster": catalogue.posters[row] is not None,
+    }
+
+
+def present_matches(index: MovieIndex, matches: Iterable[Match]) -> list[dict[str, Any]]:
+    """Movies found, best first."""
+    return [
+        {
+            "movie": present_movie(index, index.catalogue.movie(match.movie_id)),
+            "score": round(match.score, 6),
+            "percentile": round(match.percentile, 6),
+            "spaces": list(match.spaces),
+        }
+        for match in matches
+    ]
+
+
+def present_predictions(index: MovieIndex, predictions: Iterable[Prediction]) -> list[dict[str, Any]]:
+    """Predicted ratings with their interval, in the order given."""
+    return [
+        {
+            "movie": present_movie(index, index.catalogue.movie(prediction.movie_id)),
+            "rating": round(prediction.rating, 3),
+            "low": round(prediction.low, 3),
+            "high": round(prediction.high, 3),
+            "interval": INTERVAL,
+        }
+        for prediction in predictions
+    ]
+
+
+def provenance(index: MovieIndex) -> dict[str, Any]:
+    """What every reply ends with: the snapshot, and the name of the weights its posters were embedded with."""
+    weights = index.manifest.weights
+    return {"snapshot": index.manifest.id, "weights": None if weights is None else weights["name"]}

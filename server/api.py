@@ -1,0 +1,118 @@
+"""The HTTP API, version 1."""
+
+from __future__ import annotations
+
+import mimetypes
+from typing import Any
+
+from flask import Blueprint, Response, current_app, g, jsonify, send_file
+
+from index.movie_index import MovieIndex
+from index.present import present_matches, present_movie, present_predictions, provenance
+from server.queries import FilterQuery, Nothing, SearchQuery, SimilarQuery, parse
+from server.uploads import uploaded_picture
+
+api = Blueprint("api", __name__, url_prefix="/api/v1")
+
+_POSTER_AGE = 3600  # seconds a browser may keep a poster without asking
+
+
+def movie_index() -> MovieIndex:
+    """The snapshot that this request is answered from, the same from its first line to its last."""
+    if "movie_index" not in g:
+        g.movie_index = current_app.extensions["served"].index()
+    index: MovieIndex = g.movie_index
+    return index
+
+
+@api.get("/movies")
+def search() -> Response:
+    """Movies whose title has words like these, best fit first."""
+    query, index = parse(SearchQuery), movie_index()
+    found = index.catalogue.search(query.q, query.limit, query.offset)
+    return _reply(q=query.q, results=[present_movie(index, movie) for movie in found], page=query)
+
+
+@api.get("/movies/<movie>")
+def movie(movie: str) -> Response:
+    """What is known of a movie, and by which spaces it can be compared."""
+    parse(Nothing)
+    index = movie_index()
+    found = index.catalogue.identify(movie)
+    spaces = [name for name, space in index.spaces.items() if found.movie_id in space.ids]
+    return _reply(movie=present_movie(index, found), spaces=spaces)
+
+
+@api.get("/movies/<movie>/poster")
+def poster(movie: str) -> Response:
+    """The poster, as the file that was built from."""
+    parse(Nothing)
+    index = movie_index()
+    file = index.poster(index.catalogue.identify(movie).movie_id)
+    kind = mimetypes.guess_type(file.name)[0]
+    return send_file(file.resolve(), mimetype=kind, max_age=_POSTER_AGE, conditional=True)
+
+
+@api.get("/movies/<movie>/similar")
+def similar(movie: str) -> Response:
+    """Movies like this one, by poster, by taste, by facts or by a blend of all."""
+    query, index = parse(SimilarQuery), movie_index()
+    found = index.catalogue.identify(movie)
+    where, ignored = query.where(index.catalogue)
+    matches = index.similar(found.movie_id, query.offset + query.limit, by=query.by, where=where)
+    return _reply(
+        movie=present_movie(index, found),
+        by=query.by,
+        results=present_matches(index, matches[query.offset :]),
+        page=query,
+        ignored=ignored,
+    )
+
+
+@api.post("/posters/similar")
+def similar_to_upload() -> Response:
+    """Movies whose posters look like an uploaded picture. Nothing is stored."""
+    query, index = parse(FilterQuery), movie_index()
+    where, ignored = query.where(index.catalogue)
+    picture = uploaded_picture()
+    with current_app.extensions["upload_queue"].turn():
+        matches = index.similar_to_poster(picture, query.offset + query.limit, where=where)
+    return _reply(by="poster", results=present_matches(index, matches[query.offset :]), page=query, ignored=ignored)
+
+
+@api.get("/users/<int:user_id>/predictions/<movie>")
+def prediction(user_id: int, movie: str) -> Response:
+    """How a user would rate a movie, with an 80% interval."""
+    parse(Nothing)
+    index = movie_index()
+    predictions = index.predict(user_id, [index.catalogue.identify(movie).movie_id])
+    return _reply(user_id=user_id, **present_predictions(index, predictions)[0])
+
+
+@api.get("/users/<int:user_id>/recommendations")
+def recommendations(user_id: int) -> Response:
+    """Movies that a user has not rated and would rate highest."""
+    query, index = parse(FilterQuery), movie_index()
+    where, ignored = query.where(index.catalogue)
+    predictions = index.recommend(user_id, query.offset + query.limit, where=where)
+    return _reply(
+        user_id=user_id,
+        results=present_predictions(index, predictions[query.offset :]),
+        page=query,
+        ignored=ignored,
+    )
+
+
+@api.get("/snapshot")
+def snapshot() -> Response:
+    """The manifest of the snapshot that is served."""
+    parse(Nothing)
+    manifest = movie_index().manifest.to_json()
+    return jsonify({name: value for name, value in manifest.items() if name != "files"} | provenance(movie_index()))
+
+
+def _reply(*, page: Any = None, **members: Any) -> Response:
+    """A reply with its provenance, and with limit and offset where it is a list."""
+    if page is not None:
+        members |= {"limit": page.limit, "offset": page.offset}
+    return jsonify(members | provenance(movie_index()))

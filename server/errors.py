@@ -1,0 +1,78 @@
+"""Errors as RFC 9457 problem details; the only place that knows HTTP statuses."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from flask import Flask, Response, json, render_template, request
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from index import errors
+
+log = logging.getLogger(__name__)
+
+# The first class that fits counts.
+STATUSES: tuple[tuple[type[errors.PosterityError], int], ...] = (
+    (errors.ImageTooLarge, 413),
+    (errors.BadWeights, 503),
+    (errors.BadData, 400),
+    (errors.NotFound, 404),
+    (errors.AmbiguousTitle, 409),
+    (errors.Busy, 503),
+    (errors.PosterityError, 500),
+)
+
+_TITLES = {
+    400: "Bad request",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Several movies fit",
+    413: "Too large",
+    415: "Unsupported media type",
+    500: "Internal error",
+    503: "Not available now",
+}
+_RETRY_AFTER = 2  # seconds; an embedding takes a fraction of one
+
+
+def register_errors(app: Flask) -> None:
+    """Every error of ``app`` becomes a problem, or a page where a person asked."""
+
+    @app.errorhandler(errors.PosterityError)
+    def ours(error: errors.PosterityError) -> Response:
+        status = next(status for kind, status in STATUSES if isinstance(error, kind))
+        if status >= 500 and not isinstance(error, errors.Busy):
+            log.error("%s %s: %s", request.method, request.path, error)
+        return _answer(status, str(error))
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException) -> Response:
+        if isinstance(error, InternalServerError):
+            return _answer(500, "Something went wrong here; it was logged.")
+        answer = _answer(error.code or 500, error.description or "")
+        for name, value in error.get_headers():
+            if name.lower() not in {"content-type", "content-length"}:
+                answer.headers[name] = value  # Allow, of a 405
+        return answer
+
+
+def problem(status: int, detail: str) -> dict[str, Any]:
+    """The members of a problem."""
+    title = _TITLES.get(status, "Error")
+    return {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": request.path}
+
+
+def _answer(status: int, detail: str) -> Response:
+    document = problem(status, detail)
+    if _wants_page():
+        answer = Response(render_template("error.html", problem=document), status, mimetype="text/html")
+    else:
+        answer = Response(json.dumps(document), status, mimetype="application/problem+json")
+    if status == 503:
+        answer.headers["Retry-After"] = str(_RETRY_AFTER)
+    return answer
+
+
+def _wants_page() -> bool:
+    return not request.path.startswith("/api/") and "text/html" in request.accept_mimetypes.values()

@@ -1,0 +1,109 @@
+"""The web page: search, pick a film, see what is like it by look and by taste; or drop a poster."""
+
+from __future__ import annotations
+
+import base64
+from functools import lru_cache
+
+from flask import Blueprint, current_app, render_template, request
+
+from index.catalogue import Catalogue, Movie
+from index.errors import UnknownMovie, UnknownSpace
+from index.images import decode_image, thumbnail
+from index.movie_index import MovieIndex
+from index.present import UNTRAINED_NOTICE
+from index.space import Match
+from server.api import movie_index
+from server.uploads import uploaded_picture
+
+pages = Blueprint("pages", __name__)
+
+TMDB_NOTICE = "This product uses the TMDB API but is not endorsed or certified by TMDB."
+
+_SHOWN = 48  # films on the first page and search results
+_NEIGHBOURS = 12
+
+
+@pages.app_template_filter("percent")
+def percent(share: float) -> str:
+    """A share of pairs in as many digits as tell it from all of them: "97%", "99.8%", "99.99%"."""
+    for digits in range(4):
+        if round(100 * share, digits) < 100:
+            return f"{100 * share:.{digits}f}%"
+    return "all"
+
+
+@pages.app_context_processor
+def everywhere() -> dict[str, object]:
+    """What every page shows: the data set's terms and which weights posters are compared with."""
+    index = movie_index()
+    weights = index.manifest.weights
+    return {
+        "manifest": index.manifest,
+        "catalogue": index.catalogue,
+        "has_poster": lambda movie: _has_poster(index, movie),
+        "weights": None if weights is None else weights["name"],
+        "untrained_notice": UNTRAINED_NOTICE,
+        "tmdb_notice": TMDB_NOTICE,
+        "can_look": "poster" in index.spaces,
+    }
+
+
+@pages.get("/")
+def home() -> str:
+    """Search results, or the films that most people know."""
+    index = movie_index()
+    wanted = request.args.get("q", "").strip()[:200]
+    movies = index.catalogue.search(wanted, _SHOWN) if wanted else _best_known(index.catalogue)
+    return render_template("home.html", q=wanted, movies=movies)
+
+
+@pages.get("/movies/<movie>")
+def film(movie: str) -> str:
+    """A film and its neighbours."""
+    index = movie_index()
+    found = index.catalogue.identify(movie)
+    row = index.catalogue.ids.row(found.movie_id)
+    return render_template(
+        "film.html",
+        movie=found,
+        rating_count=index.catalogue.rating_counts[row],
+        rating_mean=index.catalogue.rating_means[row],
+        by_look=_neighbours(index, found, "poster"),
+        by_taste=_neighbours(index, found, "taste"),
+    )
+
+
+@pages.post("/look")
+def look() -> str:
+    """Films whose posters look like an uploaded picture."""
+    index = movie_index()
+    picture = uploaded_picture()
+    with current_app.extensions["upload_queue"].turn():
+        matches = index.similar_to_poster(picture, _NEIGHBOURS * 2)
+        preview = base64.b64encode(thumbnail(decode_image(picture))).decode()
+    return render_template("look.html", preview=preview, matches=_with_movies(index, matches))
+
+
+def _neighbours(index: MovieIndex, movie: Movie, by: str) -> list[tuple[Movie, Match]]:
+    try:
+        return _with_movies(index, index.similar(movie.movie_id, _NEIGHBOURS, by=by))
+    except (UnknownMovie, UnknownSpace):
+        return []
+
+
+def _with_movies(index: MovieIndex, matches: list[Match]) -> list[tuple[Movie, Match]]:
+    return [(index.catalogue.movie(match.movie_id), match) for match in matches]
+
+
+def _has_poster(index: MovieIndex, movie: Movie) -> bool:
+    return index.catalogue.posters[index.catalogue.ids.row(movie.movie_id)] is not None
+
+
+@lru_cache(maxsize=2)
+def _best_known(catalogue: Catalogue) -> list[Movie]:
+    """The most rated films, those with a poster first."""
+    rows = sorted(
+        range(len(catalogue)), key=lambda row: (catalogue.posters[row] is None, -catalogue.rating_counts[row])
+    )
+    return [catalogue.movies[row] for row in rows[:_SHOWN]]

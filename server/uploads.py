@@ -1,0 +1,62 @@
+"""Pictures that come in: read, queued, compared, forgotten."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flask import request
+
+from index.errors import BadImage, Busy
+from index.images import MAX_BYTES
+
+FIELD = "poster"  # of a form
+
+# A form carries some lines around its file.
+MAX_CONTENT_LENGTH = MAX_BYTES + 2**16
+
+
+class UploadQueue:
+    """A bounded queue in front of the one network: one picture is decoded and embedded at a time.
+
+    Args:
+        size: how many may be in work or waiting.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._places = threading.BoundedSemaphore(size)
+        self._turn = threading.Lock()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Waits until it is the caller's turn.
+
+        Raises:
+            Busy: the queue is full.
+        """
+        if not self._places.acquire(blocking=False):
+            raise Busy("too many pictures are waiting: try again in a moment")
+        try:
+            with self._turn:
+                yield
+        finally:
+            self._places.release()
+
+
+def uploaded_picture() -> bytes:
+    """The bytes of the picture in the present request: a form's ``poster`` file, or the body itself.
+
+    Raises:
+        BadImage: there is none.
+    """
+    if request.mimetype == "multipart/form-data":
+        file = request.files.get(FIELD)
+        if file is None:
+            raise BadImage(f"the form has no file called {FIELD!r}: send it as -F {FIELD}=@poster.jpg")
+        content: bytes = file.read()
+    else:
+        content = request.get_data(cache=False)
+    if not content:
+        raise BadImage(f"no picture came: send a form with -F {FIELD}=@poster.jpg, or the picture as the body")
+    return content
