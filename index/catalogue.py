@@ -187,12 +187,15 @@ class Catalogue:
         return normalise(self.movies[row].title).strip()
 
     def _by_title(self, text: str) -> Movie:
+        text = text.strip()
         found = self.search(text, limit=len(self))
         if not found:
             raise UnknownMovie(f"no movie is called {text!r}; give an id, imdb:tt…, tmdb:… or words of a title")
         wanted = normalise(text).strip()
         exact = [m for m in found if wanted in (normalise(m.title).strip(), normalise(str(m)).strip())]
-        fits = exact or found
+        # "heat" means Heat rather than The Heat, though articles do not matter otherwise.
+        to_the_letter = [m for m in exact if text.casefold() in (m.title.casefold(), str(m).casefold())]
+        fits = to_the_letter or exact or found
         if len(fits) == 1:
             return fits[0]
         candidates = [(movie.movie_id, str(movie)) for movie in fits[:_MAX_CANDIDATES]]

@@ -51,7 +51,7 @@ def similar(movie: str | None, by: str, poster: Path | None, k: int, data: Path,
 
     MOVIE is an id (6), imdb:tt0113277, tmdb:949, or a title in quotes.
     """
-    from index.present import present_matches, present_movie, provenance
+    from index.present import percent, present_matches, present_movie, provenance
 
     query: dict[str, Any]
     if poster is not None and movie is None:
@@ -70,7 +70,7 @@ def similar(movie: str | None, by: str, poster: Path | None, k: int, data: Path,
         _print_json({**query, "by": by, "results": shown} | provenance(index))
         return
     rows = [
-        (*_movie_cells(match["movie"]), f"{match['score']:.3f}", f"{match['percentile']:.2%}", _spaces(match, index))
+        (*_movie_cells(match["movie"]), f"{match['score']:.3f}", percent(match["percentile"]), _spaces(match, index))
         for match in shown
     ]
     columns = [*_MOVIE_COLUMNS, ("Score", "right"), ("Closer than", "right"), ("By", "left")]

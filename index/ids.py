@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ class Ids:
 
     def __init__(self, values: npt.ArrayLike, *, what: str = "movie", unknown: type[NotFound] = UnknownMovie) -> None:
         array = np.asarray(values, dtype=np.int64)
-        if array.ndim != 1 or (array.size > 1 and not (np.diff(array) > 0).all()):
+        if array.ndim != 1 or not (array[1:] > array[:-1]).all():
             raise ValueError(f"{what} ids must be one strictly ascending row of numbers")
         self.values: IntArray = array
         self._what = what
@@ -48,9 +48,12 @@ class Ids:
             raise self._unknown(f"there is no {self._what} {wanted} here")
         return row
 
-    def find(self, wanted: npt.ArrayLike | Iterable[int]) -> IntArray:
+    def find(self, wanted: Sequence[int] | npt.NDArray[np.integer]) -> IntArray:
         """The row of each id, (m,) int64; -1 where there is none."""
-        asked = np.asarray(wanted, dtype=np.int64).reshape(-1)
+        try:
+            asked = np.asarray(wanted, dtype=np.int64).reshape(-1)
+        except OverflowError:  # a number longer than any id
+            return np.concatenate([self.find([one]) if abs(one) < 2**63 else [-1] for one in wanted])
         if not self.values.size:
             return np.full(asked.size, -1, dtype=np.int64)
         rows = np.minimum(np.searchsorted(self.values, asked), self.values.size - 1)

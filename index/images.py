@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
 import warnings
 
 import numpy as np
@@ -14,18 +13,19 @@ from index.errors import BadImage, ImageTooLarge
 
 SIDE = 224  # what VGG16 was trained on
 MAX_BYTES = 10 * 2**20
-MAX_PIXELS = 40_000_000
+MAX_PIXELS = 12_000_000  # decoding a transparent WebP takes 20 bytes for each
+MAX_PIXELS_JPEG = 25_000_000  # a camera's 6000 x 4000; large JPEGs are decoded at a fraction of their size
 MIN_SIDE = 16
 PREPROCESSING = (
-    "The whole picture is turned upright by its EXIF orientation, laid on white where it is transparent, brought to"
-    " 8-bit RGB and squeezed to 224 x 224 by Pillow's antialiased bicubic resampling, without cropping."
+    "The whole picture (of a large JPEG a halving or quartering that leaves 1024 pixels on each side) is turned upright"
+    " by its EXIF orientation, laid on white where it is transparent, brought to 8-bit RGB and squeezed to 224 x 224 by"
+    " Pillow's antialiased bicubic resampling, without cropping."
 )
 
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF")  # judged by content, whatever the name says
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF")  # judged by content, whatever the name says
+_ENOUGH = (1024, 1024)  # pixels that a JPEG is decoded to at least, if it has them
+_LIMIT = f"at most {MAX_PIXELS:,} are allowed ({MAX_PIXELS_JPEG:,} in a JPEG), so make it smaller"
 _THUMBNAIL = 360  # pixels on the longer side
-
-# What Pillow raises on damaged files, besides its own UnidentifiedImageError (an OSError).
-_DAMAGE = (OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, KeyError, OverflowError, struct.error)
 
 
 def decode_image(data: bytes) -> Image.Image:
@@ -43,11 +43,16 @@ def decode_image(data: bytes) -> Image.Image:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about odd metadata; how large is too large is decided below
             with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-                _check_size(*image.size)
-                return _to_rgb(ImageOps.exif_transpose(image))
+                _check_size(image)
+                image.draft(None, _ENOUGH)
+                image.load()
+                ImageOps.exif_transpose(image, in_place=True)
+                return _to_rgb(image)
+    except BadImage:
+        raise
     except Image.DecompressionBombError as error:
-        raise ImageTooLarge(f"the picture is too large; at most {MAX_PIXELS:,} pixels are allowed") from error
-    except _DAMAGE as error:
+        raise ImageTooLarge(f"the picture is too large: {_LIMIT}") from error
+    except Exception as error:
         raise BadImage(
             f"this is no JPEG, PNG, WebP or GIF picture, or it is damaged ({_first_words(error)})"
         ) from error
@@ -67,30 +72,33 @@ def thumbnail(image: Image.Image) -> bytes:
     return content.getvalue()
 
 
-def _check_size(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise ImageTooLarge(
-            f"the picture has {width} x {height} pixels; at most {MAX_PIXELS:,} pixels are allowed: make it smaller"
-        )
+def _check_size(image: Image.Image) -> None:
+    width, height = image.size
+    limit = MAX_PIXELS_JPEG if image.format in {"JPEG", "MPO"} else MAX_PIXELS
+    if width * height > limit:
+        raise ImageTooLarge(f"the picture has {width} x {height} pixels: {_LIMIT}")
     if min(width, height) < MIN_SIDE:
         raise BadImage(f"the picture has {width} x {height} pixels; at least {MIN_SIDE} on each side are needed")
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":
+    if image.mode.startswith("I"):
         image = _to_8_bits(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGB", image.size, "white")
         white.paste(image, mask=image.getchannel("A"))
         return white
-    return image.convert("RGB")
+    return image.convert("RGB") if image.mode != "RGB" else image
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
     """16-bit grey as 8-bit grey; Pillow's own conversion would turn all but the darkest white."""
-    wide = np.asarray(image).astype(np.int64)
-    return Image.fromarray((np.clip(wide, 0, 65535) // 257).astype(np.uint8))
+    wide = np.asarray(image)
+    grey = Image.fromarray((wide >> 8).astype(np.uint8))
+    if "transparency" in image.info:  # one shade that stands for nothing
+        grey.info["transparency"] = image.info["transparency"] >> 8
+    return grey
 
 
 def _first_words(error: BaseException) -> str:

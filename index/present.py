@@ -60,6 +60,14 @@ def present_predictions(index: MovieIndex, predictions: Iterable[Prediction]) ->
     ]
 
 
+def percent(share: float) -> str:
+    """A share in as many digits as tell it from all: "97%", "99.8%", "99.997%"."""
+    for digits in range(5):
+        if round(100 * share, digits) < 100:
+            return f"{100 * share:.{digits}f}%"
+    return "all"
+
+
 def provenance(index: MovieIndex) -> dict[str, Any]:
     """What every reply ends with: the snapshot, and the name of the weights its posters were embedded with."""
     weights = index.manifest.weights

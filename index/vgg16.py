@@ -71,8 +71,9 @@ def load(weights: str, *, name: str | None = None) -> Vgg16:
         BadWeights: the file is missing or does not hold VGG16's weights.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # otherwise a page about the processor, on stderr
-    import tensorflow as tf
-    from keras.applications import vgg16
+    with _quiet():
+        import tensorflow as tf
+        from keras.applications import vgg16
 
     model = vgg16.VGG16(include_top=False, weights=None, input_shape=(SIDE, SIDE, 3))
     if weights == "imagenet":
@@ -155,6 +156,22 @@ def _fingerprint(model: Any) -> str:
     for weight in model.get_weights():
         digest.update(np.ascontiguousarray(weight, dtype="<f4").tobytes())
     return digest.hexdigest()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """TensorFlow's library writes to stderr as it is loaded, and nothing turns that off."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # other threads may have something to say
+        return
+    kept = os.dup(2)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 @contextmanager

@@ -32,7 +32,8 @@ def facts_vectors(
 
 def _genres(movies: Sequence[Movie]) -> Array:
     """(n, n_genres) idf where a movie has the genre: sharing a rare one says more."""
-    return _idf([Counter(movie.genres) for movie in movies]).toarray().astype(np.float64)
+    matrix: Array = _idf([Counter(movie.genres) for movie in movies]).toarray()
+    return matrix
 
 
 def _years(movies: Sequence[Movie]) -> Array:

@@ -195,9 +195,15 @@ def _rating_table(file: Path) -> Table:
     """A CSV file of ratings, its columns under our names."""
     table = csv_table(file)
     plain = [name.casefold().replace("_", "") for name in table.columns]
-    ours = {name: at for name, known in _COLUMNS.items() for at, given in enumerate(plain) if given in known}
-    for name in ("user", "movie", "rating"):
-        if name not in ours:
+    ours: dict[str, int] = {}
+    for name, known in _COLUMNS.items():
+        found = [at for at, given in enumerate(plain) if given in known]
+        if len(found) > 1:
+            both = " and ".join(table.columns[at] for at in found)
+            raise BadData(f"{file}, line 1: {both} could both be the {name} column: remove one")
+        if found:
+            ours[name] = found[0]
+        elif name != "timestamp":
             raise BadData(
                 f"{file}, line 1: no {name} column among {', '.join(table.columns)}; expected names are"
                 f" {', '.join(sorted(_COLUMNS[name]))}, or with an underscore"
@@ -241,7 +247,7 @@ def _dataset(
     """The data set of some movies, or of those that are rated where it is None."""
     timed = "timestamp" in table.columns
     columns = table.numbers(["user", "movie", *(["timestamp"] if timed else [])], ["rating"])
-    ratings = Ratings(columns["user"], columns["movie"], columns["rating"], columns.get("timestamp"))  # type: ignore[arg-type]
+    ratings = Ratings(columns["user"], columns["movie"], columns["rating"], columns.get("timestamp"))
     if not len(ratings):
         raise BadData(f"{table.file} holds no ratings")
     if movies is None:

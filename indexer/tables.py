@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import math
+import re
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from index.errors import BadData
 
 _CHUNK = 1_000_000  # rows parsed at a time
 _MAX_ID = 2**63 - 1
+_MAX_REAL = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class Table:
     def _quoting(self) -> Literal[0, 3]:
         return csv.QUOTE_MINIMAL if self.header else csv.QUOTE_NONE  # the editions without names do not quote
 
-    def numbers(self, whole: Sequence[str], real: Sequence[str]) -> dict[str, npt.NDArray[np.generic]]:
+    def numbers(self, whole: Sequence[str], real: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
         """Columns of numbers: ``whole`` as int64, none below 0, and ``real`` as float32, all finite; (n,) each.
 
         Raises:
@@ -78,36 +81,38 @@ class Table:
         step = len(self.delimiter)
         places = {name: step * at for at, name in enumerate(self.columns)}
         width = step * (len(self.columns) - 1) + 1
-        wanted: dict[int, Any] = {places[name]: np.int64 for name in whole} | {
-            places[name]: np.float64 for name in real
-        }
-        blocks: list[pd.DataFrame] = []
+        kinds: dict[str, Any] = dict.fromkeys(whole, np.int64) | dict.fromkeys(real, np.float32)
+        wanted = {places[name]: kind for name, kind in kinds.items()}
+        blocks: dict[str, list[npt.NDArray[Any]]] = {name: [np.empty(0, kind)] for name, kind in kinds.items()}
         try:
-            chunks = pd.read_csv(
-                self.file,
-                sep=self.delimiter[0],
-                header=None,
-                names=range(width),
-                skiprows=int(self.header),
-                dtype=wanted | {at: "str" for at in range(width) if at not in wanted},
-                encoding=self.encoding,
-                chunksize=_CHUNK,
-                index_col=False,
-                quoting=self._quoting(),
-            )
-            with chunks:
-                blocks.extend(chunk[list(wanted)] for chunk in chunks)
+            with warnings.catch_warnings(), np.errstate(over="ignore"):  # too large becomes infinite, told below
+                warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
+                chunks = pd.read_csv(
+                    self.file,
+                    sep=self.delimiter[0],
+                    header=None,
+                    names=range(width),
+                    skiprows=int(self.header),
+                    dtype=wanted | {at: "str" for at in range(width) if at not in wanted},
+                    encoding=self.encoding,
+                    chunksize=_CHUNK,
+                    index_col=False,
+                    quoting=self._quoting(),
+                )
+                with chunks:
+                    for chunk in chunks:
+                        for name, block in blocks.items():
+                            block.append(chunk[places[name]].to_numpy())
         except OSError as error:
             raise _unreadable(self.file, error) from error
-        except (ValueError, OverflowError, UnicodeDecodeError, pd.errors.ParserError) as error:
+        except pd.errors.EmptyDataError:
+            pass  # a header alone
+        except (ValueError, OverflowError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
             self._explain(whole, real)
             raise BadData(f"{self.file} cannot be read: {error}") from error
-        table = pd.concat(blocks) if blocks else pd.DataFrame(columns=list(wanted), dtype=np.float64)
-        columns: dict[str, npt.NDArray[np.generic]] = {
-            name: table[places[name]].to_numpy(np.int64) for name in whole
-        } | {name: table[places[name]].to_numpy(np.float32) for name in real}
-        sound = all(bool((columns[name] >= 0).all()) for name in whole)  # type: ignore[operator]
-        if not sound or not all(bool(np.isfinite(columns[name]).all()) for name in real):
+        columns = {name: np.concatenate(blocks.pop(name)) for name in kinds}
+        sound = [(columns[name] >= 0).all() for name in whole] + [np.isfinite(columns[name]).all() for name in real]
+        if not all(sound):
             self._explain(whole, real)
         return columns
 
@@ -141,8 +146,8 @@ def csv_table(file: Path) -> Table:
         BadData: the file is missing or empty.
     """
     try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            first = next(lines, "")
+        with file.open("rb") as lines:
+            first = lines.readline().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadData(f"{file}, line 1: not UTF-8 text ({error.reason}): save it as UTF-8") from error
     except OSError as error:
@@ -160,10 +165,10 @@ def whole_number(value: str, name: str, file: Path, line: int) -> int:
     Raises:
         BadData: it is none.
     """
-    text = value.strip()
-    if not (text.isascii() and text.isdigit() and int(text) <= _MAX_ID):
+    digits = re.fullmatch(r"\s*([0-9]+)(\.0*)?\s*", value)  # some programs write 2 as 2.0
+    if digits is None or int(digits[1]) > _MAX_ID:
         raise BadData(f"{file}, line {line}: {name} {value!r} is no whole number from 0")
-    return int(text)
+    return int(digits[1])
 
 
 def real_number(value: str, name: str, file: Path, line: int) -> float:
@@ -176,7 +181,7 @@ def real_number(value: str, name: str, file: Path, line: int) -> float:
         number = float(value)
     except ValueError:
         number = math.nan
-    if not math.isfinite(number):
+    if not abs(number) <= _MAX_REAL:
         raise BadData(f"{file}, line {line}: {name} {value!r} is no number")
     return number
 

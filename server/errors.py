@@ -6,9 +6,10 @@ import logging
 from typing import Any
 
 from flask import Flask, Response, json, render_template, request
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
 
 from index import errors
+from index.images import MAX_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,8 @@ def register_errors(app: Flask) -> None:
     def http(error: HTTPException) -> Response:
         if isinstance(error, InternalServerError):
             return _answer(500, "Something went wrong here; it was logged.")
+        if isinstance(error, RequestEntityTooLarge):
+            return _answer(413, f"the upload is too large; at most {MAX_BYTES // 2**20} MiB are allowed")
         answer = _answer(error.code or 500, error.description or "")
         for name, value in error.get_headers():
             if name.lower() not in {"content-type", "content-length"}:

@@ -11,7 +11,7 @@ from index.catalogue import Catalogue, Movie
 from index.errors import UnknownMovie, UnknownSpace
 from index.images import decode_image, thumbnail
 from index.movie_index import MovieIndex
-from index.present import UNTRAINED_NOTICE
+from index.present import UNTRAINED_NOTICE, percent
 from index.space import Match
 from server.api import movie_index
 from server.uploads import uploaded_picture
@@ -24,13 +24,7 @@ _SHOWN = 48  # films on the first page and search results
 _NEIGHBOURS = 12
 
 
-@pages.app_template_filter("percent")
-def percent(share: float) -> str:
-    """A share of pairs in as many digits as tell it from all of them: "97%", "99.8%", "99.99%"."""
-    for digits in range(4):
-        if round(100 * share, digits) < 100:
-            return f"{100 * share:.{digits}f}%"
-    return "all"
+pages.add_app_template_filter(percent)
 
 
 @pages.app_context_processor

@@ -1,0 +1,102 @@
+"""What many tests stand on: a small film world with a known shape, built once into a real snapshot."""
+
+from __future__ import annotations
+
+import csv
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from index.movie_index import MovieIndex
+from index.snapshot import Manifest
+from indexer.build import Plan, build
+from indexer.models.factorization_machine import Settings
+
+# Two kinds of film, by id: spaceships are dark with a white disc, weddings are pink with a red one. Film 20 has no
+# poster, film 21 no ratings, film 22 neither; film 23 shares its title with film 11.
+SPACE = range(1, 11)
+WEDDINGS = range(11, 21)
+QUICK = Settings(factors=4, iterations=60, burn_in=10)
+
+
+@dataclass(frozen=True)
+class World:
+    """Paths of a built film world."""
+
+    ratings: Path
+    posters: Path
+    data: Path
+    manifest: Manifest
+
+
+@pytest.fixture(scope="session")
+def realdata() -> Path:
+    """The folder of MovieLens editions and real posters; the test is skipped where there is none."""
+    default = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("POSTERITY_REALDATA", default))
+    if not (folder / "ml-latest-small-2016").is_dir():
+        pytest.skip(f"no ml-latest-small-2016 in {folder}: set POSTERITY_REALDATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A small film world, built with untrained weights. Read it, never write to it."""
+    root = tmp_path_factory.mktemp("world")
+    write_ratings(root / "ratings")
+    write_posters(root / "posters")
+    plan = Plan(root / "ratings", root / "data", root / "posters", "untrained", QUICK)
+    return World(plan.ratings, root / "posters", plan.data, build(plan))
+
+
+@pytest.fixture(scope="session")
+def movie_index(world: World) -> MovieIndex:
+    return MovieIndex.open(world.data)
+
+
+def write_ratings(folder: Path) -> None:
+    """40 users: the even ones love spaceships and dislike weddings, the odd ones the other way round."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    titles = {i: (f"Starship {i} ({1970 + i})", "Sci-Fi|Action") for i in SPACE}
+    titles |= {i: (f"Wedding, The {i} ({1990 + i})", "Romance|Comedy") for i in WEDDINGS}
+    titles |= {21: ("Unseen (2001)", "Sci-Fi"), 22: ("Nothing Known", "(no genres listed)")}
+    titles |= {23: ("The Wedding, 11 (2020)", "Romance")}
+    titles[11] = ("Wedding, 11, The (2001)", "Romance|Comedy")
+    _write(folder / "movies.csv", ("movieId", "title", "genres"), [(i, *rest) for i, rest in titles.items()])
+    links = [(i, f"{i:07d}", 1000 + i) for i in titles if i != 22] + [(22, "", "")]
+    _write(folder / "links.csv", ("movieId", "imdbId", "tmdbId"), links)
+    ratings = []
+    for user in range(1, 41):
+        for movie in (*SPACE, *WEDDINGS):
+            if rng.random() < 0.6:
+                loved = (movie in SPACE) == (user % 2 == 0)
+                stars = np.clip(round(2 * rng.normal(4.2 if loved else 2.0, 0.5)) / 2, 0.5, 5)
+                ratings.append((user, movie, stars, 1_000_000_000 + movie))
+        ratings.append((user, 23, 3.0, 1_000_000_000))
+    _write(folder / "ratings.csv", ("userId", "movieId", "rating", "timestamp"), ratings)
+
+
+def write_posters(folder: Path) -> None:
+    """A poster for every film but 20 and 22."""
+    folder.mkdir(parents=True)
+    for movie in (*SPACE, *WEDDINGS, 21, 23):
+        if movie != 20:
+            poster(movie).save(folder / f"{movie}.{'png' if movie % 5 == 0 else 'jpg'}")
+
+
+def poster(movie: int) -> Image.Image:
+    dark = movie in SPACE or movie == 21
+    image = Image.new("RGB", (120, 180), (12, 14, 30 + movie) if dark else (240, 180, 190 + movie))
+    at = 10 + 4 * movie
+    ImageDraw.Draw(image).ellipse((at, 40, at + 40, 80), fill="white" if dark else (200, 20, 40))
+    return image
+
+
+def _write(file: Path, header: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows([header, *rows])
