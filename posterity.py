@@ -74,3 +74,6 @@ def _things_to_try(address: str, movie_id: int, title: str) -> str:
 
 for command in (*index.cli.commands, *indexer.cli.commands, *server.cli.commands):
     main.add_command(command)
+
+if __name__ == "__main__":
+    main(prog_name="posterity")

@@ -61,6 +61,7 @@ class Catalogue:
     _external: Mapping[str, int] = field(init=False)  # "imdb:tt0113277" -> row
     _titles: tuple[str, ...] = field(init=False)  # normalised
     _years: npt.NDArray[np.int64] = field(init=False)  # (n,) -1 where unknown
+    _best_known: tuple[int, ...] = field(init=False)  # rows
 
     def __post_init__(self) -> None:
         """Builds the look-ups once."""
@@ -69,6 +70,9 @@ class Catalogue:
             "genres": tuple(sorted({genre for movie in self.movies for genre in movie.genres})),
             "_external": _external_ids(self.movies),
             "_titles": tuple(normalise(str(movie)) for movie in self.movies),
+            "_best_known": tuple(
+                sorted(range(len(self)), key=lambda row: (not self.posters[row], -self.rating_counts[row]))
+            ),
             "_years": np.array([-1 if movie.year is None else movie.year for movie in self.movies], np.int64),
         }
         for name, value in derived.items():
@@ -85,6 +89,10 @@ class Catalogue:
             UnknownMovie: there is none.
         """
         return self.movies[self.ids.row(movie_id)]
+
+    def best_known(self, limit: int) -> list[Movie]:
+        """The most rated movies, those with a poster first."""
+        return [self.movies[row] for row in self._best_known[:limit]]
 
     def search(self, text: str, limit: int = 10, offset: int = 0) -> list[Movie]:
         """Movies whose title holds every word of ``text``, or words that begin like them.

@@ -22,6 +22,8 @@ PREPROCESSING = (
     " Pillow's antialiased bicubic resampling, without cropping."
 )
 
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit would only warn; ours is checked before anything is decoded
+
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF")  # judged by content, whatever the name says
 _ENOUGH = (1024, 1024)  # pixels that a JPEG is decoded to at least, if it has them
 _LIMIT = f"at most {MAX_PIXELS:,} are allowed ({MAX_PIXELS_JPEG:,} in a JPEG), so make it smaller"
@@ -50,8 +52,6 @@ def decode_image(data: bytes) -> Image.Image:
                 return _to_rgb(image)
     except BadImage:
         raise
-    except Image.DecompressionBombError as error:
-        raise ImageTooLarge(f"the picture is too large: {_LIMIT}") from error
     except Exception as error:
         raise BadImage(
             f"this is no JPEG, PNG, WebP or GIF picture, or it is damaged ({_first_words(error)})"

@@ -66,7 +66,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         spaces: dict[str, dict[str, Any]] = {}
         warnings = list(dataset.warnings)
         found: dict[int, Path] = {}
-        posters: dict[str, Any] = {"posters": 0, "unreadable": {}}
+        posters: dict[str, Any] = {"posters": 0, "embedded": 0, "unreadable": {}}
         # Posters first: a wrong path or missing weights should end a build at its start.
         if plan.posters is not None:
             found, left_out = find_posters(plan.posters, movie_ids)

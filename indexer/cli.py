@@ -21,6 +21,13 @@ ratings_option = click.option(
     required=True,
     help="A MovieLens folder as it is unzipped, or a CSV file of user, item, rating[, timestamp].",
 )
+iterations_option = click.option(
+    "--iterations",
+    type=click.IntRange(30),
+    default=300,
+    show_default=True,
+    help="Of the sampler. More take longer and predict a little better.",
+)
 
 
 @click.command()
@@ -39,13 +46,16 @@ ratings_option = click.option(
     help="Weights of VGG16: downloaded by Keras, seeded at random for trying things out, or a Keras .h5 file.",
 )
 @click.option("--seed", default=0, show_default=True, help="Of everything drawn at random.")
+@iterations_option
 @json_option
-def build(ratings: Path, posters: Path | None, data: Path, weights: str, seed: int, as_json: bool) -> None:
+def build(
+    ratings: Path, posters: Path | None, data: Path, weights: str, seed: int, iterations: int, as_json: bool
+) -> None:
     """Read ratings, embed posters, train, and publish a snapshot.
 
     Posters that were embedded before are not embedded again. Until the new snapshot is whole, the old one is served.
     """
-    manifest = run_build(ratings, posters, data, weights, seed=seed)
+    manifest = run_build(ratings, posters, data, weights, seed=seed, iterations=iterations)
     if as_json:
         click.echo(json.dumps(manifest.to_json(), ensure_ascii=False, indent=2))
     else:
@@ -56,8 +66,9 @@ def build(ratings: Path, posters: Path | None, data: Path, weights: str, seed: i
 @ratings_option
 @click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="How many parts to cut into.")
 @click.option("--seed", default=0, show_default=True, help="Of the sampler; the folds are always the same.")
+@iterations_option
 @json_option
-def evaluate(ratings: Path, folds: int, seed: int, as_json: bool) -> None:
+def evaluate(ratings: Path, folds: int, seed: int, iterations: int, as_json: bool) -> None:
     """Measure rating predictions by cross-validation, with baselines beside them.
 
     Ratings are shuffled once and cut into folds (scikit-learn's KFold, shuffled, seed 0); each fold is predicted from
@@ -66,13 +77,15 @@ def evaluate(ratings: Path, folds: int, seed: int, as_json: bool) -> None:
     from rich.console import Console
 
     from indexer.evaluate import cross_validate, mean_score
+    from indexer.models.factorization_machine import Settings
     from indexer.movielens import read_dataset
     from indexer.progress import progress
 
     scores: dict[str, list[Score]] = {}
     with progress(Console(stderr=True)) as track:
         dataset = read_dataset(ratings)
-        for score in cross_validate(dataset, folds=folds, seed=seed, track=track):
+        settings = Settings(iterations=iterations)
+        for score in cross_validate(dataset, folds=folds, seed=seed, settings=settings, track=track):
             scores.setdefault(score.method, []).append(score)
     means = [mean_score(by_fold) for by_fold in scores.values()]
     if as_json:
@@ -86,16 +99,20 @@ def evaluate(ratings: Path, folds: int, seed: int, as_json: bool) -> None:
 commands = (build, evaluate)
 
 
-def run_build(ratings: Path, posters: Path | None, data: Path, weights: str, *, seed: int = 0) -> Manifest:
+def run_build(
+    ratings: Path, posters: Path | None, data: Path, weights: str, *, seed: int = 0, iterations: int = 300
+) -> Manifest:
     """The manifest of a new snapshot, built with progress shown on stderr."""
     from rich.console import Console
 
     from indexer.build import Plan
     from indexer.build import build as publish
+    from indexer.models.factorization_machine import Settings
     from indexer.progress import progress
 
     with progress(Console(stderr=True)) as track:
-        return publish(Plan(ratings, data, posters, weights, seed=seed), track=track)
+        settings = Settings(iterations=iterations)
+        return publish(Plan(ratings, data, posters, weights, settings, seed), track=track)
 
 
 def _summarise(manifest: Manifest) -> None:

@@ -44,7 +44,8 @@ def _years(movies: Sequence[Movie]) -> Array:
     width = YEARS_APART / np.sqrt(2)
     centres = np.arange(min(known) - 3 * width, max(known) + 3 * width, width / 2)
     years = np.array([np.nan if movie.year is None else movie.year for movie in movies])
-    return np.nan_to_num(np.exp(-(((years[:, None] - centres) / width) ** 2) / 2))
+    bumps: Array = np.exp(-(((years[:, None] - centres) / width) ** 2) / 2)
+    return np.nan_to_num(bumps)
 
 
 def _tags(movies: Sequence[Movie], tags: Mapping[int, Sequence[str]]) -> Array:
@@ -54,7 +55,8 @@ def _tags(movies: Sequence[Movie], tags: Mapping[int, Sequence[str]]) -> Array:
     shared = [Counter({tag: n for tag, n in row.items() if spread[tag] > 1}) for row in counts]
     matrix = _idf(shared)
     if min(matrix.shape) <= TAG_DIMENSION + 1:
-        return matrix.toarray()
+        whole: Array = matrix.toarray()
+        return whole
     start = np.ones(min(matrix.shape))  # the solver would draw one at random
     _, _, axes = scipy.sparse.linalg.svds(matrix, k=TAG_DIMENSION, v0=start)
     reduced: Array = matrix @ axes.T

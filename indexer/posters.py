@@ -43,7 +43,7 @@ def find_posters(folder: Path, movie_ids: Ids) -> tuple[dict[int, Path], list[st
         )
     warnings = [
         f"{folder}: {len(names)} {'file' if len(names) == 1 else 'files'} left out, {why} (such as"
-        f" {', '.join(names[:_EXAMPLES])})"
+        f" {', '.join(sorted(names)[:_EXAMPLES])})"
         for names, why in (
             (unnamed, "not named <movie id>.jpg, .jpeg, .png or .webp"),
             (unknown, "of movies that are not in the data set"),

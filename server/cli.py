@@ -75,7 +75,7 @@ def run_server(
 
         def load(self) -> Any:
             # In the worker, not before the fork: Faiss and TensorFlow hang when their threads are forked away.
-            from server import create_app
+            from server.app import create_app
 
             return create_app(config)
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import base64
-from functools import lru_cache
 
 from flask import Blueprint, current_app, render_template, request
 
-from index.catalogue import Catalogue, Movie
+from index.catalogue import Movie
 from index.errors import UnknownMovie, UnknownSpace
 from index.images import decode_image, thumbnail
 from index.movie_index import MovieIndex
@@ -48,7 +47,7 @@ def home() -> str:
     """Search results, or the films that most people know."""
     index = movie_index()
     wanted = request.args.get("q", "").strip()[:200]
-    movies = index.catalogue.search(wanted, _SHOWN) if wanted else _best_known(index.catalogue)
+    movies = index.catalogue.search(wanted, _SHOWN) if wanted else index.catalogue.best_known(_SHOWN)
     return render_template("home.html", q=wanted, movies=movies)
 
 
@@ -92,12 +91,3 @@ def _with_movies(index: MovieIndex, matches: list[Match]) -> list[tuple[Movie, M
 
 def _has_poster(index: MovieIndex, movie: Movie) -> bool:
     return index.catalogue.posters[index.catalogue.ids.row(movie.movie_id)] is not None
-
-
-@lru_cache(maxsize=2)
-def _best_known(catalogue: Catalogue) -> list[Movie]:
-    """The most rated films, those with a poster first."""
-    rows = sorted(
-        range(len(catalogue)), key=lambda row: (catalogue.posters[row] is None, -catalogue.rating_counts[row])
-    )
-    return [catalogue.movies[row] for row in rows[:_SHOWN]]

@@ -30,16 +30,25 @@ class UploadQueue:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Waits until it is the caller's turn.
+        """A place in the queue until it is the caller's turn, and the turn.
 
         Raises:
             Busy: the queue is full.
         """
+        with self.place(), self._turn:
+            yield
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place in the queue.
+
+        Raises:
+            Busy: there is none left.
+        """
         if not self._places.acquire(blocking=False):
             raise Busy("too many pictures are waiting: try again in a moment")
         try:
-            with self._turn:
-                yield
+            yield
         finally:
             self._places.release()
 

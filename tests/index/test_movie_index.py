@@ -1,0 +1,89 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from index.catalogue import Where
+from index.errors import BadSnapshot, BadWeights, UnknownMovie, UnknownSpace, UnknownUser
+from index.movie_index import MovieIndex
+from index.snapshot import SnapshotStore
+from tests.conftest import SPACE, WEDDINGS, World
+
+
+@pytest.mark.parametrize("by", ["poster", "taste", "facts", "blend"])
+def test_spaceships_are_like_spaceships_every_way(movie_index: MovieIndex, by: str) -> None:
+    assert {match.movie_id for match in movie_index.similar(1, 5, by=by)} <= {*SPACE, 21}
+    assert {match.movie_id for match in movie_index.similar(12, 5, by=by)} <= {*WEDDINGS, 23}
+
+
+def test_a_poster_of_the_catalogue_finds_itself(movie_index: MovieIndex, world: World) -> None:
+    match = movie_index.similar_to_poster((world.posters / "3.jpg").read_bytes(), 1)[0]
+    assert match.movie_id == 3
+    assert match.score == pytest.approx(1, abs=1e-5)
+    assert match.percentile == pytest.approx(1)
+
+
+def test_filters_reach_every_way_of_asking(movie_index: MovieIndex, world: World) -> None:
+    where = Where(genres=("Romance",), year_to=2004, exclude=(11,))
+    allowed = {12, 13, 14}
+    for by in ("poster", "taste", "facts", "blend"):
+        assert {match.movie_id for match in movie_index.similar(1, 10, by=by, where=where)} == allowed
+    image = (world.posters / "3.jpg").read_bytes()
+    assert {match.movie_id for match in movie_index.similar_to_poster(image, 10, where=where)} == allowed
+    for user in (1, 2):
+        rated = {match.movie_id for match in movie_index.recommend(user, 10, where=where)}
+        assert rated <= allowed
+
+
+def test_users_get_what_their_kind_loves(movie_index: MovieIndex) -> None:
+    for user, loved, disliked in ((2, SPACE, WEDDINGS), (1, WEDDINGS, SPACE)):
+        loves = [p.rating for p in movie_index.predict(user, list(loved))]
+        dislikes = [p.rating for p in movie_index.predict(user, list(disliked))]
+        assert min(loves) > max(dislikes)
+    for prediction in movie_index.predict(1, [1, 2, 22]):
+        assert 0.5 <= prediction.low < prediction.rating < prediction.high <= 5
+
+
+def test_a_movie_that_lacks_a_space_says_what_there_is(movie_index: MovieIndex) -> None:
+    with pytest.raises(UnknownMovie, match=r"id 20\) has no poster: compare by taste, facts, blend"):
+        movie_index.similar(20, by="poster")
+    with pytest.raises(UnknownMovie, match=r"id 21\) has no ratings: compare by poster, facts, blend"):
+        movie_index.similar(21, by="taste")
+    with pytest.raises(UnknownMovie, match=r"Nothing Known \(id 22\) has no genres, year or tags: there is nothing"):
+        movie_index.similar(22, by="facts")
+    with pytest.raises(UnknownMovie, match="movie 22 has neither"):
+        movie_index.similar(22)
+    assert movie_index.similar(21)[0].spaces == ("poster", "facts")
+
+
+def test_what_is_not_there_is_named(movie_index: MovieIndex) -> None:
+    with pytest.raises(UnknownSpace, match="no sound space; it has poster, taste, facts, blend"):
+        movie_index.similar(1, by="sound")
+    with pytest.raises(UnknownUser, match="no user 99"):
+        movie_index.predict(99, [1])
+    with pytest.raises(UnknownMovie, match="no movie 99"):
+        movie_index.similar(99)
+    with pytest.raises(UnknownMovie, match="has no poster"):
+        movie_index.poster(20)
+
+
+@pytest.mark.parametrize("name", ["poster/vectors.faiss", "ratings/movie_vectors.npy", "movies.json"])
+def test_a_flipped_byte_anywhere_is_refused_by_file_name(world: World, tmp_path: Path, name: str) -> None:
+    shutil.copytree(world.data, tmp_path / "data", symlinks=True)
+    file = SnapshotStore(tmp_path / "data").path() / name
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(BadSnapshot, match=f"{name} is damaged"):
+        MovieIndex.open(tmp_path / "data")
+    file.unlink()
+    with pytest.raises(BadSnapshot, match=f"{name} is missing"):
+        MovieIndex.open(tmp_path / "data")
+
+
+def test_weights_that_are_gone_are_named(world: World, tmp_path: Path) -> None:
+    shutil.copytree(world.data, tmp_path / "data", symlinks=True)
+    shutil.rmtree(tmp_path / "data" / "weights")
+    index = MovieIndex.open(tmp_path / "data")
+    with pytest.raises(BadWeights, match=r"no weights file .*\.weights\.h5"):
+        index.similar_to_poster((world.posters / "3.jpg").read_bytes())

@@ -1,0 +1,166 @@
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index.errors import BadData, BadWeights
+from index.images import PREPROCESSING
+from index.movie_index import MovieIndex
+from index.snapshot import SnapshotStore
+from index.space import Space
+from indexer.build import Plan, build
+from indexer.evaluate import SERVED, cross_validate, kfold, mean_score
+from indexer.movielens import read_dataset
+from tests.conftest import QUICK, SPACE, World, poster
+
+
+def test_the_manifest_says_what_was_built(world: World) -> None:
+    manifest = world.manifest
+    assert manifest.dataset["movies"] == 23
+    assert manifest.dataset["rated_movies"] == 21
+    assert manifest.dataset["users"] == 40
+    poster_space = manifest.spaces["poster"]
+    assert poster_space["dimension"] == 25088
+    assert poster_space["metric"] == "inner product"
+    assert poster_space["movies"] == 21
+    assert poster_space["preprocessing"] == PREPROCESSING
+    assert manifest.weights is not None
+    assert manifest.weights["name"] == "untrained"
+    assert manifest.spaces["taste"]["movies"] == 21
+    assert manifest.spaces["facts"]["movies"] == 22
+    assert manifest.blend == {"poster": 1, "taste": 1, "facts": 1}
+    assert manifest.ratings["iterations"] == QUICK.iterations
+    assert manifest.ratings["scale"] == [0.5, 5]
+    assert manifest.posters == {"posters": 21, "embedded": 21, "unreadable": {}}
+
+
+def test_no_pickle_is_on_disk(world: World) -> None:
+    folder = SnapshotStore(world.data).path()
+    arrays = list(folder.rglob("*.npy"))
+    assert len(arrays) > 10
+    for file in arrays:
+        np.load(file, allow_pickle=False)
+    assert {file.suffix for file in folder.rglob("*") if file.is_file()} == {".npy", ".faiss", ".json"}
+
+
+def test_stored_neighbours_are_what_a_search_would_find(world: World) -> None:
+    folder = SnapshotStore(world.data).path()
+    for name in ("poster", "taste", "facts"):
+        space = Space.load(name, folder / name)
+        for movie_id in space.ids.values.tolist():
+            others = space.ids.values != movie_id
+            searched = space.search(space.vectors[space.row(movie_id)], 10, allowed=others)
+            stored = space.similar(movie_id, 10)
+            assert [match.score for match in stored] == pytest.approx([match.score for match in searched], abs=1e-5)
+
+
+def test_another_build_embeds_nothing_again_and_says_the_same(world: World, tmp_path: Path) -> None:
+    shutil.copytree(world.data, tmp_path / "data", symlinks=True)
+    again = build(Plan(world.ratings, tmp_path / "data", world.posters, "untrained", QUICK))
+    assert again.posters["embedded"] == 0
+    assert again.id != world.manifest.id
+    changed = {n for n, file in again.files.items() if file != world.manifest.files[n]}
+    assert changed == set()  # the same input and seed give the same bytes
+    assert SnapshotStore(tmp_path / "data").current_id() == again.id
+
+
+def test_without_posters_there_is_taste_and_facts(world: World, tmp_path: Path) -> None:
+    manifest = build(Plan(world.ratings, tmp_path, settings=QUICK))
+    assert set(manifest.spaces) == {"taste", "facts"}
+    assert manifest.blend == {"taste": 1, "facts": 1}
+    assert manifest.weights is None
+    assert not (tmp_path / "weights").exists()
+    assert MovieIndex.open(tmp_path).similar(1, 3)
+
+
+def test_ratings_alone_give_taste(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    rng = np.random.default_rng(0)
+    pairs = [(user, movie) for user in range(20) for movie in range(15) if rng.random() < 0.6]
+    file.write_text("\n".join(["user,item,rating", *(f"{u},{m},{rng.integers(1, 6)}" for u, m in pairs)]))
+    manifest = build(Plan(file, tmp_path / "data", settings=QUICK))
+    assert set(manifest.spaces) == {"taste"}
+    assert manifest.blend == {"taste": 1}
+    assert len(MovieIndex.open(tmp_path / "data").similar(3, 5)) == 5
+
+
+def test_unreadable_posters_are_listed_and_not_fatal(world: World, tmp_path: Path) -> None:
+    posters = tmp_path / "posters"
+    shutil.copytree(world.posters, posters)
+    (posters / "1.jpg").write_text("no picture")
+    shutil.copytree(world.data / "embeddings", tmp_path / "data" / "embeddings")
+    manifest = build(Plan(world.ratings, tmp_path / "data", posters, "untrained", QUICK))
+    assert list(manifest.posters["unreadable"]) == ["1"]
+    assert manifest.posters["posters"] == 20
+    catalogue = MovieIndex.open(tmp_path / "data").catalogue
+    assert catalogue.posters[catalogue.ids.row(1)] is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"ratings": Path("nowhere")}, BadData, "there is no folder or file nowhere"),
+        ({"posters": Path("nowhere")}, BadData, "no poster folder nowhere"),
+        ({"weights": "nowhere.h5"}, BadWeights, "no weights file nowhere.h5"),
+    ],
+)
+def test_a_build_that_cannot_be_done_leaves_the_old_snapshot(
+    world: World, tmp_path: Path, changes: dict[str, object], error: type[Exception], message: str
+) -> None:
+    shutil.copytree(world.data, tmp_path / "data", symlinks=True)
+    arguments = {"ratings": world.ratings, "posters": world.posters, "weights": "untrained"} | changes
+    with pytest.raises(error, match=message):
+        build(Plan(data=tmp_path / "data", settings=QUICK, **arguments))  # type: ignore[arg-type]
+    store = SnapshotStore(tmp_path / "data")
+    assert store.ids() == [world.manifest.id] == [store.current_id()]
+    assert [path.name for path in (tmp_path / "data" / "snapshots").iterdir()] == [world.manifest.id]
+
+
+def test_a_killed_build_leaves_the_old_snapshot_serving_and_the_next_goes_on(world: World, tmp_path: Path) -> None:
+    data, posters = tmp_path / "data", tmp_path / "posters"
+    shutil.copytree(world.data, data, symlinks=True)
+    shutil.copytree(world.posters, posters)
+    for movie_id in SPACE:  # another look, so that there is something to embed
+        poster(movie_id + 30).save(posters / f"{movie_id}.jpg")
+        (posters / f"{movie_id}.png").unlink(missing_ok=True)
+    command = [sys.executable, "-m", "posterity", "build", "--ratings", str(world.ratings), "--posters", str(posters)]
+    arguments = [*command, "--data", str(data), "--weights", "untrained"]
+    running = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    known = len(list((data / "embeddings").rglob("*.npy")))
+    deadline = time.monotonic() + 120
+    while len(list((data / "embeddings").rglob("*.npy"))) == known and running.poll() is None:
+        assert time.monotonic() < deadline
+        os.sched_yield()
+    running.send_signal(signal.SIGKILL)
+    assert running.wait() == -signal.SIGKILL
+    store = SnapshotStore(data)
+    assert store.current_id() == world.manifest.id
+    assert store.ids() == [world.manifest.id]
+    assert MovieIndex.open(data).similar(1, 3, by="poster")
+    manifest = build(Plan(world.ratings, data, posters, "untrained", QUICK))
+    assert manifest.posters["embedded"] < len(SPACE)
+    assert {path.name for path in (data / "snapshots").iterdir()} == {world.manifest.id, manifest.id}
+    assert store.current_id() == manifest.id
+
+
+def test_the_folds_are_those_of_scikit_learn() -> None:
+    # What scikit-learn 1.7 gives for 3 shuffled folds of 10, random_state 0.
+    expected = [[2, 4, 8, 9], [1, 6, 7], [0, 3, 5]]
+    assert [np.flatnonzero(mask).tolist() for mask in kfold(10, 3)] == expected
+
+
+def test_the_served_model_beats_its_baselines_on_a_world_with_taste(world: World) -> None:
+    scores = list(cross_validate(read_dataset(world.ratings), folds=2, settings=QUICK))
+    assert len(scores) == 8
+    by_method = {name: mean_score([s for s in scores if s.method == name]) for name in {s.method for s in scores}}
+    served = by_method.pop(SERVED)
+    assert all(served.rmse < baseline.rmse for baseline in by_method.values())
+    assert served.rmse < 0.75  # the noise is .5, and .14 for rounding
+    assert served.coverage is not None
+    assert 0.7 < served.coverage < 0.95

@@ -1,0 +1,146 @@
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from myfm import MyFMRegressor, RelationBlock
+
+from index.catalogue import Movie
+from index.ids import Ids
+from index.ratings import RatingModel
+from indexer.dataset import Ratings
+from indexer.models.factorization_machine import Posterior, Settings, fit, sides
+from indexer.taste import PREDICTION_FACTORS, end_to_end, rating_arrays, taste_vectors, truncated_product
+
+MOVIES = tuple(
+    Movie(10 * i, f"Film {i}", 1950 + 3 * i if i % 4 else None, ("Drama",) if i % 2 else ("Comedy", "War"))
+    for i in range(1, 13)
+)
+MOVIE_IDS = Ids([movie.movie_id for movie in MOVIES])
+USERS = Ids(range(1, 16))
+SETTINGS = Settings(factors=3, iterations=12, burn_in=4)
+
+
+@pytest.fixture(scope="module")
+def ratings() -> Ratings:
+    """Every user but the last, and every movie but the last, has ratings."""
+    rng = np.random.default_rng(0)
+    pairs = [(u, m.movie_id) for u in range(1, 15) for m in MOVIES[:-1] if rng.random() < 0.5]
+    users, movies = np.array(pairs).T
+    return Ratings(users, movies, rng.integers(1, 11, len(pairs)).astype(np.float32) / 2)
+
+
+@pytest.fixture(scope="module")
+def posterior(ratings: Ratings) -> Posterior:
+    return fit(ratings, USERS, MOVIES, np.random.default_rng(5), SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def library(ratings: Ratings) -> MyFMRegressor:
+    """myfm's own estimator on the same design, from the same seed."""
+    user_side, movie_side = sides(ratings, USERS, MOVIES)
+    machine = MyFMRegressor(rank=SETTINGS.factors, random_seed=int(np.random.default_rng(5).integers(2**31)))
+    return machine.fit(
+        None,
+        ratings.values.astype(np.float64),
+        [
+            RelationBlock(USERS.find(ratings.user_ids), user_side.features),
+            RelationBlock(MOVIE_IDS.find(ratings.movie_ids), movie_side.features),
+        ],
+        n_iter=SETTINGS.iterations,
+        n_kept_samples=SETTINGS.iterations - SETTINGS.burn_in,
+        group_shapes=[*user_side.groups, *movie_side.groups],
+        callback=None,
+    )
+
+
+def every_pair() -> tuple[np.ndarray, np.ndarray]:
+    users, movies = np.divmod(np.arange(len(USERS) * len(MOVIES)), len(MOVIES))
+    return users, movies
+
+
+def test_inner_products_before_reduction_equal_the_librarys_own_predictions(
+    ratings: Ratings, posterior: Posterior, library: MyFMRegressor
+) -> None:
+    users, movies = every_pair()
+    user_side, movie_side = sides(ratings, USERS, MOVIES)
+    expected = library.predict(
+        None, [RelationBlock(users, user_side.features), RelationBlock(movies, movie_side.features)]
+    )
+    samples = posterior.global_bias.size
+    inner = np.einsum(
+        "ij,ij->i",
+        end_to_end(posterior.user_factors)[users] / samples,
+        end_to_end(posterior.movie_factors)[movies],
+    )
+    biases = posterior.user_bias[:, users] + posterior.movie_bias[:, movies] + posterior.global_bias[:, None]
+    np.testing.assert_allclose(inner + biases.mean(axis=0), expected, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(posterior.predict(users, movies), expected, rtol=0, atol=1e-6)
+
+
+def test_the_served_model_predicts_the_posterior_mean(ratings: Ratings, posterior: Posterior) -> None:
+    users, movies = every_pair()
+    model = RatingModel(
+        rating_arrays(posterior, ratings, USERS, MOVIE_IDS), MOVIE_IDS, noise_variance=0.1, scale=(-99, 99)
+    )
+    np.testing.assert_allclose(model.predict_rows(users, movies)[0], posterior.predict(users, movies), atol=1e-4)
+
+
+def test_what_each_user_rated_is_kept(ratings: Ratings, posterior: Posterior) -> None:
+    arrays = rating_arrays(posterior, ratings, USERS, MOVIE_IDS)
+    model = RatingModel(arrays, MOVIE_IDS, noise_variance=0.1, scale=(0.5, 5))
+    for user in range(1, 16):
+        rows, values = model.rated(user)
+        mine = ratings.user_ids == user
+        expected = dict(zip(ratings.movie_ids[mine].tolist(), ratings.values[mine].tolist(), strict=True))
+        assert dict(zip(MOVIE_IDS.values[rows].tolist(), values.tolist(), strict=True)) == expected
+
+
+def test_the_same_seed_gives_the_same_posterior(ratings: Ratings, posterior: Posterior) -> None:
+    again = fit(ratings, USERS, MOVIES, np.random.default_rng(5), SETTINGS)
+    np.testing.assert_array_equal(again.movie_factors, posterior.movie_factors)
+    other = fit(ratings, USERS, MOVIES, np.random.default_rng(6), SETTINGS)
+    assert not np.allclose(other.movie_factors, posterior.movie_factors)
+
+
+def test_features_of_a_side_are_ids_who_rated_genres_and_years(ratings: Ratings) -> None:
+    user_side, movie_side = sides(ratings, USERS, MOVIES)
+    assert user_side.groups == (15, 12)
+    years = {movie.year // 5 for movie in MOVIES if movie.year is not None}
+    assert movie_side.groups == (12, 15, 3, len(years))
+    raters = movie_side.features[0, 12:27]
+    count = int((ratings.movie_ids == 10).sum())
+    assert raters.nnz == count
+    np.testing.assert_allclose(raters.data, 1 / np.sqrt(count))
+    assert movie_side.features[11, 12:27].nnz == 0  # nobody rated the last one
+
+
+def test_a_sides_bias_holds_its_weights_and_its_inner_interactions(ratings: Ratings) -> None:
+    _, side = sides(ratings, USERS, MOVIES)
+    rng = np.random.default_rng(1)
+    weights, factors = rng.normal(size=side.features.shape[1]), rng.normal(size=(side.features.shape[1], 3))
+    bias, latent = side.project(weights, factors)
+    row = np.asarray(sp.csr_matrix(side.features[2]).todense()).ravel()
+    pairs = sum(row[i] * row[j] * factors[i] @ factors[j] for i in range(row.size) for j in range(i + 1, row.size))
+    assert bias[2] == pytest.approx(row @ weights + pairs)
+    np.testing.assert_allclose(latent[2], row @ factors)
+
+
+def test_a_truncated_product_is_the_best_of_its_rank() -> None:
+    rng = np.random.default_rng(0)
+    left, right = rng.normal(size=(30, 9)), rng.normal(size=(20, 9))
+    whole = left @ right.T
+    a, b = truncated_product(left, right, 9)
+    np.testing.assert_allclose(a @ b.T, whole, atol=1e-9)
+    a, b = truncated_product(left, right, 4)
+    values = np.linalg.svd(whole, compute_uv=False)
+    assert np.linalg.norm(whole - a @ b.T) == pytest.approx(np.linalg.norm(values[4:]))
+    assert a.shape == (30, 4)
+    assert PREDICTION_FACTORS == 64
+
+
+def test_taste_is_the_cosine_of_samples_laid_end_to_end(posterior: Posterior) -> None:
+    rows = np.arange(11)
+    whole = end_to_end(posterior.movie_factors)[rows]
+    cosine = whole @ whole.T / np.outer(np.linalg.norm(whole, axis=1), np.linalg.norm(whole, axis=1))
+    vectors = taste_vectors(posterior, rows)
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(vectors @ vectors.T, cosine, atol=1e-5)

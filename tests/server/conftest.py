@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from server.app import create_app
+from server.config import ServerConfig
+from tests.conftest import World
+
+
+@pytest.fixture(scope="session")
+def app(world: World) -> Flask:
+    return create_app(ServerConfig(world.data))
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+def assert_problem(response: TestResponse, status: int, *words: str) -> dict[str, Any]:
+    """The one way in which a test checks an error: RFC 9457, with words that a person can act on."""
+    assert response.status_code == status
+    assert response.mimetype == "application/problem+json"
+    problem = response.get_json(force=True)
+    assert set(problem) == {"type", "title", "status", "detail", "instance"}
+    assert problem["status"] == status
+    assert problem["instance"] == response.request.path
+    for word in words:
+        assert word in problem["detail"]
+    return dict(problem)

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from index.errors import BadSnapshot, UnknownSnapshot
+from index.snapshot import SnapshotStore
+from indexer.build import Plan, build
+from server.served import Served
+from tests.conftest import QUICK, World
+
+
+@pytest.fixture
+def data(world: World, tmp_path: Path) -> Path:
+    shutil.copytree(world.data, tmp_path / "data", symlinks=True)
+    return tmp_path / "data"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def wait_for_opening() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "open-snapshot":
+            thread.join()
+
+
+def test_a_new_snapshot_is_followed(world: World, data: Path) -> None:
+    clock = Clock()
+    served = Served(data, clock)
+    old = served.index()
+    manifest = build(Plan(world.ratings, data, settings=QUICK))
+    assert served.index() is old  # looked a moment ago
+    clock.now = 5
+    served.index()
+    wait_for_opening()
+    assert served.index().manifest.id == manifest.id
+    assert old.similar(1, 3, by="poster")  # whoever still holds the old one is answered
+
+
+def test_a_damaged_new_snapshot_is_not_served(world: World, data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    served = Served(data, clock)
+    manifest = build(Plan(world.ratings, data, settings=QUICK))
+    (SnapshotStore(data).path() / "movies.json").write_text("{}")
+    for now in (5, 10, 15):
+        clock.now = now
+        served.index()
+        wait_for_opening()
+    assert served.index().manifest.id == world.manifest.id
+    assert caplog.text.count(f"snapshot {manifest.id} cannot be opened") == 1
+    assert "movies.json is damaged" in caplog.text
+
+
+def test_a_rollback_is_followed(world: World, data: Path) -> None:
+    clock = Clock()
+    build(Plan(world.ratings, data, settings=QUICK))
+    served = Served(data, clock)
+    SnapshotStore(data).rollback()
+    clock.now = 5
+    served.index()
+    wait_for_opening()
+    assert served.index().manifest.id == world.manifest.id
+
+
+def test_nothing_to_serve_is_an_error(tmp_path: Path, data: Path) -> None:
+    with pytest.raises(UnknownSnapshot, match="posterity build"):
+        Served(tmp_path / "nowhere")
+    (SnapshotStore(data).path() / "movies.json").unlink()
+    with pytest.raises(BadSnapshot, match=r"movies\.json is missing"):
+        Served(data)

@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from index.snapshot import SnapshotStore
+from posterity import main
+from tests.conftest import SPACE, World
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments], prog_name="posterity")
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = "import sys, posterity; print(sorted({m.split('.')[0] for m in sys.modules} & set(sys.argv[1:])))"
+    heavy = ["numpy", "faiss", "tensorflow", "keras", "pandas", "scipy", "flask", "rich", "pydantic", "PIL"]
+    done = subprocess.run([sys.executable, "-c", code, *heavy], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_similar_is_a_table_that_names_the_film(world: World) -> None:
+    result = run("similar", "Starship 3", "--by", "taste", "-k", 4, "--data", world.data)
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
+    assert lines[0].startswith("Movies like Starship 3 (1973) by taste")
+    assert len([line for line in lines if "Starship" in line]) == 5
+
+
+def test_similar_says_when_weights_are_untrained(world: World) -> None:
+    assert "untrained weights" in run("similar", 3, "--by", "poster", "--data", world.data).output
+    assert "untrained weights" not in run("similar", 3, "--by", "taste", "--data", world.data).output
+
+
+def test_similar_as_json_is_what_the_api_says(world: World) -> None:
+    reply = json.loads(run("similar", "imdb:tt0000003", "--json", "--data", world.data).output)
+    assert reply["movie"]["movie_id"] == 3
+    assert reply["by"] == "blend"
+    assert {match["movie"]["movie_id"] for match in reply["results"][:5]} <= {*SPACE, 21}
+    assert reply["snapshot"] == world.manifest.id
+    assert reply["weights"] == "untrained"
+
+
+def test_a_picture_is_compared(world: World) -> None:
+    result = run("similar", "--poster", world.posters / "3.jpg", "-k", 1, "--json", "--data", world.data)
+    assert json.loads(result.output)["results"][0]["movie"]["movie_id"] == 3
+
+
+def test_predictions_and_recommendations(world: World) -> None:
+    result = run("predict", 2, 3, "Starship 4", "--json", "--data", world.data)
+    assert [p["movie"]["movie_id"] for p in json.loads(result.output)["results"]] == [3, 4]
+    table = run("predict", 2, 3, "--data", world.data).output
+    assert "How user 2 would rate" in table
+    assert " to " in table
+    result = run("recommend", 2, "-k", 2, "--json", "--data", world.data)
+    assert len(json.loads(result.output)["results"]) == 2
+    assert "Recommended to user 2" in run("recommend", 2, "--data", world.data).output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["similar", "starship"], "'starship' fits 10 movies, give an id: "),
+        (["similar", "zzz"], "no movie is called 'zzz'"),
+        (["similar", "20", "--by", "poster"], "id 20) has no poster"),
+        (["predict", "99", "1"], "there is no user 99 here"),
+        (["recommend", "99"], "there is no user 99 here"),
+        (["snapshots", "verify", "monday"], "holds no snapshot 'monday'"),
+        (["snapshots", "rollback"], "nothing to roll back to"),
+    ],
+)
+def test_an_error_is_one_line_and_exit_code_1(world: World, arguments: list[str], message: str) -> None:
+    result = run(*arguments, "--data", world.data)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: ")
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["similar"],
+        ["similar", "1", "--poster", __file__],
+        ["similar", "1", "-k", "0"],
+        ["build"],
+        ["predict", "x", "1"],
+    ],
+)
+def test_wrong_usage_is_exit_code_2(world: World, arguments: list[str]) -> None:
+    extra = [] if arguments == ["build"] else ["--data", world.data]
+    assert run(*arguments, *extra).exit_code == 2
+
+
+def test_nothing_built_says_what_to_run(tmp_path: Path) -> None:
+    for arguments in (["similar", "1"], ["serve"], ["snapshots", "verify"]):
+        result = run(*arguments, "--data", tmp_path)
+        assert result.exit_code == 1
+        assert "run posterity build" in result.stderr
+    assert "no snapshot yet" in run("snapshots", "list", "--data", tmp_path).output
+
+
+def test_snapshots_are_listed_verified_rolled_back_and_pruned(world: World, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(world.data, data, symlinks=True)
+    result = run("build", "--ratings", world.ratings, "--data", data)
+    assert result.exit_code == 0
+    second = SnapshotStore(data).current_id()
+    assert f"Snapshot {second} is published" in result.output
+    listed = json.loads(run("snapshots", "list", "--json", "--data", data).output)
+    assert [(entry["id"], entry["current"], entry["weights"]) for entry in listed] == [
+        (world.manifest.id, False, "untrained"),
+        (second, True, None),
+    ]
+    assert "files are as they were built" in run("snapshots", "verify", "--data", data).output
+    assert f"{world.manifest.id} is served" in run("snapshots", "rollback", "--data", data).output
+    (SnapshotStore(data).path() / "manifest.json").write_text("{}")
+    table = run("snapshots", "list", "--data", data).output
+    assert "damaged" in table
+    assert f"*   {world.manifest.id}" in table
+    assert "manifest.json" in run("snapshots", "verify", "--data", data).stderr
+    run("snapshots", "rollback", second, "--data", data)
+    assert f"Deleted {world.manifest.id}" in run("snapshots", "prune", "--keep", 1, "--data", data).output
+    assert "Nothing to delete" in run("snapshots", "prune", "--data", data).output
+
+
+def test_a_build_without_weights_says_how_to_give_a_file(world: World, tmp_path: Path) -> None:
+    arguments = ["build", "--ratings", world.ratings, "--posters", world.posters, "--data", tmp_path]
+    result = run(*arguments, "--weights", tmp_path / "none.h5")
+    assert result.exit_code == 1
+    assert "give a Keras .h5 file, imagenet or untrained" in result.stderr
+
+
+def test_evaluation_is_a_table_and_json(world: World) -> None:
+    result = run("evaluate", "--ratings", world.ratings, "--folds", 2, "--iterations", 30, "--json")
+    report = json.loads(result.stdout)
+    assert {score["method"] for score in report["mean"]} >= {"global mean", "factorisation machine (served)"}
+    assert len(report["scores"]) == 8
+    table = run("evaluate", "--ratings", world.ratings, "--folds", 2, "--iterations", 30).stdout
+    assert "2-fold cross-validation" in table
+    assert "In 80% interval" in table
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@contextmanager
+def serving(*arguments: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A real server in a process of its own, once it is ready, and its address."""
+    port = free_port()
+    command = [sys.executable, "-m", "posterity", *map(str, arguments), "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        address = f"http://127.0.0.1:{port}"
+        try:
+            for _ in range(1200):
+                try:
+                    with urllib.request.urlopen(f"{address}/readyz", timeout=5):  # noqa: S310
+                        break
+                except OSError:
+                    assert process.poll() is None, process.communicate()
+                    time.sleep(0.1)
+            yield process, address
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=60)
+
+
+def loaded_libraries(pid: int) -> str:
+    """What a process and its children have mapped."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return "".join(Path(f"/proc/{each}/maps").read_text() for each in (str(pid), *children))
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc")
+def test_serve_answers_over_http_without_tensorflow_until_the_first_upload(world: World) -> None:
+    with serving("serve", "--data", world.data) as (process, address):
+        with urllib.request.urlopen(f"{address}/api/v1/movies/1/similar?limit=3") as reply:  # noqa: S310
+            assert len(json.load(reply)["results"]) == 3
+        with urllib.request.urlopen(f"{address}/movies/1") as reply:  # noqa: S310
+            assert b"Loved like it" in reply.read()
+        assert "libtensorflow" not in loaded_libraries(process.pid)
+        picture = (world.posters / "3.jpg").read_bytes()
+        request = urllib.request.Request(f"{address}/api/v1/posters/similar", picture)  # noqa: S310
+        with urllib.request.urlopen(request, timeout=120) as reply:  # noqa: S310
+            assert json.load(reply)["results"][0]["movie"]["movie_id"] == 3
+        assert "libtensorflow" in loaded_libraries(process.pid)
+    assert process.returncode == 0
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(world: World) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = run("serve", "--data", world.data, "--port", taken.getsockname()[1])
+    assert result.exit_code == 1
+    assert "give another --port" in result.stderr
+
+
+def test_the_demo_builds_once_and_serves_twice(tmp_path: Path) -> None:
+    for attempt in (1, 2):
+        with serving("demo", "--weights", "untrained", "--data", tmp_path / "demo") as (_, address):
+            with urllib.request.urlopen(f"{address}/api/v1/snapshot") as reply:  # noqa: S310
+                manifest = json.load(reply)
+            assert manifest["dataset"]["name"] == "posterity-sample"
+            assert manifest["posters"]["posters"] == manifest["dataset"]["movies"] == 240
+            assert manifest["weights"] == "untrained"
+        assert len(SnapshotStore(tmp_path / "demo").ids()) == 1, f"attempt {attempt}"
+    assert SnapshotStore(tmp_path / "demo").current_id() == manifest["id"]
