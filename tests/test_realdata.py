@@ -1,0 +1,76 @@
+"""What must hold on MovieLens itself and on real posters. Skipped where they are not."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from index.catalogue import Movie
+from index.movie_index import MovieIndex
+from indexer.build import Plan, build
+from indexer.models.factorization_machine import Settings
+
+pytestmark = pytest.mark.realdata
+
+TOY_STORY, TOY_STORY_2, MATRIX, SPIRITED_AWAY = 1, 3114, 2571, 5618
+# From Ghost in the Shell and Akira to Wolf Children and The Wind Rises.
+JAPANESE_ANIMATION = {
+    741, 1274, 2810, 3000, 5069, 5072, 5146, 5690, 5971, 6283, 6350, 6713, 6857, 7099, 8157, 8253, 8607, 26662, 26776,
+    26903, 27728, 27731, 31184, 31658, 31660, 32456, 32554, 52885, 55167, 57504, 64695, 64993, 65261, 70533, 83132, 84187,
+    85179, 98604, 101962, 104283,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def taste(realdata: Path, tmp_path_factory: pytest.TempPathFactory) -> MovieIndex:
+    """Ratings alone, as ``posterity build`` makes them."""
+    data = tmp_path_factory.mktemp("taste")
+    build(Plan(realdata / "ml-latest-small-2016", data))
+    return MovieIndex.open(data)
+
+
+def nearest(index: MovieIndex, movie_id: int) -> list[Movie]:
+    return [index.catalogue.movie(match.movie_id) for match in index.similar(movie_id, 10, by="taste")]
+
+
+def test_toy_story_is_loved_like_films_for_children(taste: MovieIndex) -> None:
+    movies = nearest(taste, TOY_STORY)
+    assert sum(bool({"Animation", "Children"} & set(movie.genres)) for movie in movies) >= 7
+    assert TOY_STORY_2 in [movie.movie_id for movie in movies[:3]]
+
+
+def test_the_matrix_is_loved_like_action_and_science_fiction_that_people_know(taste: MovieIndex) -> None:
+    movies = nearest(taste, MATRIX)
+    assert sum(bool({"Action", "Sci-Fi"} & set(movie.genres)) for movie in movies) >= 9
+    counts = taste.catalogue.rating_counts
+    assert min(counts[taste.catalogue.ids.row(movie.movie_id)] for movie in movies) >= 8
+
+
+def test_spirited_away_is_loved_like_other_japanese_animation(taste: MovieIndex) -> None:
+    assert len(JAPANESE_ANIMATION & {movie.movie_id for movie in nearest(taste, SPIRITED_AWAY)}) >= 3
+
+
+def test_a_poster_survives_a_poor_copy(realdata: Path, tmp_path: Path) -> None:
+    """40 of the catalogue's posters at JPEG quality 40 and 70% of their size: each finds itself first."""
+    chosen = sorted((realdata / "posters").glob("*.jpg"))[::15][:40]
+    folder = tmp_path / "posters"
+    folder.mkdir()
+    for file in chosen:
+        (folder / file.name).symlink_to(file)
+    build(Plan(realdata / "ml-latest-small-2016", tmp_path / "data", folder, "untrained", Settings(iterations=30)))
+    index = MovieIndex.open(tmp_path / "data")
+    found = [index.similar_to_poster(poor_copy(file), 1)[0].movie_id == int(file.stem) for file in chosen]
+    assert np.mean(found) >= 0.97
+
+
+def poor_copy(file: Path) -> bytes:
+    image = Image.open(file).convert("RGB")
+    small = image.resize((round(image.width * 0.7), round(image.height * 0.7)))
+    stream = io.BytesIO()
+    small.save(stream, "JPEG", quality=40)
+    image.close()
+    return stream.getvalue()
