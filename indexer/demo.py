@@ -36,11 +36,15 @@ def prepare_demo(data: Path, weights: str) -> tuple[int, str]:
         try:
             run_build(sample / "ratings", sample / "posters", data, weights)
         except WeightsUnavailable as error:
-            click.echo(f"Note: {error}", err=True)
-            click.echo(
-                "Note: the demo goes on with untrained weights and says so wherever posters are compared", err=True
-            )
+            click.echo(f"Note: {error}.", err=True)
             run_build(sample / "ratings", sample / "posters", data, "untrained")
+    made_with = SnapshotStore(data).manifest().weights
+    if weights == "imagenet" and made_with is not None and made_with["name"] == "untrained":
+        click.echo(
+            "Note: the demo compares posters with untrained weights, as every reply and page says."
+            f" Delete {data} to try the download again, or give --weights FILE.",
+            err=True,
+        )
     catalogue = MovieIndex.open(data).catalogue
     row = max(range(len(catalogue)), key=lambda row: catalogue.rating_counts[row])
     return catalogue.movies[row].movie_id, str(catalogue.movies[row])

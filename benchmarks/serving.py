@@ -1,0 +1,104 @@
+"""Neighbours by id over HTTP against a search at each request; time to ready; memory before and after an upload."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import random
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+import click
+import numpy as np
+from PIL import Image
+
+from index.movie_index import MovieIndex
+
+REQUESTS = 1000
+
+
+@click.command()
+@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
+def main(data: Path) -> None:
+    """Measure a server on DATA."""
+    index = MovieIndex.open(data)
+    space = index.spaces["taste"]
+    movies = random.Random(0).choices(space.ids.values.tolist(), k=REQUESTS)  # noqa: S311
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    start = time.perf_counter()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "posterity", "serve", "--data", str(data), "--port", str(port)],
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        connection = wait_until_ready(port)
+        print(f"ready after {time.perf_counter() - start:.2f} s")
+        print(f"memory when ready: {memory(server.pid):.0f} MB")
+        for by in ("taste", "blend"):
+            times = [timed(connection, f"/api/v1/movies/{movie_id}/similar?by={by}") for movie_id in movies]
+            print(
+                f"similar by {by} over HTTP: median {1000 * median(times):.2f} ms, 99% {1000 * np.quantile(times, 0.99):.2f} ms"
+            )
+            if by == "taste":
+                by_id = median(times)
+        searches = []
+        for movie_id in movies:
+            begin = time.perf_counter()
+            allowed = space.ids.values != movie_id
+            space.search(space.vectors[space.row(movie_id)], 10, allowed=allowed)
+            searches.append(time.perf_counter() - begin)
+        narrowed = [
+            timed(connection, f"/api/v1/movies/{movie_id}/similar?by=taste&genre=Western") for movie_id in movies
+        ]
+        print(f"the same by a search, without HTTP: median {1000 * median(searches):.2f} ms")
+        print(f"narrowed to a genre, so searched, over HTTP: median {1000 * median(narrowed):.2f} ms")
+        print(f"ratio narrowed / stored over HTTP: {median(narrowed) / by_id:.1f}")
+        if "poster" in index.spaces:
+            stream = io.BytesIO()
+            Image.effect_noise((400, 600), 60).convert("RGB").save(stream, "JPEG")
+            first = timed(connection, "/api/v1/posters/similar", stream.getvalue())
+            later = [timed(connection, "/api/v1/posters/similar", stream.getvalue()) for _ in range(20)]
+            print(f"first upload: {first:.1f} s (loads TensorFlow), later ones: median {1000 * median(later):.0f} ms")
+            print(f"memory after uploads: {memory(server.pid):.0f} MB")
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def wait_until_ready(port: int) -> http.client.HTTPConnection:
+    """A connection, once the server answers that it is ready."""
+    while True:
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+            timed(connection, "/readyz")
+        except OSError:
+            time.sleep(0.01)
+        else:
+            return connection
+
+
+def timed(connection: http.client.HTTPConnection, path: str, body: bytes | None = None) -> float:
+    """Seconds until a reply was read whole."""
+    begin = time.perf_counter()
+    connection.request("GET" if body is None else "POST", path, body)
+    reply = connection.getresponse()
+    json.loads(reply.read())
+    assert reply.status == 200, path  # noqa: S101
+    return time.perf_counter() - begin
+
+
+def memory(pid: int) -> float:
+    """MB that a process's workers have used at most (Linux)."""
+    workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    peaks = [line for worker in workers for line in Path(f"/proc/{worker}/status").read_text().splitlines()]
+    return sum(int(line.split()[1]) for line in peaks if line.startswith("VmHWM")) / 1000
+
+
+if __name__ == "__main__":
+    main()
