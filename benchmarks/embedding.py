@@ -31,9 +31,7 @@ def main() -> None:
             ours.append(seconds(embed, batch))
             theirs.append(seconds(predict, batch))
         a, b = median(ours) / size, median(theirs) / size
-        print(
-            f"batch of {size}: tf.function {1000 * a:.0f} ms a poster, model.predict {1000 * b:.0f} ms: {b / a:.1f} times"
-        )
+        print(f"batch of {size}: tf.function {1000 * a:.0f} ms a poster, predict {1000 * b:.0f} ms: {b / a:.1f} times")
 
 
 def seconds(run: Callable[[np.ndarray], object], batch: np.ndarray) -> float:

@@ -62,12 +62,18 @@ class Catalogue:
     _titles: tuple[str, ...] = field(init=False)  # normalised
     _years: npt.NDArray[np.int64] = field(init=False)  # (n,) -1 where unknown
     _best_known: tuple[int, ...] = field(init=False)  # rows
+    _having: Mapping[str, npt.NDArray[np.bool_]] = field(init=False)  # casefolded genre -> (n,) which movies have it
 
     def __post_init__(self) -> None:
         """Builds the look-ups once."""
+        genres = sorted({genre for movie in self.movies for genre in movie.genres})
         derived: dict[str, Any] = {
             "ids": Ids([movie.movie_id for movie in self.movies]),
-            "genres": tuple(sorted({genre for movie in self.movies for genre in movie.genres})),
+            "genres": tuple(genres),
+            "_having": {
+                genre.casefold(): np.array([genre in movie.genres for movie in self.movies], np.bool_)
+                for genre in genres
+            },
             "_external": _external_ids(self.movies),
             "_titles": tuple(normalise(str(movie)) for movie in self.movies),
             "_best_known": tuple(
@@ -156,9 +162,8 @@ class Catalogue:
             mask &= self._years >= where.year_from
         if where.year_to is not None:
             mask &= (self._years <= where.year_to) & (self._years >= 0)
-        if where.genres:
-            wanted = {genre.casefold() for genre in where.genres}
-            mask &= np.array([wanted <= {genre.casefold() for genre in movie.genres} for movie in self.movies])
+        for genre in where.genres:
+            mask &= self._having.get(genre.casefold(), False)
         excluded = self.ids.find(where.exclude)
         mask[excluded[excluded >= 0]] = False
         return mask

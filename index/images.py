@@ -7,14 +7,14 @@ import warnings
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from index.errors import BadImage, ImageTooLarge
 
 SIDE = 224  # what VGG16 was trained on
 MAX_BYTES = 10 * 2**20
-MAX_PIXELS = 12_000_000  # decoding a transparent WebP takes 20 bytes for each
-MAX_PIXELS_JPEG = 25_000_000  # a camera's 6000 x 4000; large JPEGs are decoded at a fraction of their size
+MAX_PIXELS = 10_000_000  # decoding a transparent WebP takes 16 bytes for each
+MAX_PIXELS_JPEG = 24_000_000  # a camera's 6000 x 4000; large JPEGs are decoded at a fraction of their size
 MIN_SIDE = 16
 PREPROCESSING = (
     "The whole picture (of a large JPEG a halving or quartering that leaves 1024 pixels on each side) is turned upright"
@@ -52,10 +52,10 @@ def decode_image(data: bytes) -> Image.Image:
                 return _to_rgb(image)
     except BadImage:
         raise
-    except Exception as error:
-        raise BadImage(
-            f"this is no JPEG, PNG, WebP or GIF picture, or it is damaged ({_first_words(error)})"
-        ) from error
+    except UnidentifiedImageError as error:
+        raise BadImage("this is no JPEG, PNG, WebP or GIF picture") from error
+    except Exception as error:  # whatever a decoder makes of hostile bytes, the bytes are at fault
+        raise BadImage(f"the picture is damaged ({_first_words(error)})") from error
 
 
 def pixels_for_vgg16(image: Image.Image) -> npt.NDArray[np.uint8]:
@@ -85,7 +85,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         image = _to_8_bits(image)
     if image.has_transparency_data:
-        image = image.convert("RGBA")
+        if image.mode != "RGBA":
+            image = image.convert("RGBA")
         white = Image.new("RGB", image.size, "white")
         white.paste(image, mask=image.getchannel("A"))
         return white

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, current_app, g, jsonify, send_file
 from index.movie_index import MovieIndex
 from index.present import present_matches, present_movie, present_predictions, provenance
 from server.queries import FilterQuery, Nothing, SearchQuery, SimilarQuery, parse
-from server.uploads import uploaded_picture
+from server.uploads import UploadQueue, uploaded_picture
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")
 
@@ -75,8 +75,8 @@ def similar_to_upload() -> Response:
     query, index = parse(FilterQuery), movie_index()
     where, ignored = query.where(index.catalogue)
     picture = uploaded_picture()
-    with current_app.extensions["upload_queue"].turn():
-        matches = index.similar_to_poster(picture, query.offset + query.limit, where=where)
+    queue: UploadQueue = current_app.extensions["upload_queue"]
+    matches = queue.run(lambda: index.similar_to_poster(picture, query.offset + query.limit, where=where))
     return _reply(by="poster", results=present_matches(index, matches[query.offset :]), page=query, ignored=ignored)
 
 

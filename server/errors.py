@@ -34,6 +34,7 @@ _TITLES = {
     500: "Internal error",
     503: "Not available now",
 }
+_DRAINED = 64 * 2**20  # bytes; a client that sends more finds the connection closed
 _RETRY_AFTER = 2  # seconds; an embedding takes a fraction of one
 
 
@@ -52,6 +53,7 @@ def register_errors(app: Flask) -> None:
         if isinstance(error, InternalServerError):
             return _answer(500, "Something went wrong here; it was logged.")
         if isinstance(error, RequestEntityTooLarge):
+            _drain()
             return _answer(413, f"the upload is too large; at most {MAX_BYTES // 2**20} MiB are allowed")
         answer = _answer(error.code or 500, error.description or "")
         for name, value in error.get_headers():
@@ -75,6 +77,16 @@ def _answer(status: int, detail: str) -> Response:
     if status == 503:
         answer.headers["Retry-After"] = str(_RETRY_AFTER)
     return answer
+
+
+def _drain() -> None:
+    """Reads what is left of an upload that was refused: most clients listen only once they have sent it all."""
+    left = min(request.content_length or 0, _DRAINED)
+    while left > 0:
+        read = len(request.environ["wsgi.input"].read(min(left, 2**16)))
+        if not read:
+            break
+        left -= read
 
 
 def _wants_page() -> bool:

@@ -13,7 +13,7 @@ from index.movie_index import MovieIndex
 from index.present import UNTRAINED_NOTICE, percent
 from index.space import Match
 from server.api import movie_index
-from server.uploads import uploaded_picture
+from server.uploads import UploadQueue, uploaded_picture
 
 pages = Blueprint("pages", __name__)
 
@@ -72,9 +72,9 @@ def look() -> str:
     """Films whose posters look like an uploaded picture."""
     index = movie_index()
     picture = uploaded_picture()
-    with current_app.extensions["upload_queue"].turn():
-        matches = index.similar_to_poster(picture, _NEIGHBOURS * 2)
-        preview = base64.b64encode(thumbnail(decode_image(picture))).decode()
+    queue: UploadQueue = current_app.extensions["upload_queue"]
+    matches = queue.run(lambda: index.similar_to_poster(picture, _NEIGHBOURS * 2))
+    preview = base64.b64encode(queue.run(lambda: thumbnail(decode_image(picture)))).decode()
     return render_template("look.html", preview=preview, matches=_with_movies(index, matches))
 
 

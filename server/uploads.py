@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 from flask import request
 
 from index.errors import BadImage, Busy
 from index.images import MAX_BYTES
+
+Answer = TypeVar("Answer")
 
 FIELD = "poster"  # of a form
 
@@ -18,7 +22,9 @@ MAX_CONTENT_LENGTH = MAX_BYTES + 2**16
 
 
 class UploadQueue:
-    """A bounded queue in front of the one network: one picture is decoded and embedded at a time.
+    """A bounded queue in front of the one network: one thread decodes and embeds one picture at a time.
+
+    One picture fills the processor; and memory that a thread has freed is used again by that thread, not by others.
 
     Args:
         size: how many may be in work or waiting.
@@ -26,17 +32,16 @@ class UploadQueue:
 
     def __init__(self, size: int) -> None:
         self._places = threading.BoundedSemaphore(size)
-        self._turn = threading.Lock()
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="uploads")
 
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """A place in the queue until it is the caller's turn, and the turn.
+    def run(self, work: Callable[[], Answer]) -> Answer:
+        """What ``work`` returns or raises, once its turn has come.
 
         Raises:
             Busy: the queue is full.
         """
-        with self.place(), self._turn:
-            yield
+        with self.place():
+            return self._worker.submit(work).result()
 
     @contextmanager
     def place(self) -> Iterator[None]:

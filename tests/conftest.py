@@ -9,12 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from flask import Flask
 from PIL import Image, ImageDraw
 
 from index.movie_index import MovieIndex
 from index.snapshot import Manifest
 from indexer.build import Plan, build
 from indexer.models.factorization_machine import Settings
+from posterity import main
+from server.app import create_app
+from server.config import ServerConfig
 
 # Two kinds of film, by id: spaceships are dark with a white disc, weddings are pink with a red one. Film 20 has no
 # poster, film 21 no ratings, film 22 neither; film 23 shares its title with film 11.
@@ -56,6 +61,22 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="session")
 def movie_index(world: World) -> MovieIndex:
     return MovieIndex.open(world.data)
+
+
+@pytest.fixture(scope="session")
+def app(world: World) -> Flask:
+    """The server on the small film world."""
+    return create_app(ServerConfig(world.data))
+
+
+@pytest.fixture(scope="session")
+def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundled sample, built as ``posterity demo`` builds it. Read it, never write to it."""
+    data = tmp_path_factory.mktemp("demo")
+    arguments = ["demo", "--build-only", "--weights", "untrained", "--data", str(data)]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    return data
 
 
 def write_ratings(folder: Path) -> None:

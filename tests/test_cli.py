@@ -1,21 +1,28 @@
 from __future__ import annotations
 
+import io
 import json
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
+from index.movie_index import MovieIndex
 from index.snapshot import SnapshotStore
+from indexer.sample import films
 from posterity import main
 from tests.conftest import SPACE, World
 
@@ -158,25 +165,38 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
+@dataclass
+class Serving:
+    address: str
+    process: subprocess.Popen[str]
+    stdout: str = ""  # once it has ended
+
+
 @contextmanager
-def serving(*arguments: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A real server in a process of its own, once it is ready, and its address."""
+def serving(*arguments: object) -> Iterator[Serving]:
+    """A real server in a process of its own, once it is ready."""
     port = free_port()
     command = [sys.executable, "-m", "posterity", *map(str, arguments), "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        address = f"http://127.0.0.1:{port}"
+        server = Serving(f"http://127.0.0.1:{port}", process)
+        assert process.stdout is not None
         try:
-            for _ in range(1200):
-                try:
-                    with urllib.request.urlopen(f"{address}/readyz", timeout=5):  # noqa: S310
-                        break
-                except OSError:
-                    assert process.poll() is None, process.communicate()
-                    time.sleep(0.1)
-            yield process, address
+            # The port is open once the address is printed; what is asked before a worker is ready waits for it.
+            for line in process.stdout:
+                server.stdout += line
+                if "Posterity is at" in line:
+                    break
+            else:
+                pytest.fail(f"the server ended: {process.communicate()[1]}")
+            yield server
         finally:
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=60)
+            server.stdout += process.communicate(timeout=60)[0]
+
+
+def get(url: str, body: bytes | None = None) -> Any:
+    with urllib.request.urlopen(url, body, timeout=120) as reply:  # noqa: S310
+        return json.load(reply)
 
 
 def loaded_libraries(pid: int) -> str:
@@ -187,18 +207,25 @@ def loaded_libraries(pid: int) -> str:
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc")
 def test_serve_answers_over_http_without_tensorflow_until_the_first_upload(world: World) -> None:
-    with serving("serve", "--data", world.data) as (process, address):
-        with urllib.request.urlopen(f"{address}/api/v1/movies/1/similar?limit=3") as reply:  # noqa: S310
-            assert len(json.load(reply)["results"]) == 3
-        with urllib.request.urlopen(f"{address}/movies/1") as reply:  # noqa: S310
+    with serving("serve", "--data", world.data) as server:
+        assert len(get(f"{server.address}/api/v1/movies/1/similar?limit=3")["results"]) == 3
+        with urllib.request.urlopen(f"{server.address}/movies/1") as reply:  # noqa: S310
             assert b"Loved like it" in reply.read()
-        assert "libtensorflow" not in loaded_libraries(process.pid)
+        assert "libtensorflow" not in loaded_libraries(server.process.pid)
         picture = (world.posters / "3.jpg").read_bytes()
-        request = urllib.request.Request(f"{address}/api/v1/posters/similar", picture)  # noqa: S310
-        with urllib.request.urlopen(request, timeout=120) as reply:  # noqa: S310
-            assert json.load(reply)["results"][0]["movie"]["movie_id"] == 3
-        assert "libtensorflow" in loaded_libraries(process.pid)
-    assert process.returncode == 0
+        assert get(f"{server.address}/api/v1/posters/similar", picture)["results"][0]["movie"]["movie_id"] == 3
+        assert "libtensorflow" in loaded_libraries(server.process.pid)
+    assert server.process.returncode == 0
+    assert server.stdout == f"Posterity is at {server.address}/\n"
+
+
+def test_an_upload_that_is_too_large_is_told_so_over_a_real_connection(world: World) -> None:
+    with serving("serve", "--data", world.data) as server:
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            get(f"{server.address}/api/v1/posters/similar", bytes(12 * 2**20))
+        assert caught.value.code == 413
+        assert "at most 10 MiB" in json.load(caught.value)["detail"]
+        caught.value.close()
 
 
 def test_a_port_that_is_taken_is_said_in_one_line(world: World) -> None:
@@ -208,13 +235,38 @@ def test_a_port_that_is_taken_is_said_in_one_line(world: World) -> None:
     assert "give another --port" in result.stderr
 
 
-def test_the_demo_builds_once_and_serves_twice(tmp_path: Path) -> None:
-    for attempt in (1, 2):
-        with serving("demo", "--weights", "untrained", "--data", tmp_path / "demo") as (_, address):
-            with urllib.request.urlopen(f"{address}/api/v1/snapshot") as reply:  # noqa: S310
-                manifest = json.load(reply)
-            assert manifest["dataset"]["name"] == "posterity-sample"
-            assert manifest["posters"]["posters"] == manifest["dataset"]["movies"] == 240
-            assert manifest["weights"] == "untrained"
-        assert len(SnapshotStore(tmp_path / "demo").ids()) == 1, f"attempt {attempt}"
-    assert SnapshotStore(tmp_path / "demo").current_id() == manifest["id"]
+def test_the_demo_serves_what_was_built_and_names_three_things_to_try(demo_data: Path) -> None:
+    built = SnapshotStore(demo_data).ids()
+    with serving("demo", "--weights", "untrained", "--data", demo_data) as server:
+        manifest = get(f"{server.address}/api/v1/snapshot")
+        assert manifest["dataset"]["name"] == "posterity-sample"
+        assert manifest["posters"]["posters"] == manifest["dataset"]["movies"] == 240
+        assert manifest["weights"] == "untrained"
+    assert SnapshotStore(demo_data).ids() == built
+    assert len(built) == 1
+    port = server.address.rsplit(":", 1)[1]
+    assert re.findall(r"^  ([123])\. .*http://localhost:(\d+)", server.stdout, re.MULTILINE) == [
+        ("1", port),
+        ("2", port),
+        ("3", port),
+    ]
+
+
+def test_nearest_posters_of_the_sample_share_a_family(demo_data: Path) -> None:
+    index = MovieIndex.open(demo_data)
+    family = {film.movie_id: film.family for film in films()}
+    shared = [
+        family[match.movie_id] == family[movie] for movie in family for match in index.similar(movie, 4, by="poster")
+    ]
+    assert len(shared) == 960
+    assert sum(shared) / len(shared) >= 0.95
+
+
+def test_a_poster_of_the_sample_survives_a_poor_copy(demo_data: Path) -> None:
+    index = MovieIndex.open(demo_data)
+    for movie_id in range(1, 241, 12):
+        image = Image.open(index.poster(movie_id))
+        stream = io.BytesIO()
+        image.resize((280, 420)).save(stream, "JPEG", quality=40)
+        image.close()
+        assert index.similar_to_poster(stream.getvalue(), 1)[0].movie_id == movie_id

@@ -16,7 +16,7 @@ NOISE = 0.6  # standard deviation of one rating around what the model expects, i
 
 _MEAN_STARS = 3.4
 _MEAN_COUNT = 60  # ratings of one user
-_FAMILY_PART = 0.75  # of the length of a movie's traits; the rest is its own
+_FAMILY_PART = 0.82  # of the length of a movie's traits; the rest is its own
 _TASTE_SPREAD = 0.7  # standard deviation of <taste, traits>, in stars
 _DRAWN_TO = 0.9  # how strongly users rate what they expect to like
 

@@ -113,7 +113,7 @@ def test_a_photo_is_turned_upright(kind: str, orientation: int) -> None:
 
 
 def test_a_large_jpeg_looks_the_same_as_a_small_one() -> None:
-    large = halves(size=(4100, 6000))
+    large = halves(size=(4000, 6000))
     decoded = decode_image(encoded(large, "JPEG"))
     assert min(decoded.size) >= 1024
     pixels = pixels_for_vgg16(decoded).astype(int)
@@ -139,7 +139,7 @@ def test_a_large_jpeg_looks_the_same_as_a_small_one() -> None:
     ids=["empty", "text", "svg", "pdf", "head", "cut", "cut late", "cut png", "bmp", "tiff", "no pixels"],
 )
 def test_what_is_no_whole_picture_is_refused(data: bytes) -> None:
-    with pytest.raises(BadImage, match="no JPEG, PNG, WebP or GIF picture, or it is damaged"):
+    with pytest.raises(BadImage, match=r"no JPEG, PNG, WebP or GIF picture|the picture is damaged"):
         decode_image(data)
 
 
@@ -151,7 +151,7 @@ def test_a_picture_of_one_pixel_says_how_many_are_needed() -> None:
 @pytest.mark.parametrize("side", [20_000, 65_535, 2**31 - 1])
 def test_a_bomb_is_refused_by_its_header(side: int) -> None:
     # Its data would be an error of another kind: so it was not looked at.
-    with pytest.raises(ImageTooLarge, match="at most 12,000,000 are allowed"):
+    with pytest.raises(ImageTooLarge, match="at most 10,000,000 are allowed"):
         decode_image(png(side, side, data=b""))
 
 

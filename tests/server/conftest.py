@@ -7,15 +7,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from server.app import create_app
-from server.config import ServerConfig
-from tests.conftest import World
-
-
-@pytest.fixture(scope="session")
-def app(world: World) -> Flask:
-    return create_app(ServerConfig(world.data))
-
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:

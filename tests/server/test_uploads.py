@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 from contextlib import ExitStack
-from threading import Event, Thread
+from threading import Event, Thread, current_thread
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from PIL import Image
 from werkzeug.test import TestResponse
 
+from index.errors import BadImage
 from server.config import ServerConfig
 from server.uploads import UploadQueue
 from tests.conftest import SPACE, World
@@ -123,21 +124,35 @@ def test_a_full_queue_is_503_and_says_when_to_come_again(app: Flask, client: Fla
     assert send(client, picture).status_code == 200
 
 
-def test_one_picture_is_worked_on_at_a_time() -> None:
+def test_one_thread_works_on_one_picture_at_a_time() -> None:
     queue = UploadQueue(4)
+    workers = set()
     working, most = 0, 0
 
     def work() -> None:
         nonlocal working, most
-        with queue.turn():
-            working += 1
-            most = max(most, working)
-            Event().wait(0.001)
-            working -= 1
+        working += 1
+        most = max(most, working)
+        workers.add(current_thread())
+        Event().wait(0.001)
+        working -= 1
 
-    threads = [Thread(target=work) for _ in range(4)]
+    threads = [Thread(target=queue.run, args=(work,)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert most == 1
+    assert len(workers) == 1
+
+
+def test_what_goes_wrong_in_the_queue_is_raised_and_frees_its_place() -> None:
+    queue = UploadQueue(1)
+
+    def fail() -> None:
+        raise BadImage("no picture")
+
+    for _ in range(3):
+        with pytest.raises(BadImage):
+            queue.run(fail)
+    assert queue.run(lambda: 7) == 7
