@@ -177,7 +177,7 @@ def serving(*arguments: object) -> Iterator[Serving]:
     """A real server in a process of its own, once it is ready."""
     port = free_port()
     command = [sys.executable, "-m", "posterity", *map(str, arguments), "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         server = Serving(f"http://127.0.0.1:{port}", process)
         assert process.stdout is not None
         try:
@@ -187,11 +187,12 @@ def serving(*arguments: object) -> Iterator[Serving]:
                 if "Posterity is at" in line:
                     break
             else:
-                pytest.fail(f"the server ended: {process.communicate()[1]}")
+                pytest.fail("the server ended; what it said stands below")
             yield server
         finally:
             process.send_signal(signal.SIGTERM)
-            server.stdout += process.communicate(timeout=60)[0]
+            server.stdout += process.stdout.read()
+            process.wait(timeout=60)
 
 
 def get(url: str, body: bytes | None = None) -> Any:
