@@ -263,5 +263,7 @@ def _print_table(heading: str, columns: list[tuple[str, Any]], rows: list[tuple[
     if not console.is_terminal:
         console = Console(width=160)  # a pipe has no width; a table cut at 80 columns helps nobody
     console.print(table)
+    if not rows:
+        console.print("There is nothing to show.")
     if note:
         console.print(Text(note), style="dim")

@@ -65,7 +65,7 @@ def percent(share: float) -> str:
     for digits in range(5):
         if round(100 * share, digits) < 100:
             return f"{100 * share:.{digits}f}%"
-    return "all"
+    return "100%"
 
 
 def provenance(index: MovieIndex) -> dict[str, Any]:

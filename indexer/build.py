@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from index import blend as blends
 from index import vgg16
@@ -21,7 +21,7 @@ from index.snapshot import Manifest, SnapshotStore
 from index.space import Space
 from index.track import Track, silent
 from indexer.dataset import Dataset, Ratings
-from indexer.embed import Embeddings, embed_posters
+from indexer.embed import embed_posters
 from indexer.facts import WEIGHTS as FACTS_WEIGHTS
 from indexer.facts import facts_vectors
 from indexer.models import factorization_machine
@@ -47,6 +47,17 @@ class Plan:
     seed: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Posters:
+    """What became of the posters."""
+
+    files: Mapping[int, Path] = field(default_factory=dict)  # movie_id -> file, of those that could be read
+    how: dict[str, Any] | None = None  # the space was made; None without posters
+    embedded: int = 0  # those that were not in the cache
+    unreadable: Mapping[int, str] = field(default_factory=dict)  # movie_id -> reason
+    warnings: tuple[str, ...] = ()
+
+
 def build(plan: Plan, *, track: Track = silent) -> Manifest:
     """The manifest of the snapshot that was made and published.
 
@@ -62,42 +73,16 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
     with store.writing() as folder:
         dataset = read_dataset(plan.ratings)
         movie_ids = Ids([movie.movie_id for movie in dataset.movies])
-        fit_rng, calibration_rng = np.random.default_rng(plan.seed).spawn(2)
-        spaces: dict[str, dict[str, Any]] = {}
-        warnings = list(dataset.warnings)
-        found: dict[int, Path] = {}
-        posters: dict[str, Any] = {"posters": 0, "embedded": 0, "unreadable": {}}
+        fit_rng, rng = np.random.default_rng(plan.seed).spawn(2)
         # Posters first: a wrong path or missing weights should end a build at its start.
-        if plan.posters is not None:
-            found, left_out = find_posters(plan.posters, movie_ids)
-            warnings += left_out
-            embed = vgg16.load(plan.weights)
-            embeddings = embed_posters(found, embed, plan.data / "embeddings", track=track)
-            embed.save(vgg16.weights_file(plan.data, embed.sha256))
-            spaces["poster"] = _poster_facts(embed)
-            _write(folder, "poster", embeddings.movie_ids, embeddings.vectors, calibration_rng, track)
-            posters = _posters_summary(embeddings)
-            found = {movie_id: found[movie_id] for movie_id in embeddings.movie_ids.tolist()}
-            del embeddings  # the largest thing in memory
-        users = Ids(np.unique(dataset.ratings.user_ids))
-        posterior = factorization_machine.fit(
-            dataset.ratings, users, dataset.movies, fit_rng, plan.settings, track=track
-        )
-        (folder / "ratings").mkdir()
-        for name, array in rating_arrays(posterior, dataset.ratings, users, movie_ids).items():
-            np.save(folder / "ratings" / f"{name}.npy", array)
-        rated = np.unique(movie_ids.find(dataset.ratings.movie_ids))
-        spaces["taste"] = {"how": "cosine of the rating model's posterior samples laid end to end, reduced by PCA"}
-        _write(folder, "taste", movie_ids.values[rated], taste_vectors(posterior, rated), calibration_rng, track)
-        rows, vectors = facts_vectors(dataset.movies, dataset.tags)
-        if rows.size:
-            spaces["facts"] = {"how": "genres by idf, year of release, tags by tf-idf", "weights": FACTS_WEIGHTS}
-            _write(folder, "facts", movie_ids.values[rows], vectors, calibration_rng, track)
+        posters = _poster_space(plan, folder / "poster", movie_ids, rng, track)
+        taste, model = _ratings_and_taste(plan, folder, dataset, movie_ids, fit_rng, rng, track)
+        how = {"poster": posters.how, "taste": taste, "facts": _facts_space(folder / "facts", dataset, rng, track)}
 
-        opened = {name: Space.load(name, folder / name) for name in spaces}
-        weights = {name: weight for name, weight in BLEND.items() if name in opened}
-        write_blend(folder / blends.NAME, Blend(opened, weights, movie_ids), len(movie_ids), track=track)
-        catalogue = _catalogue(dataset, movie_ids, keep_posters(found, plan.data / "posters"))
+        spaces = {name: Space.load(name, folder / name) for name, made in how.items() if made is not None}
+        weights = {name: BLEND[name] for name in spaces}
+        write_blend(folder / blends.NAME, Blend(spaces, weights, movie_ids), len(movie_ids), track=track)
+        catalogue = _catalogue(dataset, movie_ids, keep_posters(posters.files, plan.data / "posters"))
         (folder / "movies.json").write_text(json.dumps(catalogue.to_json(), ensure_ascii=False))
         return store.publish(
             folder,
@@ -106,18 +91,22 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
                 "name": dataset.name,
                 "notice": dataset.notice,
                 "movies": len(movie_ids),
-                "rated_movies": int(rated.size),
-                "users": len(users),
+                "rated_movies": len(spaces["taste"]),
+                "users": int(np.unique(dataset.ratings.user_ids).size),
                 "ratings": len(dataset.ratings),
             },
             spaces={
-                name: {"dimension": space.dimension, "metric": METRIC, "movies": len(space)} | spaces[name]
-                for name, space in opened.items()
+                name: {"dimension": space.dimension, "metric": METRIC, "movies": len(space), **(how[name] or {})}
+                for name, space in spaces.items()
             },
             blend=weights,
-            ratings=_model_facts(posterior, dataset.ratings, plan),
-            posters=posters,
-            warnings=tuple(warnings),
+            ratings=model,
+            posters={
+                "posters": len(posters.files),
+                "embedded": posters.embedded,
+                "unreadable": {str(movie_id): reason for movie_id, reason in posters.unreadable.items()},
+            },
+            warnings=(*dataset.warnings, *posters.warnings),
         )
 
 
@@ -131,47 +120,66 @@ def noise_variance(posterior: Posterior) -> float:
     return float(posterior.noise_variance.mean())
 
 
-def _write(
+def _poster_space(plan: Plan, folder: Path, movie_ids: Ids, rng: np.random.Generator, track: Track) -> _Posters:
+    if plan.posters is None:
+        return _Posters()
+    found, warnings = find_posters(plan.posters, movie_ids)
+    embed = vgg16.load(plan.weights)
+    embeddings = embed_posters(found, embed, plan.data / "embeddings", track=track)
+    embed.save(vgg16.weights_file(plan.data, embed.sha256))
+    write_space(folder, Ids(embeddings.movie_ids), flat_index(embeddings.vectors), rng, label="poster", track=track)
+    how = {
+        "how": "VGG16 block5_pool of the poster, flattened (7, 7, 512), L2-normalised",
+        "preprocessing": PREPROCESSING,
+        "weights": {"name": embed.weights, "sha256": embed.sha256},
+    }
+    files = {movie_id: found[movie_id] for movie_id in embeddings.movie_ids.tolist()}
+    return _Posters(files, how, embeddings.embedded, embeddings.unreadable, tuple(warnings))
+
+
+def _ratings_and_taste(
+    plan: Plan,
     folder: Path,
-    name: str,
-    movie_ids: npt.NDArray[np.int64],
-    vectors: npt.NDArray[np.float32],
+    dataset: Dataset,
+    movie_ids: Ids,
+    fit_rng: np.random.Generator,
     rng: np.random.Generator,
     track: Track,
-) -> None:
-    write_space(folder / name, Ids(movie_ids), flat_index(vectors), rng, label=name, track=track)
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """How the taste space was made and what the rating model is: two uses of one fit."""
+    ratings, users = dataset.ratings, Ids(np.unique(dataset.ratings.user_ids))
+    posterior = factorization_machine.fit(ratings, users, dataset.movies, fit_rng, plan.settings, track=track)
+    (folder / "ratings").mkdir()
+    for name, array in rating_arrays(posterior, ratings, users, movie_ids).items():
+        np.save(folder / "ratings" / f"{name}.npy", array)
+    rated = np.unique(movie_ids.find(ratings.movie_ids))
+    index = flat_index(taste_vectors(posterior, rated))
+    write_space(folder / "taste", Ids(movie_ids.values[rated]), index, rng, label="taste", track=track)
+    model = {
+        "method": "Bayesian factorisation machine, implicit features on both sides, genres and year; Gibbs sampling",
+        "scale": list(rating_scale(ratings)),
+        "noise_variance": noise_variance(posterior),
+        "samples": int(posterior.global_bias.size),
+        "seed": plan.seed,
+    }
+    how = {"how": "cosine of the rating model's posterior samples laid end to end, reduced by PCA"}
+    return how, model | asdict(plan.settings)
 
 
-def _catalogue(dataset: Dataset, movie_ids: Ids, posters: dict[int, str]) -> Catalogue:
+def _facts_space(folder: Path, dataset: Dataset, rng: np.random.Generator, track: Track) -> dict[str, Any] | None:
+    """How the facts space was made; None where no movie has any facts."""
+    rows, vectors = facts_vectors(dataset.movies, dataset.tags)
+    if not rows.size:
+        return None
+    ids = Ids([dataset.movies[row].movie_id for row in rows])
+    write_space(folder, ids, flat_index(vectors), rng, label="facts", track=track)
+    return {"how": "genres by idf, year of release, tags by tf-idf", "weights": FACTS_WEIGHTS}
+
+
+def _catalogue(dataset: Dataset, movie_ids: Ids, posters: Mapping[int, str]) -> Catalogue:
     rows = movie_ids.find(dataset.ratings.movie_ids)
     counts = np.bincount(rows, minlength=len(movie_ids))
     sums = np.bincount(rows, weights=dataset.ratings.values, minlength=len(movie_ids))
     means = [round(float(total / n), 3) if n else None for total, n in zip(sums, counts, strict=True)]
     names = [posters.get(movie.movie_id) for movie in dataset.movies]
     return Catalogue(dataset.movies, tuple(counts.tolist()), tuple(means), tuple(names))
-
-
-def _poster_facts(embed: vgg16.Vgg16) -> dict[str, Any]:
-    return {
-        "how": "VGG16 block5_pool of the poster, flattened (7, 7, 512), L2-normalised",
-        "preprocessing": PREPROCESSING,
-        "weights": {"name": embed.weights, "sha256": embed.sha256},
-    }
-
-
-def _posters_summary(embeddings: Embeddings) -> dict[str, Any]:
-    return {
-        "posters": int(embeddings.movie_ids.size),
-        "embedded": embeddings.embedded,
-        "unreadable": {str(movie_id): reason for movie_id, reason in embeddings.unreadable.items()},
-    }
-
-
-def _model_facts(posterior: Posterior, ratings: Ratings, plan: Plan) -> dict[str, Any]:
-    return {
-        "method": "Bayesian factorisation machine, implicit features on both sides, genres and year; Gibbs sampling",
-        "scale": list(rating_scale(ratings)),
-        "noise_variance": noise_variance(posterior),
-        "samples": int(posterior.global_bias.size),
-        "seed": plan.seed,
-    } | asdict(plan.settings)

@@ -15,6 +15,7 @@ from time import perf_counter
 import numpy as np
 import numpy.typing as npt
 
+from index.errors import BadData
 from index.ids import Ids
 from index.ratings import RatingModel
 from index.track import Track, silent
@@ -49,8 +50,14 @@ SERVED = "factorisation machine (served)"
 def cross_validate(
     dataset: Dataset, *, folds: int = 5, seed: int = 0, settings: Settings | None = None, track: Track = silent
 ) -> Iterator[Score]:
-    """The scores of every method, fold by fold, as they become known."""
+    """The scores of every method, fold by fold, as they become known.
+
+    Raises:
+        BadData: there are fewer ratings than folds.
+    """
     ratings = dataset.ratings
+    if len(ratings) < folds:
+        raise BadData(f"{len(ratings)} ratings cannot be cut into {folds} folds: give fewer folds or more ratings")
     users = Ids(np.unique(ratings.user_ids))
     movie_ids = Ids([movie.movie_id for movie in dataset.movies])
     rngs = np.random.default_rng(seed).spawn(folds)

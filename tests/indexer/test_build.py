@@ -90,6 +90,23 @@ def test_ratings_alone_give_taste(tmp_path: Path) -> None:
     assert len(MovieIndex.open(tmp_path / "data").similar(3, 5)) == 5
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [["1,1,3"], ["1,1,3", "1,2,4", "1,3,5"], ["1,1,3", "2,1,4", "3,1,5"], ["1,1,3", "2,2,3", "3,1,3", "1,2,3"]],
+    ids=["one rating", "one user", "one movie", "all the same"],
+)
+def test_the_smallest_data_sets_can_be_built_and_asked(tmp_path: Path, lines: list[str]) -> None:
+    file = tmp_path / "tiny.csv"
+    file.write_text("\n".join(["user,item,rating", *lines]))
+    build(Plan(file, tmp_path / "data", settings=QUICK))
+    index = MovieIndex.open(tmp_path / "data")
+    movies = {int(line.split(",")[1]) for line in lines}
+    assert {match.movie_id for match in index.similar(1, by="taste")} == movies - {1}
+    low, high = index.manifest.ratings["scale"]
+    for prediction in index.predict(1, sorted(movies)):
+        assert low <= prediction.low <= prediction.rating <= prediction.high <= high
+
+
 def test_unreadable_posters_are_listed_and_not_fatal(world: World, tmp_path: Path) -> None:
     posters = tmp_path / "posters"
     shutil.copytree(world.posters, posters)
@@ -153,6 +170,12 @@ def test_the_folds_are_those_of_scikit_learn() -> None:
     # What scikit-learn 1.7 gives for 3 shuffled folds of 10, random_state 0.
     expected = [[2, 4, 8, 9], [1, 6, 7], [0, 3, 5]]
     assert [np.flatnonzero(mask).tolist() for mask in kfold(10, 3)] == expected
+
+
+def test_more_folds_than_ratings_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "tiny.csv").write_text("user,item,rating\n1,1,3\n1,2,3\n")
+    with pytest.raises(BadData, match="2 ratings cannot be cut into 5 folds"):
+        list(cross_validate(read_dataset(tmp_path / "tiny.csv"), folds=5))
 
 
 def test_the_served_model_beats_its_baselines_on_a_world_with_taste(world: World) -> None:
