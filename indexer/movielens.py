@@ -55,6 +55,7 @@ _GENRES_100K = [
     "War",
     "Western",
 ]
+_BESIDE = {"ratings.csv": "movies.csv", "ratings.dat": "movies.dat", "u.data": "u.item"}
 _COLUMNS_1M = ("user", "movie", "rating", "timestamp")
 _COLUMNS_ITEM = ("movieId", "title", "release", "video", "url", "unknown", *_GENRES_100K)
 
@@ -86,7 +87,9 @@ def read_dataset(path: Path) -> Dataset:
     if path.suffix.lower() == ".zip":
         raise BadData(f"{path} is a zip file: unzip it, and give the folder")
     if path.is_file():
-        return _read_any_csv(path)
+        # Whoever points at an edition's ratings wants its titles too.
+        titles = _BESIDE.get(path.name)
+        return read_dataset(path.parent) if titles and (path.parent / titles).exists() else _read_any_csv(path)
     if not path.is_dir():
         raise BadData(f"there is no folder or file {path}: give a MovieLens folder or a CSV file")
     folder = _dataset_folder(path)

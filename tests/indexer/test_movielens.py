@@ -113,6 +113,13 @@ def test_any_csv_of_users_items_and_ratings_is_read(tmp_path: Path, content: str
     assert read_dataset(file).name == "mine"
 
 
+def test_the_ratings_file_of_an_edition_stands_for_its_folder(tmp_path: Path) -> None:
+    folder = edition(tmp_path / "ml-tiny")
+    assert read_dataset(folder / "ratings.csv").movies == read_dataset(folder).movies
+    (folder / "movies.csv").unlink()
+    assert read_dataset(folder / "ratings.csv").movies[0].title == "Movie 1"
+
+
 def test_the_folder_around_an_edition_will_do(tmp_path: Path) -> None:
     edition(tmp_path / "ml-tiny")
     assert read_dataset(tmp_path).name == "ml-tiny"
