@@ -74,7 +74,7 @@ def similar(movie: str | None, by: str, poster: Path | None, k: int, data: Path,
         for match in shown
     ]
     columns = [*_MOVIE_COLUMNS, ("Score", "right"), ("Closer than", "right"), ("By", "left")]
-    _print_table(heading, columns, rows, _weights_note(index, by))
+    print_table(heading, columns, rows, _weights_note(index, by))
 
 
 @click.command()
@@ -98,7 +98,7 @@ def predict(user: int, movies: tuple[str, ...], data: Path, as_json: bool) -> No
 @data_option
 @json_option
 def recommend(user: int, k: int, data: Path, as_json: bool) -> None:
-    """Show the movies that USER has not rated and would rate highest."""
+    """Show the movies that USER has not rated and would pick next, with predicted ratings."""
     index = _open(data)
     _show_predictions(index, user, index.recommend(user, k), f"Recommended to user {user}", as_json)
 
@@ -145,7 +145,7 @@ def list_snapshots(data: Path, as_json: bool) -> None:
     else:
         titles = ("", "Snapshot", "Built (UTC)", "Data set", "Movies", "Posters", "Weights", "MB")
         columns = [(title, "right" if title in {"Movies", "Posters", "MB"} else "left") for title in titles]
-        _print_table("", columns, [_snapshot_cells(entry) for entry in listed])
+        print_table("", columns, [_snapshot_cells(entry) for entry in listed])
 
 
 @snapshots.command()
@@ -183,6 +183,29 @@ def prune(keep: int, data: Path) -> None:
 
 commands = (similar, predict, recommend, snapshots)
 
+
+def print_table(heading: str, columns: list[tuple[str, Any]], rows: list[tuple[str, ...]], note: str = "") -> None:
+    """Prints a table with a heading and a note; columns are (name, "left" or "right")."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, title=heading, title_justify="left", title_style="bold", pad_edge=False)
+    for name, side in columns:
+        table.add_column(name, justify=side, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))  # Text: a title may hold square brackets
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)  # a pipe has no width; a table cut at 80 columns helps nobody
+    console.print(table)
+    if not rows:
+        console.print("There is nothing to show.")
+    if note:
+        console.print(Text(note), style="dim")
+
+
 _MOVIE_COLUMNS = [("Id", "right"), ("Movie", "left"), ("Genres", "left"), ("Ratings", "right")]
 
 
@@ -208,7 +231,7 @@ def _show_predictions(index: MovieIndex, user: int, predictions: list[Any], head
         _print_json({"user_id": user, "results": shown} | provenance(index))
         return
     rows = [(*_movie_cells(p["movie"]), f"{p['rating']:.2f}", f"{p['low']:.1f} to {p['high']:.1f}") for p in shown]
-    _print_table(heading, [*_MOVIE_COLUMNS, ("Predicted", "right"), ("80% interval", "left")], rows)
+    print_table(heading, [*_MOVIE_COLUMNS, ("Predicted", "right"), ("80% interval", "left")], rows)
 
 
 def _movie_cells(movie: dict[str, Any]) -> tuple[str, ...]:
@@ -246,24 +269,3 @@ def _weights_note(index: MovieIndex, by: str) -> str:
 
 def _print_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
-
-
-def _print_table(heading: str, columns: list[tuple[str, Any]], rows: list[tuple[str, ...]], note: str = "") -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, title=heading, title_justify="left", title_style="bold", pad_edge=False)
-    for name, side in columns:
-        table.add_column(name, justify=side, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))  # Text: a title may hold square brackets
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=160)  # a pipe has no width; a table cut at 80 columns helps nobody
-    console.print(table)
-    if not rows:
-        console.print("There is nothing to show.")
-    if note:
-        console.print(Text(note), style="dim")

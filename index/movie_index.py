@@ -63,6 +63,7 @@ class MovieIndex:
             catalogue.ids,
             noise_variance=model["noise_variance"],
             scale=(model["scale"][0], model["scale"][1]),
+            ranker=folder / "ranker" if model.get("ranker") else None,
         )
         spaces = {name: Space.load(name, folder / name) for name in manifest.spaces}
         return cls(data, manifest, catalogue, spaces, load_neighbours(folder / blends.NAME), ratings)
@@ -130,7 +131,7 @@ class MovieIndex:
         return self._ratings.predict(user_id, movie_ids)
 
     def recommend(self, user_id: int, k: int = 10, *, where: Where | None = None) -> list[Prediction]:
-        """The ``k`` movies that the user has not rated and would rate highest, best first.
+        """The ``k`` movies that the user has not rated and would pick next, likeliest first, with predicted ratings.
 
         Raises:
             UnknownUser: the user has no ratings here.

@@ -20,12 +20,13 @@ from index.images import PREPROCESSING
 from index.snapshot import Manifest, SnapshotStore
 from index.space import Space
 from index.track import Track, silent
-from indexer.dataset import Dataset, Ratings
+from indexer.dataset import Dataset
 from indexer.embed import embed_posters
 from indexer.facts import WEIGHTS as FACTS_WEIGHTS
 from indexer.facts import facts_vectors
-from indexer.models import factorization_machine
-from indexer.models.factorization_machine import Posterior, Settings
+from indexer.models import ease, factorization_machine
+from indexer.models.contract import Training
+from indexer.models.factorization_machine import Settings
 from indexer.movielens import read_dataset
 from indexer.posters import find_posters, keep_posters
 from indexer.spaces import flat_index, write_blend, write_space
@@ -76,7 +77,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         fit_rng, rng = np.random.default_rng(plan.seed).spawn(2)
         # Posters first: a wrong path or missing weights should end a build at its start.
         posters = _poster_space(plan, folder / "poster", movie_ids, rng, track)
-        taste, model = _ratings_and_taste(plan, folder, dataset, movie_ids, fit_rng, rng, track)
+        taste, model = _ratings_and_taste(plan, folder, dataset, fit_rng, rng, track)
         how = {"poster": posters.how, "taste": taste, "facts": _facts_space(folder / "facts", dataset, rng, track)}
 
         spaces = {name: Space.load(name, folder / name) for name, made in how.items() if made is not None}
@@ -110,16 +111,6 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         )
 
 
-def rating_scale(ratings: Ratings) -> tuple[float, float]:
-    """The lowest and the highest rating that was given."""
-    return float(ratings.values.min()), float(ratings.values.max())
-
-
-def noise_variance(posterior: Posterior) -> float:
-    """Posterior mean of the variance of a rating about its prediction."""
-    return float(posterior.noise_variance.mean())
-
-
 def _poster_space(plan: Plan, folder: Path, movie_ids: Ids, rng: np.random.Generator, track: Track) -> _Posters:
     if plan.posters is None:
         return _Posters()
@@ -141,26 +132,30 @@ def _ratings_and_taste(
     plan: Plan,
     folder: Path,
     dataset: Dataset,
-    movie_ids: Ids,
     fit_rng: np.random.Generator,
     rng: np.random.Generator,
     track: Track,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """How the taste space was made and what the rating model is: two uses of one fit."""
-    ratings, users = dataset.ratings, Ids(np.unique(dataset.ratings.user_ids))
-    posterior = factorization_machine.fit(ratings, users, dataset.movies, fit_rng, plan.settings, track=track)
+    training = Training.of(dataset)
+    posterior = factorization_machine.fit(training, fit_rng, plan.settings, track=track)
     (folder / "ratings").mkdir()
-    for name, array in rating_arrays(posterior, ratings, users, movie_ids).items():
+    for name, array in rating_arrays(posterior, training).items():
         np.save(folder / "ratings" / f"{name}.npy", array)
-    rated = np.unique(movie_ids.find(ratings.movie_ids))
+    ranker = None
+    if ease.fits_in_memory(training):
+        ease.fit(training, fit_rng).save(folder / "ranker")
+        ranker = {"method": "EASE"} | asdict(ease.Settings())
+    rated = np.unique(training.movie_rows)
     index = flat_index(taste_vectors(posterior, rated))
-    write_space(folder / "taste", Ids(movie_ids.values[rated]), index, rng, label="taste", track=track)
+    write_space(folder / "taste", Ids(training.movie_ids.values[rated]), index, rng, label="taste", track=track)
     model = {
         "method": "Bayesian factorisation machine, implicit features on both sides, genres and year; Gibbs sampling",
-        "scale": list(rating_scale(ratings)),
-        "noise_variance": noise_variance(posterior),
+        "scale": list(dataset.ratings.scale),
+        "noise_variance": float(posterior.noise_variance.mean()),
         "samples": int(posterior.global_bias.size),
         "seed": plan.seed,
+        "ranker": ranker,
     }
     how = {"how": "cosine of the rating model's posterior samples laid end to end, reduced by PCA"}
     return how, model | asdict(plan.settings)

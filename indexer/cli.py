@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from index.cli import data_option, json_option
+from index.cli import data_option, json_option, print_table
 
 if TYPE_CHECKING:
     from index.snapshot import Manifest
-    from indexer.evaluate import Score
 
 ratings_option = click.option(
     "--ratings",
@@ -64,36 +64,66 @@ def build(
 
 @click.command()
 @ratings_option
+@click.option(
+    "--protocol",
+    type=click.Choice(["kfold", "article"]),
+    default="kfold",
+    show_default=True,
+    help="kfold: shuffled once, cut into folds. article: 10 ratings of every user held out, once.",
+)
 @click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="How many parts to cut into.")
-@click.option("--seed", default=0, show_default=True, help="Of the sampler; the folds are always the same.")
+@click.option("--method", "names", multiple=True, metavar="NAME", help="Only this method; may be given again.")
+@click.option("--ranking", is_flag=True, help="Judge lists of recommendations instead of predictions.")
+@click.option("--seed", default=0, show_default=True, help="Of the methods; the folds are always the same.")
 @iterations_option
 @json_option
-def evaluate(ratings: Path, folds: int, seed: int, iterations: int, as_json: bool) -> None:
-    """Measure rating predictions by cross-validation, with baselines beside them.
+def evaluate(
+    ratings: Path,
+    protocol: str,
+    folds: int,
+    names: tuple[str, ...],
+    ranking: bool,
+    seed: int,
+    iterations: int,
+    as_json: bool,
+) -> None:
+    """Measure how well every method predicts ratings that it has not seen.
 
-    Ratings are shuffled once and cut into folds (scikit-learn's KFold, shuffled, seed 0); each fold is predicted from
-    the others, exactly as the server would.
+    The baselines, the methods of the 2017 article and what has come since, all on the same held-out ratings. The last
+    line is the model that is served.
     """
     from rich.console import Console
 
-    from indexer.evaluate import cross_validate, mean_score
+    from indexer.evaluate import evaluate as score_methods
+    from indexer.evaluate import mean_score
     from indexer.models.factorization_machine import Settings
     from indexer.movielens import read_dataset
     from indexer.progress import progress
+    from indexer.ranking import evaluate_ranking
 
-    scores: dict[str, list[Score]] = {}
+    if ranking and (names or protocol != "kfold"):
+        raise click.UsageError("--ranking judges every ranker, by folds: leave out --method and --protocol.")
+    scores: dict[str, list[Any]] = {}
+    settings = Settings(iterations=iterations)
     with progress(Console(stderr=True)) as track:
         dataset = read_dataset(ratings)
-        settings = Settings(iterations=iterations)
-        for score in cross_validate(dataset, folds=folds, seed=seed, settings=settings, track=track):
+        found: Iterable[Any] = (
+            evaluate_ranking(dataset, folds=folds, seed=seed, settings=settings, track=track)
+            if ranking
+            else score_methods(
+                dataset, protocol=protocol, folds=folds, names=names, seed=seed, settings=settings, track=track
+            )
+        )
+        for score in found:
             scores.setdefault(score.method, []).append(score)
     means = [mean_score(by_fold) for by_fold in scores.values()]
     if as_json:
         every = [asdict(score) for by_fold in scores.values() for score in by_fold]
-        report = {"dataset": dataset.name, "folds": folds, "mean": [asdict(score) for score in means], "scores": every}
+        report = {"dataset": dataset.name, "protocol": protocol, "mean": [asdict(m) for m in means], "scores": every}
         click.echo(json.dumps(report, indent=2))
         return
-    _print_scores(f"{dataset.name}: {len(dataset.ratings):,} ratings, {folds}-fold cross-validation", means)
+    how = f"{folds}-fold cross-validation" if protocol == "kfold" else "10 ratings of every user held out"
+    _print_scores(f"{dataset.name}: {len(dataset.ratings):,} ratings, {how}", means)
 
 
 commands = (build, evaluate)
@@ -128,16 +158,27 @@ def _summarise(manifest: Manifest) -> None:
     click.echo(f"Snapshot {manifest.id} is published")
 
 
-def _print_scores(heading: str, means: list[Score]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
+_COLUMNS = {
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "mse": "MSE",
+    "coverage": "In 80% interval",
+    "ndcg_10": "nDCG@10",
+    "recall_10": "Recall@10",
+    "recall_20": "Recall@20",
+    "hit_rate_10": "Hit rate@10",
+    "catalogue_10": "Catalogue@10",
+    "seconds": "Seconds to fit",
+}
+_PERCENT = {"coverage", "hit_rate_10", "catalogue_10"}
 
-    table = Table(box=box.SIMPLE_HEAD, title=heading, title_justify="left", title_style="bold", pad_edge=False)
-    table.add_column("Method")
-    for name in ("RMSE", "MAE", "In 80% interval", "Seconds a fold"):
-        table.add_column(name, justify="right")
-    for score in means:
-        inside: Any = "" if score.coverage is None else f"{score.coverage:.1%}"
-        table.add_row(score.method, f"{score.rmse:.4f}", f"{score.mae:.4f}", inside, f"{score.seconds:.1f}")
-    Console().print(table)
+
+def _print_scores(heading: str, means: list[Any]) -> None:
+    def cell(name: str, value: float | None) -> str:
+        if value is None:
+            return ""
+        return f"{value:.1%}" if name in _PERCENT else f"{value:.1f}" if name == "seconds" else f"{value:.4f}"
+
+    names = [name for name in _COLUMNS if hasattr(means[0], name)]
+    rows = [(score.method, *(cell(name, getattr(score, name)) for name in names)) for score in means]
+    print_table(heading, [("Method", "left"), *((_COLUMNS[name], "right") for name in names)], rows)

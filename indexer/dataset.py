@@ -24,6 +24,11 @@ class Ratings:
         """How many ratings there are."""
         return int(self.values.size)
 
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The lowest and the highest rating that was given."""
+        return float(self.values.min()), float(self.values.max())
+
     def take(self, which: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> Ratings:
         """The ratings at some positions, or under a mask."""
         stamps = None if self.timestamps is None else self.timestamps[which]

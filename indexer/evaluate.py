@@ -1,35 +1,38 @@
-"""How well ratings are predicted: cross-validation of the model that is served, baselines beside it.
+"""How well ratings are predicted: every method on the same held-out ratings.
 
-Protocol: ratings are shuffled once (seed 0) and cut into folds of equal size; each fold is predicted from the others.
-The folds are those of scikit-learn's ``KFold(folds, shuffle=True, random_state=0)``, which other libraries' published
-figures use. A held-out rating is scored as the server would answer it: reduced factors, predictions kept to the
-scale, the 80% interval from the kept posterior samples.
+Protocols:
+    kfold: ratings are shuffled once (seed 0) and cut into folds of equal size; each is predicted from the others. The
+        folds are those of scikit-learn's ``KFold(folds, shuffle=True, random_state=0)``, which other libraries'
+        published figures use. Predictions are kept to the scale, as the server keeps them.
+    article: the 2017 article's: once, 10 ratings of every user are held out. Predictions are scored as they are,
+        so that a method which predicts near zero is seen to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from time import perf_counter
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from index.errors import BadData
-from index.ids import Ids
-from index.ratings import RatingModel
 from index.track import Track, silent
-from indexer.build import noise_variance, rating_scale
 from indexer.dataset import Dataset, Ratings
-from indexer.models import factorization_machine
+from indexer.methods import Served, methods
+from indexer.models.contract import Training
 from indexer.models.factorization_machine import Settings
-from indexer.taste import rating_arrays
 
-_DAMPING = 5.0  # ratings' worth of pull towards the mean in the bias baseline
-_BIAS_SWEEPS = 10
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
-FloatArray = npt.NDArray[np.float32]
-Predict = Callable[[npt.NDArray[np.int64], npt.NDArray[np.int64]], npt.NDArray[np.floating]]
+HELD_OUT = 10  # ratings a user, in the article's protocol
+PROTOCOLS = ("kfold", "article")
+
+Mask = npt.NDArray[np.bool_]
+AnyScore = TypeVar("AnyScore", bound="DataclassInstance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,53 +40,54 @@ class Score:
     """How one method did on one fold."""
 
     method: str
-    fold: int  # from 1
+    fold: int  # from 1; 0 for the mean of all
     rmse: float
     mae: float
+    mse: float
     coverage: float | None  # share of ratings inside their 80% interval; None for a method without
     seconds: float  # to fit
 
 
-SERVED = "factorisation machine (served)"
-
-
-def cross_validate(
-    dataset: Dataset, *, folds: int = 5, seed: int = 0, settings: Settings | None = None, track: Track = silent
+def evaluate(
+    dataset: Dataset,
+    *,
+    protocol: str = "kfold",
+    folds: int = 5,
+    names: Sequence[str] | None = None,
+    seed: int = 0,
+    settings: Settings | None = None,
+    track: Track = silent,
 ) -> Iterator[Score]:
-    """The scores of every method, fold by fold, as they become known.
+    """The scores of some methods (all by default), fold by fold, as they become known.
 
     Raises:
-        BadData: there are fewer ratings than folds.
+        BadData: there are too few ratings to hold any out, or there is no such method.
     """
-    ratings = dataset.ratings
-    if len(ratings) < folds:
-        raise BadData(f"{len(ratings)} ratings cannot be cut into {folds} folds: give fewer folds or more ratings")
-    users = Ids(np.unique(ratings.user_ids))
-    movie_ids = Ids([movie.movie_id for movie in dataset.movies])
-    rngs = np.random.default_rng(seed).spawn(folds)
-    for fold, test in enumerate(kfold(len(ratings), folds), start=1):
-        train = ratings.take(~test)
-        held_out = ratings.take(test)
-        rows = users.find(held_out.user_ids), movie_ids.find(held_out.movie_ids)
-        for name, predict in _baselines(train, users, movie_ids).items():
+    fits = methods(settings)
+    for name in names or ():
+        if name not in fits:
+            raise BadData(f"there is no method {name!r}; there are {', '.join(fits)}")
+    chosen = {name: fits[name] for name in names or fits}
+    for fold, held_out in enumerate(_split(dataset.ratings, protocol, folds, seed), start=1):
+        training, test = Training.of(dataset, ~held_out), Training.of(dataset, held_out)
+        for name, fit in chosen.items():
+            rng = np.random.default_rng([seed, fold])
             start = perf_counter()
-            predicted = predict(*rows)
-            yield Score(name, fold, *_errors(held_out.values, predicted), None, perf_counter() - start)
-        start = perf_counter()
-        posterior = factorization_machine.fit(train, users, dataset.movies, rngs[fold - 1], settings, track=track)
-        model = RatingModel(
-            rating_arrays(posterior, train, users, movie_ids),
-            movie_ids,
-            noise_variance=noise_variance(posterior),
-            scale=rating_scale(ratings),
-        )
-        seconds = perf_counter() - start
-        predicted, low, high = model.predict_rows(*rows)
-        inside = float(np.mean((held_out.values >= low) & (held_out.values <= high)))
-        yield Score(SERVED, fold, *_errors(held_out.values, predicted), inside, seconds)
+            fitted = fit(training, rng, track)
+            seconds = perf_counter() - start
+            predicted = fitted.predict(test.user_rows, test.movie_rows)
+            if protocol == "kfold":
+                predicted = np.clip(predicted, *dataset.ratings.scale)
+            coverage = None
+            if isinstance(fitted, Served):
+                low, high = fitted.interval(test.user_rows, test.movie_rows)
+                coverage = float(np.mean((test.values >= low) & (test.values <= high)))
+            error = predicted - test.values
+            mse = float(np.mean(error**2))
+            yield Score(name, fold, float(np.sqrt(mse)), float(np.mean(np.abs(error))), mse, coverage, seconds)
 
 
-def kfold(n: int, folds: int) -> Iterator[npt.NDArray[np.bool_]]:
+def kfold(n: int, folds: int) -> Iterator[Mask]:
     """Masks (n,) of the ratings held out in each fold."""
     order = np.arange(n)
     np.random.RandomState(0).shuffle(order)  # scikit-learn's generator: the folds must be the same
@@ -93,46 +97,33 @@ def kfold(n: int, folds: int) -> Iterator[npt.NDArray[np.bool_]]:
         yield mask
 
 
-def mean_score(scores: list[Score]) -> Score:
-    """The mean over folds of one method's scores; fold is 0."""
-    covered = [score.coverage for score in scores if score.coverage is not None]
-    return Score(
-        scores[0].method,
-        0,
-        float(np.mean([score.rmse for score in scores])),
-        float(np.mean([score.mae for score in scores])),
-        float(np.mean(covered)) if covered else None,
-        float(np.mean([score.seconds for score in scores])),
-    )
+def per_user(ratings: Ratings, count: int, rng: np.random.Generator) -> Mask:
+    """A mask (n,) of ``count`` ratings of every user who has more than that."""
+    order = np.lexsort((rng.random(len(ratings)), ratings.user_ids))
+    _, starts, counts = np.unique(ratings.user_ids[order], return_index=True, return_counts=True)
+    held_out = np.zeros(len(ratings), dtype=np.bool_)
+    for start in starts[counts > count]:
+        held_out[order[start : start + count]] = True
+    return held_out
 
 
-def _baselines(train: Ratings, users: Ids, movie_ids: Ids) -> dict[str, Predict]:
-    """What any model must beat, fitted on ``train``."""
-    user, movie = users.find(train.user_ids), movie_ids.find(train.movie_ids)
-    mean = float(train.values.mean())
-    residual = train.values.astype(np.float64) - mean
-    user_mean = _damped_mean(residual, user, len(users), 0.0)
-    of_user, of_movie = np.zeros(len(users)), np.zeros(len(movie_ids))
-    for _ in range(_BIAS_SWEEPS):
-        of_movie = _damped_mean(residual - of_user[user], movie, len(movie_ids), _DAMPING)
-        of_user = _damped_mean(residual - of_movie[movie], user, len(users), _DAMPING)
-    return {
-        "global mean": lambda u, _m: np.full(u.size, mean),
-        "user mean": lambda u, _m: mean + user_mean[u],
-        "user and movie biases": lambda u, m: mean + of_user[u] + of_movie[m],
-    }
+def mean_score(scores: Sequence[AnyScore]) -> AnyScore:
+    """The mean over folds of one method's scores; fold is 0, and what one fold lacks the mean lacks too."""
+    means: dict[str, float | None] = {}
+    for figure in fields(scores[0]):
+        if figure.name not in {"method", "fold"}:
+            values = [getattr(score, figure.name) for score in scores]
+            means[figure.name] = None if None in values else float(np.mean(values))
+    return replace(scores[0], fold=0, **means)
 
 
-def _damped_mean(
-    values: npt.NDArray[np.float64], group: npt.NDArray[np.int64], n: int, damping: float
-) -> npt.NDArray[np.float64]:
-    sums = np.bincount(group, weights=values, minlength=n)
-    counts = np.bincount(group, minlength=n) + damping
-    means: npt.NDArray[np.float64] = np.divide(sums, counts, out=np.zeros(n), where=counts > 0)
-    return means
-
-
-def _errors(actual: FloatArray, predicted: npt.NDArray[np.floating]) -> tuple[float, float]:
-    """RMSE and MAE."""
-    error = predicted.astype(np.float64) - actual
-    return float(np.sqrt(np.mean(error**2))), float(np.mean(np.abs(error)))
+def _split(ratings: Ratings, protocol: str, folds: int, seed: int) -> Iterator[Mask]:
+    if protocol == "kfold":
+        if len(ratings) < folds:
+            raise BadData(f"{len(ratings)} ratings cannot be cut into {folds} folds: give fewer folds or more ratings")
+        yield from kfold(len(ratings), folds)
+        return
+    held_out = per_user(ratings, HELD_OUT, np.random.default_rng(seed))
+    if not held_out.any():
+        raise BadData(f"no user has more than {HELD_OUT} ratings, so none can be held out: use another protocol")
+    yield held_out

@@ -6,9 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
-from index.ids import Ids
 from index.ratings import RatingArrays
-from indexer.dataset import Ratings
+from indexer.models.contract import Training
 from indexer.models.factorization_machine import Posterior
 
 PREDICTION_FACTORS = 64  # keeps the posterior mean to .0002 of RMSE on 100,000 ratings
@@ -24,7 +23,7 @@ def end_to_end(factors: Array) -> Array:
     return factors.transpose(1, 0, 2).reshape(n, samples * width)
 
 
-def rating_arrays(posterior: Posterior, ratings: Ratings, users: Ids, movie_ids: Ids) -> RatingArrays:
+def rating_arrays(posterior: Posterior, training: Training) -> RatingArrays:
     """The arrays of a RatingModel that predicts the posterior's mean."""
     samples = posterior.global_bias.size
     user_factors, movie_factors = truncated_product(
@@ -33,19 +32,18 @@ def rating_arrays(posterior: Posterior, ratings: Ratings, users: Ids, movie_ids:
     kept = np.unique(np.linspace(0, samples - 1, INTERVAL_SAMPLES).astype(int))
     user_bias = posterior.user_bias + posterior.global_bias[:, None]
 
-    rows, columns = users.find(ratings.user_ids), movie_ids.find(ratings.movie_ids)
-    order = np.lexsort((columns, rows))
-    starts = np.searchsorted(rows[order], np.arange(len(users) + 1))
+    order = np.lexsort((training.movie_rows, training.user_rows))
+    starts = np.searchsorted(training.user_rows[order], np.arange(len(training.users) + 1))
     return RatingArrays(
-        user_ids=users.values,
+        user_ids=training.users.values,
         user_bias=user_bias.mean(axis=0).astype(np.float32),
         user_factors=user_factors.astype(np.float32),
         user_samples=_with_bias(posterior.user_factors[kept], user_bias[kept]),
         movie_vectors=_with_bias(movie_factors, posterior.movie_bias.mean(axis=0)),
         movie_samples=_with_bias(posterior.movie_factors[kept], posterior.movie_bias[kept]),
         rated_starts=starts.astype(np.int64),
-        rated_rows=columns[order].astype(np.int32),
-        rated_values=ratings.values[order],
+        rated_rows=training.movie_rows[order].astype(np.int32),
+        rated_values=training.ratings.values[order],
     )
 
 

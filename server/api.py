@@ -91,7 +91,7 @@ def prediction(user_id: int, movie: str) -> Response:
 
 @api.get("/users/<int:user_id>/recommendations")
 def recommendations(user_id: int) -> Response:
-    """Movies that a user has not rated and would rate highest."""
+    """Movies that a user has not rated and would pick next, with predicted ratings."""
     query, index = parse(FilterQuery), movie_index()
     where, ignored = query.where(index.catalogue)
     predictions = index.recommend(user_id, query.offset + query.limit, where=where)

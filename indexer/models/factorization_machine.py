@@ -18,16 +18,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 from myfm._myfm import FM, ConfigBuilder, FMHyperParameters, RelationBlock, TaskType, create_train_fm
 
 from index.catalogue import Movie
-from index.ids import Ids
 from index.track import Track, silent
-from indexer.dataset import Ratings
-
-Array = npt.NDArray[np.float64]
+from indexer.models.contract import Array, Rows, Training
 
 YEARS_PER_BUCKET = 5
 
@@ -39,6 +35,8 @@ class Settings:
     factors: int = 10
     iterations: int = 300
     burn_in: int = 20  # first iterations that are thrown away
+    implicit: bool = True  # what a user rated and who rated a movie are features too
+    facts: bool = True  # genres and year of release are
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ class Posterior:
     movie_factors: Array  # (samples, n_movies, factors)
     noise_variance: Array  # (samples,) of a rating about its prediction
 
-    def predict(self, users: npt.NDArray[np.int64], movies: npt.NDArray[np.int64]) -> Array:
+    def predict(self, users: Rows, movies: Rows) -> Array:
         """Posterior mean ratings, (m,), of user rows and movie rows (m,) each."""
         total = np.zeros(users.size)
         for s in range(self.global_bias.size):
@@ -75,32 +73,27 @@ class Side:
         return self.features @ weights + (np.square(latent).sum(axis=1) - squares) / 2, latent
 
 
-def sides(ratings: Ratings, users: Ids, movies: Sequence[Movie]) -> tuple[Side, Side]:
-    """The user side and the movie side, rows in the order of ``users`` and ``movies``."""
-    movie_ids = Ids([movie.movie_id for movie in movies])
-    rated = sp.csr_matrix(
-        (np.ones(len(ratings)), (users.find(ratings.user_ids), movie_ids.find(ratings.movie_ids))),
-        shape=(len(users), len(movie_ids)),
-    )
-    return (
-        _side(sp.identity(len(users)), _unit_rows(rated)),
-        _side(sp.identity(len(movie_ids)), _unit_rows(rated.T.tocsr()), *_facts(movies)),
-    )
+def sides(training: Training, settings: Settings) -> tuple[Side, Side]:
+    """The user side and the movie side, in the training's order of rows."""
+    n_users, n_movies = training.shape
+    of_user: list[sp.csr_matrix] = [sp.identity(n_users, format="csr")]
+    of_movie: list[sp.csr_matrix] = [sp.identity(n_movies, format="csr")]
+    if settings.implicit:
+        ones = np.ones(training.values.size)
+        rated = sp.csr_matrix((ones, (training.user_rows, training.movie_rows)), shape=training.shape)
+        of_user.append(_unit_rows(rated))
+        of_movie.append(_unit_rows(rated.T.tocsr()))
+    if settings.facts:
+        of_movie += _facts(training.movies)
+    return _side(*of_user), _side(*of_movie)
 
 
 def fit(
-    ratings: Ratings,
-    users: Ids,
-    movies: Sequence[Movie],
-    rng: np.random.Generator,
-    settings: Settings | None = None,
-    *,
-    track: Track = silent,
+    training: Training, rng: np.random.Generator, settings: Settings | None = None, *, track: Track = silent
 ) -> Posterior:
-    """The posterior given ``ratings``; rows are in the order of ``users`` and ``movies``."""
+    """The posterior given the training's ratings."""
     settings = settings or Settings()
-    user_side, movie_side = sides(ratings, users, movies)
-    movie_ids = Ids([movie.movie_id for movie in movies])
+    user_side, movie_side = sides(training, settings)
     n_user_features = user_side.features.shape[1]
     kept: list[tuple[float, Array, Array, Array, Array, float]] = []
     steps = iter(track(range(settings.iterations), "Sampling the rating model", settings.iterations))
@@ -118,12 +111,12 @@ def fit(
     create_train_fm(
         settings.factors,
         0.1,
-        sp.csr_matrix((len(ratings), 0)),
+        sp.csr_matrix((training.values.size, 0)),
         [
-            RelationBlock(users.find(ratings.user_ids).tolist(), user_side.features),
-            RelationBlock(movie_ids.find(ratings.movie_ids).tolist(), movie_side.features),
+            RelationBlock(training.user_rows.tolist(), user_side.features),
+            RelationBlock(training.movie_rows.tolist(), movie_side.features),
         ],
-        ratings.values.astype(np.float64),
+        training.values,
         int(rng.integers(2**31)),
         _config(settings, user_side.groups + movie_side.groups),
         keep,
@@ -162,12 +155,12 @@ def _unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:
     return unit
 
 
-def _facts(movies: Sequence[Movie]) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+def _facts(movies: Sequence[Movie]) -> list[sp.csr_matrix]:
     """Genres (n, n_genres) and release years in buckets (n, n_buckets), 0/1; a movie without a year has none."""
-    return (
+    return [
         _one_hot([movie.genres for movie in movies]),
         _one_hot([() if movie.year is None else (movie.year // YEARS_PER_BUCKET,) for movie in movies]),
-    )
+    ]
 
 
 def _one_hot(values: Sequence[Sequence[str] | Sequence[int]]) -> sp.csr_matrix:

@@ -7,6 +7,7 @@ import pytest
 
 from index.errors import UnknownMovie, UnknownUser
 from index.ids import Ids
+from index.ranker import Ranker
 from index.ratings import RatingArrays, RatingModel
 
 # Two users and three movies on one taste axis: user 10 is for it, user 20 against; movie 1 has it, movie 3 the
@@ -52,6 +53,16 @@ def test_predictions_stay_on_the_scale(model: RatingModel) -> None:
 def test_recommendations_leave_out_what_was_rated_and_put_the_best_first(model: RatingModel) -> None:
     assert [p.movie_id for p in model.recommend(10)] == [1, 2]
     assert [p.movie_id for p in model.recommend(20, k=2)] == [3, 2]
+
+
+def test_with_a_ranker_it_decides_the_order_and_ratings_stand_beside() -> None:
+    # By movies: who rated movie 3 picks movie 2 next; user 20 rated nothing, so ties go by id.
+    weights = np.array([[0, 0, 0], [0, 0, 0], [0.1, 0.7, 0]], dtype=np.float32)
+    ranker = Ranker(weights, np.empty(0, dtype=np.float32), ARRAYS.rated_starts, ARRAYS.rated_rows)
+    model = RatingModel(ARRAYS, MOVIES, noise_variance=0.25, scale=(0.5, 5), ranker=ranker)
+    assert [(p.movie_id, p.rating) for p in model.recommend(10)] == [(2, 3), (1, 4.5)]
+    assert [p.movie_id for p in model.recommend(20)] == [1, 2, 3]
+    assert [p.movie_id for p in model.recommend(10, allowed=np.array([True, False, True]))] == [1]
 
 
 def test_recommendations_obey_a_filter_and_leave_it_as_it_was(model: RatingModel) -> None:

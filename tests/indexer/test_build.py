@@ -15,8 +15,6 @@ from index.movie_index import MovieIndex
 from index.snapshot import SnapshotStore
 from index.space import Space
 from indexer.build import Plan, build
-from indexer.evaluate import SERVED, cross_validate, kfold, mean_score
-from indexer.movielens import read_dataset
 from tests.conftest import QUICK, SPACE, World, poster
 
 
@@ -164,26 +162,3 @@ def test_a_killed_build_leaves_the_old_snapshot_serving_and_the_next_goes_on(wor
     assert manifest.posters["embedded"] < len(SPACE)
     assert {path.name for path in (data / "snapshots").iterdir()} == {world.manifest.id, manifest.id}
     assert store.current_id() == manifest.id
-
-
-def test_the_folds_are_those_of_scikit_learn() -> None:
-    # What scikit-learn 1.7 gives for 3 shuffled folds of 10, random_state 0.
-    expected = [[2, 4, 8, 9], [1, 6, 7], [0, 3, 5]]
-    assert [np.flatnonzero(mask).tolist() for mask in kfold(10, 3)] == expected
-
-
-def test_more_folds_than_ratings_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "tiny.csv").write_text("user,item,rating\n1,1,3\n1,2,3\n")
-    with pytest.raises(BadData, match="2 ratings cannot be cut into 5 folds"):
-        list(cross_validate(read_dataset(tmp_path / "tiny.csv"), folds=5))
-
-
-def test_the_served_model_beats_its_baselines_on_a_world_with_taste(world: World) -> None:
-    scores = list(cross_validate(read_dataset(world.ratings), folds=2, settings=QUICK))
-    assert len(scores) == 8
-    by_method = {name: mean_score([s for s in scores if s.method == name]) for name in {s.method for s in scores}}
-    served = by_method.pop(SERVED)
-    assert all(served.rmse < baseline.rmse for baseline in by_method.values())
-    assert served.rmse < 0.75  # the noise is .5, and .14 for rounding
-    assert served.coverage is not None
-    assert 0.7 < served.coverage < 0.95

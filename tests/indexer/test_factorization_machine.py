@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -7,6 +9,7 @@ from index.catalogue import Movie
 from index.ids import Ids
 from index.ratings import RatingModel
 from indexer.dataset import Ratings
+from indexer.models.contract import Training
 from indexer.models.factorization_machine import Posterior, Settings, fit, sides
 from indexer.taste import PREDICTION_FACTORS, end_to_end, rating_arrays, taste_vectors, truncated_product
 
@@ -29,14 +32,19 @@ def ratings() -> Ratings:
 
 
 @pytest.fixture(scope="module")
-def posterior(ratings: Ratings) -> Posterior:
-    return fit(ratings, USERS, MOVIES, np.random.default_rng(5), SETTINGS)
+def training(ratings: Ratings) -> Training:
+    return Training(ratings, USERS, MOVIES)
 
 
 @pytest.fixture(scope="module")
-def library(ratings: Ratings) -> MyFMRegressor:
+def posterior(training: Training) -> Posterior:
+    return fit(training, np.random.default_rng(5), SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def library(ratings: Ratings, training: Training) -> MyFMRegressor:
     """myfm's own estimator on the same design, from the same seed."""
-    user_side, movie_side = sides(ratings, USERS, MOVIES)
+    user_side, movie_side = sides(training, SETTINGS)
     machine = MyFMRegressor(rank=SETTINGS.factors, random_seed=int(np.random.default_rng(5).integers(2**31)))
     return machine.fit(
         None,
@@ -58,10 +66,10 @@ def every_pair() -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_inner_products_before_reduction_equal_the_librarys_own_predictions(
-    ratings: Ratings, posterior: Posterior, library: MyFMRegressor
+    training: Training, posterior: Posterior, library: MyFMRegressor
 ) -> None:
     users, movies = every_pair()
-    user_side, movie_side = sides(ratings, USERS, MOVIES)
+    user_side, movie_side = sides(training, SETTINGS)
     expected = library.predict(
         None, [RelationBlock(users, user_side.features), RelationBlock(movies, movie_side.features)]
     )
@@ -76,16 +84,14 @@ def test_inner_products_before_reduction_equal_the_librarys_own_predictions(
     np.testing.assert_allclose(posterior.predict(users, movies), expected, rtol=0, atol=1e-6)
 
 
-def test_the_served_model_predicts_the_posterior_mean(ratings: Ratings, posterior: Posterior) -> None:
+def test_the_served_model_predicts_the_posterior_mean(training: Training, posterior: Posterior) -> None:
     users, movies = every_pair()
-    model = RatingModel(
-        rating_arrays(posterior, ratings, USERS, MOVIE_IDS), MOVIE_IDS, noise_variance=0.1, scale=(-99, 99)
-    )
+    model = RatingModel(rating_arrays(posterior, training), MOVIE_IDS, noise_variance=0.1, scale=(-99, 99))
     np.testing.assert_allclose(model.predict_rows(users, movies)[0], posterior.predict(users, movies), atol=1e-4)
 
 
-def test_what_each_user_rated_is_kept(ratings: Ratings, posterior: Posterior) -> None:
-    arrays = rating_arrays(posterior, ratings, USERS, MOVIE_IDS)
+def test_what_each_user_rated_is_kept(ratings: Ratings, training: Training, posterior: Posterior) -> None:
+    arrays = rating_arrays(posterior, training)
     model = RatingModel(arrays, MOVIE_IDS, noise_variance=0.1, scale=(0.5, 5))
     for user in range(1, 16):
         rows, values = model.rated(user)
@@ -94,15 +100,15 @@ def test_what_each_user_rated_is_kept(ratings: Ratings, posterior: Posterior) ->
         assert dict(zip(MOVIE_IDS.values[rows].tolist(), values.tolist(), strict=True)) == expected
 
 
-def test_the_same_seed_gives_the_same_posterior(ratings: Ratings, posterior: Posterior) -> None:
-    again = fit(ratings, USERS, MOVIES, np.random.default_rng(5), SETTINGS)
+def test_the_same_seed_gives_the_same_posterior(training: Training, posterior: Posterior) -> None:
+    again = fit(training, np.random.default_rng(5), SETTINGS)
     np.testing.assert_array_equal(again.movie_factors, posterior.movie_factors)
-    other = fit(ratings, USERS, MOVIES, np.random.default_rng(6), SETTINGS)
+    other = fit(training, np.random.default_rng(6), SETTINGS)
     assert not np.allclose(other.movie_factors, posterior.movie_factors)
 
 
-def test_features_of_a_side_are_ids_who_rated_genres_and_years(ratings: Ratings) -> None:
-    user_side, movie_side = sides(ratings, USERS, MOVIES)
+def test_features_of_a_side_are_ids_who_rated_genres_and_years(ratings: Ratings, training: Training) -> None:
+    user_side, movie_side = sides(training, SETTINGS)
     assert user_side.groups == (15, 12)
     years = {movie.year // 5 for movie in MOVIES if movie.year is not None}
     assert movie_side.groups == (12, 15, 3, len(years))
@@ -113,8 +119,8 @@ def test_features_of_a_side_are_ids_who_rated_genres_and_years(ratings: Ratings)
     assert movie_side.features[11, 12:27].nnz == 0  # nobody rated the last one
 
 
-def test_a_sides_bias_holds_its_weights_and_its_inner_interactions(ratings: Ratings) -> None:
-    _, side = sides(ratings, USERS, MOVIES)
+def test_a_sides_bias_holds_its_weights_and_its_inner_interactions(training: Training) -> None:
+    _, side = sides(training, SETTINGS)
     rng = np.random.default_rng(1)
     weights, factors = rng.normal(size=side.features.shape[1]), rng.normal(size=(side.features.shape[1], 3))
     bias, latent = side.project(weights, factors)
@@ -144,3 +150,12 @@ def test_taste_is_the_cosine_of_samples_laid_end_to_end(posterior: Posterior) ->
     vectors = taste_vectors(posterior, rows)
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(vectors @ vectors.T, cosine, atol=1e-5)
+
+
+def test_features_can_be_left_out(training: Training) -> None:
+    user_side, movie_side = sides(training, replace(SETTINGS, implicit=False, facts=False))
+    assert user_side.groups == (15,)
+    assert movie_side.groups == (12,)
+    user_side, movie_side = sides(training, replace(SETTINGS, facts=False))
+    assert user_side.groups == (15, 12)
+    assert movie_side.groups == (12, 15)

@@ -1,0 +1,64 @@
+"""What any method must beat: means and biases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from index.track import Track, silent
+from indexer.models.contract import Array, Rows, Training
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Which means are taken."""
+
+    of_users: bool = True
+    of_movies: bool = True
+    damping: float = 5.0  # ratings' worth of pull towards the mean
+    sweeps: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Biases:
+    """Global mean plus what a user and a movie are above it."""
+
+    mean: float
+    of_user: Array  # (n_users,)
+    of_movie: Array  # (n_movies,)
+
+    def predict(self, users: Rows, movies: Rows) -> Array:
+        """Ratings (m,) of user rows and movie rows (m,) each."""
+        ratings: Array = self.mean + self.of_user[users] + self.of_movie[movies]
+        return ratings
+
+
+def fit(
+    training: Training,
+    rng: np.random.Generator,  # noqa: ARG001  nothing is drawn
+    settings: Settings | None = None,
+    *,
+    track: Track = silent,  # noqa: ARG001  done at once
+) -> Biases:
+    """Damped means of what the other bias leaves, in turn."""
+    settings = settings or Settings()
+    mean = float(training.values.mean())
+    residual = training.values - mean
+    n_users, n_movies = training.shape
+    of_user, of_movie = np.zeros(n_users), np.zeros(n_movies)
+    for _ in range(settings.sweeps):
+        if settings.of_movies:
+            left = residual - of_user[training.user_rows]
+            of_movie = _damped_mean(left, training.movie_rows, n_movies, settings.damping)
+        if settings.of_users:
+            left = residual - of_movie[training.movie_rows]
+            of_user = _damped_mean(left, training.user_rows, n_users, settings.damping)
+    return Biases(mean, of_user, of_movie)
+
+
+def _damped_mean(values: Array, group: Rows, n: int, damping: float) -> Array:
+    sums = np.bincount(group, weights=values, minlength=n)
+    counts = np.bincount(group, minlength=n) + damping
+    means: Array = np.divide(sums, counts, out=np.zeros(n), where=counts > 0)
+    return means

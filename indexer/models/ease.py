@@ -1,0 +1,82 @@
+"""EASE: each movie's score is a weighted sum of what the user rated, all weights by one ridge regression.
+
+With X the users' 0/1 ratings and P = (XᵀX + λI)⁻¹, the weights are B = I - P / diag(P), and the scores X B. Where there
+are fewer users than movies the same scores come from A = (XXᵀ + λI)⁻¹: X P = A X, and diag(P) = (1 - diag(XᵀAX)) / λ.
+
+Source: Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.linalg
+import scipy.sparse as sp
+
+from index.ranker import Ranker
+from index.track import Track, silent
+from indexer.models.contract import Array, Training
+
+LARGEST = 20_000  # rows of the matrix to invert: 1.6 GB
+
+_BLOCK = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How strongly weights are held back."""
+
+    regularization: float = 300.0
+
+
+def fits_in_memory(training: Training) -> bool:
+    """Whether users or movies are few enough for ``fit``."""
+    return min(training.shape) <= LARGEST
+
+
+def fit(
+    training: Training,
+    rng: np.random.Generator,  # noqa: ARG001  nothing is drawn
+    settings: Settings | None = None,
+    *,
+    track: Track = silent,  # noqa: ARG001  one inversion
+) -> Ranker:
+    """The ranker, in the smaller of its two forms."""
+    regularization = (settings or Settings()).regularization
+    n_users, n_movies = training.shape
+    ones = np.ones(training.values.size, dtype=np.float32)
+    x = sp.csr_matrix((ones, (training.user_rows, training.movie_rows)), shape=training.shape)
+    x.sum_duplicates()
+    if n_users <= n_movies:
+        weights = _inverse((x @ x.T).toarray(), regularization)
+        scale = 1 / _diagonal(weights, x.tocsc(), regularization)
+    else:
+        inverse = _inverse((x.T @ x).toarray(), regularization)
+        weights = -inverse / np.diag(inverse)
+        np.fill_diagonal(weights, 0)
+        scale = np.empty(0)
+    return Ranker(
+        weights.astype(np.float32),
+        scale.astype(np.float32),
+        x.indptr.astype(np.int64),
+        x.indices.astype(np.int32),
+    )
+
+
+def _inverse(gram: npt.NDArray[np.float32], regularization: float) -> Array:
+    ridge = gram.astype(np.float64)
+    ridge[np.diag_indices_from(ridge)] += regularization
+    inverse: Array = scipy.linalg.inv(ridge, overwrite_a=True, assume_a="pos")
+    return inverse
+
+
+def _diagonal(weights: Array, x: sp.csc_matrix, regularization: float) -> Array:
+    """diag(P) (n_movies,), some movies at a time: users x movies need not fit in memory."""
+    diagonal = np.empty(x.shape[1])
+    for start in range(0, x.shape[1], _BLOCK):
+        block = x[:, start : start + _BLOCK]
+        diagonal[start : start + _BLOCK] = np.asarray(block.multiply(weights @ block).sum(axis=0)).ravel()
+    left: Array = (1 - diagonal) / regularization
+    return left
