@@ -58,12 +58,14 @@ class MovieIndex:
         manifest = store.verify(folder.name)
         catalogue = Catalogue.from_json(json.loads((folder / "movies.json").read_bytes()))
         model = manifest.ratings
+        ranker = model.get("ranker")  # snapshots before there was one have none
         ratings = RatingModel.load(
             folder / "ratings",
             catalogue.ids,
             noise_variance=model["noise_variance"],
             scale=(model["scale"][0], model["scale"][1]),
-            ranker=folder / "ranker" if model.get("ranker") else None,
+            ranker=folder / "ranker" if ranker else None,
+            rating_weight=ranker["rating_weight"] if ranker else 1.0,
         )
         spaces = {name: Space.load(name, folder / name) for name in manifest.spaces}
         return cls(data, manifest, catalogue, spaces, load_neighbours(folder / blends.NAME), ratings)

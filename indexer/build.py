@@ -24,6 +24,7 @@ from indexer.dataset import Dataset
 from indexer.embed import embed_posters
 from indexer.facts import WEIGHTS as FACTS_WEIGHTS
 from indexer.facts import facts_vectors
+from indexer.methods import RATING_WEIGHT
 from indexer.models import ease, factorization_machine
 from indexer.models.contract import Training
 from indexer.models.factorization_machine import Settings
@@ -142,10 +143,11 @@ def _ratings_and_taste(
     (folder / "ratings").mkdir()
     for name, array in rating_arrays(posterior, training).items():
         np.save(folder / "ratings" / f"{name}.npy", array)
-    ranker = None
+    ranker: dict[str, Any] | None = None
     if ease.fits_in_memory(training):
         ease.fit(training, fit_rng).save(folder / "ranker")
-        ranker = {"method": "EASE"} | asdict(ease.Settings())
+        ranker = {"method": "EASE, plus the predicted rating times its weight", "rating_weight": RATING_WEIGHT}
+        ranker |= asdict(ease.Settings())
     rated = np.unique(training.movie_rows)
     index = flat_index(taste_vectors(posterior, rated))
     write_space(folder / "taste", Ids(training.movie_ids.values[rated]), index, rng, label="taste", track=track)

@@ -167,6 +167,7 @@ _COLUMNS = {
     "recall_10": "Recall@10",
     "recall_20": "Recall@20",
     "hit_rate_10": "Hit rate@10",
+    "liked_ndcg_10": "nDCG@10, liked",
     "catalogue_10": "Catalogue@10",
     "seconds": "Seconds to fit",
 }

@@ -7,13 +7,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from index.ranker import Ranker
 from index.ratings import RatingModel
 from index.track import Track
 from indexer.models import als, baselines, factorization_machine, neighbourhood, sgd
 from indexer.models.contract import Array, Predictor, Rows, Training
+from indexer.models.factorization_machine import Posterior
 from indexer.taste import rating_arrays
 
 SERVED = "factorization-machine"
+
+# Of a star of predicted rating beside EASE's score, in the order of recommendations. Chosen on ratings held out of the
+# first fold's training part: nDCG@10 .2128 against .2083 without, and .1972 against .1832 for films rated over the
+# user's mean.
+RATING_WEIGHT = 0.04
 
 Fit = Callable[[Training, np.random.Generator, Track], Predictor]
 
@@ -39,6 +46,10 @@ def methods(settings: factorization_machine.Settings | None = None) -> Mapping[s
     settings = settings or factorization_machine.Settings()
     means, votes = baselines.Settings, neighbourhood.Settings
 
+    def served(training: Training, rng: np.random.Generator, track: Track) -> Predictor:
+        posterior = factorization_machine.fit(training, rng, settings, track=track)
+        return Served(rating_model(posterior, training))
+
     def machine(
         training: Training, rng: np.random.Generator, track: Track, *, implicit: bool, facts: bool
     ) -> Predictor:
@@ -60,19 +71,17 @@ def methods(settings: factorization_machine.Settings | None = None) -> Mapping[s
         "als": lambda t, r, track: als.fit(t, r, track=track),
         "bayesian-mf": lambda t, r, track: machine(t, r, track, implicit=False, facts=False),
         "bayesian-mf-implicit": lambda t, r, track: machine(t, r, track, implicit=True, facts=False),
-        SERVED: lambda t, r, track: _serve(t, r, settings, track),
+        SERVED: served,
     }
 
 
-def _serve(
-    training: Training, rng: np.random.Generator, settings: factorization_machine.Settings, track: Track
-) -> Served:
-    posterior = factorization_machine.fit(training, rng, settings, track=track)
-    return Served(
-        RatingModel(
-            rating_arrays(posterior, training),
-            training.movie_ids,
-            noise_variance=float(posterior.noise_variance.mean()),
-            scale=training.ratings.scale,
-        )
+def rating_model(posterior: Posterior, training: Training, ranker: Ranker | None = None) -> RatingModel:
+    """The model as the server would have it."""
+    return RatingModel(
+        rating_arrays(posterior, training),
+        training.movie_ids,
+        noise_variance=float(posterior.noise_variance.mean()),
+        scale=training.ratings.scale,
+        ranker=ranker,
+        rating_weight=1.0 if ranker is None else RATING_WEIGHT,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def run_server(
     # Said here in one line, rather than by each worker in a page.
     SnapshotStore(data).verify()
     _check_port(host, port)
-    config = ServerConfig(**{**_env(), "data": data})
+    config = replace(ServerConfig.from_env(), data=data)
 
     class Server(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:
@@ -80,14 +81,6 @@ def run_server(
             return create_app(config)
 
     Server().run()
-
-
-def _env() -> dict[str, Any]:
-    from dataclasses import asdict
-
-    from server.config import ServerConfig
-
-    return asdict(ServerConfig.from_env())
 
 
 def _check_port(host: str, port: int) -> None:

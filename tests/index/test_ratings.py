@@ -59,10 +59,19 @@ def test_with_a_ranker_it_decides_the_order_and_ratings_stand_beside() -> None:
     # By movies: who rated movie 3 picks movie 2 next; user 20 rated nothing, so ties go by id.
     weights = np.array([[0, 0, 0], [0, 0, 0], [0.1, 0.7, 0]], dtype=np.float32)
     ranker = Ranker(weights, np.empty(0, dtype=np.float32), ARRAYS.rated_starts, ARRAYS.rated_rows)
-    model = RatingModel(ARRAYS, MOVIES, noise_variance=0.25, scale=(0.5, 5), ranker=ranker)
-    assert [(p.movie_id, p.rating) for p in model.recommend(10)] == [(2, 3), (1, 4.5)]
-    assert [p.movie_id for p in model.recommend(20)] == [1, 2, 3]
-    assert [p.movie_id for p in model.recommend(10, allowed=np.array([True, False, True]))] == [1]
+
+    def model(rating_weight: float) -> RatingModel:
+        return RatingModel(
+            ARRAYS, MOVIES, noise_variance=0.25, scale=(0.5, 5), ranker=ranker, rating_weight=rating_weight
+        )
+
+    assert [(p.movie_id, p.rating) for p in model(0).recommend(10)] == [(2, 3), (1, 4.5)]
+    assert [p.movie_id for p in model(0).recommend(20)] == [1, 2, 3]
+    assert [p.movie_id for p in model(0).recommend(10, allowed=np.array([True, False, True]))] == [1]
+    # Movie 1 is predicted 1.5 stars higher: from a weight of .4 a star on that counts for more than .6 of the ranker.
+    assert [p.movie_id for p in model(0.39).recommend(10)] == [2, 1]
+    assert [p.movie_id for p in model(0.41).recommend(10)] == [1, 2]
+    assert [p.movie_id for p in model(0.01).recommend(20)] == [3, 2, 1]
 
 
 def test_recommendations_obey_a_filter_and_leave_it_as_it_was(model: RatingModel) -> None:
