@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from flask import Flask
+from hypothesis import HealthCheck, settings
 from PIL import Image, ImageDraw
 
 from index.movie_index import MovieIndex
@@ -20,6 +21,10 @@ from indexer.models.factorization_machine import Settings
 from posterity import main
 from server.app import create_app
 from server.config import ServerConfig
+
+# The same examples everywhere, and no time limits: a busy machine is no bug.
+settings.register_profile("posterity", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("posterity")
 
 # Two kinds of film, by id: spaceships are dark with a white disc, weddings are pink with a red one. Film 20 has no
 # poster, film 21 no ratings, film 22 neither; film 23 shares its title with film 11.
