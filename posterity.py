@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +50,26 @@ def demo(data: Path, host: str, port: int, weights: str, build_only: bool) -> No
 
     Where ImageNet weights cannot be downloaded, untrained ones are used and said so.
     """
-    from indexer.demo import prepare_demo
+    from indexer.demo import best_known_film, build_demo, demo_is_built, demo_weights
 
-    movie_id, title = prepare_demo(data, weights)
     if build_only:
+        build_demo(data, weights)
         return
+    if not demo_is_built(data, weights):
+        # In a process of its own: the server forks, and TensorFlow and Faiss hang where they were loaded before that.
+        command = [sys.executable, "-m", "posterity", "demo", "--build-only", "--data", str(data), "--weights", weights]
+        failed = subprocess.run(command, check=False).returncode  # noqa: S603  ourselves
+        if failed:
+            sys.exit(failed)
+    if weights == "imagenet" and demo_weights(data) == "untrained":
+        click.echo(
+            "Note: the demo compares posters with untrained weights, as every reply and page says."
+            f" Delete {data} to try the download again, or give --weights FILE.",
+            err=True,
+        )
+    film = best_known_film(data)
     address = f"http://{'localhost' if host in {'127.0.0.1', '0.0.0.0'} else host}:{port}"  # noqa: S104
-    server.cli.run_server(data, host, port, ready=_things_to_try(address, movie_id, title))
+    server.cli.run_server(data, host, port, ready=_things_to_try(address, film.movie_id, str(film)))
 
 
 def _things_to_try(address: str, movie_id: int, title: str) -> str:

@@ -67,12 +67,12 @@ class Catalogue:
     def __post_init__(self) -> None:
         """Builds the look-ups once."""
         genres = sorted({genre for movie in self.movies for genre in movie.genres})
+        folded = [{genre.casefold() for genre in movie.genres} for movie in self.movies]
         derived: dict[str, Any] = {
             "ids": Ids([movie.movie_id for movie in self.movies]),
             "genres": tuple(genres),
             "_having": {
-                genre.casefold(): np.array([genre in movie.genres for movie in self.movies], np.bool_)
-                for genre in genres
+                name: np.array([name in having for having in folded], np.bool_) for name in set().union(*folded)
             },
             "_external": _external_ids(self.movies),
             "_titles": tuple(normalise(str(movie)) for movie in self.movies),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from index.errors import BadData, BadSnapshot
+from index.errors import BadSnapshot
 
 if TYPE_CHECKING:
     from index.movie_index import MovieIndex
@@ -34,8 +34,7 @@ k_option = click.option("-k", type=click.IntRange(1, 1000), default=10, show_def
 @click.option(
     "--by",
     type=click.Choice(["poster", "taste", "facts", "blend"]),
-    default="blend",
-    show_default=True,
+    show_default="blend; poster for a picture",
     help="Alike in what: looks, who loves them, what they are, or all of it.",
 )
 @click.option(
@@ -46,20 +45,23 @@ k_option = click.option("-k", type=click.IntRange(1, 1000), default=10, show_def
 @k_option
 @data_option
 @json_option
-def similar(movie: str | None, by: str, poster: Path | None, k: int, data: Path, as_json: bool) -> None:
+def similar(movie: str | None, by: str | None, poster: Path | None, k: int, data: Path, as_json: bool) -> None:
     """Show movies like MOVIE, or with posters like a picture.
 
     MOVIE is an id (6), imdb:tt0113277, tmdb:949, or a title in quotes.
     """
+    from index.images import read_image
     from index.present import percent, present_matches, present_movie, provenance
 
     query: dict[str, Any]
     if poster is not None and movie is None:
+        if by not in {None, "poster"}:
+            raise click.UsageError(f"A picture has no {by}: it is compared by poster.")
         by, index = "poster", _open(data)
         query, heading = {"file": str(poster)}, f"Posters that look like {poster.name}"
-        matches = index.similar_to_poster(_read_picture(poster), k)
+        matches = index.similar_to_poster(read_image(poster), k)
     elif movie is not None and poster is None:
-        index = _open(data)
+        by, index = by or "blend", _open(data)
         found = index.catalogue.resolve(movie)
         query, heading = {"movie": present_movie(index, found)}, f"Movies like {found} by {by}"
         matches = index.similar(found.movie_id, k, by=by)
@@ -213,14 +215,6 @@ def _open(data: Path) -> MovieIndex:
     from index.movie_index import MovieIndex
 
     return MovieIndex.open(data)
-
-
-def _read_picture(file: Path) -> bytes:
-    from index.images import MAX_BYTES
-
-    if file.stat().st_size > MAX_BYTES:
-        raise BadData(f"{file} has more than {MAX_BYTES // 2**20} MiB: give a smaller picture")
-    return file.read_bytes()
 
 
 def _show_predictions(index: MovieIndex, user: int, predictions: list[Any], heading: str, as_json: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -37,10 +38,7 @@ def decode_image(data: bytes) -> Image.Image:
         ImageTooLarge: more than MAX_BYTES or MAX_PIXELS; judged before anything is decoded.
         BadImage: no such file, a damaged one, or one of less than MIN_SIDE pixels on a side.
     """
-    if len(data) > MAX_BYTES:
-        raise ImageTooLarge(
-            f"the picture has {len(data) / 2**20:.1f} MiB; at most {MAX_BYTES // 2**20} MiB are allowed"
-        )
+    _check_bytes(len(data))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about odd metadata; how large is too large is decided below
@@ -58,6 +56,16 @@ def decode_image(data: bytes) -> Image.Image:
         raise BadImage(f"the picture is damaged ({_first_words(error)})") from error
 
 
+def read_image(file: Path) -> bytes:
+    """A picture file's bytes; one that is too large is not read.
+
+    Raises:
+        ImageTooLarge: it has more than MAX_BYTES.
+    """
+    _check_bytes(file.stat().st_size)
+    return file.read_bytes()
+
+
 def pixels_for_vgg16(image: Image.Image) -> npt.NDArray[np.uint8]:
     """The whole picture squeezed to (224, 224, 3) uint8 RGB."""
     return np.array(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC), dtype=np.uint8)
@@ -70,6 +78,11 @@ def thumbnail(image: Image.Image) -> bytes:
     content = io.BytesIO()
     small.save(content, "JPEG", quality=85)
     return content.getvalue()
+
+
+def _check_bytes(size: int) -> None:
+    if size > MAX_BYTES:
+        raise ImageTooLarge(f"the picture has {size / 2**20:.1f} MiB; at most {MAX_BYTES // 2**20} MiB are allowed")
 
 
 def _check_size(image: Image.Image) -> None:

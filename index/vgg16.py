@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,13 +27,6 @@ _UNTRAINED_SEED = 0
 _DOWNLOAD_TIMEOUT = 30.0  # seconds without a byte
 
 _one_at_a_time = threading.Lock()  # one embedding saturates the processor
-
-
-class Embed(Protocol):
-    """Turns pictures into unit vectors."""
-
-    def __call__(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """(b, 224, 224, 3) RGB -> (b, 25088), each row of length 1."""
 
 
 @dataclass(frozen=True, slots=True)

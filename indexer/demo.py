@@ -1,56 +1,47 @@
-"""The bundled sample, built and ready to serve."""
+"""The bundled sample: drawn, built, ready to serve."""
 
 from __future__ import annotations
 
+import json
 from importlib.metadata import version
 from pathlib import Path
 from shutil import rmtree
 
 import click
 
+from index.catalogue import Catalogue, Movie
 from index.errors import BadSnapshot, UnknownSnapshot, WeightsUnavailable
-from index.movie_index import MovieIndex
 from index.snapshot import SnapshotStore
 from indexer.cli import run_build
 
 
-def prepare_demo(data: Path, weights: str) -> tuple[int, str]:
-    """Id and title of the sample's best known film, once a snapshot of the sample can be served.
+def build_demo(data: Path, weights: str) -> None:
+    """Draws the sample and publishes a snapshot of it, unless an earlier call of the same version did.
 
-    What an earlier call of the same version left is used again. Where ImageNet weights are not to be had, untrained
-    ones are used and a line on stderr says so.
+    Where ImageNet weights are not to be had, untrained ones are used and a line on stderr says so.
 
     Raises:
         BadWeights: the weights file cannot be used.
     """
-    if not _is_ready(data, weights):
-        from rich.console import Console
+    if demo_is_built(data, weights):
+        return
+    from rich.console import Console
 
-        from indexer.progress import progress
-        from indexer.sample import make_sample
+    from indexer.progress import progress
+    from indexer.sample import make_sample
 
-        sample = data / "sample"
-        rmtree(sample, ignore_errors=True)
-        with progress(Console(stderr=True)) as track:
-            make_sample(sample, track=track)
-        try:
-            run_build(sample / "ratings", sample / "posters", data, weights)
-        except WeightsUnavailable as error:
-            click.echo(f"Note: {error}.", err=True)
-            run_build(sample / "ratings", sample / "posters", data, "untrained")
-    made_with = SnapshotStore(data).manifest().weights
-    if weights == "imagenet" and made_with is not None and made_with["name"] == "untrained":
-        click.echo(
-            "Note: the demo compares posters with untrained weights, as every reply and page says."
-            f" Delete {data} to try the download again, or give --weights FILE.",
-            err=True,
-        )
-    catalogue = MovieIndex.open(data).catalogue
-    row = max(range(len(catalogue)), key=lambda row: catalogue.rating_counts[row])
-    return catalogue.movies[row].movie_id, str(catalogue.movies[row])
+    sample = data / "sample"
+    rmtree(sample, ignore_errors=True)
+    with progress(Console(stderr=True)) as track:
+        make_sample(sample, track=track)
+    try:
+        run_build(sample / "ratings", sample / "posters", data, weights)
+    except WeightsUnavailable as error:
+        click.echo(f"Note: {error}.", err=True)
+        run_build(sample / "ratings", sample / "posters", data, "untrained")
 
 
-def _is_ready(data: Path, weights: str) -> bool:
+def demo_is_built(data: Path, weights: str) -> bool:
     """Whether the current snapshot is what a build would make; one of a fallback counts for what was wanted."""
     try:
         manifest = SnapshotStore(data).verify()
@@ -58,3 +49,16 @@ def _is_ready(data: Path, weights: str) -> bool:
         return False
     made_with = None if manifest.weights is None else manifest.weights["name"]
     return manifest.version == version("posterity") and made_with in {weights, "untrained"}
+
+
+def demo_weights(data: Path) -> str | None:
+    """The name of the weights that the sample's posters were embedded with."""
+    weights = SnapshotStore(data).manifest().weights
+    return None if weights is None else weights["name"]
+
+
+def best_known_film(data: Path) -> Movie:
+    """The sample's most rated film. Reads the catalogue alone: whoever asks may be about to fork."""
+    columns = json.loads((SnapshotStore(data).path() / "movies.json").read_bytes())
+    (film,) = Catalogue.from_json(columns).best_known(1)
+    return film

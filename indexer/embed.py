@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from index.errors import BadData, BadImage, ImageTooLarge
-from index.images import MAX_BYTES, decode_image, pixels_for_vgg16
+from index.errors import BadData, BadImage
+from index.images import decode_image, pixels_for_vgg16, read_image
 from index.track import Track, silent
 from index.vgg16 import DIMENSION, Vgg16
 
@@ -76,7 +76,7 @@ def embed_posters(
     missing: dict[str, Path] = {}
     for movie_id, file in track(posters.items(), "Reading posters", len(posters)):
         try:
-            contents[movie_id] = content = hashlib.sha256(_read(file)).hexdigest()
+            contents[movie_id] = content = hashlib.sha256(read_image(file)).hexdigest()
         except (OSError, BadImage) as error:
             unreadable[movie_id] = str(error)
             continue
@@ -111,7 +111,7 @@ def _batches(
     batch: list[tuple[str, npt.NDArray[np.uint8]]] = []
     for content, file in posters:
         try:
-            batch.append((content, pixels_for_vgg16(decode_image(_read(file)))))
+            batch.append((content, pixels_for_vgg16(decode_image(read_image(file)))))
         except (OSError, BadImage) as error:
             failed[content] = str(error)
         if len(batch) == _BATCH:
@@ -119,10 +119,3 @@ def _batches(
             batch = []
     if batch:
         yield batch
-
-
-def _read(file: Path) -> bytes:
-    size = file.stat().st_size
-    if size > MAX_BYTES:
-        raise ImageTooLarge(f"the file has {size / 2**20:.0f} MiB; at most {MAX_BYTES / 2**20:.0f} are allowed")
-    return file.read_bytes()

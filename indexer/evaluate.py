@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 HELD_OUT = 10  # ratings a user, in the article's protocol
-PROTOCOLS = ("kfold", "article")
 
 Mask = npt.NDArray[np.bool_]
 AnyScore = TypeVar("AnyScore", bound="DataclassInstance")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import re
 import shutil
 from collections.abc import Mapping
@@ -60,7 +61,7 @@ def keep_posters(posters: Mapping[int, Path], folder: Path) -> dict[int, str]:
     names = {movie_id: f"{movie_id}{file.suffix.lower()}" for movie_id, file in posters.items()}
     for movie_id, file in posters.items():
         kept = folder / names[movie_id]
-        if kept.exists() and kept.read_bytes() == file.read_bytes():
+        if kept.exists() and filecmp.cmp(kept, file, shallow=False):
             continue
         # Beside it and renamed: a server that sends the old one meanwhile is not disturbed.
         fresh = folder / f".{kept.name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, json, render_template, request
@@ -24,16 +25,6 @@ STATUSES: tuple[tuple[type[errors.PosterityError], int], ...] = (
     (errors.PosterityError, 500),
 )
 
-_TITLES = {
-    400: "Bad request",
-    404: "Not found",
-    405: "Method not allowed",
-    409: "Several movies fit",
-    413: "Too large",
-    415: "Unsupported media type",
-    500: "Internal error",
-    503: "Not available now",
-}
 _DRAINED = 64 * 2**20  # bytes; a client that sends more finds the connection closed
 _RETRY_AFTER = 2  # seconds; an embedding takes a fraction of one
 
@@ -63,8 +54,8 @@ def register_errors(app: Flask) -> None:
 
 
 def problem(status: int, detail: str) -> dict[str, Any]:
-    """The members of a problem."""
-    title = _TITLES.get(status, "Error")
+    """The members of a problem; of type about:blank, so its title is the status' own phrase (RFC 9457, 4.2.1)."""
+    title = HTTPStatus(status).phrase
     return {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": request.path}
 
 

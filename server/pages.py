@@ -73,8 +73,10 @@ def look() -> str:
     index = movie_index()
     picture = uploaded_picture()
     queue: UploadQueue = current_app.extensions["upload_queue"]
-    matches = queue.run(lambda: index.similar_to_poster(picture, _NEIGHBOURS * 2))
-    preview = base64.b64encode(queue.run(lambda: thumbnail(decode_image(picture)))).decode()
+    matches, small = queue.run(
+        lambda: (index.similar_to_poster(picture, _NEIGHBOURS * 2), thumbnail(decode_image(picture)))
+    )
+    preview = base64.b64encode(small).decode()
     return render_template("look.html", preview=preview, matches=_with_movies(index, matches))
 
 

@@ -101,6 +101,7 @@ def test_an_error_is_one_line_and_exit_code_1(world: World, arguments: list[str]
     [
         ["similar"],
         ["similar", "1", "--poster", __file__],
+        ["similar", "--poster", __file__, "--by", "taste"],
         ["similar", "1", "-k", "0"],
         ["build"],
         ["predict", "x", "1"],
@@ -251,6 +252,18 @@ def test_the_demo_serves_what_was_built_and_names_three_things_to_try(demo_data:
         ("2", port),
         ("3", port),
     ]
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc")
+def test_a_picture_is_answered_after_the_very_first_demo(demo_data: Path, tmp_path: Path) -> None:
+    """What builds must not be what forks: TensorFlow hung in the server of a demo that had just been built."""
+    shutil.copytree(demo_data / "embeddings", tmp_path / "demo" / "embeddings")  # to be quick
+    with serving("demo", "--weights", "untrained", "--data", tmp_path / "demo") as server:
+        picture = (demo_data / "sample" / "posters" / "1.jpg").read_bytes()
+        assert get(f"{server.address}/api/v1/posters/similar", picture)["results"][0]["movie"]["movie_id"] == 1
+        parent = Path(f"/proc/{server.process.pid}/maps").read_text()
+        assert "faiss" not in parent
+        assert "tensorflow" not in parent
 
 
 def test_nearest_posters_of_the_sample_share_a_family(demo_data: Path) -> None:

@@ -1,20 +1,20 @@
 """The factorisation of ``als`` by stochastic gradient descent, with its learning curve.
 
 The second method of the 2017 article: a fine error, and neighbours that make no sense. A step takes a small batch of
-ratings; each parameter moves by the mean gradient of its own ratings in the batch.
+ratings; each parameter moves by the gradients of its own ratings in the batch, summed.
 
 Source: Koren, Bell and Volinsky, "Matrix Factorization Techniques for Recommender Systems", 2009.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from index.track import Track, silent
 from indexer.models.als import Factors
-from indexer.models.contract import Array, Training
+from indexer.models.contract import Array, Rows, Training
 
 _BATCH = 64
 
@@ -34,9 +34,9 @@ class Learned:
     """Factors, and how the error fell."""
 
     factors: Factors
-    curve: tuple[tuple[float, float | None], ...] = field(default=())  # RMSE on training and test ratings an epoch
+    curve: tuple[tuple[float, float | None], ...]  # RMSE on training and test ratings an epoch
 
-    def predict(self, users: np.ndarray, movies: np.ndarray) -> Array:
+    def predict(self, users: Rows, movies: Rows) -> Array:
         """Ratings (m,) of user rows and movie rows (m,) each."""
         return self.factors.predict(users, movies)
 
@@ -65,7 +65,7 @@ def fit(
     return Learned(fitted, tuple(curve))
 
 
-def _step(training: Training, batch: np.ndarray, mean: float, users: Array, movies: Array, settings: Settings) -> None:
+def _step(training: Training, batch: Rows, mean: float, users: Array, movies: Array, settings: Settings) -> None:
     """Moves the users and movies of a batch."""
     u, m = training.user_rows[batch], training.movie_rows[batch]
     p, q = users[u], movies[m]

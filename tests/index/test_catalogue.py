@@ -72,6 +72,12 @@ def test_a_filter_lets_through_what_it_says(catalogue: Catalogue) -> None:
     assert Where(year_to=1)
 
 
+def test_a_genre_that_is_written_in_two_ways_is_one() -> None:
+    movies = (Movie(1, "a", None, ("Sci-Fi",)), Movie(2, "b", None, ("sci-fi", "War")))
+    both = Catalogue(movies, (0, 0), (None, None), (None, None))
+    assert both.allowed(Where(genres=("SCI-FI",))).tolist() == [True, True]
+
+
 def test_a_catalogue_survives_json(catalogue: Catalogue) -> None:
     again = Catalogue.from_json(json.loads(json.dumps(catalogue.to_json())))
     assert again.movies == catalogue.movies

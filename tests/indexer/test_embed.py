@@ -94,7 +94,7 @@ def test_unreadable_posters_are_listed_with_the_reason(
     assert embeddings.movie_ids.tolist() == [1, 2, 11]
     assert list(embeddings.unreadable) == [3, 4, 5]
     assert "no JPEG, PNG, WebP or GIF" in embeddings.unreadable[3]
-    assert "11 MiB" in embeddings.unreadable[5]
+    assert "11.0 MiB; at most 10 MiB" in embeddings.unreadable[5]
 
 
 def test_nothing_readable_is_an_error(embed: vgg16.Vgg16, tmp_path: Path) -> None:
