@@ -57,16 +57,7 @@ class MovieIndex:
         folder = store.path(snapshot_id)
         manifest = store.verify(folder.name)
         catalogue = Catalogue.from_json(json.loads((folder / "movies.json").read_bytes()))
-        model = manifest.ratings
-        ranker = model.get("ranker")  # snapshots before there was one have none
-        ratings = RatingModel.load(
-            folder / "ratings",
-            catalogue.ids,
-            noise_variance=model["noise_variance"],
-            scale=(model["scale"][0], model["scale"][1]),
-            ranker=folder / "ranker" if ranker else None,
-            rating_weight=ranker["rating_weight"] if ranker else 1.0,
-        )
+        ratings = RatingModel.load(folder, catalogue.ids, manifest.ratings)
         spaces = {name: Space.load(name, folder / name) for name in manifest.spaces}
         return cls(data, manifest, catalogue, spaces, load_neighbours(folder / blends.NAME), ratings)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -79,26 +80,23 @@ class RatingModel:
         self._rating_weight = np.float32(rating_weight)
 
     @classmethod
-    def load(
-        cls,
-        folder: Path,
-        movie_ids: Ids,
-        *,
-        noise_variance: float,
-        scale: tuple[float, float],
-        ranker: Path | None = None,
-        rating_weight: float = 1.0,
-    ) -> RatingModel:
-        """The model saved in ``folder``, and the ranker in another; arrays are memory-mapped."""
+    def load(cls, snapshot: Path, movie_ids: Ids, facts: Mapping[str, Any]) -> RatingModel:
+        """The model saved in a snapshot's folder, its arrays memory-mapped.
+
+        Args:
+            facts: what the manifest says of the model.
+        """
+        folder = snapshot / "ratings"
         arrays = RatingArrays(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in RatingArrays.__slots__))
-        ranks = None if ranker is None else Ranker.load(ranker, arrays.rated_starts, arrays.rated_rows)
+        low, high = facts["scale"]
+        ranker = facts.get("ranker")  # snapshots from before there was one have none
         return cls(
             arrays,
             movie_ids,
-            noise_variance=noise_variance,
-            scale=scale,
-            ranker=ranks,
-            rating_weight=rating_weight,
+            noise_variance=facts["noise_variance"],
+            scale=(low, high),
+            ranker=Ranker.load(snapshot / "ranker", arrays.rated_starts, arrays.rated_rows) if ranker else None,
+            rating_weight=ranker["rating_weight"] if ranker else 1.0,
         )
 
     def predict(self, user_id: int, movie_ids: Sequence[int]) -> list[Prediction]:

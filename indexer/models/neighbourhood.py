@@ -38,12 +38,10 @@ class Neighbourhood:
     def __init__(self, training: Training, settings: Settings, rng: np.random.Generator) -> None:
         self._settings = settings
         self._biases = baselines.fit(training, rng) if settings.subtract_biases else None
-        ratings = training.user_items
-        votes = ratings.copy()
+        ratings, cast = training.user_items, training.values
         if self._biases is not None:
-            expected = self._biases.predict(training.user_rows, training.movie_rows)
-            left = training.values - expected
-            votes = sp.csr_matrix((left, (training.user_rows, training.movie_rows)), shape=training.shape)
+            cast = cast - self._biases.predict(training.user_rows, training.movie_rows)
+        votes = sp.csr_matrix((cast, (training.user_rows, training.movie_rows)), shape=training.shape)
         if settings.by == "item":
             ratings, votes = ratings.T.tocsr(), votes.T.tocsr()
         self._ratings = _unit_rows(ratings)

@@ -88,8 +88,21 @@ def test_strangers_are_named(model: RatingModel) -> None:
 
 
 def test_a_saved_model_predicts_the_same(model: RatingModel, tmp_path: Path) -> None:
+    (tmp_path / "ratings").mkdir()
     for name, array in ARRAYS.items():
-        np.save(tmp_path / f"{name}.npy", array)
-    again = RatingModel.load(tmp_path, MOVIES, noise_variance=0.25, scale=(0.5, 5))
+        np.save(tmp_path / "ratings" / f"{name}.npy", array)
+    facts = {"noise_variance": 0.25, "scale": [0.5, 5]}
+    again = RatingModel.load(tmp_path, MOVIES, facts)
     assert again.predict(20, [1, 2, 3]) == model.predict(20, [1, 2, 3])
     assert again.rated(10)[0].tolist() == [2]
+
+
+def test_a_saved_ranker_and_its_weight_come_back(tmp_path: Path) -> None:
+    (tmp_path / "ratings").mkdir()
+    for name, array in ARRAYS.items():
+        np.save(tmp_path / "ratings" / f"{name}.npy", array)
+    weights = np.array([[0, 0, 0], [0, 0, 0], [0.1, 0.7, 0]], dtype=np.float32)
+    Ranker(weights, np.empty(0, np.float32), ARRAYS.rated_starts, ARRAYS.rated_rows).save(tmp_path / "ranker")
+    for rating_weight, order in ((0.39, [2, 1]), (0.41, [1, 2])):
+        facts = {"noise_variance": 0.25, "scale": [0.5, 5], "ranker": {"rating_weight": rating_weight}}
+        assert [p.movie_id for p in RatingModel.load(tmp_path, MOVIES, facts).recommend(10)] == order
