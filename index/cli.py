@@ -5,28 +5,32 @@ Heavy imports stand inside the commands: ``posterity --help`` must not wait for 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from index.console import data_option, json_option, print_json, print_table
 from index.errors import BadSnapshot
 
 if TYPE_CHECKING:
     from index.movie_index import MovieIndex
+    from index.ratings import Who
 
-data_option = click.option(
-    "--data",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("data"),
-    envvar="POSTERITY_DATA",
-    show_default=True,
-    show_envvar=True,
-    help="The data directory: posters, cache and snapshots.",
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+_EXPLAINED = 10  # contributions that are named
+
 k_option = click.option("-k", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many to show.")
+
+
+class _User(click.ParamType[int | None]):
+    """A user's id, or - for someone new (None)."""
+
+    name = "user"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        if value == "-":
+            return None
+        return click.INT.convert(value, param, ctx)
 
 
 @click.command()
@@ -69,7 +73,7 @@ def similar(movie: str | None, by: str | None, poster: Path | None, k: int, data
         raise click.UsageError("Give either a MOVIE or --poster FILE.")
     shown = present_matches(index, matches)
     if as_json:
-        _print_json({**query, "by": by, "results": shown} | provenance(index))
+        print_json({**query, "by": by, "results": shown} | provenance(index))
         return
     rows = [
         (*_movie_cells(match["movie"]), f"{match['score']:.3f}", percent(match["percentile"]), _spaces(match, index))
@@ -79,30 +83,53 @@ def similar(movie: str | None, by: str | None, poster: Path | None, k: int, data
     print_table(heading, columns, rows, _weights_note(index, by))
 
 
+user_argument = click.argument("user", type=_User(), metavar="USER")
+rated_option = click.option(
+    "--rated",
+    multiple=True,
+    metavar="MOVIE=STARS",
+    help="With - for USER: a rating of someone new; may be given again. Nothing is stored.",
+)
+
+
 @click.command()
-@click.argument("user", type=int)
+@user_argument
 @click.argument("movies", nargs=-1, required=True, metavar="MOVIE...")
+@rated_option
+@click.option("--explain", is_flag=True, help="Show what each rated movie adds to the first prediction.")
 @data_option
 @json_option
-def predict(user: int, movies: tuple[str, ...], data: Path, as_json: bool) -> None:
+def predict(
+    user: int | None, movies: tuple[str, ...], rated: tuple[str, ...], explain: bool, data: Path, as_json: bool
+) -> None:
     """Predict how USER would rate each MOVIE, with an 80% interval.
 
-    A MOVIE is an id, imdb:tt…, tmdb:…, or a title in quotes.
+    USER is an id, or - for someone new, whose ratings are given by --rated. A MOVIE is an id, imdb:tt…, tmdb:…, or a
+    title in quotes.
     """
+    from index.present import present_explanation
+
     index = _open(data)
+    who, name = _who(index, user, rated)
     wanted = [index.catalogue.resolve(movie).movie_id for movie in movies]
-    _show_predictions(index, user, index.predict(user, wanted), f"How user {user} would rate", as_json)
+    explanation = present_explanation(index, index.explain(who, wanted[0]), _EXPLAINED) if explain else None
+    _show_predictions(index, user, index.predict(who, wanted), f"How {name} would rate", as_json, explanation)
 
 
 @click.command()
-@click.argument("user", type=int)
+@user_argument
+@rated_option
 @k_option
 @data_option
 @json_option
-def recommend(user: int, k: int, data: Path, as_json: bool) -> None:
-    """Show the movies that USER has not rated and would pick next, with predicted ratings."""
+def recommend(user: int | None, rated: tuple[str, ...], k: int, data: Path, as_json: bool) -> None:
+    """Show the movies that USER has not rated and would pick next, with predicted ratings.
+
+    USER is an id, or - for someone new, whose ratings are given by --rated.
+    """
     index = _open(data)
-    _show_predictions(index, user, index.recommend(user, k), f"Recommended to user {user}", as_json)
+    who, name = _who(index, user, rated)
+    _show_predictions(index, user, index.recommend(who, k), f"Recommended to {name}", as_json)
 
 
 @click.group()
@@ -141,7 +168,7 @@ def list_snapshots(data: Path, as_json: bool) -> None:
             }
         )
     if as_json:
-        _print_json(listed)
+        print_json(listed)
     elif not listed:
         click.echo(f"{data} holds no snapshot yet: run posterity build --data {data}")
     else:
@@ -186,28 +213,6 @@ def prune(keep: int, data: Path) -> None:
 commands = (similar, predict, recommend, snapshots)
 
 
-def print_table(heading: str, columns: list[tuple[str, Any]], rows: list[tuple[str, ...]], note: str = "") -> None:
-    """Prints a table with a heading and a note; columns are (name, "left" or "right")."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, title=heading, title_justify="left", title_style="bold", pad_edge=False)
-    for name, side in columns:
-        table.add_column(name, justify=side, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))  # Text: a title may hold square brackets
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=160)  # a pipe has no width; a table cut at 80 columns helps nobody
-    console.print(table)
-    if not rows:
-        console.print("There is nothing to show.")
-    if note:
-        console.print(Text(note), style="dim")
-
-
 _MOVIE_COLUMNS = [("Id", "right"), ("Movie", "left"), ("Genres", "left"), ("Ratings", "right")]
 
 
@@ -217,15 +222,59 @@ def _open(data: Path) -> MovieIndex:
     return MovieIndex.open(data)
 
 
-def _show_predictions(index: MovieIndex, user: int, predictions: list[Any], heading: str, as_json: bool) -> None:
+def _who(index: MovieIndex, user: int | None, rated: tuple[str, ...]) -> tuple[Who, str]:
+    """Whom a command is about, and what they are called."""
+    if user is not None:
+        if rated:
+            raise click.UsageError("--rated is for someone new: write - for USER.")
+        return user, f"user {user}"
+    who: dict[int, float] = {}
+    for text in rated:
+        name, given, stars = text.rpartition("=")
+        try:
+            value = float(stars)
+        except ValueError:
+            given = ""
+        if not given:
+            raise click.UsageError(f"--rated {text}: write MOVIE=STARS, such as 6=4.5")
+        who[index.catalogue.resolve(name).movie_id] = value
+    if not who:
+        raise click.UsageError("Someone new is known by what they rate: give --rated MOVIE=STARS.")
+    return who, "someone new"
+
+
+def _show_predictions(
+    index: MovieIndex,
+    user: int | None,
+    predictions: list[Any],
+    heading: str,
+    as_json: bool,
+    explanation: dict[str, Any] | None = None,
+) -> None:
     from index.present import present_predictions, provenance
 
     shown = present_predictions(index, predictions)
     if as_json:
-        _print_json({"user_id": user, "results": shown} | provenance(index))
+        explained = {} if explanation is None else {"explanation": explanation}
+        print_json({"user_id": user, "results": shown} | explained | provenance(index))
         return
     rows = [(*_movie_cells(p["movie"]), f"{p['rating']:.2f}", f"{p['low']:.1f} to {p['high']:.1f}") for p in shown]
     print_table(heading, [*_MOVIE_COLUMNS, ("Predicted", "right"), ("80% interval", "left")], rows)
+    if explanation is not None:
+        _show_explanation(shown[0]["movie"]["title"], explanation)
+
+
+def _show_explanation(title: str, explanation: dict[str, Any]) -> None:
+    rows: list[tuple[str, ...]] = [("", "anyone", "", f"{explanation['base']:+.2f}")]
+    for part in explanation["contributions"]:
+        movie = _movie_cells(part["movie"])
+        rows.append((movie[0], movie[1], f"{part['given']:g}", f"{part['total']:+.2f}"))
+    others = explanation["others"]
+    if others["count"]:
+        rows.append(("", f"{others['count']} others", "", f"{others['total']:+.2f}"))
+    rows.append(("", "sum", "", f"{explanation['sum']:.2f}"))
+    columns = [("Id", "right"), ("Movie", "left"), ("Rated", "right"), ("Adds", "right")]
+    print_table(f"Why, for {title}", columns, rows)
 
 
 def _movie_cells(movie: dict[str, Any]) -> tuple[str, ...]:
@@ -259,7 +308,3 @@ def _weights_note(index: MovieIndex, by: str) -> str:
     weights = index.manifest.weights
     compared = by in {"poster", "blend"} and weights is not None and weights["name"] == "untrained"
     return UNTRAINED_NOTICE if compared else ""
-
-
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))

@@ -14,7 +14,7 @@ from index.blend import Blend
 from index.catalogue import Catalogue, Movie, Where
 from index.errors import UnknownMovie, UnknownSpace
 from index.images import decode_image, pixels_for_vgg16
-from index.ratings import Prediction, RatingModel
+from index.ratings import Explanation, Prediction, RatingModel, Who
 from index.snapshot import Manifest, SnapshotStore
 from index.space import Mask, Match, Neighbours, Space, load_neighbours
 
@@ -114,22 +114,34 @@ class MovieIndex:
         (vector,) = vgg16.embed_with(file, weights["name"], weights["sha256"], pixels[None])
         return vector
 
-    def predict(self, user_id: int, movie_ids: Sequence[int]) -> list[Prediction]:
-        """How the user would rate each movie, in the order given.
+    def predict(self, who: Who, movie_ids: Sequence[int]) -> list[Prediction]:
+        """How they would rate each movie, in the order given.
+
+        Args:
+            who: a user id, or a stranger's ratings by movie id; these are not stored.
 
         Raises:
             UnknownUser: the user has no ratings here.
             UnknownMovie: one of the movies is not in the catalogue.
+            BadData: a stranger's rating is off the scale.
         """
-        return self._ratings.predict(user_id, movie_ids)
+        return self._ratings.predict(who, movie_ids)
 
-    def recommend(self, user_id: int, k: int = 10, *, where: Where | None = None) -> list[Prediction]:
-        """The ``k`` movies that the user has not rated and would pick next, likeliest first, with predicted ratings.
+    def recommend(self, who: Who, k: int = 10, *, where: Where | None = None) -> list[Prediction]:
+        """The ``k`` movies that they have not rated and would pick next, likeliest first, with predicted ratings.
 
         Raises:
-            UnknownUser: the user has no ratings here.
+            UnknownUser, UnknownMovie, BadData: as in ``predict``.
         """
-        return self._ratings.recommend(user_id, k, allowed=self.catalogue.allowed(where) if where else None)
+        return self._ratings.recommend(who, k, allowed=self.catalogue.allowed(where) if where else None)
+
+    def explain(self, who: Who, movie_id: int) -> Explanation:
+        """What each movie that they rated adds to the prediction for another.
+
+        Raises:
+            UnknownUser, UnknownMovie, BadData: as in ``predict``.
+        """
+        return self._ratings.explain(who, movie_id)
 
     def poster(self, movie_id: int) -> Path:
         """The movie's poster file.

@@ -7,7 +7,7 @@ from typing import Any
 
 from index.catalogue import Movie
 from index.movie_index import MovieIndex
-from index.ratings import INTERVAL, Prediction
+from index.ratings import INTERVAL, Explanation, Prediction
 from index.space import Match
 
 UNTRAINED_NOTICE = (
@@ -58,6 +58,30 @@ def present_predictions(index: MovieIndex, predictions: Iterable[Prediction]) ->
         }
         for prediction in predictions
     ]
+
+
+def present_explanation(index: MovieIndex, explanation: Explanation, k: int) -> dict[str, Any]:
+    """A prediction as a sum: what anyone would be predicted, and what each of the largest contributions adds.
+
+    Args:
+        k: how many contributions are named; the others are summed.
+    """
+    named, rest = explanation.contributions[:k], explanation.contributions[k:]
+    return {
+        "base": round(explanation.base, 4),
+        "contributions": [
+            {
+                "movie": present_movie(index, index.catalogue.movie(part.movie_id)),
+                "given": part.given,
+                "watched": round(part.watched, 4),
+                "rated": round(part.rated, 4),
+                "total": round(part.watched + part.rated, 4),
+            }
+            for part in named
+        ],
+        "others": {"count": len(rest), "total": round(sum(part.watched + part.rated for part in rest), 4)},
+        "sum": round(explanation.rating, 4),
+    }
 
 
 def percent(share: float) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from index.errors import BadSnapshot, PosterityError, UnknownSnapshot
 
-FORMAT = 1
+FORMAT = 2
 
 _UNFINISHED = ".unfinished-"
 

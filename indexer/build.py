@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from index import blend as blends
+from index import fold_in as fold_ins
 from index import vgg16
 from index.blend import Blend
 from index.catalogue import Catalogue
 from index.ids import Ids
 from index.images import PREPROCESSING
+from index.ranker import save_ranker
 from index.snapshot import Manifest, SnapshotStore
 from index.space import Space
 from index.track import Track, silent
@@ -24,14 +27,15 @@ from indexer.dataset import Dataset
 from indexer.embed import embed_posters
 from indexer.facts import WEIGHTS as FACTS_WEIGHTS
 from indexer.facts import facts_vectors
-from indexer.methods import RATING_WEIGHT
-from indexer.models import ease, factorization_machine
+from indexer.models import factorization_machine
 from indexer.models.contract import Training
 from indexer.models.factorization_machine import Settings
 from indexer.movielens import read_dataset
 from indexer.posters import find_posters, keep_posters
+from indexer.recommend import Settings as RankerSettings
+from indexer.recommend import choose_ranker
 from indexer.spaces import flat_index, write_blend, write_space
-from indexer.taste import rating_arrays, taste_vectors
+from indexer.taste import fold_in_arrays, rating_arrays, taste_vectors
 
 METRIC = "inner product"
 BLEND = {"poster": 1.0, "taste": 1.0, "facts": 1.0}
@@ -46,6 +50,7 @@ class Plan:
     posters: Path | None = None
     weights: str = "imagenet"  # or "untrained", or a file
     settings: Settings = field(default_factory=Settings)
+    rankers: RankerSettings = field(default_factory=RankerSettings)
     seed: int = 0
 
 
@@ -140,27 +145,31 @@ def _ratings_and_taste(
     """How the taste space was made and what the rating model is: two uses of one fit."""
     training = Training.of(dataset)
     posterior = factorization_machine.fit(training, fit_rng, plan.settings, track=track)
-    (folder / "ratings").mkdir()
-    for name, array in rating_arrays(posterior, training).items():
-        np.save(folder / "ratings" / f"{name}.npy", array)
-    ranker: dict[str, Any] | None = None
-    if ease.fits_in_memory(training):
-        ease.fit(training, fit_rng).save(folder / "ranker")
-        ranker = {"method": "EASE, plus the predicted rating times its weight", "rating_weight": RATING_WEIGHT}
-        ranker |= asdict(ease.Settings())
+    arrays, noise = rating_arrays(posterior, training)
+    _save(folder / "ratings", arrays.items())
+    _save(folder / fold_ins.FOLDER, fold_in_arrays(posterior).items())
+    choice = choose_ranker(training, fit_rng, plan.rankers, track=track)
+    form = save_ranker(choice.ranker, folder / "ranker")
     rated = np.unique(training.movie_rows)
     index = flat_index(taste_vectors(posterior, rated))
     write_space(folder / "taste", Ids(training.movie_ids.values[rated]), index, rng, label="taste", track=track)
     model = {
         "method": "Bayesian factorisation machine, implicit features on both sides, genres and year; Gibbs sampling",
         "scale": list(dataset.ratings.scale),
-        "noise_variance": float(posterior.noise_variance.mean()),
+        "noise_variance": noise.variance,
+        "residual_variance": noise.residual,
         "samples": int(posterior.global_bias.size),
         "seed": plan.seed,
-        "ranker": ranker,
+        "ranker": {"form": form, **choice.facts()},
     }
     how = {"how": "cosine of the rating model's posterior samples laid end to end, reduced by PCA"}
     return how, model | asdict(plan.settings)
+
+
+def _save(folder: Path, arrays: Iterable[tuple[str, npt.NDArray[np.generic]]]) -> None:
+    folder.mkdir()
+    for name, array in arrays:
+        np.save(folder / f"{name}.npy", array)
 
 
 def _facts_space(folder: Path, dataset: Dataset, rng: np.random.Generator, track: Track) -> dict[str, Any] | None:

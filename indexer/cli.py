@@ -1,19 +1,19 @@
-"""The commands that do the offline work: build, evaluate."""
+"""The commands that do the offline work: build, evaluate, tune."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from index.cli import data_option, json_option, print_table
+from index.console import data_option, json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from index.snapshot import Manifest
+    from index.track import Track
 
 ratings_option = click.option(
     "--ratings",
@@ -21,12 +21,18 @@ ratings_option = click.option(
     required=True,
     help="A MovieLens folder as it is unzipped, or a CSV file of user, item, rating[, timestamp].",
 )
+weights_option = click.option(
+    "--weights",
+    default="imagenet",
+    show_default=True,
+    metavar="imagenet|untrained|FILE",
+    help="Weights of VGG16: downloaded by Keras, seeded at random for trying things out, or a Keras .h5 file.",
+)
 iterations_option = click.option(
     "--iterations",
     type=click.IntRange(30),
-    default=300,
-    show_default=True,
-    help="Of the sampler. More take longer and predict a little better.",
+    show_default="100",
+    help="Of each of the sampler's chains. More take longer.",
 )
 
 
@@ -38,26 +44,33 @@ iterations_option = click.option(
     help="A folder of <movie id>.jpg, .jpeg, .png or .webp. Without it, nothing is compared by look.",
 )
 @data_option
-@click.option(
-    "--weights",
-    default="imagenet",
-    show_default=True,
-    metavar="imagenet|untrained|FILE",
-    help="Weights of VGG16: downloaded by Keras, seeded at random for trying things out, or a Keras .h5 file.",
-)
+@weights_option
 @click.option("--seed", default=0, show_default=True, help="Of everything drawn at random.")
 @iterations_option
+@click.option(
+    "--tuned",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    help="A file of posterity tune, whose settings are used; may be given again.",
+)
 @json_option
 def build(
-    ratings: Path, posters: Path | None, data: Path, weights: str, seed: int, iterations: int, as_json: bool
+    ratings: Path,
+    posters: Path | None,
+    data: Path,
+    weights: str,
+    seed: int,
+    iterations: int | None,
+    tuned: tuple[Path, ...],
+    as_json: bool,
 ) -> None:
     """Read ratings, embed posters, train, and publish a snapshot.
 
     Posters that were embedded before are not embedded again. Until the new snapshot is whole, the old one is served.
     """
-    manifest = run_build(ratings, posters, data, weights, seed=seed, iterations=iterations)
+    manifest = run_build(ratings, posters, data, weights, seed=seed, iterations=iterations, tuned=tuned)
     if as_json:
-        click.echo(json.dumps(manifest.to_json(), ensure_ascii=False, indent=2))
+        print_json(manifest.to_json())
     else:
         _summarise(manifest)
 
@@ -66,83 +79,175 @@ def build(
 @ratings_option
 @click.option(
     "--protocol",
-    type=click.Choice(["kfold", "article"]),
-    default="kfold",
-    show_default=True,
-    help="kfold: shuffled once, cut into folds. article: 10 ratings of every user held out, once.",
+    "protocols",
+    type=click.Choice(["kfold", "article", "time", "cold"]),
+    multiple=True,
+    help="What is held out; may be given again. kfold (the default): shuffled ratings, in folds. article: 10 ratings of"
+    " every user. time: the newest fifth. cold: movies, in folds.",
 )
 @click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="How many parts to cut into.")
 @click.option("--method", "names", multiple=True, metavar="NAME", help="Only this method; may be given again.")
 @click.option("--ranking", is_flag=True, help="Judge lists of recommendations instead of predictions.")
+@click.option("--similarity", is_flag=True, help="Judge which movies are called alike instead of predictions.")
+@click.option("--all", "everything", is_flag=True, help="All protocols, recommendations and similarity, in one report.")
+@click.option(
+    "--judged",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="With --similarity: a CSV file of pairs that people judged: movie, movie, alike (0 or 1).",
+)
+@click.option("--film", "films", multiple=True, type=int, metavar="ID", help="With --similarity: show what is like it.")
+@click.option(
+    "--posters", type=click.Path(path_type=Path), help="With --similarity: a folder of posters, to compare by look too."
+)
+@weights_option
 @click.option("--seed", default=0, show_default=True, help="Of the methods; the folds are always the same.")
 @iterations_option
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("evaluation"),
+    show_default=True,
+    help="Folder for report.html and report.json. A run that was killed goes on from here.",
+)
 @json_option
 def evaluate(
     ratings: Path,
-    protocol: str,
+    protocols: tuple[str, ...],
     folds: int,
     names: tuple[str, ...],
     ranking: bool,
+    similarity: bool,
+    everything: bool,
+    judged: Path | None,
+    films: tuple[int, ...],
+    posters: Path | None,
+    weights: str,
     seed: int,
-    iterations: int,
+    iterations: int | None,
+    output: Path,
     as_json: bool,
 ) -> None:
-    """Measure how well every method predicts ratings that it has not seen.
+    """Compare every method on ratings that it has not seen, and write a report.
 
     The baselines, the methods of the 2017 article and what has come since, all on the same held-out ratings. The last
-    line is the model that is served.
+    line is what is served.
     """
-    from rich.console import Console
-
-    from indexer.evaluate import evaluate as score_methods
-    from indexer.evaluate import mean_score
+    from indexer.campaign import Campaign, run, tasks
     from indexer.models.factorization_machine import Settings
-    from indexer.movielens import read_dataset
-    from indexer.progress import progress
-    from indexer.ranking import evaluate_ranking
 
-    if ranking and (names or protocol != "kfold"):
-        raise click.UsageError("--ranking judges every ranker, by folds: leave out --method and --protocol.")
-    scores: dict[str, list[Any]] = {}
-    settings = Settings(iterations=iterations)
-    with progress(Console(stderr=True)) as track:
-        dataset = read_dataset(ratings)
-        found: Iterable[Any] = (
-            evaluate_ranking(dataset, folds=folds, seed=seed, settings=settings, track=track)
-            if ranking
-            else score_methods(
-                dataset, protocol=protocol, folds=folds, names=names, seed=seed, settings=settings, track=track
-            )
-        )
-        for score in found:
-            scores.setdefault(score.method, []).append(score)
-    means = [mean_score(by_fold) for by_fold in scores.values()]
+    if sum((ranking, similarity, everything)) > 1:
+        raise click.UsageError("Give one of --ranking, --similarity and --all.")
+    if ranking and set(protocols) & {"article", "cold"}:
+        raise click.UsageError("--ranking goes with the protocols kfold and time.")
+    if similarity and (protocols or names):
+        raise click.UsageError("--similarity compares all spaces on one fold: leave out --protocol and --method.")
+    if everything and (protocols or names):
+        raise click.UsageError("--all is every protocol and method: leave out --protocol and --method.")
+    if (judged or films or posters) and not (similarity or everything):
+        raise click.UsageError("--judged, --film and --posters go with --similarity.")
+    settings = Settings() if iterations is None else Settings(iterations=iterations)
+    campaign = Campaign(ratings, output, folds, seed, settings, names, judged, films, posters, weights)
+    kind = "all" if everything else "similarity" if similarity else "ranking" if ranking else "ratings"
+    with _progress() as track:
+        sections = run(campaign, tasks(kind, protocols), track=track)
     if as_json:
-        every = [asdict(score) for by_fold in scores.values() for score in by_fold]
-        report = {"dataset": dataset.name, "protocol": protocol, "mean": [asdict(m) for m in means], "scores": every}
-        click.echo(json.dumps(report, indent=2))
+        print_json(sections)
         return
-    how = f"{folds}-fold cross-validation" if protocol == "kfold" else "10 ratings of every user held out"
-    _print_scores(f"{dataset.name}: {len(dataset.ratings):,} ratings, {how}", means)
+    for section in sections.values():
+        _print_section(section)
+    click.echo(f"The report is {output / 'report.html'}")
 
 
-commands = (build, evaluate)
+@click.command()
+@ratings_option
+@click.option("--method", "name", required=True, metavar="NAME", help="Which one: any that posterity evaluate names.")
+@click.option(
+    "--set",
+    "search",
+    multiple=True,
+    metavar="NAME=VALUE,VALUE",
+    help="A setting and the values to try, in place of the method's own list; may be given again.",
+)
+@click.option(
+    "--trials", type=click.IntRange(1), help="Try so many combinations, drawn at random. All of them by default."
+)
+@click.option("--folds", type=click.IntRange(2, 20), default=3, show_default=True, help="Of both cross-validations.")
+@click.option("--seed", default=0, show_default=True, help="Of the method and of what is drawn.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("tuned.json"),
+    show_default=True,
+    help="Where to write all that was tried and the settings that came out; build takes it as --tuned.",
+)
+@json_option
+def tune(
+    ratings: Path,
+    name: str,
+    search: tuple[str, ...],
+    trials: int | None,
+    folds: int,
+    seed: int,
+    output: Path,
+    as_json: bool,
+) -> None:
+    """Choose a method's settings by nested cross-validation.
+
+    Each outer fold chooses inside its own training part and is scored on what that choice has not seen; the settings
+    that are written are chosen in the same way on everything.
+    """
+    from indexer.movielens import read_dataset
+    from indexer.tune import save_tuned
+    from indexer.tune import tune as find_settings
+
+    wanted = {}
+    for text in search:
+        setting, given, values = text.partition("=")
+        if not given or not values:
+            raise click.UsageError(f"--set {text}: write NAME=VALUE,VALUE")
+        wanted[setting.strip()] = [value.strip() for value in values.split(",")]
+    with _progress() as track:
+        dataset = read_dataset(ratings)
+        found = find_settings(dataset, name, search=wanted, trials=trials, folds=folds, seed=seed, track=track)
+    save_tuned(found, dataset, output)
+    if as_json:
+        click.echo(output.read_text(), nl=False)
+        return
+    varied = list(found.trials[0].settings)
+    metric = {"rmse": "RMSE", "ndcg_10": "nDCG@10"}[found.metric]
+    columns = [*((setting, "right") for setting in varied), (f"{metric}, {folds} folds", "right")]
+    rows = [(*(str(trial.settings[setting]) for setting in varied), f"{trial.score:.4f}") for trial in found.trials]
+    print_table(f"{dataset.name}: {name}, best first", columns, rows)
+    click.echo(f"Of what each outer fold chose, on ratings it had not seen: {metric} {found.nested_score:.4f}")
+    click.echo(f"The best settings are in {output}: posterity build --tuned {output}")
+
+
+commands = (build, evaluate, tune)
 
 
 def run_build(
-    ratings: Path, posters: Path | None, data: Path, weights: str, *, seed: int = 0, iterations: int = 300
+    ratings: Path,
+    posters: Path | None,
+    data: Path,
+    weights: str,
+    *,
+    seed: int = 0,
+    iterations: int | None = None,
+    tuned: Sequence[Path] = (),
 ) -> Manifest:
     """The manifest of a new snapshot, built with progress shown on stderr."""
-    from rich.console import Console
-
     from indexer.build import Plan
     from indexer.build import build as publish
     from indexer.models.factorization_machine import Settings
-    from indexer.progress import progress
+    from indexer.recommend import Settings as RankerSettings
+    from indexer.settings import changed
+    from indexer.tune import read_tuned
 
-    with progress(Console(stderr=True)) as track:
-        settings = Settings(iterations=iterations)
-        return publish(Plan(ratings, data, posters, weights, settings, seed), track=track)
+    settings, rankers = read_tuned(tuned, Settings(), RankerSettings())
+    if iterations is not None:
+        settings = changed(settings, {"iterations": iterations}, "--iterations")
+    with _progress() as track:
+        return publish(Plan(ratings, data, posters, weights, settings, rankers, seed), track=track)
 
 
 def _summarise(manifest: Manifest) -> None:
@@ -158,28 +263,27 @@ def _summarise(manifest: Manifest) -> None:
     click.echo(f"Snapshot {manifest.id} is published")
 
 
-_COLUMNS = {
-    "rmse": "RMSE",
-    "mae": "MAE",
-    "mse": "MSE",
-    "coverage": "In 80% interval",
-    "ndcg_10": "nDCG@10",
-    "recall_10": "Recall@10",
-    "recall_20": "Recall@20",
-    "hit_rate_10": "Hit rate@10",
-    "liked_ndcg_10": "nDCG@10, liked",
-    "catalogue_10": "Catalogue@10",
-    "seconds": "Seconds to fit",
-}
-_PERCENT = {"coverage", "hit_rate_10", "catalogue_10"}
+def _print_section(section: dict[str, Any]) -> None:
+    from indexer.report_page import RANKING_COLUMNS, RATING_COLUMNS, SIMILARITY_COLUMNS, cell
+
+    columns = {"ratings": RATING_COLUMNS, "ranking": RANKING_COLUMNS, "similarity": SIMILARITY_COLUMNS}[section["kind"]]
+    shown = [name for name in columns if any(name in method["figures"] for method in section["methods"])]
+    rows = []
+    for method in section["methods"]:
+        figures = {name: figure["value"] for name, figure in method["figures"].items()}
+        rows.append((method["method"], *(cell(name, figures.get(name)) for name in shown)))
+    heading = f"{section['title']}: {section['words']}"
+    print_table(heading, [("", "left"), *((columns[name], "right") for name in shown)], rows)
+    if section["kind"] == "similarity":
+        weights = ", ".join(f"{name} {weight:g}" for name, weight in section["weights"].items())
+        click.echo(f"Weights of the blend by co-liked pairs: {weights}\n")
 
 
-def _print_scores(heading: str, means: list[Any]) -> None:
-    def cell(name: str, value: float | None) -> str:
-        if value is None:
-            return ""
-        return f"{value:.1%}" if name in _PERCENT else f"{value:.1f}" if name == "seconds" else f"{value:.4f}"
+@contextmanager
+def _progress() -> Iterator[Track]:
+    from rich.console import Console
 
-    names = [name for name in _COLUMNS if hasattr(means[0], name)]
-    rows = [(score.method, *(cell(name, getattr(score, name)) for name in names)) for score in means]
-    print_table(heading, [("Method", "left"), *((_COLUMNS[name], "right") for name in names)], rows)
+    from indexer.progress import progress
+
+    with progress(Console(stderr=True)) as track:
+        yield track

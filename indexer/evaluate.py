@@ -1,128 +1,153 @@
-"""How well ratings are predicted: every method on the same held-out ratings.
+"""Methods on held-out ratings: fit each on the rest of a fold, judge it, keep the outcome.
 
-Protocols:
-    kfold: ratings are shuffled once (seed 0) and cut into folds of equal size; each is predicted from the others. The
-        folds are those of scikit-learn's ``KFold(folds, shuffle=True, random_state=0)``, which other libraries'
-        published figures use. Predictions are kept to the scale, as the server keeps them.
-    article: the 2017 article's: once, 10 ratings of every user are held out. Predictions are scored as they are,
-        so that a method which predicts near zero is seen to.
+Rating methods are judged by how far predictions are off and by how many ratings their intervals hold; rankers by where
+the movies that a user rated next stand among all that there are (``indexer.ranking``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import NormalDist
 from time import perf_counter
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from index.errors import BadData
 from index.track import Track, silent
-from indexer.dataset import Dataset, Ratings
-from indexer.methods import Served, methods
-from indexer.models.contract import Training
-from indexer.models.factorization_machine import Settings
+from indexer.dataset import Dataset
+from indexer.methods import Method, Served
+from indexer.models.contract import Array, Training
+from indexer.outcomes import Outcome
+from indexer.protocols import PROTOCOLS
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+LEVELS = (50, 80, 95)  # percent that an interval is meant to hold
+FEW = 30  # a user with fewer training ratings is one with few
 
-HELD_OUT = 10  # ratings a user, in the article's protocol
+RATING_FIGURES = (
+    "rmse", "mae", "mse",
+    *(f"{who}{what}_{level}" for who in ("", "few_") for what in ("inside", "width") for level in LEVELS),
+)  # fmt: skip
 
-Mask = npt.NDArray[np.bool_]
-AnyScore = TypeVar("AnyScore", bound="DataclassInstance")
+Judgement = tuple[dict[str, Array], dict[str, Any]]  # measures and facts of an Outcome
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
-    """How one method did on one fold."""
+class Contest:
+    """Methods that are judged alike."""
 
-    method: str
-    fold: int  # from 1; 0 for the mean of all
-    rmse: float
-    mae: float
-    mse: float
-    coverage: float | None  # share of ratings inside their 80% interval; None for a method without
-    seconds: float  # to fit
+    methods: Mapping[str, Method]
+    judge: Callable[[Any, Training, Training], Judgement]  # fitted, training, test
+    figures: tuple[str, ...]  # what is made of the measures
+
+    def only(self, names: Sequence[str]) -> Contest:
+        """The contest of some methods, all where none is named.
+
+        Raises:
+            BadData: there is no such method.
+        """
+        for name in names:
+            if name not in self.methods:
+                raise BadData(f"there is no method {name!r}; there are {', '.join(self.methods)}")
+        return replace(self, methods={name: self.methods[name] for name in names or self.methods})
 
 
 def evaluate(
     dataset: Dataset,
+    contest: Contest,
     *,
     protocol: str = "kfold",
     folds: int = 5,
-    names: Sequence[str] | None = None,
     seed: int = 0,
-    settings: Settings | None = None,
+    kept: Path | None = None,
     track: Track = silent,
-) -> Iterator[Score]:
-    """The scores of some methods (all by default), fold by fold, as they become known.
+) -> Iterator[Outcome]:
+    """What every method does, fold by fold, as it becomes known.
+
+    Args:
+        kept: a folder for outcomes; what is there already is not worked out again.
 
     Raises:
-        BadData: there are too few ratings to hold any out, or there is no such method.
+        BadData: nothing can be held out by this protocol.
     """
-    fits = methods(settings)
-    for name in names or ():
-        if name not in fits:
-            raise BadData(f"there is no method {name!r}; there are {', '.join(fits)}")
-    chosen = {name: fits[name] for name in names or fits}
-    for fold, held_out in enumerate(_split(dataset.ratings, protocol, folds, seed), start=1):
-        training, test = Training.of(dataset, ~held_out), Training.of(dataset, held_out)
-        for name, fit in chosen.items():
-            rng = np.random.default_rng([seed, fold])
-            start = perf_counter()
-            fitted = fit(training, rng, track)
-            seconds = perf_counter() - start
-            predicted = fitted.predict(test.user_rows, test.movie_rows)
-            if protocol == "kfold":
-                predicted = np.clip(predicted, *dataset.ratings.scale)
-            coverage = None
-            if isinstance(fitted, Served):
-                low, high = fitted.interval(test.user_rows, test.movie_rows)
-                coverage = float(np.mean((test.values >= low) & (test.values <= high)))
-            error = predicted - test.values
-            mse = float(np.mean(error**2))
-            yield Score(name, fold, float(np.sqrt(mse)), float(np.mean(np.abs(error))), mse, coverage, seconds)
+    for fold, held_out in enumerate(PROTOCOLS[protocol].split(dataset.ratings, folds, seed), start=1):
+        parts: tuple[Training, Training] | None = None
+        for name, method in contest.methods.items():
+            file = None if kept is None else kept / f"{name}-{fold}.npz"
+            if file is not None and file.exists():
+                yield Outcome.load(file)
+                continue
+            # Made once a fold, and only for a method that needs it.
+            parts = parts or (Training.of(dataset, ~held_out), Training.of(dataset, held_out))
+            outcome = outcome_of(name, method, contest, fold, *parts, seed, track)
+            if file is not None:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                outcome.save(file)
+            yield outcome
 
 
-def kfold(n: int, folds: int) -> Iterator[Mask]:
-    """Masks (n,) of the ratings held out in each fold."""
-    order = np.arange(n)
-    np.random.RandomState(0).shuffle(order)  # scikit-learn's generator: the folds must be the same
-    for held_out in np.array_split(order, folds):
-        mask = np.zeros(n, dtype=np.bool_)
-        mask[held_out] = True
-        yield mask
+def rating_contest(methods: Mapping[str, Method], *, keep_to_scale: bool = True) -> Contest:
+    """Rating methods, judged by their errors and intervals.
+
+    Args:
+        keep_to_scale: as the server does. Where predictions are scored as they are, a method that predicts near zero
+            is seen to.
+    """
+
+    def judge(fitted: Any, training: Training, test: Training) -> Judgement:
+        predicted = fitted.predict(test.user_rows, test.movie_rows)
+        scale = training.ratings.scale
+        if keep_to_scale:
+            predicted = np.clip(predicted, *scale)
+        error = predicted - test.values
+        values = {"mse": error**2, "mae": np.abs(error)}
+        if isinstance(fitted, Served):
+            mean, deviation = fitted.distribution(test.user_rows, test.movie_rows)
+            few = np.bincount(training.user_rows, minlength=len(training.users))[test.user_rows] < FEW
+            for level in LEVELS:
+                half = NormalDist().inv_cdf((1 + level / 100) / 2) * deviation
+                low, high = np.clip(mean - half, *scale), np.clip(mean + half, *scale)
+                inside = ((test.values >= low) & (test.values <= high)).astype(np.float64)
+                for name, value in (("inside", inside), ("width", high - low)):
+                    values[f"{name}_{level}"] = value
+                    values[f"few_{name}_{level}"] = np.where(few, value, np.nan)
+        measures = {name: _by_user(value, test) for name, value in values.items()}
+        curve = getattr(fitted, "curve", None)
+        return measures, {} if curve is None else {"curve": curve}
+
+    return Contest(methods, judge, RATING_FIGURES)
 
 
-def per_user(ratings: Ratings, count: int, rng: np.random.Generator) -> Mask:
-    """A mask (n,) of ``count`` ratings of every user who has more than that."""
-    order = np.lexsort((rng.random(len(ratings)), ratings.user_ids))
-    _, starts, counts = np.unique(ratings.user_ids[order], return_index=True, return_counts=True)
-    held_out = np.zeros(len(ratings), dtype=np.bool_)
-    for start in starts[counts > count]:
-        held_out[order[start : start + count]] = True
-    return held_out
+def outcome_of(
+    name: str,
+    method: Method,
+    contest: Contest,
+    fold: int,
+    training: Training,
+    test: Training,
+    seed: int,
+    track: Track,
+) -> Outcome:
+    """What a method does on one fold."""
+    rng = np.random.default_rng([seed, fold])
+    watched = {"test": test} if method.watches else {}
+    begin = perf_counter()
+    fitted = method.fit(training, rng, method.settings, track=track, **watched)
+    seconds = perf_counter() - begin
+    measures, facts = contest.judge(fitted, training, test)
+    asked = np.unique(test.user_rows)
+    strangers = int(np.isin(asked, training.user_rows, invert=True).sum())
+    facts |= {"seconds": seconds, "held_out": int(test.values.size), "users_without_training_ratings": strangers}
+    return Outcome(name, fold, training.users.values[asked], measures, facts)
 
 
-def mean_score(scores: Sequence[AnyScore]) -> AnyScore:
-    """The mean over folds of one method's scores; fold is 0, and what one fold lacks the mean lacks too."""
-    means: dict[str, float | None] = {}
-    for figure in fields(scores[0]):
-        if figure.name not in {"method", "fold"}:
-            values = [getattr(score, figure.name) for score in scores]
-            means[figure.name] = None if None in values else float(np.mean(values))
-    return replace(scores[0], fold=0, **means)
-
-
-def _split(ratings: Ratings, protocol: str, folds: int, seed: int) -> Iterator[Mask]:
-    if protocol == "kfold":
-        if len(ratings) < folds:
-            raise BadData(f"{len(ratings)} ratings cannot be cut into {folds} folds: give fewer folds or more ratings")
-        yield from kfold(len(ratings), folds)
-        return
-    held_out = per_user(ratings, HELD_OUT, np.random.default_rng(seed))
-    if not held_out.any():
-        raise BadData(f"no user has more than {HELD_OUT} ratings, so none can be held out: use another protocol")
-    yield held_out
+def _by_user(values: Array, test: Training) -> Array:
+    """Sums and counts (2, users with anything held out) of values (m,) of the held-out ratings; NaN is no value."""
+    there = ~np.isnan(values)
+    n = len(test.users)
+    sums = np.bincount(test.user_rows[there], weights=values[there], minlength=n)
+    counts = np.bincount(test.user_rows[there], minlength=n)
+    both: Array = np.stack([sums, counts.astype(np.float64)])[:, np.unique(test.user_rows)]
+    return both

@@ -1,87 +1,160 @@
-"""Every rating method by name, as ``posterity evaluate`` compares them."""
+"""Every method by name, as ``posterity evaluate`` compares them and ``posterity tune`` tunes them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from index.ranker import Ranker
 from index.ratings import RatingModel
 from index.track import Track
-from indexer.models import als, baselines, factorization_machine, neighbourhood, sgd
-from indexer.models.contract import Array, Predictor, Rows, Training
+from indexer.models import als, baselines, ease, factorization_machine, implicit, neighbourhood, sgd
+from indexer.models.baselines import Settings as Means
+from indexer.models.contract import Array, FloatArray, Rows, Training
 from indexer.models.factorization_machine import Posterior
-from indexer.taste import rating_arrays
+from indexer.models.neighbourhood import Settings as Votes
+from indexer.recommend import Ranked, choose_ranker
+from indexer.taste import rating_model
 
 SERVED = "factorization-machine"
+SERVED_RANKER = "served"
+COLD = "cold-machine"
 
-# Of a star of predicted rating beside EASE's score, in the order of recommendations. Chosen on ratings held out of the
-# first fold's training part: nDCG@10 .2128 against .2083 without, and .1972 against .1832 for films rated over the
-# user's mean.
-RATING_WEIGHT = 0.04
 
-Fit = Callable[[Training, np.random.Generator, Track], Predictor]
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How a method is fitted: ``fit(training, rng, settings, track=…)``."""
+
+    fit: Callable[..., Any]
+    settings: Any = None
+    search: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # setting -> values that tuning tries
+    watches: bool = False  # fit takes ``test`` as well, to keep a learning curve of it
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """The factorisation machine as the server answers: reduced factors, 80% intervals."""
+    """The factorisation machine as the server answers: reduced factors, intervals."""
 
     model: RatingModel
 
     def predict(self, users: Rows, movies: Rows) -> Array:
         """Ratings (m,) of user rows and movie rows (m,) each."""
-        return self.model.predict_rows(users, movies)[0].astype(np.float64)
+        return self.distribution(users, movies)[0]
 
-    def interval(self, users: Rows, movies: Rows) -> tuple[Array, Array]:
-        """Low and high end (m,) of the 80% interval."""
-        _, low, high = self.model.predict_rows(users, movies)
-        return low.astype(np.float64), high.astype(np.float64)
+    def distribution(self, users: Rows, movies: Rows) -> tuple[Array, Array]:
+        """Mean and standard deviation (m,) of each rating."""
+        mean, deviation = self.model.distribution(users, movies)
+        return mean.astype(np.float64), deviation.astype(np.float64)
+
+    def scores(self, user: int) -> FloatArray:
+        """What recommendations are ordered by, (n_movies,)."""
+        return self.model.ranking_scores(user)
 
 
-def methods(settings: factorization_machine.Settings | None = None) -> Mapping[str, Fit]:
-    """Name -> how to fit it, simplest first. ``settings`` are those of the factorisation machines."""
+def rating_methods(settings: factorization_machine.Settings | None = None) -> Mapping[str, Method]:
+    """Methods that predict ratings, simplest first. ``settings`` are those of the factorisation machines."""
     settings = settings or factorization_machine.Settings()
-    means, votes = baselines.Settings, neighbourhood.Settings
-
-    def served(training: Training, rng: np.random.Generator, track: Track) -> Predictor:
-        posterior = factorization_machine.fit(training, rng, settings, track=track)
-        return Served(rating_model(posterior, training))
-
-    def machine(
-        training: Training, rng: np.random.Generator, track: Track, *, implicit: bool, facts: bool
-    ) -> Predictor:
-        chosen = replace(settings, implicit=implicit, facts=facts)
-        return factorization_machine.fit(training, rng, chosen, track=track)
-
+    best_of = {"neighbours": (10, 20, 40, 80)}
+    machine = {"factors": (8, 12, 16, 24), "chains": (1, 2, 3), "iterations": (60, 100, 150)}
     return {
-        "global-mean": lambda t, r, _: baselines.fit(t, r, means(of_users=False, of_movies=False)),
-        "user-mean": lambda t, r, _: baselines.fit(t, r, means(of_movies=False, damping=0)),
-        "movie-mean": lambda t, r, _: baselines.fit(t, r, means(of_users=False, damping=0)),
-        "biases": lambda t, r, _: baselines.fit(t, r),
-        "user-cosine": lambda t, r, _: neighbourhood.fit(t, r, votes("user")),
-        "item-cosine": lambda t, r, _: neighbourhood.fit(t, r, votes("item")),
-        "user-cosine-raters": lambda t, r, _: neighbourhood.fit(t, r, votes("user", "raters")),
-        "item-cosine-raters": lambda t, r, _: neighbourhood.fit(t, r, votes("item", "raters")),
-        "user-neighbours": lambda t, r, _: neighbourhood.fit(t, r, votes("user", "raters", 40, subtract_biases=True)),
-        "item-neighbours": lambda t, r, _: neighbourhood.fit(t, r, votes("item", "raters", 40, subtract_biases=True)),
-        "sgd": lambda t, r, track: sgd.fit(t, r, track=track),
-        "als": lambda t, r, track: als.fit(t, r, track=track),
-        "bayesian-mf": lambda t, r, track: machine(t, r, track, implicit=False, facts=False),
-        "bayesian-mf-implicit": lambda t, r, track: machine(t, r, track, implicit=True, facts=False),
-        SERVED: served,
+        "global-mean": Method(baselines.fit, Means(of_users=False, of_movies=False)),
+        "user-mean": Method(baselines.fit, Means(of_movies=False, damping=0)),
+        "movie-mean": Method(baselines.fit, Means(of_users=False, damping=0)),
+        "biases": Method(baselines.fit, Means(), {"damping": (1.0, 2.0, 5.0, 10.0, 20.0)}),
+        "user-cosine": Method(neighbourhood.fit, Votes("user")),
+        "item-cosine": Method(neighbourhood.fit, Votes("item")),
+        "user-cosine-raters": Method(neighbourhood.fit, Votes("user", "raters"), best_of),
+        "item-cosine-raters": Method(neighbourhood.fit, Votes("item", "raters"), best_of),
+        "user-neighbours": Method(neighbourhood.fit, Votes("user", "raters", 40, subtract_biases=True), best_of),
+        "item-neighbours": Method(neighbourhood.fit, Votes("item", "raters", 40, subtract_biases=True), best_of),
+        "sgd": Method(
+            sgd.fit,
+            sgd.Settings(),
+            {"factors": (10, 20, 40), "regularization": (0.05, 0.1, 0.15), "learning_rate": (0.005, 0.01, 0.02)},
+            watches=True,
+        ),
+        "als": Method(als.fit, als.Settings(), {"factors": (5, 10, 20, 40), "regularization": (4.0, 8.0, 12.0, 16.0)}),
+        "bayesian-mf": Method(factorization_machine.fit, replace(settings, implicit=False, facts=False), machine),
+        "bayesian-mf-implicit": Method(factorization_machine.fit, replace(settings, facts=False), machine),
+        COLD: Method(factorization_machine.fit, replace(settings, ids=False), machine),
+        SERVED: Method(_fit_served, settings, machine),
     }
 
 
-def rating_model(posterior: Posterior, training: Training, ranker: Ranker | None = None) -> RatingModel:
-    """The model as the server would have it."""
-    return RatingModel(
-        rating_arrays(posterior, training),
-        training.movie_ids,
-        noise_variance=float(posterior.noise_variance.mean()),
-        scale=training.ratings.scale,
-        ranker=ranker,
-        rating_weight=1.0 if ranker is None else RATING_WEIGHT,
-    )
+def usual_methods(protocol: str) -> tuple[str, ...]:
+    """Names of the rating methods that are worth comparing under a protocol."""
+    if protocol == "cold":
+        return "global-mean", "user-mean", "biases", COLD, SERVED
+    return tuple(name for name in rating_methods() if name != COLD)
+
+
+def ranking_methods(settings: factorization_machine.Settings | None = None) -> Mapping[str, Method]:
+    """Methods that say what a user would pick next, simplest first; the last is what is served."""
+    settings = settings or factorization_machine.Settings()
+    posterior = _Last(factorization_machine.fit)  # two methods want the same one
+
+    def by_rating(training: Training, rng: np.random.Generator, chosen: Any, *, track: Track) -> Served:
+        return Served(rating_model(posterior(training, rng, chosen, track=track), training))
+
+    def served(training: Training, rng: np.random.Generator, chosen: Any, *, track: Track) -> Served:
+        fitted = posterior(training, rng, chosen, track=track)
+        return Served(rating_model(fitted, training, choose_ranker(training, rng, track=track).ranker))
+
+    return {
+        "popularity": Method(_fit_popularity),
+        "predicted-rating": Method(by_rating, settings),
+        "bpr": Method(
+            implicit.fit_bpr, implicit.BprSettings(), {"factors": (32, 64, 128), "iterations": (100, 200, 400)}
+        ),
+        "implicit-als": Method(
+            ranked(implicit.fit),
+            implicit.Settings(),
+            {"factors": (32, 64, 128), "regularization": (3.0, 10.0, 30.0, 60.0), "confidence": (3.0, 10.0, 30.0)},
+        ),
+        "ease": Method(
+            ranked(ease.fit), ease.Settings(), {"regularization": (50.0, 100.0, 200.0, 300.0, 500.0, 1000.0)}
+        ),
+        SERVED_RANKER: Method(served, settings),
+    }
+
+
+def ranked(fit: Callable[..., Ranker]) -> Callable[..., Ranked]:
+    """The same fit, of a ranker that is asked by user row."""
+
+    def fit_ranked(training: Training, *arguments: Any, **options: Any) -> Ranked:
+        return Ranked(fit(training, *arguments, **options), training.rated)
+
+    return fit_ranked
+
+
+@dataclass(frozen=True, slots=True)
+class _Popularity:
+    counts: FloatArray  # (n_movies,)
+
+    def scores(self, _user: int) -> FloatArray:
+        return self.counts.copy()
+
+
+def _fit_popularity(training: Training, _rng: np.random.Generator, _settings: None, *, track: Track) -> _Popularity:  # noqa: ARG001
+    return _Popularity(np.bincount(training.movie_rows, minlength=training.shape[1]).astype(np.float32))
+
+
+def _fit_served(training: Training, rng: np.random.Generator, settings: Any, *, track: Track) -> Served:
+    return Served(rating_model(factorization_machine.fit(training, rng, settings, track=track), training))
+
+
+class _Last:
+    """A fit that remembers the last training it was given."""
+
+    def __init__(self, fit: Callable[..., Posterior]) -> None:
+        self._fit = fit
+        self._training: Training | None = None
+        self._fitted: Posterior | None = None
+
+    def __call__(self, training: Training, *arguments: Any, **options: Any) -> Posterior:
+        if self._fitted is None or training is not self._training:
+            self._training, self._fitted = training, self._fit(training, *arguments, **options)
+        return self._fitted

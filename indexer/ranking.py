@@ -1,97 +1,67 @@
-"""How well the movies that a user rated next are ranked, among all that there are.
+"""Lists of recommendations on held-out ratings: how near the top the movies stand that a user rated next.
 
-Protocol: the folds of ``evaluate``. Every held-out rating counts as relevant, whatever its value; what a user rated in
-training is left out of their list; users without held-out ratings are not asked.
+The full catalogue is ranked; what a user rated in training is left out of their list; users without held-out ratings
+are not asked. Every held-out rating counts as relevant, whatever its value; but for the ``liked`` figure, where only
+those at or above the user's mean do.
+
+Source: Krichene and Rendle, "On Sampled Metrics for Item Recommendation", KDD 2020 (why nothing is sampled); Zhou et
+al., "Solving the apparent diversity-accuracy dilemma of recommender systems", PNAS 2010 (novelty).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from index.space import best
-from index.track import Track, silent
-from indexer.dataset import Dataset
-from indexer.evaluate import kfold
-from indexer.methods import rating_model
-from indexer.models import ease, factorization_machine
-from indexer.models.contract import Training
-from indexer.models.factorization_machine import Settings
+from indexer.models.contract import Array, Scorer, Training
 
-FloatArray = npt.NDArray[np.float32]
-Scores = Callable[[int], FloatArray]  # user row -> (n_movies,)
+LENGTHS = (1, 2, 5, 10, 20, 50)  # of the lists that are judged
 
-_LENGTH = 20  # of the lists that are judged
-_DISCOUNTS = 1 / np.log2(np.arange(2, 12))  # of the first ten places
+RANKING_FIGURES = (
+    *(f"{name}_{k}" for name in ("ndcg", "recall", "hit") for k in LENGTHS), "liked_ndcg_10", "novelty_10",
+)  # fmt: skip
+
+_DISCOUNTS = 1 / np.log2(np.arange(2, LENGTHS[-1] + 2))
 
 
-@dataclass(frozen=True, slots=True)
-class RankingScore:
-    """How good one method's lists were on one fold, as means over users."""
-
-    method: str
-    fold: int  # from 1; 0 for the mean of all
-    ndcg_10: float
-    recall_10: float
-    recall_20: float
-    hit_rate_10: float  # share of users with anything relevant among ten
-    liked_ndcg_10: float  # where only ratings at or above the user's mean are relevant
-    catalogue_10: float  # share of movies that stand in anyone's ten
-
-
-def evaluate_ranking(
-    dataset: Dataset, *, folds: int = 5, seed: int = 0, settings: Settings | None = None, track: Track = silent
-) -> Iterator[RankingScore]:
-    """The scores of every ranker, fold by fold, as they become known."""
-    for fold, held_out in enumerate(kfold(len(dataset.ratings), folds), start=1):
-        training, test = Training.of(dataset, ~held_out), Training.of(dataset, held_out)
-        for name, scores in _rankers(training, np.random.default_rng([seed, fold]), settings, track):
-            yield RankingScore(name, fold, *_judge(scores, training, test))
-
-
-def _rankers(
-    training: Training, rng: np.random.Generator, settings: Settings | None, track: Track
-) -> Iterator[tuple[str, Scores]]:
-    counts = np.bincount(training.movie_rows, minlength=training.shape[1]).astype(np.float32)
-    yield "popularity", lambda _user: counts.copy()
-    posterior = factorization_machine.fit(training, rng, settings, track=track)
-    yield "predicted-rating", rating_model(posterior, training).ranking_scores
-    ranker = ease.fit(training, rng, track=track)
-    yield "ease", ranker.scores
-    yield "ease-and-rating", rating_model(posterior, training, ranker).ranking_scores
-
-
-def _judge(scores: Scores, training: Training, test: Training) -> tuple[float, ...]:
-    """The figures of a RankingScore, in its order."""
+def judge_lists(scorer: Scorer, training: Training, test: Training) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Measures and facts of an Outcome."""
     rated, relevant = training.user_items, test.user_items
-    figures, shown = [], np.zeros(training.shape[1], dtype=np.bool_)
+    popularity = np.bincount(training.movie_rows, minlength=training.shape[1])
+    # Bits that it takes to name a movie that so many know; one that nobody rated counts as rated once.
+    surprise = -np.log2(np.maximum(popularity, 1) / max(training.values.size, 1))
+    shown = np.zeros(training.shape[1], dtype=np.bool_)
+    rows = []
     for user in np.unique(test.user_rows).tolist():
         known = slice(*rated.indptr[user : user + 2])
-        row = scores(user)
-        row[rated.indices[known]] = -np.inf
-        top = best(row, _LENGTH)
+        scores = scorer.scores(user)
+        scores[rated.indices[known]] = -np.inf
+        top = best(scores, LENGTHS[-1])
         shown[top[:10]] = True
         asked = slice(*relevant.indptr[user : user + 2])
         wanted, values = relevant.indices[asked], relevant.data[asked]
-        hits = np.isin(top, wanted)
         mean = rated.data[known].mean() if rated.data[known].size else values.mean()
         liked = wanted[values >= mean]
-        figures.append(
-            (
-                _ndcg(hits, wanted.size),
-                hits[:10].sum() / wanted.size,
-                hits.sum() / wanted.size,
-                float(hits[:10].any()),
-                _ndcg(np.isin(top, liked), liked.size) if liked.size else np.nan,
-            )
+        hits = np.isin(top, wanted)
+        rows.append(
+            [
+                *(ndcg(hits, wanted.size, k) for k in LENGTHS),
+                *(hits[:k].sum() / wanted.size for k in LENGTHS),
+                *(float(hits[:k].any()) for k in LENGTHS),
+                ndcg(np.isin(top, liked), liked.size, 10) if liked.size else np.nan,
+                surprise[top[:10]].mean(),
+            ]
         )
-    return (*np.nanmean(figures, axis=0).tolist(), float(shown.mean()))
+    values = np.array(rows).T
+    there = ~np.isnan(values)
+    measures = np.stack([np.where(there, values, 0), there], axis=1)
+    return dict(zip(RANKING_FIGURES, measures, strict=True)), {"catalogue_10": float(shown.mean())}
 
 
-def _ndcg(hits: npt.NDArray[np.bool_], relevant: int) -> float:
-    """Discounted gain of ten, as a share of what ``relevant`` movies could give."""
-    found = hits[: _DISCOUNTS.size]
-    return float(_DISCOUNTS[: found.size] @ found / _DISCOUNTS[:relevant].sum())
+def ndcg(hits: npt.NDArray[np.bool_], relevant: int, k: int) -> float:
+    """Discounted gain of the first ``k``, as a share of what ``relevant`` movies could give."""
+    found = hits[:k]
+    return float(_DISCOUNTS[: found.size] @ found / _DISCOUNTS[: min(relevant, k)].sum())

@@ -6,13 +6,15 @@ import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
-from index.ratings import RatingArrays
+from index.fold_in import FoldInArrays
+from index.ranker import Ranker
+from index.ratings import Noise, RatingArrays, RatingModel
 from indexer.models.contract import Training
 from indexer.models.factorization_machine import Posterior
+from indexer.recommend import RATING_WEIGHT
 
 PREDICTION_FACTORS = 64  # keeps the posterior mean to .0002 of RMSE on 100,000 ratings
 TASTE_DIMENSION = 128
-INTERVAL_SAMPLES = 32
 
 Array = npt.NDArray[np.float64]
 
@@ -23,27 +25,56 @@ def end_to_end(factors: Array) -> Array:
     return factors.transpose(1, 0, 2).reshape(n, samples * width)
 
 
-def rating_arrays(posterior: Posterior, training: Training) -> RatingArrays:
-    """The arrays of a RatingModel that predicts the posterior's mean."""
-    samples = posterior.global_bias.size
+def rating_arrays(posterior: Posterior, training: Training) -> tuple[RatingArrays, Noise]:
+    """What a RatingModel that predicts the posterior's mean is made of."""
+    samples, kept = posterior.global_bias.size, posterior.thinned
     user_factors, movie_factors = truncated_product(
         end_to_end(posterior.user_factors) / samples, end_to_end(posterior.movie_factors), PREDICTION_FACTORS
     )
-    kept = np.unique(np.linspace(0, samples - 1, INTERVAL_SAMPLES).astype(int))
     user_bias = posterior.user_bias + posterior.global_bias[:, None]
+    left = training.values - posterior.predict(training.user_rows, training.movie_rows)
+    noise = Noise(float(posterior.noise_variance.mean()), max(float(np.mean(left**2)), 1e-6))
+    counts = np.bincount(training.user_rows, minlength=len(training.users))
 
     order = np.lexsort((training.movie_rows, training.user_rows))
     starts = np.searchsorted(training.user_rows[order], np.arange(len(training.users) + 1))
-    return RatingArrays(
+    arrays = RatingArrays(
         user_ids=training.users.values,
         user_bias=user_bias.mean(axis=0).astype(np.float32),
         user_factors=user_factors.astype(np.float32),
         user_samples=_with_bias(posterior.user_factors[kept], user_bias[kept]),
         movie_vectors=_with_bias(movie_factors, posterior.movie_bias.mean(axis=0)),
         movie_samples=_with_bias(posterior.movie_factors[kept], posterior.movie_bias[kept]),
+        user_noise=noise.of(np.bincount(training.user_rows, left**2, counts.size), counts).astype(np.float32),
         rated_starts=starts.astype(np.int64),
         rated_rows=training.movie_rows[order].astype(np.int32),
         rated_values=training.ratings.values[order],
+    )
+    return arrays, noise
+
+
+def fold_in_arrays(posterior: Posterior) -> FoldInArrays:
+    """What strangers are folded in with, beside the movies' samples."""
+    kept = posterior.thinned
+    return FoldInArrays(
+        rated=posterior.rated_features.astype(np.float32),
+        prior=posterior.user_prior.astype(np.float32),
+        noise_precision=(1 / posterior.noise_variance[kept]).astype(np.float32),
+        global_bias=posterior.global_bias[kept].astype(np.float32),
+    )
+
+
+def rating_model(posterior: Posterior, training: Training, ranker: Ranker | None = None) -> RatingModel:
+    """The model as the server would have it."""
+    arrays, noise = rating_arrays(posterior, training)
+    return RatingModel(
+        arrays,
+        fold_in_arrays(posterior),
+        training.movie_ids,
+        noise=noise,
+        scale=training.ratings.scale,
+        ranker=ranker,
+        rating_weight=1.0 if ranker is None else RATING_WEIGHT,
     )
 
 

@@ -7,13 +7,26 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, g, jsonify, send_file
 
+from index.errors import UnknownMovie
 from index.movie_index import MovieIndex
-from index.present import present_matches, present_movie, present_predictions, provenance
-from server.queries import FilterQuery, Nothing, SearchQuery, SimilarQuery, parse
+from index.present import present_explanation, present_matches, present_movie, present_predictions, provenance
+from index.ratings import Who
+from server.queries import (
+    FilterQuery,
+    Nothing,
+    PredictionQuery,
+    PredictionsBody,
+    RecommendationsBody,
+    SearchQuery,
+    SimilarQuery,
+    parse,
+    parse_body,
+)
 from server.uploads import UploadQueue, uploaded_picture
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")
 
+_EXPLAINED = 10  # contributions that are named
 _POSTER_AGE = 3600  # seconds a browser may keep a poster without asking
 
 
@@ -82,11 +95,36 @@ def similar_to_upload() -> Response:
 
 @api.get("/users/<int:user_id>/predictions/<movie>")
 def prediction(user_id: int, movie: str) -> Response:
-    """How a user would rate a movie, with an 80% interval."""
-    parse(Nothing)
-    index = movie_index()
-    predictions = index.predict(user_id, [index.catalogue.identify(movie).movie_id])
-    return _reply(user_id=user_id, **present_predictions(index, predictions)[0])
+    """How a user would rate a movie, with an 80% interval and, if wanted, what each rated movie adds to it."""
+    query, index = parse(PredictionQuery), movie_index()
+    wanted = index.catalogue.identify(movie)
+    return _reply(user_id=user_id, **_predictions(index, user_id, [wanted.movie_id], explain=query.explain)[0])
+
+
+@api.post("/predictions")
+def predictions_for_stranger() -> Response:
+    """How someone with the ratings in the body would rate some movies. Nothing is stored."""
+    body, index = parse_body(PredictionsBody), movie_index()
+    who, ignored = body.who(index.catalogue)
+    wanted = []
+    for text in body.movies:
+        try:
+            wanted.append(index.catalogue.identify(text).movie_id)
+        except UnknownMovie:
+            ignored.append(text)
+    return _reply(results=_predictions(index, who, wanted, explain=body.explain), ignored=ignored)
+
+
+@api.post("/recommendations")
+def recommendations_for_stranger() -> Response:
+    """What someone with the ratings in the body would pick next, with predicted ratings. Nothing is stored."""
+    body, index = parse_body(RecommendationsBody), movie_index()
+    who, ignored = body.who(index.catalogue)
+    where, not_excluded = body.where(index.catalogue)
+    predictions = index.recommend(who, body.offset + body.limit, where=where)
+    return _reply(
+        results=present_predictions(index, predictions[body.offset :]), page=body, ignored=[*ignored, *not_excluded]
+    )
 
 
 @api.get("/users/<int:user_id>/recommendations")
@@ -109,6 +147,14 @@ def snapshot() -> Response:
     parse(Nothing)
     manifest = movie_index().manifest.to_json()
     return jsonify({name: value for name, value in manifest.items() if name != "files"} | provenance(movie_index()))
+
+
+def _predictions(index: MovieIndex, who: Who, movie_ids: list[int], *, explain: bool) -> list[dict[str, Any]]:
+    shown = present_predictions(index, index.predict(who, movie_ids))
+    if explain:
+        for each, movie_id in zip(shown, movie_ids, strict=True):
+            each["explanation"] = present_explanation(index, index.explain(who, movie_id), _EXPLAINED)
+    return shown
 
 
 def _reply(*, page: Any = None, **members: Any) -> Response:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from index.cli import data_option
+from index.console import data_option
 from index.errors import BadData
 
 host_option = click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")

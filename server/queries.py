@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Annotated, Literal, TypeVar
 
 from flask import request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from index.catalogue import Catalogue, Where
 from index.errors import BadData, UnknownMovie
 
 MAX_LIMIT = 100
 
+MAX_RATINGS = 2000  # of a stranger
+
 By = Literal["poster", "taste", "facts", "blend"]
+MovieText = Annotated[str, Field(min_length=1, max_length=40), BeforeValidator(lambda value: _as_text(value))]
 Year = Annotated[int, Field(ge=1800, le=2200)]
 
 
@@ -68,6 +73,55 @@ class FilterQuery(Page):
         return Where(self.genre, self.year_from, self.year_to, tuple(excluded)), ignored
 
 
+class PredictionQuery(Nothing):
+    """One prediction."""
+
+    explain: bool = False
+
+
+class Rating(Nothing):
+    """What a stranger rates."""
+
+    movie: MovieText
+    rating: Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Ratings(Nothing):
+    """A stranger, by what they rate."""
+
+    ratings: Annotated[tuple[Rating, ...], Field(max_length=MAX_RATINGS)]
+
+    def who(self, catalogue: Catalogue) -> tuple[dict[int, float], list[str]]:
+        """Ratings by movie id, and the ids that nobody has.
+
+        Raises:
+            BadData: a movie is rated twice.
+        """
+        found: dict[int, float] = {}
+        ignored = []
+        for each in self.ratings:
+            try:
+                movie = catalogue.identify(each.movie)
+            except UnknownMovie:
+                ignored.append(each.movie)
+                continue
+            if movie.movie_id in found:
+                raise BadData(f"ratings: {movie} (id {movie.movie_id}) is rated twice; give one rating")
+            found[movie.movie_id] = each.rating
+        return found, ignored
+
+
+class PredictionsBody(Ratings):
+    """Predictions for a stranger."""
+
+    movies: Annotated[tuple[MovieText, ...], Field(min_length=1, max_length=MAX_LIMIT)]
+    explain: bool = False
+
+
+class RecommendationsBody(Ratings, FilterQuery):
+    """Recommendations for a stranger, which can be narrowed."""
+
+
 class SimilarQuery(FilterQuery):
     """Movies like one."""
 
@@ -92,16 +146,40 @@ def parse(model: type[Query]) -> Query:
             raise BadData(f"{name}: given {len(values)} times; give it once")
         else:
             given[name] = values[0]
+    return _validated(model, given)
+
+
+def parse_body(model: type[Query]) -> Query:
+    """The JSON body of the present request.
+
+    Raises:
+        BadData: it is no JSON object, a value cannot be used, or a member is unknown.
+    """
+    try:
+        given = json.loads(request.get_data())
+    except ValueError as error:
+        raise BadData(f"the body is no JSON: {error}") from None
+    if not isinstance(given, dict):
+        raise BadData(f"the body is no JSON object with members {', '.join(model.model_fields)}")
+    return _validated(model, given)
+
+
+def _validated(model: type[Query], given: Mapping[str, object]) -> Query:
     try:
         return model.model_validate(given)
     except ValidationError as error:
         raise BadData("; ".join(_explain(model, problem) for problem in error.errors())) from None
 
 
+def _as_text(value: object) -> object:
+    """An id that was written as a number, as text."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def _explain(model: type[BaseModel], problem: object) -> str:
     """One fault in words: the parameter, the value and what is allowed."""
     assert isinstance(problem, dict)  # noqa: S101
-    name = ".".join(str(part) for part in problem["loc"][:1])
+    name = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         known = ", ".join(model.model_fields) or "none"
         return f"{name}: there is no such parameter; there are: {known}"

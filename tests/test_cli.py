@@ -151,14 +151,108 @@ def test_a_build_without_weights_says_how_to_give_a_file(world: World, tmp_path:
     assert "give a Keras .h5 file, imagenet or untrained" in result.stderr
 
 
-def test_evaluation_is_a_table_and_json(world: World) -> None:
-    result = run("evaluate", "--ratings", world.ratings, "--folds", 2, "--iterations", 30, "--json")
-    report = json.loads(result.stdout)
-    assert {score["method"] for score in report["mean"]} >= {"global-mean", "als", "factorization-machine"}
-    assert len(report["scores"]) == 30
-    table = run("evaluate", "--ratings", world.ratings, "--folds", 2, "--iterations", 30).stdout
-    assert "2-fold cross-validation" in table
-    assert "In 80% interval" in table
+def test_evaluation_is_a_table_and_a_report(world: World, tmp_path: Path) -> None:
+    how = ("--ratings", world.ratings, "--folds", 2, "--iterations", 30, "--output", tmp_path / "report")
+    some = ("--method", "als", "--method", "factorization-machine")
+    sections = json.loads(run("evaluate", *how, *some, "--json").stdout)
+    methods = {each["method"]: each for each in sections["ratings-kfold"]["methods"]}
+    assert set(methods) == {"als", "factorization-machine"}
+    rmse = methods["als"]["figures"]["rmse"]
+    assert rmse["low"] < rmse["value"] < rmse["high"]
+    assert len(methods["als"]["folds"]) == 2
+    assert methods["factorization-machine"]["settings"]["iterations"] == 30
+    result = run("evaluate", *how, "--protocol", "cold", "--protocol", "time", "--method", "biases")
+    assert "2-fold cross-validation over movies" in result.stdout
+    assert "the newest 20% of ratings" in result.stdout
+    assert f"The report is {tmp_path / 'report' / 'report.html'}" in result.stdout
+    # Sections of several runs gather in one report.
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert set(report["sections"]) == {"ratings-kfold", "ratings-cold", "ratings-time"}
+    assert not (tmp_path / "report" / "unfinished").exists()
+
+
+def test_recommendations_and_similarity_are_evaluated(world: World, tmp_path: Path) -> None:
+    judged = tmp_path / "judged.csv"
+    judged.write_text("a,b,alike\n1,2,1\n1,12,0\n11,12,1\n3,13,0\n1,99,1\n")
+    how = ("--ratings", world.ratings, "--folds", 2, "--iterations", 30, "--output", tmp_path / "report")
+    table = run("evaluate", *how, "--ranking").stdout
+    assert "nDCG@10" in table
+    assert "served" in table
+    table = run("evaluate", *how, "--similarity", "--judged", judged, "--film", 3).stdout
+    assert "Co-liked" in table
+    assert "Weights of the blend by co-liked pairs: taste" in table
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert page.count("<svg") == 4
+    assert "Most like Starship 3 (1973)" in page
+    assert 'src="' not in page  # nothing else is needed
+    assert "http" not in page.replace("http://www.w3.org", "")
+    section = json.loads((tmp_path / "report" / "report.json").read_text())["sections"]["similarity"]
+    taste = next(each for each in section["methods"] if each["method"] == "taste")
+    assert taste["figures"]["judged"]["value"] == 1
+    assert "left out: 1" in section["warnings"][0]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--ranking", "--similarity"),
+        ("--ranking", "--protocol", "cold"),
+        ("--similarity", "--method", "als"),
+        ("--all", "--protocol", "kfold"),
+        ("--film", 3),
+    ],
+)
+def test_options_of_evaluate_that_do_not_go_together_are_refused(world: World, arguments: tuple[object, ...]) -> None:
+    result = run("evaluate", "--ratings", world.ratings, *arguments)
+    assert result.exit_code == 2
+    assert "Error: " in result.stderr
+
+
+def test_settings_are_tuned_and_a_build_takes_them(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "tuned.json"
+    how = ("--ratings", world.ratings, "--folds", 2, "--output", file)
+    table = run("tune", *how, "--method", "ease", "--set", "regularization=5,50,500").stdout
+    assert "best first" in table
+    assert f"posterity build --tuned {file}" in table
+    report = json.loads(file.read_text())
+    assert (report["metric"], len(report["trials"]), len(report["nested"])) == ("ndcg_10", 3, 2)
+    data = tmp_path / "data"
+    built = run("build", "--ratings", world.ratings, "--data", data, "--iterations", 30, "--tuned", file, "--json")
+    manifest = json.loads(built.stdout)
+    if manifest["ratings"]["ranker"]["method"] == "ease":
+        assert manifest["ratings"]["ranker"]["settings"] == report["settings"]
+    run("tune", *how, "--method", "als", "--trials", 2)
+    assert len(json.loads(file.read_text())["trials"]) == 2
+    result = run("build", "--ratings", world.ratings, "--data", data, "--tuned", file)
+    assert result.exit_code == 1
+    assert "tunes als, which is not served" in result.stderr
+
+
+def test_someone_new_is_known_by_what_they_rate(world: World) -> None:
+    new = ("-", "--rated", "Starship 3=5", "--rated", "12=1", "--data", world.data)
+    result = json.loads(run("predict", *new, 4, 14, "--json").stdout)
+    space, wedding = result["results"]
+    assert result["user_id"] is None
+    assert space["rating"] > wedding["rating"]
+    table = run("recommend", *new).stdout
+    assert "Recommended to someone new" in table
+    assert "Starship 3 " not in table
+
+
+def test_a_prediction_is_explained(world: World) -> None:
+    table = run("predict", 2, "Starship 4", "--explain", "--data", world.data).stdout
+    assert "Why, for Starship 4" in table
+    assert "anyone" in table
+    assert "others" in table
+    reply = json.loads(run("predict", 2, 4, "--explain", "--json", "--data", world.data).stdout)
+    assert len(reply["explanation"]["contributions"]) == 10
+
+
+@pytest.mark.parametrize(
+    "arguments", [("recommend", "-"), ("recommend", 2, "--rated", "1=4"), ("predict", "-", 3, "--rated", "1")]
+)
+def test_someone_new_without_ratings_is_wrong_usage(world: World, arguments: tuple[object, ...]) -> None:
+    assert run(*arguments, "--data", world.data).exit_code == 2
 
 
 def free_port() -> int:

@@ -6,19 +6,31 @@ from pathlib import Path
 
 import pytest
 
+from index.errors import BadSnapshot
 from index.movie_index import MovieIndex
 
 GOLDEN = Path(__file__).parent / "golden"
 
 
-def test_format_1_opens_and_answers() -> None:
-    index = MovieIndex.open(GOLDEN / "v1")
-    assert index.manifest.id == "20261124T222634110-3a2c02e9"
+def test_format_1_is_refused_by_name() -> None:
+    with pytest.raises(
+        BadSnapshot, match="has format version 1, this version of Posterity reads 2: build the snapshot"
+    ):
+        MovieIndex.open(GOLDEN / "v1")
+
+
+def test_format_2_opens_and_answers() -> None:
+    index = MovieIndex.open(GOLDEN / "v2")
+    assert index.manifest.id == "20261125T033018237-a5f8e2d4"
     assert index.ways == ("taste", "facts", "blend")
     assert index.catalogue.movie(3).title == "Starship 3"
-    assert {match.movie_id for match in index.similar(3, 5, by="taste")} == {1, 2, 4, 5, 6}
+    assert {match.movie_id for match in index.similar(3, 5, by="taste")} == {1, 4, 5, 8, 10}
     assert [match.movie_id for match in index.similar(3, 4, by="facts")] == [2, 4, 1, 5]
-    prediction, other = index.predict(2, [3, 9])
-    assert prediction.rating == pytest.approx(4.5000, abs=1e-3)
-    assert other.rating == pytest.approx(1.6505, abs=1e-3)
-    assert prediction.low < prediction.rating <= prediction.high
+    known = index.predict(2, [3, 9])
+    assert [p.rating for p in known] == pytest.approx([4.5289, 4.1481], abs=1e-3)
+    assert [p.low for p in known] == pytest.approx([3.7630, 3.5250], abs=1e-3)
+    stranger = {1: 5.0, 12: 1.0}
+    assert [p.rating for p in index.predict(stranger, [3, 13])] == pytest.approx([4.8798, 1.7307], abs=1e-3)
+    assert [p.movie_id for p in index.recommend(2, 3)] == [10, 1, 3]
+    assert [p.movie_id for p in index.recommend(stranger, 3)] == [10, 2, 8]
+    assert index.explain(2, 3).base == pytest.approx(3.4714, abs=1e-3)

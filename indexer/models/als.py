@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import PositiveFloat, PositiveInt
 
 from index.track import Track, silent
 from indexer.models.contract import Array, Rows, Training
@@ -20,9 +21,9 @@ from indexer.models.contract import Array, Rows, Training
 class Settings:
     """How the factors are fitted."""
 
-    factors: int = 20
-    regularization: float = 12.0
-    iterations: int = 15
+    factors: PositiveInt = 20
+    regularization: PositiveFloat = 12.0
+    iterations: PositiveInt = 15
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import NonNegativeFloat, PositiveInt
 
 from index.track import Track, silent
 from indexer.models.contract import Array, Rows, Training
@@ -16,8 +17,8 @@ class Settings:
 
     of_users: bool = True
     of_movies: bool = True
-    damping: float = 5.0  # ratings' worth of pull towards the mean
-    sweeps: int = 10
+    damping: NonNegativeFloat = 5.0  # ratings' worth of pull towards the mean
+    sweeps: PositiveInt = 10
 
 
 @dataclass(frozen=True, slots=True)

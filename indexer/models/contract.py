@@ -19,13 +19,21 @@ from indexer.dataset import Dataset, Ratings
 
 Rows = npt.NDArray[np.int64]
 Array = npt.NDArray[np.float64]
+FloatArray = npt.NDArray[np.float32]
 
 
 class Predictor(Protocol):
-    """A fitted method."""
+    """A fitted method that predicts ratings."""
 
     def predict(self, users: Rows, movies: Rows) -> Array:
         """Ratings (m,) of user rows and movie rows (m,) each. Not kept to the scale."""
+
+
+class Scorer(Protocol):
+    """A fitted method that says what a user would pick next."""
+
+    def scores(self, user: int) -> FloatArray:
+        """(n_movies,) for a user row; larger is likelier. What the user rated has a score like any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +62,20 @@ class Training:
         ratings = dataset.ratings if which is None else dataset.ratings.take(which)
         return cls(ratings, Ids(np.unique(dataset.ratings.user_ids)), dataset.movies)
 
+    def take(self, which: npt.NDArray[np.bool_]) -> Training:
+        """The ratings under a mask (n,); users and movies stay."""
+        return Training(self.ratings.take(which), self.users, self.movies)
+
     @property
     def shape(self) -> tuple[int, int]:
         """How many users and movies there are."""
         return len(self.users), len(self.movies)
+
+    @property
+    def rated(self) -> sp.csr_matrix:
+        """(n_users, n_movies) float32, 1 where there is a rating."""
+        ones = np.ones(self.values.size, dtype=np.float32)
+        return sp.csr_matrix((ones, (self.user_rows, self.movie_rows)), shape=self.shape)
 
     @property
     def user_items(self) -> sp.csr_matrix:

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 import scipy.sparse as sp
+from pydantic import PositiveFloat
 
-from index.ranker import Ranker
+from index.ranker import EaseByMovies, EaseByUsers
 from index.track import Track, silent
 from indexer.models.contract import Array, Training
 
@@ -28,7 +29,7 @@ _BLOCK = 1024
 class Settings:
     """How strongly weights are held back."""
 
-    regularization: float = 300.0
+    regularization: PositiveFloat = 300.0
 
 
 def fits_in_memory(training: Training) -> bool:
@@ -42,27 +43,20 @@ def fit(
     settings: Settings | None = None,
     *,
     track: Track = silent,  # noqa: ARG001  one inversion
-) -> Ranker:
+) -> EaseByUsers | EaseByMovies:
     """The ranker, in the smaller of its two forms."""
     regularization = (settings or Settings()).regularization
     n_users, n_movies = training.shape
-    ones = np.ones(training.values.size, dtype=np.float32)
-    x = sp.csr_matrix((ones, (training.user_rows, training.movie_rows)), shape=training.shape)
-    x.sum_duplicates()
+    x = training.rated
     if n_users <= n_movies:
         weights = _inverse((x @ x.T).toarray(), regularization)
-        scale = 1 / _diagonal(weights, x.tocsc(), regularization)
-    else:
-        inverse = _inverse((x.T @ x).toarray(), regularization)
-        weights = -inverse / np.diag(inverse)
-        np.fill_diagonal(weights, 0)
-        scale = np.empty(0)
-    return Ranker(
-        weights.astype(np.float32),
-        scale.astype(np.float32),
-        x.indptr.astype(np.int64),
-        x.indices.astype(np.int32),
-    )
+        scale = 1 / (regularization * _diagonal(weights, x.tocsc(), regularization))
+        users = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(x.indptr))
+        return EaseByUsers(weights.astype(np.float32), scale.astype(np.float32), users, x.indices.astype(np.int32))
+    inverse = _inverse((x.T @ x).toarray(), regularization)
+    weights = -inverse / np.diag(inverse)
+    np.fill_diagonal(weights, 0)
+    return EaseByMovies(weights.astype(np.float32))
 
 
 def _inverse(gram: npt.NDArray[np.float32], regularization: float) -> Array:

@@ -20,23 +20,33 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 from myfm._myfm import FM, ConfigBuilder, FMHyperParameters, RelationBlock, TaskType, create_train_fm
+from pydantic import NonNegativeInt, PositiveInt
 
 from index.catalogue import Movie
+from index.errors import BadData
 from index.track import Track, silent
 from indexer.models.contract import Array, Rows, Training
 
-YEARS_PER_BUCKET = 5
+YEARS_APART = 4.0  # movies so many years apart share exp(-1/4) of what their years say
+THINNED = 32  # samples that are kept whole, for intervals and to fold in
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How the machine is fitted."""
 
-    factors: int = 10
-    iterations: int = 300
-    burn_in: int = 20  # first iterations that are thrown away
+    factors: PositiveInt = 16
+    chains: PositiveInt = 4  # short ones from different starts: together they predict better than one of their length
+    iterations: PositiveInt = 100  # of each chain
+    burn_in: NonNegativeInt = 20  # first iterations of a chain that are thrown away
+    ids: bool = True  # movies have parameters of their own; without, new movies are known as well as any
     implicit: bool = True  # what a user rated and who rated a movie are features too
     facts: bool = True  # genres and year of release are
+
+    def __post_init__(self) -> None:
+        """Refuses a chain that keeps nothing."""
+        if self.iterations <= self.burn_in:
+            raise BadData(f"{self.iterations} iterations of which the first {self.burn_in} are thrown away leave none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,9 @@ class Posterior:
     user_factors: Array  # (samples, n_users, factors)
     movie_factors: Array  # (samples, n_movies, factors)
     noise_variance: Array  # (samples,) of a rating about its prediction
+    thinned: Rows  # (thinned,) which samples stand for all
+    rated_features: Array  # (thinned, n_movies, f + 1) factors, then weight, of having rated a movie; else zeros
+    user_prior: Array  # (thinned, 2, f + 1) mean and precision of a user's own factors, then weight
 
     def predict(self, users: Rows, movies: Rows) -> Array:
         """Posterior mean ratings, (m,), of user rows and movie rows (m,) each."""
@@ -77,15 +90,15 @@ def sides(training: Training, settings: Settings) -> tuple[Side, Side]:
     """The user side and the movie side, in the training's order of rows."""
     n_users, n_movies = training.shape
     of_user: list[sp.csr_matrix] = [sp.identity(n_users, format="csr")]
-    of_movie: list[sp.csr_matrix] = [sp.identity(n_movies, format="csr")]
+    of_movie: list[sp.csr_matrix] = [sp.identity(n_movies, format="csr")] if settings.ids else []
+    rated = training.rated.astype(np.float64)
     if settings.implicit:
-        ones = np.ones(training.values.size)
-        rated = sp.csr_matrix((ones, (training.user_rows, training.movie_rows)), shape=training.shape)
         of_user.append(_unit_rows(rated))
-        of_movie.append(_unit_rows(rated.T.tocsr()))
+        if settings.ids:
+            of_movie.append(_unit_rows(rated.T.tocsr()))
     if settings.facts:
-        of_movie += _facts(training.movies)
-    return _side(*of_user), _side(*of_movie)
+        of_movie += [_one_hot([movie.genres for movie in training.movies]), _years(training.movies)]
+    return _side(n_users, of_user), _side(n_movies, of_movie)
 
 
 def fit(
@@ -94,35 +107,49 @@ def fit(
     """The posterior given the training's ratings."""
     settings = settings or Settings()
     user_side, movie_side = sides(training, settings)
-    n_user_features = user_side.features.shape[1]
+    per_chain = settings.iterations - settings.burn_in
+    thinned = np.unique(np.linspace(0, settings.chains * per_chain - 1, THINNED).astype(int))
     kept: list[tuple[float, Array, Array, Array, Array, float]] = []
-    steps = iter(track(range(settings.iterations), "Sampling the rating model", settings.iterations))
+    features: list[tuple[Array, Array]] = []  # of users but for their ids, and the prior of these
+    total = settings.chains * settings.iterations
+    steps = iter(track(range(total), "Sampling the rating model", total))
+    n_users = training.shape[0]
 
     def keep(iteration: int, machine: FM, hyper: FMHyperParameters, _history: object) -> bool:
         next(steps, None)
-        if iteration >= settings.burn_in:
-            weights, factors = np.asarray(machine.w), np.asarray(machine.V)
-            user_bias, user_factors = user_side.project(weights[:n_user_features], factors[:n_user_features])
-            movie_bias, movie_factors = movie_side.project(weights[n_user_features:], factors[n_user_features:])
-            kept.append((machine.w0, user_bias, movie_bias, user_factors, movie_factors, 1 / hyper.alpha))
+        if iteration < settings.burn_in:
+            return False
+        weights, factors = np.asarray(machine.w), np.asarray(machine.V)
+        of_users = user_side.features.shape[1]
+        user_bias, user_factors = user_side.project(weights[:of_users], factors[:of_users])
+        movie_bias, movie_factors = movie_side.project(weights[of_users:], factors[of_users:])
+        if len(kept) in thinned:
+            prior = [[*hyper.mu_V[0], hyper.mu_w[0]], [*hyper.lambda_V[0], hyper.lambda_w[0]]]
+            features.append((np.column_stack([factors, weights])[n_users:of_users], np.array(prior)))
+        kept.append((machine.w0, user_bias, movie_bias, user_factors, movie_factors, 1 / hyper.alpha))
         return False
 
-    # The function under myfm's estimator: the estimator draws a progress bar of its own, whatever the caller wants.
-    create_train_fm(
-        settings.factors,
-        0.1,
-        sp.csr_matrix((training.values.size, 0)),
-        [
-            RelationBlock(training.user_rows.tolist(), user_side.features),
-            RelationBlock(training.movie_rows.tolist(), movie_side.features),
-        ],
-        training.values,
-        int(rng.integers(2**31)),
-        _config(settings, user_side.groups + movie_side.groups),
-        keep,
-    )
+    for _ in range(settings.chains):
+        # The function under myfm's estimator: the estimator draws a progress bar of its own, whatever the caller wants.
+        create_train_fm(
+            settings.factors,
+            0.1,
+            sp.csr_matrix((training.values.size, 0)),
+            [
+                RelationBlock(training.user_rows.tolist(), user_side.features),
+                RelationBlock(training.movie_rows.tolist(), movie_side.features),
+            ],
+            training.values,
+            int(rng.integers(2**31)),
+            _config(settings, user_side.groups + movie_side.groups),
+            keep,
+        )
     next(steps, None)  # lets the progress bar see its end
-    return Posterior(*(np.array(column) for column in zip(*kept, strict=True)))
+    bias, user_bias, movie_bias, user_factors, movie_factors, noise = map(np.array, zip(*kept, strict=True))
+    rated, prior = (np.array(column) for column in zip(*features, strict=True))
+    if not settings.implicit:
+        rated = np.zeros((thinned.size, training.shape[1], settings.factors + 1))
+    return Posterior(bias, user_bias, movie_bias, user_factors, movie_factors, noise, thinned, rated, prior)
 
 
 def _config(settings: Settings, groups: Sequence[int]) -> object:
@@ -142,10 +169,11 @@ def _config(settings: Settings, groups: Sequence[int]) -> object:
     return config.build()
 
 
-def _side(*blocks: sp.spmatrix) -> Side:
-    """One design matrix from one block of features a kind; kinds without features are left out."""
+def _side(n: int, blocks: Sequence[sp.csr_matrix]) -> Side:
+    """One design matrix of ``n`` rows from one block of features a kind; kinds without features are left out."""
     kinds = [block for block in blocks if block.shape[1]]
-    return Side(sp.hstack(kinds).tocsr().astype(np.float64), tuple(block.shape[1] for block in kinds))
+    features = sp.hstack(kinds).tocsr() if kinds else sp.csr_matrix((n, 0))
+    return Side(features.astype(np.float64), tuple(block.shape[1] for block in kinds))
 
 
 def _unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:
@@ -155,15 +183,19 @@ def _unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:
     return unit
 
 
-def _facts(movies: Sequence[Movie]) -> list[sp.csr_matrix]:
-    """Genres (n, n_genres) and release years in buckets (n, n_buckets), 0/1; a movie without a year has none."""
-    return [
-        _one_hot([movie.genres for movie in movies]),
-        _one_hot([() if movie.year is None else (movie.year // YEARS_PER_BUCKET,) for movie in movies]),
-    ]
+def _years(movies: Sequence[Movie]) -> sp.csr_matrix:
+    """(n, centres) a bump of length 1 around the year of release; a movie without a year has none."""
+    known = [movie.year for movie in movies if movie.year is not None]
+    if not known:
+        return sp.csr_matrix((len(movies), 0))
+    years = np.array([np.nan if movie.year is None else movie.year for movie in movies])
+    centres = np.arange(min(known), max(known) + 1, 3)
+    bumps = np.exp(-(((years[:, None] - centres) / YEARS_APART) ** 2) / 2)
+    bumps = np.where(bumps > 0.001, bumps, 0)  # also where there is no year
+    return sp.csr_matrix(bumps / np.maximum(np.linalg.norm(bumps, axis=1, keepdims=True), 1e-9))
 
 
-def _one_hot(values: Sequence[Sequence[str] | Sequence[int]]) -> sp.csr_matrix:
+def _one_hot(values: Sequence[Sequence[str]]) -> sp.csr_matrix:
     """(n, number of distinct values), 1 where the row has the value; columns in sorted order."""
     names = sorted({name for row in values for name in row})
     column = {name: at for at, name in enumerate(names)}

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
+from pydantic import PositiveInt
 
 from index.track import Track, silent
 from indexer.models import baselines
@@ -28,7 +29,7 @@ class Settings:
 
     by: Literal["user", "item"] = "user"
     over: Literal["everyone", "raters"] = "everyone"  # whose weights a prediction is divided by
-    neighbours: int | None = None  # the most similar ones; all where it is None
+    neighbours: PositiveInt | None = None  # the most similar ones; all where it is None
     subtract_biases: bool = False  # vote on what user and movie biases leave
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from index.track import Track, silent
 from indexer.models.als import Factors
@@ -23,10 +24,10 @@ _BATCH = 64
 class Settings:
     """How the factors are fitted."""
 
-    factors: int = 40
-    regularization: float = 0.1
-    learning_rate: float = 0.01
-    epochs: int = 40
+    factors: PositiveInt = 40
+    regularization: NonNegativeFloat = 0.1
+    learning_rate: PositiveFloat = 0.01
+    epochs: PositiveInt = 40
 
 
 @dataclass(frozen=True, slots=True)

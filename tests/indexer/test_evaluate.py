@@ -1,60 +1,115 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from index.errors import BadData
-from indexer.dataset import Ratings
-from indexer.evaluate import HELD_OUT, evaluate, kfold, mean_score, per_user
-from indexer.methods import SERVED, methods
+from index.track import silent
+from indexer.dataset import Dataset
+from indexer.evaluate import RATING_FIGURES, evaluate, rating_contest
+from indexer.methods import COLD, SERVED, rating_methods, usual_methods
+from indexer.models.contract import Training
 from indexer.movielens import read_dataset
+from indexer.outcomes import Figure, Outcome, figures
 from tests.conftest import QUICK, World
 
-
-def test_the_folds_are_those_of_scikit_learn() -> None:
-    # What scikit-learn 1.7 gives for 3 shuffled folds of 10, random_state 0.
-    expected = [[2, 4, 8, 9], [1, 6, 7], [0, 3, 5]]
-    assert [np.flatnonzero(mask).tolist() for mask in kfold(10, 3)] == expected
+CONTEST = rating_contest(rating_methods(QUICK))
 
 
-def test_every_rating_is_held_out_once() -> None:
-    assert sum(mask.astype(int) for mask in kfold(103, 5)).tolist() == [1] * 103
+@pytest.fixture
+def dataset(world: World) -> Dataset:
+    return read_dataset(world.ratings)
 
 
-def test_the_articles_split_holds_out_ten_ratings_of_every_user_who_has_more() -> None:
-    users = np.repeat([3, 5, 9], [30, 10, 11])
-    ratings = Ratings(users, np.arange(51), np.ones(51, dtype=np.float32))
-    held_out = per_user(ratings, HELD_OUT, np.random.default_rng(0))
-    assert {user: int(held_out[users == user].sum()) for user in (3, 5, 9)} == {3: 10, 5: 0, 9: 10}
-    other = per_user(ratings, HELD_OUT, np.random.default_rng(1))
-    assert not np.array_equal(held_out, other)
+def by_method(outcomes: list[Outcome]) -> dict[str, dict[str, Figure | None]]:
+    names = dict.fromkeys(outcome.method for outcome in outcomes)
+    return {name: figures([each for each in outcomes if each.method == name], RATING_FIGURES) for name in names}
 
 
-def test_the_served_model_beats_every_simple_method_on_a_world_with_taste(world: World) -> None:
-    scores = list(evaluate(read_dataset(world.ratings), folds=2, settings=QUICK))
-    assert len(scores) == 2 * len(methods())
-    means = {name: mean_score([score for score in scores if score.method == name]) for name in methods()}
-    served = means[SERVED]
-    simple = ("global-mean", "user-mean", "movie-mean", "biases", "user-cosine", "item-cosine")
-    assert all(served.rmse < means[name].rmse for name in simple)
-    assert served.rmse < 0.75  # the noise is .5, and .14 for rounding
-    assert served.coverage is not None
-    assert 0.7 < served.coverage < 0.95
-    assert served.mse == pytest.approx(served.rmse**2, rel=0.01)
+def value(figure: Figure | None) -> float:
+    assert figure is not None
+    return figure.value
 
 
-def test_some_methods_can_be_chosen_and_unknown_ones_are_named(world: World) -> None:
-    dataset = read_dataset(world.ratings)
-    scores = list(evaluate(dataset, protocol="article", names=["als", "user-mean"]))
-    assert [(score.method, score.fold) for score in scores] == [("als", 1), ("user-mean", 1)]
+def test_the_served_model_beats_every_simple_method_on_a_world_with_taste(dataset: Dataset) -> None:
+    outcomes = list(evaluate(dataset, CONTEST.only(usual_methods("kfold")), folds=2))
+    found = by_method(outcomes)
+    assert len(outcomes) == 2 * len(found) == 2 * (len(CONTEST.methods) - 1)
+    served = found[SERVED]
+    for name in ("global-mean", "user-mean", "movie-mean", "biases", "user-cosine", "item-cosine"):
+        assert value(served["rmse"]) < value(found[name]["rmse"]), name
+    assert value(served["rmse"]) < 0.75  # the noise is .5, and .14 for rounding
+    assert value(served["mse"]) == pytest.approx(value(served["rmse"]) ** 2)
+    inside = [value(served[f"inside_{level}"]) for level in (50, 80, 95)]
+    assert inside == sorted(inside)
+    assert 0.7 < inside[1] < 0.95
+    widths = [value(served[f"width_{level}"]) for level in (50, 80, 95)]
+    assert widths == sorted(widths)
+    # Everyone here has few ratings.
+    assert value(served["few_inside_80"]) == inside[1]
+    assert found["als"]["inside_80"] is None
+
+
+def test_the_learning_curve_of_gradient_descent_is_kept(dataset: Dataset) -> None:
+    (outcome, _) = evaluate(dataset, CONTEST.only(["sgd"]), folds=2)
+    curve = np.array(outcome.facts["curve"])
+    assert curve.shape == (40, 2)
+    assert curve[-1, 0] < curve[0, 0]
+    assert np.isfinite(curve[:, 1]).all()
+
+
+def test_movies_without_training_ratings_are_predicted_from_their_facts(dataset: Dataset) -> None:
+    found = by_method(list(evaluate(dataset, CONTEST.only(usual_methods("cold")), protocol="cold", folds=4)))
+    assert value(found[COLD]["rmse"]) < value(found["user-mean"]["rmse"]) - 0.2
+
+
+def test_users_without_training_ratings_are_predicted_and_counted(dataset: Dataset) -> None:
+    # The oldest ratings are all those of the first users.
+    order = np.argsort(dataset.ratings.user_ids, kind="stable")
+    ratings = replace(dataset.ratings.take(order), timestamps=np.arange(len(dataset.ratings)))
+    newer = Dataset(dataset.name, "", dataset.movies, ratings)
+    for outcome in evaluate(newer, CONTEST, protocol="time"):
+        assert outcome.facts["users_without_training_ratings"] >= 7
+        rmse = figures([outcome], ("rmse",))["rmse"]
+        assert rmse is not None
+        assert np.isfinite(rmse.value)
+
+
+def test_the_articles_predictions_are_scored_as_they_are(dataset: Dataset) -> None:
+    methods = {"item-cosine": rating_methods(QUICK)["item-cosine"]}
+    kept, free = (
+        by_method(list(evaluate(dataset, rating_contest(methods, keep_to_scale=keep), protocol="article")))
+        for keep in (True, False)
+    )
+    assert value(free["item-cosine"]["mse"]) > value(kept["item-cosine"]["mse"])
+
+
+def test_what_was_kept_of_a_killed_run_is_not_worked_out_again(dataset: Dataset, tmp_path: Path) -> None:
+    contest = CONTEST.only(["biases", "user-mean"])
+    run = evaluate(dataset, contest, folds=3, kept=tmp_path)
+    for _ in range(4):
+        next(run)
+    run.close()  # killed in the second fold, after its second method
+    assert len(list(tmp_path.iterdir())) == 4
+    fitted: list[str] = []
+
+    def counting(name: str):  # type: ignore[no-untyped-def]
+        def fit(training: Training, *arguments: object, **options: object) -> object:
+            fitted.append(name)
+            return contest.methods[name].fit(training, *arguments, **options)
+
+        return replace(contest.methods[name], fit=fit)
+
+    again = replace(contest, methods={name: counting(name) for name in contest.methods})
+    outcomes = list(evaluate(dataset, again, folds=3, kept=tmp_path, track=silent))
+    assert fitted == ["biases", "user-mean"]
+    fresh = list(evaluate(dataset, contest, folds=3))
+    assert [(o.method, o.fold) for o in outcomes] == [(o.method, o.fold) for o in fresh]
+    for ours, theirs in zip(outcomes, fresh, strict=True):
+        np.testing.assert_array_equal(ours.measures["mse"], theirs.measures["mse"])
+
+
+def test_unknown_methods_are_named() -> None:
     with pytest.raises(BadData, match="there is no method 'svd'; there are global-mean"):
-        list(evaluate(dataset, names=["svd"]))
-
-
-def test_too_few_ratings_to_hold_any_out_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "tiny.csv").write_text("user,item,rating\n1,1,3\n1,2,3\n")
-    dataset = read_dataset(tmp_path / "tiny.csv")
-    with pytest.raises(BadData, match="2 ratings cannot be cut into 5 folds"):
-        list(evaluate(dataset, folds=5))
-    with pytest.raises(BadData, match="no user has more than 10 ratings"):
-        list(evaluate(dataset, protocol="article"))
+        CONTEST.only(["svd"])

@@ -6,12 +6,20 @@ import scipy.sparse as sp
 from myfm import MyFMRegressor, RelationBlock
 
 from index.catalogue import Movie
+from index.errors import BadData
 from index.ids import Ids
-from index.ratings import RatingModel
 from indexer.dataset import Ratings
 from indexer.models.contract import Training
 from indexer.models.factorization_machine import Posterior, Settings, fit, sides
-from indexer.taste import PREDICTION_FACTORS, end_to_end, rating_arrays, taste_vectors, truncated_product
+from indexer.movielens import read_dataset
+from indexer.taste import (
+    PREDICTION_FACTORS,
+    end_to_end,
+    rating_model,
+    taste_vectors,
+    truncated_product,
+)
+from tests.conftest import World
 
 MOVIES = tuple(
     Movie(10 * i, f"Film {i}", 1950 + 3 * i if i % 4 else None, ("Drama",) if i % 2 else ("Comedy", "War"))
@@ -19,7 +27,7 @@ MOVIES = tuple(
 )
 MOVIE_IDS = Ids([movie.movie_id for movie in MOVIES])
 USERS = Ids(range(1, 16))
-SETTINGS = Settings(factors=3, iterations=12, burn_in=4)
+SETTINGS = Settings(factors=3, chains=1, iterations=12, burn_in=4)
 
 
 @pytest.fixture(scope="module")
@@ -86,13 +94,12 @@ def test_inner_products_before_reduction_equal_the_librarys_own_predictions(
 
 def test_the_served_model_predicts_the_posterior_mean(training: Training, posterior: Posterior) -> None:
     users, movies = every_pair()
-    model = RatingModel(rating_arrays(posterior, training), MOVIE_IDS, noise_variance=0.1, scale=(-99, 99))
-    np.testing.assert_allclose(model.predict_rows(users, movies)[0], posterior.predict(users, movies), atol=1e-4)
+    model = rating_model(posterior, training)
+    np.testing.assert_allclose(model.distribution(users, movies)[0], posterior.predict(users, movies), atol=1e-4)
 
 
 def test_what_each_user_rated_is_kept(ratings: Ratings, training: Training, posterior: Posterior) -> None:
-    arrays = rating_arrays(posterior, training)
-    model = RatingModel(arrays, MOVIE_IDS, noise_variance=0.1, scale=(0.5, 5))
+    model = rating_model(posterior, training)
     for user in range(1, 16):
         rows, values = model.rated(user)
         mine = ratings.user_ids == user
@@ -110,8 +117,13 @@ def test_the_same_seed_gives_the_same_posterior(training: Training, posterior: P
 def test_features_of_a_side_are_ids_who_rated_genres_and_years(ratings: Ratings, training: Training) -> None:
     user_side, movie_side = sides(training, SETTINGS)
     assert user_side.groups == (15, 12)
-    years = {movie.year // 5 for movie in MOVIES if movie.year is not None}
-    assert movie_side.groups == (12, 15, 3, len(years))
+    known = [movie.year for movie in MOVIES if movie.year is not None]
+    centres = range(min(known), max(known) + 1, 3)
+    assert movie_side.groups == (12, 15, 3, len(centres))
+    years = movie_side.features[:, 30:].toarray()
+    lengths = [0.0 if movie.year is None else 1.0 for movie in MOVIES]
+    np.testing.assert_allclose(np.linalg.norm(years, axis=1), lengths)
+    assert centres[int(years[0].argmax())] == MOVIES[0].year
     raters = movie_side.features[0, 12:27]
     count = int((ratings.movie_ids == 10).sum())
     assert raters.nnz == count
@@ -150,6 +162,48 @@ def test_taste_is_the_cosine_of_samples_laid_end_to_end(posterior: Posterior) ->
     vectors = taste_vectors(posterior, rows)
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(vectors @ vectors.T, cosine, atol=1e-5)
+
+
+def test_several_chains_are_kept_one_after_the_other(training: Training) -> None:
+    both = fit(training, np.random.default_rng(5), replace(SETTINGS, chains=2))
+    alone = fit(training, np.random.default_rng(5), SETTINGS)
+    assert both.global_bias.size == 2 * alone.global_bias.size == 16
+    np.testing.assert_array_equal(both.movie_factors[:8], alone.movie_factors)
+    assert not np.allclose(both.movie_factors[8:], alone.movie_factors)
+    assert both.thinned.tolist() == list(range(16))
+
+
+def test_a_chain_that_keeps_nothing_is_refused() -> None:
+    with pytest.raises(BadData, match="20 iterations of which the first 20 are thrown away leave none"):
+        Settings(iterations=20)
+
+
+def test_a_known_user_folded_in_is_predicted_as_the_posterior_does(world: World) -> None:
+    """Given all else, the mean of a user's own part is what its samples scatter about."""
+    training = Training.of(read_dataset(world.ratings))
+    posterior = fit(training, np.random.default_rng(0), Settings(factors=4, chains=2, iterations=150))
+    model = rating_model(posterior, training)
+    everything = training.movie_ids.values.tolist()
+    apart = []
+    for user in training.users.values.tolist():
+        rows, values = model.rated(user)
+        ratings = dict(zip(training.movie_ids.values[rows].tolist(), values.tolist(), strict=True))
+        known, folded = model.predict(user, everything), model.predict(ratings, everything)
+        apart += [
+            (a.rating - b.rating, (a.high - a.low) - (b.high - b.low)) for a, b in zip(known, folded, strict=True)
+        ]
+    ratings_apart, widths_apart = np.abs(apart).mean(axis=0)
+    assert ratings_apart < 0.05
+    assert widths_apart < 0.15
+
+
+def test_without_ids_movies_of_the_same_facts_are_predicted_alike(training: Training) -> None:
+    twin = replace(MOVIES[0], movie_id=999)
+    data = Training(training.ratings, USERS, (*MOVIES, twin))
+    posterior = fit(data, np.random.default_rng(0), replace(SETTINGS, ids=False))
+    users = np.arange(15)
+    first, last = (posterior.predict(users, np.full(15, row)) for row in (0, 12))
+    np.testing.assert_allclose(first, last)
 
 
 def test_features_can_be_left_out(training: Training) -> None:

@@ -9,9 +9,9 @@ from index.catalogue import Movie
 from index.ids import Ids
 from index.track import silent
 from indexer.dataset import Ratings
-from indexer.methods import methods
+from indexer.methods import COLD, Method, ranking_methods, rating_methods
 from indexer.models import als, baselines, neighbourhood, sgd
-from indexer.models.contract import Predictor, Training
+from indexer.models.contract import Predictor, Scorer, Training
 from tests.conftest import QUICK
 
 # Users 1 to 8 love movies 10 to 17 and dislike 20 to 27; users 11 to 18 the other way round. Each pair is rated but
@@ -23,7 +23,9 @@ USERS = Ids([*LOVERS, *HATERS, 30])
 PAIRS = [(u, m) for u in (*LOVERS, *HATERS) for m in (*ACTION, *ROMANCE)]
 LOVED = {(u, m): (u in LOVERS) == (m in ACTION) for u, m in PAIRS}
 TRAINED = [pair for at, pair in enumerate(PAIRS) if at % 5]
-NAMES = tuple(methods())
+METHODS = rating_methods(QUICK)
+NAMES = tuple(METHODS)
+RANKERS = tuple(ranking_methods(QUICK))
 BLIND = {"global-mean", "user-mean", "movie-mean", "biases"}  # those that cannot tell who loves what
 
 
@@ -33,8 +35,14 @@ def training(pairs: list[tuple[int, int]] = TRAINED) -> Training:
     return Training(Ratings(users, movies, values), USERS, MOVIES)
 
 
+def fit(method: Method, data: Training, seed: int = 0) -> object:
+    return method.fit(data, np.random.default_rng(seed), method.settings, track=silent)
+
+
 def fitted(name: str, seed: int = 0) -> Predictor:
-    return methods(QUICK)[name](training(), np.random.default_rng(seed), silent)
+    model = fit(METHODS[name], training(), seed)
+    assert hasattr(model, "predict")
+    return model
 
 
 def predict(model: Predictor, pairs: list[tuple[int, int]]) -> np.ndarray:
@@ -72,8 +80,38 @@ def test_what_was_held_out_is_predicted_on_the_right_side(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_one_rating_alone_can_be_learned_from(name: str) -> None:
-    model = methods(QUICK)[name](training(TRAINED[:1]), np.random.default_rng(0), silent)
-    assert np.isfinite(predict(model, PAIRS)).all()
+    model = fit(METHODS[name], training(TRAINED[:1]))
+    assert np.isfinite(predict(model, PAIRS)).all()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", RANKERS)
+def test_every_ranker_scores_every_movie_for_everyone(name: str) -> None:
+    data = training()
+    model: Scorer = fit(ranking_methods(QUICK)[name], data)  # type: ignore[assignment]
+    again: Scorer = fit(ranking_methods(QUICK)[name], data)  # type: ignore[assignment]
+    for user in range(len(USERS)):
+        scores = model.scores(user)
+        assert scores.shape == (len(MOVIES),)
+        assert scores.dtype == np.float32
+        assert np.isfinite(scores).all()
+        np.testing.assert_array_equal(scores, again.scores(user))
+        scores[:] = 0  # the caller's own
+        assert model.scores(user).any() or user == USERS.row(30)
+
+
+@pytest.mark.parametrize("name", RANKERS)
+def test_every_ranker_learns_from_one_rating(name: str) -> None:
+    model: Scorer = fit(ranking_methods(QUICK)[name], training(TRAINED[:1]))  # type: ignore[assignment]
+    assert np.isfinite(model.scores(0)).all()
+
+
+def test_without_movie_ids_films_of_a_genre_are_predicted_alike() -> None:
+    unseen = [(user, 40) for user in (*LOVERS, *HATERS)]
+    model = fitted(COLD)
+    new, known = predict(model, unseen), predict(model, [(user, 20) for user, _ in unseen])
+    np.testing.assert_allclose(new, known, atol=1e-9)
+    loved = np.array([user in HATERS for user, _ in unseen])
+    assert new[loved].min() > new[~loved].max()
 
 
 def test_means_are_means() -> None:

@@ -4,7 +4,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.conftest import SPACE, World
+from tests.conftest import SPACE, WEDDINGS, World
 from tests.server.conftest import assert_problem
 
 API = "/api/v1"
@@ -155,10 +155,92 @@ def test_what_is_not_there_is_404(client: FlaskClient, path: str, words: list[st
 
 
 @pytest.mark.parametrize(
-    "path", ["/movies/1?x=1", "/movies/1/poster?x=1", "/users/1/predictions/1?x=1", "/snapshot?x=1"]
+    ("path", "known"),
+    [
+        ("/movies/1?x=1", "none"),
+        ("/movies/1/poster?x=1", "none"),
+        ("/users/1/predictions/1?x=1", "explain"),
+        ("/snapshot?x=1", "none"),
+    ],
 )
-def test_unknown_parameters_are_refused_everywhere(client: FlaskClient, path: str) -> None:
-    assert_problem(client.get(API + path), 400, "x: there is no such parameter; there are: none")
+def test_unknown_parameters_are_refused_everywhere(client: FlaskClient, path: str, known: str) -> None:
+    assert_problem(client.get(API + path), 400, f"x: there is no such parameter; there are: {known}")
+
+
+def test_a_prediction_is_explained_by_what_was_rated(client: FlaskClient) -> None:
+    reply = client.get(f"{API}/users/2/predictions/3?explain=true").get_json()
+    explanation = reply["explanation"]
+    adds = [part["total"] for part in explanation["contributions"]]
+    assert len(adds) == 10
+    assert adds == sorted(adds, key=abs, reverse=True)
+    assert explanation["base"] + sum(adds) + explanation["others"]["total"] == pytest.approx(
+        explanation["sum"], abs=0.002
+    )
+    assert explanation["sum"] == pytest.approx(reply["rating"], abs=0.001) or reply["rating"] in {0.5, 5}
+    assert "explanation" not in client.get(f"{API}/users/2/predictions/3").get_json()
+
+
+def stranger(*loved: int) -> list[dict[str, object]]:
+    """Someone who loves some films and dislikes those of the other kind."""
+    other = WEDDINGS if loved[0] in SPACE else SPACE
+    disliked = [{"movie": movie, "rating": 1} for movie in list(other)[:4]]
+    return [{"movie": str(movie), "rating": 5} for movie in loved] + disliked
+
+
+def test_a_stranger_is_predicted_from_the_ratings_in_the_body(client: FlaskClient) -> None:
+    body = {"ratings": stranger(1, 2, 3), "movies": [4, "imdb:tt0000018", 999], "explain": True}
+    reply = client.post(f"{API}/predictions", json=body)
+    assert reply.status_code == 200
+    document = reply.get_json()
+    space, wedding = document["results"]
+    assert (space["movie"]["movie_id"], wedding["movie"]["movie_id"]) == (4, 18)
+    assert space["rating"] > wedding["rating"] + 1
+    assert space["low"] < space["rating"] <= space["high"]
+    assert document["ignored"] == ["999"]
+    assert {part["movie"]["movie_id"] for part in space["explanation"]["contributions"]} == {1, 2, 3, 11, 12, 13, 14}
+
+
+def test_a_stranger_is_recommended_what_people_like_them_watch(client: FlaskClient) -> None:
+    body = {"ratings": [*stranger(11, 12, 13), {"movie": "77", "rating": 3}], "limit": 3, "genre": ["Romance"]}
+    document = client.post(f"{API}/recommendations", json=body).get_json()
+    assert document["ignored"] == ["77"]
+    found = [each["movie"]["movie_id"] for each in document["results"]]
+    assert len(found) == 3
+    assert set(found) <= {14, 15, 16, 17, 18, 19, 20, 23} - {11, 12, 13}
+    rest = client.post(f"{API}/recommendations", json=body | {"offset": 1, "limit": 2}).get_json()["results"]
+    assert rest == document["results"][1:]
+    assert len(client.post(f"{API}/recommendations", json={"ratings": []}).get_json()["results"]) == 10
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "words"),
+    [
+        ("predictions", {"ratings": []}, "movies: is needed"),
+        ("predictions", {"ratings": [], "movies": []}, "movies: "),
+        ("predictions", {"ratings": [], "movies": [1] * 101}, "at most 100"),
+        ("predictions", {"ratings": [{"movie": 1, "rating": 9}], "movies": [1]}, "the rating 9 of movie 1 is off"),
+        ("predictions", {"ratings": [{"movie": 1, "rating": "x"}], "movies": [1]}, "ratings.0.rating: "),
+        ("predictions", {"ratings": [{"movie": 1}], "movies": [1]}, "ratings.0.rating: is needed"),
+        ("predictions", {"ratings": [{"movie": True, "rating": 4}], "movies": [1]}, "ratings.0.movie: "),
+        (
+            "recommendations",
+            {"ratings": [{"movie": 1, "rating": 4}, {"movie": "imdb:tt0000001", "rating": 4}]},
+            "twice",
+        ),
+        ("recommendations", {"ratings": [], "limit": 0}, "limit: "),
+        ("recommendations", {"ratings": [], "colour": 1}, "colour: there is no such parameter"),
+        ("recommendations", {}, "ratings: is needed"),
+        ("recommendations", [], "no JSON object"),
+        ("recommendations", {"ratings": [], "genre": ["Noir"]}, "no movie is 'Noir'"),
+    ],
+)
+def test_a_body_that_cannot_be_used_is_400(client: FlaskClient, route: str, body: object, words: str) -> None:
+    assert_problem(client.post(f"{API}/{route}", json=body), 400, words)
+
+
+def test_a_body_that_is_no_json_is_400(client: FlaskClient) -> None:
+    for data in (b"", b"{", b"\xff\xfe", b'{"ratings": NaN}'):
+        assert_problem(client.post(f"{API}/recommendations", data=data), 400)
 
 
 def test_a_search_needs_words(client: FlaskClient) -> None:

@@ -1,0 +1,52 @@
+"""What the commands of all packages share: options, tables, JSON.
+
+Heavy imports stand inside the functions: ``posterity --help`` must not wait for them.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+data_option = click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("data"),
+    envvar="POSTERITY_DATA",
+    show_default=True,
+    show_envvar=True,
+    help="The data directory: posters, cache and snapshots.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+def print_table(heading: str, columns: list[tuple[str, Any]], rows: list[tuple[str, ...]], note: str = "") -> None:
+    """Prints a table with a heading and a note; columns are (name, "left" or "right")."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name, side in columns:
+        table.add_column(name, justify=side, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))  # Text: a title may hold square brackets
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)  # a pipe has no width; a table cut at 80 columns helps nobody
+    if heading:
+        console.print(Text(heading, style="bold"))
+    console.print(table)
+    if not rows:
+        console.print("There is nothing to show.")
+    if note:
+        console.print(Text(note), style="dim")
+
+
+def print_json(value: Any) -> None:
+    """Prints plain values as JSON that people can read."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))

@@ -1,0 +1,123 @@
+"""A stranger's taste from the ratings they give: the rating model stays as it is, only their own part is solved for.
+
+Given a posterior sample of everything else, a user's own factors and bias are Gaussian: one small ridge regression a
+sample. What they rated at all says something too, through the features of the model's user side. Both enter a
+prediction linearly, so it is a sum over the rated movies: the explanation of it. numpy only.
+
+Source: Rendle, "Factorization Machines with libFM", ACM TIST 2012 (the conditional posterior).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+Array = npt.NDArray[np.float64]
+RowArray = npt.NDArray[np.int64]
+
+FOLDER = "fold_in"
+
+
+@dataclass(frozen=True, slots=True)
+class FoldInArrays:
+    """What folding in needs beside the movies' samples; each array is one file of the snapshot."""
+
+    rated: FloatArray  # (samples, n_movies, f + 1) factors, then weight, of having rated a movie
+    prior: FloatArray  # (samples, 2, f + 1) mean and precision of a user's own factors, then bias
+    noise_precision: FloatArray  # (samples,)
+    global_bias: FloatArray  # (samples,)
+
+    def items(self) -> Iterator[tuple[str, npt.NDArray[np.generic]]]:
+        """Name and array of each file."""
+        for name in self.__slots__:
+            yield name, getattr(self, name)
+
+    @classmethod
+    def load(cls, folder: Path) -> FoldInArrays:
+        """The arrays saved in ``folder``, memory-mapped."""
+        return cls(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in cls.__slots__))
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A predicted rating as a sum: ``base`` and each rated movie's ``watched`` and ``rated`` part."""
+
+    base: float  # for someone of whom nothing is known
+    watched: Array  # (n_rated,) because they rated the movie at all
+    rated: Array  # (n_rated,) because of how they rated it
+
+
+class Folded:
+    """Someone whose ratings were folded in. A prediction is a sample's bias, the movie's, and their inner product.
+
+    Args:
+        movie_samples: (samples, n_movies, f + 1) factors, then bias, of every movie.
+        rows: (n_rated,) the movies that they rated, without repeats; may be empty.
+        values: (n_rated,) how.
+    """
+
+    def __init__(self, arrays: FoldInArrays, movie_samples: FloatArray, rows: RowArray, values: FloatArray) -> None:
+        self._movie_samples = movie_samples
+        n, width = rows.size, movie_samples.shape[-1]
+        # Each rated movie is a feature of value 1/sqrt(n): its factors and weight, so scaled.
+        self._features = np.asarray(arrays.rated[:, rows], dtype=np.float64) / np.sqrt(max(n, 1))
+        summed = self._features.sum(axis=1)
+        self._latent = latent = summed[:, :-1]
+        squares = (self._features[..., :-1] ** 2).sum(axis=(1, 2))
+        known = arrays.global_bias + summed[:, -1] + ((latent**2).sum(axis=1) - squares) / 2
+
+        movies = np.asarray(movie_samples[:, rows], dtype=np.float64)
+        self._design = self._beside(movies)
+        self._prior = arrays.prior[:, 0].astype(np.float64)
+        expected = known[:, None] + movies[..., -1] + np.einsum("sjf,sf->sj", movies[..., :-1], latent)
+        self._surprise = values - expected - np.einsum("sjf,sf->sj", self._design, self._prior)
+        noise = arrays.noise_precision.astype(np.float64)
+        precision = noise[:, None, None] * (self._design.transpose(0, 2, 1) @ self._design)
+        precision[:, range(width), range(width)] += arrays.prior[:, 1]
+        self._covariance = np.linalg.inv(precision)
+        pull = noise[:, None] * np.einsum("sjf,sj->sf", self._design, self._surprise)
+        own = self._prior + np.einsum("sfg,sg->sf", self._covariance, pull)
+        self._gain = noise[:, None, None] * (self._design @ self._covariance)  # (samples, n_rated, f + 1)
+        self._global_bias = arrays.global_bias
+        factors = latent + own[:, :-1]
+        bias = known + own[:, -1] + np.einsum("sf,sf->s", own[:, :-1], latent)
+        self.samples: Array = np.concatenate([factors, bias[:, None]], axis=1)  # (samples, f + 1)
+
+    def moments(self, rows: RowArray) -> tuple[Array, Array]:
+        """Mean and variance (m,) of the predictions for some movies; noise is not in it."""
+        movies = np.asarray(self._movie_samples[:, rows], dtype=np.float64)
+        each = np.einsum("smf,sf->sm", movies[..., :-1], self.samples[:, :-1]) + movies[..., -1] + self.samples[:, [-1]]
+        beside = self._beside(movies)
+        within = np.einsum("smf,sfg,smg->sm", beside, self._covariance, beside, optimize=True)
+        return each.mean(axis=0), each.var(axis=0) + within.mean(axis=0)
+
+    def means(self) -> Array:
+        """The mean prediction for every movie, (n_movies,)."""
+        n = self._movie_samples.shape[0]
+        query = np.concatenate([self.samples[:, :-1], np.ones((n, 1))], axis=1).astype(np.float32)
+        total = sum((movies @ vector for movies, vector in zip(self._movie_samples, query, strict=True)), np.float32(0))
+        means: Array = total / n + self.samples[:, -1].mean()
+        return means
+
+    def parts(self, row: int) -> Parts:
+        """What the prediction for a movie is made of; base and parts add up to its mean."""
+        movie = np.asarray(self._movie_samples[:, row], dtype=np.float64)
+        stranger = self._global_bias + movie[:, -1] + self._prior[:, -1]
+        stranger = stranger + np.einsum("sf,sf->s", movie[:, :-1], self._prior[:, :-1])
+        # A feature's part: its weight, what it has with the movie and the prior, half of what it has with the others.
+        factors = self._features[..., :-1]
+        towards = movie[:, :-1] + self._prior[:, :-1] + self._latent / 2
+        watched = self._features[..., -1] + np.einsum("sjf,sf->sj", factors, towards) - (factors**2).sum(axis=2) / 2
+        beside = self._beside(movie[:, None])[:, 0]
+        rated = np.einsum("sjf,sf->sj", self._gain, beside) * self._surprise
+        return Parts(float(stranger.mean()), watched.mean(axis=0), rated.mean(axis=0))
+
+    def _beside(self, movies: Array) -> Array:
+        """What stands beside a user's own factors and bias in the ratings of movies, (samples, m, f + 1)."""
+        factors = movies[..., :-1] + self._latent[:, None]
+        return np.concatenate([factors, np.ones((*movies.shape[:2], 1))], axis=2)

@@ -1,0 +1,151 @@
+"""From ratings on disk to a report: which contests are held under which protocols, and what is kept of a killed run."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from index import vgg16
+from index.track import Track, silent
+from indexer.blend_weights import BLENDED, choose_weights
+from indexer.candidates import CandidateSpace, blend_space, spaces_of
+from indexer.dataset import Dataset
+from indexer.embed import embed_posters
+from indexer.evaluate import Contest, evaluate, rating_contest
+from indexer.judged import read_judged
+from indexer.methods import ranking_methods, rating_methods, usual_methods
+from indexer.models.contract import FloatArray, Rows, Training
+from indexer.models.factorization_machine import Settings
+from indexer.movielens import read_dataset
+from indexer.posters import find_posters
+from indexer.protocols import PROTOCOLS, kfold
+from indexer.ranking import RANKING_FIGURES, judge_lists
+from indexer.report import code_digest, fingerprint, section, write_report
+from indexer.similarity import compare
+
+UNFINISHED = "unfinished"  # folder of outcomes, until they stand in the report
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """What to evaluate, and how."""
+
+    ratings: Path  # folder or file
+    output: Path
+    folds: int = 5
+    seed: int = 0
+    settings: Settings = field(default_factory=Settings)  # of the factorisation machines
+    names: Sequence[str] = ()  # of methods; the usual ones where it is empty
+    judged: Path | None = None
+    films: Sequence[int] = ()  # ids, for similarity
+    posters: Path | None = None
+    weights: str = "imagenet"
+
+
+def tasks(kind: str, protocols: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """(what is judged, protocol) of each section: of ``ratings``, ``ranking``, ``similarity`` or ``all``."""
+    if kind == "all":
+        ratings = [("ratings", protocol) for protocol in PROTOCOLS]
+        return [*ratings, ("ranking", "kfold"), ("ranking", "time"), ("similarity", "kfold")]
+    return [(kind, protocol) for protocol in dict.fromkeys(protocols or ("kfold",))]
+
+
+def run(campaign: Campaign, wanted: Sequence[tuple[str, str]], *, track: Track = silent) -> dict[str, Any]:
+    """The sections that were asked for, by name; the report is written after each of them.
+
+    Raises:
+        BadData: the ratings, a method's name or the judged pairs cannot be used.
+    """
+    dataset = read_dataset(campaign.ratings)
+    found: dict[str, Any] = {}
+    for kind, protocol in wanted:
+        name = "similarity" if kind == "similarity" else f"{kind}-{protocol}"
+        if kind == "similarity":
+            made, kept = _similarity(campaign, dataset, track), None
+        else:
+            contest = _contest(campaign, kind, protocol)
+            kept = campaign.output / UNFINISHED / _key(campaign, dataset, name)
+            outcomes = evaluate(
+                dataset, contest, protocol=protocol, folds=campaign.folds, seed=campaign.seed, kept=kept, track=track
+            )
+            title = "Recommendations" if kind == "ranking" else "Ratings"
+            title = title if protocol == "kfold" else f"{title}, {protocol}"
+            made = section(contest, outcomes, title=title, protocol=protocol, folds=campaign.folds, seed=campaign.seed)
+        found[name] = {"kind": kind, **made}
+        write_report(campaign.output, dataset, {name: found[name]})
+        if kept is not None:
+            shutil.rmtree(kept)
+            with suppress(OSError):  # another run's outcomes are there
+                kept.parent.rmdir()
+    return found
+
+
+def _contest(campaign: Campaign, kind: str, protocol: str) -> Contest:
+    if kind == "ranking":
+        return Contest(ranking_methods(campaign.settings), judge_lists, RANKING_FIGURES).only(campaign.names)
+    # The article's predictions are scored as they are, so that one near zero is seen to be.
+    contest = rating_contest(rating_methods(campaign.settings), keep_to_scale=protocol != "article")
+    return contest.only(campaign.names or usual_methods(protocol))
+
+
+def _key(campaign: Campaign, dataset: Dataset, name: str) -> str:
+    """A folder's name for outcomes of the same data, code and settings."""
+    how = (name, campaign.folds, campaign.seed, asdict(campaign.settings), fingerprint(dataset), code_digest())
+    return hashlib.sha256(repr(how).encode()).hexdigest()[:16]
+
+
+def _similarity(campaign: Campaign, dataset: Dataset, track: Track) -> dict[str, Any]:
+    """Every space, made without the first fold of ratings and judged on it; the blend's weights, by all folds."""
+    masks = list(kfold(len(dataset.ratings), campaign.folds))
+    folds = [(Training.of(dataset, ~held_out), Training.of(dataset, held_out)) for held_out in masks]
+    training, test = folds[0]
+    judged = None if campaign.judged is None else read_judged(campaign.judged, training.movie_ids)
+    rng = np.random.default_rng(campaign.seed)
+    poster = _posters(campaign, training, track)
+
+    def made(part: Training, names: Sequence[str] | None) -> dict[str, CandidateSpace]:
+        return spaces_of(
+            part, rng, tags=dataset.tags, names=names, settings=campaign.settings, poster=poster, track=track
+        )
+
+    spaces = made(training, None)
+    others = [(made(part, BLENDED), part, held_out) for part, held_out in folds[1:]]
+    choice = choose_weights([(spaces, training, test), *others], rng)
+    even = dict.fromkeys(choice.weights, 1.0)
+    spaces["blend, even"] = blend_space(spaces, even, training.movie_ids)
+    spaces["blend, chosen"] = blend_space(spaces, choice.weights, training.movie_ids)
+    scores = compare(spaces, training, test, rng, tags=dataset.tags, judged=judged, films=campaign.films, track=track)
+    measures = ("co_liked", "genres", "tags", "judged")
+    return {
+        "title": "Similarity",
+        "words": f"the first of {campaign.folds} folds of ratings, shuffled once; for the blend's weights all folds",
+        "held_out": int(test.values.size),
+        "users_without_training_ratings": 0,
+        "methods": [
+            {
+                "method": score.space,
+                "figures": {name: asdict(figure) for name in measures if (figure := getattr(score, name)) is not None},
+            }
+            for score in scores
+        ],
+        "nearest": {film: {score.space: list(score.nearest[film]) for score in scores} for film in scores[0].nearest},
+        "weights": dict(choice.weights),
+        "trials": [asdict(trial) for trial in choice.trials],
+        "warnings": [] if judged is None else list(judged.warnings),
+    }
+
+
+def _posters(campaign: Campaign, training: Training, track: Track) -> tuple[Rows, FloatArray] | None:
+    if campaign.posters is None:
+        return None
+    found, _ = find_posters(campaign.posters, training.movie_ids)
+    embed = vgg16.load(campaign.weights)
+    embeddings = embed_posters(found, embed, campaign.output / "embeddings", track=track)
+    return training.movie_ids.find(embeddings.movie_ids), embeddings.vectors

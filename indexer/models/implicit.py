@@ -1,0 +1,107 @@
+"""Factors of who rated what at all, by the ``implicit`` library: alternating least squares, and BPR.
+
+Source: Hu, Koren and Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008; Rendle,
+Freudenthaler, Gantner and Schmidt-Thieme, "BPR: Bayesian Personalized Ranking from Implicit Feedback", UAI 2009.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from implicit.cpu.als import AlternatingLeastSquares
+from implicit.cpu.bpr import BayesianPersonalizedRanking
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from threadpoolctl import threadpool_limits
+
+from index.ranker import ImplicitFactors
+from index.track import Track, silent
+from indexer.models.contract import Training
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How alternating least squares fits."""
+
+    factors: PositiveInt = 128
+    regularization: PositiveFloat = 30.0
+    confidence: PositiveFloat = 10.0  # in a rating being there, where its absence has 1; alpha in the library
+    iterations: PositiveInt = 15
+
+
+@dataclass(frozen=True, slots=True)
+class BprSettings:
+    """How BPR fits."""
+
+    factors: PositiveInt = 64
+    regularization: NonNegativeFloat = 0.01
+    learning_rate: PositiveFloat = 0.05
+    iterations: PositiveInt = 200
+
+
+@dataclass(frozen=True, slots=True)
+class BprFactors:
+    """Factors by BPR, the movies' biases among them."""
+
+    user_factors: FloatArray  # (n_users, factors + 1)
+    item_factors: FloatArray  # (n_movies, factors + 1)
+
+    def scores(self, user: int) -> FloatArray:
+        """(n_movies,) for a user row; larger is likelier."""
+        scores: FloatArray = self.item_factors @ self.user_factors[user]
+        return scores
+
+
+def fit(
+    training: Training, rng: np.random.Generator, settings: Settings | None = None, *, track: Track = silent
+) -> ImplicitFactors:
+    """Movie factors by alternating least squares; users are folded in."""
+    settings = settings or Settings()
+    with _progress("Implicit least squares", settings.iterations, track) as step:
+        model = AlternatingLeastSquares(
+            factors=settings.factors,
+            regularization=settings.regularization,
+            alpha=settings.confidence,
+            iterations=settings.iterations,
+            random_state=int(rng.integers(2**31)),
+        )
+        model.fit(training.rated, show_progress=False, callback=step)
+    factors = model.item_factors.astype(np.float64)
+    gram = factors.T @ factors + settings.regularization * np.eye(settings.factors)
+    return ImplicitFactors(model.item_factors, gram, np.array(settings.confidence))
+
+
+def fit_bpr(
+    training: Training, rng: np.random.Generator, settings: BprSettings | None = None, *, track: Track = silent
+) -> BprFactors:
+    """Factors of users and movies by BPR. On one thread: on several no two fits would be the same."""
+    settings = settings or BprSettings()
+    with _progress("BPR", settings.iterations, track) as step:
+        model = BayesianPersonalizedRanking(
+            factors=settings.factors,
+            regularization=settings.regularization,
+            learning_rate=settings.learning_rate,
+            iterations=settings.iterations,
+            num_threads=1,
+            random_state=int(rng.integers(2**31)),
+        )
+        model.fit(training.rated, show_progress=False, callback=step)
+    return BprFactors(model.user_factors, model.item_factors)
+
+
+@contextmanager
+def _progress(label: str, iterations: int, track: Track) -> Iterator[Callable[..., None]]:
+    """A callback that shows our progress, and BLAS on one thread, as the library asks for."""
+    steps = iter(track(range(iterations), label, iterations))
+    with threadpool_limits(1, "blas"):
+
+        def step(*_: object) -> None:
+            next(steps, None)
+
+        yield step
+    next(steps, None)  # lets the progress bar see its end
