@@ -12,6 +12,7 @@ from itertools import product
 
 import numpy as np
 
+from index.errors import BadData
 from index.space import Calibration, FloatArray
 from indexer.candidates import CandidateSpace, pair_scores
 from indexer.models.contract import Array, Training
@@ -51,7 +52,7 @@ def choose_weights(folds: Iterable[Fold], rng: np.random.Generator) -> WeightCho
     each of its sides unless that does harm. The taste space always has a weight.
 
     Raises:
-        BadData: no questions can be made of the test ratings.
+        BadData: no questions can be made of the test ratings, or no blend can answer any.
     """
     users, answers = [], []
     for spaces, training, test in folds:
@@ -69,6 +70,8 @@ def choose_weights(folds: Iterable[Fold], rng: np.random.Generator) -> WeightCho
         answers.append([right_answers(*blended(shares, list(weights.values()))) for weights in grid])
     asking, right = np.concatenate(users), np.concatenate(answers, axis=1)
     right[:, np.isnan(right).any(axis=0)] = np.nan
+    if np.isnan(right).all():
+        raise BadData("no movies that people liked together have any space in common: give more ratings, or genres")
     seed = int(rng.integers(2**31))
     means = np.array([resampled(row, asking, seed) for row in right])
     values = np.nanmean(right, axis=1)

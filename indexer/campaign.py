@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from index import vgg16
+from index.errors import BadData
 from index.track import Track, silent
 from indexer.blend_weights import BLENDED, choose_weights
 from indexer.candidates import CandidateSpace, blend_space, spaces_of
@@ -57,33 +58,51 @@ def tasks(kind: str, protocols: Sequence[str] = ()) -> list[tuple[str, str]]:
     return [(kind, protocol) for protocol in dict.fromkeys(protocols or ("kfold",))]
 
 
-def run(campaign: Campaign, wanted: Sequence[tuple[str, str]], *, track: Track = silent) -> dict[str, Any]:
-    """The sections that were asked for, by name; the report is written after each of them.
+def run(
+    campaign: Campaign, kind: str, protocols: Sequence[str] = (), *, track: Track = silent
+) -> tuple[dict[str, Any], list[str]]:
+    """The sections that were asked for, by name, and why others are not there; the report is written after each.
+
+    Args:
+        kind: ``ratings``, ``ranking``, ``similarity``; or ``all``, which leaves out what this data set does not allow.
+        protocols: kfold where none is named; of ``all`` there are all.
 
     Raises:
         BadData: the ratings, a method's name or the judged pairs cannot be used.
     """
     dataset = read_dataset(campaign.ratings)
     found: dict[str, Any] = {}
-    for kind, protocol in wanted:
-        name = "similarity" if kind == "similarity" else f"{kind}-{protocol}"
-        if kind == "similarity":
-            made, kept = _similarity(campaign, dataset, track), None
-        else:
-            contest = _contest(campaign, kind, protocol)
-            kept = campaign.output / UNFINISHED / _key(campaign, dataset, name)
-            outcomes = evaluate(
-                dataset, contest, protocol=protocol, folds=campaign.folds, seed=campaign.seed, kept=kept, track=track
-            )
-            title = "Recommendations" if kind == "ranking" else "Ratings"
-            title = title if protocol == "kfold" else f"{title}, {protocol}"
-            made = section(contest, outcomes, title=title, protocol=protocol, folds=campaign.folds, seed=campaign.seed)
-        found[name] = {"kind": kind, **made}
-        write_report(campaign.output, dataset, {name: found[name]})
-        if kept is not None:
-            shutil.rmtree(kept)
-            with suppress(OSError):  # another run's outcomes are there
-                kept.parent.rmdir()
+    skipped = []
+    for judged, protocol in tasks(kind, protocols):
+        try:
+            found |= _section(campaign, dataset, judged, protocol, track)
+        except BadData as error:
+            if kind != "all":
+                raise
+            skipped.append(f"no {judged} by the protocol {protocol}: {error}")
+    return found, skipped
+
+
+def _section(campaign: Campaign, dataset: Dataset, kind: str, protocol: str, track: Track) -> dict[str, Any]:
+    """One section by its name, once it stands in the report."""
+    if kind == "similarity":
+        found = {"similarity": {"kind": kind, **_similarity(campaign, dataset, track)}}
+        write_report(campaign.output, dataset, found)
+        return found
+    name = f"{kind}-{protocol}"
+    contest = _contest(campaign, kind, protocol)
+    kept = campaign.output / UNFINISHED / _key(campaign, dataset, name)
+    outcomes = evaluate(
+        dataset, contest, protocol=protocol, folds=campaign.folds, seed=campaign.seed, kept=kept, track=track
+    )
+    title = {"ratings": "Ratings", "ranking": "Recommendations"}[kind]
+    title = title if protocol == "kfold" else f"{title}, {protocol}"
+    made = section(contest, outcomes, title=title, protocol=protocol, folds=campaign.folds, seed=campaign.seed)
+    found = {name: {"kind": kind, **made}}
+    write_report(campaign.output, dataset, found)
+    shutil.rmtree(kept)
+    with suppress(OSError):  # another run's outcomes are there
+        kept.parent.rmdir()
     return found
 
 

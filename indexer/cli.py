@@ -132,7 +132,7 @@ def evaluate(
     The baselines, the methods of the 2017 article and what has come since, all on the same held-out ratings. The last
     line is what is served.
     """
-    from indexer.campaign import Campaign, run, tasks
+    from indexer.campaign import Campaign, run
     from indexer.models.factorization_machine import Settings
 
     if sum((ranking, similarity, everything)) > 1:
@@ -149,7 +149,9 @@ def evaluate(
     campaign = Campaign(ratings, output, folds, seed, settings, names, judged, films, posters, weights)
     kind = "all" if everything else "similarity" if similarity else "ranking" if ranking else "ratings"
     with _progress() as track:
-        sections = run(campaign, tasks(kind, protocols), track=track)
+        sections, skipped = run(campaign, kind, protocols, track=track)
+    for reason in skipped:
+        click.echo(f"Warning: {reason}", err=True)
     if as_json:
         print_json(sections)
         return

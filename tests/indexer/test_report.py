@@ -23,7 +23,7 @@ def campaign(world: World, output: Path, *names: str) -> Campaign:
 
 
 def test_a_section_says_what_was_held_out_and_what_was_found(world: World, tmp_path: Path) -> None:
-    found = run(campaign(world, tmp_path, "biases", "factorization-machine"), [("ratings", "kfold")])["ratings-kfold"]
+    found = run(campaign(world, tmp_path, "biases", "factorization-machine"), "ratings")[0]["ratings-kfold"]
     assert found["held_out"] == len((world.ratings / "ratings.csv").read_text().splitlines()) - 1
     biases, machine = found["methods"]
     assert biases["settings"] == {"of_users": True, "of_movies": True, "damping": 5.0, "sweeps": 10}
@@ -35,7 +35,7 @@ def test_a_section_says_what_was_held_out_and_what_was_found(world: World, tmp_p
 
 def test_the_page_has_a_plot_of_each_kind_and_titles_cannot_break_it(world: World, tmp_path: Path) -> None:
     dataset = read_dataset(world.ratings)
-    found = run(campaign(world, tmp_path, "sgd", "factorization-machine"), [("ratings", "kfold")])
+    found, _ = run(campaign(world, tmp_path, "sgd", "factorization-machine"), "ratings")
     renamed = Dataset("<script>alert(1)</script>", "a & b", dataset.movies, dataset.ratings)
     write_report(tmp_path, renamed, found)
     page = (tmp_path / PAGE_FILE).read_text()
@@ -46,7 +46,7 @@ def test_the_page_has_a_plot_of_each_kind_and_titles_cannot_break_it(world: Worl
 
 
 def test_sections_gather_but_not_those_of_other_data(world: World, dataset: Dataset, tmp_path: Path) -> None:
-    run(campaign(world, tmp_path, "biases"), [("ratings", "kfold"), ("ratings", "article")])
+    run(campaign(world, tmp_path, "biases"), "ratings", ("kfold", "article"))
     sections = json.loads((tmp_path / JSON_FILE).read_text())["sections"]
     assert set(sections) == {"ratings-kfold", "ratings-article"}
     fewer = Dataset(dataset.name, "", dataset.movies, dataset.ratings.take(dataset.ratings.values > 1))
@@ -65,18 +65,17 @@ def test_a_killed_run_goes_on_where_it_was(world: World, tmp_path: Path, monkeyp
             if done == 3:
                 raise KeyboardInterrupt
 
-    wanted = [("ratings", "kfold")]
     with monkeypatch.context() as patched:
         patched.setattr("indexer.campaign.evaluate", until_killed)
         with pytest.raises(KeyboardInterrupt):
-            run(campaign(world, tmp_path, "biases", "als"), wanted)
+            run(campaign(world, tmp_path, "biases", "als"), "ratings")
     kept = sorted((tmp_path / UNFINISHED).rglob("*.npz"))
     assert [file.name for file in kept] == ["als-1.npz", "biases-1.npz", "biases-2.npz"]
     assert not (tmp_path / JSON_FILE).exists()
     # What is kept is taken, not worked out again: a mark put into it comes out.
     marked = Outcome.load(kept[0])
     Outcome(marked.method, 1, marked.users, marked.measures, marked.facts | {"seconds": 1000.0}).save(kept[0])
-    methods = run(campaign(world, tmp_path, "biases", "als"), wanted)["ratings-kfold"]["methods"]
+    methods = run(campaign(world, tmp_path, "biases", "als"), "ratings")[0]["ratings-kfold"]["methods"]
     assert {each["method"]: each["seconds"] > 400 for each in methods} == {"biases": False, "als": True}
     assert not (tmp_path / UNFINISHED).exists()
 
