@@ -51,6 +51,7 @@ class Plan:
     weights: str = "imagenet"  # or "untrained", or a file
     settings: Settings = field(default_factory=Settings)
     rankers: RankerSettings = field(default_factory=RankerSettings)
+    blend: Mapping[str, float] = field(default_factory=lambda: BLEND)  # space -> weight; of those that there are
     seed: int = 0
 
 
@@ -87,7 +88,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         how = {"poster": posters.how, "taste": taste, "facts": _facts_space(folder / "facts", dataset, rng, track)}
 
         spaces = {name: Space.load(name, folder / name) for name, made in how.items() if made is not None}
-        weights = {name: BLEND[name] for name in spaces}
+        weights = {name: plan.blend[name] for name in spaces}
         write_blend(folder / blends.NAME, Blend(spaces, weights, movie_ids), len(movie_ids), track=track)
         catalogue = _catalogue(dataset, movie_ids, keep_posters(posters.files, plan.data / "posters"))
         (folder / "movies.json").write_text(json.dumps(catalogue.to_json(), ensure_ascii=False))

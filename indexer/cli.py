@@ -51,7 +51,8 @@ iterations_option = click.option(
     "--tuned",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     multiple=True,
-    help="A file of posterity tune, whose settings are used; may be given again.",
+    help="A file of posterity tune, whose settings are used, or report.json of posterity evaluate --similarity, whose"
+    " weights of the blend are; may be given again.",
 )
 @json_option
 def build(
@@ -240,16 +241,15 @@ def run_build(
     """The manifest of a new snapshot, built with progress shown on stderr."""
     from indexer.build import Plan
     from indexer.build import build as publish
-    from indexer.models.factorization_machine import Settings
-    from indexer.recommend import Settings as RankerSettings
     from indexer.settings import changed
-    from indexer.tune import read_tuned
+    from indexer.tune import read_choices
 
-    settings, rankers = read_tuned(tuned, Settings(), RankerSettings())
+    chosen = read_choices(tuned)
+    settings = chosen.machine
     if iterations is not None:
         settings = changed(settings, {"iterations": iterations}, "--iterations")
     with _progress() as track:
-        return publish(Plan(ratings, data, posters, weights, settings, rankers, seed), track=track)
+        return publish(Plan(ratings, data, posters, weights, settings, chosen.rankers, chosen.blend, seed), track=track)
 
 
 def _summarise(manifest: Manifest) -> None:

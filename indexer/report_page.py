@@ -27,6 +27,7 @@ RANKING_COLUMNS = {
 PERCENT = ("inside", "hit", "catalogue")
 SIMILARITY_COLUMNS = {"co_liked": "Co-liked", "genres": "Genres", "tags": "Tags", "judged": "Judged pairs"}
 
+_TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30)  # of a logarithmic axis
 _INK, _MUTED, _ACCENT, _SECOND = "#25232e", "#77758a", "#b5791a", "#4a6fa5"
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text
@@ -121,13 +122,16 @@ def _bars(methods: Sequence[Mapping[str, Any]], figures: Mapping[str, str]) -> M
                 colour = _ACCENT if at == 0 else _SECOND
                 axis.plot([figure["low"], figure["high"]], [at, at], color=colour, linewidth=3, alpha=0.45)
                 axis.plot(figure["value"], at, "o", color=colour, markersize=5)
-            axis.set_yticks(range(len(methods)), [method["method"] for method in reversed(methods)])
+            names = [method["method"] for method in reversed(methods)]
+            axis.set_yticks(range(len(methods)), names if axis is axes[0] else [""] * len(names))
             axis.set_ylim(-0.7, len(methods) - 0.3)
             axis.set_title(title)
             axis.grid(axis="x", color="#ddd", linewidth=0.6)
-            values = [m["figures"][name]["value"] for m in methods if name in m["figures"]]
-            if min(values) > 0 and max(values) > 2.5 * min(values):
+            ends = [m["figures"][name][end] for m in methods if name in m["figures"] for end in ("low", "high")]
+            if min(ends) > 0 and max(ends) > 2.5 * min(ends):
                 axis.set_xscale("log")
+                axis.set_xticks(ticks := [tick for tick in _TICKS if min(ends) <= tick <= max(ends)], map(str, ticks))
+                axis.minorticks_off()
 
     return _svg(draw, len(figures), height=0.6 + 0.27 * len(methods))
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import numpy as np
 
 from index.errors import BadData
 from index.track import Track, silent
+from indexer.build import BLEND
 from indexer.dataset import Dataset
 from indexer.evaluate import Contest, outcome_of, rating_contest
 from indexer.methods import SERVED, Method, ranking_methods, rating_methods
@@ -31,6 +32,15 @@ from indexer.protocols import kfold
 from indexer.ranking import RANKING_FIGURES, judge_lists
 from indexer.recommend import Settings as RankerSettings
 from indexer.settings import changed
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a build is made with; the defaults, but for what was chosen on the data set at hand."""
+
+    machine: factorization_machine.Settings = field(default_factory=factorization_machine.Settings)
+    rankers: RankerSettings = field(default_factory=RankerSettings)
+    blend: Mapping[str, float] = field(default_factory=lambda: BLEND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,29 +142,57 @@ def save_tuned(tuned: Tuned, dataset: Dataset, file: Path) -> None:
     file.write_text(json.dumps({"dataset": dataset.name, **asdict(tuned)}, indent=2) + "\n")
 
 
-def read_tuned(
-    files: Sequence[Path], settings: factorization_machine.Settings, rankers: RankerSettings
-) -> tuple[factorization_machine.Settings, RankerSettings]:
-    """The settings that a build uses, after the changes in files of ``posterity tune``.
+def read_choices(files: Sequence[Path]) -> Choices:
+    """What a build uses in place of the defaults.
+
+    Args:
+        files: of ``posterity tune``, or reports of ``posterity evaluate --similarity``.
 
     Raises:
-        BadData: a file is not one of tuning, or its method is not one that is served.
+        BadData: a file is neither, or tunes a method that is not served.
     """
+    chosen = Choices()
     for file in files:
         try:
-            report = json.loads(file.read_text())
-            method, found = report["method"], dict(report["settings"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise BadData(f"{file} is not a file of posterity tune: {error!r}") from error
-        if method == SERVED:
-            settings = changed(settings, found, str(file))
+            document = json.loads(file.read_text())
+            similarity = document.get("sections", {}).get("similarity")
+            blend = {} if similarity is None else {name: float(value) for name, value in similarity["weights"].items()}
+            method, found = ("", {}) if blend else (document["method"], dict(document["settings"]))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise BadData(
+                f"{file} is neither of posterity tune nor a report of posterity evaluate --similarity: {error!r}"
+            ) from error
+        if blend:
+            chosen = replace(chosen, blend=changed_weights(chosen.blend, blend, str(file)))
+        elif method == SERVED:
+            chosen = replace(chosen, machine=changed(chosen.machine, found, str(file)))
         elif method == "ease":
-            rankers = replace(rankers, ease=changed(rankers.ease, found, str(file)))
+            rankers = replace(chosen.rankers, ease=changed(chosen.rankers.ease, found, str(file)))
+            chosen = replace(chosen, rankers=rankers)
         elif method == "implicit-als":
-            rankers = replace(rankers, implicit=changed(rankers.implicit, found, str(file)))
+            rankers = replace(chosen.rankers, implicit=changed(chosen.rankers.implicit, found, str(file)))
+            chosen = replace(chosen, rankers=rankers)
         else:
             raise BadData(f"{file} tunes {method}, which is not served: a build takes {SERVED}, ease and implicit-als")
-    return settings, rankers
+    return chosen
+
+
+def changed_weights(weights: Mapping[str, float], changes: Mapping[str, float], source: str) -> dict[str, float]:
+    """The blend's weights with those of a report.
+
+    Raises:
+        BadData: a weight is negative or of no space, or none is left.
+    """
+    for name, weight in changes.items():
+        if name not in weights or not 0 <= weight < float("inf"):
+            raise BadData(
+                f"{source}: the blend's weight of {name!r} is {weight!r}; expected a number from 0 on, of "
+                f"{', '.join(weights)}"
+            )
+    whole = dict(weights) | dict(changes)
+    if not any(whole.values()):
+        raise BadData(f"{source}: every weight of the blend is 0; one at least must be larger")
+    return whole
 
 
 def _contest(name: str) -> tuple[Contest, str]:

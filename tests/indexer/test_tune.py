@@ -8,11 +8,9 @@ from index.errors import BadData
 from indexer.dataset import Dataset, Ratings
 from indexer.methods import SERVED, Method, ranking_methods, rating_methods
 from indexer.models import als, ease, factorization_machine
-from indexer.models.factorization_machine import Settings
 from indexer.movielens import read_dataset
-from indexer.recommend import Settings as RankerSettings
 from indexer.settings import changed
-from indexer.tune import combinations, read_tuned, save_tuned, tune
+from indexer.tune import Choices, combinations, read_choices, save_tuned, tune
 from tests.conftest import World
 
 RNG = np.random.default_rng(0)
@@ -97,17 +95,28 @@ def test_a_build_takes_what_was_tuned_for_what_it_serves(dataset: Dataset, tmp_p
     save_tuned(tune(dataset, "ease", search={"regularization": [7.0]}, folds=2), dataset, file)
     machine = tmp_path / "machine.json"
     machine.write_text(json.dumps({"method": SERVED, "settings": {"factors": 5}}))
-    settings, rankers = read_tuned([file, machine], Settings(), RankerSettings())
-    assert settings == factorization_machine.Settings(factors=5)
-    assert rankers.ease == ease.Settings(7)
+    report = tmp_path / "report.json"
+    report.write_text(json.dumps({"sections": {"similarity": {"weights": {"taste": 1, "facts": 0.5}}}}))
+    chosen = read_choices([file, machine, report])
+    assert chosen.machine == factorization_machine.Settings(factors=5)
+    assert chosen.rankers.ease == ease.Settings(7)
+    assert chosen.blend == {**Choices().blend, "taste": 1, "facts": 0.5}
+    assert read_choices([]) == Choices()
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "is not a file of posterity tune"),
-        ("[]", "is not a file of posterity tune"),
-        ('{"method": "ease"}', "is not a file of posterity tune"),
+        ("{", "is neither of posterity tune nor"),
+        ("[]", "is neither of posterity tune nor"),
+        ('{"method": "ease"}', "is neither of posterity tune nor"),
+        ('{"sections": {"ratings-kfold": {}}}', "is neither of posterity tune nor"),
+        ('{"sections": {"similarity": {"weights": {"taste": -1}}}}', "weight of 'taste' is -1.0"),
+        ('{"sections": {"similarity": {"weights": {"smell": 1}}}}', "of poster, taste, facts"),
+        (
+            '{"sections": {"similarity": {"weights": {"taste": 0, "poster": 0, "facts": 0}}}}',
+            "every weight of the blend",
+        ),
         ('{"method": "als", "settings": {}}', "tunes als, which is not served: a build takes factorization-machine"),
         ('{"method": "ease", "settings": {"lambda": 1}}', "has no setting 'lambda'"),
     ],
@@ -116,7 +125,7 @@ def test_a_file_that_is_not_of_tuning_is_named(tmp_path: Path, text: str, messag
     file = tmp_path / "tuned.json"
     file.write_text(text)
     with pytest.raises(BadData, match=message):
-        read_tuned([file], Settings(), RankerSettings())
+        read_choices([file])
 
 
 def test_settings_are_checked_and_may_be_text() -> None:
