@@ -6,7 +6,6 @@ import resource
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
@@ -50,8 +49,6 @@ class Run:
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="An SVG file to draw.")
 def main(iterations: int, sizes: int, plot: Path | None) -> None:
     """Fit ever larger parts of a synthetic MovieLens 1M."""
-    if plot and not find_spec("matplotlib"):
-        raise click.UsageError("--plot needs matplotlib: pip install matplotlib")
     counts = [RATINGS >> halvings for halvings in range(sizes, -1, -1)]
     # Linux counts what a parent held when it started a process towards that process' peak: nothing is made here.
     fresh = ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1)

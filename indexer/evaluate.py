@@ -72,20 +72,21 @@ def evaluate(
     Raises:
         BadData: nothing can be held out by this protocol.
     """
-    for fold, held_out in enumerate(PROTOCOLS[protocol].split(dataset.ratings, folds, seed), start=1):
-        parts: tuple[Training, Training] | None = None
-        for name, method in contest.methods.items():
-            file = None if kept is None else kept / f"{name}-{fold}.npz"
-            if file is not None and file.exists():
-                yield Outcome.load(file)
-                continue
-            # Made once a fold, and only for a method that needs it.
-            parts = parts or (Training.of(dataset, ~held_out), Training.of(dataset, held_out))
-            outcome = outcome_of(name, method, contest, fold, *parts, seed, track)
-            if file is not None:
-                file.parent.mkdir(parents=True, exist_ok=True)
-                outcome.save(file)
-            yield outcome
+    masks = list(PROTOCOLS[protocol].split(dataset.ratings, folds, seed))
+    tries = [(fold, name) for fold in range(len(masks)) for name in contest.methods]
+    parts: tuple[int, Training, Training] | None = None
+    for fold, name in track(tries, "Methods on folds", len(tries)):
+        file = None if kept is None else kept / f"{name}-{fold + 1}.npz"
+        if file is not None and file.exists():
+            yield Outcome.load(file)
+            continue
+        if parts is None or parts[0] != fold:  # made once a fold, and only for a method that needs it
+            parts = fold, Training.of(dataset, ~masks[fold]), Training.of(dataset, masks[fold])
+        outcome = outcome_of(name, contest.methods[name], contest, fold + 1, *parts[1:], seed, track)
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            outcome.save(file)
+        yield outcome
 
 
 def rating_contest(methods: Mapping[str, Method], *, keep_to_scale: bool = True) -> Contest:

@@ -7,7 +7,15 @@ from contextlib import contextmanager
 from time import monotonic
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from index.track import T, Track
 
@@ -30,11 +38,18 @@ def progress(console: Console) -> Iterator[Track]:
 
 
 class _Bars:
+    """A bar for every label; work that is done again, on another fold say, takes the same bar."""
+
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
 
     def __call__(self, items: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:
-        return self._bars.track(items, total=total, description=label)
+        if label in self._tasks:
+            self._bars.reset(self._tasks[label], total=total)
+        else:
+            self._tasks[label] = self._bars.add_task(label, total=total)
+        return self._bars.track(items, total=total, task_id=self._tasks[label], description=label)
 
 
 class _Lines:

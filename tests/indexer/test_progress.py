@@ -1,0 +1,27 @@
+import io
+
+from rich.console import Console
+
+from indexer.progress import progress
+
+
+def test_on_a_terminal_work_that_is_done_again_takes_the_same_bar() -> None:
+    stream = io.StringIO()
+    with progress(Console(file=stream, force_terminal=True, width=100)) as track:
+        for _ in range(5):
+            assert list(track(range(3), "Fitting", 3)) == [0, 1, 2]
+        assert list(track("ab", "Judging")) == ["a", "b"]
+    # The last picture, drawn over all those before it.
+    picture = stream.getvalue().split("\x1b[2K")[-2:]
+    assert "".join(picture).count("Fitting") == 1
+    assert "".join(picture).count("Judging") == 1
+
+
+def test_in_a_log_each_step_has_a_line_as_it_ends() -> None:
+    stream = io.StringIO()
+    with progress(Console(file=stream)) as track:
+        for _ in range(2):
+            assert list(track(range(3), "Fitting", 3)) == [0, 1, 2]
+        assert list(track("ab", "Judging")) == ["a", "b"]
+    lines = stream.getvalue().splitlines()
+    assert [line.split(" (")[0] for line in lines] == ["Fitting: 3", "Fitting: 3", "Judging"]
