@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -135,8 +136,9 @@ def _similarity(campaign: Campaign, dataset: Dataset, track: Track) -> dict[str,
         )
 
     spaces = made(training, None)
-    others = [(made(part, BLENDED), part, held_out) for part, held_out in folds[1:]]
-    choice = choose_weights([(spaces, training, test), *others], rng)
+    # One fold's spaces at a time: those of posters are large.
+    others = ((made(part, BLENDED), part, held_out) for part, held_out in folds[1:])
+    choice = choose_weights(chain([(spaces, training, test)], others), rng)
     even = dict.fromkeys(choice.weights, 1.0)
     spaces["blend, even"] = blend_space(spaces, even, training.movie_ids)
     spaces["blend, chosen"] = blend_space(spaces, choice.weights, training.movie_ids)

@@ -58,7 +58,7 @@ def rating_methods(settings: factorization_machine.Settings | None = None) -> Ma
     """Methods that predict ratings, simplest first. ``settings`` are those of the factorisation machines."""
     settings = settings or factorization_machine.Settings()
     best_of = {"neighbours": (10, 20, 40, 80)}
-    machine = {"factors": (8, 12, 16, 24), "chains": (1, 2, 3), "iterations": (60, 100, 150)}
+    machine = {"factors": (8, 16, 24), "iterations": (60, 100, 150)}
     return {
         "global-mean": Method(baselines.fit, Means(of_users=False, of_movies=False)),
         "user-mean": Method(baselines.fit, Means(of_movies=False, damping=0)),

@@ -66,10 +66,12 @@ def _method(contest: Contest, name: str, outcomes: Sequence[Outcome]) -> dict[st
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """SHA-256 of all ratings: reports of other data are not mixed."""
-    digest = hashlib.sha256()
-    for array in (dataset.ratings.user_ids, dataset.ratings.movie_ids, dataset.ratings.values):
-        digest.update(np.ascontiguousarray(array).tobytes())
+    """SHA-256 of ratings, movies and tags: reports of other data are not mixed."""
+    digest = hashlib.sha256(repr((dataset.movies, sorted(dataset.tags.items()))).encode())
+    ratings = dataset.ratings
+    for array in (ratings.user_ids, ratings.movie_ids, ratings.values, ratings.timestamps):
+        if array is not None:
+            digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
 
