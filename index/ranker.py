@@ -5,7 +5,7 @@ Every ranker scores from the rated movies alone, so a stranger is served as anyo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -25,9 +25,6 @@ class Ranker(Protocol):
     def scores(self, rated: RowArray) -> FloatArray:
         """(n_movies,) for someone who rated these movie rows; larger is likelier. What was rated has a score too."""
 
-    def arrays(self) -> Mapping[str, npt.NDArray[np.generic]]:
-        """What must be saved, by name."""
-
 
 @dataclass(frozen=True, slots=True)
 class EaseByMovies:
@@ -39,10 +36,6 @@ class EaseByMovies:
         """The rated movies' rows of B, summed."""
         summed: FloatArray = np.asarray(self.weights[rated]).sum(axis=0)
         return summed
-
-    def arrays(self) -> Mapping[str, npt.NDArray[np.generic]]:
-        """B alone."""
-        return {"weights": self.weights}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +56,6 @@ class EaseByUsers:
         summed = np.bincount(self.rated_rows, weights=shares[self.rated_users], minlength=x.size)
         return (x - (x - summed) * self.movie_scale).astype(np.float32)
 
-    def arrays(self) -> Mapping[str, npt.NDArray[np.generic]]:
-        """A, the scale and the ratings."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
 
 @dataclass(frozen=True, slots=True)
 class ImplicitFactors:
@@ -84,30 +73,50 @@ class ImplicitFactors:
         scores: FloatArray = self.item_factors @ factors.astype(np.float32)
         return scores
 
-    def arrays(self) -> Mapping[str, npt.NDArray[np.generic]]:
-        """Factors, their regularised product, and the confidence."""
-        return {name: getattr(self, name) for name in self.__slots__}
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """Several rankers as one."""
+
+    rankers: tuple[Ranker, ...]
+
+    def scores(self, rated: RowArray) -> FloatArray:
+        """The mean of their scores."""
+        mean: FloatArray = np.mean([ranker.scores(rated) for ranker in self.rankers], axis=0, dtype=np.float32)
+        return mean
 
 
-_FORMS = {form.__name__: form for form in (EaseByMovies, EaseByUsers, ImplicitFactors)}
+Part = EaseByMovies | EaseByUsers | ImplicitFactors
+
+_FORMS: Mapping[str, type[Part]] = {form.__name__: form for form in (EaseByMovies, EaseByUsers, ImplicitFactors)}
 
 
-def save_ranker(ranker: Ranker, folder: Path) -> str:
-    """Writes what ``load_ranker`` reads; back comes the form's name, which it must be told."""
+def save_rankers(rankers: Sequence[Part], folder: Path) -> list[str]:
+    """Writes what ``load_ranker`` reads; back come the names of the rankers' forms, which it must be told."""
     folder.mkdir()
-    for name, array in ranker.arrays().items():
-        np.save(folder / f"{name}.npy", array)
-    return type(ranker).__name__
+    forms = [type(ranker).__name__ for ranker in rankers]
+    for form, ranker in zip(forms, rankers, strict=True):
+        (folder / form).mkdir()
+        for name in ranker.__slots__:
+            np.save(folder / form / f"{name}.npy", getattr(ranker, name))
+    return forms
 
 
-def load_ranker(folder: Path, form: str) -> Ranker:
-    """The ranker saved in ``folder``, its arrays memory-mapped.
+def load_ranker(folder: Path, forms: Sequence[str]) -> Ranker:
+    """The rankers saved in ``folder`` as one, their arrays memory-mapped.
 
     Raises:
         BadSnapshot: there is no such form.
     """
-    if form not in _FORMS:
-        raise BadSnapshot(f"{folder} holds a ranker of the form {form!r}, this version knows {', '.join(_FORMS)}")
-    made = _FORMS[form]
-    ranker: Ranker = made(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in made.__slots__))
-    return ranker
+    rankers = []
+    for form in forms:
+        if form not in _FORMS:
+            raise BadSnapshot(f"{folder} holds a ranker of the form {form!r}, this version knows {', '.join(_FORMS)}")
+        names = _FORMS[form].__slots__
+        rankers.append(_FORMS[form](*(np.load(folder / form / f"{name}.npy", mmap_mode="r") for name in names)))
+    return together(rankers)
+
+
+def together(rankers: Sequence[Part]) -> Ranker:
+    """One ranker of several."""
+    return rankers[0] if len(rankers) == 1 else Mean(tuple(rankers))

@@ -145,7 +145,7 @@ class RatingModel:
             movie_ids,
             noise=Noise(facts["noise_variance"], facts["residual_variance"]),
             scale=(low, high),
-            ranker=load_ranker(snapshot / "ranker", facts["ranker"]["form"]),
+            ranker=load_ranker(snapshot / "ranker", facts["ranker"]["forms"]),
             rating_weight=facts["ranker"]["rating_weight"],
         )
 

@@ -19,7 +19,7 @@ from index.blend import Blend
 from index.catalogue import Catalogue
 from index.ids import Ids
 from index.images import PREPROCESSING
-from index.ranker import save_ranker
+from index.ranker import save_rankers
 from index.snapshot import Manifest, SnapshotStore
 from index.space import Space
 from index.track import Track, silent
@@ -150,7 +150,7 @@ def _ratings_and_taste(
     _save(folder / "ratings", arrays.items())
     _save(folder / fold_ins.FOLDER, fold_in_arrays(posterior).items())
     choice = choose_ranker(training, fit_rng, plan.rankers, track=track)
-    form = save_ranker(choice.ranker, folder / "ranker")
+    forms = save_rankers(choice.rankers, folder / "ranker")
     rated = np.unique(training.movie_rows)
     index = flat_index(taste_vectors(posterior, rated))
     write_space(folder / "taste", Ids(training.movie_ids.values[rated]), index, rng, label="taste", track=track)
@@ -161,7 +161,7 @@ def _ratings_and_taste(
         "residual_variance": noise.residual,
         "samples": int(posterior.global_bias.size),
         "seed": plan.seed,
-        "ranker": {"form": form, **choice.facts()},
+        "ranker": {"forms": forms, **choice.facts()},
     }
     how = {"how": "cosine of the rating model's posterior samples laid end to end, reduced by PCA"}
     return how, model | asdict(plan.settings)

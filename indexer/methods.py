@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from index.ranker import Ranker
+from index.ranker import Ranker, together
 from index.ratings import RatingModel
 from index.track import Track
 from indexer.models import als, baselines, ease, factorization_machine, implicit, neighbourhood, sgd
@@ -101,18 +101,18 @@ def ranking_methods(settings: factorization_machine.Settings | None = None) -> M
 
     def served(training: Training, rng: np.random.Generator, chosen: Any, *, track: Track) -> Served:
         fitted = posterior(training, rng, chosen, track=track)
-        return Served(rating_model(fitted, training, choose_ranker(training, rng, track=track).ranker))
+        return Served(rating_model(fitted, training, together(choose_ranker(training, rng, track=track).rankers)))
 
     return {
         "popularity": Method(_fit_popularity),
         "predicted-rating": Method(by_rating, settings),
         "bpr": Method(
-            implicit.fit_bpr, implicit.BprSettings(), {"factors": (32, 64, 128), "iterations": (100, 200, 400)}
+            implicit.fit_bpr, implicit.BprSettings(), {"factors": (32, 64, 100), "iterations": (100, 200, 400)}
         ),
         "implicit-als": Method(
             ranked(implicit.fit),
             implicit.Settings(),
-            {"factors": (32, 64, 128), "regularization": (3.0, 10.0, 30.0, 60.0), "confidence": (3.0, 10.0, 30.0)},
+            {"factors": (32, 64, 128), "regularization": (10.0, 30.0, 60.0, 100.0), "confidence": (5.0, 10.0, 20.0)},
         ),
         "ease": Method(
             ranked(ease.fit), ease.Settings(), {"regularization": (50.0, 100.0, 200.0, 300.0, 500.0, 1000.0)}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from index.ranker import Ranker
+from index.ranker import Part, Ranker, together
 from index.track import Track, silent
 from indexer.models import ease, implicit
 from indexer.models.contract import FloatArray, Training
@@ -48,18 +48,22 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The ranker that won, fitted on everything."""
+    """The rankers that won, fitted on everything: one, or two that are taken together."""
 
-    ranker: Ranker
-    method: str
-    settings: Mapping[str, Any]
-    validation: Mapping[str, float]  # method -> nDCG@10 on what was held out; empty where only one could compete
+    rankers: tuple[Part, ...]
+    settings: Mapping[str, Mapping[str, Any]]  # of each, by name
+    validation: Mapping[str, float]  # nDCG@10 on what was held out; empty where only one could compete
+
+    @property
+    def method(self) -> str:
+        """Its name, as in ``validation``."""
+        return _name(tuple(self.settings))
 
     def facts(self) -> dict[str, Any]:
         """What the manifest says of it."""
         return {
             "method": self.method,
-            "settings": dict(self.settings),
+            "settings": {name: dict(settings) for name, settings in self.settings.items()},
             "validation": {"metric": "nDCG@10", "share": VALIDATION, "scores": dict(self.validation)},
             "rating_weight": RATING_WEIGHT,
         }
@@ -68,24 +72,26 @@ class Choice:
 def choose_ranker(
     training: Training, rng: np.random.Generator, settings: Settings | None = None, *, track: Track = silent
 ) -> Choice:
-    """EASE or implicit-feedback ALS, whichever ranks held-out ratings higher.
+    """EASE, implicit-feedback ALS, or the mean of both: whichever ranks held-out ratings highest.
 
     EASE needs a matrix of movies x movies or users x users; where neither would fit in memory it does not compete.
     """
     settings = settings or Settings()
-    candidates: dict[str, tuple[Any, Any]] = {"implicit-als": (implicit.fit, settings.implicit)}
+    fits: dict[str, tuple[Any, Any]] = {"implicit-als": (implicit.fit, settings.implicit)}
     if ease.fits_in_memory(training):
-        candidates = {"ease": (ease.fit, settings.ease)} | candidates
-    validation = _validate(candidates, training, rng, track) if len(candidates) > 1 else {}
-    method = max(validation, key=lambda name: validation[name]) if validation else next(iter(candidates))
-    fit, chosen = candidates[method]
-    return Choice(fit(training, rng, chosen, track=track), method, asdict(chosen), validation)
+        fits = {"ease": (ease.fit, settings.ease)} | fits
+    validation = _validate(fits, training, rng, track) if len(fits) > 1 else {}
+    (*_, first) = fits
+    names = max(validation, key=lambda names: validation[names]) if validation else (first,)
+    rankers = tuple(fits[name][0](training, rng, fits[name][1], track=track) for name in names)
+    scores = {_name(names): score for names, score in validation.items()}
+    return Choice(rankers, {name: asdict(fits[name][1]) for name in names}, scores)
 
 
 def _validate(
-    candidates: Mapping[str, tuple[Any, Any]], training: Training, rng: np.random.Generator, track: Track
-) -> dict[str, float]:
-    """nDCG@10 of each candidate on the same held-out ratings; empty where there are too few to hold any out."""
+    fits: Mapping[str, tuple[Any, Any]], training: Training, rng: np.random.Generator, track: Track
+) -> dict[tuple[str, ...], float]:
+    """nDCG@10 of each ranker and of all together on the same held-out ratings; empty where there are too few."""
     held_out = rng.random(training.values.size) < VALIDATION
     if not held_out.any() or held_out.all():
         return {}
@@ -93,9 +99,14 @@ def _validate(
     users = np.unique(test.user_rows)
     if users.size > ASKED:
         test = test.take(np.isin(test.user_rows, rng.choice(users, ASKED, replace=False)))
+    fitted = {name: fit(rest, rng, settings, track=track) for name, (fit, settings) in fits.items()}
     found = {}
-    for name, (fit, chosen) in candidates.items():
-        measures, _ = judge_lists(Ranked(fit(rest, rng, chosen, track=track), rest.rated), rest, test)
+    for names in (*((name,) for name in fits), tuple(fits)):
+        measures, _ = judge_lists(Ranked(together([fitted[name] for name in names]), rest.rated), rest, test)
         total, count = measures[_METRIC].sum(axis=1)
-        found[name] = round(float(total / count), 4)
+        found[names] = round(float(total / count), 4)
     return found
+
+
+def _name(names: Sequence[str]) -> str:
+    return " and ".join(names)

@@ -29,7 +29,7 @@ class Settings:
     """How alternating least squares fits."""
 
     factors: PositiveInt = 128
-    regularization: PositiveFloat = 30.0
+    regularization: PositiveFloat = 60.0
     confidence: PositiveFloat = 10.0  # in a rating being there, where its absence has 1; alpha in the library
     iterations: PositiveInt = 15
 
@@ -38,9 +38,9 @@ class Settings:
 class BprSettings:
     """How BPR fits."""
 
-    factors: PositiveInt = 64
+    factors: PositiveInt = 100
     regularization: NonNegativeFloat = 0.01
-    learning_rate: PositiveFloat = 0.05
+    learning_rate: PositiveFloat = 0.005
     iterations: PositiveInt = 200
 
 

@@ -9,7 +9,7 @@ import pytest
 from index.errors import BadData, UnknownMovie, UnknownUser
 from index.fold_in import FoldInArrays
 from index.ids import Ids
-from index.ranker import EaseByMovies, save_ranker
+from index.ranker import EaseByMovies, save_rankers
 from index.ratings import Noise, RatingArrays, RatingModel
 
 # Two users and three movies on one taste axis: user 10 is for it, user 20 against; movie 1 has it, movie 3 the
@@ -153,12 +153,12 @@ def test_a_saved_model_answers_the_same(tmp_path: Path, rating_weight: float, or
         for name, array in arrays.items():
             np.save(folder / f"{name}.npy", array)
     ranker = EaseByMovies(np.array([[0, 0, 0], [0, 0, 0], [0.1, 0.7, 0]], dtype=np.float32))
-    form = save_ranker(ranker, tmp_path / "ranker")
+    form = save_rankers([ranker], tmp_path / "ranker")
     facts = {
         "noise_variance": 0.25,
         "residual_variance": 0.2,
         "scale": [0.5, 5],
-        "ranker": {"form": form, "rating_weight": rating_weight},
+        "ranker": {"forms": form, "rating_weight": rating_weight},
     }
     again = RatingModel.load(tmp_path, MOVIES, facts)
     model = make(ranker=ranker, rating_weight=rating_weight)

@@ -1,11 +1,12 @@
 import numpy as np
+import pytest
 from implicit.cpu.als import AlternatingLeastSquares
 from threadpoolctl import threadpool_limits
 
 from index.catalogue import Movie
 from index.ids import Ids
 from indexer.dataset import Ratings
-from indexer.models import implicit
+from indexer.models import ease, implicit
 from indexer.models.contract import Training
 from indexer.recommend import Settings, choose_ranker
 
@@ -51,22 +52,23 @@ def test_the_same_seed_fits_the_same() -> None:
 def test_the_ranker_that_validates_best_is_chosen() -> None:
     data = training()
     choice = choose_ranker(data, np.random.default_rng(0))
-    assert set(choice.validation) == {"ease", "implicit-als"}
+    assert set(choice.validation) == {"ease", "implicit-als", "ease and implicit-als"}
     assert choice.validation[choice.method] == max(choice.validation.values())
-    poor = implicit.Settings(factors=1, regularization=1e6)
+    poor = implicit.Settings(factors=1, regularization=1e6, confidence=1000)
     choice = choose_ranker(data, np.random.default_rng(0), Settings(implicit=poor))
-    assert choice.method == "ease"
-    assert choice.facts()["settings"] == {"regularization": 300.0}
+    assert choice.validation["implicit-als"] < choice.validation["ease"]
+    assert "ease" in choice.method
+    assert choice.facts()["settings"]["ease"] == {"regularization": 300.0}
+    assert len(choice.rankers) == len(choice.facts()["settings"])
 
 
-def test_where_no_matrix_of_movies_or_users_fits_factors_are_taken(monkeypatch: object) -> None:
-    from indexer.models import ease
-
-    monkeypatch.setattr(ease, "LARGEST", 20)  # type: ignore[attr-defined]
+def test_where_no_matrix_of_movies_or_users_fits_factors_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ease, "LARGEST", 20)
     choice = choose_ranker(training(), np.random.default_rng(0))
     assert choice.method == "implicit-als"
     assert choice.validation == {}
-    assert choice.ranker.scores(np.array([0, 2])).shape == (30,)
+    (ranker,) = choice.rankers
+    assert ranker.scores(np.array([0, 2])).shape == (30,)
 
 
 def test_one_rating_is_enough_to_choose() -> None:
