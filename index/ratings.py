@@ -105,8 +105,9 @@ class RatingModel:
     Args:
         fold_in: what strangers are folded in with.
         scale: the lowest and the highest rating there is; predictions stay within.
-        ranker: who would pick what next. Recommendations are ordered by its scores plus ``rating_weight`` times the
-            predicted rating; without a ranker by that rating alone.
+        ranker: who would pick what next. Recommendations are ordered by its scores (for someone who rated nothing by
+            the share of users who rated a movie) plus ``rating_weight`` times the predicted rating; without a ranker by
+            that rating alone.
     """
 
     def __init__(
@@ -128,6 +129,8 @@ class RatingModel:
         self._fold_in = fold_in
         self._ranker = ranker
         self._rating_weight = np.float32(rating_weight)
+        counts = np.bincount(arrays.rated_rows, minlength=len(movie_ids))
+        self._popularity = (counts / max(len(self.users), 1)).astype(np.float32)
 
     @classmethod
     def load(cls, snapshot: Path, movie_ids: Ids, facts: Mapping[str, Any]) -> RatingModel:
@@ -235,7 +238,9 @@ class RatingModel:
         else:
             ratings = rater.folded.means().astype(np.float32)
         scores: FloatArray = self._rating_weight * ratings
-        return scores if self._ranker is None else scores + self._ranker.scores(rater.rows)
+        if self._ranker is None:
+            return scores
+        return scores + (self._ranker.scores(rater.rows) if rater.rows.size else self._popularity)
 
     def _predictions(self, rater: _Rater, rows: RowArray) -> list[Prediction]:
         mean, deviation = self._moments(rater, rows)

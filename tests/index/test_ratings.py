@@ -81,12 +81,18 @@ def test_with_a_ranker_it_decides_the_order_and_ratings_stand_beside() -> None:
         return make(ranker=ranker, rating_weight=rating_weight)
 
     assert [(p.movie_id, p.rating) for p in model(0).recommend(10)] == [(2, 3), (1, 4.5)]
-    assert [p.movie_id for p in model(0).recommend(20)] == [1, 2, 3]
+    assert [p.movie_id for p in model(0).recommend(20)] == [3, 1, 2]  # who rated nothing gets what others rated
     assert [p.movie_id for p in model(0).recommend(10, allowed=np.array([True, False, True]))] == [1]
     # Movie 1 is predicted 1.5 stars higher: from a weight of .4 a star on that counts for more than .6 of the ranker.
     assert [p.movie_id for p in model(0.39).recommend(10)] == [2, 1]
     assert [p.movie_id for p in model(0.41).recommend(10)] == [1, 2]
     assert [p.movie_id for p in model(0.01).recommend(20)] == [3, 2, 1]
+
+
+def test_who_rated_nothing_is_recommended_what_most_people_rate() -> None:
+    ranker = EaseByMovies(np.zeros((3, 3), dtype=np.float32))
+    assert [p.movie_id for p in make(ranker=ranker, rating_weight=0.01).recommend({})] == [3, 1, 2]
+    assert [p.movie_id for p in make(ranker=ranker, rating_weight=10).recommend({})] == [1, 3, 2]
 
 
 def test_recommendations_obey_a_filter_and_leave_it_as_it_was(model: RatingModel) -> None:
