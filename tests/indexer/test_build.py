@@ -14,7 +14,7 @@ from index.images import PREPROCESSING
 from index.movie_index import MovieIndex
 from index.snapshot import SnapshotStore
 from index.space import Space
-from indexer.build import Plan, build
+from indexer.build import BLEND, Plan, build
 from tests.conftest import QUICK, SPACE, World, poster
 
 
@@ -32,7 +32,7 @@ def test_the_manifest_says_what_was_built(world: World) -> None:
     assert manifest.weights["name"] == "untrained"
     assert manifest.spaces["taste"]["movies"] == 21
     assert manifest.spaces["facts"]["movies"] == 22
-    assert manifest.blend == {"poster": 1, "taste": 1, "facts": 1}
+    assert manifest.blend == BLEND
     assert manifest.ratings["iterations"] == QUICK.iterations
     assert manifest.ratings["scale"] == [0.5, 5]
     assert manifest.posters == {"posters": 21, "embedded": 21, "unreadable": {}}
@@ -71,7 +71,7 @@ def test_another_build_embeds_nothing_again_and_says_the_same(world: World, tmp_
 def test_without_posters_there_is_taste_and_facts(world: World, tmp_path: Path) -> None:
     manifest = build(Plan(world.ratings, tmp_path, settings=QUICK))
     assert set(manifest.spaces) == {"taste", "facts"}
-    assert manifest.blend == {"taste": 1, "facts": 1}
+    assert manifest.blend == {name: BLEND[name] for name in ("taste", "facts")}
     assert manifest.weights is None
     assert not (tmp_path / "weights").exists()
     assert MovieIndex.open(tmp_path).similar(1, 3)
