@@ -81,9 +81,11 @@ class Folded:
         precision[:, range(width), range(width)] += arrays.prior[:, 1]
         self._covariance = np.linalg.inv(precision)
         pull = noise[:, None] * np.einsum("sjf,sj->sf", self._design, self._surprise)
-        own = self._prior + np.einsum("sfg,sg->sf", self._covariance, pull)
-        self._gain = noise[:, None, None] * (self._design @ self._covariance)  # (samples, n_rated, f + 1)
-        self._global_bias = arrays.global_bias
+        learned = np.einsum("sfg,sg->sf", self._covariance, pull)
+        own = self._prior + learned
+        # What the mean prediction leaves of their ratings, (n_rated,).
+        self.left: Array = (self._surprise - np.einsum("sjf,sf->sj", self._design, learned)).mean(axis=0)
+        self._noise, self._global_bias = noise, arrays.global_bias
         factors = latent + own[:, :-1]
         bias = known + own[:, -1] + np.einsum("sf,sf->s", own[:, :-1], latent)
         self.samples: Array = np.concatenate([factors, bias[:, None]], axis=1)  # (samples, f + 1)
@@ -114,7 +116,8 @@ class Folded:
         towards = movie[:, :-1] + self._prior[:, :-1] + self._latent / 2
         watched = self._features[..., -1] + np.einsum("sjf,sf->sj", factors, towards) - (factors**2).sum(axis=2) / 2
         beside = self._beside(movie[:, None])[:, 0]
-        rated = np.einsum("sjf,sf->sj", self._gain, beside) * self._surprise
+        gain = self._noise[:, None] * np.einsum("sfg,sg->sf", self._covariance, beside)
+        rated = np.einsum("sjf,sf->sj", self._design, gain) * self._surprise
         return Parts(float(stranger.mean()), watched.mean(axis=0), rated.mean(axis=0))
 
     def _beside(self, movies: Array) -> Array:

@@ -43,10 +43,18 @@ class Ids:
         Raises:
             UnknownMovie (or what the constructor was given): there is no such id.
         """
-        row = int(self.find([wanted])[0])
-        if row < 0:
-            raise self._unknown(f"there is no {self._what} {wanted} here")
-        return row
+        return int(self.rows([wanted])[0])
+
+    def rows(self, wanted: Sequence[int]) -> IntArray:
+        """The row of each id, (m,) int64.
+
+        Raises:
+            UnknownMovie (or what the constructor was given): there is no such id; the first that is not is named.
+        """
+        rows = self.find(wanted)
+        for missing in np.flatnonzero(rows < 0)[:1].tolist():
+            raise self._unknown(f"there is no {self._what} {wanted[missing]} here")
+        return rows
 
     def find(self, wanted: Sequence[int] | npt.NDArray[np.integer]) -> IntArray:
         """The row of each id, (m,) int64; -1 where there is none."""

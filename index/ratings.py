@@ -160,7 +160,7 @@ class RatingModel:
             UnknownMovie: one of the movies is not in the catalogue.
             BadData: a stranger's rating is off the scale.
         """
-        rows = np.array([self._movie_ids.row(movie_id) for movie_id in movie_ids], dtype=np.int64)
+        rows = self._movie_ids.rows(movie_ids)
         return self._predictions(self._rater(who), rows)
 
     def recommend(self, who: Who, k: int = 10, *, allowed: npt.NDArray[np.bool_] | None = None) -> list[Prediction]:
@@ -253,8 +253,8 @@ class RatingModel:
         if rater.folded is None:
             return self.distribution(np.full(rows.size, rater.user), rows)
         mean, variance = rater.folded.moments(rows)
-        left = rater.values - rater.folded.moments(rater.rows)[0]
-        return mean, np.sqrt(variance + self._noise.of(left @ left, rater.rows.size))
+        left = rater.folded.left
+        return mean, np.sqrt(variance + self._noise.of(left @ left, left.size))
 
     def _rater(self, who: Who) -> _Rater:
         if isinstance(who, int):
@@ -266,7 +266,7 @@ class RatingModel:
                 raise BadData(
                     f"the rating {rating:g} of movie {movie_id} is off the scale: ratings here are {low:g} to {high:g}"
                 )
-        rows = np.array([self._movie_ids.row(movie_id) for movie_id in who], dtype=np.int64)
+        rows = self._movie_ids.rows(list(who))
         values = np.array(list(who.values()), dtype=np.float32)
         return _Rater(rows, values, -1, self._fold(rows, values))
 

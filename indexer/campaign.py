@@ -15,6 +15,7 @@ import numpy as np
 
 from index import vgg16
 from index.errors import BadData
+from index.ids import Ids
 from index.track import Track, silent
 from indexer.blend_weights import BLENDED, choose_weights
 from indexer.candidates import CandidateSpace, blend_space, spaces_of
@@ -62,26 +63,40 @@ def tasks(kind: str, protocols: Sequence[str] = ()) -> list[tuple[str, str]]:
 def run(
     campaign: Campaign, kind: str, protocols: Sequence[str] = (), *, track: Track = silent
 ) -> tuple[dict[str, Any], list[str]]:
-    """The sections that were asked for, by name, and why others are not there; the report is written after each.
+    """The sections that were asked for, by name, and warnings; the report is written after each.
 
     Args:
         kind: ``ratings``, ``ranking``, ``similarity``; or ``all``, which leaves out what this data set does not allow.
         protocols: kfold where none is named; of ``all`` there are all.
 
     Raises:
-        BadData: the ratings, a method's name or the judged pairs cannot be used.
+        BadData: the ratings, a method's name, the judged pairs or the posters cannot be used.
+        UnknownMovie: one of the films is not there.
     """
     dataset = read_dataset(campaign.ratings)
+    _check(campaign, dataset)
     found: dict[str, Any] = {}
-    skipped = []
+    warnings = list(dataset.warnings)
     for judged, protocol in tasks(kind, protocols):
         try:
             found |= _section(campaign, dataset, judged, protocol, track)
         except BadData as error:
             if kind != "all":
                 raise
-            skipped.append(f"no {judged} by the protocol {protocol}: {error}")
-    return found, skipped
+            warnings.append(f"no {judged} by the protocol {protocol}: {error}")
+    warnings += found.get("similarity", {}).get("warnings", [])
+    return found, warnings
+
+
+def _check(campaign: Campaign, dataset: Dataset) -> None:
+    """Refuses at the start what would else be refused after an hour."""
+    movie_ids = Ids([movie.movie_id for movie in dataset.movies])
+    for film in campaign.films:
+        movie_ids.row(film)
+    if campaign.judged is not None:
+        read_judged(campaign.judged, movie_ids)
+    if campaign.posters is not None:
+        find_posters(campaign.posters, movie_ids)
 
 
 def _section(campaign: Campaign, dataset: Dataset, kind: str, protocol: str, track: Track) -> dict[str, Any]:

@@ -150,9 +150,9 @@ def evaluate(
     campaign = Campaign(ratings, output, folds, seed, settings, names, judged, films, posters, weights)
     kind = "all" if everything else "similarity" if similarity else "ranking" if ranking else "ratings"
     with _progress() as track:
-        sections, skipped = run(campaign, kind, protocols, track=track)
-    for reason in skipped:
-        click.echo(f"Warning: {reason}", err=True)
+        sections, warnings = run(campaign, kind, protocols, track=track)
+    for warning in warnings:
+        click.echo(f"Warning: {warning}", err=True)
     if as_json:
         print_json(sections)
         return

@@ -58,7 +58,7 @@ def render(report: Mapping[str, Any]) -> str:
     )
     pages.filters["cell"] = cell
     sections = [_described(name, found) for name, found in report["sections"].items()]
-    return pages.get_template("report.html").render(report=report, sections=sections)
+    return pages.get_template("report.html").render(report=report, sections=sections, few=FEW)
 
 
 def cell(name: str, value: float | None) -> str:
@@ -77,7 +77,23 @@ def _described(name: str, section: Mapping[str, Any]) -> dict[str, Any]:
     present = {
         key: title for key, title in columns.items() if any(key in method["figures"] for method in section["methods"])
     }
-    return {"name": name, "kind": kind, "columns": present, "plots": draw[kind](section), **section}
+    levels = _levels(section["methods"]) if kind == "ratings" else []
+    return {"name": name, "kind": kind, "columns": present, "levels": levels, "plots": draw[kind](section), **section}
+
+
+def _levels(methods: Sequence[Mapping[str, Any]]) -> list[tuple[int, list[str]]]:
+    """What intervals of each level hold and how wide they are, for all users and for those with few ratings."""
+    found: list[tuple[int, list[str]]] = []
+    for method in methods:
+        figures = method["figures"]
+        if "inside_80" in figures:
+            names = ("inside_{}", "width_{}", "few_inside_{}", "few_width_{}")
+            found = [(level, [_value(figures, name.format(level)) for name in names]) for level in LEVELS]
+    return found
+
+
+def _value(figures: Mapping[str, Any], name: str) -> str:
+    return cell(name.removeprefix("few_"), figures[name]["value"]) if name in figures else ""
 
 
 def _rating_plots(section: Mapping[str, Any]) -> list[tuple[str, Markup]]:

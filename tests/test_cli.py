@@ -178,7 +178,9 @@ def test_recommendations_and_similarity_are_evaluated(world: World, tmp_path: Pa
     table = run("evaluate", *how, "--ranking").stdout
     assert "nDCG@10" in table
     assert "served" in table
-    table = run("evaluate", *how, "--similarity", "--judged", judged, "--film", 3).stdout
+    result = run("evaluate", *how, "--similarity", "--judged", judged, "--film", 3)
+    table = result.stdout
+    assert "judged pairs of movies that are not listed, left out: 1 (such as movie 99)" in result.stderr
     assert "Co-liked" in table
     assert "Weights of the blend by co-liked pairs: taste" in table
     page = (tmp_path / "report" / "report.html").read_text()
@@ -190,6 +192,23 @@ def test_recommendations_and_similarity_are_evaluated(world: World, tmp_path: Pa
     taste = next(each for each in section["methods"] if each["method"] == "taste")
     assert taste["figures"]["judged"]["value"] == 1
     assert "left out: 1" in section["warnings"][0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--film", 999), "no movie 999"),
+        (("--posters", "nowhere"), "nowhere"),
+        (("--judged", __file__), "expected names of three columns"),
+    ],
+)
+def test_what_similarity_cannot_use_is_refused_before_anything_is_fitted(
+    world: World, tmp_path: Path, arguments: tuple[object, ...], message: str
+) -> None:
+    result = run("evaluate", "--ratings", world.ratings, "--output", tmp_path / "report", "--all", *arguments)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert not (tmp_path / "report").exists()
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,13 @@ def test_a_prediction_is_the_sum_of_its_parts(seed: int, ratings: dict[int, floa
         )
 
 
+def test_what_is_left_of_ratings_is_what_predictions_miss() -> None:
+    kept, movies = arrays()
+    rows, values = np.array([1, 4, 5]), np.array([4, 2.5, 5], dtype=np.float32)
+    folded = Folded(kept, movies, rows, values)
+    np.testing.assert_allclose(folded.left, values - folded.moments(rows)[0], atol=1e-6)
+
+
 def test_the_part_of_a_rating_is_what_its_stars_change() -> None:
     kept, movies = arrays()
     rows = np.array([1, 4, 5])

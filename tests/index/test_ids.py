@@ -44,3 +44,11 @@ def test_find_agrees_with_a_dictionary(values: set[int], wanted: list[int]) -> N
     rows = {value: row for row, value in enumerate(ordered)}
     found = Ids(np.array(ordered, dtype=np.int64)).find(wanted + ordered)
     assert found.tolist() == [rows.get(value, -1) for value in wanted + ordered]
+
+
+def test_rows_of_several_ids_name_the_first_that_is_missing() -> None:
+    ids = Ids([3, 5, 9])
+    assert ids.rows([9, 3]).tolist() == [2, 0]
+    assert ids.rows([]).tolist() == []
+    with pytest.raises(UnknownMovie, match="there is no movie 4 here"):
+        ids.rows([9, 4, 7])
