@@ -62,15 +62,17 @@ class Noise:
     """How far ratings scatter about their predictions. Some people are harder to predict than others."""
 
     variance: float  # over all users, by the posterior
-    residual: float  # mean square of what is left of the ratings that were trained on
+    residual: float  # mean square of what is left of the trained ratings of someone who gave very many
+    taken: float  # of n ratings n / (n + taken) of that is left: a user's own parameters take the rest
 
     def of(self, squares: npt.ArrayLike, counts: npt.ArrayLike) -> Array:
         """Users' variances, from the sum of squares that is left of each one's own ratings and how many these are.
 
         As if everyone had ``NOISE_PRIOR`` more ratings, of average scatter.
         """
-        averaged = NOISE_PRIOR + np.asarray(squares, dtype=np.float64) / self.residual
-        variances: Array = self.variance * averaged / (NOISE_PRIOR + np.asarray(counts, dtype=np.float64))
+        n = np.asarray(counts, dtype=np.float64)
+        expected = self.residual * np.maximum(n, 1) / (n + self.taken)
+        variances: Array = self.variance * (NOISE_PRIOR + np.asarray(squares) / expected) / (NOISE_PRIOR + n)
         return variances
 
 
@@ -146,7 +148,7 @@ class RatingModel:
             arrays,
             FoldInArrays.load(snapshot / fold_ins.FOLDER),
             movie_ids,
-            noise=Noise(facts["noise_variance"], facts["residual_variance"]),
+            noise=Noise(**facts["noise"]),
             scale=(low, high),
             ranker=load_ranker(snapshot / "ranker", facts["ranker"]["forms"]),
             rating_weight=facts["ranker"]["rating_weight"],

@@ -159,8 +159,7 @@ def _ratings_and_taste(
     model = {
         "method": "Bayesian factorisation machine, implicit features on both sides, genres and year; Gibbs sampling",
         "scale": list(dataset.ratings.scale),
-        "noise_variance": noise.variance,
-        "residual_variance": noise.residual,
+        "noise": asdict(noise),
         "samples": int(posterior.global_bias.size),
         "seed": plan.seed,
         "ranker": {"forms": forms, **choice.facts()},

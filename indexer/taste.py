@@ -10,7 +10,7 @@ import numpy.typing as npt
 from index.fold_in import FoldInArrays
 from index.ranker import Ranker
 from index.ratings import Noise, RatingArrays, RatingModel
-from indexer.models.contract import Training
+from indexer.models.contract import Rows, Training
 from indexer.models.factorization_machine import Posterior
 from indexer.recommend import RATING_WEIGHT
 
@@ -18,6 +18,7 @@ PREDICTION_FACTORS = 64  # keeps the posterior mean to .0002 of RMSE on 100,000 
 TASTE_DIMENSION = 128
 
 _OVERSAMPLING, _POWER_ITERATIONS = 20, 5
+_TAKEN = np.geomspace(0.1, 10, 41)  # ratings, that are tried
 
 Array = npt.NDArray[np.float64]
 
@@ -36,8 +37,9 @@ def rating_arrays(posterior: Posterior, training: Training) -> tuple[RatingArray
     )
     user_bias = posterior.user_bias + posterior.global_bias[:, None]
     left = training.values - posterior.predict(training.user_rows, training.movie_rows)
-    noise = Noise(float(posterior.noise_variance.mean()), max(float(np.mean(left**2)), 1e-6))
     counts = np.bincount(training.user_rows, minlength=len(training.users))
+    squares = np.bincount(training.user_rows, left**2, counts.size).astype(np.float64)
+    noise = noise_of(float(posterior.noise_variance.mean()), squares, counts)
 
     order = np.lexsort((training.movie_rows, training.user_rows))
     starts = np.searchsorted(training.user_rows[order], np.arange(len(training.users) + 1))
@@ -48,12 +50,31 @@ def rating_arrays(posterior: Posterior, training: Training) -> tuple[RatingArray
         user_samples=_with_bias(posterior.user_factors[kept], user_bias[kept]),
         movie_vectors=_with_bias(movie_factors, posterior.movie_bias.mean(axis=0)),
         movie_samples=_with_bias(posterior.movie_factors[kept], posterior.movie_bias[kept]),
-        user_noise=noise.of(np.bincount(training.user_rows, left**2, counts.size), counts).astype(np.float32),
+        user_noise=noise.of(squares, counts).astype(np.float32),
         rated_starts=starts.astype(np.int64),
         rated_rows=training.movie_rows[order].astype(np.int32),
         rated_values=training.ratings.values[order],
     )
     return arrays, noise
+
+
+def noise_of(variance: float, squares: Array, counts: Rows) -> Noise:
+    """The noise, from the sum of squares that is left of each user's ratings and how many these are.
+
+    What is left grows with the number of ratings, as a user's own parameters fit a few more closely than many; the
+    curve is fitted by least squares over ratings.
+    """
+    rated = counts > 0
+    n, means = counts[rated], squares[rated] / counts[rated]
+
+    def fitted(taken: float) -> tuple[float, float]:
+        """The error of a curve, and its height."""
+        share = n / (n + taken)
+        residual = float((n * means) @ share / (n @ share**2))
+        return float(n @ (means - residual * share) ** 2), residual
+
+    taken = min(_TAKEN.tolist(), key=lambda each: fitted(each)[0])
+    return Noise(variance, max(fitted(taken)[1], 1e-6), taken)
 
 
 def fold_in_arrays(posterior: Posterior) -> FoldInArrays:

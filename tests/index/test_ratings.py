@@ -36,7 +36,7 @@ FOLD_IN = FoldInArrays(
     noise_precision=np.array([4, 4], dtype=np.float32),
     global_bias=np.array([3, 3], dtype=np.float32),
 )
-NOISE = Noise(variance=0.25, residual=0.2)
+NOISE = Noise(variance=0.25, residual=0.2, taken=1)
 
 
 def make(arrays: RatingArrays = ARRAYS, **options: Any) -> RatingModel:
@@ -142,8 +142,9 @@ def test_a_strangers_rating_must_be_on_the_scale_and_of_a_movie_that_is_there(mo
 
 def test_people_who_are_harder_to_predict_have_wider_intervals(model: RatingModel) -> None:
     assert NOISE.of(0, 0) == 0.25
-    steady, erratic = NOISE.of([0.2, 20], [20, 20])
-    assert steady < 0.25 < erratic
+    steady, as_others, erratic = NOISE.of([0.2, 20 * 0.2 * 20 / 21, 20], [20, 20, 20])
+    assert steady < as_others < erratic
+    assert as_others == pytest.approx(0.25)
 
     def width(who: dict[int, float]) -> float:
         (prediction,) = model.predict(who, [2])
@@ -161,8 +162,7 @@ def test_a_saved_model_answers_the_same(tmp_path: Path, rating_weight: float, or
     ranker = EaseByMovies(np.array([[0, 0, 0], [0, 0, 0], [0.1, 0.7, 0]], dtype=np.float32))
     form = save_rankers([ranker], tmp_path / "ranker")
     facts = {
-        "noise_variance": 0.25,
-        "residual_variance": 0.2,
+        "noise": {"variance": 0.25, "residual": 0.2, "taken": 1},
         "scale": [0.5, 5],
         "ranker": {"forms": form, "rating_weight": rating_weight},
     }

@@ -15,6 +15,7 @@ from indexer.movielens import read_dataset
 from indexer.taste import (
     PREDICTION_FACTORS,
     end_to_end,
+    noise_of,
     rating_model,
     taste_vectors,
     truncated_product,
@@ -195,6 +196,16 @@ def test_a_known_user_folded_in_is_predicted_as_the_posterior_does(world: World)
     ratings_apart, widths_apart = np.abs(apart).mean(axis=0)
     assert ratings_apart < 0.05
     assert widths_apart < 0.15
+
+
+def test_noise_is_fitted_as_what_users_with_few_and_with_many_ratings_leave() -> None:
+    counts = np.array([0, 5, 10, 20, 50, 200])
+    noise = noise_of(0.7, 0.5 * counts**2 / (counts + 3.0), counts)
+    assert noise.residual == pytest.approx(0.5, rel=0.01)
+    assert noise.taken == pytest.approx(3, rel=0.15)
+    np.testing.assert_allclose(noise.of(0.5 * counts**2 / (counts + 3.0), counts), 0.7, rtol=0.02)
+    nothing = noise_of(0.7, np.zeros(2), np.array([4, 9]))  # constant ratings
+    assert np.isfinite(nothing.of(np.zeros(2), [4, 9])).all()
 
 
 def test_without_ids_movies_of_the_same_facts_are_predicted_alike(training: Training) -> None:
