@@ -6,6 +6,9 @@ ENV PYTHONUNBUFFERED=1 \
     POSTERITY_DATA=/data \
     KERAS_HOME=/data/keras
 
+# OpenMP, for implicit.
+RUN apt-get update && apt-get install --yes --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*
+
 WORKDIR /app
 
 # Dependencies change less often than the code: a layer of their own.

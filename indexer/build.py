@@ -86,7 +86,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         fit_rng, rng = np.random.default_rng(plan.seed).spawn(2)
         # Posters first: a wrong path or missing weights should end a build at its start.
         posters = _poster_space(plan, folder / "poster", movie_ids, rng, track)
-        taste, model = _ratings_and_taste(plan, folder, dataset, fit_rng, rng, track)
+        taste, model, ranking_warnings = _ratings_and_taste(plan, folder, dataset, fit_rng, rng, track)
         how = {"poster": posters.how, "taste": taste, "facts": _facts_space(folder / "facts", dataset, rng, track)}
 
         spaces = {name: Space.load(name, folder / name) for name, made in how.items() if made is not None}
@@ -116,7 +116,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
                 "embedded": posters.embedded,
                 "unreadable": {str(movie_id): reason for movie_id, reason in posters.unreadable.items()},
             },
-            warnings=(*dataset.warnings, *posters.warnings),
+            warnings=(*dataset.warnings, *posters.warnings, *ranking_warnings),
         )
 
 
@@ -144,8 +144,8 @@ def _ratings_and_taste(
     fit_rng: np.random.Generator,
     rng: np.random.Generator,
     track: Track,
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """How the taste space was made and what the rating model is: two uses of one fit."""
+) -> tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]:
+    """How the taste space was made, what the rating model is (two uses of one fit), and warnings."""
     training = Training.of(dataset)
     posterior = factorization_machine.fit(training, fit_rng, plan.settings, track=track)
     arrays, noise = rating_arrays(posterior, training)
@@ -165,7 +165,7 @@ def _ratings_and_taste(
         "ranker": {"forms": forms, **choice.facts()},
     }
     how = {"how": "cosine of the rating model's posterior samples laid end to end, reduced by PCA"}
-    return how, model | asdict(plan.settings)
+    return how, model | asdict(plan.settings), choice.warnings
 
 
 def _save(folder: Path, arrays: Iterable[tuple[str, npt.NDArray[np.generic]]]) -> None:

@@ -79,10 +79,11 @@ def spaces_of(
         "item-cosine": of_cosine,
         "sgd": lambda: of_factors(sgd.fit(training, rng, track=track).factors.item_factors),
         "als": lambda: of_factors(als.fit(training, rng, track=track).item_factors),
-        "implicit-als": lambda: of_factors(implicit.fit(training, rng, track=track).item_factors),
         "bayesian-mf": lambda: of_machine(replace(settings, implicit=False, facts=False)),
         "taste": lambda: of_machine(settings, "genres", "year"),
     }
+    if not implicit.UNAVAILABLE:
+        makers["implicit-als"] = lambda: of_factors(implicit.fit(training, rng, track=track).item_factors)
     if ease.fits_in_memory(training):
         makers["ease"] = lambda: of_ranker(ease.fit(training, rng))
     rows, vectors = facts_vectors(training.movies, tags)

@@ -103,7 +103,7 @@ def ranking_methods(settings: factorization_machine.Settings | None = None) -> M
         fitted = posterior(training, rng, chosen, track=track)
         return Served(rating_model(fitted, training, together(choose_ranker(training, rng, track=track).rankers)))
 
-    return {
+    methods = {
         "popularity": Method(_fit_popularity),
         "predicted-rating": Method(by_rating, settings),
         "bpr": Method(
@@ -119,6 +119,8 @@ def ranking_methods(settings: factorization_machine.Settings | None = None) -> M
         ),
         SERVED_RANKER: Method(served, settings),
     }
+    unavailable = ("bpr", "implicit-als") if implicit.UNAVAILABLE else ()
+    return {name: method for name, method in methods.items() if name not in unavailable}
 
 
 def ranked(fit: Callable[..., Ranker]) -> Callable[..., Ranked]:

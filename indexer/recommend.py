@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from index.errors import BadData
 from index.ranker import Part, Ranker, together
 from index.track import Track, silent
 from indexer.models import ease, implicit
@@ -53,6 +54,7 @@ class Choice:
     rankers: tuple[Part, ...]
     settings: Mapping[str, Mapping[str, Any]]  # of each, by name
     validation: Mapping[str, float]  # nDCG@10 on what was held out; empty where only one could compete
+    warnings: tuple[str, ...] = ()  # which could not, and why
 
     @property
     def method(self) -> str:
@@ -75,17 +77,25 @@ def choose_ranker(
     """EASE, implicit-feedback ALS, or the mean of both: whichever ranks held-out ratings highest.
 
     EASE needs a matrix of movies x movies or users x users; where neither would fit in memory it does not compete.
+
+    Raises:
+        BadData: there is too much for EASE, and ALS cannot be loaded here.
     """
     settings = settings or Settings()
-    fits: dict[str, tuple[Any, Any]] = {"implicit-als": (implicit.fit, settings.implicit)}
+    fits: dict[str, tuple[Any, Any]] = {}
     if ease.fits_in_memory(training):
-        fits = {"ease": (ease.fit, settings.ease)} | fits
+        fits["ease"] = ease.fit, settings.ease
+    if not implicit.UNAVAILABLE:
+        fits["implicit-als"] = implicit.fit, settings.implicit
+    if not fits:
+        raise BadData(f"{min(training.shape):,} users or movies are too many for EASE, and {implicit.UNAVAILABLE}")
+    warnings = (f"recommendations are by EASE alone: {implicit.UNAVAILABLE}",) if implicit.UNAVAILABLE else ()
     validation = _validate(fits, training, rng, track) if len(fits) > 1 else {}
     (*_, first) = fits
     names = max(validation, key=lambda names: validation[names]) if validation else (first,)
     rankers = tuple(fits[name][0](training, rng, fits[name][1], track=track) for name in names)
     scores = {_name(names): score for names, score in validation.items()}
-    return Choice(rankers, {name: asdict(fits[name][1]) for name in names}, scores)
+    return Choice(rankers, {name: asdict(fits[name][1]) for name in names}, scores, warnings)
 
 
 def _validate(

@@ -12,14 +12,21 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from implicit.cpu.als import AlternatingLeastSquares
-from implicit.cpu.bpr import BayesianPersonalizedRanking
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from threadpoolctl import threadpool_limits
 
 from index.ranker import ImplicitFactors
 from index.track import Track, silent
 from indexer.models.contract import Training
+
+try:
+    from implicit.cpu.als import AlternatingLeastSquares
+    from implicit.cpu.bpr import BayesianPersonalizedRanking
+except ImportError as error:
+    # Its wheel needs OpenMP from the system, which small container images and some desktops do not have.
+    UNAVAILABLE = f"implicit cannot be loaded ({error}): install OpenMP (libgomp1 on Debian, libomp on macOS)"
+else:
+    UNAVAILABLE = ""
 
 FloatArray = npt.NDArray[np.float32]
 

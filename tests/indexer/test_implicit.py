@@ -4,8 +4,10 @@ from implicit.cpu.als import AlternatingLeastSquares
 from threadpoolctl import threadpool_limits
 
 from index.catalogue import Movie
+from index.errors import BadData
 from index.ids import Ids
 from indexer.dataset import Ratings
+from indexer.methods import ranking_methods
 from indexer.models import ease, implicit
 from indexer.models.contract import Training
 from indexer.recommend import Settings, choose_ranker
@@ -69,6 +71,19 @@ def test_where_no_matrix_of_movies_or_users_fits_factors_are_taken(monkeypatch: 
     assert choice.validation == {}
     (ranker,) = choice.rankers
     assert ranker.scores(np.array([0, 2])).shape == (30,)
+
+
+def test_without_openmp_ease_is_served_and_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(implicit, "UNAVAILABLE", "implicit cannot be loaded (libgomp.so.1): install OpenMP")
+    choice = choose_ranker(training(), np.random.default_rng(0))
+    assert choice.method == "ease"
+    assert choice.warnings == (
+        "recommendations are by EASE alone: implicit cannot be loaded (libgomp.so.1): install OpenMP",
+    )
+    assert set(ranking_methods()) == {"popularity", "predicted-rating", "ease", "served"}
+    monkeypatch.setattr(ease, "LARGEST", 20)
+    with pytest.raises(BadData, match="30 users or movies are too many for EASE, and implicit cannot be loaded"):
+        choose_ranker(training(), np.random.default_rng(0))
 
 
 def test_one_rating_is_enough_to_choose() -> None:

@@ -333,7 +333,7 @@ def test_every_space_of_a_world_with_taste_tells_its_two_kinds_of_film(world: Wo
     looks /= np.linalg.norm(looks, axis=1, keepdims=True)
     spaces = spaces_of(train, np.random.default_rng(0), tags={}, settings=QUICK, poster=(pictured, looks))
     assert list(spaces) == [
-        "item-cosine", "sgd", "als", "implicit-als", "bayesian-mf", "taste", "ease", "facts", "poster",
+        "item-cosine", "sgd", "als", "bayesian-mf", "taste", "implicit-als", "ease", "facts", "poster",
     ]  # fmt: skip
     spaces["blend"] = blend_space(spaces, {"poster": 1, "taste": 1, "facts": 1}, train.movie_ids)
     for name, space in spaces.items():
