@@ -92,7 +92,7 @@ class Explanation:
 
     movie_id: int
     rating: float
-    base: float  # what would be predicted for someone of whom nothing is known
+    base: float  # for someone of whom nothing is known; for a user of the model with what more samples than 32 change
     contributions: tuple[Contribution, ...]  # largest first, up or down
 
 

@@ -137,7 +137,7 @@ def combinations(
 
 
 def save_tuned(tuned: Tuned, dataset: Dataset, file: Path) -> None:
-    """Writes what ``read_tuned`` reads, with all that was tried."""
+    """Writes what ``read_choices`` reads, with all that was tried."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps({"dataset": dataset.name, **asdict(tuned)}, indent=2) + "\n")
 
