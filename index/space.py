@@ -122,6 +122,14 @@ class Space:
             raise UnknownMovie(f"movie {movie_id} has no vector in the {self.name} space")
         return row
 
+    def vector(self, movie_id: int) -> FloatArray:
+        """The movie's vector, (d,) float32.
+
+        Raises:
+            UnknownMovie: the movie has no vector in this space.
+        """
+        return self.vectors[self.row(movie_id)]
+
     def similar(self, movie_id: int, k: int = 10, *, allowed: Mask | None = None) -> list[Match]:
         """The ``k`` nearest other movies, best first, ties by id.
 
