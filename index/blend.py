@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
 from index.errors import UnknownMovie
 from index.ids import Ids
-from index.space import FloatArray, Mask, Match, Neighbours, Space, best
+from index.space import Match, Neighbours, Space
+from index.vectors import CANDIDATES, PER_MATCH, FloatArray, Found, Mask, RowArray, best
 
 NAME = "blend"
 
@@ -55,14 +55,27 @@ class Blend:
             rows, scores = rows[kept], scores[kept]
             if complete or rows.size >= k:
                 return self._matches(row, rows[:k], scores[:k])
-        everyone = self.score_rows(np.array([row]))[0]
-        if allowed is not None:
-            everyone[~allowed] = -np.inf
-        rows = best(everyone, k)
-        return self._matches(row, rows, everyone[rows])
+        rows, scores = self.nearest(np.array([row]), k, allowed=allowed)[0]
+        return self._matches(row, rows, scores)
 
-    def score_rows(self, rows: npt.NDArray[np.int64]) -> FloatArray:
-        """Blended scores of some movies against all, (m, n_movies); -inf for itself and where no space is shared."""
+    def nearest(self, rows: RowArray, k: int, *, allowed: Mask | None = None) -> list[Found]:
+        """The ``k`` most alike others of each of some movies (m,), best first, ties by row."""
+        everyone = self.score_rows(rows)
+        if allowed is not None:
+            everyone[:, ~allowed] = -np.inf
+        if all(space.vectors.exact for space in self._spaces.values()):
+            found = [best(scores, k) for scores in everyone]
+            return [(near, scores[near]) for near, scores in zip(found, everyone, strict=True)]
+        wanted = max(CANDIDATES, PER_MATCH * k)
+        return [
+            self._rescored(row, best(scores, wanted), k) for row, scores in zip(rows.tolist(), everyone, strict=True)
+        ]
+
+    def score_rows(self, rows: RowArray) -> FloatArray:
+        """Blended scores of some movies against all, (m, n_movies); -inf for itself and where no space is shared.
+
+        Of a space that is searched in two stages these are estimates.
+        """
         total = np.zeros((rows.size, len(self._ids)), dtype=np.float32)
         weight = np.zeros_like(total)
         for at, (name, space) in enumerate(self._spaces.items()):
@@ -70,7 +83,7 @@ class Blend:
             if not asking.size:
                 continue
             own = space.ids.find(self._ids.values[rows[asking]])
-            shares = space.calibration.percentile(space.scores(space.vectors[own]))
+            shares = space.calibration.percentile(space.vectors.estimates(space.vectors.rows(own)))
             cells = np.ix_(asking, self._rows[name])
             total[cells] += self._weights[name] * shares
             weight[cells] += self._weights[name]
@@ -79,7 +92,24 @@ class Blend:
         scores[np.arange(rows.size), rows] = -np.inf
         return scores
 
-    def _matches(self, row: int, rows: npt.NDArray[np.int64], scores: FloatArray) -> list[Match]:
+    def _rescored(self, row: int, candidates: RowArray, k: int) -> Found:
+        """The ``k`` best of some other movies, by exact scores."""
+        total = np.zeros(candidates.size, dtype=np.float32)
+        weight = np.zeros_like(total)
+        ids = self._ids.values
+        for at, (name, space) in enumerate(self._spaces.items()):
+            shared = np.flatnonzero(self._has[at, candidates]) if self._has[at, row] else np.empty(0, dtype=np.int64)
+            if not shared.size:
+                continue
+            query = space.vector(int(ids[row]))
+            shares = space.calibration.percentile(space.vectors.scores(query, space.ids.find(ids[candidates[shared]])))
+            total[shared] += self._weights[name] * shares
+            weight[shared] += self._weights[name]
+        scores = total / weight
+        order = np.lexsort((candidates, -scores))[:k]
+        return candidates[order], scores[order]
+
+    def _matches(self, row: int, rows: RowArray, scores: FloatArray) -> list[Match]:
         shared = self._has[:, rows] & self._has[:, [row]]
         names = np.array(list(self._spaces))
         return [

@@ -16,7 +16,8 @@ from index.errors import UnknownMovie, UnknownSpace
 from index.images import decode_image, pixels_for_vgg16
 from index.ratings import Explanation, Prediction, RatingModel, Who
 from index.snapshot import Manifest, SnapshotStore
-from index.space import Mask, Match, Neighbours, Space, load_neighbours
+from index.space import Match, Neighbours, Space, load_neighbours
+from index.vectors import Mask
 
 
 class MovieIndex:
@@ -58,7 +59,7 @@ class MovieIndex:
         manifest = store.verify(folder.name)
         catalogue = Catalogue.from_json(json.loads((folder / "movies.json").read_bytes()))
         ratings = RatingModel.load(folder, catalogue.ids, manifest.ratings)
-        spaces = {name: Space.load(name, folder / name) for name in manifest.spaces}
+        spaces = {name: Space.load(name, folder / name, facts) for name, facts in manifest.spaces.items()}
         return cls(data, manifest, catalogue, spaces, load_neighbours(folder / blends.NAME), ratings)
 
     @property

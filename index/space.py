@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 import numpy.typing as npt
 
 from index.errors import BadSnapshot, UnknownMovie
 from index.ids import Ids
+from index.vectors import FloatArray, Mask, RowArray, Vectors, load_vectors
 
 NEIGHBOURS = 100  # stored for every movie and space
-
-FloatArray = npt.NDArray[np.float32]
-RowArray = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,31 +65,38 @@ class Neighbours:
 class Space:
     """One searchable vector space. Never changes once open, so threads may share it.
 
-    Row ``i`` of the index belongs to ``ids.values[i]``.
+    Row ``i`` of the vectors belongs to ``ids.values[i]``.
 
     Args:
-        index: a Faiss inner-product index that keeps the vectors as they are (flat).
+        neighbours: everyone's, as a search would find them; None where they are searched for when asked.
     """
 
-    def __init__(self, name: str, ids: Ids, index: Any, neighbours: Neighbours, calibration: Calibration) -> None:
-        if not len(ids) == index.ntotal == len(neighbours):
+    def __init__(
+        self, name: str, ids: Ids, vectors: Vectors, neighbours: Neighbours | None, calibration: Calibration
+    ) -> None:
+        lists = len(ids) if neighbours is None else len(neighbours)
+        if not len(ids) == len(vectors) == lists:
             raise BadSnapshot(
-                f"the {name} space has {len(ids)} ids, {index.ntotal} vectors and {len(neighbours)} neighbour"
-                " lists: build the snapshot again"
+                f"the {name} space has {len(ids)} ids, {len(vectors)} vectors and {lists} neighbour lists: build the"
+                " snapshot again"
             )
         self.name = name
         self.ids = ids
+        self.vectors = vectors
         self.calibration = calibration
-        self._index = index
         self._neighbours = neighbours
 
     @classmethod
-    def load(cls, name: str, folder: Path) -> Space:
-        """The space saved in ``folder``; vectors and neighbours stay on disk, memory-mapped."""
+    def load(cls, name: str, folder: Path, facts: Mapping[str, Any]) -> Space:
+        """The space saved in ``folder``; vectors and neighbours stay on disk, memory-mapped.
+
+        Args:
+            facts: what the manifest says of the space.
+        """
         return cls(
             name,
             Ids(np.load(folder / "movie_ids.npy")),
-            faiss.read_index(str(folder / "vectors.faiss"), faiss.IO_FLAG_MMAP_IFC),
+            load_vectors(folder, facts.get("search")),
             load_neighbours(folder),
             Calibration(*np.load(folder / "calibration.npy")),
         )
@@ -104,12 +108,7 @@ class Space:
     @property
     def dimension(self) -> int:
         """How many numbers a vector has."""
-        return int(self._index.d)
-
-    @property
-    def vectors(self) -> FloatArray:
-        """All vectors, (n, d) float32, a read-only view of the index's memory."""
-        return vectors_of(self._index)
+        return self.vectors.dimension
 
     def row(self, movie_id: int) -> int:
         """The movie's row.
@@ -128,7 +127,8 @@ class Space:
         Raises:
             UnknownMovie: the movie has no vector in this space.
         """
-        return self.vectors[self.row(movie_id)]
+        vector: FloatArray = self.vectors.rows(np.array([self.row(movie_id)]))[0]
+        return vector
 
     def similar(self, movie_id: int, k: int = 10, *, allowed: Mask | None = None) -> list[Match]:
         """The ``k`` nearest other movies, best first, ties by id.
@@ -140,24 +140,46 @@ class Space:
             UnknownMovie: the movie has no vector in this space.
         """
         row = self.row(movie_id)
-        rows, scores = self._neighbours.of(row)
-        complete = rows.size >= len(self) - 1
-        if allowed is not None:
-            kept = allowed[rows]
-            rows, scores = rows[kept], scores[kept]
-        if rows.size < k and not complete:
-            others = np.ones(len(self), dtype=np.bool_) if allowed is None else allowed.copy()
-            others[row] = False
-            rows, scores = top_k(self._index, self.vectors[row], k, others)
-        return self._matches(rows[:k], scores[:k])
+        if self._neighbours is not None:
+            rows, scores = self._neighbours.of(row)
+            complete = rows.size >= len(self) - 1
+            if allowed is not None:
+                kept = allowed[rows]
+                rows, scores = rows[kept], scores[kept]
+            if rows.size >= k or complete:
+                return self._matches(rows[:k], scores[:k])
+        others = np.ones(len(self), dtype=np.bool_) if allowed is None else allowed.copy()
+        others[row] = False
+        return self.search(self.vector(movie_id), k, allowed=others)
 
     def search(self, vector: FloatArray, k: int = 10, *, allowed: Mask | None = None) -> list[Match]:
         """The ``k`` movies nearest to a vector (d,), best first, ties by id."""
-        return self._matches(*top_k(self._index, vector, k, allowed))
+        return self.search_all(vector[None], k, allowed=allowed)[0]
 
-    def scores(self, vectors: FloatArray) -> FloatArray:
-        """The score of every movie against each vector (m, d), (m, n)."""
-        return vectors @ self.vectors.T
+    def search_all(self, vectors: FloatArray, k: int = 10, *, allowed: Mask | None = None) -> list[list[Match]]:
+        """The ``k`` movies nearest to each vector (m, d), best first, ties by id."""
+        return [self._matches(*found) for found in self.vectors.search(vectors, k, allowed)]
+
+    def direction(self, liked: Sequence[int], disliked: Sequence[int] = ()) -> FloatArray:
+        """Where to look for movies like some and unlike others: a vector (d,), of length 1.
+
+        The mean of the liked movies' vectors less that of the others': the inner product with it is, but for its
+        length, the mean score to the liked movies less the mean score to the others.
+
+        Raises:
+            UnknownMovie: a movie has no vector in this space.
+        """
+        mean = self._mean(liked)
+        if disliked:
+            mean = mean - self._mean(disliked)
+        length = np.linalg.norm(mean)
+        # Nothing is left where both sides are the same movies: then anything is as near as anything else.
+        return mean if length == 0 else mean / length
+
+    def _mean(self, movie_ids: Sequence[int]) -> FloatArray:
+        rows = np.array([self.row(movie_id) for movie_id in movie_ids], dtype=np.int64)
+        mean: FloatArray = self.vectors.rows(rows).mean(axis=0)
+        return mean
 
     def _matches(self, rows: RowArray, scores: FloatArray) -> list[Match]:
         shares = self.calibration.percentile(scores)
@@ -165,47 +187,6 @@ class Space:
             Match(int(movie_id), float(score), float(share), (self.name,))
             for movie_id, score, share in zip(self.ids.values[rows], scores, shares, strict=True)
         ]
-
-
-def vectors_of(index: Any) -> FloatArray:
-    """The vectors of a flat Faiss index, (n, d) float32: a view, not a copy; read only."""
-    view: FloatArray = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d).reshape(index.ntotal, index.d)
-    view.flags.writeable = False
-    return view
-
-
-def top_k(index: Any, vector: FloatArray, k: int, allowed: Mask | None = None) -> tuple[RowArray, FloatArray]:
-    """Rows and scores of the ``k`` largest inner products among the allowed rows, best first, ties by row.
-
-    Args:
-        allowed: (n,) which rows may come back; all where it is None. Never fewer than ``k`` come back when
-            ``k`` are allowed.
-    """
-    query = np.ascontiguousarray(vector, dtype=np.float32).reshape(1, -1)
-    available = index.ntotal if allowed is None else int(allowed.sum())
-    k = min(k, available)
-    if k <= 0:
-        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
-    bits = None if allowed is None else np.packbits(allowed, bitorder="little")
-    options = {} if bits is None else {"params": faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))}
-    scores, rows = index.search(query, min(k + 1, available), **options)
-    scores, rows = scores[0], rows[0]
-    if scores.size > k and scores[k] == scores[k - 1]:
-        # A tie across the border: Faiss picks any of the tied rows, a reader expects the first ones.
-        border = float(np.nextafter(scores[k - 1], np.float32(-np.inf)))
-        _, scores, rows = index.range_search(query, border, **options)
-    order = np.lexsort((rows, -scores))[:k]
-    return rows[order], scores[order]
-
-
-def best(scores: FloatArray, k: int) -> RowArray:
-    """Rows of the ``k`` largest of ``scores`` (n,), best first, ties by row; -inf never comes back."""
-    k = min(k, scores.size)
-    if k <= 0:
-        return np.empty(0, dtype=np.int64)
-    border = np.partition(scores, scores.size - k)[scores.size - k]
-    rows = np.flatnonzero((scores >= border) & (scores > -np.inf))
-    return rows[np.lexsort((rows, -scores[rows]))][:k]
 
 
 def load_neighbours(folder: Path) -> Neighbours:

@@ -32,9 +32,11 @@ from indexer.models.contract import Training
 from indexer.models.factorization_machine import Settings
 from indexer.movielens import read_dataset
 from indexer.posters import find_posters, keep_posters
+from indexer.recall_card import tune_search
 from indexer.recommend import Settings as RankerSettings
 from indexer.recommend import choose_ranker
-from indexer.spaces import flat_index, write_blend, write_space
+from indexer.reduce import MEMORY, write_reduced
+from indexer.spaces import write_blend, write_space
 from indexer.taste import fold_in_arrays, rating_arrays, taste_vectors
 
 METRIC = "inner product"
@@ -54,6 +56,8 @@ class Plan:
     settings: Settings = field(default_factory=Settings)
     rankers: RankerSettings = field(default_factory=RankerSettings)
     blend: Mapping[str, float] = field(default_factory=lambda: BLEND)  # space -> weight; of those that there are
+    index: str | None = None  # of posters, as Faiss writes it; chosen by number and memory where it is None
+    memory: int = MEMORY  # bytes that it may take in a process
     seed: int = 0
 
 
@@ -89,7 +93,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         taste, model, ranking_warnings = _ratings_and_taste(plan, folder, dataset, fit_rng, rng, track)
         how = {"poster": posters.how, "taste": taste, "facts": _facts_space(folder / "facts", dataset, rng, track)}
 
-        spaces = {name: Space.load(name, folder / name) for name, made in how.items() if made is not None}
+        spaces = {name: Space.load(name, folder / name, made) for name, made in how.items() if made is not None}
         weights = {name: plan.blend[name] for name in spaces}
         write_blend(folder / blends.NAME, Blend(spaces, weights, movie_ids), len(movie_ids), track=track)
         catalogue = _catalogue(dataset, movie_ids, keep_posters(posters.files, plan.data / "posters"))
@@ -127,11 +131,15 @@ def _poster_space(plan: Plan, folder: Path, movie_ids: Ids, rng: np.random.Gener
     embed = vgg16.load(plan.weights)
     embeddings = embed_posters(found, embed, plan.data / "embeddings", track=track)
     embed.save(vgg16.weights_file(plan.data, embed.sha256))
-    write_space(folder, Ids(embeddings.movie_ids), flat_index(embeddings.vectors), rng, label="poster", track=track)
+    search = write_reduced(folder, embeddings.blocks(), rng, factory=plan.index, memory=plan.memory)
+    search = tune_search(folder, search, rng, track=track)
+    write_space(folder, Ids(embeddings.movie_ids), None, rng, search=search, label="poster", track=track)
     how = {
         "how": "VGG16 block5_pool of the poster, flattened (7, 7, 512), L2-normalised",
         "preprocessing": PREPROCESSING,
         "weights": {"name": embed.weights, "sha256": embed.sha256},
+        "path": {"name": embed.path, "agreement": round(embed.agreement, 6)},
+        "search": search,
     }
     files = {movie_id: found[movie_id] for movie_id in embeddings.movie_ids.tolist()}
     return _Posters(files, how, embeddings.embedded, embeddings.unreadable, tuple(warnings))
@@ -154,8 +162,8 @@ def _ratings_and_taste(
     choice = choose_ranker(training, fit_rng, plan.rankers, track=track)
     forms = save_rankers(choice.rankers, folder / "ranker")
     rated = np.unique(training.movie_rows)
-    index = flat_index(taste_vectors(posterior, rated))
-    write_space(folder / "taste", Ids(training.movie_ids.values[rated]), index, rng, label="taste", track=track)
+    ids = Ids(training.movie_ids.values[rated])
+    write_space(folder / "taste", ids, taste_vectors(posterior, rated), rng, label="taste", track=track)
     model = {
         "method": "Bayesian factorisation machine, implicit features on both sides, genres and year; Gibbs sampling",
         "scale": list(dataset.ratings.scale),
@@ -180,7 +188,7 @@ def _facts_space(folder: Path, dataset: Dataset, rng: np.random.Generator, track
     if not rows.size:
         return None
     ids = Ids([dataset.movies[row].movie_id for row in rows])
-    write_space(folder, ids, flat_index(vectors), rng, label="facts", track=track)
+    write_space(folder, ids, vectors, rng, label="facts", track=track)
     return {"how": "genres by idf, year of release, tags by tf-idf", "weights": FACTS_WEIGHTS}
 
 

@@ -10,13 +10,14 @@ import numpy as np
 from index.blend import Blend
 from index.ids import Ids
 from index.ranker import Ranker
-from index.space import FloatArray, Neighbours, Space, best
+from index.space import Space
 from index.track import Track, silent
+from index.vectors import FlatVectors, FloatArray, best, flat_index
 from indexer.facts import facts_vectors
 from indexer.models import als, ease, factorization_machine, implicit, neighbourhood, sgd
 from indexer.models.contract import Array, Rows, Training
 from indexer.models.factorization_machine import Settings
-from indexer.spaces import calibrate, flat_index
+from indexer.spaces import calibrate
 from indexer.taste import taste_vectors
 
 _BLOCK = 256  # movies scored at a time
@@ -115,9 +116,9 @@ def vector_space(
     rows: Rows, vectors: FloatArray, movie_ids: Ids, rng: np.random.Generator, facts: Sequence[str] = ()
 ) -> CandidateSpace:
     """A space of the movies in ``rows`` (m,), ascending, by inner products of their vectors (m, d)."""
-    nobody = Neighbours(np.empty((rows.size, 0), np.int32), np.empty((rows.size, 0), np.float32))
-    space = Space("candidate", Ids(movie_ids.values[rows]), flat_index(vectors), nobody, calibrate(vectors, rng))
-    scored = scored_space(rows, lambda at: space.scores(space.vectors[at]), len(movie_ids), facts)
+    flat = FlatVectors(flat_index(vectors))
+    space = Space("candidate", Ids(movie_ids.values[rows]), flat, None, calibrate(flat, rng))
+    scored = scored_space(rows, lambda at: flat.estimates(flat.rows(at)), len(movie_ids), facts)
     return replace(scored, space=space)
 
 

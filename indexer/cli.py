@@ -249,7 +249,9 @@ def run_build(
     if iterations is not None:
         settings = changed(settings, {"iterations": iterations}, "--iterations")
     with _progress() as track:
-        return publish(Plan(ratings, data, posters, weights, settings, chosen.rankers, chosen.blend, seed), track=track)
+        return publish(
+            Plan(ratings, data, posters, weights, settings, chosen.rankers, chosen.blend, seed=seed), track=track
+        )
 
 
 def _summarise(manifest: Manifest) -> None:
