@@ -127,9 +127,12 @@ class Library:
             version = _latest(db)
             rows = db.execute(
                 "SELECT movie_id, deleted, title, year, genres, imdb_id, tmdb_id, poster, poster_sha256,"
-                " weights_sha256, CASE WHEN ? THEN vector END FROM movies WHERE seq > ? ORDER BY movie_id",
+                " weights_sha256, CASE WHEN ? THEN vector END FROM movies WHERE seq > ?",
                 (vectors, seq),
             ).fetchall()
+        rows.sort(
+            key=lambda row: row[0]
+        )  # here: asked to sort, SQLite would read every row instead of the changed ones
         removed = frozenset(movie_id for movie_id, deleted, *_ in rows if deleted)
         return Changes(version, tuple(_entry(row) for row in rows if row[0] not in removed), removed)
 
