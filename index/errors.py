@@ -6,6 +6,7 @@ PosterityError
 │   │   └── ImageTooLarge
 │   └── BadWeights     a weights file that does not fit VGG16
 ├── BadSnapshot        a snapshot that is missing, damaged or of another format version
+├── BadLibrary         a library of added movies that is damaged or of a newer version
 ├── NotFound           something asked for by name that is not there
 │   ├── UnknownMovie
 │   ├── UnknownSpace
@@ -26,6 +27,7 @@ __all__ = [
     "AmbiguousTitle",
     "BadData",
     "BadImage",
+    "BadLibrary",
     "BadSnapshot",
     "BadWeights",
     "Busy",
@@ -62,6 +64,10 @@ class BadWeights(BadData):
 
 class BadSnapshot(PosterityError):
     """A snapshot that is missing, damaged or of another format version."""
+
+
+class BadLibrary(PosterityError):
+    """A library of added movies that is damaged or of a newer version."""
 
 
 class NotFound(PosterityError):

@@ -19,6 +19,7 @@ from index.blend import Blend
 from index.catalogue import Catalogue
 from index.ids import Ids
 from index.images import PREPROCESSING
+from index.library import Library
 from index.ranker import save_rankers
 from index.snapshot import Manifest, SnapshotStore
 from index.space import Space
@@ -27,6 +28,7 @@ from indexer.dataset import Dataset
 from indexer.embed import embed_posters
 from indexer.facts import WEIGHTS as FACTS_WEIGHTS
 from indexer.facts import facts_vectors
+from indexer.merge import merge, merge_posters
 from indexer.models import factorization_machine
 from indexer.models.contract import Training
 from indexer.models.factorization_machine import Settings
@@ -69,7 +71,6 @@ class _Posters:
     how: dict[str, Any] | None = None  # the space was made; None without posters
     embedded: int = 0  # those that were not in the cache
     unreadable: Mapping[int, str] = field(default_factory=dict)  # movie_id -> reason
-    warnings: tuple[str, ...] = ()
 
 
 def build(plan: Plan, *, track: Track = silent) -> Manifest:
@@ -80,16 +81,20 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
 
     Raises:
         BadData: the ratings or the posters cannot be used.
+        BadLibrary: what came in online cannot be read.
         WeightsUnavailable, BadWeights: there are no such weights.
         PosterityError: another build is running there.
     """
     store = SnapshotStore(plan.data)
     with store.writing() as folder:
-        dataset = read_dataset(plan.ratings)
+        changes = Library.open(plan.data).changes_since(0, vectors=False)
+        dataset = merge(read_dataset(plan.ratings), changes)
         movie_ids = Ids([movie.movie_id for movie in dataset.movies])
         fit_rng, rng = np.random.default_rng(plan.seed).spawn(2)
         # Posters first: a wrong path or missing weights should end a build at its start.
-        posters = _poster_space(plan, folder / "poster", movie_ids, rng, track)
+        found, poster_warnings = find_posters(plan.posters, movie_ids) if plan.posters else ({}, [])
+        found = merge_posters(found, changes, plan.data / "posters")
+        posters = _poster_space(plan, folder / "poster", found, rng, track)
         taste, model, ranking_warnings = _ratings_and_taste(plan, folder, dataset, fit_rng, rng, track)
         how = {"poster": posters.how, "taste": taste, "facts": _facts_space(folder / "facts", dataset, rng, track)}
 
@@ -108,6 +113,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
                 "rated_movies": len(spaces["taste"]),
                 "users": int(np.unique(dataset.ratings.user_ids).size),
                 "ratings": len(dataset.ratings),
+                "library": changes.version,
             },
             spaces={
                 name: {"dimension": space.dimension, "metric": METRIC, "movies": len(space), **(how[name] or {})}
@@ -120,14 +126,15 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
                 "embedded": posters.embedded,
                 "unreadable": {str(movie_id): reason for movie_id, reason in posters.unreadable.items()},
             },
-            warnings=(*dataset.warnings, *posters.warnings, *ranking_warnings),
+            warnings=(*dataset.warnings, *poster_warnings, *ranking_warnings),
         )
 
 
-def _poster_space(plan: Plan, folder: Path, movie_ids: Ids, rng: np.random.Generator, track: Track) -> _Posters:
-    if plan.posters is None:
+def _poster_space(
+    plan: Plan, folder: Path, found: Mapping[int, Path], rng: np.random.Generator, track: Track
+) -> _Posters:
+    if not found:
         return _Posters()
-    found, warnings = find_posters(plan.posters, movie_ids)
     embed = vgg16.load(plan.weights)
     embeddings = embed_posters(found, embed, plan.data / "embeddings", track=track)
     embed.save(vgg16.weights_file(plan.data, embed.sha256))
@@ -142,7 +149,7 @@ def _poster_space(plan: Plan, folder: Path, movie_ids: Ids, rng: np.random.Gener
         "search": search,
     }
     files = {movie_id: found[movie_id] for movie_id in embeddings.movie_ids.tolist()}
-    return _Posters(files, how, embeddings.embedded, embeddings.unreadable, tuple(warnings))
+    return _Posters(files, how, embeddings.embedded, embeddings.unreadable)
 
 
 def _ratings_and_taste(

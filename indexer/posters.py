@@ -56,9 +56,15 @@ def find_posters(folder: Path, movie_ids: Ids) -> tuple[dict[int, Path], list[st
 
 
 def keep_posters(posters: Mapping[int, Path], folder: Path) -> dict[int, str]:
-    """File names of the posters, by movie id, after each was copied into ``folder`` as ``<movie id>.<ext>``."""
+    """File names of the posters, by movie id, after each was copied into ``folder`` as ``<movie id>.<ext>``.
+
+    A file that is in the folder already, as the library's are, keeps its name.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    names = {movie_id: f"{movie_id}{file.suffix.lower()}" for movie_id, file in posters.items()}
+    names = {
+        movie_id: file.name if file.parent == folder else f"{movie_id}{file.suffix.lower()}"
+        for movie_id, file in posters.items()
+    }
     for movie_id, file in posters.items():
         kept = folder / names[movie_id]
         if kept.exists() and filecmp.cmp(kept, file, shallow=False):

@@ -54,3 +54,9 @@ def test_posters_that_are_there_already_stay(tmp_path: Path) -> None:
     found, _ = find_posters(files(tmp_path, "1.jpg"), IDS)
     assert keep_posters(found, tmp_path) == {1: "1.jpg"}
     assert (tmp_path / "1.jpg").read_bytes() == b"1.jpg"
+
+
+def test_a_poster_of_the_library_keeps_its_name(tmp_path: Path) -> None:
+    kept = files(tmp_path / "kept", "1.jpg", "1-0123456789abcdef.png")
+    assert keep_posters({1: kept / "1-0123456789abcdef.png"}, kept) == {1: "1-0123456789abcdef.png"}
+    assert (kept / "1.jpg").read_bytes() == b"1.jpg"

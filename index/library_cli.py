@@ -1,0 +1,163 @@
+"""The commands that change which movies there are: library add, remove, list.
+
+Heavy imports stand inside the commands: ``posterity --help`` must not wait for them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from index.console import data_option, json_option, print_json, print_table
+from index.errors import UnknownMovie
+
+if TYPE_CHECKING:
+    from index.catalogue import Catalogue
+    from index.library import Changes, Entry, Poster
+    from index.movie_index import MovieIndex
+
+
+@click.group()
+def library() -> None:
+    """Add, replace and remove movies for good."""
+
+
+@library.command()
+@click.option("--title", required=True, help="Without the year.")
+@click.option("--year", type=int, help="Of release.")
+@click.option("--genre", "genres", multiple=True, help="As the data set writes it; may be given again.")
+@click.option("--imdb", metavar="tt…", help="Its IMDb id.")
+@click.option("--tmdb", type=int, help="Its TMDB id.")
+@click.option(
+    "--poster",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Its poster: a JPEG, PNG, WebP or GIF file.",
+)
+@click.option(
+    "--id",
+    "movie_id",
+    type=int,
+    help="Replace what is known of this movie, or bring it back. Its ratings stay, and where no poster is given that of"
+    " the data set.",
+)
+@data_option
+def add(
+    title: str,
+    year: int | None,
+    genres: tuple[str, ...],
+    imdb: str | None,
+    tmdb: int | None,
+    poster: Path | None,
+    movie_id: int | None,
+    data: Path,
+) -> None:
+    """Add a movie and print its id, or replace one.
+
+    It is kept beside whatever data set a snapshot is built from.
+    """
+    from index.catalogue import Movie
+    from index.images import read_image
+    from index.library import Library, checked_movie
+    from index.movie_index import MovieIndex
+
+    index, known = MovieIndex.open(data), Library.open(data)
+    if movie_id is not None:
+        _expect(movie_id, index.catalogue, known.changes_since(0, vectors=False))
+    movie = checked_movie(Movie(movie_id or 0, title, year, genres, imdb, tmdb))
+    picture = None if poster is None else _poster(index, read_image(poster))
+    if movie_id is None:
+        movie = replace(movie, movie_id=known.next_id(int(index.catalogue.ids.values[-1])))
+    known.put(movie, picture)
+    click.echo(movie.movie_id)
+
+
+@library.command()
+@click.argument("movie")
+@data_option
+def remove(movie: str, data: Path) -> None:
+    """Remove MOVIE, with its ratings and tags.
+
+    MOVIE is an id (6), imdb:tt0113277, tmdb:949, or a title in quotes.
+    """
+    from index.library import Library
+    from index.movie_index import MovieIndex
+
+    index, known = MovieIndex.open(data), Library.open(data)
+    catalogue = _with_changes(index.catalogue, known.changes_since(0, vectors=False))
+    # A number that is nobody's id is a mistake here: the one film with such a number in its title must not go.
+    found = catalogue.identify(movie) if movie.strip().isdecimal() else catalogue.resolve(movie)
+    known.remove(found.movie_id)
+    click.echo(f"Removed {found} (id {found.movie_id})")
+
+
+@library.command("list")
+@data_option
+@json_option
+def list_library(data: Path, as_json: bool) -> None:
+    """Show every movie that was added, replaced or removed."""
+    from index.library import Library
+
+    changes = Library.open(data).changes_since(0, vectors=False)
+    if as_json:
+        shown = [_present(entry) for entry in changes.movies]
+        print_json({"version": changes.version, "movies": shown, "removed": sorted(changes.removed)})
+        return
+    columns = [("Id", "right"), ("Movie", "left"), ("Genres", "left"), ("Poster", "left"), ("Change", "left")]
+    rows = {entry.movie.movie_id: _cells(entry) for entry in changes.movies}
+    rows |= {movie_id: (str(movie_id), "", "", "", "removed") for movie_id in changes.removed}
+    print_table("", columns, [row for _, row in sorted(rows.items())])
+
+
+commands = (library,)
+
+
+def _expect(movie_id: int, catalogue: Catalogue, changes: Changes) -> None:
+    """Raises UnknownMovie unless the movie is in the snapshot or the library, or was once."""
+    if movie_id not in {*catalogue.ids.values.tolist(), *changes.removed, *(e.movie.movie_id for e in changes.movies)}:
+        raise UnknownMovie(f"there is no movie {movie_id} to replace: leave --id out to add one")
+
+
+def _poster(index: MovieIndex, content: bytes) -> Poster:
+    """The poster with its vector where the snapshot compares posters."""
+    from index.images import decode_image
+    from index.library import Poster
+
+    if "poster" not in index.spaces:
+        decode_image(content)  # raises where it is none
+        click.echo("Note: this snapshot compares no posters; the next build compares this one.", err=True)
+        return Poster(content)
+    return Poster(content, index.embed(content), index.manifest.spaces["poster"]["weights"]["sha256"])
+
+
+def _with_changes(catalogue: Catalogue, changes: Changes) -> Catalogue:
+    """The snapshot's movies after the library's changes, to look one up by any of its names."""
+    from index.catalogue import Catalogue
+
+    movies = changes.applied_to(catalogue.movies)
+    rows = catalogue.ids.find([movie.movie_id for movie in movies]).tolist()
+    counts = tuple(catalogue.rating_counts[row] if row >= 0 else 0 for row in rows)
+    return Catalogue(movies, counts, (None,) * len(movies), (None,) * len(movies))
+
+
+def _present(entry: Entry) -> dict[str, Any]:
+    movie = entry.movie
+    return {
+        "movie_id": movie.movie_id,
+        "title": movie.title,
+        "year": movie.year,
+        "genres": list(movie.genres),
+        "imdb_id": movie.imdb_id,
+        "tmdb_id": movie.tmdb_id,
+        "poster": entry.poster,
+    }
+
+
+def _cells(entry: Entry) -> tuple[str, ...]:
+    from index.database import FIRST_ID
+
+    movie = entry.movie
+    change = "added" if movie.movie_id >= FIRST_ID else "replaced"
+    return str(movie.movie_id), str(movie), ", ".join(movie.genres), entry.poster or "", change
