@@ -11,6 +11,7 @@ import click
 
 import index.cli
 import index.library_cli
+import index.poster_cli
 import indexer.cli
 import server.cli
 from index.errors import PosterityError
@@ -88,7 +89,13 @@ def _things_to_try(address: str, movie_id: int, title: str) -> str:
     return "\n".join(lines)
 
 
-for command in (*index.cli.commands, *index.library_cli.commands, *indexer.cli.commands, *server.cli.commands):
+for command in (
+    *index.cli.commands,
+    *index.poster_cli.commands,
+    *index.library_cli.commands,
+    *indexer.cli.commands,
+    *server.cli.commands,
+):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -303,8 +303,6 @@ def _spaces(match: dict[str, Any], index: MovieIndex) -> str:
 
 
 def _weights_note(index: MovieIndex, by: str) -> str:
-    from index.present import UNTRAINED_NOTICE
+    from index.present import weights_note
 
-    weights = index.manifest.weights
-    compared = by in {"poster", "blend"} and weights is not None and weights["name"] == "untrained"
-    return UNTRAINED_NOTICE if compared else ""
+    return weights_note(index) if by in {"poster", "blend"} else ""

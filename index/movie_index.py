@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +15,26 @@ from index import vgg16
 from index.blend import Blend
 from index.catalogue import Catalogue, Movie, Where
 from index.errors import UnknownMovie, UnknownSpace
+from index.heat import Comparison, Usual, compare, usual
 from index.images import decode_image, pixels_for_vgg16
 from index.ratings import Explanation, Prediction, RatingModel, Who
 from index.snapshot import Manifest, SnapshotStore
 from index.space import Match, Neighbours, Space, load_neighbours
 from index.vectors import Mask
+
+_USUAL = 256  # posters that say what random pairs are like
+
+
+@dataclass(frozen=True, slots=True)
+class LookExplanation:
+    """Why two posters look alike."""
+
+    movie_id: int
+    other_id: int
+    score: float  # inner product, what ``similar`` by poster says
+    percentile: float  # share of random pairs of this catalogue that are less alike, 0 to 1
+    usual_score: float  # mean of random pairs
+    comparison: Comparison  # cell by cell; its heat adds up to the score
 
 
 class MovieIndex:
@@ -78,14 +95,11 @@ class MovieIndex:
             UnknownMovie: there is no such movie, or it has no vector in the space.
             UnknownSpace: this snapshot was built without it.
         """
-        movie = self.catalogue.movie(movie_id)
+        self.catalogue.movie(movie_id)
         allowed = self.catalogue.allowed(where) if where else None
         if by == blends.NAME:
             return self._blend.similar(movie_id, k, allowed=allowed, stored=self._blended)
-        space = self.space(by)
-        if movie_id not in space.ids:
-            raise UnknownMovie(f"{movie} (id {movie_id}) has {_LACKS.get(by, f'no {by}')}: {self._other_ways(movie)}")
-        return space.similar(movie_id, k, allowed=self._within(by, allowed))
+        return self._space_with(by, movie_id).similar(movie_id, k, allowed=self._within(by, allowed))
 
     def similar_to_poster(self, image: bytes, k: int = 10, *, where: Where | None = None) -> list[Match]:
         """The ``k`` movies whose posters look most like an uploaded picture, best first. Nothing is stored.
@@ -114,6 +128,19 @@ class MovieIndex:
         vector: np.ndarray[tuple[int], np.dtype[np.float32]]
         (vector,) = vgg16.embed_with(file, weights["name"], weights["sha256"], pixels[None])
         return vector
+
+    def explain_look(self, movie_id: int, other_id: int) -> LookExplanation:
+        """Why two posters look alike, part by part.
+
+        Raises:
+            UnknownMovie: there is no such movie, or it has no poster.
+            UnknownSpace: this snapshot was built without posters.
+        """
+        first, second = (self._space_with("poster", each).vector(each) for each in (movie_id, other_id))
+        usually = self._usual_look
+        comparison = compare(first, second, usually)
+        share = self.space("poster").calibration.percentile(np.array([comparison.score], dtype=np.float32))
+        return LookExplanation(movie_id, other_id, comparison.score, float(share[0]), usually.score, comparison)
 
     def predict(self, who: Who, movie_ids: Sequence[int]) -> list[Prediction]:
         """How they would rate each movie, in the order given.
@@ -165,6 +192,21 @@ class MovieIndex:
         if name not in self.spaces:
             raise UnknownSpace(f"this snapshot has no {name} space; it has {', '.join(self.ways)}")
         return self.spaces[name]
+
+    @cached_property
+    def _usual_look(self) -> Usual:
+        """Found when it is first asked for; threads that ask at once find the same."""
+        space = self.space("poster")
+        sample = np.linspace(0, len(space) - 1, min(_USUAL, len(space)), dtype=np.int64)
+        return usual([space.vector(int(movie_id)) for movie_id in space.ids.values[sample]])
+
+    def _space_with(self, name: str, movie_id: int) -> Space:
+        space, movie = self.space(name), self.catalogue.movie(movie_id)
+        if movie_id not in space.ids:
+            raise UnknownMovie(
+                f"{movie} (id {movie_id}) has {_LACKS.get(name, f'no {name}')}: {self._other_ways(movie)}"
+            )
+        return space
 
     def _within(self, name: str, allowed: Mask | None) -> Mask | None:
         return None if allowed is None else allowed[self._rows[name]]

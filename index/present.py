@@ -1,4 +1,7 @@
-"""What is said of movies, matches and predictions, as plain values for JSON: the same in the command and over HTTP."""
+"""What is said of movies, matches and predictions: the same in the command and over HTTP.
+
+As plain values for JSON; of two posters also as a picture.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from index.catalogue import Movie
-from index.movie_index import MovieIndex
+from index.drawing import Panel, draw
+from index.errors import BadImage, UnknownMovie
+from index.images import decode_image, read_image
+from index.movie_index import LookExplanation, MovieIndex
 from index.ratings import INTERVAL, Explanation, Prediction
 from index.space import Match
 
@@ -84,6 +90,54 @@ def present_explanation(index: MovieIndex, explanation: Explanation, k: int) -> 
     }
 
 
+def present_look(look: LookExplanation) -> dict[str, Any]:
+    """Why two posters look alike. Cells are [row, column] from 0, so ``heat[row][column]`` is what one adds.
+
+    The 49 numbers of ``heat`` add up to ``score``. ``likeness`` is 1 where a cell is the same on both posters and 0
+    where it differs as much as on two at random.
+    """
+    return {
+        "score": round(look.score, 6),
+        "percentile": round(look.percentile, 6),
+        "usual_score": round(look.usual_score, 6),
+        "heat": look.comparison.heat.round(8).tolist(),
+        "likeness": look.comparison.likeness.round(4).tolist(),
+        "matches": [
+            {
+                "cell": list(match.cell),
+                "other": list(match.other),
+                "strength": round(match.strength, 6),
+                "contribution": round(match.contribution, 8),
+            }
+            for match in look.comparison.matches
+        ],
+    }
+
+
+def draw_look(index: MovieIndex, look: LookExplanation) -> bytes:
+    """The same as a PNG file.
+
+    Raises:
+        UnknownMovie: a poster is no longer there, or no longer a picture.
+    """
+    first, second = (_panel(index, movie_id) for movie_id in (look.movie_id, look.other_id))
+    return draw(first, second, look.comparison, look_in_words(look), weights_note(index))
+
+
+def look_in_words(look: LookExplanation) -> str:
+    """The score, and what it is worth."""
+    return (
+        f"Score {look.score:.3f}: closer than {percent(look.percentile)} of random pairs,"
+        f" whose mean is {look.usual_score:.3f}"
+    )
+
+
+def weights_note(index: MovieIndex) -> str:
+    """What must be said beside a comparison of posters; nothing where the weights can be relied on."""
+    weights = index.manifest.weights
+    return UNTRAINED_NOTICE if weights is not None and weights["name"] == "untrained" else ""
+
+
 def percent(share: float) -> str:
     """A share in as many digits as tell it from all: "97%", "99.8%", "99.997%"."""
     for digits in range(5):
@@ -96,3 +150,11 @@ def provenance(index: MovieIndex) -> dict[str, Any]:
     """What every reply ends with: the snapshot, and the name of the weights its posters were embedded with."""
     weights = index.manifest.weights
     return {"snapshot": index.manifest.id, "weights": None if weights is None else weights["name"]}
+
+
+def _panel(index: MovieIndex, movie_id: int) -> Panel:
+    movie = index.catalogue.movie(movie_id)
+    try:
+        return Panel(decode_image(read_image(index.poster(movie_id))), str(movie))
+    except BadImage as error:
+        raise UnknownMovie(f"the poster of {movie} (id {movie_id}) can no longer be read: {error}") from error

@@ -9,7 +9,15 @@ from flask import Blueprint, Response, current_app, g, jsonify, send_file
 
 from index.errors import UnknownMovie
 from index.movie_index import MovieIndex
-from index.present import present_explanation, present_matches, present_movie, present_predictions, provenance
+from index.present import (
+    draw_look,
+    present_explanation,
+    present_look,
+    present_matches,
+    present_movie,
+    present_predictions,
+    provenance,
+)
 from index.ratings import Who
 from server.queries import (
     FilterQuery,
@@ -68,18 +76,38 @@ def poster(movie: str) -> Response:
 
 @api.get("/movies/<movie>/similar")
 def similar(movie: str) -> Response:
-    """Movies like this one, by poster, by taste, by facts or by a blend of all."""
+    """Movies like this one, by poster, by taste, by facts or by a blend of all; by poster with why, if wanted."""
     query, index = parse(SimilarQuery), movie_index()
     found = index.catalogue.identify(movie)
     where, ignored = query.where(index.catalogue)
-    matches = index.similar(found.movie_id, query.offset + query.limit, by=query.by, where=where)
-    return _reply(
-        movie=present_movie(index, found),
-        by=query.by,
-        results=present_matches(index, matches[query.offset :]),
-        page=query,
-        ignored=ignored,
-    )
+    matches = index.similar(found.movie_id, query.offset + query.limit, by=query.by, where=where)[query.offset :]
+    shown = present_matches(index, matches)
+    if query.explain:
+        for each, match in zip(shown, matches, strict=True):
+            each["explanation"] = present_look(index.explain_look(found.movie_id, match.movie_id))
+    return _reply(movie=present_movie(index, found), by=query.by, results=shown, page=query, ignored=ignored)
+
+
+@api.get("/movies/<movie>/explanations/<other>")
+def explanation(movie: str, other: str) -> Response:
+    """Why the posters of two movies look alike, part by part."""
+    parse(Nothing)
+    index = movie_index()
+    first, second = index.catalogue.identify(movie), index.catalogue.identify(other)
+    look = index.explain_look(first.movie_id, second.movie_id)
+    return _reply(movie=present_movie(index, first), other=present_movie(index, second), **present_look(look))
+
+
+@api.get("/movies/<movie>/explanations/<other>/picture")
+def explanation_picture(movie: str, other: str) -> Response:
+    """The same as a picture: both posters, with colours where they are alike."""
+    parse(Nothing)
+    index = movie_index()
+    first, second = index.catalogue.identify(movie), index.catalogue.identify(other)
+    look = index.explain_look(first.movie_id, second.movie_id)
+    # Two large pictures are decoded: in turn with uploads, so that memory stays bounded.
+    queue: UploadQueue = current_app.extensions["upload_queue"]
+    return Response(queue.run(lambda: draw_look(index, look)), mimetype="image/png")
 
 
 @api.post("/posters/similar")

@@ -15,7 +15,7 @@ class ServerConfig:
     """What the server can be told."""
 
     data: Path = Path("data")  # POSTERITY_DATA
-    upload_queue: int = 4  # POSTERITY_UPLOAD_QUEUE: uploads in work or waiting, beyond which 503 is answered
+    upload_queue: int = 4  # POSTERITY_UPLOAD_QUEUE: uploads and drawings in work or waiting, beyond which: 503
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> ServerConfig:

@@ -126,6 +126,13 @@ class SimilarQuery(FilterQuery):
     """Movies like one."""
 
     by: By = "blend"
+    explain: bool = False
+
+    @model_validator(mode="after")
+    def _only_looks(self) -> SimilarQuery:
+        if self.explain and self.by != "poster":
+            raise ValueError(f"explain: only likeness by poster is explained, not by {self.by}: give by=poster")
+        return self
 
 
 Query = TypeVar("Query", bound=BaseModel)

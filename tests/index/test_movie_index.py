@@ -1,11 +1,13 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from index.catalogue import Where
 from index.errors import BadSnapshot, BadWeights, UnknownMovie, UnknownSpace, UnknownUser
 from index.movie_index import MovieIndex
+from index.present import draw_look
 from index.snapshot import SnapshotStore
 from tests.conftest import SPACE, WEDDINGS, World
 
@@ -87,3 +89,44 @@ def test_weights_that_are_gone_are_named(world: World, tmp_path: Path) -> None:
     index = MovieIndex.open(tmp_path / "data")
     with pytest.raises(BadWeights, match=r"no weights file .*\.weights\.h5"):
         index.similar_to_poster((world.posters / "3.jpg").read_bytes())
+
+
+def test_a_look_is_explained_by_parts_that_add_up(movie_index: MovieIndex) -> None:
+    match = movie_index.similar(3, 1, by="poster")[0]
+    look = movie_index.explain_look(3, match.movie_id)
+    assert look.score == pytest.approx(match.score, abs=1e-5)
+    assert look.percentile == pytest.approx(match.percentile, abs=1e-3)
+    assert look.comparison.heat.sum() == pytest.approx(match.score, abs=1e-5)
+    assert look.usual_score < look.score
+    # A spaceship is nearer to a spaceship than to a wedding, on the whole and mostly part by part.
+    wedding = movie_index.explain_look(3, 13)
+    assert look.comparison.likeness.mean() > wedding.comparison.likeness.mean()
+    assert wedding.score < look.score
+
+
+def test_a_look_is_explained_of_posters_only(movie_index: MovieIndex) -> None:
+    for pair in ((3, 20), (20, 3)):
+        with pytest.raises(UnknownMovie, match=r"id 20\) has no poster: compare by taste, facts, blend"):
+            movie_index.explain_look(*pair)
+    with pytest.raises(UnknownMovie, match="no movie 99"):
+        movie_index.explain_look(3, 99)
+
+
+def test_a_poster_is_like_itself_everywhere(movie_index: MovieIndex) -> None:
+    look = movie_index.explain_look(3, 3)
+    assert look.score == pytest.approx(1, abs=1e-5)
+    assert all(match.cell == match.other for match in look.comparison.matches)
+    np.testing.assert_allclose(look.comparison.likeness, 1, atol=1e-9)
+
+
+def test_a_poster_that_is_no_picture_any_more_is_named(movie_index: MovieIndex, world: World, tmp_path: Path) -> None:
+    shutil.copytree(world.data, tmp_path / "data", symlinks=True)
+    index = MovieIndex.open(tmp_path / "data")
+    look = index.explain_look(3, 4)
+    assert draw_look(index, look) == draw_look(movie_index, look)
+    index.poster(4).unlink()
+    with pytest.raises(UnknownMovie, match=r"Starship 4 \(1974\) \(id 4\) has no poster"):
+        draw_look(index, look)
+    (tmp_path / "data" / "posters" / "4.jpg").write_bytes(b"no picture")
+    with pytest.raises(UnknownMovie, match=r"the poster of Starship 4 .* can no longer be read: this is no JPEG"):
+        draw_look(index, look)

@@ -1,9 +1,17 @@
 from __future__ import annotations
 
+import io
+import subprocess
+import sys
+from contextlib import ExitStack
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from PIL import Image
 
+from server.config import ServerConfig
+from server.uploads import UploadQueue
 from tests.conftest import SPACE, WEDDINGS, World
 from tests.server.conftest import assert_problem
 
@@ -241,6 +249,73 @@ def test_a_body_that_cannot_be_used_is_400(client: FlaskClient, route: str, body
 def test_a_body_that_is_no_json_is_400(client: FlaskClient) -> None:
     for data in (b"", b"{", b"\xff\xfe", b'{"ratings": NaN}'):
         assert_problem(client.post(f"{API}/recommendations", data=data), 400)
+
+
+def test_why_two_posters_look_alike_adds_up(client: FlaskClient, world: World) -> None:
+    reply = client.get(f"{API}/movies/3/explanations/imdb:tt0000004").get_json()
+    assert (reply["movie"]["movie_id"], reply["other"]["movie_id"]) == (3, 4)
+    assert [len(row) for row in reply["heat"]] == [len(row) for row in reply["likeness"]] == [7] * 7
+    assert sum(map(sum, reply["heat"])) == pytest.approx(reply["score"], abs=1e-5)
+    assert 0 <= reply["percentile"] <= 1
+    assert 1 <= len(reply["matches"]) <= 8
+    assert set(reply["matches"][0]) == {"cell", "other", "strength", "contribution"}
+    assert reply["snapshot"] == world.manifest.id
+    assert reply["weights"] == "untrained"
+    back = client.get(f"{API}/movies/4/explanations/3").get_json()
+    assert back["heat"] == reply["heat"]
+    assert [match["cell"] for match in back["matches"]] == [match["other"] for match in reply["matches"]]
+
+
+def test_why_two_posters_look_alike_is_a_picture(client: FlaskClient) -> None:
+    reply = client.get(f"{API}/movies/3/explanations/tmdb:1013/picture")
+    assert reply.status_code == 200
+    assert reply.mimetype == "image/png"
+    with Image.open(io.BytesIO(reply.data)) as image:
+        assert image.size[0] == 888
+
+
+def test_drawing_takes_a_place_in_the_queue_of_uploads(app: Flask, client: FlaskClient) -> None:
+    queue: UploadQueue = app.extensions["upload_queue"]
+    with ExitStack() as places:
+        for _ in range(ServerConfig().upload_queue):
+            places.enter_context(queue.place())
+        assert client.get(f"{API}/movies/3/explanations/4").status_code == 200
+        reply = client.get(f"{API}/movies/3/explanations/4/picture")
+        assert_problem(reply, 503, "try again")
+        assert reply.headers["Retry-After"]
+
+
+def test_drawing_needs_no_tensorflow(world: World) -> None:
+    code = (
+        "import sys; from pathlib import Path; from server.app import create_app; from server.config import ServerConfig;"
+        "client = create_app(ServerConfig(Path(sys.argv[1]))).test_client();"
+        "assert client.get('/api/v1/movies/3/explanations/4/picture').status_code == 200;"
+        "print('tensorflow' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(world.data)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("end", ["", "/picture"])
+def test_posters_that_are_not_there_are_not_explained(client: FlaskClient, end: str) -> None:
+    assert_problem(client.get(f"{API}/movies/3/explanations/20{end}"), 404, "id 20) has no poster")
+    assert_problem(client.get(f"{API}/movies/99/explanations/3{end}"), 404, "no movie 99")
+    assert_problem(client.get(f"{API}/movies/3/explanations/heat{end}"), 404, "'heat' is no movie id")
+    assert_problem(client.get(f"{API}/movies/3/explanations/4{end}?k=1"), 400, "k: there is no such parameter")
+
+
+def test_similar_posters_come_with_why_they_are(client: FlaskClient) -> None:
+    reply = client.get(f"{API}/movies/1/similar?by=poster&limit=2&offset=1&explain=true").get_json()
+    for match in reply["results"]:
+        assert sum(map(sum, match["explanation"]["heat"])) == pytest.approx(match["score"], abs=1e-5)
+    assert "explanation" not in client.get(f"{API}/movies/1/similar?by=poster").get_json()["results"][0]
+
+
+@pytest.mark.parametrize("by", ["taste", "facts", "blend"])
+def test_only_likeness_by_poster_is_explained(client: FlaskClient, by: str) -> None:
+    words = f"explain: only likeness by poster is explained, not by {by}: give by=poster"
+    assert_problem(client.get(f"{API}/movies/1/similar?by={by}&explain=true"), 400, words)
+    assert client.get(f"{API}/movies/1/similar?by={by}&explain=false").status_code == 200
 
 
 def test_a_search_needs_words(client: FlaskClient) -> None:
