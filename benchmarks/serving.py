@@ -49,7 +49,7 @@ def main(data: Path) -> None:
         for movie_id in movies:
             begin = time.perf_counter()
             allowed = space.ids.values != movie_id
-            space.search(space.vectors[space.row(movie_id)], 10, allowed=allowed)
+            space.search(space.vector(movie_id), 10, allowed=allowed)
             searches.append(time.perf_counter() - begin)
         narrowed = [
             timed(connection, f"/api/v1/movies/{movie_id}/similar?by=taste&genre=Western") for movie_id in movies

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -54,21 +54,34 @@ class Blend:
             kept = np.ones(rows.size, dtype=np.bool_) if allowed is None else allowed[rows]
             rows, scores = rows[kept], scores[kept]
             if complete or rows.size >= k:
-                return self._matches(row, rows[:k], scores[:k])
-        rows, scores = self.nearest(np.array([row]), k, allowed=allowed)[0]
-        return self._matches(row, rows, scores)
+                return self._matches(self._having(row), rows[:k], scores[:k])
+        others = np.ones(len(self._ids), dtype=np.bool_) if allowed is None else allowed.copy()
+        others[row] = False
+        return self.search(self._queries(row), k, allowed=others)
 
-    def nearest(self, rows: RowArray, k: int, *, allowed: Mask | None = None) -> list[Found]:
-        """The ``k`` most alike others of each of some movies (m,), best first, ties by row."""
-        everyone = self.score_rows(rows)
+    def search(self, queries: Mapping[str, FloatArray], k: int, *, allowed: Mask | None = None) -> list[Match]:
+        """The ``k`` most alike movies, best first, ties by id.
+
+        Args:
+            queries: what to look for in each space, (d,); spaces without a weight here are left out.
+            allowed: (n_movies,) which catalogue rows may come back; all where it is None.
+        """
+        asked = {name: queries[name] for name in self._spaces if name in queries}
+        total = np.zeros((1, len(self._ids)), dtype=np.float32)
+        weight = np.zeros_like(total)
+        for name, query in asked.items():
+            self._add(name, total, weight, np.zeros(1, dtype=np.int64), query[None])
+        estimates = _mean(total, weight)[0]
         if allowed is not None:
-            everyone[:, ~allowed] = -np.inf
-        if all(space.vectors.exact for space in self._spaces.values()):
-            found = [best(scores, k) for scores in everyone]
-            return [(near, scores[near]) for near, scores in zip(found, everyone, strict=True)]
-        wanted = max(CANDIDATES, PER_MATCH * k)
+            estimates[~allowed] = -np.inf
+        rows, scores = self._best(asked, estimates, k)
+        return self._matches(tuple(asked), rows, scores)
+
+    def nearest(self, rows: RowArray, k: int) -> list[Found]:
+        """The ``k`` most alike others of each of some movies (m,), best first, ties by row."""
         return [
-            self._rescored(row, best(scores, wanted), k) for row, scores in zip(rows.tolist(), everyone, strict=True)
+            self._best(self._queries(row), estimates, k)
+            for row, estimates in zip(rows.tolist(), self.score_rows(rows), strict=True)
         ]
 
     def score_rows(self, rows: RowArray) -> FloatArray:
@@ -80,39 +93,59 @@ class Blend:
         weight = np.zeros_like(total)
         for at, (name, space) in enumerate(self._spaces.items()):
             asking = np.flatnonzero(self._has[at, rows])
-            if not asking.size:
-                continue
-            own = space.ids.find(self._ids.values[rows[asking]])
-            shares = space.calibration.percentile(space.vectors.estimates(space.vectors.rows(own)))
-            cells = np.ix_(asking, self._rows[name])
-            total[cells] += self._weights[name] * shares
-            weight[cells] += self._weights[name]
-        scores = np.full_like(total, -np.inf)
-        np.divide(total, weight, out=scores, where=weight > 0)
+            if asking.size:
+                own = space.ids.find(self._ids.values[rows[asking]])
+                self._add(name, total, weight, asking, space.vectors.rows(own))
+        scores = _mean(total, weight)
         scores[np.arange(rows.size), rows] = -np.inf
         return scores
 
-    def _rescored(self, row: int, candidates: RowArray, k: int) -> Found:
-        """The ``k`` best of some other movies, by exact scores."""
+    def _add(self, name: str, total: FloatArray, weight: FloatArray, asking: RowArray, queries: FloatArray) -> None:
+        """Adds what a space says of queries (a, d) to the lines ``asking`` (a,) of ``total`` and ``weight`` (m, n)."""
+        space = self._spaces[name]
+        cells = np.ix_(asking, self._rows[name])
+        total[cells] += self._weights[name] * space.calibration.percentile(space.vectors.estimates(queries))
+        weight[cells] += self._weights[name]
+
+    def _best(self, queries: Mapping[str, FloatArray], estimates: FloatArray, k: int) -> Found:
+        """The ``k`` best by exact scores, given what the scores of all (n_movies,) are about."""
+        if all(self._spaces[name].vectors.exact for name in queries):
+            rows = best(estimates, k)
+            return rows, estimates[rows]
+        candidates = best(estimates, max(CANDIDATES, PER_MATCH * k))
         total = np.zeros(candidates.size, dtype=np.float32)
         weight = np.zeros_like(total)
-        ids = self._ids.values
-        for at, (name, space) in enumerate(self._spaces.items()):
-            shared = np.flatnonzero(self._has[at, candidates]) if self._has[at, row] else np.empty(0, dtype=np.int64)
-            if not shared.size:
-                continue
-            query = space.vector(int(ids[row]))
-            shares = space.calibration.percentile(space.vectors.scores(query, space.ids.find(ids[candidates[shared]])))
+        for name, query in queries.items():
+            space = self._spaces[name]
+            rows = space.ids.find(self._ids.values[candidates])
+            shared = np.flatnonzero(rows >= 0)
+            shares = space.calibration.percentile(space.vectors.scores(query, rows[shared]))
             total[shared] += self._weights[name] * shares
             weight[shared] += self._weights[name]
-        scores = total / weight
+        scores = _mean(total, weight)
         order = np.lexsort((candidates, -scores))[:k]
         return candidates[order], scores[order]
 
-    def _matches(self, row: int, rows: RowArray, scores: FloatArray) -> list[Match]:
-        shared = self._has[:, rows] & self._has[:, [row]]
-        names = np.array(list(self._spaces))
+    def _queries(self, row: int) -> dict[str, FloatArray]:
+        """The movie's own vector in each space that has one."""
+        movie_id = int(self._ids.values[row])
+        return {name: self._spaces[name].vector(movie_id) for name in self._having(row)}
+
+    def _having(self, row: int) -> tuple[str, ...]:
+        """The spaces that have a vector of the movie."""
+        return tuple(name for name, has in zip(self._spaces, self._has[:, row], strict=True) if has)
+
+    def _matches(self, asked: Sequence[str], rows: RowArray, scores: FloatArray) -> list[Match]:
+        names = [name for name in self._spaces if name in asked]
+        has = self._has[[list(self._spaces).index(name) for name in names]][:, rows]
         return [
-            Match(int(movie_id), float(score), float(score), tuple(names[shared[:, at]].tolist()))
+            Match(int(movie_id), float(score), float(score), tuple(np.array(names)[has[:, at]].tolist()))
             for at, (movie_id, score) in enumerate(zip(self._ids.values[rows], scores, strict=True))
         ]
+
+
+def _mean(total: FloatArray, weight: FloatArray) -> FloatArray:
+    """Weighted means; -inf where nothing was weighed."""
+    means = np.full_like(total, -np.inf)
+    np.divide(total, weight, out=means, where=weight > 0)
+    return means

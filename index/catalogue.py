@@ -42,6 +42,7 @@ class Where:
     year_from: int | None = None
     year_to: int | None = None  # inclusive
     exclude: tuple[int, ...] = ()  # movie ids
+    among: tuple[int, ...] | None = None  # movie ids; only these
 
     def __bool__(self) -> bool:
         """Whether anything is restricted at all."""
@@ -164,6 +165,11 @@ class Catalogue:
             mask &= (self._years <= where.year_to) & (self._years >= 0)
         for genre in where.genres:
             mask &= self._having.get(genre.casefold(), False)
+        if where.among is not None:
+            chosen = np.zeros(len(self), dtype=np.bool_)
+            rows = self.ids.find(where.among)
+            chosen[rows[rows >= 0]] = True
+            mask &= chosen
         excluded = self.ids.find(where.exclude)
         mask[excluded[excluded >= 0]] = False
         return mask

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from index.catalogue import Catalogue, Movie, Where
 from index.errors import UnknownMovie, UnknownSpace
 from index.heat import Comparison, Usual, compare, usual
 from index.images import decode_image, pixels_for_vgg16
+from index.library import Library
+from index.overlay import overlaid_catalogue, overlaid_spaces
 from index.ratings import Explanation, Prediction, RatingModel, Who
 from index.snapshot import Manifest, SnapshotStore
 from index.space import Match, Neighbours, Space, load_neighbours
@@ -38,10 +40,14 @@ class LookExplanation:
 
 
 class MovieIndex:
-    """One opened snapshot. Never changes, so threads may share it.
+    """One opened snapshot, with what had come in online by some moment. Never changes, so threads may share it.
 
     Args:
         data: the data directory, where posters and weights are.
+        blended: everyone's neighbours under the default blend; None where they are searched for when asked.
+        library: what comes in online.
+        seen: the number of the latest change in the library that is in here.
+        base: the snapshot alone; None where this is it.
     """
 
     def __init__(
@@ -50,26 +56,33 @@ class MovieIndex:
         manifest: Manifest,
         catalogue: Catalogue,
         spaces: Mapping[str, Space],
-        blended: Neighbours,
+        blended: Neighbours | None,
         ratings: RatingModel,
+        library: Library,
+        seen: int,
+        base: MovieIndex | None = None,
     ) -> None:
         self.manifest = manifest
         self.catalogue = catalogue
         self.spaces = spaces
+        self.seen = seen
         self._data = data
         self._blend = Blend(spaces, manifest.blend, catalogue.ids)
-        self._blended = blended
+        self.blended = blended
         self._ratings = ratings
+        self._library = library
+        self._base = base or self
         # Space row -> catalogue row, to turn a filter over movies into one over a space.
         self._rows = {name: catalogue.ids.find(space.ids.values) for name, space in spaces.items()}
 
     @classmethod
     def open(cls, data: Path, snapshot_id: str | None = None) -> MovieIndex:
-        """The snapshot ``snapshot_id``, or the current one, after every file was checked.
+        """The snapshot ``snapshot_id``, or the current one, after every file was checked; with what came in since.
 
         Raises:
             UnknownSnapshot: there is no such snapshot, or none at all.
             BadSnapshot: a file is missing or damaged; the message names it.
+            BadLibrary: what came in online cannot be read.
         """
         store = SnapshotStore(data)
         folder = store.path(snapshot_id)
@@ -77,7 +90,43 @@ class MovieIndex:
         catalogue = Catalogue.from_json(json.loads((folder / "movies.json").read_bytes()))
         ratings = RatingModel.load(folder, catalogue.ids, manifest.ratings)
         spaces = {name: Space.load(name, folder / name, facts) for name, facts in manifest.spaces.items()}
-        return cls(data, manifest, catalogue, spaces, load_neighbours(folder / blends.NAME), ratings)
+        blended = load_neighbours(folder / blends.NAME)
+        merged = manifest.dataset.get("library", 0)
+        base = cls(data, manifest, catalogue, spaces, blended, ratings, Library.open(data), merged)
+        return base.refreshed()
+
+    def is_fresh(self) -> bool:
+        """Whether all that has come in online by now is in here. Asking is cheap.
+
+        Raises:
+            BadLibrary: what came in online cannot be read.
+        """
+        return self._library.version() == self.seen
+
+    def refreshed(self) -> MovieIndex:
+        """The same snapshot with all that has come in online by now; itself where nothing has.
+
+        Raises:
+            BadLibrary: what came in online cannot be read.
+        """
+        if self.is_fresh():
+            return self
+        base = self._base
+        changes = self._library.changes_since(base.seen)
+        weights = self.manifest.weights
+        touched = changes.movies or any(movie_id in base.catalogue.ids for movie_id in changes.removed)
+        blended = None if touched else base.blended
+        return MovieIndex(
+            self._data,
+            self.manifest,
+            overlaid_catalogue(base.catalogue, changes),
+            overlaid_spaces(base.spaces, base.catalogue, changes, None if weights is None else weights["sha256"]),
+            blended,
+            self._ratings,
+            self._library,
+            changes.version,
+            base,
+        )
 
     @property
     def ways(self) -> tuple[str, ...]:
@@ -98,8 +147,46 @@ class MovieIndex:
         self.catalogue.movie(movie_id)
         allowed = self.catalogue.allowed(where) if where else None
         if by == blends.NAME:
-            return self._blend.similar(movie_id, k, allowed=allowed, stored=self._blended)
+            return self._blend.similar(movie_id, k, allowed=allowed, stored=self.blended)
         return self._space_with(by, movie_id).similar(movie_id, k, allowed=self._within(by, allowed))
+
+    def similar_to(
+        self,
+        liked: Sequence[int],
+        disliked: Sequence[int] = (),
+        k: int = 10,
+        *,
+        by: str = blends.NAME,
+        where: Where | None = None,
+    ) -> list[Match]:
+        """The ``k`` movies most like all of some and least like others, best first; none of these is among them.
+
+        Args:
+            liked: at least one.
+            by: a space of this snapshot, in which each must have a vector; or ``blend``, in which each counts in the
+                spaces that it has.
+
+        Raises:
+            UnknownMovie: there is no such movie, or it has no vector in the space.
+            UnknownSpace: this snapshot was built without it.
+        """
+        names = self.spaces if by == blends.NAME else (by,)
+        queries = {}
+        for name in names:
+            sides = [[m for m in side if by != blends.NAME or m in self.spaces[name].ids] for side in (liked, disliked)]
+            for movie_id in (*sides[0], *sides[1]):
+                self._space_with(name, movie_id)
+            if sides[0]:
+                queries[name] = self.spaces[name].direction(*sides)
+        for movie_id in (*liked, *disliked):
+            self.catalogue.movie(movie_id)
+        if not queries:
+            raise UnknownMovie(f"none of the movies {', '.join(map(str, liked))} has anything to be compared by")
+        others = self.catalogue.allowed(where or Where())
+        others[self.catalogue.ids.rows([*liked, *disliked])] = False
+        if by == blends.NAME:
+            return self._blend.search(queries, k, allowed=others)
+        return self.spaces[by].search(queries[by], k, allowed=self._within(by, others))
 
     def similar_to_poster(self, image: bytes, k: int = 10, *, where: Where | None = None) -> list[Match]:
         """The ``k`` movies whose posters look most like an uploaded picture, best first. Nothing is stored.
@@ -150,10 +237,12 @@ class MovieIndex:
 
         Raises:
             UnknownUser: the user has no ratings here.
-            UnknownMovie: one of the movies is not in the catalogue.
+            UnknownMovie: one of the movies is not in the catalogue, or came in after the rating model was trained.
             BadData: a stranger's rating is off the scale.
         """
-        return self._ratings.predict(who, movie_ids)
+        for movie_id in movie_ids:
+            self._check_rated(movie_id)
+        return self._ratings.predict(self._known(who), movie_ids)
 
     def recommend(self, who: Who, k: int = 10, *, where: Where | None = None) -> list[Prediction]:
         """The ``k`` movies that they have not rated and would pick next, likeliest first, with predicted ratings.
@@ -161,7 +250,11 @@ class MovieIndex:
         Raises:
             UnknownUser, UnknownMovie, BadData: as in ``predict``.
         """
-        return self._ratings.recommend(who, k, allowed=self.catalogue.allowed(where) if where else None)
+        allowed = self.catalogue.allowed(where) if where else None
+        if self is not self._base:
+            rows = self.catalogue.ids.find(self._base.catalogue.ids.values)
+            allowed = (rows >= 0) if allowed is None else (rows >= 0) & allowed[rows]
+        return self._ratings.recommend(self._known(who), k, allowed=allowed)
 
     def explain(self, who: Who, movie_id: int) -> Explanation:
         """What each movie that they rated adds to the prediction for another.
@@ -169,7 +262,12 @@ class MovieIndex:
         Raises:
             UnknownUser, UnknownMovie, BadData: as in ``predict``.
         """
-        return self._ratings.explain(who, movie_id)
+        self._check_rated(movie_id)
+        explanation = self._ratings.explain(self._known(who), movie_id)
+        named = tuple(part for part in explanation.contributions if part.movie_id in self.catalogue.ids)
+        # A removed movie is not named, but what it taught is still there.
+        kept = sum(part.watched + part.rated for part in explanation.contributions if part not in named)
+        return replace(explanation, base=explanation.base + kept, contributions=named)
 
     def poster(self, movie_id: int) -> Path:
         """The movie's poster file.
@@ -207,6 +305,19 @@ class MovieIndex:
                 f"{movie} (id {movie_id}) has {_LACKS.get(name, f'no {name}')}: {self._other_ways(movie)}"
             )
         return space
+
+    def _check_rated(self, movie_id: int) -> None:
+        movie = self.catalogue.movie(movie_id)
+        if movie_id not in self._base.catalogue.ids:
+            raise UnknownMovie(f"{movie} (id {movie_id}) is new: its ratings can be predicted from the next build on")
+
+    def _known(self, who: Who) -> Who:
+        """A stranger's ratings of movies that the rating model knows; a user as they are."""
+        if isinstance(who, int):
+            return who
+        for movie_id in who:
+            self.catalogue.movie(movie_id)
+        return {movie_id: rating for movie_id, rating in who.items() if movie_id in self._base.catalogue.ids}
 
     def _within(self, name: str, allowed: Mask | None) -> Mask | None:
         return None if allowed is None else allowed[self._rows[name]]

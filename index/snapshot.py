@@ -16,7 +16,8 @@ from typing import Any
 
 from index.errors import BadSnapshot, PosterityError, UnknownSnapshot
 
-FORMAT = 2
+FORMAT = 3
+READABLE = (2, 3)  # of format 2 poster vectors are all in memory-mapped float32
 
 _UNFINISHED = ".unfinished-"
 
@@ -35,6 +36,7 @@ class Manifest:
     posters: Mapping[str, Any]  # counts, and the unreadable ones with the reason
     warnings: tuple[str, ...]  # what the build left out and why
     files: Mapping[str, Mapping[str, Any]]  # path -> size, sha256
+    format: int = FORMAT
 
     @property
     def weights(self) -> Mapping[str, Any] | None:
@@ -44,7 +46,7 @@ class Manifest:
 
     def to_json(self) -> dict[str, Any]:
         """What stands in ``manifest.json``, its own checksum included."""
-        body = {"format": FORMAT} | {name: getattr(self, name) for name in self.__slots__}
+        body = {"format": self.format} | {name: getattr(self, name) for name in self.__slots__}
         return body | {"sha256": _digest_of(body)}
 
     @classmethod
@@ -56,9 +58,10 @@ class Manifest:
         """
         if not isinstance(document, dict) or not isinstance(document.get("format"), int):
             raise BadSnapshot(f"{source} is not a snapshot manifest: build the snapshot again")
-        if document["format"] != FORMAT:
+        if document["format"] not in READABLE:
             raise BadSnapshot(
-                f"{source} has format version {document['format']}, this version of Posterity reads {FORMAT}:"
+                f"{source} has format version {document['format']}, this version of Posterity reads"
+                f" {' and '.join(map(str, READABLE))}:"
                 " build the snapshot again, or use the version that wrote it"
             )
         body = {name: value for name, value in document.items() if name != "sha256"}

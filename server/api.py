@@ -26,7 +26,9 @@ from server.queries import (
     PredictionsBody,
     RecommendationsBody,
     SearchQuery,
+    SimilarBody,
     SimilarQuery,
+    identified,
     parse,
     parse_body,
 )
@@ -110,6 +112,24 @@ def explanation_picture(movie: str, other: str) -> Response:
     return Response(queue.run(lambda: draw_look(index, look)), mimetype="image/png")
 
 
+@api.post("/similar")
+def similar_to_several() -> Response:
+    """Movies like all of some and unlike others, by poster, by taste, by facts or by a blend of all."""
+    body, index = parse_body(SimilarBody), movie_index()
+    where, ignored = body.where(index.catalogue)
+    like, unknown = identified(body.like, index.catalogue)
+    unlike, unheard = identified(body.unlike, index.catalogue)
+    if not like:
+        raise UnknownMovie(f"like: no movie here has the id {', '.join(body.like)}")
+    matches = index.similar_to(like, unlike, body.offset + body.limit, by=body.by, where=where)
+    return _reply(
+        by=body.by,
+        results=present_matches(index, matches[body.offset :]),
+        page=body,
+        ignored=[*unknown, *unheard, *ignored],
+    )
+
+
 @api.post("/posters/similar")
 def similar_to_upload() -> Response:
     """Movies whose posters look like an uploaded picture. Nothing is stored."""
@@ -134,13 +154,8 @@ def predictions_for_stranger() -> Response:
     """How someone with the ratings in the body would rate some movies. Nothing is stored."""
     body, index = parse_body(PredictionsBody), movie_index()
     who, ignored = body.who(index.catalogue)
-    wanted = []
-    for text in body.movies:
-        try:
-            wanted.append(index.catalogue.identify(text).movie_id)
-        except UnknownMovie:
-            ignored.append(text)
-    return _reply(results=_predictions(index, who, wanted, explain=body.explain), ignored=ignored)
+    wanted, unknown = identified(body.movies, index.catalogue)
+    return _reply(results=_predictions(index, who, wanted, explain=body.explain), ignored=[*ignored, *unknown])
 
 
 @api.post("/recommendations")

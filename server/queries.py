@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, TypeVar
 
 from flask import request
@@ -15,6 +15,7 @@ from index.errors import BadData, UnknownMovie
 MAX_LIMIT = 100
 
 MAX_RATINGS = 2000  # of a stranger
+MAX_AMONG = 10_000  # ids that an answer is narrowed to
 
 By = Literal["poster", "taste", "facts", "blend"]
 MovieText = Annotated[str, Field(min_length=1, max_length=40), BeforeValidator(lambda value: _as_text(value))]
@@ -46,7 +47,8 @@ class FilterQuery(Page):
     genre: tuple[Annotated[str, Field(min_length=1, max_length=100)], ...] = ()
     year_from: Year | None = None
     year_to: Year | None = None
-    exclude: tuple[Annotated[str, Field(min_length=1, max_length=40)], ...] = ()
+    exclude: tuple[MovieText, ...] = ()
+    among: Annotated[tuple[MovieText, ...], Field(max_length=MAX_AMONG)] = ()
 
     @model_validator(mode="after")
     def _in_order(self) -> FilterQuery:
@@ -64,13 +66,10 @@ class FilterQuery(Page):
         for genre in self.genre:
             if genre.casefold() not in known:
                 raise BadData(f"genre: no movie is {genre!r}; there are {', '.join(catalogue.genres)}")
-        excluded, ignored = [], []
-        for text in self.exclude:
-            try:
-                excluded.append(catalogue.identify(text).movie_id)
-            except UnknownMovie:
-                ignored.append(text)
-        return Where(self.genre, self.year_from, self.year_to, tuple(excluded)), ignored
+        excluded, ignored = identified(self.exclude, catalogue)
+        among, unknown = identified(self.among, catalogue)
+        only = tuple(among) if self.among else None
+        return Where(self.genre, self.year_from, self.year_to, tuple(excluded), only), ignored + unknown
 
 
 class PredictionQuery(Nothing):
@@ -122,6 +121,14 @@ class RecommendationsBody(Ratings, FilterQuery):
     """Recommendations for a stranger, which can be narrowed."""
 
 
+class SimilarBody(FilterQuery):
+    """Movies like several and unlike others."""
+
+    like: Annotated[tuple[MovieText, ...], Field(min_length=1, max_length=MAX_LIMIT)]
+    unlike: Annotated[tuple[MovieText, ...], Field(max_length=MAX_LIMIT)] = ()
+    by: By = "blend"
+
+
 class SimilarQuery(FilterQuery):
     """Movies like one."""
 
@@ -133,6 +140,17 @@ class SimilarQuery(FilterQuery):
         if self.explain and self.by != "poster":
             raise ValueError(f"explain: only likeness by poster is explained, not by {self.by}: give by=poster")
         return self
+
+
+def identified(texts: Sequence[str], catalogue: Catalogue) -> tuple[list[int], list[str]]:
+    """Movie ids of what was given, and what nobody has."""
+    found, ignored = [], []
+    for text in texts:
+        try:
+            found.append(catalogue.identify(text).movie_id)
+        except UnknownMovie:
+            ignored.append(text)
+    return found, ignored
 
 
 Query = TypeVar("Query", bound=BaseModel)

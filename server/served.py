@@ -33,6 +33,7 @@ class Served:
         self._seen: str | None = self._index.manifest.id
         self._looked = clock()
         self._lock = threading.Lock()
+        self._changing = threading.Lock()  # over what is served
 
     def index(self) -> MovieIndex:
         """The snapshot to answer from; keep it for the whole request."""
@@ -41,6 +42,10 @@ class Served:
                 self._look()
             finally:
                 self._lock.release()
+        if not self._index.is_fresh():
+            # Whoever asks after a change was acknowledged sees it, so they wait for it.
+            with self._changing:
+                self._index = self._index.refreshed()
         return self._index
 
     def _look(self) -> None:
@@ -57,8 +62,10 @@ class Served:
 
     def _swap(self, snapshot_id: str) -> None:
         try:
-            self._index = MovieIndex.open(self._data, snapshot_id)
+            opened = MovieIndex.open(self._data, snapshot_id)
         except (PosterityError, OSError, ValueError, KeyError):
             log.exception("snapshot %s cannot be opened; %s is served on", snapshot_id, self._index.manifest.id)
         else:
+            with self._changing:
+                self._index = opened
             log.info("snapshot %s is served from now on", snapshot_id)

@@ -8,7 +8,8 @@ from index.errors import UnknownMovie
 from index.ids import Ids
 from index.space import Calibration, Neighbours, Space, load_neighbours
 from index.track import silent
-from indexer.spaces import flat_index, write_blend
+from index.vectors import FlatVectors, flat_index
+from indexer.spaces import write_blend
 
 LINE = Calibration(np.array([0, 1], dtype=np.float32), np.array([0, 1], dtype=np.float32))  # percentile = score
 
@@ -16,7 +17,7 @@ LINE = Calibration(np.array([0, 1], dtype=np.float32), np.array([0, 1], dtype=np
 def space(name: str, ids: list[int], vectors: list[list[float]]) -> Space:
     n = len(ids)
     nobody = Neighbours(np.full((n, 1), -1, dtype=np.int32), np.zeros((n, 1), dtype=np.float32))
-    return Space(name, Ids(ids), flat_index(np.array(vectors, dtype=np.float32)), nobody, LINE)
+    return Space(name, Ids(ids), FlatVectors(flat_index(np.array(vectors, dtype=np.float32))), nobody, LINE)
 
 
 # By look 1 is like 2; by taste 1 is like 3. Movie 4 has no poster, 5 has nothing.

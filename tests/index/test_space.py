@@ -9,9 +9,10 @@ from hypothesis.extra import numpy as hnp
 
 from index.errors import BadSnapshot, UnknownMovie
 from index.ids import Ids
-from index.space import NEIGHBOURS, Calibration, Space, best, top_k
+from index.space import NEIGHBOURS, Calibration, Space
 from index.track import silent
-from indexer.spaces import calibrate, flat_index, write_space
+from index.vectors import FlatVectors, best, flat_index, top_k
+from indexer.spaces import calibrate, write_space
 
 # Four films on a circle, at 0, 10, 90 and 180 degrees; ids are not rows.
 ANGLES = np.radians([0, 10, 90, 180])
@@ -19,9 +20,13 @@ IDS = [5, 7, 20, 21]
 CIRCLE = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1).astype(np.float32)
 
 
+def flat(vectors: npt.NDArray[np.float32]) -> FlatVectors:
+    return FlatVectors(flat_index(vectors))
+
+
 def saved(folder: Path, ids: list[int], vectors: npt.NDArray[np.float32]) -> Space:
-    write_space(folder, Ids(ids), flat_index(vectors), np.random.default_rng(0), label="circle", track=silent)
-    return Space.load("circle", folder)
+    write_space(folder, Ids(ids), vectors, np.random.default_rng(0), label="circle", track=silent)
+    return Space.load("circle", folder, {})
 
 
 @pytest.fixture
@@ -62,7 +67,7 @@ def test_searching_a_vector_finds_the_movie_it_belongs_to(circle: Space) -> None
 
 def test_vectors_cannot_be_written_to(circle: Space) -> None:
     with pytest.raises(ValueError, match="read-only"):
-        circle.vectors[0, 0] = 1
+        circle.vectors.everything[0, 0] = 1
     assert circle.dimension == 2
     assert len(circle) == 4
 
@@ -71,7 +76,7 @@ def test_parts_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
     saved(tmp_path / "a", IDS, CIRCLE)
     np.save(tmp_path / "a" / "movie_ids.npy", [1, 2])
     with pytest.raises(BadSnapshot, match="2 ids, 4 vectors and 4 neighbour lists"):
-        Space.load("circle", tmp_path / "a")
+        Space.load("circle", tmp_path / "a", {})
 
 
 def test_deeper_than_what_is_stored_is_searched_for(tmp_path: Path) -> None:
@@ -110,7 +115,7 @@ def test_best_equals_sorting_and_leaves_out_minus_infinity(scores: npt.NDArray[n
 
 
 def test_percentiles_of_one_movie_alone_are_defined() -> None:
-    calibration = calibrate(np.ones((1, 3), dtype=np.float32), np.random.default_rng(0))
+    calibration = calibrate(flat(np.ones((1, 3), dtype=np.float32)), np.random.default_rng(0))
     assert calibration.percentile(np.array([0.5], dtype=np.float32)).tolist() == [0.5]
 
 
@@ -118,7 +123,7 @@ def test_percentiles_of_one_movie_alone_are_defined() -> None:
 def test_percentiles_rise_with_scores(scores: npt.NDArray[np.float32]) -> None:
     vectors = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    calibration: Calibration = calibrate(vectors, np.random.default_rng(0))
+    calibration: Calibration = calibrate(flat(vectors), np.random.default_rng(0))
     shares = calibration.percentile(np.sort(scores))
     assert (np.diff(shares) >= 0).all()
     assert shares.min() >= 0

@@ -50,10 +50,10 @@ def test_no_pickle_is_on_disk(world: World) -> None:
 def test_stored_neighbours_are_what_a_search_would_find(world: World) -> None:
     folder = SnapshotStore(world.data).path()
     for name in ("poster", "taste", "facts"):
-        space = Space.load(name, folder / name)
+        space = Space.load(name, folder / name, world.manifest.spaces[name])
         for movie_id in space.ids.values.tolist():
             others = space.ids.values != movie_id
-            searched = space.search(space.vectors[space.row(movie_id)], 10, allowed=others)
+            searched = space.search(space.vector(movie_id), 10, allowed=others)
             stored = space.similar(movie_id, 10)
             assert [match.score for match in stored] == pytest.approx([match.score for match in searched], abs=1e-5)
 
