@@ -8,8 +8,9 @@ import numpy as np
 
 from index.errors import UnknownMovie
 from index.ids import Ids
+from index.search import FloatArray, Found, Mask, RowArray, best
 from index.space import Match, Neighbours, Space
-from index.vectors import CANDIDATES, PER_MATCH, FloatArray, Found, Mask, RowArray, best
+from index.vectors import CANDIDATES, PER_MATCH
 
 NAME = "blend"
 

@@ -20,9 +20,9 @@ from index.images import decode_image, pixels_for_vgg16
 from index.library import Library
 from index.overlay import overlaid_catalogue, overlaid_spaces
 from index.ratings import Explanation, Prediction, RatingModel, Who
+from index.search import Mask
 from index.snapshot import Manifest, SnapshotStore
 from index.space import Match, Neighbours, Space, load_neighbours
-from index.vectors import Mask
 
 _USUAL = 256  # posters that say what random pairs are like
 

@@ -9,8 +9,9 @@ import numpy as np
 from index.catalogue import Catalogue
 from index.ids import Ids
 from index.library import Changes
+from index.search import FloatArray, Found, Mask, RowArray, half_index
 from index.space import Space
-from index.vectors import FlatVectors, FloatArray, Found, Mask, RowArray, Vectors, flat_index
+from index.vectors import HalfVectors, Vectors
 
 
 class OverlaidVectors:
@@ -22,7 +23,9 @@ class OverlaidVectors:
 
     def __init__(self, base: Vectors, added: FloatArray, source: RowArray) -> None:
         self._base = base
-        self._added = FlatVectors(flat_index(added))
+        index = half_index(base.dimension)  # of the kind that the next build puts them into, so they score the same
+        index.add(added)
+        self._added = HalfVectors(index)
         self._source = source
         self._kept = np.flatnonzero(source >= 0)  # rows of the base's vectors
         self._new = np.empty(added.shape[0], dtype=np.int64)  # rows of the added ones

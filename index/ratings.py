@@ -16,7 +16,7 @@ from index.errors import BadData, UnknownUser
 from index.fold_in import Array, Folded, FoldInArrays, RowArray
 from index.ids import Ids
 from index.ranker import Ranker, load_ranker
-from index.vectors import best
+from index.search import best
 
 INTERVAL = 0.8  # the share of ratings that an interval is meant to hold
 

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from index.errors import BadSnapshot, UnknownMovie
 from index.ids import Ids
-from index.vectors import FloatArray, Mask, RowArray, Vectors, load_vectors
+from index.search import FloatArray, Mask, RowArray
+from index.vectors import Vectors, load_vectors
 
 NEIGHBOURS = 100  # stored for every movie and space
 
@@ -182,6 +183,7 @@ class Space:
         return mean
 
     def _matches(self, rows: RowArray, scores: FloatArray) -> list[Match]:
+        scores = np.clip(scores, -1, 1)  # rounding may leave a vector a little longer than 1
         shares = self.calibration.percentile(scores)
         return [
             Match(int(movie_id), float(score), float(share), (self.name,))

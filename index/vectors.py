@@ -14,17 +14,22 @@ from typing import Any, Protocol
 
 import faiss
 import numpy as np
-import numpy.typing as npt
 
 from index.errors import BadSnapshot
+from index.search import (
+    FloatArray,
+    Found,
+    Mask,
+    RowArray,
+    mask_of,
+    read_index,
+    selector,
+    top_k,
+    view_of,
+)
 
 CANDIDATES = 200  # scored exactly for every query, unless the manifest says that this catalogue wants more
 PER_MATCH = 4  # and at least so many for each match that is wanted
-
-FloatArray = npt.NDArray[np.float32]
-RowArray = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
-Found = tuple[RowArray, FloatArray]  # rows and scores (m,) each, best first, ties by row
 
 FLAT_FILE, ROWS_FILE, SHORT_FILE, AXES_FILE = "vectors.faiss", "rows.faiss", "short.faiss", "axes.npy"
 
@@ -102,11 +107,56 @@ class FlatVectors:
         return queries @ self.everything.T
 
 
-class ReducedVectors:
+class HalfVectors:
+    """Vectors in float16, each compared with every query.
+
+    Args:
+        index: Faiss scalar quantiser in float16, inner product.
+    """
+
+    def __init__(self, index: Any) -> None:
+        self._long = index
+
+    def __len__(self) -> int:
+        """How many vectors there are."""
+        return int(self._long.ntotal)
+
+    @property
+    def dimension(self) -> int:
+        """How many numbers a vector has."""
+        return int(self._long.d)
+
+    @property
+    def exact(self) -> bool:
+        """Whether estimates are the inner products themselves."""
+        return True
+
+    def rows(self, rows: RowArray) -> FloatArray:
+        """Some of the vectors, (m, d) float32."""
+        vectors: FloatArray = self._long.reconstruct_batch(np.ascontiguousarray(rows))
+        return vectors
+
+    def search(self, queries: FloatArray, k: int, allowed: Mask | None = None) -> list[Found]:
+        """The ``k`` largest inner products with each query (m, d); fewer only where fewer are allowed (n,)."""
+        return [top_k(self._long, query, k, allowed) for query in queries]
+
+    def scores(self, query: FloatArray, rows: RowArray) -> FloatArray:
+        """Inner products of a query (d,) with some of the vectors, (m,)."""
+        wanted, at = np.unique(rows, return_inverse=True)
+        found, scores = top_k(self._long, query, wanted.size, mask_of(wanted, len(self)))
+        return scores[np.argsort(found)][at]
+
+    def estimates(self, queries: FloatArray) -> FloatArray:
+        """The inner products of queries (m, d) with all vectors, (m, n)."""
+        everything: FloatArray = self._long.reconstruct_n(0, len(self))
+        return queries @ everything.T
+
+
+class ReducedVectors(HalfVectors):
     """Unit vectors in two stages: candidates among short vectors, exact scores on the long ones.
 
     Args:
-        rows: Faiss scalar quantiser of the long vectors (n, d) in float16, inner product.
+        index: Faiss scalar quantiser of the long vectors (n, d) in float16, inner product.
         short: Faiss inner-product index of the short vectors (n, r + 1), in the same order.
         axes: (r, d) orthonormal.
         shared: c, the share of what the projection loses that counts as shared.
@@ -115,38 +165,24 @@ class ReducedVectors:
     """
 
     def __init__(
-        self, rows: Any, short: Any, axes: FloatArray, *, shared: float, candidates: int, probes: int = 0
+        self, index: Any, short: Any, axes: FloatArray, *, shared: float, candidates: int, probes: int = 0
     ) -> None:
-        if not rows.ntotal == short.ntotal or not rows.d == axes.shape[1] or not short.d == axes.shape[0] + 1:
+        super().__init__(index)
+        if not index.ntotal == short.ntotal or not index.d == axes.shape[1] or not short.d == axes.shape[0] + 1:
             raise BadSnapshot(
-                f"{rows.ntotal} vectors of {rows.d} numbers do not belong to {short.ntotal} short ones of {short.d} on"
-                f" {axes.shape[0]} axes: build the snapshot again"
+                f"{index.ntotal} vectors of {index.d} numbers do not belong to {short.ntotal} short ones of {short.d}"
+                f" on {axes.shape[0]} axes: build the snapshot again"
             )
-        self._rows = rows
         self._short = short
         self._axes = axes
         self._shared = shared
         self._candidates = candidates
         self._probes = probes
 
-    def __len__(self) -> int:
-        """How many vectors there are."""
-        return int(self._rows.ntotal)
-
-    @property
-    def dimension(self) -> int:
-        """How many numbers a vector has."""
-        return int(self._rows.d)
-
     @property
     def exact(self) -> bool:
-        """They are not."""
+        """Whether estimates are the inner products themselves."""
         return False
-
-    def rows(self, rows: RowArray) -> FloatArray:
-        """Some of the vectors, (m, d) float32."""
-        vectors: FloatArray = self._rows.reconstruct_batch(np.ascontiguousarray(rows))
-        return vectors
 
     def search(self, queries: FloatArray, k: int, allowed: Mask | None = None) -> list[Found]:
         """The ``k`` largest inner products with each query (m, d); fewer only where fewer are allowed (n,).
@@ -156,19 +192,13 @@ class ReducedVectors:
         available = len(self) if allowed is None else int(allowed.sum())
         wanted = max(self._candidates, PER_MATCH * k)
         if available <= wanted:
-            return [top_k(self._rows, query, k, allowed) for query in queries]
+            return super().search(queries, k, allowed)
         short = shorten(queries, self._axes, self._shared)
         candidates = nearest_short(self._short, short, wanted, self._probes, allowed)
         return [
-            top_k(self._rows, query, k, mask_of(near, len(self)))
+            top_k(self._long, query, k, mask_of(near, len(self)))
             for query, near in zip(queries, candidates, strict=True)
         ]
-
-    def scores(self, query: FloatArray, rows: RowArray) -> FloatArray:
-        """Inner products of a query (d,) with some of the vectors, (m,)."""
-        found, scores = top_k(self._rows, query, rows.size, mask_of(rows, len(self)))
-        in_order = np.argsort(found)
-        return scores[in_order][np.searchsorted(found[in_order], rows)]
 
     def estimates(self, queries: FloatArray) -> FloatArray:
         """What the inner products of queries (m, d) with all vectors are about, (m, n)."""
@@ -201,25 +231,6 @@ def load_vectors(folder: Path, search: Any) -> FlatVectors | ReducedVectors:
     )
 
 
-def read_index(file: Path) -> Any:
-    """A Faiss index, its vectors memory-mapped where its type allows."""
-    return faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC)
-
-
-def flat_index(vectors: FloatArray) -> Any:
-    """A Faiss inner-product index that holds (n, d) vectors as they are."""
-    index = faiss.IndexFlatIP(vectors.shape[1])
-    index.add(np.ascontiguousarray(vectors, dtype=np.float32))
-    return index
-
-
-def view_of(index: Any) -> FloatArray:
-    """The vectors of a flat Faiss index, (n, d) float32: a view, not a copy; read only."""
-    view: FloatArray = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d).reshape(index.ntotal, index.d)
-    view.flags.writeable = False
-    return view
-
-
 def shorten(vectors: FloatArray, axes: FloatArray, shared: float) -> FloatArray:
     """Short vectors (m, r + 1) of unit vectors (m, d), on orthonormal axes (r, d)."""
     short = np.empty((vectors.shape[0], axes.shape[0] + 1), dtype=np.float32)
@@ -227,52 +238,6 @@ def shorten(vectors: FloatArray, axes: FloatArray, shared: float) -> FloatArray:
     kept = np.einsum("ij,ij->i", short[:, :-1], short[:, :-1], dtype=np.float64)
     short[:, -1] = np.sqrt(shared * np.maximum(0, 1 - kept))
     return short
-
-
-def top_k(index: Any, vector: FloatArray, k: int, allowed: Mask | None = None) -> Found:
-    """Rows and scores of the ``k`` largest inner products among the allowed rows, best first, ties by row.
-
-    Args:
-        index: a Faiss index that compares every vector: flat, or scalar quantised.
-        allowed: (n,) which rows may come back; all where it is None. Never fewer than ``k`` come back when
-            ``k`` are allowed.
-    """
-    query = np.ascontiguousarray(vector, dtype=np.float32).reshape(1, -1)
-    available = index.ntotal if allowed is None else int(allowed.sum())
-    k = min(k, available)
-    if k <= 0:
-        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
-    options = {} if allowed is None else {"params": faiss.SearchParameters(sel=selector(allowed))}
-    scores, rows = index.search(query, min(k + 1, available), **options)
-    scores, rows = scores[0], rows[0]
-    if scores.size > k and scores[k] == scores[k - 1]:
-        # A tie across the border: Faiss picks any of the tied rows, a reader expects the first ones.
-        border = float(np.nextafter(scores[k - 1], np.float32(-np.inf)))
-        _, scores, rows = index.range_search(query, border, **options)
-    order = np.lexsort((rows, -scores))[:k]
-    return rows[order], scores[order]
-
-
-def best(scores: FloatArray, k: int) -> RowArray:
-    """Rows of the ``k`` largest of ``scores`` (n,), best first, ties by row; -inf never comes back."""
-    k = min(k, scores.size)
-    if k <= 0:
-        return np.empty(0, dtype=np.int64)
-    border = np.partition(scores, scores.size - k)[scores.size - k]
-    rows = np.flatnonzero((scores >= border) & (scores > -np.inf))
-    return rows[np.lexsort((rows, -scores[rows]))][:k]
-
-
-def selector(allowed: Mask) -> Any:
-    """Faiss' form of a mask (n,)."""
-    return faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
-
-
-def mask_of(rows: RowArray, n: int) -> Mask:
-    """(n,) which rows are among ``rows``; -1 is none."""
-    mask = np.zeros(n, dtype=np.bool_)
-    mask[rows[rows >= 0]] = True
-    return mask
 
 
 def nearest_short(index: Any, queries: FloatArray, k: int, probes: int, allowed: Mask | None) -> RowArray:

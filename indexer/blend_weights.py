@@ -13,8 +13,8 @@ from itertools import product
 import numpy as np
 
 from index.errors import BadData
+from index.search import FloatArray
 from index.space import Calibration
-from index.vectors import FloatArray
 from indexer.candidates import CandidateSpace, pair_scores
 from indexer.models.contract import Array, Training
 from indexer.similarity import Figure, co_liked, figure_of, resampled, right_answers

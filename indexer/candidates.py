@@ -10,9 +10,10 @@ import numpy as np
 from index.blend import Blend
 from index.ids import Ids
 from index.ranker import Ranker
+from index.search import FloatArray, best, flat_index
 from index.space import Space
 from index.track import Track, silent
-from index.vectors import FlatVectors, FloatArray, best, flat_index
+from index.vectors import FlatVectors
 from indexer.facts import facts_vectors
 from indexer.models import als, ease, factorization_machine, implicit, neighbourhood, sgd
 from indexer.models.contract import Array, Rows, Training

@@ -9,7 +9,7 @@ import numpy as np
 
 from index.errors import BadData
 from index.ids import Ids
-from index.vectors import Mask
+from index.search import Mask
 from indexer.models.contract import Rows
 from indexer.tables import csv_table, whole_number
 

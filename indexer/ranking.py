@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from index.vectors import best
+from index.search import best
 from indexer.models.contract import Array, Scorer, Training
 
 LENGTHS = (1, 2, 5, 10, 20, 50)  # of the lists that are judged

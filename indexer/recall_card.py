@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from index.search import FloatArray, Mask, RowArray, read_index, top_k
 from index.track import Track, silent
-from index.vectors import ROWS_FILE, FloatArray, Mask, RowArray, load_vectors, read_index, top_k
+from index.vectors import ROWS_FILE, load_vectors
 from indexer.spaces import without
 
 QUERIES = 200

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from index.errors import BadData
-from index.vectors import AXES_FILE, CANDIDATES, ROWS_FILE, SHORT_FILE, FloatArray, RowArray, read_index, shorten
+from index.search import FloatArray, RowArray, half_index, read_index
+from index.vectors import AXES_FILE, CANDIDATES, ROWS_FILE, SHORT_FILE, shorten
 from indexer.taste import leading
 
 AXES = 255  # with the number for what is lost, 256 in a short vector
@@ -80,8 +81,7 @@ def write_rows(file: Path, blocks: Iterable[npt.NDArray[np.float16]]) -> None:
     coming = iter(blocks)
     first = next(coming)
     dimension = first.shape[1]
-    empty = faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
-    head = faiss.serialize_index(empty).tobytes()
+    head = faiss.serialize_index(half_index(dimension)).tobytes()
     n = 0
     with file.open("wb") as stream:
         stream.write(head)

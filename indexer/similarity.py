@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from index.errors import BadData
+from index.search import FloatArray, best
 from index.track import Track, silent
-from index.vectors import FloatArray, best
 from indexer.candidates import CandidateSpace, nearest, pair_scores, score_lines
 from indexer.facts import facts_vectors
 from indexer.judged import JudgedPairs

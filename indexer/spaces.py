@@ -13,9 +13,10 @@ import numpy as np
 
 from index.blend import Blend
 from index.ids import Ids
+from index.search import FloatArray, Found, RowArray, flat_index
 from index.space import NEIGHBOURS, Calibration
 from index.track import Track
-from index.vectors import FLAT_FILE, FloatArray, Found, RowArray, Vectors, flat_index, load_vectors
+from index.vectors import FLAT_FILE, Vectors, load_vectors
 from indexer.reduce import gram
 
 _CALIBRATION_MOVIES = 2000  # two million pairs

@@ -6,9 +6,10 @@ import pytest
 from index.blend import Blend
 from index.errors import UnknownMovie
 from index.ids import Ids
+from index.search import flat_index
 from index.space import Calibration, Neighbours, Space, load_neighbours
 from index.track import silent
-from index.vectors import FlatVectors, flat_index
+from index.vectors import FlatVectors
 from indexer.spaces import write_blend
 
 LINE = Calibration(np.array([0, 1], dtype=np.float32), np.array([0, 1], dtype=np.float32))  # percentile = score

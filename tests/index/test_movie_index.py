@@ -69,7 +69,9 @@ def test_what_is_not_there_is_named(movie_index: MovieIndex) -> None:
         movie_index.poster(20)
 
 
-@pytest.mark.parametrize("name", ["poster/vectors.faiss", "ratings/movie_vectors.npy", "movies.json"])
+@pytest.mark.parametrize(
+    "name", ["poster/rows.faiss", "poster/short.faiss", "ratings/movie_vectors.npy", "movies.json"]
+)
 def test_a_flipped_byte_anywhere_is_refused_by_file_name(world: World, tmp_path: Path, name: str) -> None:
     shutil.copytree(world.data, tmp_path / "data", symlinks=True)
     file = SnapshotStore(tmp_path / "data").path() / name

@@ -9,9 +9,10 @@ from hypothesis.extra import numpy as hnp
 
 from index.errors import BadSnapshot, UnknownMovie
 from index.ids import Ids
+from index.search import best, flat_index, top_k
 from index.space import NEIGHBOURS, Calibration, Space
 from index.track import silent
-from index.vectors import FlatVectors, best, flat_index, top_k
+from index.vectors import FlatVectors
 from indexer.spaces import calibrate, write_space
 
 # Four films on a circle, at 0, 10, 90 and 180 degrees; ids are not rows.

@@ -1,0 +1,85 @@
+"""Faiss indexes that compare every vector, and the largest inner products among those that are allowed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+RowArray = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+Found = tuple[RowArray, FloatArray]  # rows and scores (m,) each, best first, ties by row
+
+
+def read_index(file: Path) -> Any:
+    """A Faiss index, its vectors memory-mapped where its type allows."""
+    return faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC)
+
+
+def flat_index(vectors: FloatArray) -> Any:
+    """A Faiss inner-product index that holds (n, d) vectors as they are."""
+    index = faiss.IndexFlatIP(vectors.shape[1])
+    index.add(np.ascontiguousarray(vectors, dtype=np.float32))
+    return index
+
+
+def half_index(dimension: int) -> Any:
+    """An empty Faiss inner-product index of vectors in float16."""
+    return faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+
+
+def view_of(index: Any) -> FloatArray:
+    """The vectors of a flat Faiss index, (n, d) float32: a view, not a copy; read only."""
+    view: FloatArray = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d).reshape(index.ntotal, index.d)
+    view.flags.writeable = False
+    return view
+
+
+def top_k(index: Any, vector: FloatArray, k: int, allowed: Mask | None = None) -> Found:
+    """Rows and scores of the ``k`` largest inner products among the allowed rows, best first, ties by row.
+
+    Args:
+        index: a Faiss index that compares every vector: flat, or scalar quantised.
+        allowed: (n,) which rows may come back; all where it is None. Never fewer than ``k`` come back when
+            ``k`` are allowed.
+    """
+    query = np.ascontiguousarray(vector, dtype=np.float32).reshape(1, -1)
+    available = index.ntotal if allowed is None else int(allowed.sum())
+    k = min(k, available)
+    if k <= 0:
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+    options = {} if allowed is None else {"params": faiss.SearchParameters(sel=selector(allowed))}
+    scores, rows = index.search(query, min(k + 1, available), **options)
+    scores, rows = scores[0], rows[0]
+    if scores.size > k and scores[k] == scores[k - 1]:
+        # A tie across the border: Faiss picks any of the tied rows, a reader expects the first ones.
+        border = float(np.nextafter(scores[k - 1], np.float32(-np.inf)))
+        _, scores, rows = index.range_search(query, border, **options)
+    order = np.lexsort((rows, -scores))[:k]
+    return rows[order], scores[order]
+
+
+def best(scores: FloatArray, k: int) -> RowArray:
+    """Rows of the ``k`` largest of ``scores`` (n,), best first, ties by row; -inf never comes back."""
+    k = min(k, scores.size)
+    if k <= 0:
+        return np.empty(0, dtype=np.int64)
+    border = np.partition(scores, scores.size - k)[scores.size - k]
+    rows = np.flatnonzero((scores >= border) & (scores > -np.inf))
+    return rows[np.lexsort((rows, -scores[rows]))][:k]
+
+
+def selector(allowed: Mask) -> Any:
+    """Faiss' form of a mask (n,)."""
+    return faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
+
+
+def mask_of(rows: RowArray, n: int) -> Mask:
+    """(n,) which rows are among ``rows``; -1 is none."""
+    mask = np.zeros(n, dtype=np.bool_)
+    mask[rows[rows >= 0]] = True
+    return mask
