@@ -24,6 +24,7 @@ import numpy.typing as npt
 from index import database, durable
 from index.catalogue import Movie
 from index.errors import BadData, BadImage
+from index.search import halved
 from index.vgg16 import DIMENSION
 
 _YEARS = range(1800, 2201)
@@ -151,7 +152,7 @@ class Library:
             # The file is whole before anything names it; one that nothing comes to name does no harm.
             name = self._keep(f"{movie.movie_id}-{sha256[:16]}", poster.content)
             weights = poster.weights_sha256
-            vector = None if poster.vector is None else poster.vector.astype(_VECTOR).tobytes()
+            vector = None if poster.vector is None else halved(poster.vector).astype(_VECTOR).tobytes()
         genres = json.dumps(movie.genres, ensure_ascii=False)
         facts = (movie.title, movie.year, genres, movie.imdb_id, movie.tmdb_id, name, sha256, weights, vector)
         with self._writing() as db:

@@ -12,6 +12,8 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float32]
 RowArray = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+_SCALES, _STEP = 8, 4e-6  # to either side of 1, so far apart
+
 Found = tuple[RowArray, FloatArray]  # rows and scores (m,) each, best first, ties by row
 
 
@@ -30,6 +32,18 @@ def flat_index(vectors: FloatArray) -> Any:
 def half_index(dimension: int) -> Any:
     """An empty Faiss inner-product index of vectors in float16."""
     return faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+
+
+def halved(vector: npt.NDArray[np.floating]) -> npt.NDArray[np.float16]:
+    """A vector (d,) of length 1 in float16.
+
+    Rounding makes it some 1e-5 longer or shorter, and with it all its scores. Rounded at a scale of a little more or less
+    it comes out otherwise: of a few scales the one is taken that leaves the length nearest to 1.
+    """
+    tries = np.outer(1 + np.arange(-_SCALES, _SCALES + 1) * _STEP, vector.astype(np.float32)).astype(np.float16)
+    errors = np.abs(np.einsum("ij,ij->i", tries, tries, dtype=np.float64) - 1)
+    nearest: npt.NDArray[np.float16] = tries[errors.argmin()]
+    return nearest
 
 
 def view_of(index: Any) -> FloatArray:

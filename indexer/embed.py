@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from index.errors import BadData, BadImage
 from index.images import decode_image, pixels_for_vgg16, read_image
+from index.search import halved
 from index.track import Track, silent
 from index.vgg16 import DIMENSION, Vgg16
 
@@ -32,7 +33,7 @@ Pixels = npt.NDArray[np.uint8]
 class Cache:
     """Vectors on disk, one file a picture, under the weights that made them.
 
-    They are kept in float16, as they are searched: of unit vectors that costs an inner product some 1e-6.
+    They are kept in float16, as they are searched.
     """
 
     def __init__(self, folder: Path, weights_sha256: str) -> None:
@@ -47,14 +48,16 @@ class Cache:
         if vector.shape != (DIMENSION,) or vector.dtype not in (np.float16, np.float32):
             return None
         length = np.linalg.norm(vector.astype(np.float32))
-        return vector.astype(np.float16) if abs(length - 1) < 1e-3 else None
+        if abs(length - 1) > 1e-3:
+            return None
+        return vector if vector.dtype == np.float16 else halved(vector)  # of an earlier version: float32
 
     def put(self, content_sha256: str, vector: npt.NDArray[np.float32]) -> None:
         """Keeps a vector; a build killed meanwhile leaves the whole file or none."""
         file = self._file(content_sha256)
         file.parent.mkdir(parents=True, exist_ok=True)
         content = io.BytesIO()
-        np.save(content, vector.astype(np.float16))
+        np.save(content, halved(vector))
         fresh = file.with_name(f".{os.getpid()}-{file.name}")
         fresh.write_bytes(content.getbuffer())
         fresh.replace(file)
