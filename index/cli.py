@@ -5,13 +5,14 @@ Heavy imports stand inside the commands: ``posterity --help`` must not wait for 
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from index.console import data_option, json_option, print_json, print_table
-from index.errors import BadSnapshot
+from index.errors import BadData, BadSnapshot
 
 if TYPE_CHECKING:
     from index.movie_index import MovieIndex
@@ -181,11 +182,21 @@ def list_snapshots(data: Path, as_json: bool) -> None:
 @click.argument("snapshot_id", required=False, metavar="[SNAPSHOT]")
 @data_option
 def verify(snapshot_id: str | None, data: Path) -> None:
-    """Check every file of a snapshot, of the one that is served by default."""
+    """Check every file of a snapshot, of the one that is served by default, and the posters that it was made from."""
+    from index.catalogue import Catalogue
+    from index.poster_files import changed_posters, load_contents
     from index.snapshot import SnapshotStore
 
-    manifest = SnapshotStore(data).verify(snapshot_id)
+    store = SnapshotStore(data)
+    manifest = store.verify(snapshot_id)
     click.echo(f"{manifest.id}: all {len(manifest.files)} files are as they were built")
+    folder = store.path(manifest.id)
+    catalogue = Catalogue.from_json(json.loads((folder / "movies.json").read_bytes()))
+    changed = changed_posters(load_contents(folder / "poster"), catalogue, data / "posters")
+    for name, why in changed.items():
+        click.echo(f"{data / 'posters' / name} {why}", err=True)
+    if changed:
+        raise BadData(f"{len(changed)} posters are not as they were embedded: put them right, or build again")
 
 
 @snapshots.command()

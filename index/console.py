@@ -6,10 +6,29 @@ Heavy imports stand inside the functions: ``posterity --help`` must not wait for
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import click
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+
+class SizeType(click.ParamType[int]):
+    """Bytes, as people write them: 500MB, 2GB, 2.5G."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number of bytes; anything else is a usage error."""
+        if isinstance(value, int):
+            return value
+        written = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)I?B?\s*", str(value).upper())
+        if written is None or float(written[1]) == 0:
+            self.fail(f"{value!r} is no size: write 500MB or 2GB", param, ctx)
+        return int(float(written[1]) * _UNITS[written[2]])
+
 
 data_option = click.option(
     "--data",

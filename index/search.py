@@ -37,8 +37,8 @@ def half_index(dimension: int) -> Any:
 def halved(vector: npt.NDArray[np.floating]) -> npt.NDArray[np.float16]:
     """A vector (d,) of length 1 in float16.
 
-    Rounding makes it some 1e-5 longer or shorter, and with it all its scores. Rounded at a scale of a little more or less
-    it comes out otherwise: of a few scales the one is taken that leaves the length nearest to 1.
+    Rounding makes it some 1e-5 longer or shorter, and with it all its scores. Rounded at a scale of a little more or
+    less it comes out otherwise: of a few scales the one is taken that leaves the length nearest to 1.
     """
     tries = np.outer(1 + np.arange(-_SCALES, _SCALES + 1) * _STEP, vector.astype(np.float32)).astype(np.float16)
     errors = np.abs(np.einsum("ij,ij->i", tries, tries, dtype=np.float64) - 1)

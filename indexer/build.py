@@ -17,9 +17,11 @@ from index import fold_in as fold_ins
 from index import vgg16
 from index.blend import Blend
 from index.catalogue import Catalogue
+from index.errors import PosterityError
 from index.ids import Ids
 from index.images import PREPROCESSING
 from index.library import Library
+from index.poster_files import load_contents, save_contents
 from index.ranker import save_rankers
 from index.snapshot import Manifest, SnapshotStore
 from index.space import Space
@@ -70,6 +72,7 @@ class _Posters:
     files: Mapping[int, Path] = field(default_factory=dict)  # movie_id -> file, of those that could be read
     how: dict[str, Any] | None = None  # the space was made; None without posters
     embedded: int = 0  # those that were not in the cache
+    replaced: int = 0  # those that were another picture in the snapshot before
     unreadable: Mapping[int, str] = field(default_factory=dict)  # movie_id -> reason
 
 
@@ -124,6 +127,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
             posters={
                 "posters": len(posters.files),
                 "embedded": posters.embedded,
+                "replaced": posters.replaced,
                 "unreadable": {str(movie_id): reason for movie_id, reason in posters.unreadable.items()},
             },
             warnings=(*dataset.warnings, *poster_warnings, *ranking_warnings),
@@ -138,6 +142,7 @@ def _poster_space(
     embed = vgg16.load(plan.weights)
     embeddings = embed_posters(found, embed, plan.data / "embeddings", track=track)
     embed.save(vgg16.weights_file(plan.data, embed.sha256))
+    before = _contents_before(plan.data)
     search = write_reduced(folder, embeddings.blocks(), rng, factory=plan.index, memory=plan.memory)
     search = tune_search(folder, search, rng, track=track)
     write_space(folder, Ids(embeddings.movie_ids), None, rng, search=search, label="poster", track=track)
@@ -148,8 +153,20 @@ def _poster_space(
         "path": {"name": embed.path, "agreement": round(embed.agreement, 6)},
         "search": search,
     }
-    files = {movie_id: found[movie_id] for movie_id in embeddings.movie_ids.tolist()}
-    return _Posters(files, how, embeddings.embedded, embeddings.unreadable)
+    save_contents(folder, embeddings.contents)
+    movie_ids = embeddings.movie_ids.tolist()
+    contents = dict(zip(movie_ids, embeddings.contents, strict=True))
+    replaced = sum(before.get(movie_id, content) != content for movie_id, content in contents.items())
+    files = {movie_id: found[movie_id] for movie_id in movie_ids}
+    return _Posters(files, how, embeddings.embedded, replaced, embeddings.unreadable)
+
+
+def _contents_before(data: Path) -> dict[int, str]:
+    """SHA-256 of every picture of the snapshot that is served now; none where there is none that can be read."""
+    try:
+        return load_contents(SnapshotStore(data).path() / "poster")
+    except (PosterityError, OSError, ValueError):
+        return {}
 
 
 def _ratings_and_taste(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from index.console import data_option, json_option, print_json, print_table
+from index.console import SizeType, data_option, json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from index.snapshot import Manifest
@@ -54,6 +55,19 @@ iterations_option = click.option(
     help="A file of posterity tune, whose settings are used, or report.json of posterity evaluate --similarity, whose"
     " weights of the blend are; may be given again.",
 )
+@click.option(
+    "--index",
+    metavar="FACTORY",
+    show_default="chosen by number and memory",
+    help="How posters are indexed, as Faiss writes it: Flat, HNSW32, IVF256,SQ8 and the like.",
+)
+@click.option(
+    "--memory",
+    type=SizeType(),
+    default="2GB",
+    show_default=True,
+    help="What the index of posters may take in each process that serves it.",
+)
 @json_option
 def build(
     ratings: Path,
@@ -63,13 +77,17 @@ def build(
     seed: int,
     iterations: int | None,
     tuned: tuple[Path, ...],
+    index: str | None,
+    memory: int,
     as_json: bool,
 ) -> None:
     """Read ratings, embed posters, train, and publish a snapshot.
 
     Posters that were embedded before are not embedded again. Until the new snapshot is whole, the old one is served.
     """
-    manifest = run_build(ratings, posters, data, weights, seed=seed, iterations=iterations, tuned=tuned)
+    manifest = run_build(
+        ratings, posters, data, weights, seed=seed, iterations=iterations, tuned=tuned, index=index, memory=memory
+    )
     if as_json:
         print_json(manifest.to_json())
     else:
@@ -237,6 +255,8 @@ def run_build(
     seed: int = 0,
     iterations: int | None = None,
     tuned: Sequence[Path] = (),
+    index: str | None = None,
+    memory: int | None = None,
 ) -> Manifest:
     """The manifest of a new snapshot, built with progress shown on stderr."""
     from indexer.build import Plan
@@ -248,10 +268,9 @@ def run_build(
     settings = chosen.machine
     if iterations is not None:
         settings = changed(settings, {"iterations": iterations}, "--iterations")
+    plan = Plan(ratings, data, posters, weights, settings, chosen.rankers, chosen.blend, index, seed=seed)
     with _progress() as track:
-        return publish(
-            Plan(ratings, data, posters, weights, settings, chosen.rankers, chosen.blend, seed=seed), track=track
-        )
+        return publish(plan if memory is None else replace(plan, memory=memory), track=track)
 
 
 def _summarise(manifest: Manifest) -> None:
@@ -264,6 +283,13 @@ def _summarise(manifest: Manifest) -> None:
         f"{facts['name']}: {facts['ratings']:,} ratings of {facts['rated_movies']:,} movies by {facts['users']:,}"
         f" users; {manifest.posters['posters']:,} posters ({manifest.posters['embedded']:,} newly embedded)"
     )
+    if "poster" in manifest.spaces:
+        search = manifest.spaces["poster"]["search"]
+        card = search["card"]
+        click.echo(
+            f"Search by look ({search['index']}): recall@10 {card['recall_at_10']:.4f}, {card['milliseconds']:.1f} ms against"
+            f" {card['full_scan_milliseconds']:.0f} ms by a full scan"
+        )
     click.echo(f"Snapshot {manifest.id} is published")
 
 
