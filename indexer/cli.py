@@ -15,12 +15,8 @@ if TYPE_CHECKING:
     from index.snapshot import Manifest
     from index.track import Track
 
-ratings_option = click.option(
-    "--ratings",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="A MovieLens folder as it is unzipped, or a CSV file of user, item, rating[, timestamp].",
-)
+_RATINGS = "A MovieLens folder as it is unzipped, or a CSV file of user, item, rating[, timestamp]."
+ratings_option = click.option("--ratings", type=click.Path(path_type=Path), required=True, help=_RATINGS)
 weights_option = click.option(
     "--weights",
     default="imagenet",
@@ -77,7 +73,7 @@ def build(
 
 
 @click.command()
-@ratings_option
+@click.option("--ratings", type=click.Path(path_type=Path), help=f"{_RATINGS} Look can be judged without.")
 @click.option(
     "--protocol",
     "protocols",
@@ -98,7 +94,15 @@ def build(
 )
 @click.option("--film", "films", multiple=True, type=int, metavar="ID", help="With --similarity: show what is like it.")
 @click.option(
-    "--posters", type=click.Path(path_type=Path), help="With --similarity: a folder of posters, to compare by look too."
+    "--posters",
+    type=click.Path(path_type=Path),
+    help="A folder of posters. Without --ratings: judge how well poor copies find them. With --similarity: compare by"
+    " look too. With --all: both.",
+)
+@click.option(
+    "--alternates",
+    type=click.Path(path_type=Path),
+    help="A folder of other artwork of the same films, named in the same way: judge how well it finds the poster too.",
 )
 @weights_option
 @click.option("--seed", default=0, show_default=True, help="Of the methods; the folds are always the same.")
@@ -112,7 +116,7 @@ def build(
 )
 @json_option
 def evaluate(
-    ratings: Path,
+    ratings: Path | None,
     protocols: tuple[str, ...],
     folds: int,
     names: tuple[str, ...],
@@ -122,6 +126,7 @@ def evaluate(
     judged: Path | None,
     films: tuple[int, ...],
     posters: Path | None,
+    alternates: Path | None,
     weights: str,
     seed: int,
     iterations: int | None,
@@ -132,10 +137,17 @@ def evaluate(
 
     The baselines, the methods of the 2017 article and what has come since, all on the same held-out ratings. The last
     line is what is served.
+
+    With --posters and no --ratings search by look is judged: how often poor copies of a poster, and other artwork of
+    its film, find it first among all of them.
     """
     from indexer.campaign import Campaign, run
+    from indexer.look_campaign import judge_posters
     from indexer.models.factorization_machine import Settings
 
+    of_ratings = (ranking, similarity, everything, protocols, names, judged, films)
+    if ratings is None and (posters is None or any(of_ratings)):
+        raise click.UsageError("Give --ratings to compare methods, or --posters alone to judge search by look.")
     if sum((ranking, similarity, everything)) > 1:
         raise click.UsageError("Give one of --ranking, --similarity and --all.")
     if ranking and set(protocols) & {"article", "cold"}:
@@ -144,13 +156,20 @@ def evaluate(
         raise click.UsageError("--similarity compares all spaces on one fold: leave out --protocol and --method.")
     if everything and (protocols or names):
         raise click.UsageError("--all is every protocol and method: leave out --protocol and --method.")
-    if (judged or films or posters) and not (similarity or everything):
-        raise click.UsageError("--judged, --film and --posters go with --similarity.")
+    if ratings is not None and (judged or films or posters) and not (similarity or everything):
+        raise click.UsageError("--judged, --film and, beside --ratings, --posters go with --similarity.")
+    if alternates and (not posters or similarity):
+        raise click.UsageError("--alternates goes with --posters, without --ratings or with --all.")
     settings = Settings() if iterations is None else Settings(iterations=iterations)
-    campaign = Campaign(ratings, output, folds, seed, settings, names, judged, films, posters, weights)
     kind = "all" if everything else "similarity" if similarity else "ranking" if ranking else "ratings"
     with _progress() as track:
-        sections, warnings = run(campaign, kind, protocols, track=track)
+        if ratings is not None:
+            campaign = Campaign(
+                ratings, output, folds, seed, settings, names, judged, films, posters, weights, alternates
+            )
+            sections, warnings = run(campaign, kind, protocols, track=track)
+        elif posters is not None:
+            sections, warnings = judge_posters(posters, alternates, weights, output, track=track)
     for warning in warnings:
         click.echo(f"Warning: {warning}", err=True)
     if as_json:
@@ -266,8 +285,12 @@ def _summarise(manifest: Manifest) -> None:
 
 
 def _print_section(section: dict[str, Any]) -> None:
+    from indexer.look_page import print_look
     from indexer.report_page import RANKING_COLUMNS, RATING_COLUMNS, SIMILARITY_COLUMNS, cell
 
+    if section["kind"] == "look":
+        print_look(section)
+        return
     columns = {"ratings": RATING_COLUMNS, "ranking": RANKING_COLUMNS, "similarity": SIMILARITY_COLUMNS}[section["kind"]]
     shown = [name for name in columns if any(name in method["figures"] for method in section["methods"])]
     rows = []
