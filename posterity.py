@@ -13,6 +13,7 @@ import index.cli
 import index.library_cli
 import index.poster_cli
 import indexer.cli
+import indexer.evaluate_cli
 import server.cli
 from index.errors import PosterityError
 
@@ -94,6 +95,7 @@ for command in (
     *index.poster_cli.commands,
     *index.library_cli.commands,
     *indexer.cli.commands,
+    *indexer.evaluate_cli.commands,
     *server.cli.commands,
 ):
     main.add_command(command)

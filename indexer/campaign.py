@@ -23,6 +23,7 @@ from indexer.dataset import Dataset
 from indexer.embed import embed_posters
 from indexer.evaluate import Contest, evaluate, rating_contest
 from indexer.judged import read_judged
+from indexer.look_campaign import find_pictures, judge_posters
 from indexer.methods import ranking_methods, rating_methods, usual_methods
 from indexer.models.contract import FloatArray, Rows, Training
 from indexer.models.factorization_machine import Settings
@@ -50,6 +51,7 @@ class Campaign:
     films: Sequence[int] = ()  # ids, for similarity
     posters: Path | None = None
     weights: str = "imagenet"
+    alternates: Path | None = None  # other artwork of the posters' films
 
 
 def tasks(kind: str, protocols: Sequence[str] = ()) -> list[tuple[str, str]]:
@@ -66,7 +68,8 @@ def run(
     """The sections that were asked for, by name, and warnings; the report is written after each.
 
     Args:
-        kind: ``ratings``, ``ranking``, ``similarity``; or ``all``, which leaves out what this data set does not allow.
+        kind: ``ratings``, ``ranking``, ``similarity``; or ``all``, which leaves out what this data set does not allow,
+            and judges look too where there are posters.
         protocols: kfold where none is named; of ``all`` there are all.
 
     Raises:
@@ -85,6 +88,15 @@ def run(
                 raise
             warnings.append(f"no {judged} by the protocol {protocol}: {error}")
     warnings += found.get("similarity", {}).get("warnings", [])
+    if kind == "all" and campaign.posters is not None:
+        try:
+            look, more = judge_posters(
+                campaign.posters, campaign.alternates, campaign.weights, campaign.output, dataset=dataset, track=track
+            )
+            found |= look
+            warnings += more
+        except BadData as error:
+            warnings.append(f"no look: {error}")
     return found, warnings
 
 
@@ -96,7 +108,7 @@ def _check(campaign: Campaign, dataset: Dataset) -> None:
     if campaign.judged is not None:
         read_judged(campaign.judged, movie_ids)
     if campaign.posters is not None:
-        find_posters(campaign.posters, movie_ids)
+        find_pictures(campaign.posters, campaign.alternates, movie_ids)
 
 
 def _section(campaign: Campaign, dataset: Dataset, kind: str, protocol: str, track: Track) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The commands that do the offline work: build, evaluate, tune."""
+"""The command that does the offline work, build, and what the commands that judge it share with it."""
 
 from __future__ import annotations
 
@@ -6,22 +6,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from index.console import SizeType, data_option, json_option, print_json, print_table
+from index.console import SizeType, data_option, json_option, print_json
 
 if TYPE_CHECKING:
     from index.snapshot import Manifest
     from index.track import Track
 
-ratings_option = click.option(
-    "--ratings",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="A MovieLens folder as it is unzipped, or a CSV file of user, item, rating[, timestamp].",
-)
+RATINGS = "A MovieLens folder as it is unzipped, or a CSV file of user, item, rating[, timestamp]."
+ratings_option = click.option("--ratings", type=click.Path(path_type=Path), required=True, help=RATINGS)
 weights_option = click.option(
     "--weights",
     default="imagenet",
@@ -94,156 +90,7 @@ def build(
         _summarise(manifest)
 
 
-@click.command()
-@ratings_option
-@click.option(
-    "--protocol",
-    "protocols",
-    type=click.Choice(["kfold", "article", "time", "cold"]),
-    multiple=True,
-    help="What is held out; may be given again. kfold (the default): shuffled ratings, in folds. article: 10 ratings of"
-    " every user. time: the newest fifth. cold: movies, in folds.",
-)
-@click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="How many parts to cut into.")
-@click.option("--method", "names", multiple=True, metavar="NAME", help="Only this method; may be given again.")
-@click.option("--ranking", is_flag=True, help="Judge lists of recommendations instead of predictions.")
-@click.option("--similarity", is_flag=True, help="Judge which movies are called alike instead of predictions.")
-@click.option("--all", "everything", is_flag=True, help="All protocols, recommendations and similarity, in one report.")
-@click.option(
-    "--judged",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="With --similarity: a CSV file of pairs that people judged: movie, movie, alike (0 or 1).",
-)
-@click.option("--film", "films", multiple=True, type=int, metavar="ID", help="With --similarity: show what is like it.")
-@click.option(
-    "--posters", type=click.Path(path_type=Path), help="With --similarity: a folder of posters, to compare by look too."
-)
-@weights_option
-@click.option("--seed", default=0, show_default=True, help="Of the methods; the folds are always the same.")
-@iterations_option
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("evaluation"),
-    show_default=True,
-    help="Folder for report.html and report.json. A run that was killed goes on from here.",
-)
-@json_option
-def evaluate(
-    ratings: Path,
-    protocols: tuple[str, ...],
-    folds: int,
-    names: tuple[str, ...],
-    ranking: bool,
-    similarity: bool,
-    everything: bool,
-    judged: Path | None,
-    films: tuple[int, ...],
-    posters: Path | None,
-    weights: str,
-    seed: int,
-    iterations: int | None,
-    output: Path,
-    as_json: bool,
-) -> None:
-    """Compare every method on ratings that it has not seen, and write a report.
-
-    The baselines, the methods of the 2017 article and what has come since, all on the same held-out ratings. The last
-    line is what is served.
-    """
-    from indexer.campaign import Campaign, run
-    from indexer.models.factorization_machine import Settings
-
-    if sum((ranking, similarity, everything)) > 1:
-        raise click.UsageError("Give one of --ranking, --similarity and --all.")
-    if ranking and set(protocols) & {"article", "cold"}:
-        raise click.UsageError("--ranking goes with the protocols kfold and time.")
-    if similarity and (protocols or names):
-        raise click.UsageError("--similarity compares all spaces on one fold: leave out --protocol and --method.")
-    if everything and (protocols or names):
-        raise click.UsageError("--all is every protocol and method: leave out --protocol and --method.")
-    if (judged or films or posters) and not (similarity or everything):
-        raise click.UsageError("--judged, --film and --posters go with --similarity.")
-    settings = Settings() if iterations is None else Settings(iterations=iterations)
-    campaign = Campaign(ratings, output, folds, seed, settings, names, judged, films, posters, weights)
-    kind = "all" if everything else "similarity" if similarity else "ranking" if ranking else "ratings"
-    with _progress() as track:
-        sections, warnings = run(campaign, kind, protocols, track=track)
-    for warning in warnings:
-        click.echo(f"Warning: {warning}", err=True)
-    if as_json:
-        print_json(sections)
-        return
-    for section in sections.values():
-        _print_section(section)
-    click.echo(f"The report is {output / 'report.html'}")
-
-
-@click.command()
-@ratings_option
-@click.option("--method", "name", required=True, metavar="NAME", help="Which one: any that posterity evaluate names.")
-@click.option(
-    "--set",
-    "search",
-    multiple=True,
-    metavar="NAME=VALUE,VALUE",
-    help="A setting and the values to try, in place of the method's own list; may be given again.",
-)
-@click.option(
-    "--trials", type=click.IntRange(1), help="Try so many combinations, drawn at random. All of them by default."
-)
-@click.option("--folds", type=click.IntRange(2, 20), default=3, show_default=True, help="Of both cross-validations.")
-@click.option("--seed", default=0, show_default=True, help="Of the method and of what is drawn.")
-@click.option(
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("tuned.json"),
-    show_default=True,
-    help="Where to write all that was tried and the settings that came out; build takes it as --tuned.",
-)
-@json_option
-def tune(
-    ratings: Path,
-    name: str,
-    search: tuple[str, ...],
-    trials: int | None,
-    folds: int,
-    seed: int,
-    output: Path,
-    as_json: bool,
-) -> None:
-    """Choose a method's settings by nested cross-validation.
-
-    Each outer fold chooses inside its own training part and is scored on what that choice has not seen; the settings
-    that are written are chosen in the same way on everything.
-    """
-    from indexer.movielens import read_dataset
-    from indexer.tune import save_tuned
-    from indexer.tune import tune as find_settings
-
-    wanted = {}
-    for text in search:
-        setting, given, values = text.partition("=")
-        if not given or not values:
-            raise click.UsageError(f"--set {text}: write NAME=VALUE,VALUE")
-        wanted[setting.strip()] = [value.strip() for value in values.split(",")]
-    with _progress() as track:
-        dataset = read_dataset(ratings)
-        found = find_settings(dataset, name, search=wanted, trials=trials, folds=folds, seed=seed, track=track)
-    save_tuned(found, dataset, output)
-    if as_json:
-        click.echo(output.read_text(), nl=False)
-        return
-    varied = list(found.trials[0].settings)
-    metric = {"rmse": "RMSE", "ndcg_10": "nDCG@10"}[found.metric]
-    columns = [*((setting, "right") for setting in varied), (f"{metric}, {folds} folds", "right")]
-    rows = [(*(str(trial.settings[setting]) for setting in varied), f"{trial.score:.4f}") for trial in found.trials]
-    print_table(f"{dataset.name}: {name}, best first", columns, rows)
-    click.echo(f"Of what each outer fold chose, on ratings it had not seen: {metric} {found.nested_score:.4f}")
-    click.echo(f"The best settings are in {output}: posterity build --tuned {output}")
-
-
-commands = (build, evaluate, tune)
+commands = (build,)
 
 
 def run_build(
@@ -269,7 +116,7 @@ def run_build(
     if iterations is not None:
         settings = changed(settings, {"iterations": iterations}, "--iterations")
     plan = Plan(ratings, data, posters, weights, settings, chosen.rankers, chosen.blend, index, seed=seed)
-    with _progress() as track:
+    with shown_progress() as track:
         return publish(plan if memory is None else replace(plan, memory=memory), track=track)
 
 
@@ -287,30 +134,15 @@ def _summarise(manifest: Manifest) -> None:
         search = manifest.spaces["poster"]["search"]
         card = search["card"]
         click.echo(
-            f"Search by look ({search['index']}): recall@10 {card['recall_at_10']:.4f}, {card['milliseconds']:.1f} ms against"
-            f" {card['full_scan_milliseconds']:.0f} ms by a full scan"
+            f"Search by look ({search['index']}): recall@10 {card['recall_at_10']:.4f},"
+            f" {card['milliseconds']:.1f} ms against {card['full_scan_milliseconds']:.0f} by a full scan"
         )
     click.echo(f"Snapshot {manifest.id} is published")
 
 
-def _print_section(section: dict[str, Any]) -> None:
-    from indexer.report_page import RANKING_COLUMNS, RATING_COLUMNS, SIMILARITY_COLUMNS, cell
-
-    columns = {"ratings": RATING_COLUMNS, "ranking": RANKING_COLUMNS, "similarity": SIMILARITY_COLUMNS}[section["kind"]]
-    shown = [name for name in columns if any(name in method["figures"] for method in section["methods"])]
-    rows = []
-    for method in section["methods"]:
-        figures = {name: figure["value"] for name, figure in method["figures"].items()}
-        rows.append((method["method"], *(cell(name, figures.get(name)) for name in shown)))
-    heading = f"{section['title']}: {section['words']}"
-    print_table(heading, [("", "left"), *((columns[name], "right") for name in shown)], rows)
-    if section["kind"] == "similarity":
-        weights = ", ".join(f"{name} {weight:g}" for name, weight in section["weights"].items())
-        click.echo(f"Weights of the blend by co-liked pairs: {weights}\n")
-
-
 @contextmanager
-def _progress() -> Iterator[Track]:
+def shown_progress() -> Iterator[Track]:
+    """A ``Track`` that shows on stderr how far work has come."""
     from rich.console import Console
 
     from indexer.progress import progress

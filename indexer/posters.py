@@ -16,14 +16,17 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")  # of several files for one movie 
 _EXAMPLES = 3
 
 
-def find_posters(folder: Path, movie_ids: Ids) -> tuple[dict[int, Path], list[str]]:
+def find_posters(folder: Path, movie_ids: Ids | None) -> tuple[dict[int, Path], list[str]]:
     """The poster file of each movie that has one, by ascending id, and warnings about files that are nobody's.
+
+    Args:
+        movie_ids: of the data set; None where there is none and every id will do.
 
     Raises:
         BadData: the folder is missing, or holds no poster of these movies.
     """
     if not folder.is_dir():
-        raise BadData(f"there is no poster folder {folder}: give a folder of <movie id>.jpg, or leave --posters out")
+        raise BadData(f"there is no poster folder {folder}: give a folder of <movie id>.jpg, or leave it out")
     found: dict[int, Path] = {}
     unnamed, unknown, doubles = [], [], []
     for file in sorted(folder.iterdir(), key=_preference):
@@ -31,17 +34,19 @@ def find_posters(folder: Path, movie_ids: Ids) -> tuple[dict[int, Path], list[st
             continue
         if not re.fullmatch(r"[0-9]{1,18}", file.stem) or file.suffix.lower() not in SUFFIXES:
             unnamed.append(file.name)
-        elif int(file.stem) not in movie_ids:
+        elif movie_ids is not None and int(file.stem) not in movie_ids:
             unknown.append(file.name)
         elif int(file.stem) in found:
             doubles.append(file.name)
         else:
             found[int(file.stem)] = file
     if not found:
-        raise BadData(
-            f"{folder} holds no poster of the {len(movie_ids)} movies rated: name the files <movie id>.jpg,"
-            " .jpeg, .png or .webp, with the ids of the data set"
+        whose, ids = (
+            ("", "")
+            if movie_ids is None
+            else (f" of the {len(movie_ids)} movies rated", ", with the ids of the data set")
         )
+        raise BadData(f"{folder} holds no poster{whose}: name the files <movie id>.jpg, .jpeg, .png or .webp{ids}")
     warnings = [
         f"{folder}: {len(names)} {'file' if len(names) == 1 else 'files'} left out, {why} (such as"
         f" {', '.join(sorted(names)[:_EXAMPLES])})"

@@ -84,9 +84,25 @@ def code_digest() -> str:
     return digest.hexdigest()
 
 
-def write_report(folder: Path, dataset: Dataset, sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The report after ``sections`` were added to what the folder has of this data set. Files are written whole."""
-    about = {
+def write_report(folder: Path, dataset: Dataset | None, sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The report after ``sections`` were added to what the folder has. Files are written whole.
+
+    Sections about ratings gather where they are of one data set, and give way to those of another. One about posters
+    alone, written without a data set, says itself whose they are, and goes with any.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    old = _old_report(folder / JSON_FILE)
+    about = old["dataset"] if dataset is None else _about(dataset)
+    same = about is None or (old["dataset"] or about)["sha256"] == about["sha256"]
+    before = {name: found for name, found in old["sections"].items() if same or found["kind"] == "look"}
+    report = {"dataset": about, "version": version("posterity"), "sections": before | dict(sections)}
+    _write(folder / JSON_FILE, json.dumps(report, ensure_ascii=False, indent=1))
+    _write(folder / PAGE_FILE, render(report))
+    return report
+
+
+def _about(dataset: Dataset) -> dict[str, Any]:
+    return {
         "name": dataset.name,
         "notice": dataset.notice,
         "ratings": len(dataset.ratings),
@@ -95,19 +111,18 @@ def write_report(folder: Path, dataset: Dataset, sections: Mapping[str, Mapping[
         "rated_movies": int(np.unique(dataset.ratings.movie_ids).size),
         "sha256": fingerprint(dataset),
     }
-    file = folder / JSON_FILE
-    before: dict[str, Any] = {}
-    if file.exists():
-        try:
-            old = json.loads(file.read_text())
-            before = old["sections"] if old["dataset"]["sha256"] == about["sha256"] else {}
-        except (ValueError, KeyError, TypeError):
-            before = {}  # not a report of ours, or a damaged one: this run's is whole
-    report = {"dataset": about, "version": version("posterity"), "sections": before | dict(sections)}
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(file, json.dumps(report, ensure_ascii=False, indent=1))
-    _write(folder / PAGE_FILE, render(report))
-    return report
+
+
+def _old_report(file: Path) -> dict[str, Any]:
+    """What a run before has written; nothing where there is no report of ours, or a damaged one."""
+    nothing: dict[str, Any] = {"dataset": None, "sections": {}}
+    try:
+        old: dict[str, Any] = json.loads(file.read_text())
+        sound = all("kind" in found for found in old["sections"].values())
+        sound = sound and (old["dataset"] is None or "sha256" in old["dataset"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return nothing
+    return old if sound else nothing
 
 
 def _write(file: Path, text: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,9 +9,10 @@ import matplotlib as mpl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from indexer import look_page
 from indexer.evaluate import FEW, LEVELS
+from indexer.plots import ACCENT, MUTED, SECOND, svg
 from indexer.ranking import LENGTHS
 
 RATING_COLUMNS = {"rmse": "RMSE", "mae": "MAE", "mse": "MSE", "inside_80": "In 80% interval", "width_80": "Its width"}
@@ -28,23 +28,6 @@ PERCENT = ("inside", "hit", "catalogue")
 SIMILARITY_COLUMNS = {"co_liked": "Co-liked", "genres": "Genres", "tags": "Tags", "judged": "Judged pairs"}
 
 _TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30)  # of a logarithmic axis
-_INK, _MUTED, _ACCENT, _SECOND = "#25232e", "#77758a", "#b5791a", "#4a6fa5"
-_STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",  # text stays text
-    "svg.hashsalt": "posterity",  # the same report is the same file
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 10,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-    "axes.edgecolor": _MUTED,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "axes.titlesize": 11,
-    "axes.titlelocation": "left",
-}
 
 
 def render(report: Mapping[str, Any]) -> str:
@@ -70,6 +53,8 @@ def cell(name: str, value: float | None) -> str:
 
 def _described(name: str, section: Mapping[str, Any]) -> dict[str, Any]:
     kind = name.partition("-")[0]
+    if kind == "look":
+        return {"name": name, **look_page.described(section), **section}
     draw: dict[str, Callable[[Mapping[str, Any]], list[tuple[str, Markup]]]] = {
         "ratings": _rating_plots, "ranking": _ranking_plots, "similarity": _similarity_plots,
     }  # fmt: skip
@@ -135,7 +120,7 @@ def _bars(methods: Sequence[Mapping[str, Any]], figures: Mapping[str, str]) -> M
                 figure = method["figures"].get(name)
                 if figure is None:
                     continue
-                colour = _ACCENT if at == 0 else _SECOND
+                colour = ACCENT if at == 0 else SECOND
                 axis.plot([figure["low"], figure["high"]], [at, at], color=colour, linewidth=3, alpha=0.45)
                 axis.plot(figure["value"], at, "o", color=colour, markersize=5)
             names = [method["method"] for method in reversed(methods)]
@@ -149,14 +134,14 @@ def _bars(methods: Sequence[Mapping[str, Any]], figures: Mapping[str, str]) -> M
                 axis.set_xticks(ticks := [tick for tick in _TICKS if min(ends) <= tick <= max(ends)], map(str, ticks))
                 axis.minorticks_off()
 
-    return _svg(draw, len(figures), height=0.6 + 0.27 * len(methods))
+    return svg(draw, len(figures), height=0.6 + 0.27 * len(methods))
 
 
 def _calibration(figures: Mapping[str, Any]) -> Markup:
     def draw(axes: Sequence[Axes]) -> None:
         held, wide = axes
-        held.plot([40, 100], [40, 100], color=_MUTED, linewidth=1, linestyle="--", label="as promised")
-        for prefix, label, colour in (("", "all users", _ACCENT), ("few_", f"under {FEW} ratings", _SECOND)):
+        held.plot([40, 100], [40, 100], color=MUTED, linewidth=1, linestyle="--", label="as promised")
+        for prefix, label, colour in (("", "all users", ACCENT), ("few_", f"under {FEW} ratings", SECOND)):
             inside = [figures.get(f"{prefix}inside_{level}") for level in LEVELS]
             there = [(level, figure) for level, figure in zip(LEVELS, inside, strict=True) if figure]
             if not there:
@@ -169,21 +154,21 @@ def _calibration(figures: Mapping[str, Any]) -> Markup:
         wide.set(xlabel="Interval (%)", ylabel="Stars", title="Mean width", ylim=(0, None))
         held.legend(frameon=False)
 
-    return _svg(draw, 2, height=3)
+    return svg(draw, 2, height=3)
 
 
 def _learning(curve: Sequence[Sequence[Any]]) -> Markup:
     def draw(axes: Sequence[Axes]) -> None:
         (axis,) = axes
         epochs = range(1, len(curve) + 1)
-        axis.plot(epochs, [point[0] for point in curve], color=_SECOND, label="training")
+        axis.plot(epochs, [point[0] for point in curve], color=SECOND, label="training")
         if curve[0][1] is not None:
-            axis.plot(epochs, [point[1] for point in curve], color=_ACCENT, label="held out")
+            axis.plot(epochs, [point[1] for point in curve], color=ACCENT, label="held out")
         axis.set(xlabel="Epoch", ylabel="RMSE")
         axis.grid(color="#ddd", linewidth=0.6)
         axis.legend(frameon=False)
 
-    return _svg(draw, 1, height=2.8)
+    return svg(draw, 1, height=2.8)
 
 
 def _curves(methods: Sequence[Mapping[str, Any]], figure: str, title: str) -> Markup:
@@ -193,7 +178,7 @@ def _curves(methods: Sequence[Mapping[str, Any]], figure: str, title: str) -> Ma
         for at, method in enumerate(methods):
             values = [method["figures"][f"{figure}_{k}"]["value"] for k in LENGTHS]
             last = at == len(methods) - 1
-            style = {"color": _ACCENT, "linewidth": 2.5} if last else {"color": colours[at % 10], "linewidth": 1.3}
+            style = {"color": ACCENT, "linewidth": 2.5} if last else {"color": colours[at % 10], "linewidth": 1.3}
             axis.plot(LENGTHS, values, "o-", markersize=4, label=method["method"], **style)
         axis.set_xscale("log")
         axis.set_xticks(LENGTHS, [str(k) for k in LENGTHS])
@@ -202,31 +187,18 @@ def _curves(methods: Sequence[Mapping[str, Any]], figure: str, title: str) -> Ma
         axis.grid(color="#ddd", linewidth=0.6)
         axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 
-    return _svg(draw, 1, height=3)
+    return svg(draw, 1, height=3)
 
 
 def _coverage(methods: Sequence[Mapping[str, Any]]) -> Markup:
     def draw(axes: Sequence[Axes]) -> None:
         share, novelty = axes
         names = [method["method"] for method in reversed(methods)]
-        colours = [_ACCENT, *[_SECOND] * (len(methods) - 1)]
+        colours = [ACCENT, *[SECOND] * (len(methods) - 1)]
         share.barh(names, [100 * method["catalogue_10"] for method in reversed(methods)], color=colours, height=0.6)
         share.set(xlabel="Movies that stand in someone's ten (%)", title="Coverage")
         bits = [method["figures"]["novelty_10"]["value"] for method in reversed(methods)]
         novelty.barh(names, bits, color=colours, height=0.6)
         novelty.set(xlabel="Mean surprise of the ten (bits)", title="Novelty")
 
-    return _svg(draw, 2, height=0.9 + 0.27 * len(methods))
-
-
-def _svg(draw: Callable[[Sequence[Axes]], None], panels: int, *, height: float) -> Markup:
-    """What ``draw`` makes on axes side by side, as SVG; height in inches."""
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(9.5 if panels > 1 else 7.5, height), layout="constrained")
-        draw(figure.subplots(1, panels, squeeze=False)[0].tolist())
-        stream = io.StringIO()
-        figure.savefig(
-            stream, format="svg", transparent=True, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        )
-    drawn = stream.getvalue()
-    return Markup(drawn[drawn.index("<svg") :])  # noqa: S704  drawn by matplotlib, which escapes text
+    return svg(draw, 2, height=0.9 + 0.27 * len(methods))

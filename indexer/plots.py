@@ -1,0 +1,43 @@
+"""What all plots of a report share: colours, type, and how they become part of a page."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import matplotlib as mpl
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+INK, MUTED, ACCENT, SECOND = "#25232e", "#77758a", "#b5791a", "#4a6fa5"
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "posterity",  # the same report is the same file
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 10,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+}
+
+
+def svg(draw: Callable[[Sequence[Axes]], None], panels: int, *, height: float) -> Markup:
+    """What ``draw`` makes on axes side by side, as SVG; height in inches."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(9.5 if panels > 1 else 7.5, height), layout="constrained")
+        draw(figure.subplots(1, panels, squeeze=False)[0].tolist())
+        stream = io.StringIO()
+        figure.savefig(
+            stream, format="svg", transparent=True, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        )
+    drawn = stream.getvalue()
+    return Markup(drawn[drawn.index("<svg") :])  # noqa: S704  drawn by matplotlib, which escapes text
