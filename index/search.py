@@ -67,12 +67,13 @@ def top_k(index: Any, vector: FloatArray, k: int, allowed: Mask | None = None) -
     if k <= 0:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
     options = {} if allowed is None else {"params": faiss.SearchParameters(sel=selector(allowed))}
-    scores, rows = index.search(query, min(k + 1, available), **options)
-    scores, rows = scores[0], rows[0]
-    if scores.size > k and scores[k] == scores[k - 1]:
+    depth = k
+    while True:
+        depth = min(2 * depth if depth > k else k + 1, available)
+        scores, rows = (found[0] for found in index.search(query, depth, **options))
         # A tie across the border: Faiss picks any of the tied rows, a reader expects the first ones.
-        border = float(np.nextafter(scores[k - 1], np.float32(-np.inf)))
-        _, scores, rows = index.range_search(query, border, **options)
+        if depth == available or scores[-1] < scores[k - 1]:
+            break
     order = np.lexsort((rows, -scores))[:k]
     return rows[order], scores[order]
 

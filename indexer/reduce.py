@@ -29,7 +29,7 @@ _SAMPLE = 2048  # rows that the axes are fitted to
 _SHARES = (0.0, 0.1, 0.2, 0.3, 0.5)
 _NEAREST, _AMONG = 10, 20  # a share is judged by how many of the ten nearest are among twenty candidates
 _BLOCK = 256  # rows in memory at a time, in float32
-_TYPES = (faiss.IndexFlat, faiss.IndexScalarQuantizer, faiss.IndexPQ, faiss.IndexHNSW, faiss.IndexIVF)
+_TYPES = (faiss.IndexFlat, faiss.IndexScalarQuantizer, faiss.IndexHNSW, faiss.IndexIVF)  # which take a filter
 _PROBED = 8  # one cell in so many
 
 

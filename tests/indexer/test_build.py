@@ -35,7 +35,7 @@ def test_the_manifest_says_what_was_built(world: World) -> None:
     assert manifest.blend == BLEND
     assert manifest.ratings["iterations"] == QUICK.iterations
     assert manifest.ratings["scale"] == [0.5, 5]
-    assert manifest.posters == {"posters": 21, "embedded": 21, "unreadable": {}}
+    assert manifest.posters == {"posters": 21, "embedded": 21, "replaced": 0, "unreadable": {}}
 
 
 def test_no_pickle_is_on_disk(world: World) -> None:
