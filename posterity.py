@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 import index.cli
+import index.poster_cli
 import indexer.cli
 import server.cli
 from index.errors import PosterityError
@@ -87,7 +88,7 @@ def _things_to_try(address: str, movie_id: int, title: str) -> str:
     return "\n".join(lines)
 
 
-for command in (*index.cli.commands, *indexer.cli.commands, *server.cli.commands):
+for command in (*index.cli.commands, *index.poster_cli.commands, *indexer.cli.commands, *server.cli.commands):
     main.add_command(command)
 
 if __name__ == "__main__":

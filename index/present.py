@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from index.catalogue import Movie
+from index.duplicates import Duplicates
 from index.movie_index import MovieIndex
 from index.ratings import INTERVAL, Explanation, Prediction
 from index.space import Match
@@ -81,6 +82,29 @@ def present_explanation(index: MovieIndex, explanation: Explanation, k: int) -> 
         ],
         "others": {"count": len(rest), "total": round(sum(part.watched + part.rated for part in rest), 4)},
         "sum": round(explanation.rating, 4),
+    }
+
+
+def present_duplicates(index: MovieIndex, found: Duplicates) -> dict[str, Any]:
+    """Groups of movies with the same poster, and which posters were left out."""
+    return {
+        "groups": [
+            {
+                "similarity": round(group.similarity, 4),
+                "copies": [
+                    {
+                        "movie": present_movie(index, index.catalogue.movie(copy.movie_id)),
+                        "width": copy.width,
+                        "height": copy.height,
+                        "bytes": copy.size,
+                    }
+                    for copy in group.copies
+                ],
+            }
+            for group in found.groups
+        ],
+        "compared": found.compared,
+        "skipped": [{"movie_id": movie_id, "reason": reason} for movie_id, reason in found.skipped.items()],
     }
 
 
