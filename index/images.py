@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from index.errors import BadImage, ImageTooLarge
 
@@ -28,6 +28,7 @@ Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit would only warn; ours is che
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF")  # judged by content, whatever the name says
 _ENOUGH = (1024, 1024)  # pixels that a JPEG is decoded to at least, if it has them
 _LIMIT = f"at most {MAX_PIXELS:,} are allowed ({MAX_PIXELS_JPEG:,} in a JPEG), so make it smaller"
+_LYING = {5, 6, 7, 8}  # EXIF orientations that stand on a side
 _THUMBNAIL = 360  # pixels on the longer side
 
 
@@ -69,6 +70,19 @@ def read_image(file: Path) -> bytes:
 def pixels_for_vgg16(image: Image.Image) -> npt.NDArray[np.uint8]:
     """The whole picture squeezed to (224, 224, 3) uint8 RGB."""
     return np.array(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC), dtype=np.uint8)
+
+
+def grey_pixels(image: Image.Image, width: int, height: int) -> npt.NDArray[np.uint8]:
+    """The whole picture squeezed to (height, width) uint8 shades of grey, each the mean of what it covers."""
+    return np.array(image.convert("L").resize((width, height), Image.Resampling.BOX), dtype=np.uint8)
+
+
+def dimensions(data: bytes) -> tuple[int, int]:
+    """Width and height in pixels, upright, of a picture that ``decode_image`` took; before any halving."""
+    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+        width, height = image.size
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) in _LYING
+    return (height, width) if turned else (width, height)
 
 
 def thumbnail(image: Image.Image) -> bytes:

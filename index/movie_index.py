@@ -14,6 +14,7 @@ from index import blend as blends
 from index import vgg16
 from index.blend import Blend
 from index.catalogue import Catalogue, Movie, Where
+from index.duplicates import Duplicates, find_duplicates
 from index.errors import UnknownMovie, UnknownSpace
 from index.heat import Comparison, Usual, compare, usual
 from index.images import decode_image, pixels_for_vgg16
@@ -23,6 +24,7 @@ from index.ratings import Explanation, Prediction, RatingModel, Who
 from index.search import Mask
 from index.snapshot import Manifest, SnapshotStore
 from index.space import Match, Neighbours, Space, load_neighbours
+from index.track import Track, silent
 
 _USUAL = 256  # posters that say what random pairs are like
 
@@ -280,6 +282,21 @@ class MovieIndex:
         if file is None or not file.is_file():
             raise UnknownMovie(f"{self.catalogue.movie(movie_id)} (id {movie_id}) has no poster")
         return file
+
+    def duplicates(self, *, track: Track = silent) -> Duplicates:
+        """Groups of movies whose posters are the same picture; a poster that cannot be read is left out and named.
+
+        Raises:
+            UnknownSpace: this snapshot was built without posters.
+        """
+        space = self.space("poster")
+        rows = self.catalogue.ids.rows(space.ids.values.tolist()).tolist()
+        names = (str(self.catalogue.posters[row]) for row in rows)
+        files = {
+            movie_id: self._data / "posters" / name
+            for movie_id, name in zip(space.ids.values.tolist(), names, strict=True)
+        }
+        return find_duplicates(space, files, track=track)
 
     def space(self, name: str) -> Space:
         """One of the spaces.

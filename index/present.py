@@ -10,6 +10,7 @@ from typing import Any
 
 from index.catalogue import Movie
 from index.drawing import Panel, draw
+from index.duplicates import Duplicates
 from index.errors import BadImage, UnknownMovie
 from index.images import decode_image, read_image
 from index.movie_index import LookExplanation, MovieIndex
@@ -136,6 +137,29 @@ def weights_note(index: MovieIndex) -> str:
     """What must be said beside a comparison of posters; nothing where the weights can be relied on."""
     weights = index.manifest.weights
     return UNTRAINED_NOTICE if weights is not None and weights["name"] == "untrained" else ""
+
+
+def present_duplicates(index: MovieIndex, found: Duplicates) -> dict[str, Any]:
+    """Groups of movies with the same poster, and which posters were left out."""
+    return {
+        "groups": [
+            {
+                "similarity": round(group.similarity, 4),
+                "copies": [
+                    {
+                        "movie": present_movie(index, index.catalogue.movie(copy.movie_id)),
+                        "width": copy.width,
+                        "height": copy.height,
+                        "bytes": copy.size,
+                    }
+                    for copy in group.copies
+                ],
+            }
+            for group in found.groups
+        ],
+        "compared": found.compared,
+        "skipped": [{"movie_id": movie_id, "reason": reason} for movie_id, reason in found.skipped.items()],
+    }
 
 
 def percent(share: float) -> str:
