@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -16,29 +16,16 @@ from index.blend import Blend
 from index.catalogue import Catalogue, Movie, Where
 from index.duplicates import Duplicates, find_duplicates
 from index.errors import UnknownMovie, UnknownSpace
-from index.heat import Comparison, Usual, compare, usual
+from index.heat import Usual
 from index.images import decode_image, pixels_for_vgg16
 from index.library import Library
+from index.look import LookExplanation, explain_look, usual_look
 from index.overlay import overlaid_catalogue, overlaid_spaces
 from index.ratings import Explanation, Prediction, RatingModel, Who
 from index.search import Mask
 from index.snapshot import Manifest, SnapshotStore
 from index.space import Match, Neighbours, Space, load_neighbours
 from index.track import Track, silent
-
-_USUAL = 256  # posters that say what random pairs are like
-
-
-@dataclass(frozen=True, slots=True)
-class LookExplanation:
-    """Why two posters look alike."""
-
-    movie_id: int
-    other_id: int
-    score: float  # inner product, what ``similar`` by poster says
-    percentile: float  # share of random pairs of this catalogue that are less alike, 0 to 1
-    usual_score: float  # mean of random pairs
-    comparison: Comparison  # cell by cell; its heat adds up to the score
 
 
 class MovieIndex:
@@ -225,11 +212,9 @@ class MovieIndex:
             UnknownMovie: there is no such movie, or it has no poster.
             UnknownSpace: this snapshot was built without posters.
         """
-        first, second = (self._space_with("poster", each).vector(each) for each in (movie_id, other_id))
-        usually = self._usual_look
-        comparison = compare(first, second, usually)
-        share = self.space("poster").calibration.percentile(np.array([comparison.score], dtype=np.float32))
-        return LookExplanation(movie_id, other_id, comparison.score, float(share[0]), usually.score, comparison)
+        for each in (movie_id, other_id):
+            self._space_with("poster", each)
+        return explain_look(self.space("poster"), self._usual_look, movie_id, other_id)
 
     def predict(self, who: Who, movie_ids: Sequence[int]) -> list[Prediction]:
         """How they would rate each movie, in the order given.
@@ -311,9 +296,7 @@ class MovieIndex:
     @cached_property
     def _usual_look(self) -> Usual:
         """Found when it is first asked for; threads that ask at once find the same."""
-        space = self.space("poster")
-        sample = np.linspace(0, len(space) - 1, min(_USUAL, len(space)), dtype=np.int64)
-        return usual([space.vector(int(movie_id)) for movie_id in space.ids.values[sample]])
+        return usual_look(self.space("poster"))
 
     def _space_with(self, name: str, movie_id: int) -> Space:
         space, movie = self.space(name), self.catalogue.movie(movie_id)

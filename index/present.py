@@ -13,7 +13,8 @@ from index.drawing import Panel, draw
 from index.duplicates import Duplicates
 from index.errors import BadImage, UnknownMovie
 from index.images import decode_image, read_image
-from index.movie_index import LookExplanation, MovieIndex
+from index.look import LookExplanation
+from index.movie_index import MovieIndex
 from index.ratings import INTERVAL, Explanation, Prediction
 from index.space import Match
 
