@@ -27,7 +27,7 @@ class LookExplanation:
 def usual_look(space: Space) -> Usual:
     """What random pairs of a poster space are like."""
     rows = np.linspace(0, len(space) - 1, min(_USUAL, len(space)), dtype=np.int64)
-    return usual(space.vectors.rows(rows))
+    return usual(list(space.vectors.rows(rows)))
 
 
 def explain_look(space: Space, usually: Usual, movie_id: int, other_id: int) -> LookExplanation:

@@ -14,7 +14,7 @@ from flask import Flask
 from posterity import main
 from server.app import create_app
 from server.config import ServerConfig
-from server.queries import FilterQuery, PredictionQuery, PredictionsBody, SearchQuery, SimilarQuery
+from server.queries import FilterQuery, PredictionQuery, PredictionsBody, SearchQuery, SimilarBody, SimilarQuery
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -66,7 +66,9 @@ def test_every_view_says_what_it_answers(app: Flask) -> None:
         assert name == "static" or view.__doc__, name
 
 
-@pytest.mark.parametrize("query", [SearchQuery, FilterQuery, SimilarQuery, PredictionQuery, PredictionsBody])
+@pytest.mark.parametrize(
+    "query", [SearchQuery, FilterQuery, SimilarQuery, SimilarBody, PredictionQuery, PredictionsBody]
+)
 def test_every_parameter_is_in_the_readme(query: type[SearchQuery]) -> None:
     assert all(re.search(rf'[`"]{name}[`"=]', README) for name in query.model_fields)
 

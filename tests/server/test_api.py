@@ -85,6 +85,58 @@ def test_similar_movies_can_be_narrowed(client: FlaskClient) -> None:
     assert reply["ignored"] == ["777", "x"]
 
 
+def test_similar_movies_can_be_kept_among_some(client: FlaskClient) -> None:
+    reply = client.get(f"{API}/movies/1/similar?by=poster&among=14,imdb:tt0000003,15,888").get_json()
+    assert reply["results"][0]["movie"]["movie_id"] == 3
+    assert {match["movie"]["movie_id"] for match in reply["results"]} == {3, 14, 15}
+    assert reply["ignored"] == ["888"]
+    nobody = client.get(f"{API}/movies/1/similar?among=888").get_json()
+    assert (nobody["results"], nobody["ignored"]) == ([], ["888"])
+
+
+@pytest.mark.parametrize("by", ["poster", "taste", "facts", "blend"])
+def test_movies_like_several_and_unlike_others(client: FlaskClient, by: str) -> None:
+    body = {"like": [1, "imdb:tt0000002", 777], "unlike": [12, 13], "by": by, "limit": 8}
+    reply = client.post(f"{API}/similar", json=body).get_json()
+    found = [match["movie"]["movie_id"] for match in reply["results"]]
+    assert set(found) <= {*SPACE, 21} - {1, 2}
+    assert len(found) == 8
+    assert reply["ignored"] == ["777"]
+    scores = [match["score"] for match in reply["results"]]
+    assert scores == sorted(scores, reverse=True)
+    assert all(-1 <= score <= 1 for score in scores)
+    second = client.post(f"{API}/similar", json=body | {"offset": 2, "limit": 3, "genre": ["Sci-Fi"]}).get_json()
+    assert [match["movie"]["movie_id"] for match in second["results"]] == found[2:5]
+
+
+def test_one_movie_liked_is_that_movie_asked(client: FlaskClient) -> None:
+    for by in ("poster", "taste", "facts"):
+        asked = client.get(f"{API}/movies/4/similar?by={by}&limit=5").get_json()["results"]
+        liked = client.post(f"{API}/similar", json={"like": [4], "by": by, "limit": 5}).get_json()["results"]
+        assert [match["movie"]["movie_id"] for match in liked] == [match["movie"]["movie_id"] for match in asked]
+    # Of the blend a movie's taste vector is shorter than 1, and a direction is not: the order may differ, the kind not.
+    blended = client.post(f"{API}/similar", json={"like": [4], "limit": 5}).get_json()["results"]
+    assert {match["movie"]["movie_id"] for match in blended} <= {*SPACE, 21}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        ({}, 400, "like: is needed"),
+        ({"like": []}, 400, "like: "),
+        ({"like": [1] * 101}, 400, "at most 100"),
+        ({"like": [777, "x"]}, 404, "like: no movie here has the id 777, x"),
+        ({"like": [20], "by": "poster"}, 404, "id 20) has no poster"),
+        ({"like": [1], "unlike": [20], "by": "poster"}, 404, "id 20) has no poster"),
+        ({"like": [22]}, 404, "none of the movies 22 has anything to be compared by"),
+        ({"like": [1], "by": "sound"}, 400, "by: "),
+        ({"like": [1], "k": 3}, 400, "k: there is no such parameter"),
+    ],
+)
+def test_what_cannot_be_liked_is_named(client: FlaskClient, body: object, status: int, words: str) -> None:
+    assert_problem(client.post(f"{API}/similar", json=body), status, words)
+
+
 def test_a_user_s_rating_is_predicted_with_an_interval(client: FlaskClient) -> None:
     reply = client.get(f"{API}/users/2/predictions/3").get_json()
     assert reply["user_id"] == 2

@@ -1,0 +1,214 @@
+"""What came in online is in every answer at once, and gone from every answer when it is removed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from urllib.error import HTTPError
+
+import pytest
+
+from index.catalogue import Movie, Where
+from index.errors import UnknownMovie
+from index.library import Library, Poster
+from index.movie_index import MovieIndex
+from indexer.build import Plan, build
+from server.served import Served
+from tests.conftest import QUICK, SPACE, WEDDINGS, World, poster
+from tests.index.test_images import encoded
+from tests.test_cli import get, serving
+
+WAYS = ("poster", "taste", "facts", "blend")
+
+
+@pytest.fixture
+def data(world: World, tmp_path: Path) -> Path:
+    shutil.copytree(world.data, tmp_path / "data", symlinks=True)
+    return tmp_path / "data"
+
+
+def put(data: Path, movie: Movie, picture: int | None = None) -> None:
+    """Adds a movie with the poster that film ``picture`` of the world would have."""
+    index = MovieIndex.open(data)
+    kept = None
+    if picture is not None:
+        content = encoded(poster(picture), "PNG")
+        kept = Poster(content, index.embed(content), index.manifest.spaces["poster"]["weights"]["sha256"])
+    Library.open(data).put(movie, kept)
+
+
+def everything(index: MovieIndex) -> object:
+    """Every answer there is, to the last digit."""
+    movies = [movie.movie_id for movie in index.catalogue.movies]
+    similar = {
+        (movie_id, by): index.similar(movie_id, 30, by=by)
+        for by in WAYS
+        for movie_id in movies
+        if any(movie_id in index.spaces[name].ids for name in (index.spaces if by == "blend" else (by,)))
+    }
+    return (
+        index.catalogue.movies,
+        similar,
+        [index.recommend(user, 30) for user in (1, 2)],
+        index.predict(1, [movie_id for movie_id in movies if movie_id < 1_000_000_000]),
+        [index.similar_to([1, 2], [11], 30, by=by) for by in WAYS],
+        index.catalogue.search("starship", 30),
+    )
+
+
+def test_an_added_movie_is_in_every_answer_it_can_be_in(data: Path) -> None:
+    before = MovieIndex.open(data)
+    put(data, Movie(1_000_000_000, "Starship New", 2024, ("Sci-Fi",), "tt7654321", 77), picture=8)
+    index = before.refreshed()
+    assert not before.is_fresh()
+    assert index.is_fresh()
+    for by in ("poster", "blend"):
+        assert 1_000_000_000 in {match.movie_id for match in index.similar(8, 3, by=by)}
+    nearest = index.similar(1_000_000_000, 3)[0]
+    assert (nearest.movie_id, nearest.spaces) == (8, ("poster",))
+    assert index.catalogue.resolve("starship new").tmdb_id == 77
+    assert index.catalogue.identify("imdb:tt7654321").movie_id == 1_000_000_000
+    assert index.poster(1_000_000_000).read_bytes() == encoded(poster(8), "PNG")
+    found = index.similar_to_poster(encoded(poster(8), "PNG"), 2)
+    assert {match.movie_id for match in found} == {8, 1_000_000_000}
+    narrowed = index.similar(8, 5, by="poster", where=Where(year_from=2024))
+    assert [match.movie_id for match in narrowed] == [1_000_000_000]
+    assert index.explain_look(8, 1_000_000_000).score == pytest.approx(1, abs=1e-4)
+    # Who opened the snapshot before sees what there was then: nothing changes under a request.
+    with pytest.raises(UnknownMovie):
+        before.similar(1_000_000_000)
+    with pytest.raises(
+        UnknownMovie, match=r"Starship New \(2024\) \(id 1000000000\) is new: .* from the next build on"
+    ):
+        index.predict(1, [1_000_000_000])
+    assert index.predict({1: 5, 1_000_000_000: 1}, [2]) == index.predict({1: 5}, [2])
+    with pytest.raises(UnknownMovie, match="has no ratings: compare by poster, blend"):
+        index.similar(1_000_000_000, by="taste")
+
+
+def test_adding_then_removing_leaves_every_answer_as_before(data: Path) -> None:
+    before = everything(MovieIndex.open(data))
+    put(data, Movie(1_000_000_000, "Starship New", 2024, ("Sci-Fi",)), picture=8)
+    put(data, Movie(1_000_000_001, "Another"))
+    Library.open(data).remove(1_000_000_000)
+    assert everything(MovieIndex.open(data)) != before
+    Library.open(data).remove(1_000_000_001)
+    assert everything(MovieIndex.open(data)) == before
+
+
+def test_the_order_in_which_movies_come_in_changes_no_answer(data: Path, world: World, tmp_path: Path) -> None:
+    shutil.copytree(world.data, tmp_path / "other", symlinks=True)
+    new = {1_000_000_000: 8, 1_000_000_001: 12, 1_000_000_002: 3}
+    for where, order in ((data, sorted(new)), (tmp_path / "other", sorted(new, reverse=True))):
+        for movie_id in order:
+            put(where, Movie(movie_id, f"New {movie_id}", 2024, ("Sci-Fi",)), picture=new[movie_id])
+    assert everything_of_look(MovieIndex.open(data)) == everything_of_look(MovieIndex.open(tmp_path / "other"))
+
+
+def everything_of_look(index: MovieIndex) -> object:
+    space = index.spaces["poster"]
+    return [(i, by, index.similar(i, 30, by=by)) for i in space.ids.values.tolist() for by in ("poster", "blend")]
+
+
+def test_a_removed_movie_is_in_no_answer(data: Path) -> None:
+    Library.open(data).remove(3)
+    index = MovieIndex.open(data)
+    for by in WAYS:
+        assert 3 not in {match.movie_id for match in index.similar(1, 30, by=by)}
+        assert len(index.similar(1, 30, by=by)) >= 18
+    for who in (1, 2, {1: 5.0, 2: 4.5}):
+        assert 3 not in {each.movie_id for each in index.recommend(who, 30)}
+    assert 3 not in {movie.movie_id for movie in index.catalogue.best_known(30)}
+    assert 3 not in {part.movie_id for user in (1, 2) for part in index.explain(user, 5).contributions}
+    explanation = index.explain(2, 5)
+    whole = explanation.base + sum(part.watched + part.rated for part in explanation.contributions)
+    assert whole == pytest.approx(explanation.rating, abs=1e-6)
+    for ask in (
+        lambda: index.similar(3),
+        lambda: index.predict(1, [3]),
+        lambda: index.poster(3),
+        lambda: index.recommend({3: 5}),
+        lambda: index.similar_to([1, 3]),
+        lambda: index.explain_look(1, 3),
+    ):
+        with pytest.raises(UnknownMovie, match="no movie 3 "):
+            ask()
+
+
+def test_a_replaced_poster_is_the_one_that_counts(data: Path) -> None:
+    put(data, Movie(3, "Starship 3", 1973, ("Sci-Fi", "Action")), picture=15)
+    index = MovieIndex.open(data)
+    assert {match.movie_id for match in index.similar(3, 5, by="poster")} <= {*WEDDINGS, 23}
+    assert {match.movie_id for match in index.similar(3, 5, by="taste")} <= {*SPACE}
+    assert 3 in index.spaces["facts"].ids
+    assert index.poster(3).read_bytes() == encoded(poster(15), "PNG")
+
+
+def test_new_facts_keep_the_poster_and_the_ratings(data: Path) -> None:
+    old = MovieIndex.open(data)
+    put(data, Movie(3, "Voyage", 1980, ("Drama",)))
+    index = MovieIndex.open(data)
+    assert index.similar(3, 20, by="poster") == old.similar(3, 20, by="poster")
+    assert index.similar(3, 20, by="taste") == old.similar(3, 20, by="taste")
+    assert 3 not in index.spaces["facts"].ids  # compared again from the next build on
+    assert index.catalogue.resolve("voyage").year == 1980
+    assert index.catalogue.allowed(Where(genres=("drama",))).sum() == 1
+
+
+def test_a_build_merges_what_came_in_and_says_the_same(world: World, data: Path) -> None:
+    put(data, Movie(1_000_000_000, "Starship New", 2024, ("Sci-Fi",)), picture=8)
+    Library.open(data).remove(13)
+    online = MovieIndex.open(data)
+    build(Plan(world.ratings, data, world.posters, "untrained", QUICK))
+    built = MovieIndex.open(data)
+    assert built.catalogue.movies == online.catalogue.movies
+    assert built.is_fresh()
+    for movie_id in (1, 8, 1_000_000_000):
+        ours, theirs = (index.similar(movie_id, 5, by="poster") for index in (online, built))
+        assert {match.movie_id for match in ours} == {match.movie_id for match in theirs}
+        assert [m.score for m in ours] == pytest.approx([m.score for m in theirs], abs=1e-5)
+    assert 1_000_000_000 in built.spaces["facts"].ids
+    assert built.predict(1, [1_000_000_000])[0].rating > 0
+
+
+def test_what_is_served_has_a_change_as_soon_as_it_was_acknowledged(data: Path) -> None:
+    served = Served(data)
+    for movie_id in range(1_000_000_000, 1_000_000_005):
+        Library.open(data).put(Movie(movie_id, f"New {movie_id}"))
+        assert served.index().catalogue.movie(movie_id).title == f"New {movie_id}"
+    kept = served.index()
+    assert served.index() is kept
+    failures = []
+
+    def ask() -> None:
+        for _ in range(50):
+            found = served.index()
+            if found.catalogue.movie(1_000_000_004).movie_id not in found.catalogue.ids:
+                failures.append(found)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for movie_id in range(1_000_000_005, 1_000_000_015):
+        Library.open(data).put(Movie(movie_id, "More"))
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
+def test_a_running_server_shows_at_once_what_the_command_adds_and_removes(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "new.png").write_bytes(encoded(poster(8), "PNG"))
+    facts = ["--title", "Starship New", "--year", "2024", "--poster", str(tmp_path / "new.png")]
+    library = [sys.executable, "-m", "posterity", "library"]
+    with serving("serve", "--data", data, "--workers", 2) as server:
+        added = subprocess.run([*library, "add", *facts, "--data", data], check=True, capture_output=True, text=True)
+        address = f"{server.address}/api/v1/movies/{int(added.stdout)}/similar?by=poster&limit=1"
+        for _ in range(6):  # whichever process answers
+            assert get(address)["results"][0]["movie"]["movie_id"] == 8
+        subprocess.run([*library, "remove", added.stdout.strip(), "--data", data], check=True)
+        for _ in range(6):
+            with pytest.raises(HTTPError, match="404"):
+                get(address)
