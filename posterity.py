@@ -12,6 +12,7 @@ import click
 import index.cli
 import index.library_cli
 import index.poster_cli
+import index.snapshot_cli
 import indexer.cli
 import indexer.evaluate_cli
 import server.cli
@@ -94,6 +95,7 @@ for command in (
     *index.cli.commands,
     *index.poster_cli.commands,
     *index.library_cli.commands,
+    *index.snapshot_cli.commands,
     *indexer.cli.commands,
     *indexer.evaluate_cli.commands,
     *server.cli.commands,

@@ -1,18 +1,16 @@
-"""The commands that ask a snapshot: similar, predict, recommend, snapshots.
+"""The commands that ask a snapshot: similar, predict, recommend.
 
 Heavy imports stand inside the commands: ``posterity --help`` must not wait for them.
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from index.console import data_option, json_option, print_json, print_table
-from index.errors import BadData, BadSnapshot
 
 if TYPE_CHECKING:
     from index.movie_index import MovieIndex
@@ -35,7 +33,8 @@ class _User(click.ParamType[int | None]):
 
 
 @click.command()
-@click.argument("movie", required=False)
+@click.argument("movies", nargs=-1, metavar="[MOVIE]...")
+@click.option("--unlike", multiple=True, metavar="MOVIE", help="And unlike this one; may be given again.")
 @click.option(
     "--by",
     type=click.Choice(["poster", "taste", "facts", "blend"]),
@@ -50,8 +49,16 @@ class _User(click.ParamType[int | None]):
 @k_option
 @data_option
 @json_option
-def similar(movie: str | None, by: str | None, poster: Path | None, k: int, data: Path, as_json: bool) -> None:
-    """Show movies like MOVIE, or with posters like a picture.
+def similar(
+    movies: tuple[str, ...],
+    unlike: tuple[str, ...],
+    by: str | None,
+    poster: Path | None,
+    k: int,
+    data: Path,
+    as_json: bool,
+) -> None:
+    """Show movies like MOVIE, like all of several, or with posters like a picture.
 
     MOVIE is an id (6), imdb:tt0113277, tmdb:949, or a title in quotes.
     """
@@ -59,17 +66,25 @@ def similar(movie: str | None, by: str | None, poster: Path | None, k: int, data
     from index.present import percent, present_matches, present_movie, provenance
 
     query: dict[str, Any]
-    if poster is not None and movie is None:
+    if poster is not None and not movies and not unlike:
         if by not in {None, "poster"}:
             raise click.UsageError(f"A picture has no {by}: it is compared by poster.")
         by, index = "poster", _open(data)
         query, heading = {"file": str(poster)}, f"Posters that look like {poster.name}"
         matches = index.similar_to_poster(read_image(poster), k)
-    elif movie is not None and poster is None:
+    elif movies and poster is None:
         by, index = by or "blend", _open(data)
-        found = index.catalogue.resolve(movie)
-        query, heading = {"movie": present_movie(index, found)}, f"Movies like {found} by {by}"
-        matches = index.similar(found.movie_id, k, by=by)
+        liked, disliked = ([index.catalogue.resolve(text) for text in side] for side in (movies, unlike))
+        heading = f"Movies like {' and '.join(map(str, liked))} by {by}"
+        if len(liked) == 1 and not disliked:
+            query = {"movie": present_movie(index, liked[0])}
+            matches = index.similar(liked[0].movie_id, k, by=by)
+        else:
+            sides = {"like": liked, "unlike": disliked}
+            query = {name: [present_movie(index, movie) for movie in side] for name, side in sides.items()}
+            heading += f", unlike {' and '.join(map(str, disliked))}" if disliked else ""
+            ids = {name: [movie.movie_id for movie in side] for name, side in sides.items()}
+            matches = index.similar_to(ids["like"], ids["unlike"], k, by=by)
     else:
         raise click.UsageError("Give either a MOVIE or --poster FILE.")
     shown = present_matches(index, matches)
@@ -133,95 +148,7 @@ def recommend(user: int | None, rated: tuple[str, ...], k: int, data: Path, as_j
     _show_predictions(index, user, index.recommend(who, k), f"Recommended to {name}", as_json)
 
 
-@click.group()
-def snapshots() -> None:
-    """List, verify, roll back and prune what was built."""
-
-
-@snapshots.command("list")
-@data_option
-@json_option
-def list_snapshots(data: Path, as_json: bool) -> None:
-    """Show every snapshot; the one that is served has a star."""
-    from index.snapshot import SnapshotStore
-
-    store = SnapshotStore(data)
-    current = store.current_id()
-    listed: list[dict[str, Any]] = []
-    for snapshot_id in store.ids():
-        entry: dict[str, Any] = {"id": snapshot_id, "current": snapshot_id == current}
-        try:
-            manifest = store.manifest(snapshot_id)
-        except BadSnapshot as error:
-            listed.append(entry | {"damaged": str(error)})
-            continue
-        weights = manifest.weights
-        listed.append(
-            entry
-            | {
-                "created": manifest.created,
-                "dataset": manifest.dataset["name"],
-                "movies": manifest.dataset["movies"],
-                "posters": manifest.posters["posters"],
-                "ratings": manifest.dataset["ratings"],
-                "weights": None if weights is None else weights["name"],
-                "bytes": sum(file["size"] for file in manifest.files.values()),
-            }
-        )
-    if as_json:
-        print_json(listed)
-    elif not listed:
-        click.echo(f"{data} holds no snapshot yet: run posterity build --data {data}")
-    else:
-        titles = ("", "Snapshot", "Built (UTC)", "Data set", "Movies", "Posters", "Weights", "MB")
-        columns = [(title, "right" if title in {"Movies", "Posters", "MB"} else "left") for title in titles]
-        print_table("", columns, [_snapshot_cells(entry) for entry in listed])
-
-
-@snapshots.command()
-@click.argument("snapshot_id", required=False, metavar="[SNAPSHOT]")
-@data_option
-def verify(snapshot_id: str | None, data: Path) -> None:
-    """Check every file of a snapshot, of the one that is served by default, and the posters that it was made from."""
-    from index.catalogue import Catalogue
-    from index.poster_files import changed_posters, load_contents
-    from index.snapshot import SnapshotStore
-
-    store = SnapshotStore(data)
-    manifest = store.verify(snapshot_id)
-    click.echo(f"{manifest.id}: all {len(manifest.files)} files are as they were built")
-    folder = store.path(manifest.id)
-    catalogue = Catalogue.from_json(json.loads((folder / "movies.json").read_bytes()))
-    changed = changed_posters(load_contents(folder / "poster"), catalogue, data / "posters")
-    for name, why in changed.items():
-        click.echo(f"{data / 'posters' / name} {why}", err=True)
-    if changed:
-        raise BadData(f"{len(changed)} posters are not as they were embedded: put them right, or build again")
-
-
-@snapshots.command()
-@click.argument("snapshot_id", required=False, metavar="[SNAPSHOT]")
-@data_option
-def rollback(snapshot_id: str | None, data: Path) -> None:
-    """Serve an earlier snapshot again: the one before the current, or SNAPSHOT."""
-    from index.snapshot import SnapshotStore
-
-    manifest = SnapshotStore(data).rollback(snapshot_id)
-    click.echo(f"{manifest.id} is served from now on")
-
-
-@snapshots.command()
-@click.option("--keep", type=click.IntRange(1), default=3, show_default=True, help="How many of the newest to keep.")
-@data_option
-def prune(keep: int, data: Path) -> None:
-    """Delete old snapshots; the one that is served always stays."""
-    from index.snapshot import SnapshotStore
-
-    deleted = SnapshotStore(data).prune(keep)
-    click.echo(f"Deleted {', '.join(deleted)}" if deleted else "Nothing to delete")
-
-
-commands = (similar, predict, recommend, snapshots)
+commands = (similar, predict, recommend)
 
 
 _MOVIE_COLUMNS = [("Id", "right"), ("Movie", "left"), ("Genres", "left"), ("Ratings", "right")]
@@ -291,22 +218,6 @@ def _show_explanation(title: str, explanation: dict[str, Any]) -> None:
 def _movie_cells(movie: dict[str, Any]) -> tuple[str, ...]:
     title = movie["title"] if movie["year"] is None else f"{movie['title']} ({movie['year']})"
     return str(movie["movie_id"]), title, ", ".join(movie["genres"]), str(movie["rating_count"])
-
-
-def _snapshot_cells(entry: dict[str, Any]) -> tuple[str, ...]:
-    star = "*" if entry["current"] else ""
-    if "damaged" in entry:
-        return star, entry["id"], "damaged", "", "", "", "", ""
-    return (
-        star,
-        entry["id"],
-        entry["created"][:16].replace("T", " "),
-        entry["dataset"],
-        str(entry["movies"]),
-        str(entry["posters"]),
-        entry["weights"] or "none",
-        f"{entry['bytes'] / 1e6:.0f}",
-    )
 
 
 def _spaces(match: dict[str, Any], index: MovieIndex) -> str:

@@ -105,7 +105,7 @@ def load(weights: str, *, name: str | None = None) -> Vgg16:
     if tf.config.list_physical_devices("GPU"):
         faster.append(("gpu", compiled("/GPU:0")))
     if _processor_flags() & _BFLOAT16:
-        faster.append(("bfloat16", _optimised(tf, compiled("/CPU:0"))))
+        faster.append(("bfloat16", in_bfloat16(tf, compiled("/CPU:0"))))
     path, run, agreement = choose_path(compiled("/CPU:0"), faster)
     known = weights if weights in {"imagenet", "untrained"} else "file"
     return Vgg16(name or known, _fingerprint(model), path, agreement, model, run)
@@ -117,7 +117,6 @@ def choose_path(float32: Run, faster: Sequence[tuple[str, Run]]) -> tuple[str, R
     A path that fails, or whose vectors have a cosine of less than ``AGREEMENT`` to those of float32, is passed over.
     """
     for path, run in faster:
-        # Not the noise alone that a network of random weights sees in anything: a picture has plain and busy parts.
         pixels = _check_pictures()
         try:
             cosines = np.einsum("ij,ij->i", float32(pixels).numpy(), run(pixels).numpy())
@@ -208,7 +207,7 @@ def _processor_flags() -> set[str]:
     return set(next((line for line in lines if line.startswith("flags")), "").split())
 
 
-def _optimised(tf: Any, run: Run) -> Run:
+def in_bfloat16(tf: Any, run: Run) -> Run:
     """``run`` with its convolutions in bfloat16: TensorFlow rewrites the graph at the first call, under this option."""
     option = "auto_mixed_precision_onednn_bfloat16"
 

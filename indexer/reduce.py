@@ -198,7 +198,7 @@ def make_index(text: str, dimension: int) -> Any:
         ) from error
     if not isinstance(index, _TYPES):
         raise BadData(
-            f"--index {text!r} is a {type(index).__name__}, which cannot be filtered: give one such as Flat, HNSW32 or"
+            f"--index {text!r} is of type {type(index).__name__}, which cannot be filtered: give one such as Flat, HNSW32 or"
             " IVF256,SQ8"
         )
     return index

@@ -20,6 +20,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from index.console import SizeType
 from index.movie_index import MovieIndex
 from index.snapshot import SnapshotStore
 from indexer.sample import films
@@ -272,6 +273,57 @@ def test_a_prediction_is_explained(world: World) -> None:
 )
 def test_someone_new_without_ratings_is_wrong_usage(world: World, arguments: tuple[object, ...]) -> None:
     assert run(*arguments, "--data", world.data).exit_code == 2
+
+
+def test_movies_like_several_and_unlike_another(world: World) -> None:
+    shown = json.loads(run("similar", 1, 2, "--unlike", 12, "--by", "poster", "--json", "--data", world.data).stdout)
+    assert [movie["movie_id"] for movie in shown["like"]] == [1, 2]
+    assert [movie["movie_id"] for movie in shown["unlike"]] == [12]
+    assert {match["movie"]["movie_id"] for match in shown["results"][:5]} <= {*SPACE, 21} - {1, 2}
+    table = run("similar", 1, 2, "--unlike", 12, "--data", world.data).stdout
+    assert "Movies like Starship 1 (1971) and Starship 2 (1972) by blend, unlike The Wedding 12 (2002)" in table
+    assert run("similar", "--unlike", 12, "--data", world.data).exit_code == 2
+
+
+@pytest.mark.parametrize("size", ["lots", "0", "-1GB", "2 elephants", ""])
+def test_a_size_that_is_none_is_wrong_usage(world: World, tmp_path: Path, size: str) -> None:
+    result = run("build", "--ratings", world.ratings, "--data", tmp_path, "--memory", size)
+    assert result.exit_code == 2
+    assert "is no size: write 500MB or 2GB" in result.stderr
+
+
+@pytest.mark.parametrize(("text", "size"), [("2GB", 2 * 10**9), ("500 mb", 5 * 10**8), ("1.5G", 15 * 10**8), ("7", 7)])
+def test_sizes_are_as_people_write_them(text: str, size: int) -> None:
+    assert SizeType().convert(text, None, None) == size
+
+
+def test_an_index_by_hand_is_built_and_said(world: World, tmp_path: Path) -> None:
+    shutil.copytree(world.data / "embeddings", tmp_path / "data" / "embeddings")
+    arguments = ["build", "--ratings", world.ratings, "--posters", world.posters, "--weights", "untrained"]
+    result = run(*arguments, "--iterations", 30, "--index", "HNSW16", "--data", tmp_path / "data")
+    assert result.exit_code == 0, result.output
+    assert "Search by look (HNSW16): recall@10 1.0000" in result.stdout
+    search = SnapshotStore(tmp_path / "data").manifest().spaces["poster"]["search"]
+    assert search["index"] == "HNSW16"
+    assert search["card"]["queries"] == 21
+    refused = run(*arguments, "--iterations", 30, "--index", "PQ8", "--data", tmp_path / "data")
+    assert refused.exit_code == 1
+    assert "--index 'PQ8' is of type IndexPQ, which cannot be filtered" in refused.stderr
+
+
+def test_posters_that_are_no_longer_what_was_embedded_are_named(world: World, tmp_path: Path) -> None:
+    shutil.copytree(world.data, tmp_path / "data", symlinks=True)
+    posters = tmp_path / "data" / "posters"
+    assert run("snapshots", "verify", "--data", tmp_path / "data").exit_code == 0
+    shutil.copyfile(posters / "1.jpg", posters / "2.jpg")
+    (posters / "3.jpg").unlink()
+    (posters / "4.jpg").write_bytes((posters / "4.jpg").read_bytes()[:-10])
+    result = run("snapshots", "verify", "--data", tmp_path / "data")
+    assert result.exit_code == 1
+    assert "2.jpg is another picture than the one that was embedded" in result.stderr
+    assert "3.jpg cannot be read (No such file or directory)" in result.stderr
+    assert "4.jpg is another picture" in result.stderr
+    assert "3 posters are not as they were embedded: put them right, or build again" in result.stderr
 
 
 def free_port() -> int:

@@ -34,3 +34,19 @@ def test_format_2_opens_and_answers() -> None:
     assert [p.movie_id for p in index.recommend(2, 3)] == [10, 1, 3]
     assert [p.movie_id for p in index.recommend(stranger, 3)] == [2, 10, 8]
     assert index.explain(2, 3).base == pytest.approx(3.4714, abs=1e-3)
+
+
+def test_format_3_opens_and_answers() -> None:
+    index = MovieIndex.open(GOLDEN / "v3")
+    assert index.manifest.id == "20261125T212830789-ce4f485c"
+    assert index.ways == ("poster", "taste", "facts", "blend")
+    near, far = index.similar(1, 5, by="poster")
+    assert (near.movie_id, far.movie_id) == (2, 11)
+    assert [near.score, far.score] == pytest.approx([0.997904, 0.915286], abs=1e-5)
+    assert index.manifest.spaces["poster"]["search"]["index"] == "Flat"
+    assert [match.movie_id for match in index.similar_to([1, 2], [11], 5, by="poster")] == []
+    assert [match.movie_id for match in index.similar_to([1], [11], 5, by="poster")] == [2]
+    assert index.explain_look(1, 2).comparison.heat.sum() == pytest.approx(near.score, abs=1e-5)
+    assert [match.movie_id for match in index.similar(3, 5, by="taste")] == [8, 5, 9, 6, 10]
+    assert [match.movie_id for match in index.similar(3, 4, by="facts")] == [2, 4, 1, 5]
+    assert [p.rating for p in index.predict(2, [3, 9])] == pytest.approx([4.8443, 4.3631], abs=1e-3)

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import pytest
+import tensorflow as tf
 from keras.applications import vgg16 as keras_vgg16
 from keras.src.applications import vgg16 as vgg16_source
 from keras.src.backend import config
@@ -135,3 +136,51 @@ def test_saved_weights_of_another_checksum_are_refused(untrained: vgg16.Vgg16, t
     untrained.save(file)
     with pytest.raises(BadWeights, match="other weights"):
         vgg16.embed_with(file, "untrained", "0" * 64, np.zeros((1, 224, 224, 3), dtype=np.uint8))
+
+
+def run(change: float) -> vgg16.Run:
+    """Unit vectors that are off by so much."""
+
+    def vectors(pixels: npt.NDArray[np.uint8]) -> tf.Tensor:
+        flat = pixels.reshape(len(pixels), -1)[:, : vgg16.DIMENSION].astype(np.float64) + 1
+        flat += change * np.random.default_rng(0).normal(size=flat.shape) * flat.mean()
+        return tf.constant((flat / np.linalg.norm(flat, axis=1, keepdims=True)).astype(np.float32))
+
+    return vectors
+
+
+def broken(_: npt.NDArray[np.uint8]) -> tf.Tensor:
+    raise RuntimeError("no such kernel")
+
+
+def test_the_first_faster_path_that_agrees_with_float32_is_taken() -> None:
+    slow, close, far = run(0), run(0.005), run(0.1)
+    assert vgg16.choose_path(slow, [("gpu", far), ("bfloat16", close)])[:2] == ("bfloat16", close)
+    name, chosen, agreement = vgg16.choose_path(slow, [("gpu", close), ("bfloat16", close)])
+    assert (name, chosen) == ("gpu", close)
+    assert vgg16.AGREEMENT <= agreement < 1
+
+
+def test_a_path_that_differs_or_fails_is_not_taken_and_said_so(caplog: pytest.LogCaptureFixture) -> None:
+    slow = run(0)
+    assert vgg16.choose_path(slow, [("gpu", broken), ("bfloat16", run(0.1))]) == ("float32", slow, 1.0)
+    assert "does not run by gpu here (no such kernel)" in caplog.text
+    assert "by bfloat16 differs from float32 (cosine 0.99" in caplog.text
+    assert vgg16.choose_path(slow, []) == ("float32", slow, 1.0)
+
+
+def test_the_path_taken_here_agrees_with_float32(untrained: vgg16.Vgg16) -> None:
+    assert untrained.path in {"float32", "bfloat16", "gpu"}
+    assert untrained.agreement >= vgg16.AGREEMENT
+
+
+def test_bfloat16_is_switched_on_for_its_own_path_alone() -> None:
+    seen = []
+
+    def look(_: npt.NDArray[np.uint8]) -> tf.Tensor:
+        seen.append(tf.config.optimizer.get_experimental_options().get("auto_mixed_precision_onednn_bfloat16", False))
+        return tf.constant(0)
+
+    vgg16.in_bfloat16(tf, look)(np.zeros((1, 224, 224, 3), np.uint8))
+    look(np.zeros((1, 224, 224, 3), np.uint8))
+    assert seen == [True, False]

@@ -162,3 +162,24 @@ def test_a_killed_build_leaves_the_old_snapshot_serving_and_the_next_goes_on(wor
     assert manifest.posters["embedded"] < len(SPACE)
     assert {path.name for path in (data / "snapshots").iterdir()} == {world.manifest.id, manifest.id}
     assert store.current_id() == manifest.id
+
+
+def test_a_poster_that_was_replaced_is_noticed_and_embedded(world: World, tmp_path: Path) -> None:
+    shutil.copytree(world.data, tmp_path / "data", symlinks=True)
+    shutil.copytree(world.posters, tmp_path / "posters")
+    poster(15).save(tmp_path / "posters" / "1.jpg")
+    manifest = build(Plan(world.ratings, tmp_path / "data", tmp_path / "posters", "untrained", QUICK))
+    assert (manifest.posters["replaced"], manifest.posters["embedded"]) == (1, 1)
+    assert MovieIndex.open(tmp_path / "data").similar(1, 1, by="poster")[0].movie_id == 15
+
+
+def test_the_manifest_has_the_path_and_the_recall_card(world: World) -> None:
+    space = world.manifest.spaces["poster"]
+    assert space["path"]["name"] in {"float32", "bfloat16", "gpu"}
+    assert space["path"]["agreement"] >= 0.9999
+    search = space["search"]
+    assert search["index"] == "Flat"
+    card = search["card"]
+    assert card["recall_at_10"] == 1
+    assert card["milliseconds"] > 0
+    assert [each["recall_at_10"] for each in card["filters"]] == [1, 1, 1]

@@ -1,0 +1,176 @@
+"""Search by look in two stages against Faiss' IndexFlatIP in float32: recall, latency, filters, memory, opening.
+
+The vectors of real posters, and as many more as are wanted, made by mixing and perturbing these.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import click
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from index import vgg16
+from index.ids import Ids
+from index.images import decode_image, pixels_for_vgg16, read_image
+from index.search import halved, top_k
+from index.space import Space
+from index.track import silent
+from indexer.posters import find_posters
+from indexer.recall_card import tune_search
+from indexer.reduce import write_reduced
+from indexer.spaces import write_space
+
+Floats = npt.NDArray[np.float32]
+
+MIXED = 3  # real posters in a made one
+NOISE = 0.15  # of each number, log-normal
+QUERIES = 300
+K = 10
+
+
+@click.command()
+@click.option("--posters", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
+@click.option("--weights", default="imagenet", show_default=True)
+@click.option("--n", "sizes", type=int, multiple=True, default=(9_066, 60_000), show_default=True)
+def main(posters: Path, weights: str, sizes: tuple[int, ...]) -> None:
+    """Measure on POSTERS and what is made of them."""
+    real = embedded(posters, weights)
+    for n in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            measure(Path(folder) / "poster", real, n)
+
+
+def embedded(folder: Path, weights: str) -> Floats:
+    """The vectors of a folder's posters as the network gives them, in float32."""
+    embed = vgg16.load(weights)
+    files, _ = find_posters(folder, None)
+    return np.concatenate([embed(pixels_for_vgg16(decode_image(read_image(file)))[None]) for file in files.values()])
+
+
+def made(real: Floats, n: int) -> Iterator[Floats]:
+    """Blocks of ``n`` vectors in all: the real ones, then mixtures of some of them, each number a little off."""
+    rng = np.random.default_rng(0)
+    yield real[:n]
+    for start in range(len(real), n, 500):
+        size = min(500, n - start)
+        shares = rng.dirichlet([0.6] * MIXED, size).astype(np.float32)
+        block = np.einsum("mk,mkd->md", shares, real[rng.integers(0, len(real), (size, MIXED))])
+        block *= np.exp(NOISE * rng.standard_normal(block.shape, dtype=np.float32))
+        yield block / np.linalg.norm(block, axis=1, keepdims=True)
+
+
+def measure(folder: Path, real: Floats, n: int) -> None:
+    """Print all figures for one size."""
+    exact = faiss.IndexFlatIP(real.shape[1])
+    halves = np.empty((n, real.shape[1]), dtype=np.float16)
+    at = 0
+    with ThreadPoolExecutor() as pool:
+        for block in made(real, n):
+            exact.add(block)
+            for row, half in enumerate(pool.map(halved, block), start=at):
+                halves[row] = half
+            at += len(block)
+
+    begin = time.perf_counter()
+    rng = np.random.default_rng(0)
+    search = write_reduced(folder, (halves[start : start + 256] for start in range(0, n, 256)), rng)
+    written = time.perf_counter()
+    search = tune_search(folder, search, rng)
+    tuned = time.perf_counter()
+    write_space(folder, Ids(np.arange(n)), None, rng, search=search, label="poster", track=silent)
+    done = time.perf_counter()
+    facts = ", ".join(f"{name} {search[name]}" for name in ("index", "axes", "candidates", "shared"))
+    print(f"n = {n}: {facts}")
+    print(
+        f"  built in {done - begin:.0f} s: rows, axes, index {written - begin:.0f}, card {tuned - written:.0f},"
+        f" everyone's 100 neighbours {done - tuned:.0f}"
+    )
+    compare(Space.load("poster", folder, {"search": search}), exact, rng)
+    opened = json.loads(
+        subprocess.run(
+            [sys.executable, "-c", OPENED, str(folder), json.dumps(search)], check=True, capture_output=True, text=True
+        ).stdout
+    )
+    print(
+        f"  in a process of its own: opened in {1000 * opened['open']:.0f} ms, first answer after"
+        f" {1000 * opened['first']:.0f} ms more; after 200 answers {opened['anonymous']:.0f} MB of its own, of which"
+        f" {opened['before']:.0f} before it was opened, and {opened['file']:.0f} MB of shared pages"
+    )
+
+
+def compare(space: Space, exact: Any, rng: np.random.Generator) -> None:
+    """Recall and latency beside the full scan in float32, query by query in turn."""
+    n = len(space)
+    chosen = np.concatenate([rng.choice(600, QUERIES // 2), rng.choice(n, QUERIES // 2)]) if n > 600 else np.arange(n)
+    ours, theirs, shares = [], [], []
+    for row in chosen.tolist():
+        query = exact.reconstruct(row)
+        begin = time.perf_counter()
+        (found,) = space.vectors.search(query[None], K)
+        middle = time.perf_counter()
+        _, rows = exact.search(query[None], K)
+        theirs.append(time.perf_counter() - middle)
+        ours.append(middle - begin)
+        shares.append(np.isin(found[0], rows[0]).mean())
+    ratio = median(theirs) / median(ours)
+    print(
+        f"  recall@10 {np.mean(shares):.4f}; median {1000 * median(ours):.2f} ms, IndexFlatIP"
+        f" {1000 * median(theirs):.1f} ms: {ratio:.0f} times faster (99%: {1000 * np.quantile(ours, 0.99):.1f} ms)"
+    )
+    for share in (0.5, 0.05, 0.005, 0):
+        right, times, shares = 0, [], []
+        for row in chosen[::3].tolist():
+            query = exact.reconstruct(row)
+            allowed = rng.random(n) < share if share else np.arange(n) == rng.integers(n)
+            begin = time.perf_counter()
+            (found,) = space.vectors.search(query[None], K, allowed)
+            times.append(time.perf_counter() - begin)
+            true_rows, _ = top_k(exact, query, K, allowed)
+            right += found[0].tolist() == true_rows.tolist()
+            shares.append(np.isin(found[0], true_rows).mean())
+        what = f"{share:.1%} of the movies allowed" if share else "one single movie allowed"
+        print(
+            f"  {what}: recall@10 {np.mean(shares):.4f}, the very list in {right} of {len(times)},"
+            f" median {1000 * median(times):.2f} ms"
+        )
+
+
+OPENED = """
+import json, sys, time
+from pathlib import Path
+import numpy as np
+from index.space import Space
+
+def kilobytes(name):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name))
+
+before = kilobytes("RssAnon")
+begin = time.perf_counter()
+space = Space.load("poster", Path(sys.argv[1]), {"search": json.loads(sys.argv[2])})
+opened = time.perf_counter()
+space.search(space.vector(0), 10)
+first = time.perf_counter()
+for row in range(0, len(space), max(1, len(space) // 200)):
+    space.search(space.vector(row), 10)
+print(json.dumps({
+    "open": opened - begin, "first": first - opened, "anonymous": kilobytes("RssAnon") / 1000,
+    "before": before / 1000, "file": kilobytes("RssFile") / 1000,
+}))
+"""
+
+
+if __name__ == "__main__":
+    main()
