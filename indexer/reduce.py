@@ -198,8 +198,8 @@ def make_index(text: str, dimension: int) -> Any:
         ) from error
     if not isinstance(index, _TYPES):
         raise BadData(
-            f"--index {text!r} is of type {type(index).__name__}, which cannot be filtered: give one such as Flat, HNSW32 or"
-            " IVF256,SQ8"
+            f"--index {text!r} is of type {type(index).__name__}, which cannot be filtered: give one such as Flat, HNSW32"
+            " or IVF256,SQ8"
         )
     return index
 
