@@ -9,7 +9,7 @@ import numpy as np
 from index.catalogue import Catalogue
 from index.ids import Ids
 from index.library import Changes
-from index.search import FloatArray, Found, Mask, RowArray, half_index
+from index.search import FloatArray, Found, Mask, RowArray, half_index, merged
 from index.space import Space
 from index.vectors import HalfVectors, Vectors
 
@@ -68,7 +68,7 @@ class OverlaidVectors:
             of_base[self._source[self._kept]] = True if allowed is None else allowed[self._kept]
         of_added = None if allowed is None else allowed[self._new]
         return [
-            _merged((self._row_of[old], old_scores), (self._new[new], new_scores), k)
+            merged((self._row_of[old], old_scores), (self._new[new], new_scores), k)
             for (old, old_scores), (new, new_scores) in zip(
                 self._base.search(queries, k, of_base), self._added.search(queries, k, of_added), strict=True
             )
@@ -151,10 +151,3 @@ def overlaid_spaces(
     return {
         name: overlaid_space(space, gone[name], vectors if name == "poster" else {}) for name, space in spaces.items()
     }
-
-
-def _merged(first: Found, second: Found, k: int) -> Found:
-    """The ``k`` best of both, ties by row."""
-    rows, scores = np.concatenate([first[0], second[0]]), np.concatenate([first[1], second[1]])
-    order = np.lexsort((rows, -scores))[:k]
-    return rows[order], scores[order]

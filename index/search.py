@@ -12,7 +12,7 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float32]
 RowArray = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
-_SCALES, _STEP = 8, 4e-6  # to either side of 1, so far apart
+_TURNED = 4096  # numbers that may be rounded the other way
 
 Found = tuple[RowArray, FloatArray]  # rows and scores (m,) each, best first, ties by row
 
@@ -35,15 +35,25 @@ def half_index(dimension: int) -> Any:
 
 
 def halved(vector: npt.NDArray[np.floating]) -> npt.NDArray[np.float16]:
-    """A vector (d,) of length 1 in float16.
+    """A vector (d,) of length 1 in float16, still of length 1.
 
-    Rounding makes it some 1e-5 longer or shorter, and with it all its scores. Rounded at a scale of a little more or
-    less it comes out otherwise: of a few scales the one is taken that leaves the length nearest to 1.
+    Rounding makes it some 1e-5 longer or shorter, and with it all its scores. So of the numbers that lay nearest to the
+    middle between two, where either is as good, as many are rounded the other way as bring the length back.
     """
-    tries = np.outer(1 + np.arange(-_SCALES, _SCALES + 1) * _STEP, vector.astype(np.float32)).astype(np.float16)
-    errors = np.abs(np.einsum("ij,ij->i", tries, tries, dtype=np.float64) - 1)
-    nearest: npt.NDArray[np.float16] = tries[errors.argmin()]
-    return nearest
+    exact = vector.astype(np.float64)
+    rounded = exact.astype(np.float16)
+    nearest = rounded.astype(np.float64)
+    other = np.nextafter(rounded, np.where(exact > nearest, np.inf, -np.inf).astype(np.float16))
+    step = other.astype(np.float64) - nearest
+    change = np.square(nearest + step) - np.square(nearest)
+    excess = np.square(nearest).sum() - 1
+    middling = np.where(change * excess < 0, (exact - nearest) / step, -1)  # up to 1/2, where either is as good
+    order = np.argsort(-middling)[:_TURNED]
+    left = np.abs(excess + np.cumsum(change[order]))
+    if left.min() < abs(excess):
+        turned = order[: int(left.argmin()) + 1]
+        rounded[turned] = other[turned]
+    return rounded
 
 
 def view_of(index: Any) -> FloatArray:
@@ -86,6 +96,13 @@ def best(scores: FloatArray, k: int) -> RowArray:
     border = np.partition(scores, scores.size - k)[scores.size - k]
     rows = np.flatnonzero((scores >= border) & (scores > -np.inf))
     return rows[np.lexsort((rows, -scores[rows]))][:k]
+
+
+def merged(first: Found, second: Found, k: int) -> Found:
+    """The ``k`` best of both, ties by row."""
+    rows, scores = np.concatenate([first[0], second[0]]), np.concatenate([first[1], second[1]])
+    order = np.lexsort((rows, -scores))[:k]
+    return rows[order], scores[order]
 
 
 def selector(allowed: Mask) -> Any:

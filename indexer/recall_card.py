@@ -49,7 +49,7 @@ def tune_search(
         seen = _try(folder, trial, chosen, queries, exact, None, clock)
         if seen["recall_at_10"] >= GOOD or trial["candidates"] >= n:
             break
-        trial = trial | {"candidates": 2 * trial["candidates"], "probes": 2 * trial["probes"]}
+        trial = trial | {name: 2 * trial[name] for name in ("margin", "candidates", "probes")}
     narrowed = []
     for share in FILTERS:
         allowed = rng.random(n) < share

@@ -21,7 +21,7 @@ from index.search import FloatArray, RowArray, half_index, read_index
 from index.vectors import AXES_FILE, CANDIDATES, ROWS_FILE, SHORT_FILE, shorten
 from indexer.taste import leading
 
-AXES = 255  # with the number for what is lost, 256 in a short vector
+AXES = 127  # with the number for what is lost, 128 in a short vector
 MEMORY = 2 * 10**9  # bytes
 FLAT_UP_TO = 20_000  # movies; below, comparing every short vector takes about as long as a graph does
 
@@ -29,6 +29,8 @@ _SAMPLE = 2048  # rows that the axes are fitted to
 _SHARES = (0.0, 0.1, 0.2, 0.3, 0.5)
 _NEAREST, _AMONG = 10, 20  # a share is judged by how many of the ten nearest are among twenty candidates
 _BLOCK = 256  # rows in memory at a time, in float32
+Array = npt.NDArray[np.float64]
+
 _TYPES = (faiss.IndexFlat, faiss.IndexScalarQuantizer, faiss.IndexHNSW, faiss.IndexIVF)  # which take a filter
 _PROBED = 8  # one cell in so many
 
@@ -54,7 +56,7 @@ def write_reduced(
     folder.mkdir(parents=True, exist_ok=True)
     write_rows(folder / ROWS_FILE, blocks)
     rows = read_index(folder / ROWS_FILE)
-    axes, shared = fit_axes(rows, rng)
+    axes, shared, margin = fit_axes(rows, rng)
     np.save(folder / AXES_FILE, axes)
     short = np.empty((rows.ntotal, axes.shape[0] + 1), dtype=np.float32)
     for start in range(0, rows.ntotal, _BLOCK):
@@ -69,7 +71,14 @@ def write_reduced(
         index.make_direct_map()
     faiss.write_index(index, str(folder / SHORT_FILE))
     probes = max(1, index.nlist // _PROBED) if isinstance(index, faiss.IndexIVF) else 0
-    return {"index": text, "axes": axes.shape[0], "shared": shared, "candidates": CANDIDATES, "probes": probes}
+    return {
+        "index": text,
+        "axes": axes.shape[0],
+        "shared": shared,
+        "margin": margin,
+        "candidates": CANDIDATES,
+        "probes": probes,
+    }
 
 
 def write_rows(file: Path, blocks: Iterable[npt.NDArray[np.float16]]) -> None:
@@ -94,8 +103,8 @@ def write_rows(file: Path, blocks: Iterable[npt.NDArray[np.float16]]) -> None:
         stream.write(struct.pack("<Q", n * dimension * 2))
 
 
-def fit_axes(rows: Any, rng: np.random.Generator) -> tuple[FloatArray, float]:
-    """Orthonormal axes (r, d) that keep most of the vectors' lengths, and the share c of what they lose.
+def fit_axes(rows: Any, rng: np.random.Generator) -> tuple[FloatArray, float, float]:
+    """Orthonormal axes (r, d) that keep most of the vectors' lengths, the share c of what they lose, and the margin.
 
     The axes are the leading right singular vectors of a sample, found by way of its inner products. Nothing is centred:
     what is wanted is the inner product, and the first axis takes up what all vectors have in common.
@@ -112,11 +121,14 @@ def fit_axes(rows: Any, rng: np.random.Generator) -> tuple[FloatArray, float]:
         part = slice(start, start + _BLOCK)
         axes += weights[part].T @ rows.reconstruct_batch(chosen[part])
     orthonormal = np.linalg.qr(axes.T)[0].T  # rounding on the way leaves some 1e-4
-    return np.ascontiguousarray(orthonormal, dtype=np.float32), choose_share(products, count, rng)
+    return np.ascontiguousarray(orthonormal, dtype=np.float32), *choose_share(products, count, rng)
 
 
-def choose_share(products: FloatArray, count: int, rng: np.random.Generator) -> float:
-    """The share c with which short vectors find most of the nearest, on rows that the axes were not fitted to.
+def choose_share(products: FloatArray, count: int, rng: np.random.Generator) -> tuple[float, float]:
+    """The share c with which estimates find most of the nearest, and how much they fall short of these at most.
+
+    Both on rows that the axes were not fitted to. Of too few rows nothing can be learned: then an estimate may be wrong
+    by any amount.
 
     Args:
         products: inner products (m, m) of unit vectors.
@@ -125,7 +137,7 @@ def choose_share(products: FloatArray, count: int, rng: np.random.Generator) -> 
     order = rng.permutation(products.shape[0])
     fitted, rest = np.split(order, [3 * order.size // 4])
     if rest.size <= 2 * _AMONG:
-        return 0.0
+        return 0.0, 2.0
     vectors, values = _leading(products[np.ix_(fitted, fitted)], min(count, fitted.size // 2))
     on_axes = products[np.ix_(rest, fitted)] @ (vectors / np.sqrt(values))
     lost = np.sqrt(np.maximum(0, 1 - (on_axes**2).sum(axis=1)))
@@ -133,13 +145,18 @@ def choose_share(products: FloatArray, count: int, rng: np.random.Generator) -> 
     np.fill_diagonal(true, -np.inf)
     nearest = np.argsort(-true, axis=1)[:, :_NEAREST]
 
-    def found(share: float) -> float:
-        estimates = on_axes @ on_axes.T + share * np.outer(lost, lost)
+    def estimated(share: float) -> Array:
+        estimates: Array = on_axes @ on_axes.T + share * np.outer(lost, lost)
         np.fill_diagonal(estimates, -np.inf)
-        near = np.argsort(-estimates, axis=1)[:, :_AMONG]
+        return estimates
+
+    def found(share: float) -> float:
+        near = np.argsort(-estimated(share), axis=1)[:, :_AMONG]
         return float((nearest[:, :, None] == near[:, None, :]).any(axis=2).mean())
 
-    return max(_SHARES, key=found)
+    share = max(_SHARES, key=found)
+    short = np.take_along_axis(true, nearest, axis=1) - np.take_along_axis(estimated(share), nearest, axis=1)
+    return share, float(max(0.0, short.max()))
 
 
 def gram(vectors: Callable[[RowArray], FloatArray], rows: RowArray) -> FloatArray:
@@ -172,7 +189,7 @@ def choose_factory(n: int, dimension: int, memory: int) -> str:
         "HNSW32": n * (4 * dimension + links),
         "HNSW32_SQ8": n * (dimension + links),
         f"IVF{cells},SQ8": n * (dimension + 16) + cells * 4 * dimension,
-        f"IVF{cells},PQ64": n * (64 + 16) + cells * 4 * dimension,
+        f"IVF{cells},PQ32": n * (32 + 16) + cells * 4 * dimension,
     }
     for text, size in choices.items():
         if size <= memory:
@@ -198,8 +215,8 @@ def make_index(text: str, dimension: int) -> Any:
         ) from error
     if not isinstance(index, _TYPES):
         raise BadData(
-            f"--index {text!r} is of type {type(index).__name__}, which cannot be filtered: give one such as Flat, HNSW32"
-            " or IVF256,SQ8"
+            f"--index {text!r} is of type {type(index).__name__}, which cannot be filtered: give one such as Flat,"
+            " HNSW32 or IVF256,SQ8"
         )
     return index
 
@@ -218,7 +235,7 @@ def train(index: Any, short: FloatArray, text: str) -> None:
         ) from error
 
 
-def _leading(products: FloatArray, count: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _leading(products: FloatArray, count: int) -> tuple[Array, Array]:
     """The leading eigenvectors (m, k) and values (k,) of inner products (m, m)."""
     exact = products.astype(np.float64)
     vectors, values, _ = leading(lambda x: exact @ x, lambda x: exact @ x, exact.shape, count)

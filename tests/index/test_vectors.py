@@ -194,10 +194,11 @@ def test_what_is_lost_counts_as_shared_where_it_is() -> None:
     vectors = pairs + 0.3 * rng.normal(size=pairs.shape)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     products = (vectors @ vectors.T).astype(np.float32)
-    assert choose_share(products, 5, rng) > 0
+    assert choose_share(products, 5, rng)[0] > 0
     noise = rng.normal(size=(800, 3)) @ rng.normal(size=(3, 400)) + 0.1 * rng.normal(size=(800, 400))
     noise /= np.linalg.norm(noise, axis=1, keepdims=True)
-    assert choose_share((noise @ noise.T).astype(np.float32), 3, rng) <= 0.2
+    assert choose_share((noise @ noise.T).astype(np.float32), 3, rng)[0] <= 0.2
+    assert choose_share(products[:40, :40], 5, rng) == (0, 2)  # too few to learn from: everything is scored
 
 
 def test_the_same_poster_a_thousand_times_can_be_searched(tmp_path: Path) -> None:
@@ -215,7 +216,7 @@ def test_parts_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
     vectors = reduced(tmp_path, HALVES)
     write_rows(tmp_path / ROWS_FILE, iter([HALVES[:50]]))
     with pytest.raises(BadSnapshot, match="50 vectors of 300 numbers do not belong to 1000 short ones"):
-        load_vectors(tmp_path, {"shared": 0, "candidates": 200, "probes": 0})
+        load_vectors(tmp_path, {"shared": 0, "margin": 0, "candidates": 200, "probes": 0})
     assert len(vectors) == N
 
 
@@ -225,25 +226,25 @@ def test_parts_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
         (9_066, 2 * 10**9, "Flat"),
         (60_000, 2 * 10**9, "HNSW32"),
         (1_000_000, 2 * 10**9, "HNSW32"),
-        (1_000_000, 10**9, "HNSW32_SQ8"),
-        (1_000_000, 3 * 10**8, "IVF4000,SQ8"),
-        (1_000_000, 10**8, "IVF4000,PQ64"),
-        (9_066, 5 * 10**6, "HNSW32_SQ8"),
+        (1_000_000, 5 * 10**8, "HNSW32_SQ8"),
+        (1_000_000, 2 * 10**8, "IVF4000,SQ8"),
+        (1_000_000, 6 * 10**7, "IVF4000,PQ32"),
+        (9_066, 4 * 10**6, "HNSW32_SQ8"),
     ],
 )
 def test_the_index_is_the_best_that_fits(n: int, memory: int, factory: str) -> None:
-    assert choose_factory(n, 256, memory) == factory
+    assert choose_factory(n, 128, memory) == factory
 
 
 def test_too_little_memory_says_how_much_is_needed() -> None:
-    with pytest.raises(BadData, match=r"1000000 posters cannot be searched in 1 MB: give --memory 85MB or more"):
-        choose_factory(1_000_000, 256, 10**6)
+    with pytest.raises(BadData, match=r"1000000 posters cannot be searched in 1 MB: give --memory 51MB or more"):
+        choose_factory(1_000_000, 128, 10**6)
 
 
 @pytest.mark.parametrize("text", ["Nonsense", "LSH", "PQ16", "IDMap,Flat", ""])
 def test_an_index_that_cannot_be_used_is_named(text: str) -> None:
     with pytest.raises(BadData, match="--index "):
-        make_index(text, 256)
+        make_index(text, 128)
 
 
 def test_too_few_posters_to_train_an_index_are_named(tmp_path: Path) -> None:
@@ -278,5 +279,5 @@ def test_what_is_laid_over_vectors_is_found_as_if_it_had_been_there(gone: list[i
 def test_a_halved_vector_keeps_its_length() -> None:
     errors = [abs(float(np.linalg.norm(vector.astype(np.float64))) - 1) for vector in HALVES]
     plain = [abs(float(np.linalg.norm(v.astype(np.float16).astype(np.float64))) - 1) for v in VECTORS]
-    assert np.mean(errors) < np.mean(plain) / 3
+    assert np.mean(errors) < np.mean(plain) / 10
     np.testing.assert_allclose(LONG, VECTORS, atol=1e-4)
