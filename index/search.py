@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float32]
 RowArray = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+_PROCESSORS = os.cpu_count() or 1
 _TURNED = 4096  # numbers that may be rounded the other way
 
 Found = tuple[RowArray, FloatArray]  # rows and scores (m,) each, best first, ties by row
@@ -76,6 +78,7 @@ def top_k(index: Any, vector: FloatArray, k: int, allowed: Mask | None = None) -
     k = min(k, available)
     if k <= 0:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+    threads_for(1)
     options = {} if allowed is None else {"params": faiss.SearchParameters(sel=selector(allowed))}
     depth = k
     while True:
@@ -86,6 +89,15 @@ def top_k(index: Any, vector: FloatArray, k: int, allowed: Mask | None = None) -
             break
     order = np.lexsort((rows, -scores))[:k]
     return rows[order], scores[order]
+
+
+def threads_for(queries: int) -> None:
+    """Lets Faiss use as many threads for the next search as there are queries, and processors.
+
+    Threads without a query of their own would wait for the others, spinning, and take the time from whatever else runs.
+    The setting is the calling thread's own.
+    """
+    faiss.omp_set_num_threads(min(queries, _PROCESSORS))
 
 
 def best(scores: FloatArray, k: int) -> RowArray:

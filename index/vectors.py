@@ -3,9 +3,8 @@
 The two stages, for unit vectors x of many numbers: each is projected onto a few orthonormal axes B, and the length that
 the projection loses is kept as one more number, z = (Bx, sqrt(c (1 - |Bx|^2))). What is lost of two vectors points the
 same way by some share c, which is measured when the axes are fitted; so the inner product of short vectors z estimates
-that of the long ones. Faiss finds the candidates, the movies with the largest estimates. The first of them are scored
-exactly on the long vectors, which stay on disk in float16, memory-mapped; and then those whose estimate is so near to
-the last that is wanted that it may be wrong about them. How wrong estimates are is measured too.
+that of the long ones. Faiss finds the movies with the largest estimates; these few are scored exactly on the long
+vectors, which stay on disk in float16, memory-mapped.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ from index.search import (
     Mask,
     RowArray,
     mask_of,
-    merged,
     read_index,
     selector,
+    threads_for,
     top_k,
     view_of,
 )
 
-CANDIDATES = 400  # looked at for every query, unless the manifest says that this catalogue wants more
+CANDIDATES = 200  # scored exactly for every query, unless the manifest says that this catalogue wants more
 PER_MATCH = 4  # and at least so many for each match that is wanted
 
 FLAT_FILE, ROWS_FILE, SHORT_FILE, AXES_FILE = "vectors.faiss", "rows.faiss", "short.faiss", "axes.npy"
@@ -162,7 +161,6 @@ class ReducedVectors(HalfVectors):
         short: Faiss inner-product index of the short vectors (n, r + 1), in the same order.
         axes: (r, d) orthonormal.
         shared: c, the share of what the projection loses that counts as shared.
-        margin: how much more than its estimate a score may be.
         candidates: how many short vectors are looked up for a query; also how widely a graph is searched for them.
         probes: of an index in cells, how many are searched.
     """
@@ -174,7 +172,6 @@ class ReducedVectors(HalfVectors):
         axes: FloatArray,
         *,
         shared: float,
-        margin: float,
         candidates: int,
         probes: int = 0,
     ) -> None:
@@ -187,7 +184,6 @@ class ReducedVectors(HalfVectors):
         self._short = short
         self._axes = axes
         self._shared = shared
-        self._margin = margin
         self._candidates = candidates
         self._probes = probes
 
@@ -206,18 +202,11 @@ class ReducedVectors(HalfVectors):
         if available <= wanted:
             return super().search(queries, k, allowed)
         short = shorten(queries, self._axes, self._shared)
-        estimates, candidates = nearest_short(self._short, short, wanted, self._probes, allowed)
-        return [self._scored(*each, k) for each in zip(queries, estimates, candidates, strict=True)]
-
-    def _scored(self, query: FloatArray, estimates: FloatArray, candidates: RowArray, k: int) -> Found:
-        """The ``k`` best of some candidates, best estimate first; -1 stands for none."""
-        surely = 2 * k
-        rows, scores = top_k(self._long, query, k, mask_of(candidates[:surely], len(self)))
-        least = scores[-1] - self._margin if rows.size == k else -np.inf
-        perhaps = candidates[surely:][estimates[surely:] >= least]
-        if not perhaps.size:
-            return rows, scores
-        return merged((rows, scores), top_k(self._long, query, k, mask_of(perhaps, len(self))), k)
+        candidates = nearest_short(self._short, short, wanted, self._probes, allowed)
+        return [
+            top_k(self._long, query, k, mask_of(near, len(self)))
+            for query, near in zip(queries, candidates, strict=True)
+        ]
 
     def estimates(self, queries: FloatArray) -> FloatArray:
         """What the inner products of queries (m, d) with all vectors are about, (m, n)."""
@@ -245,7 +234,6 @@ def load_vectors(folder: Path, search: Any) -> FlatVectors | ReducedVectors:
         read_index(folder / SHORT_FILE),
         np.load(folder / AXES_FILE, mmap_mode="r"),
         shared=search["shared"],
-        margin=search["margin"],
         candidates=search["candidates"],
         probes=search["probes"],
     )
@@ -260,10 +248,8 @@ def shorten(vectors: FloatArray, axes: FloatArray, shared: float) -> FloatArray:
     return short
 
 
-def nearest_short(
-    index: Any, queries: FloatArray, k: int, probes: int, allowed: Mask | None
-) -> tuple[FloatArray, RowArray]:
-    """About the ``k`` largest inner products with each query and their rows, (m, k) each; -1 where there are fewer.
+def nearest_short(index: Any, queries: FloatArray, k: int, probes: int, allowed: Mask | None) -> RowArray:
+    """Rows of about the ``k`` largest inner products with each query, (m, k); -1 where there are fewer.
 
     A filter could leave a graph or cells without enough that is allowed, so then every short vector is looked at.
     """
@@ -277,5 +263,7 @@ def nearest_short(
         params = faiss.SearchParametersIVF(nprobe=probes if allowed is None else index.nlist, **sel)
     else:
         params = faiss.SearchParameters(**sel)
-    scores, rows = index.search(queries, k, params=params)
-    return scores, rows
+    threads_for(len(queries))
+    _, rows = index.search(queries, k, params=params)
+    found: RowArray = rows
+    return found

@@ -49,7 +49,7 @@ def tune_search(
         seen = _try(folder, trial, chosen, queries, exact, None, clock)
         if seen["recall_at_10"] >= GOOD or trial["candidates"] >= n:
             break
-        trial = trial | {name: 2 * trial[name] for name in ("margin", "candidates", "probes")}
+        trial = trial | {name: 3 * trial[name] // 2 + trial[name] % 2 for name in ("candidates", "probes")}
     narrowed = []
     for share in FILTERS:
         allowed = rng.random(n) < share

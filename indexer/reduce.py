@@ -21,13 +21,13 @@ from index.search import FloatArray, RowArray, half_index, read_index
 from index.vectors import AXES_FILE, CANDIDATES, ROWS_FILE, SHORT_FILE, shorten
 from indexer.taste import leading
 
-AXES = 127  # with the number for what is lost, 128 in a short vector
+AXES = 191  # with the number for what is lost, 192 in a short vector
 MEMORY = 2 * 10**9  # bytes
 FLAT_UP_TO = 20_000  # movies; below, comparing every short vector takes about as long as a graph does
 
-_SAMPLE = 2048  # rows that the axes are fitted to
+_SAMPLE = 4096  # rows that the axes are fitted to
 _SHARES = (0.0, 0.1, 0.2, 0.3, 0.5)
-_NEAREST, _AMONG = 10, 20  # a share is judged by how many of the ten nearest are among twenty candidates
+_NEAREST, _AMONG = 10, 50  # a share is judged by how many of the ten nearest are among fifty candidates
 _BLOCK = 256  # rows in memory at a time, in float32
 Array = npt.NDArray[np.float64]
 
@@ -56,7 +56,7 @@ def write_reduced(
     folder.mkdir(parents=True, exist_ok=True)
     write_rows(folder / ROWS_FILE, blocks)
     rows = read_index(folder / ROWS_FILE)
-    axes, shared, margin = fit_axes(rows, rng)
+    axes, shared = fit_axes(rows, rng)
     np.save(folder / AXES_FILE, axes)
     short = np.empty((rows.ntotal, axes.shape[0] + 1), dtype=np.float32)
     for start in range(0, rows.ntotal, _BLOCK):
@@ -75,7 +75,6 @@ def write_reduced(
         "index": text,
         "axes": axes.shape[0],
         "shared": shared,
-        "margin": margin,
         "candidates": CANDIDATES,
         "probes": probes,
     }
@@ -103,8 +102,8 @@ def write_rows(file: Path, blocks: Iterable[npt.NDArray[np.float16]]) -> None:
         stream.write(struct.pack("<Q", n * dimension * 2))
 
 
-def fit_axes(rows: Any, rng: np.random.Generator) -> tuple[FloatArray, float, float]:
-    """Orthonormal axes (r, d) that keep most of the vectors' lengths, the share c of what they lose, and the margin.
+def fit_axes(rows: Any, rng: np.random.Generator) -> tuple[FloatArray, float]:
+    """Orthonormal axes (r, d) that keep most of the vectors' lengths, and the share c of what they lose.
 
     The axes are the leading right singular vectors of a sample, found by way of its inner products. Nothing is centred:
     what is wanted is the inner product, and the first axis takes up what all vectors have in common.
@@ -121,14 +120,13 @@ def fit_axes(rows: Any, rng: np.random.Generator) -> tuple[FloatArray, float, fl
         part = slice(start, start + _BLOCK)
         axes += weights[part].T @ rows.reconstruct_batch(chosen[part])
     orthonormal = np.linalg.qr(axes.T)[0].T  # rounding on the way leaves some 1e-4
-    return np.ascontiguousarray(orthonormal, dtype=np.float32), *choose_share(products, count, rng)
+    return np.ascontiguousarray(orthonormal, dtype=np.float32), choose_share(products, count, rng)
 
 
-def choose_share(products: FloatArray, count: int, rng: np.random.Generator) -> tuple[float, float]:
-    """The share c with which estimates find most of the nearest, and how much they fall short of these at most.
+def choose_share(products: FloatArray, count: int, rng: np.random.Generator) -> float:
+    """The share c with which short vectors find most of the nearest of rows that the axes were not fitted to.
 
-    Both on rows that the axes were not fitted to. Of too few rows nothing can be learned: then an estimate may be wrong
-    by any amount.
+    Of too few rows nothing can be learned, and all are scored exactly anyway: then it is 0.
 
     Args:
         products: inner products (m, m) of unit vectors.
@@ -136,27 +134,23 @@ def choose_share(products: FloatArray, count: int, rng: np.random.Generator) -> 
     """
     order = rng.permutation(products.shape[0])
     fitted, rest = np.split(order, [3 * order.size // 4])
-    if rest.size <= 2 * _AMONG:
-        return 0.0, 2.0
+    if rest.size <= _AMONG:
+        return 0.0
     vectors, values = _leading(products[np.ix_(fitted, fitted)], min(count, fitted.size // 2))
-    on_axes = products[np.ix_(rest, fitted)] @ (vectors / np.sqrt(values))
+    on_axes = (products[:, fitted] @ (vectors / np.sqrt(values))).astype(np.float32)
     lost = np.sqrt(np.maximum(0, 1 - (on_axes**2).sum(axis=1)))
-    true = products[np.ix_(rest, rest)].astype(np.float64)
-    np.fill_diagonal(true, -np.inf)
-    nearest = np.argsort(-true, axis=1)[:, :_NEAREST]
-
-    def estimated(share: float) -> Array:
-        estimates: Array = on_axes @ on_axes.T + share * np.outer(lost, lost)
-        np.fill_diagonal(estimates, -np.inf)
-        return estimates
+    itself = np.arange(rest.size), rest
+    true = products[rest].copy()
+    true[itself] = -np.inf
+    nearest = np.argpartition(-true, _NEAREST, axis=1)[:, :_NEAREST]
 
     def found(share: float) -> float:
-        near = np.argsort(-estimated(share), axis=1)[:, :_AMONG]
-        return float((nearest[:, :, None] == near[:, None, :]).any(axis=2).mean())
+        estimates = on_axes[rest] @ on_axes.T + np.float32(share) * np.outer(lost[rest], lost)
+        estimates[itself] = -np.inf
+        least = -np.partition(-estimates, _AMONG - 1, axis=1)[:, _AMONG - 1]
+        return float((np.take_along_axis(estimates, nearest, axis=1) >= least[:, None]).mean())
 
-    share = max(_SHARES, key=found)
-    short = np.take_along_axis(true, nearest, axis=1) - np.take_along_axis(estimated(share), nearest, axis=1)
-    return share, float(max(0.0, short.max()))
+    return max(_SHARES, key=found)
 
 
 def gram(vectors: Callable[[RowArray], FloatArray], rows: RowArray) -> FloatArray:

@@ -194,11 +194,11 @@ def test_what_is_lost_counts_as_shared_where_it_is() -> None:
     vectors = pairs + 0.3 * rng.normal(size=pairs.shape)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     products = (vectors @ vectors.T).astype(np.float32)
-    assert choose_share(products, 5, rng)[0] > 0
+    assert choose_share(products, 5, rng) > 0
     noise = rng.normal(size=(800, 3)) @ rng.normal(size=(3, 400)) + 0.1 * rng.normal(size=(800, 400))
     noise /= np.linalg.norm(noise, axis=1, keepdims=True)
-    assert choose_share((noise @ noise.T).astype(np.float32), 3, rng)[0] <= 0.2
-    assert choose_share(products[:40, :40], 5, rng) == (0, 2)  # too few to learn from: everything is scored
+    assert choose_share((noise @ noise.T).astype(np.float32), 3, rng) <= 0.2
+    assert choose_share(products[:40, :40], 5, rng) == 0  # too few to learn from
 
 
 def test_the_same_poster_a_thousand_times_can_be_searched(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_parts_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
     vectors = reduced(tmp_path, HALVES)
     write_rows(tmp_path / ROWS_FILE, iter([HALVES[:50]]))
     with pytest.raises(BadSnapshot, match="50 vectors of 300 numbers do not belong to 1000 short ones"):
-        load_vectors(tmp_path, {"shared": 0, "margin": 0, "candidates": 200, "probes": 0})
+        load_vectors(tmp_path, {"shared": 0, "candidates": 200, "probes": 0})
     assert len(vectors) == N
 
 
