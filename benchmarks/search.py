@@ -141,8 +141,8 @@ def compare(space: Space, exact: Any, rows_file: Path, rng: np.random.Generator)
     ratio = median(theirs) / median(ours)
     print(
         f"  recall@10 {np.mean(shares):.4f}; median {1000 * median(ours):.2f} ms, IndexFlatIP"
-        f" {1000 * median(theirs):.1f} ms: {ratio:.0f} times faster (99%: {1000 * np.quantile(ours, 0.99):.1f} ms; asked for"
-        f" the first time {1000 * median(cold):.2f} ms)"
+        f" {1000 * median(theirs):.1f} ms: {ratio:.0f} times faster (99%: {1000 * np.quantile(ours, 0.99):.1f} ms; asked"
+        f" for the first time {1000 * median(cold):.2f} ms)"
     )
     every = HalfVectors(read_index(rows_file))
     for share in (0.5, 0.05, 0.005, 0):

@@ -38,7 +38,7 @@ def test_format_2_opens_and_answers() -> None:
 
 def test_format_3_opens_and_answers() -> None:
     index = MovieIndex.open(GOLDEN / "v3")
-    assert index.manifest.id == "20261125T212830789-ce4f485c"
+    assert index.manifest.id == "20261125T220542522-1f2f5e97"
     assert index.ways == ("poster", "taste", "facts", "blend")
     near, far = index.similar(1, 5, by="poster")
     assert (near.movie_id, far.movie_id) == (2, 11)
