@@ -139,10 +139,10 @@ def compare(space: Space, exact: Any, rows_file: Path, rng: np.random.Generator)
             theirs.append(time.perf_counter() - begin)
             shares.append(np.isin(rows, true_rows[0]).mean())
     ratio = median(theirs) / median(ours)
+    slowest, first = 1000 * np.quantile(ours, 0.99), 1000 * median(cold)
     print(
         f"  recall@10 {np.mean(shares):.4f}; median {1000 * median(ours):.2f} ms, IndexFlatIP"
-        f" {1000 * median(theirs):.1f} ms: {ratio:.0f} times faster (99%: {1000 * np.quantile(ours, 0.99):.1f} ms; asked"
-        f" for the first time {1000 * median(cold):.2f} ms)"
+        f" {1000 * median(theirs):.1f} ms: {ratio:.0f} times faster (99%: {slowest:.1f} ms; at first {first:.2f})"
     )
     every = HalfVectors(read_index(rows_file))
     for share in (0.5, 0.05, 0.005, 0):
