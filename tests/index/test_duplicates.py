@@ -23,7 +23,7 @@ from index.space import Space
 from index.track import silent
 from indexer.sample import films
 from indexer.sample.poster import draw_poster
-from indexer.spaces import flat_index, write_space
+from indexer.spaces import write_space
 from posterity import main
 from tests.conftest import World
 
@@ -147,9 +147,9 @@ def search(tmp_path: Path) -> Search:
 
 
 def everyone_near(folder: Path, ids: list[int]) -> Space:
-    index = flat_index(np.ones((len(ids), 2), dtype=np.float32))
-    write_space(folder, Ids(ids), index, np.random.default_rng(0), label="poster", track=silent)
-    return Space.load("poster", folder)
+    same = np.full((len(ids), 2), 0.5**0.5, dtype=np.float32)
+    write_space(folder, Ids(ids), same, np.random.default_rng(0), label="poster", track=silent)
+    return Space.load("poster", folder, {})
 
 
 def test_groups_hold_every_copy_in_the_order_of_ids(drawn: list[Image.Image], search: Search) -> None:
