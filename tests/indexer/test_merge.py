@@ -85,7 +85,7 @@ def test_a_build_merges_what_came_in(world: World, tmp_path: Path) -> None:
     assert manifest.dataset["library"] == library.version() == 5
     assert manifest.dataset["movies"] == 24
     assert manifest.dataset["rated_movies"] == 20
-    assert manifest.posters == {"posters": 21, "embedded": 2, "unreadable": {}}
+    assert manifest.posters == {"posters": 21, "embedded": 2, "replaced": 1, "unreadable": {}}
     index = MovieIndex.open(data)
     assert index.similar_to_poster(green(20), 1)[0].movie_id == added
     assert index.similar_to_poster(green(120), 1)[0].movie_id == 5
