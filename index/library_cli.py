@@ -85,11 +85,10 @@ def remove(movie: str, data: Path) -> None:
     from index.library import Library
     from index.movie_index import MovieIndex
 
-    index, known = MovieIndex.open(data), Library.open(data)
-    catalogue = _with_changes(index.catalogue, known.changes_since(0, vectors=False))
+    catalogue = MovieIndex.open(data).catalogue
     # A number that is nobody's id is a mistake here: the one film with such a number in its title must not go.
     found = catalogue.identify(movie) if movie.strip().isdecimal() else catalogue.resolve(movie)
-    known.remove(found.movie_id)
+    Library.open(data).remove(found.movie_id)
     click.echo(f"Removed {found} (id {found.movie_id})")
 
 
@@ -130,16 +129,6 @@ def _poster(index: MovieIndex, content: bytes) -> Poster:
         click.echo("Note: this snapshot compares no posters; the next build compares this one.", err=True)
         return Poster(content)
     return Poster(content, index.embed(content), index.manifest.spaces["poster"]["weights"]["sha256"])
-
-
-def _with_changes(catalogue: Catalogue, changes: Changes) -> Catalogue:
-    """The snapshot's movies after the library's changes, to look one up by any of its names."""
-    from index.catalogue import Catalogue
-
-    movies = changes.applied_to(catalogue.movies)
-    rows = catalogue.ids.find([movie.movie_id for movie in movies]).tolist()
-    counts = tuple(catalogue.rating_counts[row] if row >= 0 else 0 for row in rows)
-    return Catalogue(movies, counts, (None,) * len(movies), (None,) * len(movies))
 
 
 def _present(entry: Entry) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from index import durable
 from index.errors import BadSnapshot, PosterityError, UnknownSnapshot
 
 FORMAT = 3
@@ -183,9 +184,9 @@ class SnapshotStore:
         manifest = Manifest(id=snapshot_id, created=now.isoformat(), files=files, **facts)
         (folder / "manifest.json").write_text(json.dumps(manifest.to_json(), indent=1, ensure_ascii=False))
         for path in (*folder.rglob("*"), folder):
-            _sync(path)
+            durable.sync(path)
         folder.rename(self._folder / snapshot_id)
-        _sync(self._folder)
+        durable.sync(self._folder)
         self._point_to(snapshot_id)
         return manifest
 
@@ -222,7 +223,7 @@ class SnapshotStore:
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(Path("snapshots") / snapshot_id)
         fresh.replace(self._current)
-        _sync(self.data)
+        durable.sync(self.data)
 
 
 def _sha256(file: Path) -> str:
@@ -232,12 +233,3 @@ def _sha256(file: Path) -> str:
 
 def _digest_of(document: Any) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
-
-
-def _sync(path: Path) -> None:
-    """Puts a file or a folder's entries on the disk, so that a power cut does not undo the swap."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
