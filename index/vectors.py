@@ -84,7 +84,7 @@ class FlatVectors:
 
     @property
     def exact(self) -> bool:
-        """They are."""
+        """Whether estimates are the inner products themselves."""
         return True
 
     @property

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.errors import BadData
-from index.search import FloatArray, RowArray, half_index, read_index
+from index.search import FloatArray, RowArray, half_index, read_index, threads_for
 from index.vectors import AXES_FILE, CANDIDATES, ROWS_FILE, SHORT_FILE, shorten
 from indexer.taste import leading
 
@@ -29,10 +29,10 @@ _SAMPLE = 4096  # rows that the axes are fitted to
 _SHARES = (0.0, 0.1, 0.2, 0.3, 0.5)
 _NEAREST, _AMONG = 10, 50  # a share is judged by how many of the ten nearest are among fifty candidates
 _BLOCK = 256  # rows in memory at a time, in float32
-Array = npt.NDArray[np.float64]
-
 _TYPES = (faiss.IndexFlat, faiss.IndexScalarQuantizer, faiss.IndexHNSW, faiss.IndexIVF)  # which take a filter
 _PROBED = 8  # one cell in so many
+
+Array = npt.NDArray[np.float64]
 
 
 def write_reduced(
@@ -64,6 +64,7 @@ def write_reduced(
         short[start : start + _BLOCK] = shorten(block, axes, shared)
     text = factory or choose_factory(short.shape[0], short.shape[1], memory)
     index = make_index(text, short.shape[1])
+    threads_for(len(short))  # a search before may have left one
     if not index.is_trained:
         train(index, short, text)
     index.add(short)
