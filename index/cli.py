@@ -128,8 +128,8 @@ def predict(
     index = _open(data)
     who, name = _who(index, user, rated)
     wanted = [index.catalogue.resolve(movie).movie_id for movie in movies]
-    explanation = present_explanation(index, index.explain(who, wanted[0]), _EXPLAINED) if explain else None
-    _show_predictions(index, user, index.predict(who, wanted), f"How {name} would rate", as_json, explanation)
+    explanation = present_explanation(index, index.people.explain(who, wanted[0]), _EXPLAINED) if explain else None
+    _show_predictions(index, user, index.people.predict(who, wanted), f"How {name} would rate", as_json, explanation)
 
 
 @click.command()
@@ -145,7 +145,7 @@ def recommend(user: int | None, rated: tuple[str, ...], k: int, data: Path, as_j
     """
     index = _open(data)
     who, name = _who(index, user, rated)
-    _show_predictions(index, user, index.recommend(who, k), f"Recommended to {name}", as_json)
+    _show_predictions(index, user, index.people.recommend(who, k), f"Recommended to {name}", as_json)
 
 
 commands = (similar, predict, recommend)
@@ -165,7 +165,7 @@ def _who(index: MovieIndex, user: int | None, rated: tuple[str, ...]) -> tuple[W
     if user is not None:
         if rated:
             raise click.UsageError("--rated is for someone new: write - for USER.")
-        return user, f"user {user}"
+        return index.people.known(user), f"user {user}"
     who: dict[int, float] = {}
     for text in rated:
         name, given, stars = text.rpartition("=")

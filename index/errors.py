@@ -4,10 +4,13 @@ PosterityError
 ├── BadData            a data set, file or setting that cannot be used as given
 │   ├── BadImage       bytes that are not a usable picture
 │   │   └── ImageTooLarge
-│   └── BadWeights     a weights file that does not fit VGG16
+│   ├── BadWeights     a weights file that does not fit VGG16
+│   ├── Contradiction  values that are each fine, but not together
+│   └── ReusedRequest  a request that was made before, with other content
 ├── BadSnapshot        a snapshot that is missing, damaged or of another format version
 ├── BadLibrary         a library of added movies that is damaged or of a newer version
 ├── NotFound           something asked for by name that is not there
+│   ├── UnknownKey
 │   ├── UnknownMovie
 │   ├── UnknownSpace
 │   ├── UnknownUser
@@ -31,9 +34,12 @@ __all__ = [
     "BadSnapshot",
     "BadWeights",
     "Busy",
+    "Contradiction",
     "ImageTooLarge",
     "NotFound",
     "PosterityError",
+    "ReusedRequest",
+    "UnknownKey",
     "UnknownMovie",
     "UnknownSnapshot",
     "UnknownSpace",
@@ -62,6 +68,14 @@ class BadWeights(BadData):
     """A weights file that does not fit VGG16."""
 
 
+class Contradiction(BadData):
+    """Values that are each fine, but not together."""
+
+
+class ReusedRequest(BadData):
+    """A request that was made before, with other content."""
+
+
 class BadSnapshot(PosterityError):
     """A snapshot that is missing, damaged or of another format version."""
 
@@ -72,6 +86,10 @@ class BadLibrary(PosterityError):
 
 class NotFound(PosterityError):
     """Something asked for by name that is not there."""
+
+
+class UnknownKey(NotFound):
+    """No such API key."""
 
 
 class UnknownMovie(NotFound):

@@ -9,27 +9,23 @@ import hashlib
 import json
 import re
 import sqlite3
-import threading
-import unicodedata
-import weakref
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from index import database, durable
+from index import durable
 from index.catalogue import Movie
-from index.errors import BadData, BadImage
+from index.database import Database, latest, next_seq
+from index.entries import Changes, Entry, Poster, checked_movie
+from index.errors import BadImage, ReusedRequest
 from index.search import halved
-from index.vgg16 import DIMENSION
 
-_YEARS = range(1800, 2201)
-_MAX_TITLE, _MAX_GENRE = 500, 100  # characters
 _VECTOR = np.dtype("<f2")
+_REMEMBERED = 7 * 24 * 3600  # seconds that a request is known again
+_REPLACE = "REPLACE INTO movies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 _SUFFIXES = (
     (re.compile(rb"\xff\xd8\xff"), ".jpg"),
@@ -40,58 +36,30 @@ _SUFFIXES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Poster:
-    """A poster to keep, and its vector where there are weights to make one."""
+class Request:
+    """A request that may be made again, by whoever did not hear the answer."""
 
-    content: bytes  # a picture that index.images.decode_image takes
-    vector: npt.NDArray[np.floating] | None = None  # (25088,) of length 1
-    weights_sha256: str | None = None  # of the weights that made the vector
-
-    def __post_init__(self) -> None:
-        """Refuses a vector of another shape, and one without weights or the other way round."""
-        if (self.vector is None) != (self.weights_sha256 is None):
-            raise ValueError("a vector and the weights that made it belong together")
-        if self.vector is not None and self.vector.shape != (DIMENSION,):
-            raise ValueError(f"a poster's vector has shape ({DIMENSION},), not {self.vector.shape}")
+    id: str  # the same when it is made again
+    content_sha256: str  # of what it asked for
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A movie that was added, or that replaces the data set's movie of its id."""
+class Added:
+    """What became of a request to add a movie."""
 
-    movie: Movie
-    poster: str | None  # file name in the poster folder; None says nothing of a poster that the data set's movie has
-    poster_sha256: str | None
-    vector: npt.NDArray[np.float16] | None  # (25088,) of length 1; None where the next build has to make it
-    weights_sha256: str | None  # of the weights that made the vector
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What became of each movie that changed after some number."""
-
-    version: int  # the number of the latest change
-    movies: tuple[Entry, ...] = ()  # ascending movie_id
-    removed: frozenset[int] = frozenset()  # movie ids; some may be of movies that nobody else ever heard of
-
-    def applied_to(self, movies: Iterable[Movie]) -> tuple[Movie, ...]:
-        """The movies after the changes, by ascending id."""
-        after = {movie.movie_id: movie for movie in movies} | {e.movie.movie_id: e.movie for e in self.movies}
-        return tuple(after[movie_id] for movie_id in sorted(after.keys() - self.removed))
+    movie_id: int
+    before: bool = False  # by the same request, made before
 
 
 class Library:
-    """The library of one data directory. Threads may share it, and other processes read and write beside it.
+    """The movies of one data directory's library. Threads may share it, and other processes read and write beside it.
 
-    What a call has acknowledged survives a kill and a power cut. A library that nobody has written to has no file.
-    Open it after a fork, not before: SQLite's connections do not survive one.
+    What a call has acknowledged survives a kill and a power cut.
     """
 
     def __init__(self, data: Path) -> None:
-        self._file = data / "library.db"
+        self.database = Database(data)
         self._posters = data / "posters"
-        self._lock = threading.Lock()  # over the connection that reads; whoever writes has one of their own
-        self._reader: sqlite3.Connection | None = None
 
     @classmethod
     def open(cls, data: Path) -> Library:
@@ -105,13 +73,31 @@ class Library:
         return library
 
     def version(self) -> int:
-        """The number of the latest change, by whichever process; 0 before the first. Takes microseconds.
+        """The number of the latest change of anything, by whichever process; 0 before the first. Takes microseconds.
 
         Raises:
             BadLibrary: the file cannot be read.
         """
-        with self._reading() as db:
-            return 0 if db is None else _latest(db)
+        with self.database.reading() as db:
+            return 0 if db is None else latest(db)
+
+    def movies_version(self) -> int:
+        """The number of the latest change of a movie; 0 before the first. Takes microseconds.
+
+        Raises:
+            BadLibrary: the file cannot be read.
+        """
+        with self.database.reading() as db:
+            return 0 if db is None else db.execute("SELECT ifnull(max(seq), 0) FROM movies").fetchone()[0]
+
+    def identity(self) -> str:
+        """What tells this library from any other, such as one that was put in its place; empty before the first change.
+
+        Raises:
+            BadLibrary: the file cannot be read.
+        """
+        with self.database.reading() as db:
+            return "" if db is None else db.execute("SELECT library_id FROM identity").fetchone()[0]
 
     def changes_since(self, seq: int, *, vectors: bool = True) -> Changes:
         """What became of each movie that changed after the change ``seq``, as of one moment; after 0, of all.
@@ -122,43 +108,90 @@ class Library:
         Raises:
             BadLibrary: the file cannot be read.
         """
-        with self._reading() as db:
+        with self.database.reading() as db:
             if db is None:
                 return Changes(0)
-            version = _latest(db)
+            version = latest(db)
             rows = db.execute(
                 "SELECT movie_id, deleted, title, year, genres, imdb_id, tmdb_id, poster, poster_sha256,"
                 " weights_sha256, CASE WHEN ? THEN vector END FROM movies WHERE seq > ?",
                 (vectors, seq),
             ).fetchall()
-        rows.sort(
-            key=lambda row: row[0]
-        )  # here: asked to sort, SQLite would read every row instead of the changed ones
+        # Here: asked to sort, SQLite would read every row instead of the changed ones.
+        rows.sort(key=lambda row: row[0])
         removed = frozenset(movie_id for movie_id, deleted, *_ in rows if deleted)
         return Changes(version, tuple(_entry(row) for row in rows if row[0] not in removed), removed)
+
+    def knows(self, movie_id: int) -> bool:
+        """Whether the movie was ever added, replaced or removed.
+
+        Raises:
+            BadLibrary: the file cannot be read.
+        """
+        with self.database.reading() as db:
+            if db is None:
+                return False
+            return db.execute("SELECT 1 FROM movies WHERE movie_id = ?", (movie_id,)).fetchone() is not None
+
+    def add(self, movie: Movie, poster: Poster | None = None, *, above: int, request: Request | None = None) -> Added:
+        """The id that the movie was added under, or was before by the same request: that adds it once.
+
+        Args:
+            movie: its own id does not count.
+            above: the largest id that others have given.
+            request: by which it is known again for a week.
+
+        Raises:
+            BadData, BadImage: as ``put``.
+            ReusedRequest: the request was made before, with other content.
+            BadLibrary, Busy: nothing was changed.
+        """
+        movie = checked_movie(movie)
+        if request is not None:
+            with self.database.reading() as reader:
+                before = None if reader is None else _added_by(reader, request)
+            if before is not None:
+                return before
+        movie_id = self.next_id(above)
+        facts = self._facts(replace(movie, movie_id=movie_id), poster)
+        with self.database.writing() as db:
+            if request is not None:
+                before = _added_by(db, request)
+                if before is not None:
+                    return before
+                now = int(time.time())
+                db.execute("DELETE FROM requests WHERE made < ?", (now - _REMEMBERED,))
+                db.execute(
+                    "INSERT INTO requests VALUES (?, ?, ?, ?)", (request.id, request.content_sha256, movie_id, now)
+                )
+            db.execute(_REPLACE, (movie_id, next_seq(db), False, *facts))
+        return Added(movie_id)
 
     def put(self, movie: Movie, poster: Poster | None = None) -> int:
         """The number of the change that added the movie, or replaced whatever the library knew of its id.
 
+        A poster that the library has stays where no other is given. What is so already is no change.
+
         Raises:
-            BadData: the movie cannot be used, see ``checked_movie``.
+            BadData: the movie cannot be used, see ``entries.checked_movie``.
             BadImage: the poster is in no format that a poster may have.
             BadLibrary, Busy: nothing was changed.
         """
         movie = checked_movie(movie)
-        name = sha256 = weights = vector = None
-        if poster is not None:
-            sha256 = hashlib.sha256(poster.content).hexdigest()
-            # The file is whole before anything names it; one that nothing comes to name does no harm.
-            name = self._keep(f"{movie.movie_id}-{sha256[:16]}", poster.content)
-            weights = poster.weights_sha256
-            vector = None if poster.vector is None else halved(poster.vector).astype(_VECTOR).tobytes()
-        genres = json.dumps(movie.genres, ensure_ascii=False)
-        facts = (movie.title, movie.year, genres, movie.imdb_id, movie.tmdb_id, name, sha256, weights, vector)
-        with self._writing() as db:
-            seq = _latest(db) + 1
-            row = (movie.movie_id, seq, False, *facts)
-            db.execute("REPLACE INTO movies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        facts = self._facts(movie, poster)
+        with self.database.writing() as db:
+            known = db.execute(
+                "SELECT seq, title, year, genres, imdb_id, tmdb_id, poster, poster_sha256, weights_sha256, vector"
+                " FROM movies WHERE movie_id = ? AND NOT deleted",
+                (movie.movie_id,),
+            ).fetchone()
+            if known is not None:
+                if poster is None:
+                    facts = (*facts[:5], *known[6:])
+                if known[1:] == facts:
+                    return int(known[0])
+            seq = next_seq(db)
+            db.execute(_REPLACE, (movie.movie_id, seq, False, *facts))
         return seq
 
     def remove(self, movie_id: int) -> int:
@@ -167,8 +200,11 @@ class Library:
         Raises:
             BadLibrary, Busy: nothing was changed.
         """
-        with self._writing() as db:
-            seq = _latest(db) + 1
+        with self.database.writing() as db:
+            known = db.execute("SELECT seq FROM movies WHERE movie_id = ? AND deleted", (movie_id,)).fetchone()
+            if known is not None:
+                return int(known[0])
+            seq = next_seq(db)
             db.execute("REPLACE INTO movies (movie_id, seq, deleted) VALUES (?, ?, TRUE)", (movie_id, seq))
         return seq
 
@@ -178,12 +214,23 @@ class Library:
         Raises:
             BadLibrary, Busy: none was given.
         """
-        with self._writing() as db:
+        with self.database.writing() as db:
             (last,) = db.execute("SELECT last FROM ids").fetchone()
             (highest,) = db.execute("SELECT max(movie_id) FROM movies").fetchone()
             movie_id: int = max(last, highest or 0, taken_max) + 1
             db.execute("UPDATE ids SET last = ?", (movie_id,))
         return movie_id
+
+    def _facts(self, movie: Movie, poster: Poster | None) -> tuple[Any, ...]:
+        """The columns from the title on. The poster's file is whole before anything names it."""
+        genres = json.dumps(movie.genres, ensure_ascii=False)
+        told = (movie.title, movie.year, genres, movie.imdb_id, movie.tmdb_id)
+        if poster is None:
+            return (*told, None, None, None, None)
+        sha256 = hashlib.sha256(poster.content).hexdigest()
+        name = self._keep(f"{movie.movie_id}-{sha256[:16]}", poster.content)
+        vector = None if poster.vector is None else halved(poster.vector).astype(_VECTOR).tobytes()
+        return (*told, name, sha256, poster.weights_sha256, vector)
 
     def _keep(self, stem: str, content: bytes) -> str:
         """The name of the file in the poster folder that now has the content."""
@@ -196,60 +243,14 @@ class Library:
         durable.write(self._posters / f"{stem}{suffix}", content)
         return f"{stem}{suffix}"
 
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection | None]:
-        """The connection that is kept, which sees one state; None where there is no library yet."""
-        with self._lock, database.own_errors(self._file):
-            if self._reader is None and self._file.exists():
-                self._reader = database.connect(self._file)
-                weakref.finalize(self, self._reader.close)
-            if self._reader is None:
-                yield None
-                return
-            self._reader.execute("BEGIN")
-            try:
-                yield self._reader
-            finally:
-                self._reader.rollback()
 
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """A connection that alone may write; what was written is on the disk afterwards, or undone by an error."""
-        with database.own_errors(self._file):
-            if not self._file.exists():
-                database.create(self._file)
-            with closing(database.connect(self._file)) as db:
-                db.execute("BEGIN IMMEDIATE")
-                yield db
-                db.commit()
-
-
-def checked_movie(movie: Movie) -> Movie:
-    """The movie with the space around its title and genres taken off and every genre once.
-
-    Raises:
-        BadData: a title, year, genre or id that cannot be used; the message names it.
-    """
-    title = _text(movie.title, "title", _MAX_TITLE)
-    genres = tuple(dict.fromkeys(_text(genre, "genre", _MAX_GENRE) for genre in movie.genres))
-    if movie.year is not None and movie.year not in _YEARS:
-        raise BadData(f"the year is {movie.year}; it must be from {_YEARS[0]} to {_YEARS[-1]}")
-    if movie.imdb_id is not None and not re.fullmatch(r"tt[0-9]{7,10}", movie.imdb_id, re.ASCII):
-        raise BadData(f"{movie.imdb_id!r} is no IMDb id: write tt and at least seven digits, such as tt0113277")
-    if movie.tmdb_id is not None and not 0 < movie.tmdb_id < 10**18:
-        raise BadData(f"{movie.tmdb_id} is no TMDB id: write a number above 0, such as 949")
-    return replace(movie, title=title, genres=genres)
-
-
-def _text(text: str, what: str, limit: int) -> str:
-    text = text.strip()
-    if not text:
-        raise BadData(f"the {what} is empty")
-    if len(text) > limit:
-        raise BadData(f"the {what} has {len(text)} characters; at most {limit} are allowed")
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
-        raise BadData(f"the {what} {text!r} holds control characters or is no Unicode: write it as plain text")
-    return text
+def _added_by(db: sqlite3.Connection, request: Request) -> Added | None:
+    known = db.execute("SELECT content_sha256, movie_id FROM requests WHERE request_id = ?", (request.id,)).fetchone()
+    if known is None:
+        return None
+    if known[0] != request.content_sha256:
+        raise ReusedRequest("this Idempotency-Key came before, with another movie: give every movie a key of its own")
+    return Added(known[1], before=True)
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
@@ -257,8 +258,3 @@ def _entry(row: tuple[Any, ...]) -> Entry:
     movie = Movie(movie_id, title, year, tuple(json.loads(genres)), imdb_id, tmdb_id)
     numbers = None if vector is None else np.frombuffer(vector, _VECTOR)
     return Entry(movie, poster, poster_sha256, numbers, weights_sha256)
-
-
-def _latest(db: sqlite3.Connection) -> int:
-    (seq,) = db.execute("SELECT max(seq) FROM movies").fetchone()
-    return seq or 0

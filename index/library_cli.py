@@ -16,7 +16,7 @@ from index.errors import UnknownMovie
 
 if TYPE_CHECKING:
     from index.catalogue import Catalogue
-    from index.library import Changes, Entry, Poster
+    from index.entries import Changes, Entry, Poster
     from index.movie_index import MovieIndex
 
 
@@ -59,8 +59,9 @@ def add(
     It is kept beside whatever data set a snapshot is built from.
     """
     from index.catalogue import Movie
+    from index.entries import checked_movie
     from index.images import read_image
-    from index.library import Library, checked_movie
+    from index.library import Library
     from index.movie_index import MovieIndex
 
     index, known = MovieIndex.open(data), Library.open(data)
@@ -121,8 +122,8 @@ def _expect(movie_id: int, catalogue: Catalogue, changes: Changes) -> None:
 
 def _poster(index: MovieIndex, content: bytes) -> Poster:
     """The poster with its vector where the snapshot compares posters."""
+    from index.entries import Poster
     from index.images import decode_image
-    from index.library import Poster
 
     if "poster" not in index.spaces:
         decode_image(content)  # raises where it is none

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -21,7 +20,9 @@ from index.images import decode_image, pixels_for_vgg16
 from index.library import Library
 from index.look import LookExplanation, explain_look, usual_look
 from index.overlay import overlaid_catalogue, overlaid_spaces
-from index.ratings import Explanation, Prediction, RatingModel, Who
+from index.people import People
+from index.rated import RatingLog
+from index.ratings import RatingModel
 from index.search import Mask
 from index.snapshot import Manifest, SnapshotStore
 from index.space import Match, Neighbours, Space, load_neighbours
@@ -61,6 +62,8 @@ class MovieIndex:
         self._ratings = ratings
         self._library = library
         self._base = base or self
+        merged = self._base.seen
+        self.people = People(ratings, self._base.catalogue, catalogue, RatingLog(library.database), merged)
         # Space row -> catalogue row, to turn a filter over movies into one over a space.
         self._rows = {name: catalogue.ids.find(space.ids.values) for name, space in spaces.items()}
 
@@ -80,17 +83,30 @@ class MovieIndex:
         ratings = RatingModel.load(folder, catalogue.ids, manifest.ratings)
         spaces = {name: Space.load(name, folder / name, facts) for name, facts in manifest.spaces.items()}
         blended = load_neighbours(folder / blends.NAME)
-        merged = manifest.dataset.get("library", 0)
-        base = cls(data, manifest, catalogue, spaces, blended, ratings, Library.open(data), merged)
-        return base.refreshed()
+        library = Library.open(data)
+        # Another library counts from the start: one that was restored, say.
+        same = manifest.dataset.get("library_id", library.identity()) == library.identity()
+        merged = manifest.dataset.get("library", 0) if same else 0
+        return cls(data, manifest, catalogue, spaces, blended, ratings, library, merged).refreshed()
 
     def is_fresh(self) -> bool:
-        """Whether all that has come in online by now is in here. Asking is cheap.
+        """Whether every movie that has come in online by now is in here. Asking is cheap.
 
         Raises:
             BadLibrary: what came in online cannot be read.
         """
-        return self._library.version() == self.seen
+        return self._library.movies_version() <= self.seen
+
+    def version(self, *, ratings: bool) -> str:
+        """What an answer depends on, besides the question: the same for as long as nothing that it is made of changes.
+
+        Args:
+            ratings: whether it depends on ratings that come in online.
+
+        Raises:
+            BadLibrary: what came in online cannot be read.
+        """
+        return f"{self.manifest.id}.{self._library.version() if ratings else self.seen}"
 
     def refreshed(self) -> MovieIndex:
         """The same snapshot with all that has come in online by now; itself where nothing has.
@@ -216,46 +232,6 @@ class MovieIndex:
             self._space_with("poster", each)
         return explain_look(self.space("poster"), self._usual_look, movie_id, other_id)
 
-    def predict(self, who: Who, movie_ids: Sequence[int]) -> list[Prediction]:
-        """How they would rate each movie, in the order given.
-
-        Args:
-            who: a user id, or a stranger's ratings by movie id; these are not stored.
-
-        Raises:
-            UnknownUser: the user has no ratings here.
-            UnknownMovie: one of the movies is not in the catalogue, or came in after the rating model was trained.
-            BadData: a stranger's rating is off the scale.
-        """
-        for movie_id in movie_ids:
-            self._check_rated(movie_id)
-        return self._ratings.predict(self._known(who), movie_ids)
-
-    def recommend(self, who: Who, k: int = 10, *, where: Where | None = None) -> list[Prediction]:
-        """The ``k`` movies that they have not rated and would pick next, likeliest first, with predicted ratings.
-
-        Raises:
-            UnknownUser, UnknownMovie, BadData: as in ``predict``.
-        """
-        allowed = self.catalogue.allowed(where) if where else None
-        if self is not self._base:
-            rows = self.catalogue.ids.find(self._base.catalogue.ids.values)
-            allowed = (rows >= 0) if allowed is None else (rows >= 0) & allowed[rows]
-        return self._ratings.recommend(self._known(who), k, allowed=allowed)
-
-    def explain(self, who: Who, movie_id: int) -> Explanation:
-        """What each movie that they rated adds to the prediction for another.
-
-        Raises:
-            UnknownUser, UnknownMovie, BadData: as in ``predict``.
-        """
-        self._check_rated(movie_id)
-        explanation = self._ratings.explain(self._known(who), movie_id)
-        named = tuple(part for part in explanation.contributions if part.movie_id in self.catalogue.ids)
-        # A removed movie is not named, but what it taught is still there.
-        kept = sum(part.watched + part.rated for part in explanation.contributions if part not in named)
-        return replace(explanation, base=explanation.base + kept, contributions=named)
-
     def poster(self, movie_id: int) -> Path:
         """The movie's poster file.
 
@@ -305,19 +281,6 @@ class MovieIndex:
                 f"{movie} (id {movie_id}) has {_LACKS.get(name, f'no {name}')}: {self._other_ways(movie)}"
             )
         return space
-
-    def _check_rated(self, movie_id: int) -> None:
-        movie = self.catalogue.movie(movie_id)
-        if movie_id not in self._base.catalogue.ids:
-            raise UnknownMovie(f"{movie} (id {movie_id}) is new: its ratings can be predicted from the next build on")
-
-    def _known(self, who: Who) -> Who:
-        """A stranger's ratings of movies that the rating model knows; a user as they are."""
-        if isinstance(who, int):
-            return who
-        for movie_id in who:
-            self.catalogue.movie(movie_id)
-        return {movie_id: rating for movie_id, rating in who.items() if movie_id in self._base.catalogue.ids}
 
     def _within(self, name: str, allowed: Mask | None) -> Mask | None:
         return None if allowed is None else allowed[self._rows[name]]

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Set
 import numpy as np
 
 from index.catalogue import Catalogue
+from index.entries import Changes
 from index.ids import Ids
-from index.library import Changes
 from index.search import FloatArray, Found, Mask, RowArray, half_index, merged
 from index.space import Space
 from index.vectors import HalfVectors, Vectors

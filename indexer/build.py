@@ -23,6 +23,7 @@ from index.images import PREPROCESSING
 from index.library import Library
 from index.poster_files import load_contents, save_contents
 from index.ranker import save_rankers
+from index.rated import RatingLog
 from index.snapshot import Manifest, SnapshotStore
 from index.space import Space
 from index.track import Track, silent
@@ -90,8 +91,10 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
     """
     store = SnapshotStore(plan.data)
     with store.writing() as folder:
-        changes = Library.open(plan.data).changes_since(0, vectors=False)
-        dataset = merge(read_dataset(plan.ratings), changes)
+        library = Library.open(plan.data)
+        changes, library_id = library.changes_since(0, vectors=False), library.identity()
+        # Read after the movies: ratings that come in between count twice, which is once.
+        dataset = merge(read_dataset(plan.ratings), changes, RatingLog(library.database).changes())
         movie_ids = Ids([movie.movie_id for movie in dataset.movies])
         fit_rng, rng = np.random.default_rng(plan.seed).spawn(2)
         # Posters first: a wrong path or missing weights should end a build at its start.
@@ -117,6 +120,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
                 "users": int(np.unique(dataset.ratings.user_ids).size),
                 "ratings": len(dataset.ratings),
                 "library": changes.version,
+                "library_id": library_id,
             },
             spaces={
                 name: {"dimension": space.dimension, "metric": METRIC, "movies": len(space), **(how[name] or {})}

@@ -164,7 +164,7 @@ def recommendations_for_stranger() -> Response:
     body, index = parse_body(RecommendationsBody), movie_index()
     who, ignored = body.who(index.catalogue)
     where, not_excluded = body.where(index.catalogue)
-    predictions = index.recommend(who, body.offset + body.limit, where=where)
+    predictions = index.people.recommend(who, body.offset + body.limit, where=where)
     return _reply(
         results=present_predictions(index, predictions[body.offset :]), page=body, ignored=[*ignored, *not_excluded]
     )
@@ -175,7 +175,7 @@ def recommendations(user_id: int) -> Response:
     """Movies that a user has not rated and would pick next, with predicted ratings."""
     query, index = parse(FilterQuery), movie_index()
     where, ignored = query.where(index.catalogue)
-    predictions = index.recommend(user_id, query.offset + query.limit, where=where)
+    predictions = index.people.recommend(user_id, query.offset + query.limit, where=where)
     return _reply(
         user_id=user_id,
         results=present_predictions(index, predictions[query.offset :]),
@@ -193,10 +193,10 @@ def snapshot() -> Response:
 
 
 def _predictions(index: MovieIndex, who: Who, movie_ids: list[int], *, explain: bool) -> list[dict[str, Any]]:
-    shown = present_predictions(index, index.predict(who, movie_ids))
+    shown = present_predictions(index, index.people.predict(who, movie_ids))
     if explain:
         for each, movie_id in zip(shown, movie_ids, strict=True):
-            each["explanation"] = present_explanation(index, index.explain(who, movie_id), _EXPLAINED)
+            each["explanation"] = present_explanation(index, index.people.explain(who, movie_id), _EXPLAINED)
     return shown
 
 

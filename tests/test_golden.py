@@ -26,14 +26,14 @@ def test_format_2_opens_and_answers() -> None:
     assert index.catalogue.movie(3).title == "Starship 3"
     assert {match.movie_id for match in index.similar(3, 5, by="taste")} == {1, 4, 5, 8, 10}
     assert [match.movie_id for match in index.similar(3, 4, by="facts")] == [2, 4, 1, 5]
-    known = index.predict(2, [3, 9])
+    known = index.people.predict(2, [3, 9])
     assert [p.rating for p in known] == pytest.approx([4.5289, 4.1481], abs=1e-3)
     assert [p.low for p in known] == pytest.approx([3.7827, 3.5494], abs=1e-3)
     stranger = {1: 5.0, 12: 1.0}
-    assert [p.rating for p in index.predict(stranger, [3, 13])] == pytest.approx([4.8798, 1.7307], abs=1e-3)
-    assert [p.movie_id for p in index.recommend(2, 3)] == [10, 1, 3]
-    assert [p.movie_id for p in index.recommend(stranger, 3)] == [2, 10, 8]
-    assert index.explain(2, 3).base == pytest.approx(3.4714, abs=1e-3)
+    assert [p.rating for p in index.people.predict(stranger, [3, 13])] == pytest.approx([4.8798, 1.7307], abs=1e-3)
+    assert [p.movie_id for p in index.people.recommend(2, 3)] == [10, 1, 3]
+    assert [p.movie_id for p in index.people.recommend(stranger, 3)] == [2, 10, 8]
+    assert index.people.explain(2, 3).base == pytest.approx(3.4714, abs=1e-3)
 
 
 def test_format_3_opens_and_answers() -> None:
@@ -49,4 +49,4 @@ def test_format_3_opens_and_answers() -> None:
     assert index.explain_look(1, 2).comparison.heat.sum() == pytest.approx(near.score, abs=1e-5)
     assert [match.movie_id for match in index.similar(3, 5, by="taste")] == [8, 5, 9, 6, 10]
     assert [match.movie_id for match in index.similar(3, 4, by="facts")] == [2, 4, 1, 5]
-    assert [p.rating for p in index.predict(2, [3, 9])] == pytest.approx([4.8443, 4.3631], abs=1e-3)
+    assert [p.rating for p in index.people.predict(2, [3, 9])] == pytest.approx([4.8443, 4.3631], abs=1e-3)

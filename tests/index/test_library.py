@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -18,8 +20,10 @@ from hypothesis import strategies as st
 
 from index.catalogue import Movie
 from index.database import FIRST_ID
-from index.errors import BadData, BadImage, BadLibrary
-from index.library import Changes, Library, Poster, checked_movie
+from index.entries import Changes, Poster, checked_movie
+from index.errors import BadData, BadImage, BadLibrary, ReusedRequest
+from index.library import Added, Library, Request
+from index.rated import RatingLog
 
 HEAT = Movie(6, "Heat", 1995, ("Action", "Crime"), "tt0113277", 949)
 JPEG = b"\xff\xd8\xff and whatever follows"
@@ -71,13 +75,74 @@ def test_only_what_changed_since_is_told(tmp_path: Path) -> None:
     assert library.changes_since(99) == Changes(4)
 
 
-def test_a_movie_that_is_replaced_is_replaced_whole(tmp_path: Path) -> None:
+def test_a_movie_that_is_replaced_keeps_its_poster_until_it_gets_another(tmp_path: Path) -> None:
     library = Library.open(tmp_path)
     library.put(HEAT, Poster(JPEG, unit_vector(), "abc"))
+    (before,) = library.changes_since(0).movies
     library.put(Movie(6, "Heat"))
     (entry,) = library.changes_since(0).movies
     assert entry.movie == Movie(6, "Heat")
-    assert (entry.poster, entry.poster_sha256, entry.vector, entry.weights_sha256) == (None,) * 4
+    assert (entry.poster, entry.poster_sha256, entry.weights_sha256) == (
+        before.poster,
+        before.poster_sha256,
+        before.weights_sha256,
+    )
+    assert entry.vector is not None
+    assert before.vector is not None
+    assert entry.vector.tolist() == before.vector.tolist()
+    library.put(Movie(6, "Heat"), Poster(JPEG + b"another"))
+    (entry,) = library.changes_since(0).movies
+    assert entry.poster != before.poster
+    assert (entry.vector, entry.weights_sha256) == (None, None)
+
+
+def test_what_is_so_already_is_no_change(tmp_path: Path) -> None:
+    library = Library.open(tmp_path)
+    assert [library.put(HEAT, Poster(JPEG)) for _ in range(2)] == [1, 1]
+    assert library.put(HEAT) == 1
+    assert [library.remove(6) for _ in range(2)] == [2, 2]
+    assert library.put(HEAT) == 3
+    (entry,) = library.changes_since(0).movies
+    assert entry.poster is None  # its poster went with it
+
+
+def test_a_request_adds_a_movie_once(tmp_path: Path) -> None:
+    library, request = Library.open(tmp_path), Request("abc", "of Heat")
+    first = library.add(HEAT, Poster(JPEG), above=7, request=request)
+    assert first == Added(FIRST_ID)
+    assert library.add(HEAT, Poster(JPEG), above=7, request=request) == Added(FIRST_ID, before=True)
+    assert Library.open(tmp_path).add(HEAT, above=7, request=request).before
+    with pytest.raises(ReusedRequest, match="with another movie"):
+        library.add(Movie(0, "Ronin"), above=7, request=Request("abc", "of Ronin"))
+    assert library.add(Movie(0, "Ronin"), above=7, request=Request("def", "of Ronin")) == Added(FIRST_ID + 1)
+    assert library.add(Movie(0, "Ronin"), above=7) == Added(FIRST_ID + 2)
+    assert [entry.movie.title for entry in library.changes_since(0).movies] == ["Heat", "Ronin", "Ronin"]
+
+
+def test_a_request_that_many_make_at_once_adds_a_movie_once(tmp_path: Path) -> None:
+    library, request = Library.open(tmp_path), Request("abc", "of Heat")
+    with ThreadPoolExecutor(8) as pool:
+        added = list(pool.map(lambda _: library.add(HEAT, Poster(JPEG), above=7, request=request), range(8)))
+    assert len({each.movie_id for each in added}) == 1
+    assert sorted(each.before for each in added) == [False] + 7 * [True]
+    assert len(library.changes_since(0).movies) == 1
+
+
+def test_a_library_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> None:
+    shutil.copy(Path(__file__).parents[1] / "golden" / "library-1.db", tmp_path / "library.db")
+    library = Library.open(tmp_path)
+    assert library.version() == 3
+    changes = library.changes_since(0)
+    assert [entry.movie for entry in changes.movies] == [HEAT]
+    assert changes.removed == {9}
+    assert library.knows(9)
+    assert not library.knows(10)
+    ratings = RatingLog(library.database)
+    assert ratings.put(1, 6, 4.5) == 4
+    assert library.version() == 4
+    assert library.movies_version() == 3
+    assert len(library.identity()) == 32
+    assert Library.open(tmp_path).identity() == library.identity()
 
 
 def test_added_removed_and_brought_back(tmp_path: Path) -> None:
@@ -194,7 +259,8 @@ MOVIES = st.builds(
 def test_any_movie_comes_back_as_it_was(movies: list[Movie]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         library = Library.open(Path(folder))
-        assert [library.put(movie) for movie in movies] == list(range(1, len(movies) + 1))
+        for movie in movies:
+            assert library.put(movie) <= library.version()
         found = {entry.movie.movie_id: entry.movie for entry in library.changes_since(0).movies}
     for movie in {movie.movie_id: movie for movie in movies}.values():  # the last of each id
         kept = found.pop(movie.movie_id)
@@ -216,15 +282,16 @@ def test_whoever_follows_the_changes_has_the_same_movies(actions: list[tuple[int
         seen, followed, numbers = 0, tuple(base), [0]
         for movie_id, action in actions:
             if action == "put":
-                numbers.append(writer.put(Movie(movie_id, f"put as number {len(numbers)}")))
+                title = f"put as number {len(numbers)}"
+                numbers.append(max(numbers[-1], writer.put(Movie(movie_id, title))))
             elif action == "remove":
-                numbers.append(writer.remove(movie_id))
+                numbers.append(max(numbers[-1], writer.remove(movie_id)))  # twice removed is once removed
             else:
                 changes = reader.changes_since(seen)
                 seen, followed = changes.version, changes.applied_to(followed)
                 assert followed == writer.changes_since(0).applied_to(base)
             assert reader.version() == writer.version() == numbers[-1]
-        assert numbers == list(range(len(numbers)))
+        assert numbers == sorted(numbers)
 
 
 def test_threads_share_a_library(tmp_path: Path) -> None:
@@ -255,7 +322,9 @@ import sys
 from pathlib import Path
 import numpy as np
 from index.catalogue import Movie
-from index.library import Library, Poster
+from index.entries import Poster
+from index.library import Added, Library, Request
+from index.rated import RatingLog
 
 library = Library.open(Path(sys.argv[1]))
 for _ in range(int(sys.argv[2])):
@@ -326,8 +395,8 @@ def test_a_newer_library_is_refused(tmp_path: Path) -> None:
     library = Library.open(tmp_path)
     library.put(HEAT)
     with closing(sqlite3.connect(tmp_path / "library.db")) as db:
-        db.execute("PRAGMA user_version = 2")
-    message = r"library\.db has schema version 2, this version of Posterity reads 1: use the version that wrote it"
+        db.execute("PRAGMA user_version = 3")
+    message = r"library\.db has schema version 3, this version of Posterity reads 2: use the version that wrote it"
     with pytest.raises(BadLibrary, match=message):
         Library.open(tmp_path)
     with pytest.raises(BadLibrary, match=message):

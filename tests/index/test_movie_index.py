@@ -33,16 +33,16 @@ def test_filters_reach_every_way_of_asking(movie_index: MovieIndex, world: World
     image = (world.posters / "3.jpg").read_bytes()
     assert {match.movie_id for match in movie_index.similar_to_poster(image, 10, where=where)} == allowed
     for user in (1, 2):
-        rated = {match.movie_id for match in movie_index.recommend(user, 10, where=where)}
+        rated = {match.movie_id for match in movie_index.people.recommend(user, 10, where=where)}
         assert rated <= allowed
 
 
 def test_users_get_what_their_kind_loves(movie_index: MovieIndex) -> None:
     for user, loved, disliked in ((2, SPACE, WEDDINGS), (1, WEDDINGS, SPACE)):
-        loves = [p.rating for p in movie_index.predict(user, list(loved))]
-        dislikes = [p.rating for p in movie_index.predict(user, list(disliked))]
+        loves = [p.rating for p in movie_index.people.predict(user, list(loved))]
+        dislikes = [p.rating for p in movie_index.people.predict(user, list(disliked))]
         assert min(loves) > max(dislikes)
-    for prediction in movie_index.predict(1, [1, 2, 22]):
+    for prediction in movie_index.people.predict(1, [1, 2, 22]):
         assert 0.5 <= prediction.low < prediction.rating < prediction.high <= 5
 
 
@@ -62,7 +62,7 @@ def test_what_is_not_there_is_named(movie_index: MovieIndex) -> None:
     with pytest.raises(UnknownSpace, match="no sound space; it has poster, taste, facts, blend"):
         movie_index.similar(1, by="sound")
     with pytest.raises(UnknownUser, match="no user 99"):
-        movie_index.predict(99, [1])
+        movie_index.people.predict(99, [1])
     with pytest.raises(UnknownMovie, match="no movie 99"):
         movie_index.similar(99)
     with pytest.raises(UnknownMovie, match="has no poster"):

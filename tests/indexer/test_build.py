@@ -101,7 +101,7 @@ def test_the_smallest_data_sets_can_be_built_and_asked(tmp_path: Path, lines: li
     movies = {int(line.split(",")[1]) for line in lines}
     assert {match.movie_id for match in index.similar(1, by="taste")} == movies - {1}
     low, high = index.manifest.ratings["scale"]
-    for prediction in index.predict(1, sorted(movies)):
+    for prediction in index.people.predict(1, sorted(movies)):
         assert low <= prediction.low <= prediction.rating <= prediction.high <= high
 
 

@@ -7,9 +7,12 @@ import pytest
 from PIL import Image, ImageDraw
 
 from index.catalogue import Movie
+from index.database import Database
+from index.entries import Changes, Entry, Poster
 from index.errors import BadData, BadLibrary
-from index.library import Changes, Entry, Library, Poster
+from index.library import Library
 from index.movie_index import MovieIndex
+from index.rated import RatingLog
 from index.snapshot import SnapshotStore
 from indexer.build import Plan, build
 from indexer.dataset import Dataset, Ratings
@@ -20,6 +23,7 @@ RATINGS = Ratings(np.array([1, 1, 2]), np.array([10, 20, 20]), np.array([3, 4, 5
 DATASET = Dataset(
     "mine", "", (Movie(10, "Ten"), Movie(20, "Twenty"), Movie(30, "Thirty")), RATINGS, {10: ("a",), 20: ("b", "b")}
 )
+NOTHING_RATED = RatingLog(Database(Path("nowhere"))).changes()
 
 
 def entry(movie: Movie, poster: str | None = None) -> Entry:
@@ -27,19 +31,19 @@ def entry(movie: Movie, poster: str | None = None) -> Entry:
 
 
 def test_a_library_without_changes_changes_nothing() -> None:
-    assert merge(DATASET, Changes(0)) == DATASET
+    assert merge(DATASET, Changes(0), NOTHING_RATED) == DATASET
 
 
 def test_added_and_replaced_movies_are_the_librarys() -> None:
     changes = Changes(2, (entry(Movie(20, "Twenty, again", 1920)), entry(Movie(25, "New"))))
-    merged = merge(DATASET, changes)
+    merged = merge(DATASET, changes, NOTHING_RATED)
     assert [str(movie) for movie in merged.movies] == ["Ten", "Twenty, again (1920)", "New", "Thirty"]
     assert merged.ratings is RATINGS
     assert merged.tags == DATASET.tags
 
 
 def test_a_removed_movie_takes_ratings_and_tags_with_it() -> None:
-    merged = merge(DATASET, Changes(1, (), frozenset({20, 30, 99})))
+    merged = merge(DATASET, Changes(1, (), frozenset({20, 30, 99})), NOTHING_RATED)
     assert merged.movies == (Movie(10, "Ten"),)
     assert merged.ratings.user_ids.tolist() == [1]
     assert merged.ratings.movie_ids.tolist() == [10]
@@ -51,7 +55,23 @@ def test_a_removed_movie_takes_ratings_and_tags_with_it() -> None:
 
 def test_a_library_that_removes_all_that_was_rated_is_told_so() -> None:
     with pytest.raises(BadData, match="removes every rated movie of mine"):
-        merge(DATASET, Changes(2, (), frozenset({10, 20})))
+        merge(DATASET, Changes(2, (), frozenset({10, 20})), NOTHING_RATED)
+
+
+def test_ratings_that_came_in_win(tmp_path: Path) -> None:
+    log = RatingLog(Database(tmp_path), clock=lambda: 99)
+    log.put(1, 20, 1.5)  # changed
+    log.remove(2, 20)  # taken back
+    log.put(3, 30, 5)  # new, by someone new
+    log.put(3, 77, 5)  # of a movie that is nowhere
+    log.remove(4, 10)  # of somebody who never rated
+    merged = merge(DATASET, Changes(0), log.changes()).ratings
+    assert merged.user_ids.tolist() == [1, 1, 3]
+    assert merged.movie_ids.tolist() == [10, 20, 30]
+    assert merged.values.tolist() == [3, 1.5, 5]
+    assert merged.timestamps is not None
+    assert merged.timestamps.tolist() == [7, 99, 99]
+    assert RATINGS.values.tolist() == [3, 4, 5]  # what was read stays as it was
 
 
 def test_the_librarys_posters_win(tmp_path: Path) -> None:
@@ -94,15 +114,15 @@ def test_a_build_merges_what_came_in(world: World, tmp_path: Path) -> None:
     assert index.catalogue.identify("imdb:tt9999999").movie_id == added
     assert str(index.catalogue.movie(6)) == "Starship 6, renamed (1976)"
     assert {match.movie_id for match in index.similar(added, 5, by="facts")} <= {*SPACE, 21}
-    assert index.predict(1, [added, bare])[0].rating > 0
+    assert index.people.predict(1, [added, bare])[0].rating > 0
     # What an earlier snapshot shows is not touched.
     assert (data / "posters" / "5.png").read_bytes() == (world.posters / "5.png").read_bytes()
 
     assert 12 not in index.catalogue.ids
     assert all(12 not in space.ids for space in index.spaces.values())
     assert all(match.movie_id != 12 for way in index.ways for match in index.similar(13, 20, by=way))
-    assert {prediction.movie_id for user in (1, 2) for prediction in index.recommend(user, 24)} >= {added, bare}
-    assert all(prediction.movie_id != 12 for user in (1, 2) for prediction in index.recommend(user, 24))
+    assert {prediction.movie_id for user in (1, 2) for prediction in index.people.recommend(user, 24)} >= {added, bare}
+    assert all(prediction.movie_id != 12 for user in (1, 2) for prediction in index.people.recommend(user, 24))
 
     again = build(Plan(world.ratings, data, world.posters, "untrained", QUICK))
     assert again.posters["embedded"] == 0

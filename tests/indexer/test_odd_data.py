@@ -51,11 +51,11 @@ def test_odd_ratings_can_be_built_from_and_asked(tmp_path: Path, name: str) -> N
     user, movie, _, _ = ODD[name][0]
     low, high = min(row[2] for row in ODD[name]), max(row[2] for row in ODD[name])
     for who in (user, {movie: 3.0}, {}):
-        (prediction,) = index.predict(who, [movie])
+        (prediction,) = index.people.predict(who, [movie])
         assert low <= prediction.low <= prediction.rating <= prediction.high <= high
-        recommended = [each.movie_id for each in index.recommend(who, 3)]
+        recommended = [each.movie_id for each in index.people.recommend(who, 3)]
         assert len(set(recommended)) == len(recommended)
-        explanation = index.explain(who, movie)
+        explanation = index.people.explain(who, movie)
         assert np.isfinite([explanation.base, *(part.rated for part in explanation.contributions)]).all()
 
 
