@@ -48,7 +48,7 @@ class Blend:
         """
         row = self._ids.row(movie_id)
         if not self._has[:, row].any():
-            raise UnknownMovie(f"movie {movie_id} has neither poster, ratings nor facts to compare by")
+            raise UnknownMovie(f"movie {movie_id} has nothing to be compared by: no {', no '.join(self._spaces)}")
         if stored is not None:
             rows, scores = stored.of(row)
             complete = rows.size < stored.depth

@@ -15,6 +15,7 @@ from index.console import data_option, json_option, print_json, print_table
 if TYPE_CHECKING:
     from index.movie_index import MovieIndex
     from index.ratings import Who
+    from index.replies import ExplanationAnswer, MatchAnswer, MovieAnswer
 
 _EXPLAINED = 10  # contributions that are named
 
@@ -187,7 +188,7 @@ def _show_predictions(
     predictions: list[Any],
     heading: str,
     as_json: bool,
-    explanation: dict[str, Any] | None = None,
+    explanation: ExplanationAnswer | None = None,
 ) -> None:
     from index.present import present_predictions, provenance
 
@@ -202,7 +203,7 @@ def _show_predictions(
         _show_explanation(shown[0]["movie"]["title"], explanation)
 
 
-def _show_explanation(title: str, explanation: dict[str, Any]) -> None:
+def _show_explanation(title: str, explanation: ExplanationAnswer) -> None:
     rows: list[tuple[str, ...]] = [("", "anyone", "", f"{explanation['base']:+.2f}")]
     for part in explanation["contributions"]:
         movie = _movie_cells(part["movie"])
@@ -215,12 +216,12 @@ def _show_explanation(title: str, explanation: dict[str, Any]) -> None:
     print_table(f"Why, for {title}", columns, rows)
 
 
-def _movie_cells(movie: dict[str, Any]) -> tuple[str, ...]:
+def _movie_cells(movie: MovieAnswer) -> tuple[str, ...]:
     title = movie["title"] if movie["year"] is None else f"{movie['title']} ({movie['year']})"
     return str(movie["movie_id"]), title, ", ".join(movie["genres"]), str(movie["rating_count"])
 
 
-def _spaces(match: dict[str, Any], index: MovieIndex) -> str:
+def _spaces(match: MatchAnswer, index: MovieIndex) -> str:
     return "all" if len(match["spaces"]) == len(index.spaces) > 1 else ", ".join(match["spaces"])
 
 

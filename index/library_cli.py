@@ -16,7 +16,7 @@ from index.errors import UnknownMovie
 
 if TYPE_CHECKING:
     from index.catalogue import Catalogue
-    from index.entries import Changes, Entry, Poster
+    from index.entries import Changes, Entry
     from index.movie_index import MovieIndex
 
 
@@ -40,8 +40,7 @@ def library() -> None:
     "--id",
     "movie_id",
     type=int,
-    help="Replace what is known of this movie, or bring it back. Its ratings stay, and where no poster is given that of"
-    " the data set.",
+    help="Replace what is known of this movie, or bring it back. Its ratings stay, and its poster where no other is given.",
 )
 @data_option
 def add(
@@ -68,7 +67,9 @@ def add(
     if movie_id is not None:
         _expect(movie_id, index.catalogue, known.changes_since(0, vectors=False))
     movie = checked_movie(Movie(movie_id or 0, title, year, genres, imdb, tmdb))
-    picture = None if poster is None else _poster(index, read_image(poster))
+    picture = None if poster is None else index.prepared(read_image(poster))
+    if picture is not None and picture.vector is None:
+        click.echo("Note: this snapshot compares no posters; the next build compares this one.", err=True)
     if movie_id is None:
         movie = replace(movie, movie_id=known.next_id(int(index.catalogue.ids.values[-1])))
     known.put(movie, picture)
@@ -118,18 +119,6 @@ def _expect(movie_id: int, catalogue: Catalogue, changes: Changes) -> None:
     """Raises UnknownMovie unless the movie is in the snapshot or the library, or was once."""
     if movie_id not in {*catalogue.ids.values.tolist(), *changes.removed, *(e.movie.movie_id for e in changes.movies)}:
         raise UnknownMovie(f"there is no movie {movie_id} to replace: leave --id out to add one")
-
-
-def _poster(index: MovieIndex, content: bytes) -> Poster:
-    """The poster with its vector where the snapshot compares posters."""
-    from index.entries import Poster
-    from index.images import decode_image
-
-    if "poster" not in index.spaces:
-        decode_image(content)  # raises where it is none
-        click.echo("Note: this snapshot compares no posters; the next build compares this one.", err=True)
-        return Poster(content)
-    return Poster(content, index.embed(content), index.manifest.spaces["poster"]["weights"]["sha256"])
 
 
 def _present(entry: Entry) -> dict[str, Any]:

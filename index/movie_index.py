@@ -14,6 +14,7 @@ from index import vgg16
 from index.blend import Blend
 from index.catalogue import Catalogue, Movie, Where
 from index.duplicates import Duplicates, find_duplicates
+from index.entries import Poster
 from index.errors import UnknownMovie, UnknownSpace
 from index.heat import Usual
 from index.images import decode_image, pixels_for_vgg16
@@ -138,12 +139,21 @@ class MovieIndex:
         """What ``similar`` takes for ``by`` here."""
         return (*self.spaces, blends.NAME)
 
-    def similar(self, movie_id: int, k: int = 10, *, by: str = blends.NAME, where: Where | None = None) -> list[Match]:
+    def similar(
+        self,
+        movie_id: int,
+        k: int = 10,
+        *,
+        by: str = blends.NAME,
+        where: Where | None = None,
+        weights: Mapping[str, float] | None = None,
+    ) -> list[Match]:
         """The ``k`` most alike other movies, best first; fewer only where fewer qualify.
 
         Args:
             by: a space of this snapshot, or ``blend``.
             where: which movies may come back.
+            weights: space -> weight of a blend, at least one above 0; the snapshot's own where it is None.
 
         Raises:
             UnknownMovie: there is no such movie, or it has no vector in the space.
@@ -151,6 +161,8 @@ class MovieIndex:
         """
         self.catalogue.movie(movie_id)
         allowed = self.catalogue.allowed(where) if where else None
+        if by == blends.NAME and weights is not None:
+            return self._weighed(weights).similar(movie_id, k, allowed=allowed)
         if by == blends.NAME:
             return self._blend.similar(movie_id, k, allowed=allowed, stored=self.blended)
         return self._space_with(by, movie_id).similar(movie_id, k, allowed=self._within(by, allowed))
@@ -163,6 +175,7 @@ class MovieIndex:
         *,
         by: str = blends.NAME,
         where: Where | None = None,
+        weights: Mapping[str, float] | None = None,
     ) -> list[Match]:
         """The ``k`` movies most like all of some and least like others, best first; none of these is among them.
 
@@ -170,6 +183,7 @@ class MovieIndex:
             liked: at least one.
             by: a space of this snapshot, in which each must have a vector; or ``blend``, in which each counts in the
                 spaces that it has.
+            weights: as in ``similar``.
 
         Raises:
             UnknownMovie: there is no such movie, or it has no vector in the space.
@@ -190,7 +204,8 @@ class MovieIndex:
         others = self.catalogue.allowed(where or Where())
         others[self.catalogue.ids.rows([*liked, *disliked])] = False
         if by == blends.NAME:
-            return self._blend.search(queries, k, allowed=others)
+            blend = self._blend if weights is None else self._weighed(weights)
+            return blend.search(queries, k, allowed=others)
         return self.spaces[by].search(queries[by], k, allowed=self._within(by, others))
 
     def similar_to_poster(self, image: bytes, k: int = 10, *, where: Where | None = None) -> list[Match]:
@@ -220,6 +235,18 @@ class MovieIndex:
         vector: np.ndarray[tuple[int], np.dtype[np.float32]]
         (vector,) = vgg16.embed_with(file, weights["name"], weights["sha256"], pixels[None])
         return vector
+
+    def prepared(self, image: bytes) -> Poster:
+        """A picture as the library keeps it, with its vector where this snapshot compares posters.
+
+        Raises:
+            BadImage: the bytes are not a picture that can be used.
+            BadWeights: the weights that the posters were embedded with are gone.
+        """
+        if "poster" not in self.spaces:
+            decode_image(image)  # raises where it is none
+            return Poster(image)
+        return Poster(image, self.embed(image), self.manifest.spaces["poster"]["weights"]["sha256"])
 
     def explain_look(self, movie_id: int, other_id: int) -> LookExplanation:
         """Why two posters look alike, part by part.
@@ -281,6 +308,11 @@ class MovieIndex:
                 f"{movie} (id {movie_id}) has {_LACKS.get(name, f'no {name}')}: {self._other_ways(movie)}"
             )
         return space
+
+    def _weighed(self, weights: Mapping[str, float]) -> Blend:
+        for name in weights:
+            self.space(name)
+        return Blend(self.spaces, weights, self.catalogue.ids)
 
     def _within(self, name: str, allowed: Mask | None) -> Mask | None:
         return None if allowed is None else allowed[self._rows[name]]

@@ -16,6 +16,17 @@ from index.images import decode_image, read_image
 from index.look import LookExplanation
 from index.movie_index import MovieIndex
 from index.ratings import INTERVAL, Explanation, Prediction
+from index.replies import (
+    ExplanationAnswer,
+    LookAnswer,
+    MatchAnswer,
+    MatchId,
+    MovieAnswer,
+    MovieId,
+    PredictionAnswer,
+    PredictionId,
+    Provenance,
+)
 from index.space import Match
 
 UNTRAINED_NOTICE = (
@@ -24,7 +35,7 @@ UNTRAINED_NOTICE = (
 )
 
 
-def present_movie(index: MovieIndex, movie: Movie) -> dict[str, Any]:
+def present_movie(index: MovieIndex, movie: Movie) -> MovieAnswer:
     """A movie with what ratings say of it."""
     catalogue = index.catalogue
     row = catalogue.ids.row(movie.movie_id)
@@ -41,7 +52,7 @@ def present_movie(index: MovieIndex, movie: Movie) -> dict[str, Any]:
     }
 
 
-def present_matches(index: MovieIndex, matches: Iterable[Match]) -> list[dict[str, Any]]:
+def present_matches(index: MovieIndex, matches: Iterable[Match]) -> list[MatchAnswer]:
     """Movies found, best first."""
     return [
         {
@@ -54,7 +65,7 @@ def present_matches(index: MovieIndex, matches: Iterable[Match]) -> list[dict[st
     ]
 
 
-def present_predictions(index: MovieIndex, predictions: Iterable[Prediction]) -> list[dict[str, Any]]:
+def present_predictions(index: MovieIndex, predictions: Iterable[Prediction]) -> list[PredictionAnswer]:
     """Predicted ratings with their interval, in the order given."""
     return [
         {
@@ -68,7 +79,38 @@ def present_predictions(index: MovieIndex, predictions: Iterable[Prediction]) ->
     ]
 
 
-def present_explanation(index: MovieIndex, explanation: Explanation, k: int) -> dict[str, Any]:
+def lean_movies(movies: Iterable[Movie]) -> list[MovieId]:
+    """Movies in the lean form."""
+    return [{"movie_id": movie.movie_id} for movie in movies]
+
+
+def lean_matches(matches: Iterable[Match]) -> list[MatchId]:
+    """Movies found in the lean form."""
+    return [
+        {
+            "movie_id": match.movie_id,
+            "score": round(match.score, 6),
+            "percentile": round(match.percentile, 6),
+            "spaces": list(match.spaces),
+        }
+        for match in matches
+    ]
+
+
+def lean_predictions(predictions: Iterable[Prediction]) -> list[PredictionId]:
+    """Predicted ratings in the lean form."""
+    return [
+        {
+            "movie_id": prediction.movie_id,
+            "rating": round(prediction.rating, 3),
+            "low": round(prediction.low, 3),
+            "high": round(prediction.high, 3),
+        }
+        for prediction in predictions
+    ]
+
+
+def present_explanation(index: MovieIndex, explanation: Explanation, k: int) -> ExplanationAnswer:
     """A prediction as a sum: what anyone would be predicted, and what each of the largest contributions adds.
 
     Args:
@@ -92,12 +134,8 @@ def present_explanation(index: MovieIndex, explanation: Explanation, k: int) -> 
     }
 
 
-def present_look(look: LookExplanation) -> dict[str, Any]:
-    """Why two posters look alike. Cells are [row, column] from 0, so ``heat[row][column]`` is what one adds.
-
-    The 49 numbers of ``heat`` add up to ``score``. ``likeness`` is 1 where a cell is the same on both posters and 0
-    where it differs as much as on two at random.
-    """
+def present_look(look: LookExplanation) -> LookAnswer:
+    """Why two posters look alike."""
     return {
         "score": round(look.score, 6),
         "percentile": round(look.percentile, 6),
@@ -171,7 +209,7 @@ def percent(share: float) -> str:
     return "100%"
 
 
-def provenance(index: MovieIndex) -> dict[str, Any]:
+def provenance(index: MovieIndex) -> Provenance:
     """What every reply ends with: the snapshot, and the name of the weights its posters were embedded with."""
     weights = index.manifest.weights
     return {"snapshot": index.manifest.id, "weights": None if weights is None else weights["name"]}

@@ -46,6 +46,18 @@ def test_users_get_what_their_kind_loves(movie_index: MovieIndex) -> None:
         assert 0.5 <= prediction.low < prediction.rating < prediction.high <= 5
 
 
+def test_a_blend_can_be_weighed_anew(movie_index: MovieIndex) -> None:
+    alone = [m.movie_id for m in movie_index.similar(1, 10, by="taste")]
+    assert [m.movie_id for m in movie_index.similar(1, 10, weights={"taste": 2, "facts": 0})][:3] == alone[:3]
+    own = movie_index.manifest.blend
+    assert movie_index.similar(1, 10, weights=own) == movie_index.similar(1, 10)
+    assert movie_index.similar_to([1, 2], [12], weights=own) == movie_index.similar_to([1, 2], [12])
+    with pytest.raises(UnknownSpace, match="no sound space"):
+        movie_index.similar(1, weights={"sound": 1})
+    with pytest.raises(UnknownMovie, match="movie 21 has nothing to be compared by: no taste"):
+        movie_index.similar(21, weights={"taste": 1})
+
+
 def test_a_movie_that_lacks_a_space_says_what_there_is(movie_index: MovieIndex) -> None:
     with pytest.raises(UnknownMovie, match=r"id 20\) has no poster: compare by taste, facts, blend"):
         movie_index.similar(20, by="poster")
@@ -53,7 +65,7 @@ def test_a_movie_that_lacks_a_space_says_what_there_is(movie_index: MovieIndex) 
         movie_index.similar(21, by="taste")
     with pytest.raises(UnknownMovie, match=r"Nothing Known \(id 22\) has no genres, year or tags: there is nothing"):
         movie_index.similar(22, by="facts")
-    with pytest.raises(UnknownMovie, match="movie 22 has neither"):
+    with pytest.raises(UnknownMovie, match="movie 22 has nothing to be compared by: no poster, no taste, no facts"):
         movie_index.similar(22)
     assert movie_index.similar(21)[0].spaces == ("poster", "facts")
 
