@@ -2,6 +2,7 @@
 
 PosterityError
 ├── BadData            a data set, file or setting that cannot be used as given
+│   ├── BodyTooLarge   a request with more bytes than are read
 │   ├── BadImage       bytes that are not a usable picture
 │   │   └── ImageTooLarge
 │   ├── BadWeights     a weights file that does not fit VGG16
@@ -16,6 +17,9 @@ PosterityError
 │   ├── UnknownUser
 │   └── UnknownSnapshot
 ├── AmbiguousTitle     a title that fits several movies
+├── AlreadyThere       something that is there under another id
+├── Unauthorised       no key, or one that is of no use
+├── Forbidden          a key that may not do this, or nobody may
 ├── WeightsUnavailable weights that could not be had; says how to give a file
 └── Busy               a queue is full; the same request may succeed later
 
@@ -27,18 +31,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 __all__ = [
+    "AlreadyThere",
     "AmbiguousTitle",
     "BadData",
     "BadImage",
     "BadLibrary",
     "BadSnapshot",
     "BadWeights",
+    "BodyTooLarge",
     "Busy",
     "Contradiction",
+    "Forbidden",
     "ImageTooLarge",
     "NotFound",
     "PosterityError",
     "ReusedRequest",
+    "Unauthorised",
     "UnknownKey",
     "UnknownMovie",
     "UnknownSnapshot",
@@ -54,6 +62,10 @@ class PosterityError(Exception):
 
 class BadData(PosterityError):
     """A data set, file or setting that cannot be used as given."""
+
+
+class BodyTooLarge(BadData):
+    """A request with more bytes than are read."""
 
 
 class BadImage(BadData):
@@ -114,6 +126,18 @@ class AmbiguousTitle(PosterityError):
     def __init__(self, message: str, candidates: Sequence[tuple[int, str]]) -> None:
         super().__init__(message)
         self.candidates = tuple(candidates)
+
+
+class AlreadyThere(PosterityError):
+    """Something that is there under another id."""
+
+
+class Unauthorised(PosterityError):
+    """No key, or one that is of no use."""
+
+
+class Forbidden(PosterityError):
+    """A key that may not do this, or nobody may."""
 
 
 class WeightsUnavailable(PosterityError):

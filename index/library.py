@@ -133,6 +133,16 @@ class Library:
                 return False
             return db.execute("SELECT 1 FROM movies WHERE movie_id = ?", (movie_id,)).fetchone() is not None
 
+    def added_by(self, request: Request) -> Added | None:
+        """What a request added that was made before; None where it was not.
+
+        Raises:
+            ReusedRequest: it was, with other content.
+            BadLibrary: the file cannot be read.
+        """
+        with self.database.reading() as db:
+            return None if db is None else _added_by(db, request)
+
     def add(self, movie: Movie, poster: Poster | None = None, *, above: int, request: Request | None = None) -> Added:
         """The id that the movie was added under, or was before by the same request: that adds it once.
 
@@ -147,11 +157,6 @@ class Library:
             BadLibrary, Busy: nothing was changed.
         """
         movie = checked_movie(movie)
-        if request is not None:
-            with self.database.reading() as reader:
-                before = None if reader is None else _added_by(reader, request)
-            if before is not None:
-                return before
         movie_id = self.next_id(above)
         facts = self._facts(replace(movie, movie_id=movie_id), poster)
         with self.database.writing() as db:

@@ -17,7 +17,6 @@ from index.errors import UnknownMovie
 if TYPE_CHECKING:
     from index.catalogue import Catalogue
     from index.entries import Changes, Entry
-    from index.movie_index import MovieIndex
 
 
 @click.group()
@@ -40,7 +39,7 @@ def library() -> None:
     "--id",
     "movie_id",
     type=int,
-    help="Replace what is known of this movie, or bring it back. Its ratings stay, and its poster where no other is given.",
+    help="Replace what is known of this movie, or bring it back. Its ratings stay, as does its poster without another.",
 )
 @data_option
 def add(

@@ -13,13 +13,13 @@ from typing_extensions import TypedDict
 Kind = TypeVar("Kind")
 
 
-def _closed(kind: type[Kind]) -> type[Kind]:
+def closed(kind: type[Kind]) -> type[Kind]:
     """The type, marked for whoever derives a schema: it has no other members, and docstrings describe those it has."""
     setattr(kind, "__pydantic_config__", {"extra": "forbid", "use_attribute_docstrings": True})  # noqa: B010
     return kind
 
 
-@_closed
+@closed
 class MovieAnswer(TypedDict):
     """A movie, with what ratings say of it."""
 
@@ -37,14 +37,14 @@ class MovieAnswer(TypedDict):
     has_poster: bool
 
 
-@_closed
+@closed
 class MovieId(TypedDict):
     """A movie in the lean form, ``fields=ids``."""
 
     movie_id: int
 
 
-@_closed
+@closed
 class MatchAnswer(TypedDict):
     """A movie found, and how alike it is."""
 
@@ -58,7 +58,7 @@ class MatchAnswer(TypedDict):
     explanation: NotRequired[LookAnswer]
 
 
-@_closed
+@closed
 class MatchId(TypedDict):
     """A movie found, in the lean form."""
 
@@ -68,7 +68,7 @@ class MatchId(TypedDict):
     spaces: list[str]
 
 
-@_closed
+@closed
 class PredictionAnswer(TypedDict):
     """A predicted rating with its interval."""
 
@@ -81,7 +81,7 @@ class PredictionAnswer(TypedDict):
     explanation: NotRequired[ExplanationAnswer]
 
 
-@_closed
+@closed
 class PredictionId(TypedDict):
     """A predicted rating, in the lean form."""
 
@@ -91,7 +91,7 @@ class PredictionId(TypedDict):
     high: float
 
 
-@_closed
+@closed
 class ContributionAnswer(TypedDict):
     """What one rated movie adds to a prediction, in stars."""
 
@@ -105,7 +105,7 @@ class ContributionAnswer(TypedDict):
     total: float
 
 
-@_closed
+@closed
 class OthersAnswer(TypedDict):
     """What the rated movies that are not named add together."""
 
@@ -113,7 +113,7 @@ class OthersAnswer(TypedDict):
     total: float
 
 
-@_closed
+@closed
 class ExplanationAnswer(TypedDict):
     """A prediction as a sum."""
 
@@ -124,7 +124,7 @@ class ExplanationAnswer(TypedDict):
     sum: float
 
 
-@_closed
+@closed
 class CellMatch(TypedDict):
     """Two parts of two posters that are alike."""
 
@@ -136,7 +136,7 @@ class CellMatch(TypedDict):
     contribution: float
 
 
-@_closed
+@closed
 class LookAnswer(TypedDict):
     """Why two posters look alike. Cells are [row, column] from 0: ``heat[row][column]`` is what one adds.
 

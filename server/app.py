@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from flask import Flask, Response, jsonify
 
-from server.api import api
+from index.keys import Keys
+from index.library import Library
+from server.access import limit_requests
+from server.api import register_api
 from server.config import ServerConfig
 from server.errors import register_errors
 from server.pages import pages
@@ -23,11 +26,15 @@ def create_app(config: ServerConfig) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the order that people read in
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.extensions["config"] = config
+    app.extensions["library"] = library = Library.open(config.data)
+    app.extensions["keys"] = Keys(library.database)
     app.extensions["served"] = Served(config.data)
     app.extensions["upload_queue"] = UploadQueue(config.upload_queue)
-    app.register_blueprint(api)
+    register_api(app)
     app.register_blueprint(pages)
     register_errors(app)
+    limit_requests(app, config)
 
     @app.get("/livez")
     def live() -> Response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +55,7 @@ def run_server(
     # Said here in one line, rather than by each worker in a page.
     SnapshotStore(data).verify()
     _check_port(host, port)
-    config = replace(ServerConfig.from_env(), data=data)
+    config = ServerConfig(data=data)
 
     class Server(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, json, render_template, request
-from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge, TooManyRequests
 
 from index import errors
 from index.images import MAX_BYTES
@@ -17,10 +17,16 @@ log = logging.getLogger(__name__)
 # The first class that fits counts.
 STATUSES: tuple[tuple[type[errors.PosterityError], int], ...] = (
     (errors.ImageTooLarge, 413),
+    (errors.BodyTooLarge, 413),
+    (errors.Contradiction, 422),
+    (errors.ReusedRequest, 422),
     (errors.BadWeights, 503),
     (errors.BadData, 400),
     (errors.NotFound, 404),
     (errors.AmbiguousTitle, 409),
+    (errors.AlreadyThere, 409),
+    (errors.Unauthorised, 401),
+    (errors.Forbidden, 403),
     (errors.Busy, 503),
     (errors.PosterityError, 500),
 )
@@ -46,7 +52,10 @@ def register_errors(app: Flask) -> None:
         if isinstance(error, RequestEntityTooLarge):
             _drain()
             return _answer(413, f"the upload is too large; at most {MAX_BYTES // 2**20} MiB are allowed")
-        answer = _answer(error.code or 500, error.description or "")
+        detail = error.description or ""
+        if isinstance(error, TooManyRequests):
+            detail = f"too many requests: at most {detail} are answered; wait and ask again"
+        answer = _answer(error.code or 500, detail)
         for name, value in error.get_headers():
             if name.lower() not in {"content-type", "content-length"}:
                 answer.headers[name] = value  # Allow, of a 405
@@ -67,6 +76,8 @@ def _answer(status: int, detail: str) -> Response:
         answer = Response(json.dumps(document), status, mimetype="application/problem+json")
     if status == 503:
         answer.headers["Retry-After"] = str(_RETRY_AFTER)
+    if status == 401:
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="posterity"'
     return answer
 
 

@@ -12,7 +12,7 @@ from index.images import decode_image, thumbnail
 from index.movie_index import MovieIndex
 from index.present import UNTRAINED_NOTICE, percent
 from index.space import Match
-from server.api import movie_index
+from server.served import movie_index
 from server.uploads import UploadQueue, uploaded_picture
 
 pages = Blueprint("pages", __name__)

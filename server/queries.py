@@ -2,53 +2,76 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal, TypeVar
+import re
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self
 
-from flask import request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
 
-from index.catalogue import Catalogue, Where
-from index.errors import BadData, UnknownMovie
+from index.catalogue import Catalogue, Movie, Where
+from index.entries import IMDB_ID, MAX_GENRE, MAX_TITLE, MAX_TMDB_ID, YEARS, checked_movie
+from index.errors import BadData, Contradiction, UnknownMovie
+from index.rated import MAX_USER_ID
+from server.parsing import as_flag, as_number, as_text
 
 MAX_LIMIT = 100
-
 MAX_RATINGS = 2000  # of a stranger
 MAX_AMONG = 10_000  # ids that an answer is narrowed to
+MAX_EXCLUDED = 10_000
+MAX_GENRES = 20
+ID = "^([0-9]{1,18}|imdb:tt[0-9]{7,10}|tmdb:[0-9]{1,18})$"  # as a document says it; letter case and space do not matter
+
+_ID_JSON = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 10**18 - 1}, {"type": "string", "pattern": ID}]}
 
 By = Literal["poster", "taste", "facts", "blend"]
-MovieText = Annotated[str, Field(min_length=1, max_length=40), BeforeValidator(lambda value: _as_text(value))]
-Year = Annotated[int, Field(ge=1800, le=2200)]
+Fields = Literal["all", "ids"]
+MovieText = Annotated[str, Field(min_length=1, max_length=40), BeforeValidator(as_text), WithJsonSchema(_ID_JSON)]
+UserId = Annotated[int, Field(ge=0, le=MAX_USER_ID)]
+Genre = Annotated[str, Field(min_length=1, max_length=MAX_GENRE)]
+Number = BeforeValidator(as_number)
+Year = Annotated[int, Field(ge=YEARS[0], le=YEARS[-1]), Number]
+Flag = Annotated[bool, BeforeValidator(as_flag)]
+Weights = dict[Literal["poster", "taste", "facts"], Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]]
+_LINE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"  # something, on one line
+_WEIGHT = r"(poster|taste|facts):[0-9]{1,3}(\.[0-9]{1,6})?"
 
 
 class Nothing(BaseModel):
     """No parameters."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
 class Page(Nothing):
     """Which part of a list."""
 
-    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 10
-    offset: Annotated[int, Field(ge=0, le=10_000)] = 0
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT), Number] = 10
+    """How many at most."""
+    offset: Annotated[int, Field(ge=0, le=10_000), Number] = 0
+    """How many are left out at the beginning."""
+    fields: Fields = "all"
+    """``ids``: the lean form, with ``movie_id`` where a movie would stand."""
 
 
 class SearchQuery(Page):
     """Movies by title."""
 
-    q: Annotated[str, Field(min_length=1, max_length=200)]
+    q: Annotated[str | None, Field(min_length=1, max_length=200)] = None
+    """Words of a title, or their beginnings; without, all movies come by id."""
 
 
 class FilterQuery(Page):
     """A list of movies that can be narrowed."""
 
-    genre: tuple[Annotated[str, Field(min_length=1, max_length=100)], ...] = ()
+    genre: Annotated[tuple[Genre, ...], Field(max_length=MAX_GENRES)] = ()
+    """All of these."""
     year_from: Year | None = None
     year_to: Year | None = None
-    exclude: tuple[MovieText, ...] = ()
+    exclude: Annotated[tuple[MovieText, ...], Field(max_length=MAX_EXCLUDED)] = ()
+    """None of these ids."""
     among: Annotated[tuple[MovieText, ...], Field(max_length=MAX_AMONG)] = ()
+    """Only these ids."""
 
     @model_validator(mode="after")
     def _in_order(self) -> FilterQuery:
@@ -75,7 +98,8 @@ class FilterQuery(Page):
 class PredictionQuery(Nothing):
     """One prediction."""
 
-    explain: bool = False
+    explain: Flag = False
+    """Say what each rated movie adds."""
 
 
 class Rating(Nothing):
@@ -85,61 +109,135 @@ class Rating(Nothing):
     rating: Annotated[float, Field(allow_inf_nan=False)]
 
 
-class Ratings(Nothing):
-    """A stranger, by what they rate."""
+class Someone(Nothing):
+    """A stranger, by what they rate; or several users."""
 
-    ratings: Annotated[tuple[Rating, ...], Field(max_length=MAX_RATINGS)]
+    ratings: Annotated[tuple[Rating, ...] | None, Field(max_length=MAX_RATINGS)] = None
+    """Of someone new. Either these or ``user_ids``."""
+    user_ids: Annotated[tuple[UserId, ...] | None, Field(min_length=1, max_length=MAX_LIMIT)] = None
+    """Users who rated something here."""
 
-    def who(self, catalogue: Catalogue) -> tuple[dict[int, float], list[str]]:
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        if (self.ratings is None) == (self.user_ids is None):
+            raise ValueError("give either ratings, of someone new, or user_ids")
+        return self
+
+    def stranger(self, catalogue: Catalogue) -> tuple[dict[int, float], list[str]]:
         """Ratings by movie id, and the ids that nobody has.
 
         Raises:
-            BadData: a movie is rated twice.
+            Contradiction: a movie is rated twice.
         """
         found: dict[int, float] = {}
         ignored = []
-        for each in self.ratings:
+        for each in self.ratings or ():
             try:
                 movie = catalogue.identify(each.movie)
             except UnknownMovie:
                 ignored.append(each.movie)
                 continue
             if movie.movie_id in found:
-                raise BadData(f"ratings: {movie} (id {movie.movie_id}) is rated twice; give one rating")
+                raise Contradiction(f"ratings: {movie} (id {movie.movie_id}) is rated twice; give one rating")
             found[movie.movie_id] = each.rating
         return found, ignored
 
 
-class PredictionsBody(Ratings):
-    """Predictions for a stranger."""
+class PredictionsBody(Someone):
+    """Predictions for someone new, or for several users."""
 
     movies: Annotated[tuple[MovieText, ...], Field(min_length=1, max_length=MAX_LIMIT)]
     explain: bool = False
+    """Say what each rated movie adds; in the full form alone."""
+    fields: Fields = "all"
+    """``ids``: the lean form, with ``movie_id`` where a movie would stand."""
 
 
-class RecommendationsBody(Ratings, FilterQuery):
-    """Recommendations for a stranger, which can be narrowed."""
+class RecommendationsBody(Someone, FilterQuery):
+    """Recommendations for someone new, or for several users."""
 
 
-class SimilarBody(FilterQuery):
+class Weighing(FilterQuery):
+    """A likeness by one space, or by a blend of all."""
+
+    by: By = "blend"
+    """What is compared: posters, who loves them, what they are, or all of it."""
+    weights: Weights | None = None
+    """Of a blend; the snapshot's own where none are given."""
+
+    @property
+    def weighed(self) -> dict[str, float] | None:
+        """The weights by name of the space."""
+        return None if self.weights is None else {str(name): weight for name, weight in self.weights.items()}
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        weights = self.weights
+        if weights is not None and self.by != "blend":
+            raise ValueError(f"weights: only a blend is weighed, not likeness by {self.by}: leave one of them out")
+        if weights is not None and not any(weights.values()):
+            raise ValueError("weights: they are all 0: give at least one that is more")
+        return self
+
+
+class SimilarBody(Weighing):
     """Movies like several and unlike others."""
 
     like: Annotated[tuple[MovieText, ...], Field(min_length=1, max_length=MAX_LIMIT)]
     unlike: Annotated[tuple[MovieText, ...], Field(max_length=MAX_LIMIT)] = ()
-    by: By = "blend"
 
 
-class SimilarQuery(FilterQuery):
+class BatchBody(Weighing):
+    """Movies like each of several."""
+
+    movies: Annotated[tuple[MovieText, ...], Field(min_length=1, max_length=MAX_LIMIT)]
+
+
+class SimilarQuery(Weighing):
     """Movies like one."""
 
-    by: By = "blend"
-    explain: bool = False
+    weights: Annotated[
+        Weights | None,
+        BeforeValidator(lambda value: _as_weights(value)),
+        WithJsonSchema({"type": "string", "pattern": f"^{_WEIGHT}(,{_WEIGHT})*$", "maxLength": 100}),
+    ] = None
+    """Of a blend, as in ``poster:1,taste:1,facts:0.5``; the snapshot's own where none are given."""
+    explain: Flag = False
+    """Say why each looks like it; with ``by=poster`` and in the full form alone."""
 
     @model_validator(mode="after")
-    def _only_looks(self) -> SimilarQuery:
+    def _only_looks(self) -> Self:
         if self.explain and self.by != "poster":
             raise ValueError(f"explain: only likeness by poster is explained, not by {self.by}: give by=poster")
         return self
+
+
+class RatingBody(Nothing):
+    """A rating."""
+
+    rating: Annotated[float, Field(allow_inf_nan=False)]
+
+
+class MovieBody(Nothing):
+    """A movie as it is added, or as it is to be from now on."""
+
+    title: Annotated[str, Field(max_length=MAX_TITLE, pattern=_LINE)]
+    """Without the year."""
+    year: Year | None = None
+    genres: Annotated[
+        tuple[Annotated[str, Field(max_length=MAX_GENRE, pattern=_LINE)], ...], Field(max_length=MAX_GENRES)
+    ] = ()
+    """As the data set writes them."""
+    imdb_id: Annotated[str | None, Field(pattern=f"^{IMDB_ID}$")] = None
+    tmdb_id: Annotated[int | None, Field(ge=1, le=MAX_TMDB_ID), Number] = None
+
+    def movie(self, movie_id: int = 0) -> Movie:
+        """The movie, with whitespace trimmed.
+
+        Raises:
+            BadData: something in it cannot be used.
+        """
+        return checked_movie(Movie(movie_id, self.title, self.year, self.genres, self.imdb_id, self.tmdb_id))
 
 
 def identified(texts: Sequence[str], catalogue: Catalogue) -> tuple[list[int], list[str]]:
@@ -153,62 +251,13 @@ def identified(texts: Sequence[str], catalogue: Catalogue) -> tuple[list[int], l
     return found, ignored
 
 
-Query = TypeVar("Query", bound=BaseModel)
-
-
-def parse(model: type[Query]) -> Query:
-    """The parameters of the present request. Lists are written ``a,b`` or by repeating the name.
-
-    Raises:
-        BadData: a value that cannot be used, a name given twice, or a name that is unknown.
-    """
-    given: dict[str, object] = {}
-    for name, values in request.args.lists():
-        field = model.model_fields.get(name)
-        if field is not None and isinstance(field.default, tuple):
-            given[name] = [part.strip() for value in values for part in value.split(",")]
-        elif len(values) > 1:
-            raise BadData(f"{name}: given {len(values)} times; give it once")
-        else:
-            given[name] = values[0]
-    return _validated(model, given)
-
-
-def parse_body(model: type[Query]) -> Query:
-    """The JSON body of the present request.
-
-    Raises:
-        BadData: it is no JSON object, a value cannot be used, or a member is unknown.
-    """
-    try:
-        given = json.loads(request.get_data())
-    except ValueError as error:
-        raise BadData(f"the body is no JSON: {error}") from None
-    if not isinstance(given, dict):
-        raise BadData(f"the body is no JSON object with members {', '.join(model.model_fields)}")
-    return _validated(model, given)
-
-
-def _validated(model: type[Query], given: Mapping[str, object]) -> Query:
-    try:
-        return model.model_validate(given)
-    except ValidationError as error:
-        raise BadData("; ".join(_explain(model, problem) for problem in error.errors())) from None
-
-
-def _as_text(value: object) -> object:
-    """An id that was written as a number, as text."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _explain(model: type[BaseModel], problem: object) -> str:
-    """One fault in words: the parameter, the value and what is allowed."""
-    assert isinstance(problem, dict)  # noqa: S101
-    name = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        known = ", ".join(model.model_fields) or "none"
-        return f"{name}: there is no such parameter; there are: {known}"
-    if problem["type"] == "missing":
-        return f"{name}: is needed"
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{name}: {message}, not {problem['input']!r}" if name else message
+def _as_weights(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    parts = [part.strip() for part in value.split(",")]
+    if not all(re.fullmatch(_WEIGHT, part, re.ASCII) for part in parts):
+        raise PydanticCustomError("weights", "write poster:1,taste:1,facts:0.5")
+    weights = {name: float(weight) for name, _, weight in (part.partition(":") for part in parts)}
+    if len(weights) < len(parts):
+        raise ValueError("a space is weighed twice: give each once")
+    return weights

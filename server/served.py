@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 
+from flask import current_app, g
+
 from index.errors import PosterityError
 from index.movie_index import MovieIndex
 from index.snapshot import SnapshotStore
@@ -69,3 +71,17 @@ class Served:
             with self._changing:
                 self._index = opened
             log.info("snapshot %s is served from now on", snapshot_id)
+
+
+def movie_index() -> MovieIndex:
+    """The snapshot that the present request is answered from, the same from its first line to its last."""
+    if "movie_index" not in g:
+        g.movie_index = current_app.extensions["served"].index()
+    index: MovieIndex = g.movie_index
+    return index
+
+
+def changed_index() -> MovieIndex:
+    """The same after the present request changed something: from now on it is answered from that."""
+    g.pop("movie_index", None)
+    return movie_index()

@@ -6,6 +6,7 @@ import csv
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,7 +72,12 @@ def movie_index(world: World) -> MovieIndex:
 @pytest.fixture(scope="session")
 def app(world: World) -> Flask:
     """The server on the small film world."""
-    return create_app(ServerConfig(world.data))
+    return create_app(unlimited(world.data))
+
+
+def unlimited(data: Path, **settings: Any) -> ServerConfig:
+    """Settings under which no test is told to slow down."""
+    return ServerConfig(data, read_limit="", write_limit="", upload_limit="", **settings)
 
 
 @pytest.fixture(scope="session")

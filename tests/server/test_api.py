@@ -137,6 +137,87 @@ def test_what_cannot_be_liked_is_named(client: FlaskClient, body: object, status
     assert_problem(client.post(f"{API}/similar", json=body), status, words)
 
 
+def test_movies_like_each_of_several_are_what_each_would_get(client: FlaskClient) -> None:
+    body = {"movies": [3, "imdb:tt0000012", 777, 20], "by": "poster", "limit": 4, "year_from": 1975}
+    reply = client.post(f"{API}/similar/batch", json=body).get_json()
+    assert reply["ignored"] == ["777", "20"]  # nobody, and one without a poster
+    assert [each["movie"]["movie_id"] for each in reply["results"]] == [3, 12]
+    for each in reply["results"]:
+        path = f"{API}/movies/{each['movie']['movie_id']}/similar?by=poster&limit=4&year_from=1975"
+        assert each["results"] == client.get(path).get_json()["results"]
+    lean = client.post(f"{API}/similar/batch", json=body | {"fields": "ids"}).get_json()
+    assert [each["movie"] for each in lean["results"]] == [{"movie_id": 3}, {"movie_id": 12}]
+    assert lean["results"][0]["results"][0].keys() == {"movie_id", "score", "percentile", "spaces"}
+
+
+def test_the_lean_form_says_the_same_of_ids(client: FlaskClient) -> None:
+    for path in ("movies/1/similar?limit=7", "movies/1/similar?by=poster&explain=true", "movies?q=star"):
+        full, lean = (client.get(f"{API}/{path}&fields={fields}").get_json()["results"] for fields in ("all", "ids"))
+        for each, short in zip(full, lean, strict=True):
+            assert short.pop("movie_id") == each.pop("movie", each)["movie_id"]
+            assert short.items() <= each.items()
+    full, lean = (
+        client.get(f"{API}/users/2/recommendations?fields={fields}").get_json()["results"] for fields in ("all", "ids")
+    )
+    assert [each["movie_id"] for each in lean] == [each["movie"]["movie_id"] for each in full]
+    assert [each["low"] for each in lean] == [each["low"] for each in full]
+
+
+def test_a_blend_is_weighed_by_the_request(client: FlaskClient) -> None:
+    def found(**body: object) -> list[int]:
+        reply = client.post(f"{API}/similar", json={"like": [1], "limit": 5, **body}).get_json()
+        return [match["movie"]["movie_id"] for match in reply["results"]]
+
+    asked = client.get(f"{API}/movies/1/similar?weights=poster:0,taste:1.5&limit=5").get_json()["results"]
+    by_taste = client.get(f"{API}/movies/1/similar?by=taste&limit=5").get_json()["results"]
+    assert [match["movie"]["movie_id"] for match in asked] == [match["movie"]["movie_id"] for match in by_taste]
+    assert all(match["spaces"] == ["taste"] for match in asked)
+    assert found(weights={"facts": 1}) == found(by="facts")
+    assert_problem(client.post(f"{API}/similar", json={"like": [1], "weights": {"sound": 1}}), 400, "weights.sound")
+
+
+def test_several_users_are_answered_as_each_would_be(client: FlaskClient) -> None:
+    body: dict[str, object] = {"user_ids": [2, 99, 1], "movies": [3, "tmdb:1012", 777], "explain": True}
+    reply = client.post(f"{API}/predictions", json=body).get_json()
+    assert (reply["ignored"], reply["ignored_users"]) == (["777"], [99])
+    assert [user["user_id"] for user in reply["users"]] == [2, 1]
+    one = client.get(f"{API}/users/2/predictions/3?explain=true").get_json()
+    (shown, _) = reply["users"][0]["results"]
+    assert shown == {name: one[name] for name in shown}
+    recommended = client.post(f"{API}/recommendations", json={"user_ids": [1], "limit": 3}).get_json()
+    assert (
+        recommended["users"][0]["results"] == client.get(f"{API}/users/1/recommendations?limit=3").get_json()["results"]
+    )
+
+
+def test_what_a_user_rated_is_listed(client: FlaskClient, world: World) -> None:
+    lines = (world.ratings / "ratings.csv").read_text().splitlines()[1:]
+    rated = [
+        (int(movie), float(rating)) for user, movie, rating, _ in (line.split(",") for line in lines) if user == "2"
+    ]
+    reply = client.get(f"{API}/users/2/ratings?limit=100").get_json()
+    assert [(each["movie"]["movie_id"], each["rating"]) for each in reply["results"]] == sorted(rated)
+    part = client.get(f"{API}/users/2/ratings?limit=2&offset=1&fields=ids").get_json()["results"]
+    assert [(each["movie"]["movie_id"], each["rating"]) for each in part] == sorted(rated)[1:3]
+    assert_problem(client.get(f"{API}/users/99/ratings"), 404, "no user 99")
+
+
+def test_what_is_asked_again_comes_byte_for_byte_or_not_at_all(client: FlaskClient, world: World) -> None:
+    for path in ("movies/1/similar", "movies?q=star", "users/2/recommendations", "snapshot", "openapi.json"):
+        first, second = client.get(f"{API}/{path}"), client.get(f"{API}/{path}")
+        assert first.data == second.data
+        tag = first.headers["ETag"]
+        assert world.manifest.id in tag
+        again = client.get(f"{API}/{path}", headers={"If-None-Match": f'"another", W/{tag}'})
+        assert (again.status_code, again.data, again.headers["ETag"]) == (304, b"", tag)
+        other = client.get(f"{API}/{path}", headers={"If-None-Match": '"another"'})
+        assert (other.status_code, other.data) == (200, first.data)
+        assert client.get(f"{API}/{path}", headers={"If-Match": tag}).status_code == 200
+        assert_problem(client.get(f"{API}/{path}", headers={"If-Match": '"another"'}), 412, "begin the list again")
+    assert_problem(client.get(f"{API}/movies/99", headers={"If-None-Match": tag}), 404)
+    assert client.head(f"{API}/movies/1").data == b""
+
+
 def test_a_user_s_rating_is_predicted_with_an_interval(client: FlaskClient) -> None:
     reply = client.get(f"{API}/users/2/predictions/3").get_json()
     assert reply["user_id"] == 2
@@ -176,22 +257,38 @@ def test_health(client: FlaskClient, world: World) -> None:
     ("query", "words"),
     [
         ("limit=ten", ["limit", "'ten'"]),
-        ("limit=0", ["limit", "'0'"]),
-        ("limit=101", ["limit", "100", "'101'"]),
+        ("limit=0", ["limit", "not 0"]),
+        ("limit=101", ["limit", "100", "not 101"]),
         ("limit=", ["limit"]),
         ("limit=1.5", ["limit", "'1.5'"]),
-        ("offset=-1", ["offset", "'-1'"]),
+        ("offset=-1", ["offset", "not -1"]),
         ("limit=3&limit=4", ["limit", "2 times"]),
         ("by=sound", ["by", "'poster', 'taste', 'facts' or 'blend'", "'sound'"]),
         ("k=3", ["k: there is no such parameter", "limit, offset"]),
         ("genre=Jazz", ["genre", "'Jazz'", "Action, Comedy, Romance, Sci-Fi"]),
         ("year_from=MCMXC", ["year_from", "'MCMXC'"]),
-        ("year_from=2001&year_to=2000", ["year_from 2001 is after year_to 2000"]),
+        ("limit=1_0", ["limit", "whole number", "'1_0'"]),
+        ("explain=yes&by=poster", ["explain", "true or false", "'yes'"]),
+        ("fields=title", ["fields", "'all' or 'ids'"]),
+        ("weights=look:1", ["weights", "poster:1,taste:1,facts:0.5", "'look:1'"]),
         ("genre=", ["genre"]),
     ],
 )
 def test_a_parameter_that_cannot_be_used_is_named(client: FlaskClient, query: str, words: list[str]) -> None:
     assert_problem(client.get(f"{API}/movies/1/similar?{query}"), 400, *words)
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("year_from=2001&year_to=2000", "year_from 2001 is after year_to 2000"),
+        ("by=taste&weights=taste:1", "weights: only a blend is weighed, not likeness by taste"),
+        ("weights=poster:0,taste:0", "weights: they are all 0"),
+        ("weights=taste:1,taste:2", "weights: a space is weighed twice"),
+    ],
+)
+def test_parameters_that_contradict_each_other_are_422(client: FlaskClient, query: str, words: str) -> None:
+    assert_problem(client.get(f"{API}/movies/1/similar?{query}"), 422, words)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +301,8 @@ def test_a_parameter_that_cannot_be_used_is_named(client: FlaskClient, query: st
         ("/movies/20/similar?by=poster", ["id 20) has no poster"]),
         ("/movies/22/similar", ["movie 22"]),
         ("/users/99/recommendations", ["no user 99"]),
-        ("/users/99999999999999999999999/recommendations", ["no user"]),
+        ("/users/999999999999999999/recommendations", ["no user"]),
+        ("/users/99999999999999999999999/recommendations", ["not found"]),
         ("/users/1/predictions/99", ["no movie 99"]),
         ("/users/x/recommendations", []),
         ("/nothing", []),
@@ -282,14 +380,10 @@ def test_a_stranger_is_recommended_what_people_like_them_watch(client: FlaskClie
         ("predictions", {"ratings": [{"movie": 1, "rating": "x"}], "movies": [1]}, "ratings.0.rating: "),
         ("predictions", {"ratings": [{"movie": 1}], "movies": [1]}, "ratings.0.rating: is needed"),
         ("predictions", {"ratings": [{"movie": True, "rating": 4}], "movies": [1]}, "ratings.0.movie: "),
-        (
-            "recommendations",
-            {"ratings": [{"movie": 1, "rating": 4}, {"movie": "imdb:tt0000001", "rating": 4}]},
-            "twice",
-        ),
         ("recommendations", {"ratings": [], "limit": 0}, "limit: "),
         ("recommendations", {"ratings": [], "colour": 1}, "colour: there is no such parameter"),
-        ("recommendations", {}, "ratings: is needed"),
+        ("recommendations", {"ratings": [], "limit": "3"}, "limit: "),
+        ("predictions", {"ratings": [{"movie": 1, "rating": "4"}], "movies": [1]}, "ratings.0.rating: "),
         ("recommendations", [], "no JSON object"),
         ("recommendations", {"ratings": [], "genre": ["Noir"]}, "no movie is 'Noir'"),
     ],
@@ -298,8 +392,21 @@ def test_a_body_that_cannot_be_used_is_400(client: FlaskClient, route: str, body
     assert_problem(client.post(f"{API}/{route}", json=body), 400, words)
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"ratings": [{"movie": 1, "rating": 4}, {"movie": "imdb:tt0000001", "rating": 4}]}, "is rated twice"),
+        ({}, "give either ratings, of someone new, or user_ids"),
+        ({"ratings": [], "user_ids": [1]}, "give either ratings, of someone new, or user_ids"),
+    ],
+)
+def test_a_body_that_contradicts_itself_is_422(client: FlaskClient, body: object, words: str) -> None:
+    assert_problem(client.post(f"{API}/recommendations", json=body), 422, words)
+
+
 def test_a_body_that_is_no_json_is_400(client: FlaskClient) -> None:
-    for data in (b"", b"{", b"\xff\xfe", b'{"ratings": NaN}'):
+    deep = b'{"ratings": ' + b"[" * 100_000
+    for data in (b"", b"{", b"\xff\xfe", b'{"ratings": NaN}', b'{"ratings": "\\ud800"}', deep):
         assert_problem(client.post(f"{API}/recommendations", data=data), 400)
 
 
@@ -366,17 +473,21 @@ def test_similar_posters_come_with_why_they_are(client: FlaskClient) -> None:
 @pytest.mark.parametrize("by", ["taste", "facts", "blend"])
 def test_only_likeness_by_poster_is_explained(client: FlaskClient, by: str) -> None:
     words = f"explain: only likeness by poster is explained, not by {by}: give by=poster"
-    assert_problem(client.get(f"{API}/movies/1/similar?by={by}&explain=true"), 400, words)
+    assert_problem(client.get(f"{API}/movies/1/similar?by={by}&explain=true"), 422, words)
     assert client.get(f"{API}/movies/1/similar?by={by}&explain=false").status_code == 200
 
 
-def test_a_search_needs_words(client: FlaskClient) -> None:
-    assert_problem(client.get(f"{API}/movies"), 400, "q: is needed")
+def test_without_words_all_movies_come_by_id(client: FlaskClient) -> None:
+    pages = [client.get(f"{API}/movies?limit=10&offset={offset}&fields=ids").get_json() for offset in (0, 10, 20, 30)]
+    assert [movie["movie_id"] for page in pages for movie in page["results"]] == list(range(1, 24))
+    assert pages[0]["q"] is None
+    assert pages[0]["results"][0] == {"movie_id": 1}
+    assert_problem(client.get(f"{API}/movies?q="), 400, "q: ")
     assert client.get(f"{API}/movies?q=%20%20").get_json()["results"] == []
 
 
 def test_another_method_is_405_and_says_which_are_allowed(client: FlaskClient) -> None:
-    reply = client.delete(f"{API}/movies/1")
+    reply = client.patch(f"{API}/movies/1")
     assert_problem(reply, 405)
     assert "GET" in reply.headers["Allow"]
 

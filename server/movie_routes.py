@@ -1,0 +1,182 @@
+"""What the API says of movies: found by title, alike, explained."""
+
+from __future__ import annotations
+
+import mimetypes
+
+from flask import Response, current_app, send_file
+
+from index.errors import UnknownMovie
+from index.movie_index import MovieIndex
+from index.present import (
+    draw_look,
+    lean_matches,
+    lean_movies,
+    present_look,
+    present_matches,
+    present_movie,
+    provenance,
+)
+from index.replies import MatchAnswer, MatchId
+from index.space import Match
+from server.api import api
+from server.operation import operation
+from server.queries import BatchBody, Fields, FilterQuery, SearchQuery, SimilarBody, SimilarQuery, identified
+from server.replies import Alike, BatchReply, LookReply, MatchesReply, MovieReply, MoviesReply, SimilarReply
+from server.served import movie_index
+from server.uploads import UploadQueue, uploaded_picture
+
+_POSTER_AGE = 3600  # seconds a browser may keep a poster without asking
+
+
+@api.get("/movies")
+@operation()
+def search(query: SearchQuery) -> MoviesReply:
+    """Movies whose title has words like these, best fit first."""
+    index = movie_index()
+    if query.q is None:
+        found = list(index.catalogue.movies[query.offset : query.offset + query.limit])
+    else:
+        found = index.catalogue.search(query.q, query.limit, query.offset)
+    shown = lean_movies(found) if query.fields == "ids" else [present_movie(index, movie) for movie in found]
+    return {"q": query.q, "results": shown, "limit": query.limit, "offset": query.offset, **provenance(index)}
+
+
+@api.get("/movies/<movie>")
+@operation()
+def movie(movie: str) -> MovieReply:
+    """What is known of a movie, and by which spaces it can be compared."""
+    index = movie_index()
+    found = index.catalogue.identify(movie)
+    spaces = [name for name, space in index.spaces.items() if found.movie_id in space.ids]
+    return {"movie": present_movie(index, found), "spaces": spaces, **provenance(index)}
+
+
+@api.get("/movies/<movie>/poster")
+@operation(media="image/*")
+def poster(movie: str) -> Response:
+    """The poster, as the file that was built from."""
+    index = movie_index()
+    file = index.poster(index.catalogue.identify(movie).movie_id)
+    kind = mimetypes.guess_type(file.name)[0]
+    return send_file(file.resolve(), mimetype=kind, max_age=_POSTER_AGE, conditional=True)
+
+
+@api.get("/movies/<movie>/similar")
+@operation()
+def similar(movie: str, query: SimilarQuery) -> SimilarReply:
+    """Movies like this one, by poster, by taste, by facts or by a blend of all; by poster with why, if wanted."""
+    index = movie_index()
+    found = index.catalogue.identify(movie)
+    where, ignored = query.where(index.catalogue)
+    matches = index.similar(
+        found.movie_id, query.offset + query.limit, by=query.by, where=where, weights=query.weighed
+    )[query.offset :]
+    shown: list[MatchAnswer] | list[MatchId]
+    if query.explain and query.fields == "all":
+        shown = present_matches(index, matches)
+        for each, match in zip(shown, matches, strict=True):
+            each["explanation"] = present_look(index.explain_look(found.movie_id, match.movie_id))
+    else:
+        shown = _shown(index, matches, query.fields)
+    return {
+        "movie": present_movie(index, found),
+        "by": query.by,
+        "results": shown,
+        "ignored": ignored,
+        "limit": query.limit,
+        "offset": query.offset,
+        **provenance(index),
+    }
+
+
+@api.get("/movies/<movie>/explanations/<other>")
+@operation()
+def explanation(movie: str, other: str) -> LookReply:
+    """Why the posters of two movies look alike, part by part."""
+    index = movie_index()
+    first, second = index.catalogue.identify(movie), index.catalogue.identify(other)
+    look = index.explain_look(first.movie_id, second.movie_id)
+    return {
+        "movie": present_movie(index, first),
+        "other": present_movie(index, second),
+        **present_look(look),
+        **provenance(index),
+    }
+
+
+@api.get("/movies/<movie>/explanations/<other>/picture")
+@operation(kind="upload", media="image/png")
+def explanation_picture(movie: str, other: str) -> Response:
+    """The same as a picture: both posters, with colours where they are alike."""
+    index = movie_index()
+    first, second = index.catalogue.identify(movie), index.catalogue.identify(other)
+    look = index.explain_look(first.movie_id, second.movie_id)
+    # Two large pictures are decoded: in turn with uploads, so that memory stays bounded.
+    queue: UploadQueue = current_app.extensions["upload_queue"]
+    return Response(queue.run(lambda: draw_look(index, look)), mimetype="image/png")
+
+
+@api.post("/similar")
+@operation()
+def similar_to_several(body: SimilarBody) -> MatchesReply:
+    """Movies like all of some and unlike others, by poster, by taste, by facts or by a blend of all."""
+    index = movie_index()
+    where, ignored = body.where(index.catalogue)
+    like, unknown = identified(body.like, index.catalogue)
+    unlike, unheard = identified(body.unlike, index.catalogue)
+    if not like:
+        raise UnknownMovie(f"like: no movie here has the id {', '.join(body.like)}")
+    matches = index.similar_to(like, unlike, body.offset + body.limit, by=body.by, where=where, weights=body.weighed)
+    return {
+        "by": body.by,
+        "results": _shown(index, matches[body.offset :], body.fields),
+        "ignored": [*unknown, *unheard, *ignored],
+        "limit": body.limit,
+        "offset": body.offset,
+        **provenance(index),
+    }
+
+
+@api.post("/similar/batch")
+@operation()
+def similar_to_each(body: BatchBody) -> BatchReply:
+    """Movies like each of up to 100 others, as one would ask for each by itself."""
+    index = movie_index()
+    where, ignored = body.where(index.catalogue)
+    wanted, unknown = identified(body.movies, index.catalogue)
+    results: list[Alike] = []
+    for movie_id in wanted:
+        found = index.catalogue.movie(movie_id)
+        try:
+            matches = index.similar(movie_id, body.offset + body.limit, by=body.by, where=where, weights=body.weighed)
+        except UnknownMovie:  # it has no poster, say
+            unknown.append(str(movie_id))
+            continue
+        one = lean_movies([found])[0] if body.fields == "ids" else present_movie(index, found)
+        results.append({"movie": one, "results": _shown(index, matches[body.offset :], body.fields)})
+    return {"by": body.by, "results": results, "ignored": [*unknown, *ignored], **provenance(index)}
+
+
+@api.post("/posters/similar")
+@operation(kind="upload", picture=True)
+def similar_to_upload(query: FilterQuery) -> MatchesReply:
+    """Movies whose posters look like an uploaded picture. Nothing is stored."""
+    index = movie_index()
+    where, ignored = query.where(index.catalogue)
+    index.space("poster")
+    picture = uploaded_picture()
+    queue: UploadQueue = current_app.extensions["upload_queue"]
+    matches = queue.run(lambda: index.similar_to_poster(picture, query.offset + query.limit, where=where))
+    return {
+        "by": "poster",
+        "results": _shown(index, matches[query.offset :], query.fields),
+        "ignored": ignored,
+        "limit": query.limit,
+        "offset": query.offset,
+        **provenance(index),
+    }
+
+
+def _shown(index: MovieIndex, matches: list[Match], fields: Fields) -> list[MatchAnswer] | list[MatchId]:
+    return lean_matches(matches) if fields == "ids" else present_matches(index, matches)

@@ -1,0 +1,204 @@
+"""What each route answers, on top of what the command shows too (``index/replies.py``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typing_extensions import TypedDict
+
+from index.replies import (
+    LookAnswer,
+    MatchAnswer,
+    MatchId,
+    MovieAnswer,
+    MovieId,
+    Page,
+    PredictionAnswer,
+    PredictionId,
+    Provenance,
+    closed,
+)
+
+
+@closed
+class MoviesReply(Page):
+    """Movies, the best fit first."""
+
+    q: str | None
+    results: list[MovieAnswer] | list[MovieId]
+
+
+@closed
+class MovieReply(Provenance):
+    """A movie, and by which spaces it can be compared."""
+
+    movie: MovieAnswer
+    spaces: list[str]
+
+
+@closed
+class SimilarReply(Page):
+    """Movies like one, the most alike first."""
+
+    movie: MovieAnswer
+    by: str
+    results: list[MatchAnswer] | list[MatchId]
+    ignored: list[str]
+    """Ids in the request that no movie here has."""
+
+
+@closed
+class MatchesReply(Page):
+    """Movies found, the most alike first."""
+
+    by: str
+    results: list[MatchAnswer] | list[MatchId]
+    ignored: list[str]
+    """Ids in the request that no movie here has."""
+
+
+@closed
+class Alike(TypedDict):
+    """A movie and those like it."""
+
+    movie: MovieAnswer | MovieId
+    results: list[MatchAnswer] | list[MatchId]
+
+
+@closed
+class BatchReply(Provenance):
+    """Movies like each of several."""
+
+    by: str
+    results: list[Alike]
+    """In the order asked."""
+    ignored: list[str]
+    """Ids in the request that no movie here has, and of those that are here the ones that nothing compares."""
+
+
+@closed
+class LookReply(LookAnswer, Provenance):
+    """Why two posters look alike."""
+
+    movie: MovieAnswer
+    other: MovieAnswer
+
+
+@closed
+class PredictionReply(PredictionAnswer, Provenance):
+    """How a user would rate a movie."""
+
+    user_id: int
+
+
+@closed
+class UserPredictions(TypedDict):
+    """How a user would rate some movies."""
+
+    user_id: int
+    results: list[PredictionAnswer] | list[PredictionId]
+
+
+@closed
+class PredictionsReply(Provenance):
+    """How someone new would rate some movies."""
+
+    results: list[PredictionAnswer] | list[PredictionId]
+    ignored: list[str]
+    """Ids in the request that no movie here has."""
+
+
+@closed
+class UsersPredictionsReply(Provenance):
+    """How several users would rate some movies."""
+
+    users: list[UserPredictions]
+    """In the order asked."""
+    ignored: list[str]
+    """Ids in the request that no movie here has."""
+    ignored_users: list[int]
+    """Users in the request who have rated nothing here."""
+
+
+@closed
+class RecommendationsReply(Page):
+    """What someone new would pick next."""
+
+    results: list[PredictionAnswer] | list[PredictionId]
+    ignored: list[str]
+    """Ids in the request that no movie here has."""
+
+
+@closed
+class UserRecommendationsReply(RecommendationsReply):
+    """What a user would pick next."""
+
+    user_id: int
+
+
+@closed
+class UsersRecommendationsReply(Page):
+    """What several users would pick next."""
+
+    users: list[UserPredictions]
+    """In the order asked."""
+    ignored: list[str]
+    """Ids in the request that no movie here has."""
+    ignored_users: list[int]
+    """Users in the request who have rated nothing here."""
+
+
+@closed
+class GivenRating(TypedDict):
+    """A rating that a user gave."""
+
+    movie: MovieAnswer | MovieId
+    rating: float
+
+
+@closed
+class RatingsReply(Page):
+    """What a user rated, by ascending movie id."""
+
+    user_id: int
+    results: list[GivenRating]
+
+
+@closed
+class RatingReply(Provenance):
+    """A rating, as it is kept."""
+
+    user_id: int
+    movie: MovieAnswer
+    rating: float
+
+
+class SnapshotReply(Provenance):
+    """What is served: the manifest, without its list of files."""
+
+    id: str
+    created: str
+    version: str
+    """Of Posterity, that built it."""
+    dataset: dict[str, Any]
+    spaces: dict[str, Any]
+    blend: dict[str, float]
+    """The weights of a blend where a request gives none."""
+    ratings: dict[str, Any]
+    posters: dict[str, Any]
+    warnings: list[str]
+    format: int
+    sha256: str
+
+
+@closed
+class Problem(TypedDict):
+    """What went wrong (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    """The value at fault, and the remedy."""
+    instance: str
+    """The path that was asked."""
