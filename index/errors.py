@@ -13,6 +13,7 @@ PosterityError
 ├── NotFound           something asked for by name that is not there
 │   ├── UnknownKey
 │   ├── UnknownMovie
+│   │   └── Incomparable   a movie that lacks what it is to be compared by
 │   ├── UnknownSpace
 │   ├── UnknownUser
 │   └── UnknownSnapshot
@@ -43,6 +44,7 @@ __all__ = [
     "Contradiction",
     "Forbidden",
     "ImageTooLarge",
+    "Incomparable",
     "NotFound",
     "PosterityError",
     "ReusedRequest",
@@ -106,6 +108,10 @@ class UnknownKey(NotFound):
 
 class UnknownMovie(NotFound):
     """No such movie, or none in the space that was asked."""
+
+
+class Incomparable(UnknownMovie):
+    """A movie that is there, but lacks what it is to be compared or predicted by."""
 
 
 class UnknownSpace(NotFound):

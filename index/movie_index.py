@@ -15,7 +15,7 @@ from index.blend import Blend
 from index.catalogue import Catalogue, Movie, Where
 from index.duplicates import Duplicates, find_duplicates
 from index.entries import Poster
-from index.errors import UnknownMovie, UnknownSpace
+from index.errors import Incomparable, UnknownMovie, UnknownSpace
 from index.heat import Usual
 from index.images import decode_image, pixels_for_vgg16
 from index.library import Library
@@ -156,7 +156,8 @@ class MovieIndex:
             weights: space -> weight of a blend, at least one above 0; the snapshot's own where it is None.
 
         Raises:
-            UnknownMovie: there is no such movie, or it has no vector in the space.
+            UnknownMovie: there is no such movie.
+            Incomparable: it has no vector in the space.
             UnknownSpace: this snapshot was built without it.
         """
         self.catalogue.movie(movie_id)
@@ -186,7 +187,8 @@ class MovieIndex:
             weights: as in ``similar``.
 
         Raises:
-            UnknownMovie: there is no such movie, or it has no vector in the space.
+            UnknownMovie: there is no such movie.
+            Incomparable: it has no vector in the space.
             UnknownSpace: this snapshot was built without it.
         """
         names = self.spaces if by == blends.NAME else (by,)
@@ -200,7 +202,7 @@ class MovieIndex:
         for movie_id in (*liked, *disliked):
             self.catalogue.movie(movie_id)
         if not queries:
-            raise UnknownMovie(f"none of the movies {', '.join(map(str, liked))} has anything to be compared by")
+            raise Incomparable(f"none of the movies {', '.join(map(str, liked))} has anything to be compared by")
         others = self.catalogue.allowed(where or Where())
         others[self.catalogue.ids.rows([*liked, *disliked])] = False
         if by == blends.NAME:
@@ -252,7 +254,8 @@ class MovieIndex:
         """Why two posters look alike, part by part.
 
         Raises:
-            UnknownMovie: there is no such movie, or it has no poster.
+            UnknownMovie: there is no such movie.
+            Incomparable: it has no poster.
             UnknownSpace: this snapshot was built without posters.
         """
         for each in (movie_id, other_id):
@@ -304,7 +307,7 @@ class MovieIndex:
     def _space_with(self, name: str, movie_id: int) -> Space:
         space, movie = self.space(name), self.catalogue.movie(movie_id)
         if movie_id not in space.ids:
-            raise UnknownMovie(
+            raise Incomparable(
                 f"{movie} (id {movie_id}) has {_LACKS.get(name, f'no {name}')}: {self._other_ways(movie)}"
             )
         return space

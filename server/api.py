@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from flask import Blueprint, Flask
+from werkzeug.routing import IntegerConverter
 
 from index.present import provenance
 from server.operation import operation
@@ -24,8 +25,15 @@ def snapshot() -> SnapshotReply:
     return cast(SnapshotReply, manifest | provenance(index))
 
 
+class UserIdConverter(IntegerConverter):
+    """A user's id in a path, within what can be kept."""
+
+    regex = "[0-9]{1,18}"
+
+
 def register_api(app: Flask) -> None:
     """Every route of the API becomes one of ``app``."""
+    app.url_map.converters["user"] = UserIdConverter
     from server import docs_routes, library_routes, movie_routes, people_routes  # noqa: F401  they add themselves
 
     app.register_blueprint(api)

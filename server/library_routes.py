@@ -20,7 +20,7 @@ from server.api import api
 from server.operation import operation
 from server.parsing import parse_body, parse_form
 from server.people_routes import USER
-from server.queries import MovieBody, RatingBody
+from server.queries import MovieBody, RatingBody, check_rating
 from server.replies import MovieReply, RatingReply
 from server.served import changed_index, movie_index
 from server.uploads import FIELD, UploadQueue, uploaded_picture
@@ -88,9 +88,7 @@ def rate(user_id: int, movie: str, body: RatingBody) -> RatingReply:
     """Keeps how a user rates a movie: what is predicted for them and recommended to them rests on it from now on."""
     index = movie_index()
     found = index.catalogue.identify(movie)
-    low, high = index.people.scale
-    if not low <= body.rating <= high:
-        raise BadData(f"rating: {body.rating:g} is off the scale: ratings here are {low:g} to {high:g}")
+    check_rating(body.rating, index.people.scale)
     _log().put(user_id, found.movie_id, body.rating)
     return {
         "user_id": user_id,

@@ -52,6 +52,11 @@ def openapi(app: Flask, index: MovieIndex) -> Json:
         (method,) = (rule.methods or set()) - {"HEAD", "OPTIONS"}
         path = re.sub(r"<(?:[^:>]+:)?(\w+)>", r"{\1}", rule.rule)
         paths.setdefault(path, {})[method.lower()] = _operation(rule, found, refs, config)
+    genres = _genres(index)
+    for described in (each for methods in paths.values() for each in methods.values()):
+        for parameter in described["parameters"]:
+            if parameter["name"] == "genre":
+                parameter["schema"]["items"] = genres
     return {
         "openapi": "3.1.0",
         "info": {"title": "Posterity", "version": version("posterity"), "description": _DESCRIPTION},
@@ -105,10 +110,7 @@ def _operation(rule: Rule, made: Operation, refs: dict[Any, Json], config: Serve
 def _parameters(schema: Json) -> list[Json]:
     described = []
     for name, of_one in schema.get("properties", {}).items():
-        (of_value,) = [kind for kind in of_one.pop("anyOf", [{}]) if kind != {"type": "null"}]
-        given = {key: value for key, value in {**of_one, **of_value}.items() if key != "title"}
-        if given.get("default", 0) in (None, []):
-            del given["default"]
+        given = _of_form(of_one)
         about = given.pop("description", "")
         parameter = {"name": name, "in": "query", "schema": given, "description": about}
         if given.get("type") == "array":
@@ -150,7 +152,7 @@ def _responses(rule: Rule, made: Operation, refs: dict[Any, Json], config: Serve
         right["content"] = {made.media: {"schema": {"type": "string", "format": "binary"}}}
     elif made.status != 204:
         right["content"] = {made.media: {"schema": refs[made.answer]}}
-    statuses = {400, 404, 422, 429, 503, *made.errors}
+    statuses = {400, 404, 409, 422, 429, 503, *made.errors}
     if "GET" in (rule.methods or ()):
         right["headers"] = {"ETag": {"schema": {"type": "string"}, "required": True}}
         statuses |= {412}
@@ -168,6 +170,24 @@ def _of_snapshot(schemas: Json, index: MovieIndex) -> Json:
     low, high = index.people.scale
     for name in ("Rating", "RatingBody"):
         schemas[name]["properties"]["rating"] |= {"minimum": low, "maximum": high}
+    for schema in schemas.values():
+        if "genre" in schema.get("properties", {}):
+            schema["properties"]["genre"]["items"] = _genres(index)
     movie = schemas["MovieBody"]
-    schemas["MovieForm"] = movie | {"title": "MovieForm", "properties": movie["properties"] | {FIELD: _PICTURE}}
+    members = {name: _of_form(member) for name, member in movie["properties"].items()}
+    schemas["MovieForm"] = movie | {"title": "MovieForm", "properties": members | {FIELD: _PICTURE}}
     return dict(sorted(schemas.items()))
+
+
+def _genres(index: MovieIndex) -> Json:
+    """Letter case does not matter, but that is nothing that a schema can say."""
+    return {"type": "string", "enum": list(index.catalogue.genres)}
+
+
+def _of_form(member: Json) -> Json:
+    """The schema of a member where it is text, so that it cannot be null."""
+    (kind,) = [kind for kind in member.get("anyOf", [{}]) if kind != {"type": "null"}]
+    given = {key: value for key, value in {**member, **kind}.items() if key not in {"title", "anyOf"}}
+    if given.get("default", 0) in (None, []):
+        del given["default"]
+    return given

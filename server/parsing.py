@@ -74,11 +74,15 @@ def _explained(model: type[BaseModel]) -> Iterator[None]:
 
 def as_text(value: object) -> object:
     """An id that was written as a number, as text."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def as_number(value: object, info: ValidationInfo) -> object:
-    """A number of a query, which is text; pydantic would take ``1_0`` and ``+1``, too."""
+    """A whole number: of a query, which is text (pydantic would take ``1_0`` and ``+1``, too), or of JSON."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     if not isinstance(value, str) or info.mode == "json":
         return value
     if re.fullmatch("-?[0-9]{1,18}", value, re.ASCII) is None:

@@ -31,7 +31,7 @@ from server.replies import (
 )
 from server.served import movie_index
 
-USER = "<int(max=999999999999999999):user_id>"
+USER = "<user:user_id>"
 
 _EXPLAINED = 10  # contributions that are named
 
@@ -92,7 +92,7 @@ def predictions(body: PredictionsBody) -> PredictionsReply | UsersPredictionsRep
     index = movie_index()
     wanted, unknown = identified(body.movies, index.catalogue)
     if body.user_ids is None:
-        who, ignored = body.stranger(index.catalogue)
+        who, ignored = body.stranger(index.catalogue, index.people.scale)
         results = _predictions(index, who, wanted, body)
         return {"results": results, "ignored": [*ignored, *unknown], **provenance(index)}
     known, unknown_users = _known(index, body.user_ids)
@@ -109,7 +109,7 @@ def recommendations_for_several(body: RecommendationsBody) -> RecommendationsRep
     index = movie_index()
     where, not_excluded = body.where(index.catalogue)
     if body.user_ids is None:
-        who, ignored = body.stranger(index.catalogue)
+        who, ignored = body.stranger(index.catalogue, index.people.scale)
         return {
             "results": _recommended(index, who, body, where),
             "ignored": [*ignored, *not_excluded],

@@ -22,14 +22,15 @@ MAX_EXCLUDED = 10_000
 MAX_GENRES = 20
 ID = "^([0-9]{1,18}|imdb:tt[0-9]{7,10}|tmdb:[0-9]{1,18})$"  # as a document says it; letter case and space do not matter
 
-_ID_JSON = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 10**18 - 1}, {"type": "string", "pattern": ID}]}
+# In a list, whatever is nobody's id is told, not refused.
+_ID_JSON = {"anyOf": [{"type": "integer"}, {"type": "string", "minLength": 1, "maxLength": 40}]}
 
 By = Literal["poster", "taste", "facts", "blend"]
 Fields = Literal["all", "ids"]
 MovieText = Annotated[str, Field(min_length=1, max_length=40), BeforeValidator(as_text), WithJsonSchema(_ID_JSON)]
-UserId = Annotated[int, Field(ge=0, le=MAX_USER_ID)]
 Genre = Annotated[str, Field(min_length=1, max_length=MAX_GENRE)]
 Number = BeforeValidator(as_number)
+UserId = Annotated[int, Field(ge=0, le=MAX_USER_ID), Number]
 Year = Annotated[int, Field(ge=YEARS[0], le=YEARS[-1]), Number]
 Flag = Annotated[bool, BeforeValidator(as_flag)]
 Weights = dict[Literal["poster", "taste", "facts"], Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]]
@@ -123,15 +124,17 @@ class Someone(Nothing):
             raise ValueError("give either ratings, of someone new, or user_ids")
         return self
 
-    def stranger(self, catalogue: Catalogue) -> tuple[dict[int, float], list[str]]:
+    def stranger(self, catalogue: Catalogue, scale: tuple[float, float]) -> tuple[dict[int, float], list[str]]:
         """Ratings by movie id, and the ids that nobody has.
 
         Raises:
+            BadData: a rating is off the scale.
             Contradiction: a movie is rated twice.
         """
         found: dict[int, float] = {}
         ignored = []
         for each in self.ratings or ():
+            check_rating(each.rating, scale)
             try:
                 movie = catalogue.identify(each.movie)
             except UnknownMovie:
@@ -210,6 +213,13 @@ class SimilarQuery(Weighing):
         if self.explain and self.by != "poster":
             raise ValueError(f"explain: only likeness by poster is explained, not by {self.by}: give by=poster")
         return self
+
+
+def check_rating(rating: float, scale: tuple[float, float]) -> None:
+    """Raises BadData for a rating that is off the scale."""
+    low, high = scale
+    if not low <= rating <= high:
+        raise BadData(f"rating: {rating:g} is off the scale: ratings here are {low:g} to {high:g}")
 
 
 class RatingBody(Nothing):

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from flask import request
 
-from index.errors import BadImage, Busy
+from index.errors import BadData, Busy
 from index.images import MAX_BYTES
 
 Answer = TypeVar("Answer")
@@ -62,15 +62,15 @@ def uploaded_picture() -> bytes:
     """The bytes of the picture in the present request: a form's ``poster`` file, or the body itself.
 
     Raises:
-        BadImage: there is none.
+        BadData: there is none.
     """
     if request.mimetype == "multipart/form-data":
         file = request.files.get(FIELD)
         if file is None:
-            raise BadImage(f"the form has no file called {FIELD!r}: send it as -F {FIELD}=@poster.jpg")
+            raise BadData(f"the form has no file called {FIELD!r}: send it as -F {FIELD}=@poster.jpg")
         content: bytes = file.read()
     else:
         content = request.get_data(cache=False)
     if not content:
-        raise BadImage(f"no picture came: send a form with -F {FIELD}=@poster.jpg, or the picture as the body")
+        raise BadData(f"no picture came: send a form with -F {FIELD}=@poster.jpg, or the picture as the body")
     return content

@@ -126,9 +126,9 @@ def test_one_movie_liked_is_that_movie_asked(client: FlaskClient) -> None:
         ({"like": []}, 400, "like: "),
         ({"like": [1] * 101}, 400, "at most 100"),
         ({"like": [777, "x"]}, 404, "like: no movie here has the id 777, x"),
-        ({"like": [20], "by": "poster"}, 404, "id 20) has no poster"),
-        ({"like": [1], "unlike": [20], "by": "poster"}, 404, "id 20) has no poster"),
-        ({"like": [22]}, 404, "none of the movies 22 has anything to be compared by"),
+        ({"like": [20], "by": "poster"}, 409, "id 20) has no poster"),
+        ({"like": [1], "unlike": [20], "by": "poster"}, 409, "id 20) has no poster"),
+        ({"like": [22]}, 409, "none of the movies 22 has anything to be compared by"),
         ({"like": [1], "by": "sound"}, 400, "by: "),
         ({"like": [1], "k": 3}, 400, "k: there is no such parameter"),
     ],
@@ -298,8 +298,6 @@ def test_parameters_that_contradict_each_other_are_422(client: FlaskClient, quer
         ("/movies/heat", ["'heat' is no movie id"]),
         ("/movies/99999999999999999999999", ["is no movie id"]),
         ("/movies/imdb:tt7777777", ["IMDB id 'tt7777777'"]),
-        ("/movies/20/similar?by=poster", ["id 20) has no poster"]),
-        ("/movies/22/similar", ["movie 22"]),
         ("/users/99/recommendations", ["no user 99"]),
         ("/users/999999999999999999/recommendations", ["no user"]),
         ("/users/99999999999999999999999/recommendations", ["not found"]),
@@ -310,6 +308,14 @@ def test_parameters_that_contradict_each_other_are_422(client: FlaskClient, quer
 )
 def test_what_is_not_there_is_404(client: FlaskClient, path: str, words: list[str]) -> None:
     assert_problem(client.get(API + path), 404, *words)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("20/similar?by=poster", "id 20) has no poster"), ("22/similar", "movie 22"), ("20/explanations/3", "no poster")],
+)
+def test_a_movie_that_lacks_what_is_compared_is_409(client: FlaskClient, path: str, words: str) -> None:
+    assert_problem(client.get(f"{API}/movies/{path}"), 409, words)
 
 
 @pytest.mark.parametrize(
@@ -376,7 +382,7 @@ def test_a_stranger_is_recommended_what_people_like_them_watch(client: FlaskClie
         ("predictions", {"ratings": []}, "movies: is needed"),
         ("predictions", {"ratings": [], "movies": []}, "movies: "),
         ("predictions", {"ratings": [], "movies": [1] * 101}, "at most 100"),
-        ("predictions", {"ratings": [{"movie": 1, "rating": 9}], "movies": [1]}, "the rating 9 of movie 1 is off"),
+        ("predictions", {"ratings": [{"movie": 1, "rating": 9}], "movies": [1]}, "rating: 9 is off the scale"),
         ("predictions", {"ratings": [{"movie": 1, "rating": "x"}], "movies": [1]}, "ratings.0.rating: "),
         ("predictions", {"ratings": [{"movie": 1}], "movies": [1]}, "ratings.0.rating: is needed"),
         ("predictions", {"ratings": [{"movie": True, "rating": 4}], "movies": [1]}, "ratings.0.movie: "),
@@ -457,7 +463,7 @@ def test_drawing_needs_no_tensorflow(world: World) -> None:
 
 @pytest.mark.parametrize("end", ["", "/picture"])
 def test_posters_that_are_not_there_are_not_explained(client: FlaskClient, end: str) -> None:
-    assert_problem(client.get(f"{API}/movies/3/explanations/20{end}"), 404, "id 20) has no poster")
+    assert_problem(client.get(f"{API}/movies/3/explanations/20{end}"), 409, "id 20) has no poster")
     assert_problem(client.get(f"{API}/movies/99/explanations/3{end}"), 404, "no movie 99")
     assert_problem(client.get(f"{API}/movies/3/explanations/heat{end}"), 404, "'heat' is no movie id")
     assert_problem(client.get(f"{API}/movies/3/explanations/4{end}?k=1"), 400, "k: there is no such parameter")

@@ -66,7 +66,7 @@ def test_what_goes_wrong_is_a_page_for_people_and_a_problem_for_programs(client:
     assert "there is no movie 999 here" in missing.text
     assert_problem(client.get("/movies/999"), 404, "no movie 999")
     bad = client.post("/look", data={"poster": (io.BytesIO(b"text"), "p.jpg")}, headers=PAGE)
-    assert bad.status_code == 400
+    assert bad.status_code == 422
     assert "no JPEG, PNG, WebP or GIF" in bad.text
 
 

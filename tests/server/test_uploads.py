@@ -90,10 +90,10 @@ def test_a_turned_photo_gets_the_answer_of_the_upright_one(client: FlaskClient) 
 @pytest.mark.parametrize(
     ("data", "status", "words"),
     [
-        (b"no picture at all", 400, ["no JPEG, PNG, WebP or GIF"]),
+        (b"no picture at all", 422, ["no JPEG, PNG, WebP or GIF"]),
         (b"", 400, ["no picture came"]),
-        (encoded(halves(size=(200, 300)), "JPEG")[:1500], 400, ["damaged"]),
-        (encoded(Image.new("RGB", (1, 1)), "PNG"), 400, ["1 x 1 pixels"]),
+        (encoded(halves(size=(200, 300)), "JPEG")[:1500], 422, ["damaged"]),
+        (encoded(Image.new("RGB", (1, 1)), "PNG"), 422, ["1 x 1 pixels"]),
         (png(20_000, 20_000), 413, ["20000 x 20000 pixels"]),
         (bytes(10 * 2**20 + 1), 413, ["10 MiB"]),
         (bytes(12 * 2**20), 413, ["10 MiB"]),

@@ -170,13 +170,13 @@ def test_what_is_no_movie_is_named_and_not_kept(client: FlaskClient, body: objec
 
 def test_what_is_no_poster_is_not_kept(client: FlaskClient, data: Path) -> None:
     before = sorted((data / "posters").iterdir())
-    for content, status in ((b"no picture", 400), (b"", 400), (picture()[:300], 400)):
+    for content, status in ((b"no picture", 422), (b"", 400), (picture()[:300], 422)):
         reply = client.post(f"{API}/movies", data=form(poster=(io.BytesIO(content), "x.png")))
         assert_problem(reply, status)
     stream = io.BytesIO()
     Image.new("RGB", (60, 90)).save(stream, "BMP")
     assert_problem(
-        client.post(f"{API}/movies", data=form(poster=(io.BytesIO(stream.getvalue()), "x.png"))), 400, "JPEG"
+        client.post(f"{API}/movies", data=form(poster=(io.BytesIO(stream.getvalue()), "x.png"))), 422, "JPEG"
     )
     assert_problem(client.post(f"{API}/movies", data=form(cover="x")), 400, "cover: there is no such parameter")
     assert sorted((data / "posters").iterdir()) == before
