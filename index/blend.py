@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from index.errors import Incomparable
+from index.errors import Lacking
 from index.ids import Ids
 from index.search import FloatArray, Found, Mask, RowArray, best
 from index.space import Match, Neighbours, Space
@@ -44,11 +44,11 @@ class Blend:
             stored: every movie's neighbours under these very weights, to answer from where they suffice.
 
         Raises:
-            Incomparable: the movie has a vector in none of the spaces.
+            Lacking: the movie has a vector in none of the spaces.
         """
         row = self._ids.row(movie_id)
         if not self._has[:, row].any():
-            raise Incomparable(f"movie {movie_id} has nothing to be compared by: no {', no '.join(self._spaces)}")
+            raise Lacking(f"movie {movie_id} has nothing to be compared by: no {', no '.join(self._spaces)}")
         if stored is not None:
             rows, scores = stored.of(row)
             complete = rows.size < stored.depth

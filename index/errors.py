@@ -13,7 +13,7 @@ PosterityError
 ├── NotFound           something asked for by name that is not there
 │   ├── UnknownKey
 │   ├── UnknownMovie
-│   │   └── Incomparable   a movie that lacks what it is to be compared by
+│   │   └── Lacking    a movie that is there, without the poster, ratings or facts that were asked for
 │   ├── UnknownSpace
 │   ├── UnknownUser
 │   └── UnknownSnapshot
@@ -44,7 +44,7 @@ __all__ = [
     "Contradiction",
     "Forbidden",
     "ImageTooLarge",
-    "Incomparable",
+    "Lacking",
     "NotFound",
     "PosterityError",
     "ReusedRequest",
@@ -110,8 +110,8 @@ class UnknownMovie(NotFound):
     """No such movie, or none in the space that was asked."""
 
 
-class Incomparable(UnknownMovie):
-    """A movie that is there, but lacks what it is to be compared or predicted by."""
+class Lacking(UnknownMovie):
+    """A movie that is there, without the poster, ratings or facts that were asked for."""
 
 
 class UnknownSpace(NotFound):

@@ -15,7 +15,7 @@ from index.blend import Blend
 from index.catalogue import Catalogue, Movie, Where
 from index.duplicates import Duplicates, find_duplicates
 from index.entries import Poster
-from index.errors import Incomparable, UnknownMovie, UnknownSpace
+from index.errors import Lacking, UnknownSpace
 from index.heat import Usual
 from index.images import decode_image, pixels_for_vgg16
 from index.library import Library
@@ -157,7 +157,7 @@ class MovieIndex:
 
         Raises:
             UnknownMovie: there is no such movie.
-            Incomparable: it has no vector in the space.
+            Lacking: it has no vector in the space.
             UnknownSpace: this snapshot was built without it.
         """
         self.catalogue.movie(movie_id)
@@ -188,7 +188,7 @@ class MovieIndex:
 
         Raises:
             UnknownMovie: there is no such movie.
-            Incomparable: it has no vector in the space.
+            Lacking: it has no vector in the space.
             UnknownSpace: this snapshot was built without it.
         """
         names = self.spaces if by == blends.NAME else (by,)
@@ -202,7 +202,7 @@ class MovieIndex:
         for movie_id in (*liked, *disliked):
             self.catalogue.movie(movie_id)
         if not queries:
-            raise Incomparable(f"none of the movies {', '.join(map(str, liked))} has anything to be compared by")
+            raise Lacking(f"none of the movies {', '.join(map(str, liked))} has anything to be compared by")
         others = self.catalogue.allowed(where or Where())
         others[self.catalogue.ids.rows([*liked, *disliked])] = False
         if by == blends.NAME:
@@ -255,7 +255,7 @@ class MovieIndex:
 
         Raises:
             UnknownMovie: there is no such movie.
-            Incomparable: it has no poster.
+            Lacking: it has no poster.
             UnknownSpace: this snapshot was built without posters.
         """
         for each in (movie_id, other_id):
@@ -266,12 +266,13 @@ class MovieIndex:
         """The movie's poster file.
 
         Raises:
-            UnknownMovie: there is no such movie, or it has no poster.
+            UnknownMovie: there is no such movie.
+            Lacking: it has no poster.
         """
         name = self.catalogue.posters[self.catalogue.ids.row(movie_id)]
         file = None if name is None else self._data / "posters" / name
         if file is None or not file.is_file():
-            raise UnknownMovie(f"{self.catalogue.movie(movie_id)} (id {movie_id}) has no poster")
+            raise Lacking(f"{self.catalogue.movie(movie_id)} (id {movie_id}) has no poster")
         return file
 
     def duplicates(self, *, track: Track = silent) -> Duplicates:
@@ -307,9 +308,7 @@ class MovieIndex:
     def _space_with(self, name: str, movie_id: int) -> Space:
         space, movie = self.space(name), self.catalogue.movie(movie_id)
         if movie_id not in space.ids:
-            raise Incomparable(
-                f"{movie} (id {movie_id}) has {_LACKS.get(name, f'no {name}')}: {self._other_ways(movie)}"
-            )
+            raise Lacking(f"{movie} (id {movie_id}) has {_LACKS.get(name, f'no {name}')}: {self._other_ways(movie)}")
         return space
 
     def _weighed(self, weights: Mapping[str, float]) -> Blend:

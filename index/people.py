@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from index.catalogue import Catalogue, Where
-from index.errors import Incomparable, UnknownUser
+from index.errors import Lacking, UnknownUser
 from index.rated import RatingLog
 from index.ratings import Explanation, Prediction, RatingModel, Who
 
@@ -64,7 +64,7 @@ class People:
         Raises:
             UnknownUser: the user has no ratings in the snapshot.
             UnknownMovie: one of the movies is not in the catalogue.
-            Incomparable: one of them came in after the rating model was trained.
+            Lacking: one of them came in after the rating model was trained.
             BadData: a stranger's rating is off the scale.
         """
         for movie_id in movie_ids:
@@ -75,7 +75,7 @@ class People:
         """The ``k`` movies that they have not rated and would pick next, likeliest first, with predicted ratings.
 
         Raises:
-            UnknownUser, UnknownMovie, Incomparable, BadData: as in ``predict``.
+            UnknownUser, UnknownMovie, Lacking, BadData: as in ``predict``.
         """
         allowed = self._catalogue.allowed(where) if where else None
         if self._catalogue is not self._base:
@@ -87,7 +87,7 @@ class People:
         """What each movie that they rated adds to the prediction for another.
 
         Raises:
-            UnknownUser, UnknownMovie, Incomparable, BadData: as in ``predict``.
+            UnknownUser, UnknownMovie, Lacking, BadData: as in ``predict``.
         """
         self._check_predictable(movie_id)
         explanation = self._model.explain(self._rater(who), movie_id)
@@ -107,7 +107,7 @@ class People:
     def _check_predictable(self, movie_id: int) -> None:
         movie = self._catalogue.movie(movie_id)
         if movie_id not in self._base.ids:
-            raise Incomparable(f"{movie} (id {movie_id}) is new: its ratings can be predicted from the next build on")
+            raise Lacking(f"{movie} (id {movie_id}) is new: its ratings can be predicted from the next build on")
 
     def _rater(self, who: Who) -> Who:
         """Ratings of movies that the model knows; a user as they are."""

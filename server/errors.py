@@ -23,7 +23,7 @@ STATUSES: tuple[tuple[type[errors.PosterityError], int], ...] = (
     (errors.BadImage, 422),
     (errors.BadWeights, 503),
     (errors.BadData, 400),
-    (errors.Incomparable, 409),
+    (errors.Lacking, 409),
     (errors.NotFound, 404),
     (errors.AmbiguousTitle, 409),
     (errors.AlreadyThere, 409),

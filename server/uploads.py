@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from flask import request
 
-from index.errors import BadData, Busy
+from index.errors import BadData, BadImage, Busy
 from index.images import MAX_BYTES
 
 Answer = TypeVar("Answer")
@@ -62,7 +62,8 @@ def uploaded_picture() -> bytes:
     """The bytes of the picture in the present request: a form's ``poster`` file, or the body itself.
 
     Raises:
-        BadData: there is none.
+        BadData: the form has no such file.
+        BadImage: it is empty.
     """
     if request.mimetype == "multipart/form-data":
         file = request.files.get(FIELD)
@@ -72,5 +73,5 @@ def uploaded_picture() -> bytes:
     else:
         content = request.get_data(cache=False)
     if not content:
-        raise BadData(f"no picture came: send a form with -F {FIELD}=@poster.jpg, or the picture as the body")
+        raise BadImage(f"no picture came: send a form with -F {FIELD}=@poster.jpg, or the picture as the body")
     return content

@@ -48,7 +48,7 @@ def test_a_poster_is_the_file_that_was_built_from(client: FlaskClient, world: Wo
         assert other.mimetype == "image/png"
     with client.get(f"{API}/movies/3/poster", headers={"If-None-Match": reply.headers["ETag"]}) as again:
         assert again.status_code == 304
-    assert_problem(client.get(f"{API}/movies/20/poster"), 404, "id 20", "no poster")
+    assert_problem(client.get(f"{API}/movies/20/poster"), 409, "id 20", "no poster")
 
 
 @pytest.mark.parametrize("by", ["poster", "taste", "facts", "blend"])

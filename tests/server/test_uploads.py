@@ -91,7 +91,7 @@ def test_a_turned_photo_gets_the_answer_of_the_upright_one(client: FlaskClient) 
     ("data", "status", "words"),
     [
         (b"no picture at all", 422, ["no JPEG, PNG, WebP or GIF"]),
-        (b"", 400, ["no picture came"]),
+        (b"", 422, ["no picture came"]),
         (encoded(halves(size=(200, 300)), "JPEG")[:1500], 422, ["damaged"]),
         (encoded(Image.new("RGB", (1, 1)), "PNG"), 422, ["1 x 1 pixels"]),
         (png(20_000, 20_000), 413, ["20000 x 20000 pixels"]),
@@ -108,7 +108,7 @@ def test_what_cannot_be_used_is_a_clear_refusal(
 
 def test_a_form_without_the_field_says_its_name(client: FlaskClient) -> None:
     assert_problem(client.post(PATH, data={"image": (io.BytesIO(b"x"), "x.jpg")}), 400, "-F poster=@poster.jpg")
-    assert_problem(client.post(PATH), 400, "no picture came")
+    assert_problem(client.post(PATH), 422, "no picture came")
 
 
 def test_a_full_queue_is_503_and_says_when_to_come_again(app: Flask, client: FlaskClient, world: World) -> None:
