@@ -19,6 +19,8 @@ from index.present import (
     provenance,
 )
 from index.ratings import Who
+from index.space import Match
+from server.metrics import search_seconds
 from server.queries import (
     FilterQuery,
     Nothing,
@@ -82,7 +84,8 @@ def similar(movie: str) -> Response:
     query, index = parse(SimilarQuery), movie_index()
     found = index.catalogue.identify(movie)
     where, ignored = query.where(index.catalogue)
-    matches = index.similar(found.movie_id, query.offset + query.limit, by=query.by, where=where)[query.offset :]
+    with search_seconds(query.by):
+        matches = index.similar(found.movie_id, query.offset + query.limit, by=query.by, where=where)[query.offset :]
     shown = present_matches(index, matches)
     if query.explain:
         for each, match in zip(shown, matches, strict=True):
@@ -121,7 +124,8 @@ def similar_to_several() -> Response:
     unlike, unheard = identified(body.unlike, index.catalogue)
     if not like:
         raise UnknownMovie(f"like: no movie here has the id {', '.join(body.like)}")
-    matches = index.similar_to(like, unlike, body.offset + body.limit, by=body.by, where=where)
+    with search_seconds(body.by):
+        matches = index.similar_to(like, unlike, body.offset + body.limit, by=body.by, where=where)
     return _reply(
         by=body.by,
         results=present_matches(index, matches[body.offset :]),
@@ -137,7 +141,12 @@ def similar_to_upload() -> Response:
     where, ignored = query.where(index.catalogue)
     picture = uploaded_picture()
     queue: UploadQueue = current_app.extensions["upload_queue"]
-    matches = queue.run(lambda: index.similar_to_poster(picture, query.offset + query.limit, where=where))
+
+    def compared() -> list[Match]:
+        with search_seconds("picture"):
+            return index.similar_to_poster(picture, query.offset + query.limit, where=where)
+
+    matches = queue.run(compared)
     return _reply(by="poster", results=present_matches(index, matches[query.offset :]), page=query, ignored=ignored)
 
 

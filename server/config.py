@@ -1,31 +1,27 @@
-"""Settings of the server, read once from the environment or the command line and passed on."""
+"""Settings of the server, as they are passed on. The options of ``serve`` read and check them."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-from index.errors import BadData
 
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
-    """What the server can be told."""
+    """What the server can be told, and what holds where it is told nothing."""
 
-    data: Path = Path("data")  # POSTERITY_DATA
-    upload_queue: int = 4  # POSTERITY_UPLOAD_QUEUE: uploads and drawings in work or waiting, beyond which: 503
-
-    @classmethod
-    def from_env(cls, environ: Mapping[str, str] = os.environ) -> ServerConfig:
-        """The settings in the environment, defaults where it says nothing.
-
-        Raises:
-            BadData: a value that cannot be used.
-        """
-        default = cls()
-        queue = environ.get("POSTERITY_UPLOAD_QUEUE", str(default.upload_queue))
-        if not queue.isdecimal() or int(queue) < 1:
-            raise BadData(f"POSTERITY_UPLOAD_QUEUE is {queue!r}: give a whole number from 1")
-        return cls(Path(environ.get("POSTERITY_DATA", str(default.data))), int(queue))
+    data: Path = Path("data")
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1  # processes
+    threads: int = 8  # of each process
+    upload_queue: int = 4  # uploads and drawings in work or waiting in a process, beyond which: 503
+    writes: bool = True  # movies may be added, replaced and removed
+    read_keys: bool = False  # reads need an API key too
+    read_limit: str = "6000/minute"  # of one client; empty for none
+    write_limit: str = "600/minute"
+    upload_limit: str = "120/minute"
+    rate_storage: str = "memory://"  # where requests are counted
+    proxies: int = 0  # trusted reverse proxies in front, whose X-Forwarded-* headers are believed
+    log_format: str = "text"  # or json
+    access_log: bool = False  # a line a request
