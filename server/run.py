@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 from gunicorn.app.base import BaseApplication
+from gunicorn.workers.gthread import ThreadWorker
 
 from index.errors import BadData
 from index.snapshot import SnapshotStore
@@ -43,9 +44,10 @@ def run_server(config: ServerConfig, *, ready: str = "") -> None:
         def load_config(self) -> None:
             settings: dict[str, Any] = {
                 "bind": f"{host}:{config.port}",
-                "worker_class": "gthread",
+                "worker_class": Worker,
                 "workers": config.workers,
                 "threads": config.threads,
+                "forwarded_allow_ips": "",  # which proxies are believed is said by one setting alone
                 "logconfig_dict": log_settings(config.log_format),
                 "proc_name": "posterity",
                 "timeout": _SILENCE,
@@ -65,6 +67,17 @@ def run_server(config: ServerConfig, *, ready: str = "") -> None:
             return create_app(config, counts=counts)
 
     Server().run()
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]
+    """A process with threads. One that is being stopped refuses connections, so that clients turn elsewhere at once."""
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Begins or ceases to take connections."""
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            for listener in self.sockets:
+                listener.close()
 
 
 def _forget(pid: int, counts: Path) -> None:

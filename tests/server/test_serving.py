@@ -45,6 +45,8 @@ def test_a_server_that_is_stopped_answers_what_it_has_begun(world: World) -> Non
                 server.process.send_signal(signal.SIGTERM)
                 while idle.recv(4096):  # until it is closed: the server is stopping
                     pass
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", server.port), timeout=60)
             upload.sendall(picture[-10:])
             assert stream.readline() == b"\r\n"  # of the 100
             assert stream.readline() == b"HTTP/1.1 200 OK\r\n"
@@ -52,8 +54,6 @@ def test_a_server_that_is_stopped_answers_what_it_has_begun(world: World) -> Non
             assert json.loads(reply.partition(b"\r\n\r\n")[2])["results"][0]["movie"]["movie_id"] == 3
             stream.close()
         assert server.process.wait(timeout=60) == 0
-        with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", server.port), timeout=60)
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
