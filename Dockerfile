@@ -4,6 +4,8 @@ ENV PYTHONUNBUFFERED=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
     POSTERITY_DATA=/data \
+    POSTERITY_HOST=0.0.0.0 \
+    POSTERITY_ACCESS_LOG=1 \
     KERAS_HOME=/data/keras
 
 # OpenMP, for implicit.
@@ -29,4 +31,4 @@ VOLUME /data
 EXPOSE 8000
 
 ENTRYPOINT ["posterity"]
-CMD ["serve", "--host", "0.0.0.0", "--access-log"]
+CMD ["serve"]

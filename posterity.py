@@ -17,6 +17,7 @@ import indexer.cli
 import indexer.evaluate_cli
 import server.cli
 from index.errors import PosterityError
+from server.config import ServerConfig
 
 
 class _Command(click.Group):
@@ -55,6 +56,7 @@ def demo(data: Path, host: str, port: int, weights: str, build_only: bool) -> No
     Where ImageNet weights cannot be downloaded, untrained ones are used and said so.
     """
     from indexer.demo import best_known_film, build_demo, demo_is_built, demo_weights
+    from server.run import run_server
 
     if build_only:
         build_demo(data, weights)
@@ -73,7 +75,7 @@ def demo(data: Path, host: str, port: int, weights: str, build_only: bool) -> No
         )
     film = best_known_film(data)
     address = f"http://{'localhost' if host in {'127.0.0.1', '0.0.0.0'} else host}:{port}"  # noqa: S104
-    server.cli.run_server(data, host, port, ready=_things_to_try(address, film.movie_id, str(film)))
+    run_server(ServerConfig(data=data, host=host, port=port), ready=_things_to_try(address, film.movie_id, str(film)))
 
 
 def _things_to_try(address: str, movie_id: int, title: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, jsonify
+from pathlib import Path
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from index.keys import Keys
 from index.library import Library
@@ -10,13 +13,21 @@ from server.access import limit_requests
 from server.api import register_api
 from server.config import ServerConfig
 from server.errors import register_errors
+from server.headers import register_headers
+from server.health import health
+from server.logs import register_access_log
+from server.metrics import Metrics, register_metrics
 from server.pages import pages
 from server.served import Served
+from server.this_request import register_request_ids
 from server.uploads import MAX_CONTENT_LENGTH, UploadQueue
 
 
-def create_app(config: ServerConfig) -> Flask:
+def create_app(config: ServerConfig, *, counts: Path | None = None) -> Flask:
     """The application, once the current snapshot is open.
+
+    Args:
+        counts: the folder in which all processes of the server count; None where this process is alone.
 
     Raises:
         UnknownSnapshot, BadSnapshot: there is none that can be served.
@@ -30,27 +41,20 @@ def create_app(config: ServerConfig) -> Flask:
     app.extensions["library"] = library = Library.open(config.data)
     app.extensions["keys"] = Keys(library.database)
     app.extensions["served"] = Served(config.data)
-    app.extensions["upload_queue"] = UploadQueue(config.upload_queue)
+    app.extensions["metrics"] = metrics = Metrics(counts)
+    app.extensions["upload_queue"] = UploadQueue(config.upload_queue, metrics.uploads.track_inprogress)
+    # What is registered first sees the reply last, as it leaves.
+    if config.access_log:
+        register_access_log(app)
+    register_metrics(app)
+    register_request_ids(app)
+    register_headers(app)
+    app.register_blueprint(health)
     register_api(app)
     app.register_blueprint(pages)
     register_errors(app)
     limit_requests(app, config)
-
-    @app.get("/livez")
-    def live() -> Response:
-        """The process answers."""
-        return jsonify(status="alive")
-
-    @app.get("/readyz")
-    def ready() -> Response:
-        """A snapshot is open, so requests can be answered."""
-        return jsonify(status="ready", snapshot=app.extensions["served"].index().manifest.id)
-
-    @app.after_request
-    def protect(response: Response) -> Response:
-        # Titles come from files and posters from anywhere: no script but our own ever runs.
-        response.headers.setdefault("Content-Security-Policy", "default-src 'self'; img-src 'self' data:")
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        return response
-
+    if config.proxies:
+        n = config.proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
     return app

@@ -1,89 +1,75 @@
-"""The command that answers: serve."""
+"""The command that answers: serve. Its options are the one place where the server's settings are read."""
 
 from __future__ import annotations
 
-import socket
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from index.console import data_option
-from index.errors import BadData
+from server.config import ServerConfig
+from server.options import EmptyCounts, OneLineErrors, RateLimit, RateStorage, Switch, WholeNumber
 
-host_option = click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-port_option = click.option(
-    "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="The port to listen on."
-)
+_DEFAULTS = ServerConfig()
 
 
-@click.command()
+def _setting(flag: str, kind: Any, help_: str, cls: type[click.Option] = click.Option) -> Callable[[Any], Any]:
+    """An option with its variable and the default that ``ServerConfig`` has."""
+    name = flag.split("/")[0].removeprefix("--").replace("-", "_")
+    return click.option(
+        flag,
+        type=kind,
+        cls=cls,
+        is_flag=isinstance(kind, Switch),
+        default=getattr(_DEFAULTS, name),
+        envvar=f"POSTERITY_{name.upper()}",
+        show_default=True,
+        show_envvar=True,
+        help=help_,
+    )
+
+
+host_option = _setting("--host", click.STRING, "The address to listen on.")
+port_option = _setting("--port", WholeNumber(1, 65535), "The port to listen on.")
+
+
+@click.command(cls=OneLineErrors)
 @data_option
 @host_option
 @port_option
-@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
-@click.option("--threads", type=click.IntRange(1, 256), default=8, show_default=True, help="Threads a process.")
-@click.option("--access-log", is_flag=True, help="Write a line a request to stdout.")
-def serve(data: Path, host: str, port: int, workers: int, threads: int, access_log: bool) -> None:
+@_setting("--workers", WholeNumber(1, 64), "Processes.")
+@_setting("--threads", WholeNumber(1, 256), "Threads of each process.")
+@_setting(
+    "--upload-queue",
+    WholeNumber(1, 1000),
+    "Uploads, and pictures that explain, in work or waiting in each process; beyond it 503 is answered.",
+)
+@_setting("--writes/--no-writes", Switch(), "Let those with an API key add, replace and remove movies.")
+@_setting("--read-keys/--no-read-keys", Switch(), "Ask for an API key for reading, too.")
+@_setting("--read-limit", RateLimit(), "How often a client may read; empty: as often as it likes.", EmptyCounts)
+@_setting("--write-limit", RateLimit(), "How often a client may change something.", EmptyCounts)
+@_setting("--upload-limit", RateLimit(), "How often a client may compare a picture.", EmptyCounts)
+@_setting(
+    "--rate-storage",
+    RateStorage(),
+    "Where requests are counted: memory:// (each process counts for itself) or redis://host:6379 (all together).",
+)
+@_setting(
+    "--proxies",
+    WholeNumber(0, 10),
+    "Reverse proxies in front, whose X-Forwarded-For, -Proto and -Host are believed.",
+)
+@_setting("--log-format", click.Choice(["text", "json"]), "How the log on stderr is written.")
+@_setting("--access-log/--no-access-log", Switch(), "Log a line a request.")
+def serve(**settings: Any) -> None:
     """Serve the current snapshot: the web page and the HTTP API.
 
-    A snapshot that is published meanwhile is served from then on.
+    A snapshot that is published meanwhile is served from then on. Every option can be given as a variable, too.
     """
-    run_server(data, host, port, workers=workers, threads=threads, access_log=access_log)
+    from server.run import run_server
+
+    run_server(ServerConfig(**settings))
 
 
 commands = (serve,)
-
-
-def run_server(
-    data: Path, host: str, port: int, *, workers: int = 1, threads: int = 8, access_log: bool = False, ready: str = ""
-) -> None:
-    """Serves until it is stopped.
-
-    Args:
-        ready: printed once the port is open.
-
-    Raises:
-        UnknownSnapshot, BadSnapshot: there is nothing that can be served.
-        BadData: the port is taken.
-    """
-    from gunicorn.app.base import BaseApplication
-
-    from index.snapshot import SnapshotStore
-    from server.config import ServerConfig
-
-    # Said here in one line, rather than by each worker in a page.
-    SnapshotStore(data).verify()
-    _check_port(host, port)
-    config = ServerConfig(data=data)
-
-    class Server(BaseApplication):  # type: ignore[misc]
-        def load_config(self) -> None:
-            settings: dict[str, Any] = {
-                "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
-                "worker_class": "gthread",
-                "workers": workers,
-                "threads": threads,
-                "accesslog": "-" if access_log else None,
-                "loglevel": "warning",
-                "proc_name": "posterity",
-                "timeout": 120,  # the first upload loads TensorFlow
-                "when_ready": lambda _: click.echo(ready or f"Posterity is at http://{host}:{port}/"),
-            }
-            for name, value in settings.items():
-                self.cfg.set(name, value)
-
-        def load(self) -> Any:
-            # In the worker, not before the fork: Faiss and TensorFlow hang when their threads are forked away.
-            from server.app import create_app
-
-            return create_app(config)
-
-    Server().run()
-
-
-def _check_port(host: str, port: int) -> None:
-    try:
-        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
-    except OSError as error:
-        raise BadData(f"cannot listen on {host}:{port} ({error.strerror}): give another --port") from error

@@ -33,6 +33,16 @@ STATUSES: tuple[tuple[type[errors.PosterityError], int], ...] = (
     (errors.PosterityError, 500),
 )
 
+# What is said of an error that is ours to mend: its message names files, and those are for the log.
+_UNMENDED: tuple[tuple[type[errors.PosterityError], str], ...] = (
+    (errors.BadWeights, "pictures cannot be compared"),
+    (errors.WeightsUnavailable, "pictures cannot be compared"),
+    (errors.BadLibrary, "the movies that were added here cannot be read"),
+    (errors.PosterityError, "this cannot be answered"),
+)
+
+NOT_READY = 503  # of a health check
+
 _DRAINED = 64 * 2**20  # bytes; a client that sends more finds the connection closed
 _RETRY_AFTER = 2  # seconds; an embedding takes a fraction of one
 
@@ -45,6 +55,8 @@ def register_errors(app: Flask) -> None:
         status = next(status for kind, status in STATUSES if isinstance(error, kind))
         if status >= 500 and not isinstance(error, errors.Busy):
             log.error("%s %s: %s", request.method, request.path, error)
+            what = next(words for kind, words in _UNMENDED if isinstance(error, kind))
+            return _answer(status, f"{what} at the moment; the log of the server says why")
         return _answer(status, str(error))
 
     @app.errorhandler(HTTPException)

@@ -20,6 +20,7 @@ from index.present import (
 from index.replies import MatchAnswer, MatchId
 from index.space import Match
 from server.api import api
+from server.metrics import search_seconds
 from server.operation import operation
 from server.queries import BatchBody, Fields, FilterQuery, SearchQuery, SimilarBody, SimilarQuery, identified
 from server.replies import Alike, BatchReply, LookReply, MatchesReply, MovieReply, MoviesReply, SimilarReply
@@ -69,9 +70,10 @@ def similar(movie: str, query: SimilarQuery) -> SimilarReply:
     index = movie_index()
     found = index.catalogue.identify(movie)
     where, ignored = query.where(index.catalogue)
-    matches = index.similar(
-        found.movie_id, query.offset + query.limit, by=query.by, where=where, weights=query.weighed
-    )[query.offset :]
+    with search_seconds(query.by):
+        matches = index.similar(
+            found.movie_id, query.offset + query.limit, by=query.by, where=where, weights=query.weighed
+        )[query.offset :]
     shown: list[MatchAnswer] | list[MatchId]
     if query.explain and query.fields == "all":
         shown = present_matches(index, matches)
@@ -127,7 +129,10 @@ def similar_to_several(body: SimilarBody) -> MatchesReply:
     unlike, unheard = identified(body.unlike, index.catalogue)
     if not like:
         raise UnknownMovie(f"like: no movie here has the id {', '.join(body.like)}")
-    matches = index.similar_to(like, unlike, body.offset + body.limit, by=body.by, where=where, weights=body.weighed)
+    with search_seconds(body.by):
+        matches = index.similar_to(
+            like, unlike, body.offset + body.limit, by=body.by, where=where, weights=body.weighed
+        )
     return {
         "by": body.by,
         "results": _shown(index, matches[body.offset :], body.fields),
@@ -149,7 +154,10 @@ def similar_to_each(body: BatchBody) -> BatchReply:
     for movie_id in wanted:
         found = index.catalogue.movie(movie_id)
         try:
-            matches = index.similar(movie_id, body.offset + body.limit, by=body.by, where=where, weights=body.weighed)
+            with search_seconds(body.by):
+                matches = index.similar(
+                    movie_id, body.offset + body.limit, by=body.by, where=where, weights=body.weighed
+                )
         except UnknownMovie:  # it has no poster, say
             unknown.append(str(movie_id))
             continue
@@ -167,7 +175,12 @@ def similar_to_upload(query: FilterQuery) -> MatchesReply:
     index.space("poster")
     picture = uploaded_picture()
     queue: UploadQueue = current_app.extensions["upload_queue"]
-    matches = queue.run(lambda: index.similar_to_poster(picture, query.offset + query.limit, where=where))
+
+    def compared() -> list[Match]:
+        with search_seconds("picture"):
+            return index.similar_to_poster(picture, query.offset + query.limit, where=where)
+
+    matches = queue.run(compared)
     return {
         "by": "poster",
         "results": _shown(index, matches[query.offset :], query.fields),

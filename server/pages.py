@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from flask import Blueprint, current_app, render_template, request
+from flask import Blueprint, current_app, g, render_template, request
 
 from index.catalogue import Movie
 from index.errors import UnknownMovie, UnknownSpace
@@ -12,6 +12,7 @@ from index.images import decode_image, thumbnail
 from index.movie_index import MovieIndex
 from index.present import UNTRAINED_NOTICE, percent
 from index.space import Match
+from server.metrics import search_seconds
 from server.served import movie_index
 from server.uploads import UploadQueue, uploaded_picture
 
@@ -29,7 +30,8 @@ pages.add_app_template_filter(percent)
 @pages.app_context_processor
 def everywhere() -> dict[str, object]:
     """What every page shows: the data set's terms and which weights posters are compared with."""
-    index = movie_index()
+    # A page that says that the library cannot be read is a page, too.
+    index: MovieIndex = g.get("movie_index") or current_app.extensions["served"].latest()
     weights = index.manifest.weights
     return {
         "manifest": index.manifest,
@@ -73,18 +75,24 @@ def look() -> str:
     index = movie_index()
     picture = uploaded_picture()
     queue: UploadQueue = current_app.extensions["upload_queue"]
-    matches, small = queue.run(
-        lambda: (index.similar_to_poster(picture, _NEIGHBOURS * 2), thumbnail(decode_image(picture)))
-    )
+
+    def compared() -> tuple[list[Match], bytes]:
+        with search_seconds("picture"):
+            matches = index.similar_to_poster(picture, _NEIGHBOURS * 2)
+        return matches, thumbnail(decode_image(picture))
+
+    matches, small = queue.run(compared)
     preview = base64.b64encode(small).decode()
     return render_template("look.html", preview=preview, matches=_with_movies(index, matches))
 
 
 def _neighbours(index: MovieIndex, movie: Movie, by: str) -> list[tuple[Movie, Match]]:
     try:
-        return _with_movies(index, index.similar(movie.movie_id, _NEIGHBOURS, by=by))
+        with search_seconds(by):
+            matches = index.similar(movie.movie_id, _NEIGHBOURS, by=by)
     except (UnknownMovie, UnknownSpace):
         return []
+    return _with_movies(index, matches)
 
 
 def _with_movies(index: MovieIndex, matches: list[Match]) -> list[tuple[Movie, Match]]:

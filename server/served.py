@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
@@ -12,11 +13,19 @@ from flask import current_app, g
 
 from index.errors import PosterityError
 from index.movie_index import MovieIndex
-from index.snapshot import SnapshotStore
+from index.snapshot import Manifest, SnapshotStore
 
 _LOOK_EVERY = 1.0  # seconds
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A snapshot that was published and cannot be served."""
+
+    id: str
+    reason: str  # files are named from the data directory on
 
 
 class Served:
@@ -33,22 +42,43 @@ class Served:
         self._clock = clock
         self._index = MovieIndex.open(data)
         self._seen: str | None = self._index.manifest.id
+        self._refused: Refused | None = None
         self._looked = clock()
         self._lock = threading.Lock()
         self._changing = threading.Lock()  # over what is served
 
     def index(self) -> MovieIndex:
-        """The snapshot to answer from; keep it for the whole request."""
-        if self._clock() - self._looked >= _LOOK_EVERY and self._lock.acquire(blocking=False):
-            try:
-                self._look()
-            finally:
-                self._lock.release()
+        """The snapshot to answer from; keep it for the whole request.
+
+        Raises:
+            BadLibrary: what came in online cannot be read.
+        """
+        self._follow()
         if not self._index.is_fresh():
             # Whoever asks after a change was acknowledged sees it, so they wait for it.
             with self._changing:
                 self._index = self._index.refreshed()
         return self._index
+
+    def latest(self) -> MovieIndex:
+        """The snapshot with what had come in online when that was last read, even if it cannot be read any more."""
+        self._follow()
+        return self._index
+
+    def manifest(self) -> Manifest:
+        """Of the snapshot that is served."""
+        return self.latest().manifest
+
+    def refused(self) -> Refused | None:
+        """The latest snapshot that was published, if it cannot be served; None once another one is."""
+        return self._refused
+
+    def _follow(self) -> None:
+        if self._clock() - self._looked >= _LOOK_EVERY and self._lock.acquire(blocking=False):
+            try:
+                self._look()
+            finally:
+                self._lock.release()
 
     def _look(self) -> None:
         self._looked = self._clock()
@@ -65,12 +95,20 @@ class Served:
     def _swap(self, snapshot_id: str) -> None:
         try:
             opened = MovieIndex.open(self._data, snapshot_id)
-        except (PosterityError, OSError, ValueError, KeyError):
+        except (PosterityError, OSError, ValueError, KeyError) as error:
             log.exception("snapshot %s cannot be opened; %s is served on", snapshot_id, self._index.manifest.id)
+            self._refused = Refused(snapshot_id, self._reason(error))
         else:
             with self._changing:
                 self._index = opened
+            self._refused = None
             log.info("snapshot %s is served from now on", snapshot_id)
+
+    def _reason(self, error: Exception) -> str:
+        """Why a snapshot is refused, for those who may not know where it is kept."""
+        if not isinstance(error, PosterityError):
+            return "it cannot be read: the log says why"
+        return str(error).replace(f"{self._data}/", "")
 
 
 def movie_index() -> MovieIndex:

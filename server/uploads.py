@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import copy_context
 from typing import TypeVar
 
 from flask import request
@@ -28,11 +29,19 @@ class UploadQueue:
 
     Args:
         size: how many may be in work or waiting.
+        watch: entered for as long as a place is taken.
     """
 
-    def __init__(self, size: int) -> None:
-        self._places = threading.BoundedSemaphore(size)
+    def __init__(self, size: int, watch: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
+        self.size = size
+        self._taken = 0
+        self._lock = threading.Lock()  # over the number of places that are taken
+        self._watch = watch
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="uploads")
+
+    def taken(self) -> int:
+        """How many are in work or waiting."""
+        return self._taken
 
     def run(self, work: Callable[[], Answer]) -> Answer:
         """What ``work`` returns or raises, once its turn has come.
@@ -41,7 +50,8 @@ class UploadQueue:
             Busy: the queue is full.
         """
         with self.place():
-            return self._worker.submit(work).result()
+            # In the request's own context: what is logged there names its id.
+            return self._worker.submit(copy_context().run, work).result()
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -50,12 +60,16 @@ class UploadQueue:
         Raises:
             Busy: there is none left.
         """
-        if not self._places.acquire(blocking=False):
-            raise Busy("too many pictures are waiting: try again in a moment")
+        with self._lock:
+            if self._taken == self.size:
+                raise Busy("too many pictures are waiting: try again in a moment")
+            self._taken += 1
         try:
-            yield
+            with self._watch():
+                yield
         finally:
-            self._places.release()
+            with self._lock:
+                self._taken -= 1
 
 
 def uploaded_picture() -> bytes:

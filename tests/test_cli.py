@@ -4,17 +4,12 @@ import io
 import json
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -26,6 +21,7 @@ from index.snapshot import SnapshotStore
 from indexer.sample import films
 from posterity import main
 from tests.conftest import SPACE, World
+from tests.serving import get, serving
 
 
 def run(*arguments: object) -> Result:
@@ -324,46 +320,6 @@ def test_posters_that_are_no_longer_what_was_embedded_are_named(world: World, tm
     assert "3.jpg cannot be read (No such file or directory)" in result.stderr
     assert "4.jpg is another picture" in result.stderr
     assert "3 posters are not as they were embedded: put them right, or build again" in result.stderr
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-@dataclass
-class Serving:
-    address: str
-    process: subprocess.Popen[str]
-    stdout: str = ""  # once it has ended
-
-
-@contextmanager
-def serving(*arguments: object) -> Iterator[Serving]:
-    """A real server in a process of its own, once it is ready."""
-    port = free_port()
-    command = [sys.executable, "-m", "posterity", *map(str, arguments), "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        server = Serving(f"http://127.0.0.1:{port}", process)
-        assert process.stdout is not None
-        try:
-            # The port is open once the address is printed; what is asked before a worker is ready waits for it.
-            for line in process.stdout:
-                server.stdout += line
-                if "Posterity is at" in line:
-                    break
-            else:
-                pytest.fail("the server ended; what it said stands below")
-            yield server
-        finally:
-            process.send_signal(signal.SIGTERM)
-            server.stdout += process.stdout.read()
-            process.wait(timeout=60)
-
-
-def get(url: str, body: bytes | None = None) -> Any:
-    with urllib.request.urlopen(url, body, timeout=120) as reply:  # noqa: S310
-        return json.load(reply)
 
 
 def loaded_libraries(pid: int) -> str:

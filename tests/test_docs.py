@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from flask import Flask
 
 from posterity import main
 from server.app import create_app
+from server.cli import serve
 from server.config import ServerConfig
 from server.queries import FilterQuery, PredictionQuery, PredictionsBody, SearchQuery, SimilarBody, SimilarQuery
 
@@ -53,7 +55,7 @@ def routes(app: Flask) -> set[str]:
         f"{method} {rule.rule.replace('<int:', '<')}"
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        if rule.rule.startswith(("/api/", "/livez", "/readyz"))
+        if rule.rule.startswith(("/api/", "/livez", "/readyz", "/metrics"))
     }
 
 
@@ -73,11 +75,20 @@ def test_every_parameter_is_in_the_readme(query: type[SearchQuery]) -> None:
     assert all(re.search(rf'[`"]{name}[`"=]', README) for name in query.model_fields)
 
 
-def test_every_setting_has_a_row_with_its_default() -> None:
-    default = ServerConfig()
-    assert f"| `POSTERITY_DATA` | `{default.data}` |" in README
-    assert f"| `POSTERITY_UPLOAD_QUEUE` | `{default.upload_queue}` |" in README
-    assert len(ServerConfig.__slots__) == 2
+@pytest.mark.parametrize("name", [field.name for field in fields(ServerConfig)])
+def test_every_setting_has_a_row_with_its_default(name: str) -> None:
+    (option,) = (option for option in serve.params if isinstance(option, click.Option) and option.name == name)
+    value = getattr(ServerConfig(), name)
+    default = {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+    flags = ", ".join(f"`{flag}`" for flag in (*option.opts, *option.secondary_opts))
+    assert f"| {flags} | `{option.envvar}` | `{default}` |" in README
+    assert option.help is not None
+    assert option.show_envvar
+
+
+def test_the_readme_names_no_setting_that_is_not_there() -> None:
+    known = {option.envvar for _, command in commands(main) for option in command.params}
+    assert set(re.findall(r"`(POSTERITY_[A-Z_]+)`", README)) <= known
 
 
 def test_every_module_is_on_the_map() -> None:

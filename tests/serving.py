@@ -1,0 +1,60 @@
+"""Real servers in processes of their own, for tests of what only they can show."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, Any
+
+import pytest
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@dataclass
+class Serving:
+    port: int
+    process: subprocess.Popen[str]
+    stdout: str = ""  # once it has ended
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@contextmanager
+def serving(*arguments: object, stderr: IO[str] | None = None) -> Iterator[Serving]:
+    """A real server in a process of its own, once it is ready."""
+    port = free_port()
+    command = [sys.executable, "-m", "posterity", *map(str, arguments), "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as process:
+        server = Serving(port, process)
+        assert process.stdout is not None
+        try:
+            # The port is open once the address is printed; what is asked before a worker is ready waits for it.
+            for line in process.stdout:
+                server.stdout += line
+                if "Posterity is at" in line:
+                    break
+            else:
+                pytest.fail("the server ended; what it said stands below")
+            yield server
+        finally:
+            process.send_signal(signal.SIGTERM)
+            server.stdout += process.stdout.read()
+            process.wait(timeout=60)
+
+
+def get(url: str, body: bytes | None = None) -> Any:
+    with urllib.request.urlopen(url, body, timeout=120) as reply:  # noqa: S310
+        return json.load(reply)
