@@ -32,7 +32,7 @@ def main(data: Path) -> None:
         port = free.getsockname()[1]
     start = time.perf_counter()
     server = subprocess.Popen(
-        [sys.executable, "-m", "posterity", "serve", "--data", str(data), "--port", str(port)],
+        [sys.executable, "-m", "posterity", "serve", "--data", str(data), "--port", str(port), "--read-limit", ""],
         stdout=subprocess.DEVNULL,
     )
     try:

@@ -16,7 +16,15 @@ from posterity import main
 from server.app import create_app
 from server.cli import serve
 from server.config import ServerConfig
-from server.queries import FilterQuery, PredictionQuery, PredictionsBody, SearchQuery, SimilarBody, SimilarQuery
+from server.queries import (
+    FilterQuery,
+    PredictionQuery,
+    PredictionsBody,
+    SearchQuery,
+    SimilarBody,
+    SimilarQuery,
+)
+from tests.serving import serving
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -52,10 +60,10 @@ def test_the_readme_names_no_command_that_is_not_there() -> None:
 def routes(app: Flask) -> set[str]:
     """``GET /api/v1/movies`` and so on; pages for people are not part of the API."""
     return {
-        f"{method} {rule.rule.replace('<int:', '<')}"
+        f"{method} {rule.rule.replace('<user:', '<')}"
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        if rule.rule.startswith(("/api/", "/livez", "/readyz", "/metrics"))
+        if rule.rule.startswith(("/api/", "/livez", "/readyz", "/metrics")) and rule.endpoint != "api.docs_asset"
     }
 
 
@@ -135,6 +143,15 @@ def test_the_curl_in_the_readme_gets_the_reply_in_the_readme(demo_data: Path) ->
         assert match.pop("score") == pytest.approx(expected.pop("score"), abs=0.05)
         assert match.pop("percentile") == pytest.approx(expected.pop("percentile"), abs=0.02)
     assert reply == shown
+
+
+def test_the_python_in_the_readme_runs(demo_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    with serving("serve", "--data", demo_data) as server:
+        exec(code.replace("http://localhost:8000", server.address), {})  # noqa: S102
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert "'rating'" in lines[-1]
 
 
 def test_the_table_in_the_readme_is_what_comes_out(demo_data: Path) -> None:
