@@ -23,7 +23,7 @@ from server.people_routes import USER
 from server.queries import MovieBody, RatingBody, check_rating
 from server.replies import MovieReply, RatingReply
 from server.served import changed_index, movie_index
-from server.uploads import FIELD, UploadQueue, uploaded_picture
+from server.uploads import UploadQueue, uploaded_picture
 
 
 @api.post("/movies")
@@ -119,7 +119,7 @@ def _movie_and_poster() -> tuple[MovieBody, bytes | None]:
     if request.mimetype != "multipart/form-data":
         return parse_body(MovieBody), None
     body = parse_form(MovieBody, request.form)
-    return body, uploaded_picture() if FIELD in request.files else None
+    return body, uploaded_picture(MovieBody.model_fields) if request.files else None
 
 
 def _request(body: MovieBody, picture: bytes | None) -> Request | None:

@@ -26,8 +26,20 @@ _SCHEMAS = "#/components/schemas/{model}"
 _PROBLEM = "application/problem+json"
 _PICTURE: Json = {"type": "string", "format": "binary", "description": "JPEG, PNG, WebP or GIF, up to 10 MiB."}
 _PATH_PARTS: dict[str, Json] = {
-    "movie": {"type": "string", "pattern": ID, "description": "An id, imdb:tt… or tmdb:…", "example": "6"},
-    "other": {"type": "string", "pattern": ID, "description": "An id, imdb:tt… or tmdb:…", "example": "imdb:tt0113277"},
+    "movie": {
+        "type": "string",
+        "format": "movie",
+        "pattern": ID,
+        "description": "An id, imdb:tt… or tmdb:…",
+        "example": "6",
+    },
+    "other": {
+        "type": "string",
+        "format": "movie",
+        "pattern": ID,
+        "description": "An id, imdb:tt… or tmdb:…",
+        "example": "imdb:tt0113277",
+    },
     "user_id": {"type": "integer", "minimum": 0, "maximum": MAX_USER_ID},
 }
 _DESCRIPTION = """Movies that look alike and movies that are loved alike.
@@ -175,6 +187,7 @@ def _of_snapshot(schemas: Json, index: MovieIndex) -> Json:
             schema["properties"]["genre"]["items"] = _genres(index)
     movie = schemas["MovieBody"]
     members = {name: _of_form(member) for name, member in movie["properties"].items()}
+    members["genres"] = {"type": "string", "description": "As the data set writes them, with commas between."}
     schemas["MovieForm"] = movie | {"title": "MovieForm", "properties": members | {FIELD: _PICTURE}}
     return dict(sorted(schemas.items()))
 

@@ -23,7 +23,7 @@ MAX_GENRES = 20
 ID = "^([0-9]{1,18}|imdb:tt[0-9]{7,10}|tmdb:[0-9]{1,18})$"  # as a document says it; letter case and space do not matter
 
 # In a list, whatever is nobody's id is told, not refused.
-_ID_JSON = {"anyOf": [{"type": "integer"}, {"type": "string", "minLength": 1, "maxLength": 40}]}
+_ID_JSON = {"anyOf": [{"type": "integer"}, {"type": "string", "format": "movie", "minLength": 1, "maxLength": 40}]}
 
 By = Literal["poster", "taste", "facts", "blend"]
 Fields = Literal["all", "ids"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import copy_context
@@ -72,18 +72,24 @@ class UploadQueue:
                 self._taken -= 1
 
 
-def uploaded_picture() -> bytes:
+def uploaded_picture(members: Collection[str] = ()) -> bytes:
     """The bytes of the picture in the present request: a form's ``poster`` file, or the body itself.
 
+    Args:
+        members: what the form may have besides.
+
     Raises:
-        BadData: the form has no such file.
+        BadData: the form has no such file, or others.
         BadImage: it is empty.
     """
     if request.mimetype == "multipart/form-data":
-        file = request.files.get(FIELD)
-        if file is None:
-            raise BadData(f"the form has no file called {FIELD!r}: send it as -F {FIELD}=@poster.jpg")
-        content: bytes = file.read()
+        for name in (*request.files, *request.form):
+            if name != FIELD and name not in members:
+                raise BadData(f"{name}: there is no such member of the form; there is {FIELD}, a file")
+        files = request.files.getlist(FIELD)
+        if len(files) != 1:
+            raise BadData(f"the form has {len(files)} files called {FIELD!r}: send one, as -F {FIELD}=@poster.jpg")
+        content: bytes = files[0].read()
     else:
         content = request.get_data(cache=False)
     if not content:

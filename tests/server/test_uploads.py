@@ -107,8 +107,21 @@ def test_what_cannot_be_used_is_a_clear_refusal(
 
 
 def test_a_form_without_the_field_says_its_name(client: FlaskClient) -> None:
-    assert_problem(client.post(PATH, data={"image": (io.BytesIO(b"x"), "x.jpg")}), 400, "-F poster=@poster.jpg")
+    assert_problem(
+        client.post(PATH, data={"image": (io.BytesIO(b"x"), "x.jpg")}), 400, "image: there is no such member"
+    )
+    assert_problem(client.post(PATH, data={}, content_type="multipart/form-data"), 400, "-F poster=@poster.jpg")
     assert_problem(client.post(PATH), 422, "no picture came")
+
+
+def test_a_form_with_something_else_is_refused(client: FlaskClient) -> None:
+    def form(**more: object) -> dict[str, object]:
+        return {"poster": (io.BytesIO(b"x"), "x.jpg"), **more}
+
+    assert_problem(client.post(PATH, data=form(limit="3")), 400, "limit: there is no such member of the form")
+    assert_problem(client.post(PATH, data=form(back=(io.BytesIO(b"x"), "y.jpg"))), 400, "back: there is no such")
+    two = {"poster": [(io.BytesIO(b"x"), "x.jpg"), (io.BytesIO(b"y"), "y.jpg")]}
+    assert_problem(client.post(PATH, data=two), 400, "2 files called 'poster'")
 
 
 def test_a_full_queue_is_503_and_says_when_to_come_again(app: Flask, client: FlaskClient, world: World) -> None:

@@ -1,0 +1,33 @@
+"""What the OpenAPI document promises, asked of a real server with generated requests, good ones and bad ones."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from index.database import Database
+from index.keys import Keys
+from tests.conftest import World
+from tests.serving import serving
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_server_keeps_what_its_document_promises(world: World, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(world.data, data, symlinks=True)
+    _, key = Keys(Database(data)).create("schemathesis")
+    none = ("--read-limit", "", "--write-limit", "", "--upload-limit", "")
+    with serving("serve", "--data", data, *none) as server:
+        command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{server.address}/api/v1/openapi.json"]
+        command += ["--header", f"Authorization: Bearer {key}", "--checks", "all", "--max-examples", "3"]
+        command += ["--generation-deterministic", "--phases", "examples,coverage,fuzzing"]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    (cases,) = re.findall(r"([0-9]+) generated, ", done.stdout)
+    assert int(cases) > 500
