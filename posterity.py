@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 import index.cli
+import index.keys_cli
 import index.library_cli
 import index.poster_cli
 import index.snapshot_cli
@@ -97,6 +98,7 @@ for command in (
     *index.cli.commands,
     *index.poster_cli.commands,
     *index.library_cli.commands,
+    *index.keys_cli.commands,
     *index.snapshot_cli.commands,
     *indexer.cli.commands,
     *indexer.evaluate_cli.commands,

@@ -13,6 +13,8 @@ from typing import Any
 import click
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_YEAR = 366 * 86400
 
 
 class SizeType(click.ParamType[int]):
@@ -28,6 +30,22 @@ class SizeType(click.ParamType[int]):
         if written is None or float(written[1]) == 0:
             self.fail(f"{value!r} is no size: write 500MB or 2GB", param, ctx)
         return int(float(written[1]) * _UNITS[written[2]])
+
+
+class DurationType(click.ParamType[float]):
+    """Seconds, as people write them: 90s, 30m, 6h, 1d; at least one, at most a year."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number of seconds; anything else is a usage error."""
+        if isinstance(value, (int, float)):
+            return float(value)
+        written = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([smhd])\s*", str(value).lower(), re.ASCII)
+        seconds = 0.0 if written is None else float(written[1]) * _SECONDS[written[2]]
+        if not 1 <= seconds <= _YEAR:
+            self.fail(f"{value!r} is no duration from 1s to 366d: write 90s, 30m, 6h or 1d", param, ctx)
+        return seconds
 
 
 data_option = click.option(

@@ -139,9 +139,20 @@ def latest(db: sqlite3.Connection) -> int:
     return int(seq)
 
 
+@contextmanager
+def opened(file: Path) -> Iterator[sqlite3.Connection]:
+    """A connection of one's own to a library that is there, closed afterwards.
+
+    Raises:
+        BadLibrary, Busy: it cannot be used; SQLite's errors meanwhile, too.
+    """
+    with _own_errors(file), closing(_connect(file)) as db:
+        yield db
+
+
 def check(file: Path) -> None:
     """Raises BadLibrary unless the file is a library that this version reads, and SQLite finds nothing wrong in it."""
-    with _own_errors(file), closing(_connect(file)) as db:
+    with opened(file) as db:
         found = [row[0] for row in db.execute("PRAGMA integrity_check(1)")]
         if found != ["ok"]:
             raise BadLibrary(f"{file.name} is damaged ({found[0]}): restore it")
@@ -149,14 +160,14 @@ def check(file: Path) -> None:
 
 def copy(source: Path, target: Path) -> None:
     """A consistent copy of a library, also while others write to it, as one file."""
-    with _own_errors(source), closing(_connect(source)) as db, closing(sqlite3.connect(target)) as into:
+    with opened(source) as db, closing(sqlite3.connect(target)) as into:
         db.backup(into)
         into.execute("PRAGMA journal_mode = DELETE")
 
 
 def renew_identity(file: Path) -> None:
     """Makes a library another one: no snapshot may take its numbers for those of the one that it was copied from."""
-    with _own_errors(file), closing(_connect(file)) as db:
+    with opened(file) as db:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("UPDATE identity SET library_id = lower(hex(randomblob(16)))")
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")

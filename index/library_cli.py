@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from index import backup_cli
 from index.console import data_option, json_option, print_json, print_table
 from index.errors import UnknownMovie
 
@@ -110,6 +111,9 @@ def list_library(data: Path, as_json: bool) -> None:
     rows |= {movie_id: (str(movie_id), "", "", "", "removed") for movie_id in changes.removed}
     print_table("", columns, [row for _, row in sorted(rows.items())])
 
+
+for command in backup_cli.commands:
+    library.add_command(command)
 
 commands = (library,)
 

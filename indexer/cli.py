@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from index.console import SizeType, data_option, json_option, print_json
+from index.console import DurationType, SizeType, data_option, json_option, print_json
 
 if TYPE_CHECKING:
     from index.snapshot import Manifest
     from index.track import Track
 
 RATINGS = "A MovieLens folder as it is unzipped, or a CSV file of user, item, rating[, timestamp]."
+KEPT = 3  # snapshots, by builds that repeat
 ratings_option = click.option("--ratings", type=click.Path(path_type=Path), required=True, help=RATINGS)
 weights_option = click.option(
     "--weights",
@@ -64,8 +66,22 @@ iterations_option = click.option(
     show_default=True,
     help="What the index of posters may take in each process that serves it.",
 )
+@click.option(
+    "--every",
+    type=DurationType(),
+    help="Go on, and build again each time this long has passed since the last build began: 90s, 30m, 6h, 1d. A build"
+    " for which nothing came in is left out.",
+)
+@click.option(
+    "--keep",
+    type=click.IntRange(1),
+    show_default=f"{KEPT} with --every, all without",
+    help="How many of the newest snapshots to keep after a build; the one that is served always stays.",
+)
 @json_option
+@click.pass_context
 def build(
+    context: click.Context,
     ratings: Path,
     posters: Path | None,
     data: Path,
@@ -75,12 +91,22 @@ def build(
     tuned: tuple[Path, ...],
     index: str | None,
     memory: int,
+    every: float | None,
+    keep: int | None,
     as_json: bool,
 ) -> None:
     """Read ratings, embed posters, train, and publish a snapshot.
 
     Posters that were embedded before are not embedded again. Until the new snapshot is whole, the old one is served.
     """
+    if every is not None:
+        from indexer.every import build_every
+
+        # In a process of its own each: its memory is given back, and its crash is not the end.
+        command = [sys.executable, "-m", "posterity", "build", *_words(context, without={"every", "keep"})]
+        sources = [path for path in (ratings, posters, *tuned, Path(weights)) if path is not None]
+        build_every(every, command, data, sources, keep=keep or KEPT, say=lambda line: click.echo(line, err=True))
+        return
     manifest = run_build(
         ratings, posters, data, weights, seed=seed, iterations=iterations, tuned=tuned, index=index, memory=memory
     )
@@ -88,6 +114,12 @@ def build(
         print_json(manifest.to_json())
     else:
         _summarise(manifest)
+    if keep is not None:
+        from index.snapshot import SnapshotStore
+
+        deleted = SnapshotStore(data).prune(keep)
+        if deleted and not as_json:
+            click.echo(f"Deleted {', '.join(deleted)}")
 
 
 commands = (build,)
@@ -118,6 +150,18 @@ def run_build(
     plan = Plan(ratings, data, posters, weights, settings, chosen.rankers, chosen.blend, index, seed=seed)
     with shown_progress() as track:
         return publish(plan if memory is None else replace(plan, memory=memory), track=track)
+
+
+def _words(context: click.Context, *, without: set[str]) -> list[str]:
+    """What to write after the command for it to be called as it was, but for some options."""
+    words = []
+    for option in context.command.params:
+        value = context.params.get(option.name or "")
+        if option.name in without or value is None or value is False:
+            continue
+        several = value if isinstance(value, tuple) else (value,)
+        words += [option.opts[0] if each is True else f"{option.opts[0]}={each}" for each in several]
+    return words
 
 
 def _summarise(manifest: Manifest) -> None:

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from index.console import SizeType
+from index.console import DurationType, SizeType
 from index.movie_index import MovieIndex
 from index.snapshot import SnapshotStore
 from indexer.sample import films
@@ -291,6 +291,31 @@ def test_a_size_that_is_none_is_wrong_usage(world: World, tmp_path: Path, size: 
 @pytest.mark.parametrize(("text", "size"), [("2GB", 2 * 10**9), ("500 mb", 5 * 10**8), ("1.5G", 15 * 10**8), ("7", 7)])
 def test_sizes_are_as_people_write_them(text: str, size: int) -> None:
     assert SizeType().convert(text, None, None) == size
+
+
+@pytest.mark.parametrize("period", ["often", "0s", "0.5s", "-6h", "6", "6 weeks", "367d", ""])
+def test_a_period_that_is_none_is_wrong_usage(world: World, tmp_path: Path, period: str) -> None:
+    result = run("build", "--ratings", world.ratings, "--data", tmp_path, "--every", period)
+    assert result.exit_code == 2
+    assert "is no duration from 1s to 366d: write 90s, 30m, 6h or 1d" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("30m", 1800), ("6h", 21600), ("1d", 86400), ("1.5 H", 5400)]
+)
+def test_periods_are_as_people_write_them(text: str, seconds: float) -> None:
+    assert DurationType().convert(text, None, None) == seconds
+
+
+def test_a_build_keeps_every_snapshot_unless_it_is_told_how_many(world: World, tmp_path: Path) -> None:
+    def build(*more: object) -> Result:
+        return run("build", "--ratings", world.ratings, "--iterations", 30, "--data", tmp_path, *more)
+
+    assert "Deleted" not in build().output + build().output
+    first, second = SnapshotStore(tmp_path).ids()
+    assert build("--keep", 1).output.splitlines()[-1] == f"Deleted {first}, {second}"
+    assert len(SnapshotStore(tmp_path).ids()) == 1
+    assert json.loads(build("--keep", 1, "--json").stdout)["id"] == SnapshotStore(tmp_path).current_id()
 
 
 def test_an_index_by_hand_is_built_and_said(world: World, tmp_path: Path) -> None:
