@@ -60,6 +60,27 @@ def test_a_damaged_new_snapshot_is_not_served(world: World, data: Path, caplog: 
     assert "movies.json is damaged" in caplog.text
 
 
+def test_a_process_that_begins_while_a_damaged_snapshot_is_current_serves_the_one_before(
+    world: World, data: Path
+) -> None:
+    clock = Clock()
+    for _ in range(2):  # the one before may be damaged, too
+        damaged = build(Plan(world.ratings, data, settings=QUICK))
+        (SnapshotStore(data).path() / "movies.json").write_text("{}")
+    served = Served(data, clock)
+    assert served.index().manifest.id == world.manifest.id
+    refused = served.refused()
+    assert refused is not None
+    assert refused.id == damaged.id
+    assert refused.reason.startswith(f"snapshots/{damaged.id}/movies.json is damaged")
+    better = build(Plan(world.ratings, data, settings=QUICK))
+    clock.now = 5
+    served.index()
+    wait_for_opening()
+    assert served.index().manifest.id == better.id
+    assert served.refused() is None
+
+
 def test_a_rollback_is_followed(world: World, data: Path) -> None:
     clock = Clock()
     build(Plan(world.ratings, data, settings=QUICK))
