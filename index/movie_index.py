@@ -62,9 +62,9 @@ class MovieIndex:
         self.blended = blended
         self._ratings = ratings
         self._library = library
-        self._base = base or self
-        merged = self._base.seen
-        self.people = People(ratings, self._base.catalogue, catalogue, RatingLog(library.database), merged)
+        self._base = base  # never itself: a cycle would keep files mapped that nobody needs any more
+        alone = base or self
+        self.people = People(ratings, alone.catalogue, catalogue, RatingLog(library.database), alone.seen)
         # Space row -> catalogue row, to turn a filter over movies into one over a space.
         self._rows = {name: catalogue.ids.find(space.ids.values) for name, space in spaces.items()}
 
@@ -117,7 +117,7 @@ class MovieIndex:
         """
         if self.is_fresh():
             return self
-        base = self._base
+        base = self._base or self
         changes = self._library.changes_since(base.seen)
         weights = self.manifest.weights
         touched = changes.movies or any(movie_id in base.catalogue.ids for movie_id in changes.removed)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
 from flask import current_app, g
 
-from index.errors import PosterityError
+from index.errors import BadSnapshot, PosterityError
 from index.movie_index import MovieIndex
 from index.snapshot import Manifest, SnapshotStore
 
@@ -31,18 +32,21 @@ class Refused:
 class Served:
     """The opened current snapshot. A newer one is opened in the background and then swapped in.
 
+    Where the current one is damaged, the latest before it is served: a process that takes the place of one that died
+    comes to no other end than those that refused the damaged one while they ran.
+
     Raises:
         UnknownSnapshot: nothing was published yet.
-        BadSnapshot: what was published is damaged.
+        BadSnapshot: what was published is damaged, and so is all before it.
     """
 
     def __init__(self, data: Path, clock: Callable[[], float] = monotonic) -> None:
         self._data = data
         self._store = SnapshotStore(data)
         self._clock = clock
-        self._index = MovieIndex.open(data)
-        self._seen: str | None = self._index.manifest.id
         self._refused: Refused | None = None
+        self._seen = self._store.path().name
+        self._index = self._opened(self._seen)
         self._looked = clock()
         self._lock = threading.Lock()
         self._changing = threading.Lock()  # over what is served
@@ -103,6 +107,18 @@ class Served:
                 self._index = opened
             self._refused = None
             log.info("snapshot %s is served from now on", snapshot_id)
+
+    def _opened(self, current: str) -> MovieIndex:
+        try:
+            return MovieIndex.open(self._data, current)
+        except BadSnapshot as error:
+            for earlier in sorted((known for known in self._store.ids() if known < current), reverse=True):
+                with suppress(BadSnapshot):
+                    index = MovieIndex.open(self._data, earlier)
+                    log.exception("snapshot %s cannot be opened; %s is served on", current, earlier)
+                    self._refused = Refused(current, self._reason(error))
+                    return index
+            raise
 
     def _reason(self, error: Exception) -> str:
         """Why a snapshot is refused, for those who may not know where it is kept."""

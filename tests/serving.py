@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 import pytest
@@ -30,6 +31,11 @@ class Serving:
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def workers(self) -> list[int]:
+        """Ids of the processes that answer (Linux)."""
+        pid = self.process.pid
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 @contextmanager

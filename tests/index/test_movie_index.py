@@ -1,4 +1,6 @@
+import gc
 import shutil
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -144,3 +146,17 @@ def test_a_poster_that_is_no_picture_any_more_is_named(movie_index: MovieIndex, 
     (tmp_path / "data" / "posters" / "4.jpg").write_bytes(b"no picture")
     with pytest.raises(UnknownMovie, match=r"the poster of Starship 4 .* can no longer be read: this is no JPEG"):
         draw_look(index, look)
+
+
+def test_one_that_nobody_holds_is_gone_at_once_with_its_files(world: World) -> None:
+    index = MovieIndex.open(world.data)
+    assert index.similar(1, 3)
+    assert index.people.recommend(1, 3)
+    assert index.explain_look(3, 4)
+    gone = [weakref.ref(each) for each in (index, *index.spaces.values())]
+    gc.disable()  # which would find it in the end: a server that follows many snapshots may wait for that for long
+    try:
+        del index
+        assert [each() for each in gone] == [None] * 4
+    finally:
+        gc.enable()

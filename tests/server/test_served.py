@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gc
 import shutil
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,9 @@ import pytest
 from index.errors import BadSnapshot, UnknownSnapshot
 from index.snapshot import SnapshotStore
 from indexer.build import Plan, build
+from server.app import create_app
 from server.served import Served
-from tests.conftest import QUICK, World
+from tests.conftest import QUICK, World, unlimited
 
 
 @pytest.fixture
@@ -60,6 +63,27 @@ def test_a_damaged_new_snapshot_is_not_served(world: World, data: Path, caplog: 
     assert "movies.json is damaged" in caplog.text
 
 
+def test_a_process_that_begins_while_a_damaged_snapshot_is_current_serves_the_one_before(
+    world: World, data: Path
+) -> None:
+    clock = Clock()
+    for _ in range(2):  # the one before may be damaged, too
+        damaged = build(Plan(world.ratings, data, settings=QUICK))
+        (SnapshotStore(data).path() / "movies.json").write_text("{}")
+    served = Served(data, clock)
+    assert served.index().manifest.id == world.manifest.id
+    refused = served.refused()
+    assert refused is not None
+    assert refused.id == damaged.id
+    assert refused.reason.startswith(f"snapshots/{damaged.id}/movies.json is damaged")
+    better = build(Plan(world.ratings, data, settings=QUICK))
+    clock.now = 5
+    served.index()
+    wait_for_opening()
+    assert served.index().manifest.id == better.id
+    assert served.refused() is None
+
+
 def test_a_rollback_is_followed(world: World, data: Path) -> None:
     clock = Clock()
     build(Plan(world.ratings, data, settings=QUICK))
@@ -69,6 +93,25 @@ def test_a_rollback_is_followed(world: World, data: Path) -> None:
     served.index()
     wait_for_opening()
     assert served.index().manifest.id == world.manifest.id
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/?q=wedding", "/movies/3", "/movies/999", "/api/v1/movies/3", "/api/v1/movies/999", "/readyz"]
+)
+def test_a_reply_holds_no_snapshot_once_it_is_sent(world: World, path: str) -> None:
+    app = create_app(unlimited(world.data))
+    client = app.test_client()
+    client.get(path, headers={"Accept": "text/html"})
+    app.extensions["served"] = Served(world.data)
+    gone = weakref.ref(app.extensions["served"].index())
+    gc.disable()  # which would find it in the end, maybe after hours: until then its files would take up the disk
+    try:
+        client.get(path, headers={"Accept": "text/html"}).close()
+        client.get("/livez").close()  # the client itself keeps the latest
+        app.extensions["served"] = None
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_nothing_to_serve_is_an_error(tmp_path: Path, data: Path) -> None:
