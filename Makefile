@@ -34,8 +34,9 @@ setup: $(VENV)/.installed
 demo: setup
 	$(BIN)/posterity demo --port $(PORT)
 
+# On two processors at most: each process has a TensorFlow of its own, 2 GB with it.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 2 --dist worksteal
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

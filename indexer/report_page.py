@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import matplotlib as mpl
@@ -55,15 +57,25 @@ def _described(name: str, section: Mapping[str, Any]) -> dict[str, Any]:
     kind = name.partition("-")[0]
     if kind == "look":
         return {"name": name, **look_page.described(section), **section}
-    draw: dict[str, Callable[[Mapping[str, Any]], list[tuple[str, Markup]]]] = {
-        "ratings": _rating_plots, "ranking": _ranking_plots, "similarity": _similarity_plots,
-    }  # fmt: skip
     columns = {"ratings": RATING_COLUMNS, "ranking": RANKING_COLUMNS, "similarity": SIMILARITY_COLUMNS}[kind]
     present = {
         key: title for key, title in columns.items() if any(key in method["figures"] for method in section["methods"])
     }
     levels = _levels(section["methods"]) if kind == "ratings" else []
-    return {"name": name, "kind": kind, "columns": present, "levels": levels, "plots": draw[kind](section), **section}
+    plots = drawn(kind, json.dumps(section))
+    return {"name": name, "kind": kind, "columns": present, "levels": levels, "plots": plots, **section}
+
+
+@lru_cache(maxsize=32)
+def drawn(kind: str, section: str) -> tuple[tuple[str, Markup], ...]:
+    """Title and drawing of each plot of a section, given as JSON.
+
+    A campaign writes its page after every section: those that stand there already are not drawn again.
+    """
+    draw: dict[str, Callable[[Mapping[str, Any]], list[tuple[str, Markup]]]] = {
+        "ratings": _rating_plots, "ranking": _ranking_plots, "similarity": _similarity_plots,
+    }  # fmt: skip
+    return tuple(draw[kind](json.loads(section)))
 
 
 def _levels(methods: Sequence[Mapping[str, Any]]) -> list[tuple[int, list[str]]]:

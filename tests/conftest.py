@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ from hypothesis import HealthCheck, settings
 from PIL import Image, ImageDraw
 
 from index.movie_index import MovieIndex
-from index.snapshot import Manifest
+from index.snapshot import Manifest, SnapshotStore
 from indexer.build import Plan, build
 from indexer.models.factorization_machine import Settings
 from posterity import main
@@ -57,11 +60,13 @@ def realdata() -> Path:
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     """A small film world, built with untrained weights. Read it, never write to it."""
-    root = tmp_path_factory.mktemp("world")
-    write_ratings(root / "ratings")
-    write_posters(root / "posters")
-    plan = Plan(root / "ratings", root / "data", root / "posters", "untrained", QUICK)
-    return World(plan.ratings, root / "posters", plan.data, build(plan))
+    with shared_folder(tmp_path_factory, "world") as root:
+        plan = Plan(root / "ratings", root / "data", root / "posters", "untrained", QUICK)
+        if not plan.data.exists():
+            write_ratings(plan.ratings)
+            write_posters(root / "posters")
+            build(plan)
+    return World(plan.ratings, root / "posters", plan.data, SnapshotStore(plan.data).manifest())
 
 
 @pytest.fixture(scope="session")
@@ -83,11 +88,26 @@ def unlimited(data: Path, **settings: Any) -> ServerConfig:
 @pytest.fixture(scope="session")
 def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundled sample, built as ``posterity demo`` builds it. Read it, never write to it."""
-    data = tmp_path_factory.mktemp("demo")
-    arguments = ["demo", "--build-only", "--weights", "untrained", "--data", str(data)]
-    result = CliRunner().invoke(main, arguments)
+    with shared_folder(tmp_path_factory, "demo") as data:  # a second build finds the first and makes nothing
+        arguments = ["demo", "--build-only", "--weights", "untrained", "--data", str(data)]
+        result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
     return data
+
+
+@contextmanager
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, name: str) -> Iterator[Path]:
+    """A folder that all processes of a test run share (``pytest -n``); held by one of them at a time.
+
+    Whoever comes first fills it, the others find it filled.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # each process has a folder of its own below the one of the run
+    with (root / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (root / name).mkdir(exist_ok=True)
+        yield root / name
 
 
 def write_ratings(folder: Path) -> None:

@@ -1,8 +1,10 @@
 import json
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
+from indexer import report_page
 from indexer.campaign import UNFINISHED, Campaign, run, tasks
 from indexer.dataset import Dataset
 from indexer.evaluate import evaluate
@@ -43,6 +45,13 @@ def test_the_page_has_a_plot_of_each_kind_and_titles_cannot_break_it(world: Worl
     assert "<script" not in page
     assert "&lt;script&gt;" in page
     assert "a &amp; b" in page
+
+
+def test_a_plot_that_stands_in_the_report_is_not_drawn_again(world: World, tmp_path: Path) -> None:
+    report_page.drawn.cache_clear()
+    with patch.object(report_page, "svg", wraps=report_page.svg) as svg:
+        run(campaign(world, tmp_path, "biases"), "ratings", ("kfold", "article", "time"))
+    assert svg.call_count == (tmp_path / PAGE_FILE).read_text().count("<svg") == 3
 
 
 def test_sections_gather_but_not_those_of_other_data(world: World, dataset: Dataset, tmp_path: Path) -> None:
