@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import flask_swagger_ui
-from flask import Response, current_app, render_template, send_from_directory
+from flask import Flask, Response, current_app, render_template, send_from_directory
 from pydantic_core import to_json
 
 from server.api import api
@@ -27,8 +27,15 @@ _POLICY = (
 @operation()
 def openapi_json() -> Response:
     """This API as an OpenAPI 3.1 document."""
-    document = openapi(current_app._get_current_object(), movie_index())  # type: ignore[attr-defined]  # noqa: SLF001
-    return Response(to_json(document), mimetype="application/json")
+    index, made = movie_index(), current_app.extensions.setdefault("openapi", {})
+    state = index.version(ratings=False)
+    content = made.get(state)
+    if content is None:
+        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+        content = to_json(openapi(app, index))
+        made.clear()
+        made[state] = content
+    return Response(content, mimetype="application/json")
 
 
 @api.get("/docs")

@@ -7,6 +7,7 @@ import re
 
 from flask import Response, current_app, request, url_for
 from pydantic_core import to_json
+from werkzeug.datastructures import MultiDict
 
 from index.catalogue import Movie
 from index.entries import Poster
@@ -118,7 +119,9 @@ def _movie_and_poster() -> tuple[MovieBody, bytes | None]:
     """What a JSON body or a form says of a movie, and the form's poster."""
     if request.mimetype != "multipart/form-data":
         return parse_body(MovieBody), None
-    body = parse_form(MovieBody, request.form)
+    # Forms send every member, those that were left empty, too.
+    form = MultiDict((name, text) for name, text in request.form.items(multi=True) if text)
+    body = parse_form(MovieBody, form)
     return body, uploaded_picture(MovieBody.model_fields) if request.files else None
 
 

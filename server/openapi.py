@@ -12,17 +12,19 @@ from flask import Flask, Response
 from pydantic import TypeAdapter
 from werkzeug.routing import Rule
 
+from index.entries import MAX_GENRE
 from index.movie_index import MovieIndex
 from index.rated import MAX_USER_ID
 from server.config import ServerConfig
 from server.operation import Operation, operation_of
-from server.queries import ID, MovieBody
+from server.queries import ID, MAX_GENRES, MovieBody
 from server.replies import MovieReply, Problem
 from server.uploads import FIELD
 
 Json = dict[str, Any]
 
 _SCHEMAS = "#/components/schemas/{model}"
+_GENRE = rf"[^,\x00-\x1f\x7f-\x9f]{{0,{MAX_GENRE}}}"
 _PROBLEM = "application/problem+json"
 _PICTURE: Json = {"type": "string", "format": "binary", "description": "JPEG, PNG, WebP or GIF, up to 10 MiB."}
 _PATH_PARTS: dict[str, Json] = {
@@ -187,7 +189,13 @@ def _of_snapshot(schemas: Json, index: MovieIndex) -> Json:
             schema["properties"]["genre"]["items"] = _genres(index)
     movie = schemas["MovieBody"]
     members = {name: _of_form(member) for name, member in movie["properties"].items()}
-    members["genres"] = {"type": "string", "description": "As the data set writes them, with commas between."}
+    members["genres"] = {
+        "type": "string",
+        "pattern": f"^{_GENRE}(,{_GENRE}){{0,{MAX_GENRES - 1}}}$",
+        "description": "As the data set writes them, with commas between.",
+    }
+    for name in ("year", "imdb_id", "tmdb_id"):  # left empty
+        members[name] = {"anyOf": [members[name], {"type": "string", "maxLength": 0}]}
     schemas["MovieForm"] = movie | {"title": "MovieForm", "properties": members | {FIELD: _PICTURE}}
     return dict(sorted(schemas.items()))
 

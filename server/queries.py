@@ -6,7 +6,16 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from index.catalogue import Catalogue, Movie, Where
@@ -240,6 +249,14 @@ class MovieBody(Nothing):
     """As the data set writes them."""
     imdb_id: Annotated[str | None, Field(pattern=f"^{IMDB_ID}$")] = None
     tmdb_id: Annotated[int | None, Field(ge=1, le=MAX_TMDB_ID), Number] = None
+
+    @field_validator("genres", mode="before")
+    @classmethod
+    def _without_blanks(cls, genres: object, info: ValidationInfo) -> object:
+        """Of a form: between two commas may be nothing."""
+        if not isinstance(genres, list):
+            return genres
+        return tuple(genre for genre in genres if genre or info.mode == "json")
 
     def movie(self, movie_id: int = 0) -> Movie:
         """The movie, with whitespace trimmed.

@@ -73,6 +73,15 @@ def test_a_movie_that_is_added_is_in_the_answers_at_once(client: FlaskClient, da
     assert MovieIndex.open(data).catalogue.movie(FIRST_ID).title == "Meadow"
 
 
+def test_what_a_form_leaves_empty_is_not_given(client: FlaskClient) -> None:
+    reply = client.post(f"{API}/movies", data=form(year="", genres="", imdb_id="", tmdb_id=""))
+    movie = reply.get_json()["movie"]
+    assert (movie["year"], movie["genres"], movie["imdb_id"], movie["tmdb_id"]) == (None, [], None, None)
+    assert_problem(client.post(f"{API}/movies", data=form(title="")), 400, "title: is needed")
+    some = client.post(f"{API}/movies", data=form(genres="Drama,, Crime,"))
+    assert some.get_json()["movie"]["genres"] == ["Drama", "Crime"]
+
+
 def test_a_movie_may_come_as_json_without_a_poster(client: FlaskClient) -> None:
     reply = client.post(f"{API}/movies", json=MEADOW)
     assert reply.status_code == 201
