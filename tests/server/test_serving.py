@@ -23,11 +23,6 @@ def metrics(server: Serving) -> Samples:
         return scraped(reply.read().decode())
 
 
-def workers(server: Serving) -> list[int]:
-    pid = server.process.pid
-    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
 def test_a_server_that_is_stopped_answers_what_it_has_begun(world: World) -> None:
     picture = (world.posters / "3.jpg").read_bytes()
     with serving("serve", "--data", world.data) as server:
@@ -67,7 +62,7 @@ def test_several_processes_count_together_and_one_that_dies_is_replaced(world: W
         for _ in range(20):
             assert get(f"{server.address}/api/v1/movies/3")["movie"]["movie_id"] == 3
         assert value(metrics(server), **counts) == 20
-        killed = workers(server)[0]
+        killed = server.workers()[0]
         os.kill(killed, signal.SIGKILL)
         for _ in range(20):
             get(f"{server.address}/api/v1/movies/3")
