@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
+
+ROOT = Path(__file__).parents[1]
 
 
 def free_port() -> int:
@@ -33,17 +36,26 @@ class Serving:
         return f"http://127.0.0.1:{self.port}"
 
     def workers(self) -> list[int]:
-        """Ids of the processes that answer (Linux)."""
+        """The ids of gunicorn's processes, as Linux tells them."""
         pid = self.process.pid
         return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
+    def kill(self) -> None:
+        """Ends all of its processes at once, without a word to any."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+
 
 @contextmanager
-def serving(*arguments: object, stderr: IO[str] | None = None) -> Iterator[Serving]:
-    """A real server in a process of its own, once it is ready."""
+def serving(
+    *arguments: object, stderr: IO[str] | None = None, environment: Mapping[str, str] | None = None
+) -> Iterator[Serving]:
+    """A real server in a process group of its own, once it is ready; stopped afterwards, unless it was killed."""
     port = free_port()
     command = [sys.executable, "-m", "posterity", *map(str, arguments), "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as process:
+    variables = {**os.environ, **(environment or {})}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=stderr, text=True, cwd=ROOT, env=variables, process_group=0
+    ) as process:
         server = Serving(port, process)
         assert process.stdout is not None
         try:
