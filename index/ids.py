@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +36,7 @@ class Ids:
 
     def __contains__(self, wanted: int) -> bool:
         """Whether ``wanted`` is one of the ids."""
-        return bool(self.find([wanted])[0] >= 0)
+        return wanted in self._row_of
 
     def row(self, wanted: int) -> int:
         """The row of one id.
@@ -43,7 +44,15 @@ class Ids:
         Raises:
             UnknownMovie (or what the constructor was given): there is no such id.
         """
-        return int(self.rows([wanted])[0])
+        row = self._row_of.get(wanted)
+        if row is None:
+            raise self._unknown(f"there is no {self._what} {wanted} here")
+        return row
+
+    @cached_property
+    def _row_of(self) -> dict[int, int]:
+        """Made when one id is first asked for: many times as quick as a search for one."""
+        return {movie_id: row for row, movie_id in enumerate(self.values.tolist())}
 
     def rows(self, wanted: Sequence[int]) -> IntArray:
         """The row of each id, (m,) int64.

@@ -51,6 +51,8 @@ def present_key() -> Key | None:
 def limit_requests(app: Flask, config: ServerConfig) -> None:
     """Counts requests to the API, of each kind apart, for each key or else each address; too many are refused."""
     limits = {"read": config.read_limit, "upload": config.upload_limit, "write": config.write_limit}
+    if not any(limits.values()):
+        return
 
     def kind() -> str:
         operation: Any = getattr(current_app.view_functions.get(request.endpoint or ""), "operation", None)

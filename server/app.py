@@ -10,6 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from index.keys import Keys
 from index.library import Library
 from server.access import limit_requests
+from server.answers import Answers
 from server.api import register_api
 from server.config import ServerConfig
 from server.errors import register_errors
@@ -38,6 +39,7 @@ def create_app(config: ServerConfig, *, counts: Path | None = None) -> Flask:
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions["config"] = config
+    app.extensions["answers"] = Answers()
     app.extensions["library"] = library = Library.open(config.data)
     app.extensions["keys"] = Keys(library.database)
     app.extensions["served"] = Served(config.data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -90,11 +91,16 @@ def register_metrics(app: Flask) -> None:
     metrics: Metrics = app.extensions["metrics"]
     app.register_blueprint(metrics_page)
 
+    @functools.cache  # a look-up of labels takes longer than counting; there are few of them
+    def of(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+        return metrics.requests.labels(method, route, status), metrics.request_seconds.labels(route)
+
     @app.after_request
     def count(response: Response) -> Response:
         method = request.method if request.method in _METHODS else "other"
-        metrics.requests.labels(method, route(), response.status_code).inc()
-        metrics.request_seconds.labels(route()).observe(seconds())
+        counter, timer = of(method, route(), response.status_code)
+        counter.inc()
+        timer.observe(seconds())
         return response
 
 

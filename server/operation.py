@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Literal, get_type_hints
 
-from flask import Response, request
+from flask import Response, current_app, request
 from pydantic import BaseModel
 from pydantic_core import to_json
 from werkzeug.exceptions import PreconditionFailed
 
 from server.access import authorise
+from server.answers import Answers
 from server.parsing import parse, parse_body
 from server.queries import Nothing
 from server.served import movie_index
@@ -40,6 +41,12 @@ class Operation:
     picture: bool  # whether the request carries a picture
     idempotent_by: bool  # whether it takes an Idempotency-Key
     errors: tuple[int, ...]  # statuses of its own, besides those that any route may have
+
+    @functools.cached_property
+    def kept(self) -> bool:
+        """Whether its answers are kept: those to who asks by address alone, and that movies alone decide."""
+        asks = self.kind == "read" and self.body is None and not self.ratings
+        return asks and self.answer is not Response
 
     @functools.cached_property
     def hints(self) -> Mapping[str, Any]:
@@ -81,12 +88,21 @@ def operation(
         @functools.wraps(view)
         def wrapper(**parts: Any) -> Response:
             authorise(kind)
+            answers: Answers | None = current_app.extensions["answers"] if made.kept else None
+            if answers is not None:
+                state, question = movie_index().version(ratings=False), request.full_path
+                content = answers.get(state, question)
+                if content is not None:
+                    return _dated(made, Response(content, made.status, mimetype=made.media))
             query = parse(made.query)
             if "query" in made.hints:
                 parts["query"] = query
             if made.body is not None:
                 parts["body"] = parse_body(made.body)
-            return _respond(made, view(**parts))
+            response = _respond(made, view(**parts))
+            if answers is not None:
+                answers.keep(state, question, response.get_data())
+            return _dated(made, response)
 
         wrapper.operation = made  # type: ignore[attr-defined]
         return wrapper
@@ -101,10 +117,13 @@ def operation_of(view: Any) -> Operation | None:
 
 
 def _respond(made: Operation, answer: Any) -> Response:
-    """The answer as a response. What is read has an ETag, which says what state it is of."""
     if answer is None:
         return Response(status=204)
-    response = answer if isinstance(answer, Response) else Response(to_json(answer), made.status, mimetype=made.media)
+    return answer if isinstance(answer, Response) else Response(to_json(answer), made.status, mimetype=made.media)
+
+
+def _dated(made: Operation, response: Response) -> Response:
+    """The response with an ETag that says what state it is of, where it was read; or what is said instead of it."""
     if request.method in {"GET", "HEAD"} and "ETag" not in response.headers:
         tag = f"{_VERSION}.{movie_index().version(ratings=made.ratings)}"
         response.headers["ETag"] = f'"{tag}"'

@@ -24,7 +24,16 @@ def test_the_server_keeps_what_its_document_promises(world: World, tmp_path: Pat
     none = ("--read-limit", "", "--write-limit", "", "--upload-limit", "")
     with serving("serve", "--data", data, *none) as server:
         command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{server.address}/api/v1/openapi.json"]
-        command += ["--header", f"Authorization: Bearer {key}", "--checks", "all", "--max-examples", "3"]
+        command += [
+            "--header",
+            f"Authorization: Bearer {key}",
+            "--checks",
+            "all",
+            "--max-examples",
+            "3",
+            "--request-timeout",
+            "120",
+        ]
         command += ["--generation-deterministic", "--phases", "examples,coverage,fuzzing"]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
