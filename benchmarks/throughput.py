@@ -77,7 +77,7 @@ def main(data: Path, workers: int, threads: int, seconds: int, rounds: int) -> N
     """Measure a server on DATA."""
     movies = MovieIndex.open(data).spaces["taste"].ids.values[:500].tolist()
     own = [sys.executable, "-m", "posterity", "serve", "--data", str(data)]
-    own += ["--read-limit", "", "--upload-limit", ""]
+    own += ["--read-limit", "", "--write-limit", "", "--upload-limit", ""]
     with tempfile.TemporaryDirectory() as folder:
         paths = [f"/api/v1/movies/{movie}/similar?by=blend" for movie in movies]
         (Path(folder) / "paths").write_text("\n".join(paths))

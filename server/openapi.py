@@ -25,6 +25,7 @@ Json = dict[str, Any]
 
 _SCHEMAS = "#/components/schemas/{model}"
 _GENRE = rf"[^,\x00-\x1f\x7f-\x9f]{{0,{MAX_GENRE}}}"
+_TAGS = {"read": "Asking", "upload": "Asking with pictures", "write": "Keeping"}
 _PROBLEM = "application/problem+json"
 _PICTURE: Json = {"type": "string", "format": "binary", "description": "JPEG, PNG, WebP or GIF, up to 10 MiB."}
 _PATH_PARTS: dict[str, Json] = {
@@ -74,6 +75,7 @@ def openapi(app: Flask, index: MovieIndex) -> Json:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Posterity", "version": version("posterity"), "description": _DESCRIPTION},
+        "tags": [{"name": name} for name in _TAGS.values()],
         "paths": dict(sorted(paths.items())),
         "components": {
             "schemas": _of_snapshot(schemas, index),
@@ -107,7 +109,7 @@ def _operation(rule: Rule, made: Operation, refs: dict[Any, Json], config: Serve
     described: Json = {
         "operationId": made.view.__name__,
         "summary": summary,
-        "tags": [{"read": "Asking", "upload": "Asking with pictures", "write": "Keeping"}[made.kind]],
+        "tags": [_TAGS[made.kind]],
         "parameters": [*parts, *_parameters(refs[made.query]), *_headers(made)],
         "responses": _responses(rule, made, refs, config),
     }
