@@ -19,6 +19,7 @@ from server.config import ServerConfig
 from server.logs import log_settings
 
 _GRACE = 30  # seconds that requests in work have to end when the server is stopped
+_IDLE = 75  # seconds that a connection is kept: longer than proxies keep theirs, or they send into a closed one
 _SILENCE = 120  # seconds after which a process that says nothing is replaced; the first upload loads TensorFlow
 
 
@@ -52,6 +53,7 @@ def run_server(config: ServerConfig, *, ready: str = "") -> None:
                 "proc_name": "posterity",
                 "timeout": _SILENCE,
                 "graceful_timeout": _GRACE,
+                "keepalive": _IDLE,
                 "when_ready": lambda _: click.echo(ready or f"Posterity is at http://{host}:{config.port}/"),
                 "child_exit": lambda _, worker: _forget(worker.pid, counts),
                 # Not after run(), where each worker ends up, too.
