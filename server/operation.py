@@ -90,7 +90,7 @@ def operation(
             authorise(kind)
             answers: Answers | None = current_app.extensions["answers"] if made.kept else None
             if answers is not None:
-                state, question = movie_index().version(ratings=False), request.full_path
+                state, question = movie_index().version(ratings=False), _question(request.environ)
                 content = answers.get(state, question)
                 if content is not None:
                     return _dated(made, Response(content, made.status, mimetype=made.media))
@@ -114,6 +114,11 @@ def operation_of(view: Any) -> Operation | None:
     """What was said of a route's function; None of one that is no operation."""
     found: Operation | None = getattr(view, "operation", None)
     return found
+
+
+def _question(environ: Mapping[str, Any]) -> str:
+    """The path and what stands behind it, as they came: werkzeug's takes five times as long."""
+    return f"{environ['PATH_INFO']}?{environ['QUERY_STRING']}"
 
 
 def _respond(made: Operation, answer: Any) -> Response:
