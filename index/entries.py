@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -51,9 +51,10 @@ class Entry:
 class Changes:
     """What became of each movie that changed after some number."""
 
-    version: int  # the number of the latest change
+    version: int  # the number of the latest change of anything
     movies: tuple[Entry, ...] = ()  # ascending movie_id
     removed: frozenset[int] = frozenset()  # movie ids; some may be of movies that nobody else ever heard of
+    movies_version: int = field(default=0, compare=False)  # the number of the latest change of a movie
 
     def applied_to(self, movies: Iterable[Movie]) -> tuple[Movie, ...]:
         """The movies after the changes, by ascending id."""

@@ -88,7 +88,7 @@ class Library:
             BadLibrary: the file cannot be read.
         """
         with self.database.reading() as db:
-            return 0 if db is None else db.execute("SELECT ifnull(max(seq), 0) FROM movies").fetchone()[0]
+            return 0 if db is None else _latest_of_movies(db)
 
     def identity(self) -> str:
         """What tells this library from any other, such as one that was put in its place; empty before the first change.
@@ -111,7 +111,7 @@ class Library:
         with self.database.reading() as db:
             if db is None:
                 return Changes(0)
-            version = latest(db)
+            version, movies_version = latest(db), _latest_of_movies(db)
             rows = db.execute(
                 "SELECT movie_id, deleted, title, year, genres, imdb_id, tmdb_id, poster, poster_sha256,"
                 " weights_sha256, CASE WHEN ? THEN vector END FROM movies WHERE seq > ?",
@@ -120,7 +120,7 @@ class Library:
         # Here: asked to sort, SQLite would read every row instead of the changed ones.
         rows.sort(key=lambda row: row[0])
         removed = frozenset(movie_id for movie_id, deleted, *_ in rows if deleted)
-        return Changes(version, tuple(_entry(row) for row in rows if row[0] not in removed), removed)
+        return Changes(version, tuple(_entry(row) for row in rows if row[0] not in removed), removed, movies_version)
 
     def knows(self, movie_id: int) -> bool:
         """Whether the movie was ever added, replaced or removed.
@@ -250,6 +250,11 @@ class Library:
             durable.sync(self._posters.parent)
         durable.write(self._posters / f"{stem}{suffix}", content)
         return f"{stem}{suffix}"
+
+
+def _latest_of_movies(db: sqlite3.Connection) -> int:
+    (seq,) = db.execute("SELECT ifnull(max(seq), 0) FROM movies").fetchone()
+    return int(seq)
 
 
 def _added_by(db: sqlite3.Connection, request: Request) -> Added | None:

@@ -130,7 +130,8 @@ class MovieIndex:
             blended,
             self._ratings,
             self._library,
-            changes.version,
+            # Not of ratings: processes that looked at other times have the same in them, and must say so.
+            changes.movies_version,
             base,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
-_LARGEST = 2**16  # bytes of an answer that is kept
+_LARGEST = 2**16  # bytes of a question with its answer that is kept
 _ALL = 2**25  # bytes of all
 
 
@@ -27,11 +27,13 @@ class Answers:
 
     def keep(self, state: str, question: str, answer: bytes) -> None:
         """Keeps an answer, and lets go of those that were not asked for the longest."""
-        if len(answer) > _LARGEST:
+        # Questions count, too: they may be long, and their answers short.
+        if len(question) + len(answer) > _LARGEST:
             return
         with self._lock:
-            self._bytes += len(answer) - len(self._kept.pop((state, question), b""))
+            if (state, question) not in self._kept:
+                self._bytes += len(question) + len(answer)
             self._kept[state, question] = answer
             while self._bytes > _ALL:
-                _, dropped = self._kept.popitem(last=False)
-                self._bytes -= len(dropped)
+                (_, asked), dropped = self._kept.popitem(last=False)
+                self._bytes -= len(asked) + len(dropped)

@@ -28,7 +28,7 @@ from server.uploads import UploadQueue, uploaded_picture
 
 
 @api.post("/movies")
-@operation(kind="write", status=201, picture=True, idempotent_by=True, errors=(409, 422))
+@operation(kind="write", status=201, picture=True, idempotency_key=True)
 def add_movie() -> Response:
     """Adds a movie for good, with its poster where a form brings one; the answer says under which id.
 
@@ -49,7 +49,7 @@ def add_movie() -> Response:
 
 
 @api.put("/movies/<movie>")
-@operation(kind="write", picture=True, errors=(409, 422))
+@operation(kind="write", picture=True)
 def replace_movie(movie: str) -> MovieReply:
     """Replaces what is known of a movie, or brings back one that was removed.
 

@@ -22,7 +22,7 @@ from index.space import Match
 from server.api import api
 from server.metrics import search_seconds
 from server.operation import operation
-from server.queries import BatchBody, Fields, FilterQuery, SearchQuery, SimilarBody, SimilarQuery, identified
+from server.queries import BatchBody, Fields, FilterQuery, SearchQuery, SimilarBody, SimilarQuery, identified, page
 from server.replies import Alike, BatchReply, LookReply, MatchesReply, MovieReply, MoviesReply, SimilarReply
 from server.served import movie_index
 from server.uploads import UploadQueue, uploaded_picture
@@ -40,7 +40,7 @@ def search(query: SearchQuery) -> MoviesReply:
     else:
         found = index.catalogue.search(query.q, query.limit, query.offset)
     shown = lean_movies(found) if query.fields == "ids" else [present_movie(index, movie) for movie in found]
-    return {"q": query.q, "results": shown, "limit": query.limit, "offset": query.offset, **provenance(index)}
+    return {"q": query.q, "results": shown, **page(index, query)}
 
 
 @api.get("/movies/<movie>")
@@ -86,9 +86,7 @@ def similar(movie: str, query: SimilarQuery) -> SimilarReply:
         "by": query.by,
         "results": shown,
         "ignored": ignored,
-        "limit": query.limit,
-        "offset": query.offset,
-        **provenance(index),
+        **page(index, query),
     }
 
 
@@ -137,9 +135,7 @@ def similar_to_several(body: SimilarBody) -> MatchesReply:
         "by": body.by,
         "results": _shown(index, matches[body.offset :], body.fields),
         "ignored": [*unknown, *unheard, *ignored],
-        "limit": body.limit,
-        "offset": body.offset,
-        **provenance(index),
+        **page(index, body),
     }
 
 
@@ -185,9 +181,7 @@ def similar_to_upload(query: FilterQuery) -> MatchesReply:
         "by": "poster",
         "results": _shown(index, matches[query.offset :], query.fields),
         "ignored": ignored,
-        "limit": query.limit,
-        "offset": query.offset,
-        **provenance(index),
+        **page(index, query),
     }
 
 

@@ -136,7 +136,7 @@ def _parameters(schema: Json) -> list[Json]:
 
 
 def _headers(made: Operation) -> list[Json]:
-    if not made.idempotent_by:
+    if not made.idempotency_key:
         return []
     about = "Anything that no other request has: with it, the same request made again does nothing more."
     schema = {"type": "string", "pattern": "^[!-~]{1,255}$"}
@@ -168,7 +168,7 @@ def _responses(rule: Rule, made: Operation, refs: dict[Any, Json], config: Serve
         right["content"] = {made.media: {"schema": {"type": "string", "format": "binary"}}}
     elif made.status != 204:
         right["content"] = {made.media: {"schema": refs[made.answer]}}
-    statuses = {400, 404, 409, 422, 429, 503, *made.errors}
+    statuses = {400, 404, 409, 422, 429, 503}
     if "GET" in (rule.methods or ()):
         right["headers"] = {"ETag": {"schema": {"type": "string"}, "required": True}}
         statuses |= {412}

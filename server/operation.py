@@ -39,8 +39,7 @@ class Operation:
     ratings: bool  # whether the answer depends on ratings that come in online
     media: str  # of the answer
     picture: bool  # whether the request carries a picture
-    idempotent_by: bool  # whether it takes an Idempotency-Key
-    errors: tuple[int, ...]  # statuses of its own, besides those that any route may have
+    idempotency_key: bool  # whether it takes an Idempotency-Key
 
     @functools.cached_property
     def kept(self) -> bool:
@@ -77,13 +76,12 @@ def operation(
     ratings: bool = False,
     media: str = "application/json",
     picture: bool = False,
-    idempotent_by: bool = False,
-    errors: tuple[int, ...] = (),
+    idempotency_key: bool = False,
 ) -> Callable[[View], View]:
     """Makes a function a route: see ``Operation`` for what is said of it."""
 
     def decorate(view: View) -> View:
-        made = Operation(view, kind, status, ratings, media, picture, idempotent_by, errors)
+        made = Operation(view, kind, status, ratings, media, picture, idempotency_key)
 
         @functools.wraps(view)
         def wrapper(**parts: Any) -> Response:

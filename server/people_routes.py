@@ -18,7 +18,16 @@ from index.ratings import Who
 from index.replies import PredictionAnswer, PredictionId
 from server.api import api
 from server.operation import operation
-from server.queries import Fields, FilterQuery, Page, PredictionQuery, PredictionsBody, RecommendationsBody, identified
+from server.queries import (
+    Fields,
+    FilterQuery,
+    Page,
+    PredictionQuery,
+    PredictionsBody,
+    RecommendationsBody,
+    identified,
+    page,
+)
 from server.replies import (
     PredictionReply,
     PredictionsReply,
@@ -53,9 +62,7 @@ def ratings(user_id: int, query: Page) -> RatingsReply:
             {"movie": {"movie_id": movie.movie_id} if lean else present_movie(index, movie), "rating": rating}
             for movie, rating in movies
         ],
-        "limit": query.limit,
-        "offset": query.offset,
-        **provenance(index),
+        **page(index, query),
     }
 
 
@@ -79,9 +86,7 @@ def recommendations(user_id: int, query: FilterQuery) -> UserRecommendationsRepl
         "user_id": user_id,
         "results": _recommended(index, index.people.known(user_id), query, where),
         "ignored": ignored,
-        "limit": query.limit,
-        "offset": query.offset,
-        **provenance(index),
+        **page(index, query),
     }
 
 
@@ -113,9 +118,7 @@ def recommendations_for_several(body: RecommendationsBody) -> RecommendationsRep
         return {
             "results": _recommended(index, who, body, where),
             "ignored": [*ignored, *not_excluded],
-            "limit": body.limit,
-            "offset": body.offset,
-            **provenance(index),
+            **page(index, body),
         }
     known, unknown_users = _known(index, body.user_ids)
     users: list[UserPredictions] = [
@@ -125,9 +128,7 @@ def recommendations_for_several(body: RecommendationsBody) -> RecommendationsRep
         "users": users,
         "ignored": not_excluded,
         "ignored_users": unknown_users,
-        "limit": body.limit,
-        "offset": body.offset,
-        **provenance(index),
+        **page(index, body),
     }
 
 

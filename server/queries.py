@@ -18,9 +18,12 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from index import replies
 from index.catalogue import Catalogue, Movie, Where
 from index.entries import IMDB_ID, MAX_GENRE, MAX_TITLE, MAX_TMDB_ID, YEARS, checked_movie
 from index.errors import BadData, Contradiction, UnknownMovie
+from index.movie_index import MovieIndex
+from index.present import provenance
 from index.rated import MAX_USER_ID
 from server.parsing import as_flag, as_number, as_text
 
@@ -62,6 +65,11 @@ class Page(Nothing):
     """How many are left out at the beginning."""
     fields: Fields = "all"
     """``ids``: the lean form, with ``movie_id`` where a movie would stand."""
+
+
+def page(index: MovieIndex, query: Page) -> replies.Page:
+    """What an answer says of itself that is a part of a list."""
+    return {"limit": query.limit, "offset": query.offset, **provenance(index)}
 
 
 class SearchQuery(Page):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,6 +68,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
             write_posters(root / "posters")
             build(plan)
     return World(plan.ratings, root / "posters", plan.data, SnapshotStore(plan.data).manifest())
+
+
+@pytest.fixture
+def data(world: World, tmp_path: Path) -> Path:
+    """A copy of its data directory, which a test may write to."""
+    shutil.copytree(world.data, tmp_path / "data", symlinks=True)
+    return tmp_path / "data"
 
 
 @pytest.fixture(scope="session")

@@ -25,12 +25,6 @@ from tests.test_cli import get, serving
 WAYS = ("poster", "taste", "facts", "blend")
 
 
-@pytest.fixture
-def data(world: World, tmp_path: Path) -> Path:
-    shutil.copytree(world.data, tmp_path / "data", symlinks=True)
-    return tmp_path / "data"
-
-
 def put(data: Path, movie: Movie, picture: int | None = None) -> None:
     """Adds a movie with the poster that film ``picture`` of the world would have."""
     index = MovieIndex.open(data)

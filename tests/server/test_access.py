@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from index.keys import Keys
 from server.app import create_app
 from server.config import ServerConfig
 from server.operation import operation_of
-from tests.conftest import World, unlimited
+from tests.conftest import unlimited
 from tests.server.conftest import assert_problem
 
 API = "/api/v1"
@@ -25,12 +24,6 @@ WRITES = [
     ("PUT", "/users/1/ratings/1"),
     ("DELETE", "/users/1/ratings/1"),
 ]
-
-
-@pytest.fixture
-def data(world: World, tmp_path: Path) -> Path:
-    shutil.copytree(world.data, tmp_path / "data", symlinks=True)
-    return tmp_path / "data"
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import itertools
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ from index.snapshot import SnapshotStore
 from server.app import create_app
 from server.served import Served
 from tests.conftest import World, unlimited
-from tests.server.test_served import Clock, wait_for_opening
+from tests.server.test_served import Clock, snapshot_part
 from tests.soak.editions import Edition, flip
 
 Damage = Callable[[Path], None]
@@ -82,20 +81,11 @@ def test_a_server_refuses_each_by_name_and_serves_the_one_before(
     app.extensions["served"] = Served(data, clock)
     client = app.test_client()
 
-    def shown() -> dict[str, Any]:
-        clock.now += 5
-        client.get("/readyz")
-        wait_for_opening()
-        reply = client.get("/readyz")
-        assert reply.status_code == 200
-        assert str(data) not in reply.text
-        return dict(reply.get_json()["parts"]["snapshot"])
-
     names = ("manifest.json", "movies.json", "poster/rows.faiss", "taste/vectors.faiss", "ratings/user_ids.npy")
     for how, name in zip([*DAMAGES, *DAMAGES], itertools.cycle(names), strict=False):
         published = edition.publish(store)
         DAMAGES[how](store.path() / name)  # before anyone looks
-        part = shown()
+        part = snapshot_part(client, clock, data)
         assert part["id"] == world.manifest.id
         assert part["refused"]["id"] == published
         said = f"snapshots/{published}/{name} is {'missing' if how == 'missing' else 'damaged'}"
@@ -105,5 +95,5 @@ def test_a_server_refuses_each_by_name_and_serves_the_one_before(
         assert reply.get_json()["snapshot"] == world.manifest.id
         assert reply.get_json()["results"]
     store.rollback(world.manifest.id)
-    shown()
-    assert shown() == {"status": "ok", "id": world.manifest.id, "refused": None}
+    snapshot_part(client, clock, data)
+    assert snapshot_part(client, clock, data) == {"status": "ok", "id": world.manifest.id, "refused": None}

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,13 +18,7 @@ from server.served import Served
 from server.uploads import UploadQueue
 from tests.conftest import QUICK, World
 from tests.server.conftest import assert_problem
-from tests.server.test_served import Clock, wait_for_opening
-
-
-@pytest.fixture
-def data(world: World, tmp_path: Path) -> Path:
-    shutil.copytree(world.data, tmp_path / "data", symlinks=True)
-    return tmp_path / "data"
+from tests.server.test_served import Clock, snapshot_part
 
 
 def test_a_process_that_answers_is_alive(client: FlaskClient) -> None:
@@ -67,22 +60,13 @@ def test_a_snapshot_that_is_refused_is_named_until_another_is_served(world: Worl
     app.extensions["served"] = Served(data, clock)
     client = app.test_client()
 
-    def snapshot() -> dict[str, object]:
-        clock.now += 5
-        client.get("/readyz")
-        wait_for_opening()
-        reply = client.get("/readyz")
-        assert reply.status_code == 200
-        assert str(data) not in reply.text
-        return dict(reply.get_json()["parts"]["snapshot"])
-
     damaged = build(Plan(world.ratings, data, settings=QUICK))
     (SnapshotStore(data).path() / "movies.json").write_text("{}")
     reason = f"snapshots/{damaged.id}/movies.json is damaged (its checksum differs): roll back or build again"
     refused = {"status": "ok", "id": world.manifest.id, "refused": {"id": damaged.id, "reason": reason}}
-    assert snapshot() == snapshot() == refused
+    assert snapshot_part(client, clock, data) == snapshot_part(client, clock, data) == refused
     better = build(Plan(world.ratings, data, settings=QUICK))
-    assert snapshot() == {"status": "ok", "id": better.id, "refused": None}
+    assert snapshot_part(client, clock, data) == {"status": "ok", "id": better.id, "refused": None}
 
 
 def test_a_library_that_cannot_be_read_is_not_ready_and_tells_no_path(

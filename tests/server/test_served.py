@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import gc
-import shutil
 import threading
 import weakref
 from pathlib import Path
+from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 
 from index.errors import BadSnapshot, UnknownSnapshot
 from index.snapshot import SnapshotStore
@@ -14,12 +15,6 @@ from indexer.build import Plan, build
 from server.app import create_app
 from server.served import Served
 from tests.conftest import QUICK, World, unlimited
-
-
-@pytest.fixture
-def data(world: World, tmp_path: Path) -> Path:
-    shutil.copytree(world.data, tmp_path / "data", symlinks=True)
-    return tmp_path / "data"
 
 
 class Clock:
@@ -34,6 +29,17 @@ def wait_for_opening() -> None:
     for thread in threading.enumerate():
         if thread.name == "open-snapshot":
             thread.join()
+
+
+def snapshot_part(client: FlaskClient, clock: Clock, data: Path) -> dict[str, Any]:
+    """What /readyz says of the snapshot once the server has looked for another; no reply names the data directory."""
+    clock.now += 5
+    client.get("/readyz")
+    wait_for_opening()
+    reply = client.get("/readyz")
+    assert reply.status_code == 200
+    assert str(data) not in reply.text
+    return dict(reply.get_json()["parts"]["snapshot"])
 
 
 def test_a_new_snapshot_is_followed(world: World, data: Path) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +13,11 @@ from index.database import FIRST_ID, Database
 from index.keys import Keys
 from index.movie_index import MovieIndex
 from server.app import create_app
-from tests.conftest import SPACE, World, poster, unlimited
+from tests.conftest import SPACE, poster, unlimited
 from tests.server.conftest import assert_problem
 
 API = "/api/v1"
 MEADOW: dict[str, Any] = {"title": "Meadow", "year": 2020, "genres": ["Sci-Fi"], "imdb_id": "tt9999999", "tmdb_id": 77}
-
-
-@pytest.fixture
-def data(world: World, tmp_path: Path) -> Path:
-    shutil.copytree(world.data, tmp_path / "data", symlinks=True)
-    return tmp_path / "data"
 
 
 @pytest.fixture
