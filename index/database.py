@@ -76,6 +76,8 @@ _STEPS = (
     ),
 )
 SCHEMA = len(_STEPS)
+# The number of the latest change of anything; 0 before the first.
+LATEST = "SELECT max(ifnull((SELECT max(seq) FROM movies), 0), ifnull((SELECT max(seq) FROM ratings), 0))"
 
 
 class Database:
@@ -97,18 +99,30 @@ class Database:
         Raises:
             BadLibrary: the file cannot be read.
         """
-        with self._lock, _own_errors(self.file):
-            if self._reader is None and self.file.exists():
-                self._reader = _connect(self.file)
-                weakref.finalize(self, self._reader.close)
-            if self._reader is None:
-                yield None
-                return
-            self._reader.execute("BEGIN")
+        if self._is_missing():
+            yield None
+            return
+        with self._kept() as db:
+            db.execute("BEGIN")
             try:
-                yield self._reader
+                yield db
             finally:
-                self._reader.rollback()
+                db.rollback()
+
+    def number(self, query: str) -> int:
+        """What a query for one number finds; 0 where nobody has written yet.
+
+        Every request asks for one, so this does not begin a transaction as ``reading`` does: each call of SQLite lets
+        another thread go first.
+
+        Raises:
+            BadLibrary: the file cannot be read.
+        """
+        if self._is_missing():
+            return 0
+        with self._kept() as db:
+            (found,) = db.execute(query).fetchone()
+            return int(found)
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -125,6 +139,18 @@ class Database:
                 yield db
                 db.commit()
 
+    def _is_missing(self) -> bool:
+        return self._reader is None and not self.file.exists()
+
+    @contextmanager
+    def _kept(self) -> Iterator[sqlite3.Connection]:
+        """The connection that is kept, for one thread alone."""
+        with self._lock, _own_errors(self.file):
+            if self._reader is None:
+                self._reader = _connect(self.file)
+                weakref.finalize(self, self._reader.close)
+            yield self._reader
+
 
 def next_seq(db: sqlite3.Connection) -> int:
     """The number of the change that is being written: one sequence for movies and ratings."""
@@ -133,9 +159,7 @@ def next_seq(db: sqlite3.Connection) -> int:
 
 def latest(db: sqlite3.Connection) -> int:
     """The number of the latest change of anything; 0 before the first."""
-    (seq,) = db.execute(
-        "SELECT max(ifnull((SELECT max(seq) FROM movies), 0), ifnull((SELECT max(seq) FROM ratings), 0))"
-    ).fetchone()
+    (seq,) = db.execute(LATEST).fetchone()
     return int(seq)
 
 

@@ -18,11 +18,12 @@ import numpy as np
 
 from index import durable
 from index.catalogue import Movie
-from index.database import Database, latest, next_seq
+from index.database import LATEST, Database, latest, next_seq
 from index.entries import Changes, Entry, Poster, checked_movie
 from index.errors import BadImage, ReusedRequest
 from index.search import halved
 
+_LATEST_OF_MOVIES = "SELECT ifnull(max(seq), 0) FROM movies"
 _VECTOR = np.dtype("<f2")
 _REMEMBERED = 7 * 24 * 3600  # seconds that a request is known again
 _REPLACE = "REPLACE INTO movies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -78,8 +79,7 @@ class Library:
         Raises:
             BadLibrary: the file cannot be read.
         """
-        with self.database.reading() as db:
-            return 0 if db is None else latest(db)
+        return self.database.number(LATEST)
 
     def movies_version(self) -> int:
         """The number of the latest change of a movie; 0 before the first. Takes microseconds.
@@ -87,8 +87,7 @@ class Library:
         Raises:
             BadLibrary: the file cannot be read.
         """
-        with self.database.reading() as db:
-            return 0 if db is None else _latest_of_movies(db)
+        return self.database.number(_LATEST_OF_MOVIES)
 
     def identity(self) -> str:
         """What tells this library from any other, such as one that was put in its place; empty before the first change.
@@ -111,7 +110,8 @@ class Library:
         with self.database.reading() as db:
             if db is None:
                 return Changes(0)
-            version, movies_version = latest(db), _latest_of_movies(db)
+            version = latest(db)
+            (movies_version,) = db.execute(_LATEST_OF_MOVIES).fetchone()
             rows = db.execute(
                 "SELECT movie_id, deleted, title, year, genres, imdb_id, tmdb_id, poster, poster_sha256,"
                 " weights_sha256, CASE WHEN ? THEN vector END FROM movies WHERE seq > ?",
@@ -250,11 +250,6 @@ class Library:
             durable.sync(self._posters.parent)
         durable.write(self._posters / f"{stem}{suffix}", content)
         return f"{stem}{suffix}"
-
-
-def _latest_of_movies(db: sqlite3.Connection) -> int:
-    (seq,) = db.execute("SELECT ifnull(max(seq), 0) FROM movies").fetchone()
-    return int(seq)
 
 
 def _added_by(db: sqlite3.Connection, request: Request) -> Added | None:

@@ -135,7 +135,7 @@ def test_strangers_are_predicted_as_well_as_if_they_had_been_there(realdata: Pat
         mine, wanted = training.user_rows == user, test.user_rows[asked] == user
         ratings = dict(zip(training.ratings.movie_ids[mine].tolist(), training.values[mine].tolist(), strict=True))
         movies = test.ratings.movie_ids[asked][wanted].tolist()
-        folded[wanted] = [prediction.rating for prediction in without.people.predict(ratings, movies)]
+        folded[wanted] = [prediction.rating for prediction in without.predict(ratings, movies)]
     refit = np.clip(whole.distribution(test.user_rows[asked], test.movie_rows[asked])[0], *whole.scale)
     errors = [float(np.sqrt(np.mean((each - test.values[asked]) ** 2))) for each in (folded, refit)]
     assert errors[0] < errors[1] + 0.01
