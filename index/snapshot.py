@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ from typing import Any
 from index import durable
 from index.errors import BadSnapshot, PosterityError, UnknownSnapshot
 
-FORMAT = 3
-READABLE = (2, 3)  # of format 2 poster vectors are all in memory-mapped float32
+FORMAT = 4
+READABLE = (2, 3, 4)  # 2 has poster vectors in memory-mapped float32 alone; 2 and 3 have no evaluation and no maps
 
 _UNFINISHED = ".unfinished-"
 
@@ -38,6 +38,8 @@ class Manifest:
     warnings: tuple[str, ...]  # what the build left out and why
     files: Mapping[str, Mapping[str, Any]]  # path -> size, sha256
     format: int = FORMAT
+    evaluation: Mapping[str, Any] = field(default_factory=dict)  # how good it is, on held-out ratings; may be empty
+    maps: Mapping[str, Any] = field(default_factory=dict)  # space -> how its posters were laid out; may be empty
 
     @property
     def weights(self) -> Mapping[str, Any] | None:
@@ -62,13 +64,14 @@ class Manifest:
         if document["format"] not in READABLE:
             raise BadSnapshot(
                 f"{source} has format version {document['format']}, this version of Posterity reads"
-                f" {' and '.join(map(str, READABLE))}:"
+                f" {READABLE[0]} to {READABLE[-1]}:"
                 " build the snapshot again, or use the version that wrote it"
             )
         body = {name: value for name, value in document.items() if name != "sha256"}
         if document.get("sha256") != _digest_of(body):
             raise BadSnapshot(f"{source} is damaged (its checksum differs): roll back or build again")
-        return cls(**{name: body[name] for name in cls.__slots__} | {"warnings": tuple(body["warnings"])})
+        known = {name: body[name] for name in cls.__slots__ if name in body}
+        return cls(**known | {"warnings": tuple(body["warnings"])})
 
 
 class SnapshotStore:

@@ -21,6 +21,7 @@ from server.metrics import Metrics, register_metrics
 from server.pages import pages
 from server.served import Served
 from server.this_request import register_request_ids
+from server.thumbnails import Thumbnails
 from server.uploads import MAX_CONTENT_LENGTH, UploadQueue
 
 
@@ -43,6 +44,7 @@ def create_app(config: ServerConfig, *, counts: Path | None = None) -> Flask:
     app.extensions["library"] = library = Library.open(config.data)
     app.extensions["keys"] = Keys(library.database)
     app.extensions["served"] = Served(config.data)
+    app.extensions["thumbnails"] = Thumbnails(config.data / "thumbnails")
     app.extensions["metrics"] = metrics = Metrics(counts)
     app.extensions["upload_queue"] = UploadQueue(config.upload_queue, metrics.uploads.track_inprogress)
     # What is registered first sees the reply last, as it leaves.

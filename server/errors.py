@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntit
 
 from index import errors
 from index.images import MAX_BYTES
+from server.this_request import request_id
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,9 @@ def problem(status: int, detail: str) -> dict[str, Any]:
 def _answer(status: int, detail: str) -> Response:
     document = problem(status, detail)
     if _wants_page():
-        answer = Response(render_template("error.html", problem=document), status, mimetype="text/html")
+        answer = Response(
+            render_template("error.html", problem=document, request_id=request_id()), status, mimetype="text/html"
+        )
     else:
         answer = Response(json.dumps(document), status, mimetype="application/problem+json")
     if status == 503:

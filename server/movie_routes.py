@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import mimetypes
 
-from flask import Response, current_app, send_file
+from flask import Response, current_app, request, send_file
 
-from index.errors import UnknownMovie
+from index.errors import BadImage, UnknownMovie
 from index.movie_index import MovieIndex
 from index.present import (
     draw_look,
@@ -22,9 +22,20 @@ from index.space import Match
 from server.api import api
 from server.metrics import search_seconds
 from server.operation import operation
-from server.queries import BatchBody, Fields, FilterQuery, SearchQuery, SimilarBody, SimilarQuery, identified, page
+from server.queries import (
+    BatchBody,
+    Fields,
+    FilterQuery,
+    PosterQuery,
+    SearchQuery,
+    SimilarBody,
+    SimilarQuery,
+    identified,
+    page,
+)
 from server.replies import Alike, BatchReply, LookReply, MatchesReply, MovieReply, MoviesReply, SimilarReply
 from server.served import movie_index
+from server.thumbnails import Thumbnails
 from server.uploads import UploadQueue, uploaded_picture
 
 _POSTER_AGE = 3600  # seconds a browser may keep a poster without asking
@@ -55,12 +66,24 @@ def movie(movie: str) -> MovieReply:
 
 @api.get("/movies/<movie>/poster")
 @operation(media="image/*")
-def poster(movie: str) -> Response:
-    """The poster, as the file that was built from."""
+def poster(movie: str, query: PosterQuery) -> Response:
+    """The poster, as the file that was built from; with ``width`` a small one, as WebP."""
     index = movie_index()
-    file = index.poster(index.catalogue.identify(movie).movie_id)
-    kind = mimetypes.guess_type(file.name)[0]
-    return send_file(file.resolve(), mimetype=kind, max_age=_POSTER_AGE, conditional=True)
+    found = index.catalogue.identify(movie)
+    file = index.poster(found.movie_id)
+    if query.width is None:
+        kind = mimetypes.guess_type(file.name)[0]
+        return send_file(file.resolve(), mimetype=kind, max_age=_POSTER_AGE, conditional=True)
+    thumbnails: Thumbnails = current_app.extensions["thumbnails"]
+    try:
+        content, tag = thumbnails.get(file, query.width)
+    except (BadImage, OSError) as error:
+        raise UnknownMovie(f"the poster of {found} (id {found.movie_id}) can no longer be read") from error
+    response = Response(content, mimetype="image/webp")
+    response.set_etag(tag)
+    response.cache_control.max_age = _POSTER_AGE
+    response.make_conditional(request)
+    return response
 
 
 @api.get("/movies/<movie>/similar")

@@ -1,4 +1,7 @@
-"""The web page: search, pick a film, see what is like it by look and by taste; or drop a poster."""
+"""The web page, where people look rather than read: every state of it has an address, and works without scripts.
+
+Scripts ask for the same addresses and put what they need of the answers into the page that is shown.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,12 @@ import base64
 from flask import Blueprint, current_app, g, render_template, request
 
 from index.catalogue import Movie
-from index.errors import UnknownMovie, UnknownSpace
+from index.errors import UnknownMovie
 from index.images import decode_image, thumbnail
 from index.movie_index import MovieIndex
 from index.present import UNTRAINED_NOTICE, percent
 from index.space import Match
+from server.film_page import film_page
 from server.metrics import search_seconds
 from server.served import movie_index
 from server.uploads import UploadQueue, uploaded_picture
@@ -20,11 +24,17 @@ pages = Blueprint("pages", __name__)
 
 TMDB_NOTICE = "This product uses the TMDB API but is not endorsed or certified by TMDB."
 
-_SHOWN = 48  # films on the first page and search results
-_NEIGHBOURS = 12
+# Endpoint and words of what every page leads to.
+SECTIONS: tuple[tuple[str, str], ...] = ()
+
+_SHOWN = 60  # films on the first page and search results
+_NEIGHBOURS = 24
+_LOVED = 12
+_SEEDS = 5  # films that look like a picture, whose lovers are asked
 
 
 pages.add_app_template_filter(percent)
+pages.add_url_rule("/movies/<movie>", "film", film_page)
 
 
 @pages.app_context_processor
@@ -41,6 +51,7 @@ def everywhere() -> dict[str, object]:
         "untrained_notice": UNTRAINED_NOTICE,
         "tmdb_notice": TMDB_NOTICE,
         "can_look": "poster" in index.spaces,
+        "sections": SECTIONS,
     }
 
 
@@ -53,50 +64,37 @@ def home() -> str:
     return render_template("home.html", q=wanted, movies=movies)
 
 
-@pages.get("/movies/<movie>")
-def film(movie: str) -> str:
-    """A film and its neighbours."""
-    index = movie_index()
-    found = index.catalogue.identify(movie)
-    row = index.catalogue.ids.row(found.movie_id)
-    return render_template(
-        "film.html",
-        movie=found,
-        rating_count=index.catalogue.rating_counts[row],
-        rating_mean=index.catalogue.rating_means[row],
-        by_look=_neighbours(index, found, "poster"),
-        by_taste=_neighbours(index, found, "taste"),
-    )
+@pages.get("/look")
+def look_form() -> str:
+    """Where a picture can be dropped."""
+    return render_template("look.html", matches=None)
 
 
 @pages.post("/look")
 def look() -> str:
-    """Films whose posters look like an uploaded picture."""
+    """Films whose posters look like an uploaded picture, and those that people love who love the nearest of these."""
     index = movie_index()
     picture = uploaded_picture()
     queue: UploadQueue = current_app.extensions["upload_queue"]
 
     def compared() -> tuple[list[Match], bytes]:
         with search_seconds("picture"):
-            matches = index.similar_to_poster(picture, _NEIGHBOURS * 2)
+            matches = index.similar_to_poster(picture, _NEIGHBOURS)
         return matches, thumbnail(decode_image(picture))
 
     matches, small = queue.run(compared)
-    preview = base64.b64encode(small).decode()
-    return render_template("look.html", preview=preview, matches=_with_movies(index, matches))
-
-
-def _neighbours(index: MovieIndex, movie: Movie, by: str) -> list[tuple[Movie, Match]]:
+    seeds = [match.movie_id for match in matches if match.movie_id in index.spaces["taste"].ids][:_SEEDS]
     try:
-        with search_seconds(by):
-            matches = index.similar(movie.movie_id, _NEIGHBOURS, by=by)
-    except (UnknownMovie, UnknownSpace):
-        return []
-    return _with_movies(index, matches)
-
-
-def _with_movies(index: MovieIndex, matches: list[Match]) -> list[tuple[Movie, Match]]:
-    return [(index.catalogue.movie(match.movie_id), match) for match in matches]
+        loved = index.similar_to(seeds, [], _LOVED, by="taste") if seeds else []
+    except UnknownMovie:
+        loved = []
+    return render_template(
+        "look.html",
+        preview=base64.b64encode(small).decode(),
+        matches=[(index.catalogue.movie(match.movie_id), match) for match in matches],
+        seeds=[index.catalogue.movie(movie_id) for movie_id in seeds],
+        loved=[(index.catalogue.movie(match.movie_id), match) for match in loved],
+    )
 
 
 def _has_poster(index: MovieIndex, movie: Movie) -> bool:

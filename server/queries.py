@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -26,6 +27,7 @@ from index.movie_index import MovieIndex
 from index.present import provenance
 from index.rated import MAX_USER_ID
 from server.parsing import as_flag, as_number, as_text
+from server.thumbnails import Width
 
 MAX_LIMIT = 100
 MAX_RATINGS = 2000  # of a stranger
@@ -79,26 +81,29 @@ class SearchQuery(Page):
     """Words of a title, or their beginnings; without, all movies come by id."""
 
 
-class FilterQuery(Page):
-    """A list of movies that can be narrowed."""
+class PosterQuery(Nothing):
+    """A poster."""
+
+    width: Annotated[Width | None, Number] = None
+    """Pixels across at most; without, the file itself."""
+
+
+class Narrowed(Nothing):
+    """Movies of some genres and years."""
 
     genre: Annotated[tuple[Genre, ...], Field(max_length=MAX_GENRES)] = ()
     """All of these."""
     year_from: Year | None = None
     year_to: Year | None = None
-    exclude: Annotated[tuple[MovieText, ...], Field(max_length=MAX_EXCLUDED)] = ()
-    """None of these ids."""
-    among: Annotated[tuple[MovieText, ...], Field(max_length=MAX_AMONG)] = ()
-    """Only these ids."""
 
     @model_validator(mode="after")
-    def _in_order(self) -> FilterQuery:
+    def _in_order(self) -> Self:
         if self.year_from is not None and self.year_to is not None and self.year_from > self.year_to:
             raise ValueError(f"year_from {self.year_from} is after year_to {self.year_to}")
         return self
 
-    def where(self, catalogue: Catalogue) -> tuple[Where, list[str]]:
-        """The filter, and the ids to exclude that nobody has.
+    def narrowed(self, catalogue: Catalogue) -> Where:
+        """The filter.
 
         Raises:
             BadData: a genre that no movie of the catalogue has.
@@ -107,10 +112,28 @@ class FilterQuery(Page):
         for genre in self.genre:
             if genre.casefold() not in known:
                 raise BadData(f"genre: no movie is {genre!r}; there are {', '.join(catalogue.genres)}")
+        return Where(self.genre, self.year_from, self.year_to)
+
+
+class FilterQuery(Page, Narrowed):
+    """A list of movies that can be narrowed."""
+
+    exclude: Annotated[tuple[MovieText, ...], Field(max_length=MAX_EXCLUDED)] = ()
+    """None of these ids."""
+    among: Annotated[tuple[MovieText, ...], Field(max_length=MAX_AMONG)] = ()
+    """Only these ids."""
+
+    def where(self, catalogue: Catalogue) -> tuple[Where, list[str]]:
+        """The filter, and the ids in it that nobody has.
+
+        Raises:
+            BadData: a genre that no movie of the catalogue has.
+        """
         excluded, ignored = identified(self.exclude, catalogue)
         among, unknown = identified(self.among, catalogue)
         only = tuple(among) if self.among else None
-        return Where(self.genre, self.year_from, self.year_to, tuple(excluded), only), ignored + unknown
+        where = replace(self.narrowed(catalogue), exclude=tuple(excluded), among=only)
+        return where, ignored + unknown
 
 
 class PredictionQuery(Nothing):

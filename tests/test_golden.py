@@ -14,7 +14,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def test_format_1_is_refused_by_name() -> None:
     with pytest.raises(
-        BadSnapshot, match="has format version 1, this version of Posterity reads 2 and 3: build the snapshot"
+        BadSnapshot, match="has format version 1, this version of Posterity reads 2 to 4: build the snapshot"
     ):
         MovieIndex.open(GOLDEN / "v1")
 

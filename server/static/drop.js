@@ -1,36 +1,85 @@
-// A poster dropped anywhere on the page, or chosen, is compared at once. Without scripts the form's button does it.
-const form = document.querySelector("form.upload");
-if (form) {
+// A poster dropped anywhere on the window, chosen or pasted, is compared at once: a preview, how far it is, the answer.
+
+import { problemOf, unreachable } from "./ask.js";
+import { element, show } from "./state.js";
+
+const LARGEST = 10 * 2 ** 20; // bytes, as the server has it
+
+/** Takes over the form of the page's head. Without scripts its button sends it. */
+export function dropAnywhere(form) {
   const input = form.querySelector("input[type=file]");
-  const label = form.querySelector("label");
-  const send = () => {
-    document.body.classList.remove("dropping");
-    document.body.classList.add("busy");
-    form.requestSubmit();
-  };
-  form.classList.add("scripted");
-  input.addEventListener("change", () => input.files.length && send());
-  label.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" || event.key === " ") {
-      event.preventDefault();
-      input.click();
-    }
-  });
-  const hasFile = (event) => [...event.dataTransfer.types].includes("Files");
+  input.addEventListener("change", () => input.files.length && compare(form.action, input.files[0]));
+  const over = element("div", { class: "drop-over", hidden: true }, [element("p", {}, ["Let go: see what looks like it"])]);
+  document.body.append(over);
+  const carriesFile = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
   document.addEventListener("dragover", (event) => {
-    if (!hasFile(event)) return;
+    if (!carriesFile(event)) return;
     event.preventDefault();
-    document.body.classList.add("dropping");
+    over.hidden = false;
   });
   document.addEventListener("dragleave", (event) => {
-    if (!event.relatedTarget) document.body.classList.remove("dropping");
+    if (!event.relatedTarget) over.hidden = true;
   });
   document.addEventListener("drop", (event) => {
-    if (!hasFile(event)) return;
+    over.hidden = true;
+    if (!carriesFile(event)) return;
     event.preventDefault();
-    input.files = event.dataTransfer.files;
-    send();
+    if (event.dataTransfer.files.length) compare(form.action, event.dataTransfer.files[0]);
   });
-  // Back from the answer: the page must not look busy any more.
-  window.addEventListener("pageshow", () => document.body.classList.remove("busy", "dropping"));
+  document.addEventListener("paste", (event) => {
+    const file = [...(event.clipboardData?.files ?? [])].find((each) => each.type.startsWith("image/"));
+    if (file) compare(form.action, file);
+  });
+  // Back from the answer, which is no page of its own: what stood here before.
+  addEventListener("popstate", () => location.reload());
+}
+
+/** Sends a picture and shows the answer in place of the page; "back" leads back. */
+export function compare(address, file) {
+  const main = document.querySelector("main");
+  const preview = URL.createObjectURL(file);
+  const progress = element("i");
+  const bar = element("div", { class: "bar", role: "progressbar", "aria-label": "Sending the picture" }, [progress]);
+  const stage = element("p", { role: "status" }, ["Sending it…"]);
+  main.replaceChildren(
+    element("div", { class: "comparing" }, [
+      element("span", { class: "frame" }, [element("img", { src: preview, alt: "Your picture" })]),
+      element("div", {}, [element("h1", {}, ["Your picture"]), stage, bar]),
+    ]),
+  );
+  scrollTo(0, 0);
+  history.pushState(null, "", address);
+  document.title = "Your picture · Posterity";
+  const fail = (problem) => show(main, problem, () => compare(address, file));
+  if (file.size > LARGEST) {
+    bar.remove();
+    stage.textContent = "It was not sent.";
+    show(main, Object.assign(unreachable(), { kind: "wrong", title: "This picture is too large", detail: `It has ${(file.size / 2 ** 20).toFixed(1)} MiB; 10 MiB are the most.` }));
+    return;
+  }
+  // Not fetch, which does not tell how much of a body has gone.
+  const request = new XMLHttpRequest();
+  request.open("POST", address);
+  request.setRequestHeader("Accept", "text/html");
+  request.upload.addEventListener("progress", (event) => {
+    progress.style.width = `${(100 * event.loaded) / event.total}%`;
+  });
+  request.upload.addEventListener("load", () => {
+    stage.textContent = "Comparing it with every poster here…";
+    bar.classList.add("unknown");
+  });
+  request.addEventListener("error", () => fail(unreachable()));
+  request.addEventListener("load", async () => {
+    URL.revokeObjectURL(preview);
+    if (request.status !== 200) return fail(problemOf(request.status, (name) => request.getResponseHeader(name), request.responseText));
+    const found = new DOMParser().parseFromString(request.responseText, "text/html");
+    main.replaceChildren(...found.querySelector("main").childNodes);
+    document.title = found.title;
+    main.focus({ preventScroll: true });
+    const { enhance } = await import("./look.js");
+    return enhance(main, file);
+  });
+  const body = new FormData();
+  body.append("poster", file);
+  request.send(body);
 }

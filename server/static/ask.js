@@ -1,0 +1,56 @@
+// Asking the server: JSON of the API, or another state of a page. What goes wrong is one kind of error, for people.
+
+/** Why there is no answer. `kind` is "offline", "limited" or "wrong". */
+export class Problem extends Error {
+  constructor(kind, title, detail, { status = 0, requestId = null, wait = null } = {}) {
+    super(detail);
+    Object.assign(this, { kind, title, detail, status, requestId, wait });
+  }
+}
+
+/** The JSON at an address; null where there is nothing to say. Throws Problem, or AbortError once `signal` fires. */
+export async function ask(address, { body, ...options } = {}) {
+  const json = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
+  const headers = { Accept: "application/json", ...(body !== undefined && { "Content-Type": "application/json" }), ...options.headers };
+  const response = await answer(address, { ...json, ...options, headers });
+  return response.status === 204 ? null : response.json();
+}
+
+/** The page at an address, as a document. Throws as `ask` does. */
+export async function page(address, options = {}) {
+  const response = await answer(address, { ...options, headers: { Accept: "application/json;q=0.5, text/html" } });
+  return new DOMParser().parseFromString(await response.text(), "text/html");
+}
+
+/** The Problem that a reply tells of. `text` is its body. */
+export function problemOf(status, header, text) {
+  const requestId = header("X-Request-Id");
+  const wait = Number(header("Retry-After")) || null;
+  let detail = "";
+  let title = "This did not work";
+  try {
+    ({ detail, title } = JSON.parse(text));
+  } catch {
+    const main = new DOMParser().parseFromString(text, "text/html").querySelector("main");
+    title = main?.querySelector("h1")?.textContent ?? title;
+    detail = main?.querySelector(".said")?.textContent ?? `the server answered with status ${status}`;
+  }
+  const limited = status === 429 || (status === 503 && wait !== null);
+  return new Problem(limited ? "limited" : "wrong", title, detail, { status, requestId, wait });
+}
+
+/** The Problem of an answer that never came. */
+export const unreachable = () =>
+  new Problem("offline", "The server cannot be reached", navigator.onLine ? "It may be starting again." : "This device is offline.");
+
+async function answer(address, options) {
+  let response;
+  try {
+    response = await fetch(address, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw unreachable();
+  }
+  if (!response.ok) throw problemOf(response.status, (name) => response.headers.get(name), await response.text());
+  return response;
+}

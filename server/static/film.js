@@ -1,0 +1,60 @@
+// A film's page: the blend follows the sliders, the shelves follow the filters, and every neighbour says why.
+
+import { page } from "./ask.js";
+import { renew } from "./state.js";
+
+const controls = document.querySelector(".controls");
+const shelves = document.querySelector(".shelves");
+const reset = controls.querySelector("a.button");
+let asking = new AbortController();
+
+/** The address of what the controls say. */
+function address() {
+  const given = [...new FormData(controls)].filter(([, value]) => value !== "");
+  return `${controls.getAttribute("action")}?${new URLSearchParams(given)}`;
+}
+
+/** Puts the shelves of another state of this page in place of those that are shown. */
+async function change(which) {
+  asking.abort();
+  asking = new AbortController();
+  const wanted = address();
+  const { signal } = asking;
+  await renew(shelves, async () => {
+    const found = await page(wanted, { signal });
+    for (const shelf of shelves.querySelectorAll(which)) move(shelf, found.getElementById(shelf.id));
+    history.replaceState(null, "", wanted);
+    reset.hidden = found.querySelector(".controls a.button").hidden;
+  });
+}
+
+/** Films that stay are moved to their new places, others come and go. */
+function move(shelf, next) {
+  const before = new Map([...shelf.querySelectorAll("[data-movie]")].map((each) => [each.dataset.movie, each]));
+  const places = new Map([...before].map(([id, each]) => [id, each.getBoundingClientRect()]));
+  for (const fresh of next.querySelectorAll("[data-movie]")) {
+    const kept = before.get(fresh.dataset.movie);
+    if (!kept) continue;
+    // The poster is there already; what is said below it may be new.
+    kept.querySelector(".score")?.replaceWith(fresh.querySelector(".score"));
+    fresh.replaceWith(kept);
+  }
+  shelf.replaceChildren(...next.childNodes);
+  if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+  for (const film of shelf.querySelectorAll("[data-movie]")) {
+    const from = places.get(film.dataset.movie);
+    const to = film.getBoundingClientRect();
+    const steps = from ? [{ transform: `translate(${from.x - to.x}px, ${from.y - to.y}px)` }, { transform: "none" }] : [{ opacity: 0 }, { opacity: 1 }];
+    film.animate(steps, { duration: 260, easing: "cubic-bezier(.2, .8, .2, 1)" });
+  }
+}
+
+controls.querySelector(".weights").addEventListener("input", (event) => {
+  event.target.parentElement.querySelector("output").value = event.target.value;
+  change("#by-blend");
+});
+controls.querySelector(".filters").addEventListener("change", () => controls.reportValidity() && change(".shelf"));
+controls.addEventListener("submit", (event) => {
+  event.preventDefault();
+  change(".shelf");
+});

@@ -1,0 +1,16 @@
+// A film as its poster; without one, its title set like one. The same as templates/cards.html makes.
+
+import { element } from "./state.js";
+
+const WIDTHS = [120, 240, 360, 480];
+
+/** The element; `sizes` says how wide it is shown. It is decoration: what stands beside it names the film. */
+export function picture(movie, sizes) {
+  if (!movie.has_poster) {
+    return element("span", { class: `blank hue${movie.movie_id % 6}`, "aria-hidden": "true" }, [element("span", {}, [movie.title])]);
+  }
+  const address = (width) => `/api/v1/movies/${movie.movie_id}/poster?width=${width}`;
+  return element("img", {
+    src: address(240), srcset: WIDTHS.map((width) => `${address(width)} ${width}w`).join(", "), sizes, alt: "", loading: "lazy", decoding: "async",
+  });
+}

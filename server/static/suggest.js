@@ -1,0 +1,106 @@
+// Films whose titles fit what is typed, below the search box: a combobox with a listbox (WAI-ARIA 1.2).
+
+import { ask } from "./ask.js";
+import { element } from "./state.js";
+import { picture } from "./picture.js";
+
+const SHOWN = 8;
+const PAUSE = 90; // milliseconds between two keys of somebody who types fast
+
+/** Makes a search form answer while one types. Without an answer chosen, Enter still searches. */
+export function suggest(form) {
+  const input = form.querySelector("input");
+  const list = element("ul", { class: "suggestions", id: "suggestions", role: "listbox", "aria-label": "Films", hidden: true });
+  const said = element("p", { class: "for-readers", role: "status" });
+  form.append(list, said);
+  for (const [name, value] of [["role", "combobox"], ["aria-expanded", "false"], ["aria-controls", list.id], ["aria-autocomplete", "list"]]) {
+    input.setAttribute(name, value);
+  }
+  let asking = new AbortController();
+  let timer = 0;
+
+  const options = () => [...list.querySelectorAll("[role=option]")];
+  const chosen = () => list.querySelector("[aria-selected=true]");
+  const close = () => {
+    clearTimeout(timer);
+    asking.abort();
+    list.hidden = true;
+    input.setAttribute("aria-expanded", "false");
+    input.removeAttribute("aria-activedescendant");
+  };
+  const choose = (option) => {
+    chosen()?.setAttribute("aria-selected", "false");
+    option?.setAttribute("aria-selected", "true");
+    option?.scrollIntoView({ block: "nearest" });
+    if (option) input.setAttribute("aria-activedescendant", option.id);
+    else input.removeAttribute("aria-activedescendant");
+  };
+  const look = async () => {
+    const wanted = input.value.trim();
+    asking.abort();
+    if (!wanted) return close();
+    asking = new AbortController();
+    let rows;
+    try {
+      const found = await ask(`/api/v1/movies?limit=${SHOWN}&q=${encodeURIComponent(wanted)}`, { signal: asking.signal });
+      rows = found.results.map(row);
+      said.textContent = `${rows.length} ${rows.length === 1 ? "film fits" : "films fit"}`;
+      if (!rows.length) rows = [element("li", { class: "said", role: "presentation" }, [`No film is called “${wanted}”, or anything like it.`])];
+    } catch (problem) {
+      if (problem.name === "AbortError") return undefined;
+      said.textContent = problem.title;
+      rows = [element("li", { class: "said bad", role: "presentation" }, [`${problem.title}: ${problem.detail}`])];
+    }
+    list.replaceChildren(...rows);
+    list.hidden = false;
+    input.setAttribute("aria-expanded", "true");
+    input.removeAttribute("aria-activedescendant");
+    return undefined;
+  };
+
+  input.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(look, PAUSE);
+  });
+  input.addEventListener("focus", () => input.value.trim() && list.hidden && look());
+  input.addEventListener("keydown", (event) => {
+    const all = options();
+    if (event.key === "Escape" && !list.hidden) {
+      event.preventDefault(); // or the browser empties the box
+      close();
+    } else if (["ArrowDown", "ArrowUp"].includes(event.key) && all.length) {
+      event.preventDefault();
+      const step = event.key === "ArrowDown" ? 1 : -1;
+      const at = all.indexOf(chosen());
+      choose(all[at < 0 && step < 0 ? all.length - 1 : at + step] ?? null);
+    } else if (event.key === "Enter" && chosen()) {
+      event.preventDefault();
+      location.assign(chosen().dataset.address);
+    }
+  });
+  // Before the box loses the focus, which closes the list.
+  list.addEventListener("pointerdown", (event) => event.preventDefault());
+  list.addEventListener("click", (event) => {
+    const option = event.target.closest("[role=option]");
+    if (option) location.assign(option.dataset.address);
+  });
+  form.addEventListener("focusout", (event) => form.contains(event.relatedTarget) || close());
+  addEventListener("pageshow", close);
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
+    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      event.preventDefault();
+      input.focus();
+      input.select();
+    }
+  });
+}
+
+function row(movie) {
+  const facts = [movie.year, movie.genres.slice(0, 2).join(", ")].filter(Boolean).join(" · ");
+  return element("li", { role: "option", id: `suggested-${movie.movie_id}`, "aria-selected": "false", "data-address": `/movies/${movie.movie_id}` }, [
+    element("span", { class: "frame" }, [picture(movie, "2.2rem")]),
+    element("span", {}, [movie.title]),
+    element("span", { class: "detail" }, [facts]),
+  ]);
+}

@@ -1,0 +1,91 @@
+"""The pages in a real browser, served by a real server: no mistake in the console, nothing asked of other machines."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.serving import Serving, serving
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WIDTHS = (360, 1280, 2560)
+THEMES = ("light", "dark")
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium or another; the tests are skipped where there is none."""
+    program = os.environ.get("POSTERITY_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if program is None:
+        pytest.skip("no Chromium here: apt-get install chromium, or name one by POSTERITY_CHROMIUM")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def site(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """The sample, served from a copy: a test may add to it what it takes away again."""
+    data = tmp_path_factory.mktemp("site") / "data"
+    shutil.copytree(demo_data, data, symlinks=True)
+    limits = [word for name in ("read", "write", "upload") for word in (f"--{name}-limit", "")]
+    with serving("serve", "--data", data, *limits) as server:
+        yield server
+
+
+@pytest.fixture
+def visit(browser: Browser, site: Serving) -> Iterator[Visit]:
+    """Opens a path of the site in a window of its own, at a width and in a theme.
+
+    At the end no page may have logged an error, or asked anything of another machine.
+    """
+    wrong: list[str] = []
+    contexts = []
+
+    def open_at(path: str, *, width: int = 1280, theme: str = "dark", height: int = 900) -> Page:
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme)  # type: ignore[arg-type]
+        contexts.append(context)
+        page = context.new_page()
+        # A refused request is logged by the browser itself; whoever provokes one says so by page.expected.
+        page.on("console", lambda said: said.type in {"error", "warning"} and wrong.append(f"{said.type}: {said.text}"))
+        page.on("pageerror", lambda error: wrong.append(f"uncaught: {error}"))
+        page.on("request", lambda request: _is_ours(request.url, site) or wrong.append(f"asked {request.url}"))
+        page.goto(site.address + path)
+        return page
+
+    open_at.wrong = wrong  # type: ignore[attr-defined]
+    yield open_at
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def _is_ours(address: str, site: Serving) -> bool:
+    parts = urlsplit(address)
+    return parts.scheme in {"data", "blob", "about"} or f"{parts.scheme}://{parts.netloc}" == site.address
+
+
+def assert_accessible(page: Page) -> None:
+    """No violation of any rule of axe-core, and nothing wider than the window."""
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"

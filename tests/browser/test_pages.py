@@ -1,0 +1,17 @@
+"""Every page, at every width and in both themes."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.browser.conftest import THEMES, WIDTHS, Visit, assert_accessible
+
+PATHS = ("/", "/?q=nobody-calls-a-film-so", "/movies/73", "/look", "/movies/999")
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_page_is_accessible_and_fits(visit: Visit, width: int, theme: str) -> None:
+    for path in PATHS:
+        page = visit(path, width=width, theme=theme)
+        assert_accessible(page)
