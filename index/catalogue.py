@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,9 +12,10 @@ import numpy.typing as npt
 
 from index.errors import AmbiguousTitle, BadSnapshot, UnknownMovie
 from index.ids import Ids
+from index.title_search import TitleSearch, normalise
 
-_ARTICLES = frozenset({"a", "an", "the"})
 _MAX_CANDIDATES = 10
+_MAX_NEAR = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Catalogue:
     ids: Ids = field(init=False)
     genres: tuple[str, ...] = field(init=False)  # every genre there is, sorted
     _external: Mapping[str, int] = field(init=False)  # "imdb:tt0113277" -> row
-    _titles: tuple[str, ...] = field(init=False)  # normalised
+    _titles: TitleSearch = field(init=False)
     _years: npt.NDArray[np.int64] = field(init=False)  # (n,) -1 where unknown
     _best_known: tuple[int, ...] = field(init=False)  # rows
     _having: Mapping[str, npt.NDArray[np.bool_]] = field(init=False)  # casefolded genre -> (n,) which movies have it
@@ -76,7 +76,9 @@ class Catalogue:
                 name: np.array([name in having for having in folded], np.bool_) for name in set().union(*folded)
             },
             "_external": _external_ids(self.movies),
-            "_titles": tuple(normalise(str(movie)) for movie in self.movies),
+            "_titles": TitleSearch(
+                [str(movie) for movie in self.movies], [movie.title for movie in self.movies], self.rating_counts
+            ),
             "_best_known": tuple(
                 sorted(range(len(self)), key=lambda row: (not self.posters[row], -self.rating_counts[row]))
             ),
@@ -102,27 +104,20 @@ class Catalogue:
         return [self.movies[row] for row in self._best_known[:limit]]
 
     def search(self, text: str, limit: int = 10, offset: int = 0) -> list[Movie]:
-        """Movies whose title holds every word of ``text``, or words that begin like them.
+        """Movies whose title holds every word of ``text``, or words that begin like them; then words much like them.
 
         Case, accents, punctuation and English articles do not matter; a year is a word. Exact titles come first,
         then titles that begin with the text, then the most rated.
         """
-        words = normalise(text).split()
-        if not words:
-            return []
-        joined = " ".join(words)
-        found = [row for row, title in enumerate(self._titles) if all(f" {word}" in title for word in words)]
+        rows = self._titles.exact(text)
+        if len(rows) < offset + limit:
+            known = set(rows)
+            rows += [row for row in self._titles.near(text) if row not in known]
+        return [self.movies[row] for row in rows[offset : offset + limit]]
 
-        def rank(row: int) -> tuple[bool, bool, int, int]:
-            title = self._titles[row].strip()
-            return (
-                joined not in (title, self._without_year(row)),
-                not title.startswith(joined),
-                -self.rating_counts[row],
-                row,
-            )
-
-        return [self.movies[row] for row in sorted(found, key=rank)[offset : offset + limit]]
+    def titled(self, text: str) -> list[Movie]:
+        """The same without those whose words are only like them."""
+        return [self.movies[row] for row in self._titles.exact(text)]
 
     def identify(self, text: str) -> Movie:
         """The movie of an id as people write it: ``6``, ``imdb:tt0113277`` or ``tmdb:949``.
@@ -202,14 +197,15 @@ class Catalogue:
         except (KeyError, ValueError) as error:
             raise BadSnapshot(f"movies.json is not a catalogue ({error}): build the snapshot again") from error
 
-    def _without_year(self, row: int) -> str:
-        return normalise(self.movies[row].title).strip()
-
     def _by_title(self, text: str) -> Movie:
         text = text.strip()
-        found = self.search(text, limit=len(self))
+        found = self.titled(text)
         if not found:
-            raise UnknownMovie(f"no movie is called {text!r}; give an id, imdb:tt…, tmdb:… or words of a title")
+            near = [f"{movie.movie_id} {movie}" for movie in self.search(text, _MAX_NEAR)]
+            perhaps = f"; perhaps {' or '.join(near)}" if near else ""
+            raise UnknownMovie(
+                f"no movie is called {text!r}{perhaps}; give an id, imdb:tt…, tmdb:… or words of a title"
+            )
         wanted = normalise(text).strip()
         exact = [m for m in found if wanted in (normalise(m.title).strip(), normalise(str(m)).strip())]
         # "heat" means Heat rather than The Heat, though articles do not matter otherwise.
@@ -221,15 +217,6 @@ class Catalogue:
         more = f", and {len(fits) - len(candidates)} more" if len(fits) > len(candidates) else ""
         listed = "; ".join(f"{movie_id} {title}" for movie_id, title in candidates)
         raise AmbiguousTitle(f"{text!r} fits {len(fits)} movies, give an id: {listed}{more}", candidates)
-
-
-def normalise(title: str) -> str:
-    """The words of a title as they are compared: ``" heat 1995 "``, each word after one space."""
-    plain = unicodedata.normalize("NFKD", title).casefold().replace("&", " and ").replace("'", "")
-    plain = "".join(c for c in plain if not unicodedata.combining(c))
-    words = re.findall(r"\w+", plain)
-    kept = [word for word in words if word not in _ARTICLES] or words
-    return f" {' '.join(kept)} "
 
 
 def _external_ids(movies: Sequence[Movie]) -> dict[str, int]:

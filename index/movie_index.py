@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +11,12 @@ import numpy as np
 from index import blend as blends
 from index import vgg16
 from index.blend import Blend
-from index.catalogue import Catalogue, Movie, Where
+from index.catalogue import Catalogue, Where
 from index.duplicates import Duplicates, find_duplicates
 from index.entries import Poster
-from index.errors import Lacking, UnknownSpace
-from index.heat import Usual
+from index.errors import Lacking
 from index.images import decode_image, pixels_for_vgg16
 from index.library import Library
-from index.look import LookExplanation, explain_look, usual_look
 from index.overlay import overlaid_catalogue, overlaid_spaces
 from index.people import People
 from index.rated import RatingLog
@@ -27,7 +24,9 @@ from index.ratings import RatingModel
 from index.search import Mask
 from index.snapshot import Manifest, SnapshotStore
 from index.space import Match, Neighbours, Space, load_neighbours
+from index.spaces import space_named, space_with
 from index.track import Track, silent
+from index.why import Why
 
 
 class MovieIndex:
@@ -65,6 +64,7 @@ class MovieIndex:
         self._base = base  # never itself: a cycle would keep files mapped that nobody needs any more
         alone = base or self
         self.people = People(ratings, alone.catalogue, catalogue, RatingLog(library.database), alone.seen)
+        self.why = Why(spaces, catalogue, alone.catalogue.ids, ratings)
         # Space row -> catalogue row, to turn a filter over movies into one over a space.
         self._rows = {name: catalogue.ids.find(space.ids.values) for name, space in spaces.items()}
 
@@ -167,7 +167,9 @@ class MovieIndex:
             return self._weighed(weights).similar(movie_id, k, allowed=allowed)
         if by == blends.NAME:
             return self._blend.similar(movie_id, k, allowed=allowed, stored=self.blended)
-        return self._space_with(by, movie_id).similar(movie_id, k, allowed=self._within(by, allowed))
+        return space_with(self.spaces, self.catalogue, by, movie_id).similar(
+            movie_id, k, allowed=self._within(by, allowed)
+        )
 
     def similar_to(
         self,
@@ -197,7 +199,7 @@ class MovieIndex:
         for name in names:
             sides = [[m for m in side if by != blends.NAME or m in self.spaces[name].ids] for side in (liked, disliked)]
             for movie_id in (*sides[0], *sides[1]):
-                self._space_with(name, movie_id)
+                space_with(self.spaces, self.catalogue, name, movie_id)
             if sides[0]:
                 queries[name] = self.spaces[name].direction(*sides)
         for movie_id in (*liked, *disliked):
@@ -251,18 +253,6 @@ class MovieIndex:
             return Poster(image)
         return Poster(image, self.embed(image), self.manifest.spaces["poster"]["weights"]["sha256"])
 
-    def explain_look(self, movie_id: int, other_id: int) -> LookExplanation:
-        """Why two posters look alike, part by part.
-
-        Raises:
-            UnknownMovie: there is no such movie.
-            Lacking: it has no poster.
-            UnknownSpace: this snapshot was built without posters.
-        """
-        for each in (movie_id, other_id):
-            self._space_with("poster", each)
-        return explain_look(self.space("poster"), self._usual_look, movie_id, other_id)
-
     def poster(self, movie_id: int) -> Path:
         """The movie's poster file.
 
@@ -297,20 +287,7 @@ class MovieIndex:
         Raises:
             UnknownSpace: this snapshot was built without it.
         """
-        if name not in self.spaces:
-            raise UnknownSpace(f"this snapshot has no {name} space; it has {', '.join(self.ways)}")
-        return self.spaces[name]
-
-    @cached_property
-    def _usual_look(self) -> Usual:
-        """Found when it is first asked for; threads that ask at once find the same."""
-        return usual_look(self.space("poster"))
-
-    def _space_with(self, name: str, movie_id: int) -> Space:
-        space, movie = self.space(name), self.catalogue.movie(movie_id)
-        if movie_id not in space.ids:
-            raise Lacking(f"{movie} (id {movie_id}) has {_LACKS.get(name, f'no {name}')}: {self._other_ways(movie)}")
-        return space
+        return space_named(self.spaces, name)
 
     def _weighed(self, weights: Mapping[str, float]) -> Blend:
         for name in weights:
@@ -319,10 +296,3 @@ class MovieIndex:
 
     def _within(self, name: str, allowed: Mask | None) -> Mask | None:
         return None if allowed is None else allowed[self._rows[name]]
-
-    def _other_ways(self, movie: Movie) -> str:
-        having = [name for name, space in self.spaces.items() if movie.movie_id in space.ids]
-        return f"compare by {', '.join((*having, blends.NAME))}" if having else "there is nothing to compare it by"
-
-
-_LACKS = {"poster": "no poster", "taste": "no ratings", "facts": "no genres, year or tags"}

@@ -54,7 +54,7 @@ def explain(movie: str, other: str, out: Path | None, data: Path, as_json: bool)
 
     index = MovieIndex.open(data)
     first, second = index.catalogue.resolve(movie), index.catalogue.resolve(other)
-    look = index.explain_look(first.movie_id, second.movie_id)
+    look = index.why.look(first.movie_id, second.movie_id)
     if out is not None:
         _write(out, draw_look(index, look))
     if as_json:

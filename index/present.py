@@ -14,6 +14,7 @@ from index.duplicates import Duplicates
 from index.errors import BadImage, UnknownMovie
 from index.images import decode_image, read_image
 from index.look import LookExplanation
+from index.lovers import TasteExplanation
 from index.movie_index import MovieIndex
 from index.ratings import INTERVAL, Explanation, Prediction
 from index.replies import (
@@ -26,6 +27,7 @@ from index.replies import (
     PredictionAnswer,
     PredictionId,
     Provenance,
+    TasteAnswer,
 )
 from index.space import Match
 
@@ -151,6 +153,21 @@ def present_look(look: LookExplanation) -> LookAnswer:
             }
             for match in look.comparison.matches
         ],
+    }
+
+
+def present_taste(taste: TasteExplanation) -> TasteAnswer:
+    """Why two movies are loved alike."""
+    return {
+        "score": round(taste.score, 6),
+        "percentile": round(taste.percentile, 6),
+        "genres": list(taste.genres),
+        "loved_from": round(taste.loved_from, 3),
+        "lovers": taste.lovers,
+        "lovers_who_rated": taste.lovers_who_rated,
+        "lovers_of_both": taste.lovers_of_both,
+        "raters": taste.raters,
+        "lovers_of_other": taste.lovers_of_other,
     }
 
 

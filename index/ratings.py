@@ -218,6 +218,12 @@ class RatingModel:
         """
         return self._rated(self.users.row(user_id))
 
+    def raters(self, movie: int) -> tuple[RowArray, FloatArray]:
+        """The users who rated a catalogue row, ascending user rows, and their ratings, (m,) each."""
+        at = np.flatnonzero(self._arrays.rated_rows == movie)
+        users = np.searchsorted(self._arrays.rated_starts, at, side="right") - 1
+        return users.astype(np.int64), np.asarray(self._arrays.rated_values[at])
+
     def distribution(self, users: RowArray, movies: RowArray) -> tuple[Array, Array]:
         """Mean and standard deviation of the rating, (m,) each, for user rows and movie rows (m,) each."""
         arrays = self._arrays

@@ -153,6 +153,28 @@ class LookAnswer(TypedDict):
     matches: list[CellMatch]
 
 
+@closed
+class TasteAnswer(TypedDict):
+    """Why two movies are loved alike, in people; as of when the snapshot was built."""
+
+    score: float
+    percentile: float
+    genres: list[str]
+    """That both have."""
+    loved_from: float
+    """The rating from which on a movie counts as loved."""
+    lovers: int
+    """People who love the first movie."""
+    lovers_who_rated: int
+    """Of these, who rated the other."""
+    lovers_of_both: int
+    """Of these, who love it."""
+    raters: int
+    """All who rated the other movie."""
+    lovers_of_other: int
+    """Of these, who love it."""
+
+
 class Provenance(TypedDict):
     """What every answer ends with."""
 

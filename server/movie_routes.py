@@ -15,6 +15,7 @@ from index.present import (
     present_look,
     present_matches,
     present_movie,
+    present_taste,
     provenance,
 )
 from index.replies import MatchAnswer, MatchId
@@ -24,6 +25,7 @@ from server.metrics import search_seconds
 from server.operation import operation
 from server.queries import (
     BatchBody,
+    ExplanationQuery,
     Fields,
     FilterQuery,
     PosterQuery,
@@ -33,7 +35,17 @@ from server.queries import (
     identified,
     page,
 )
-from server.replies import Alike, BatchReply, LookReply, MatchesReply, MovieReply, MoviesReply, SimilarReply
+from server.replies import (
+    Alike,
+    BatchReply,
+    Both,
+    LookReply,
+    MatchesReply,
+    MovieReply,
+    MoviesReply,
+    SimilarReply,
+    TasteReply,
+)
 from server.served import movie_index
 from server.thumbnails import Thumbnails
 from server.uploads import UploadQueue, uploaded_picture
@@ -101,7 +113,7 @@ def similar(movie: str, query: SimilarQuery) -> SimilarReply:
     if query.explain and query.fields == "all":
         shown = present_matches(index, matches)
         for each, match in zip(shown, matches, strict=True):
-            each["explanation"] = present_look(index.explain_look(found.movie_id, match.movie_id))
+            each["explanation"] = present_look(index.why.look(found.movie_id, match.movie_id))
     else:
         shown = _shown(index, matches, query.fields)
     return {
@@ -115,17 +127,16 @@ def similar(movie: str, query: SimilarQuery) -> SimilarReply:
 
 @api.get("/movies/<movie>/explanations/<other>")
 @operation()
-def explanation(movie: str, other: str) -> LookReply:
-    """Why the posters of two movies look alike, part by part."""
+def explanation(movie: str, other: str, query: ExplanationQuery) -> LookReply | TasteReply:
+    """Why the posters of two movies look alike, part by part; or by taste, how many people love both."""
     index = movie_index()
     first, second = index.catalogue.identify(movie), index.catalogue.identify(other)
-    look = index.explain_look(first.movie_id, second.movie_id)
-    return {
-        "movie": present_movie(index, first),
-        "other": present_movie(index, second),
-        **present_look(look),
-        **provenance(index),
-    }
+    both: Both = {"movie": present_movie(index, first), "other": present_movie(index, second)}
+    if query.by == "taste":
+        taste = index.why.taste(first.movie_id, second.movie_id)
+        return {**both, **present_taste(taste), **provenance(index)}
+    look = index.why.look(first.movie_id, second.movie_id)
+    return {**both, **present_look(look), **provenance(index)}
 
 
 @api.get("/movies/<movie>/explanations/<other>/picture")
@@ -134,7 +145,7 @@ def explanation_picture(movie: str, other: str) -> Response:
     """The same as a picture: both posters, with colours where they are alike."""
     index = movie_index()
     first, second = index.catalogue.identify(movie), index.catalogue.identify(other)
-    look = index.explain_look(first.movie_id, second.movie_id)
+    look = index.why.look(first.movie_id, second.movie_id)
     # Two large pictures are decoded: in turn with uploads, so that memory stays bounded.
     queue: UploadQueue = current_app.extensions["upload_queue"]
     return Response(queue.run(lambda: draw_look(index, look)), mimetype="image/png")

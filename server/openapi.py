@@ -196,8 +196,8 @@ def _of_snapshot(schemas: Json, index: MovieIndex) -> Json:
         "pattern": f"^{_GENRE}(,{_GENRE}){{0,{MAX_GENRES - 1}}}$",
         "description": "As the data set writes them, with commas between.",
     }
-    for name in ("year", "imdb_id", "tmdb_id"):  # left empty, which is how a form says null
-        members[name] = {"anyOf": [members[name], {"type": "string", "maxLength": 0}, {"type": "null"}]}
+    for name in ("year", "imdb_id", "tmdb_id"):  # left empty
+        members[name] = {"anyOf": [members[name], {"type": "string", "maxLength": 0}]}
     schemas["MovieForm"] = movie | {"title": "MovieForm", "properties": members | {FIELD: _PICTURE}}
     return dict(sorted(schemas.items()))
 

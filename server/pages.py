@@ -51,6 +51,7 @@ def everywhere() -> dict[str, object]:
         "untrained_notice": UNTRAINED_NOTICE,
         "tmdb_notice": TMDB_NOTICE,
         "can_look": "poster" in index.spaces,
+        "can_write": current_app.extensions["config"].writes,
         "sections": SECTIONS,
     }
 
@@ -61,7 +62,8 @@ def home() -> str:
     index = movie_index()
     wanted = request.args.get("q", "").strip()[:200]
     movies = index.catalogue.search(wanted, _SHOWN) if wanted else index.catalogue.best_known(_SHOWN)
-    return render_template("home.html", q=wanted, movies=movies)
+    exact = bool(index.catalogue.titled(wanted)) if wanted else True
+    return render_template("home.html", q=wanted, movies=movies, exact=exact)
 
 
 @pages.get("/look")

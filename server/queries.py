@@ -136,6 +136,13 @@ class FilterQuery(Page, Narrowed):
         return where, ignored + unknown
 
 
+class ExplanationQuery(Nothing):
+    """Why two movies are alike."""
+
+    by: Literal["poster", "taste"] = "poster"
+    """Their posters part by part, or the people who love both."""
+
+
 class PredictionQuery(Nothing):
     """One prediction."""
 

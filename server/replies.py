@@ -16,6 +16,7 @@ from index.replies import (
     PredictionAnswer,
     PredictionId,
     Provenance,
+    TasteAnswer,
     closed,
 )
 
@@ -76,12 +77,21 @@ class BatchReply(Provenance):
     """Ids in the request that no movie here has, and of those that are here the ones that nothing compares."""
 
 
-@closed
-class LookReply(LookAnswer, Provenance):
-    """Why two posters look alike."""
+class Both(TypedDict):
+    """Two movies that are compared."""
 
     movie: MovieAnswer
     other: MovieAnswer
+
+
+@closed
+class LookReply(LookAnswer, Both, Provenance):
+    """Why two posters look alike."""
+
+
+@closed
+class TasteReply(TasteAnswer, Both, Provenance):
+    """Why two movies are loved alike."""
 
 
 @closed

@@ -46,7 +46,7 @@ def test_format_3_opens_and_answers() -> None:
     assert index.manifest.spaces["poster"]["search"]["index"] == "Flat"
     assert [match.movie_id for match in index.similar_to([1, 2], [11], 5, by="poster")] == []
     assert [match.movie_id for match in index.similar_to([1], [11], 5, by="poster")] == [2]
-    assert index.explain_look(1, 2).comparison.heat.sum() == pytest.approx(near.score, abs=1e-5)
+    assert index.why.look(1, 2).comparison.heat.sum() == pytest.approx(near.score, abs=1e-5)
     assert [match.movie_id for match in index.similar(3, 5, by="taste")] == [8, 5, 9, 6, 10]
     assert [match.movie_id for match in index.similar(3, 4, by="facts")] == [2, 4, 1, 5]
     assert [p.rating for p in index.people.predict(2, [3, 9])] == pytest.approx([4.8443, 4.3631], abs=1e-3)

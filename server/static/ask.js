@@ -8,11 +8,14 @@ export class Problem extends Error {
   }
 }
 
-/** The JSON at an address; null where there is nothing to say. Throws Problem, or AbortError once `signal` fires. */
-export async function ask(address, { body, ...options } = {}) {
-  const json = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
+/** The JSON at an address; null where there is nothing to say. Throws Problem, or AbortError once `signal` fires.
+ *
+ * `body` is sent as JSON, by POST unless `method` says otherwise; `form` as it is.
+ */
+export async function ask(address, { body, form, ...options } = {}) {
+  const sent = body === undefined ? { body: form } : { method: "POST", body: JSON.stringify(body) };
   const headers = { Accept: "application/json", ...(body !== undefined && { "Content-Type": "application/json" }), ...options.headers };
-  const response = await answer(address, { ...json, ...options, headers });
+  const response = await answer(address, { ...sent, ...options, headers });
   return response.status === 204 ? null : response.json();
 }
 
@@ -35,6 +38,7 @@ export function problemOf(status, header, text) {
     title = main?.querySelector("h1")?.textContent ?? title;
     detail = main?.querySelector(".said")?.textContent ?? `the server answered with status ${status}`;
   }
+  if (status === 400 || status === 422) title = "That does not work"; // "Unprocessable Entity" says nothing to people
   const limited = status === 429 || (status === 503 && wait !== null);
   return new Problem(limited ? "limited" : "wrong", title, detail, { status, requestId, wait });
 }

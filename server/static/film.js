@@ -1,7 +1,9 @@
 // A film's page: the blend follows the sliders, the shelves follow the filters, and every neighbour says why.
 
 import { page } from "./ask.js";
+import { enhanceForms } from "./library.js";
 import { renew } from "./state.js";
+import { explain } from "./why.js";
 
 const controls = document.querySelector(".controls");
 const shelves = document.querySelector(".shelves");
@@ -53,8 +55,15 @@ controls.querySelector(".weights").addEventListener("input", (event) => {
   event.target.parentElement.querySelector("output").value = event.target.value;
   change("#by-blend");
 });
-controls.querySelector(".filters").addEventListener("change", () => controls.reportValidity() && change(".shelf"));
+controls.querySelector(".filters").addEventListener("change", () => {
+  const { year_from: from, year_to: to } = controls.elements;
+  to.min = from.value || from.min;
+  if (controls.reportValidity()) change(".shelf");
+});
 controls.addEventListener("submit", (event) => {
   event.preventDefault();
   change(".shelf");
 });
+
+enhanceForms(document);
+explain(document.querySelector(".film"), shelves, document.getElementById("why"));

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from tests.serving import Serving, serving
 
@@ -42,44 +43,64 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@dataclass
+class Site(Serving):
+    data: Path = Path()
+
+
 @pytest.fixture(scope="session")
-def site(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """The sample, served from a copy: a test may add to it what it takes away again."""
+def site(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The sample, served from a copy: a test may add to it and change what no other test asks for."""
     data = tmp_path_factory.mktemp("site") / "data"
     shutil.copytree(demo_data, data, symlinks=True)
     limits = [word for name in ("read", "write", "upload") for word in (f"--{name}-limit", "")]
     with serving("serve", "--data", data, *limits) as server:
-        yield server
+        yield Site(server.port, server.process, data=data)
 
 
 @pytest.fixture
-def visit(browser: Browser, site: Serving) -> Iterator[Visit]:
+def visit(browser: Browser, site: Site) -> Iterator[Visit]:
     """Opens a path of the site in a window of its own, at a width and in a theme.
 
-    At the end no page may have logged an error, or asked anything of another machine.
+    At the end no page may have logged an error, or asked anything of another machine; with ``refused`` the browser may
+    log that requests were.
     """
     wrong: list[str] = []
     contexts = []
 
-    def open_at(path: str, *, width: int = 1280, theme: str = "dark", height: int = 900) -> Page:
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme)  # type: ignore[arg-type]
+    def open_at(
+        path: str,
+        *,
+        width: int = 1280,
+        height: int = 900,
+        theme: str = "dark",
+        scripts: bool = True,
+        refused: bool = False,
+    ) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme=theme,  # type: ignore[arg-type]
+            java_script_enabled=scripts,
+        )
         contexts.append(context)
         page = context.new_page()
-        # A refused request is logged by the browser itself; whoever provokes one says so by page.expected.
-        page.on("console", lambda said: said.type in {"error", "warning"} and wrong.append(f"{said.type}: {said.text}"))
+        page.on("console", lambda said: _is_fine(said, refused=refused) or wrong.append(f"{said.type}: {said.text}"))
         page.on("pageerror", lambda error: wrong.append(f"uncaught: {error}"))
         page.on("request", lambda request: _is_ours(request.url, site) or wrong.append(f"asked {request.url}"))
         page.goto(site.address + path)
         return page
 
-    open_at.wrong = wrong  # type: ignore[attr-defined]
     yield open_at
     for context in contexts:
         context.close()
     assert wrong == []
 
 
-def _is_ours(address: str, site: Serving) -> bool:
+def _is_fine(said: ConsoleMessage, *, refused: bool) -> bool:
+    return said.type not in {"error", "warning"} or (refused and said.text.startswith("Failed to load resource"))
+
+
+def _is_ours(address: str, site: Site) -> bool:
     parts = urlsplit(address)
     return parts.scheme in {"data", "blob", "about"} or f"{parts.scheme}://{parts.netloc}" == site.address
 

@@ -6,12 +6,13 @@ import pytest
 
 from tests.browser.conftest import THEMES, WIDTHS, Visit, assert_accessible
 
-PATHS = ("/", "/?q=nobody-calls-a-film-so", "/movies/73", "/look", "/movies/999")
+MISSING = "/movies/999"
+PATHS = ("/", "/?q=nobody-calls-a-film-so", "/movies/73", "/look", MISSING)
 
 
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_every_page_is_accessible_and_fits(visit: Visit, width: int, theme: str) -> None:
     for path in PATHS:
-        page = visit(path, width=width, theme=theme)
+        page = visit(path, width=width, theme=theme, refused=path == MISSING)
         assert_accessible(page)

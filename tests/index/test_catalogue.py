@@ -2,10 +2,8 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from index.catalogue import Catalogue, Movie, Where, normalise
+from index.catalogue import Catalogue, Movie, Where
 from index.errors import AmbiguousTitle, BadSnapshot, UnknownMovie
 
 MOVIES = (
@@ -92,6 +90,12 @@ def test_columns_that_do_not_fit_together_are_refused(catalogue: Catalogue) -> N
         Catalogue.from_json(columns)
 
 
-@given(st.text())
-def test_normalising_twice_changes_nothing(text: str) -> None:
-    assert normalise(normalise(text)) == normalise(text)
+def test_an_unknown_title_is_told_what_may_have_been_meant(catalogue: Catalogue) -> None:
+    with pytest.raises(UnknownMovie, match=r"no movie is called 'Amlie'; perhaps 9 Amélie \(2001\); give an id"):
+        catalogue.resolve("Amlie")
+
+
+def test_a_search_goes_on_with_titles_that_are_only_like_it(catalogue: Catalogue) -> None:
+    assert [movie.movie_id for movie in catalogue.search("amlie")] == [9]
+    assert catalogue.titled("amlie") == []
+    assert [movie.movie_id for movie in catalogue.search("heat", limit=2, offset=1)] == [6, 12]

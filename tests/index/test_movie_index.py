@@ -109,13 +109,13 @@ def test_weights_that_are_gone_are_named(world: World, tmp_path: Path) -> None:
 
 def test_a_look_is_explained_by_parts_that_add_up(movie_index: MovieIndex) -> None:
     match = movie_index.similar(3, 1, by="poster")[0]
-    look = movie_index.explain_look(3, match.movie_id)
+    look = movie_index.why.look(3, match.movie_id)
     assert look.score == pytest.approx(match.score, abs=1e-5)
     assert look.percentile == pytest.approx(match.percentile, abs=1e-3)
     assert look.comparison.heat.sum() == pytest.approx(match.score, abs=1e-5)
     assert look.usual_score < look.score
     # A spaceship is nearer to a spaceship than to a wedding, on the whole and mostly part by part.
-    wedding = movie_index.explain_look(3, 13)
+    wedding = movie_index.why.look(3, 13)
     assert look.comparison.likeness.mean() > wedding.comparison.likeness.mean()
     assert wedding.score < look.score
 
@@ -123,13 +123,13 @@ def test_a_look_is_explained_by_parts_that_add_up(movie_index: MovieIndex) -> No
 def test_a_look_is_explained_of_posters_only(movie_index: MovieIndex) -> None:
     for pair in ((3, 20), (20, 3)):
         with pytest.raises(UnknownMovie, match=r"id 20\) has no poster: compare by taste, facts, blend"):
-            movie_index.explain_look(*pair)
+            movie_index.why.look(*pair)
     with pytest.raises(UnknownMovie, match="no movie 99"):
-        movie_index.explain_look(3, 99)
+        movie_index.why.look(3, 99)
 
 
 def test_a_poster_is_like_itself_everywhere(movie_index: MovieIndex) -> None:
-    look = movie_index.explain_look(3, 3)
+    look = movie_index.why.look(3, 3)
     assert look.score == pytest.approx(1, abs=1e-5)
     assert all(match.cell == match.other for match in look.comparison.matches)
     np.testing.assert_allclose(look.comparison.likeness, 1, atol=1e-9)
@@ -138,7 +138,7 @@ def test_a_poster_is_like_itself_everywhere(movie_index: MovieIndex) -> None:
 def test_a_poster_that_is_no_picture_any_more_is_named(movie_index: MovieIndex, world: World, tmp_path: Path) -> None:
     shutil.copytree(world.data, tmp_path / "data", symlinks=True)
     index = MovieIndex.open(tmp_path / "data")
-    look = index.explain_look(3, 4)
+    look = index.why.look(3, 4)
     assert draw_look(index, look) == draw_look(movie_index, look)
     index.poster(4).unlink()
     with pytest.raises(UnknownMovie, match=r"Starship 4 \(1974\) \(id 4\) has no poster"):
@@ -152,7 +152,7 @@ def test_one_that_nobody_holds_is_gone_at_once_with_its_files(world: World) -> N
     index = MovieIndex.open(world.data)
     assert index.similar(1, 3)
     assert index.people.recommend(1, 3)
-    assert index.explain_look(3, 4)
+    assert index.why.look(3, 4)
     gone = [weakref.ref(each) for each in (index, *index.spaces.values())]
     gc.disable()  # which would find it in the end: a server that follows many snapshots may wait for that for long
     try:

@@ -71,7 +71,7 @@ def test_an_added_movie_is_in_every_answer_it_can_be_in(data: Path) -> None:
     assert {match.movie_id for match in found} == {8, 1_000_000_000}
     narrowed = index.similar(8, 5, by="poster", where=Where(year_from=2024))
     assert [match.movie_id for match in narrowed] == [1_000_000_000]
-    assert index.explain_look(8, 1_000_000_000).score == pytest.approx(1, abs=1e-4)
+    assert index.why.look(8, 1_000_000_000).score == pytest.approx(1, abs=1e-4)
     # Who opened the snapshot before sees what there was then: nothing changes under a request.
     with pytest.raises(UnknownMovie):
         before.similar(1_000_000_000)
@@ -127,7 +127,7 @@ def test_a_removed_movie_is_in_no_answer(data: Path) -> None:
         lambda: index.poster(3),
         lambda: index.people.recommend({3: 5}),
         lambda: index.similar_to([1, 3]),
-        lambda: index.explain_look(1, 3),
+        lambda: index.why.look(1, 3),
     ):
         with pytest.raises(UnknownMovie, match="no movie 3 "):
             ask()
