@@ -86,9 +86,10 @@ def problem(status: int, detail: str) -> dict[str, Any]:
 def _answer(status: int, detail: str) -> Response:
     document = problem(status, detail)
     if _wants_page():
-        answer = Response(
-            render_template("error.html", problem=document, request_id=request_id()), status, mimetype="text/html"
-        )
+        # "Unprocessable Entity" says nothing to people.
+        heading = "That does not work" if status in {400, 422} else document["title"]
+        page = render_template("error.html", heading=heading, problem=document, request_id=request_id())
+        answer = Response(page, status, mimetype="text/html")
     else:
         answer = Response(json.dumps(document), status, mimetype="application/problem+json")
     if status == 503:
