@@ -56,14 +56,14 @@ class TitleSearch:
     def near(self, text: str) -> list[int]:
         """Rows whose title has words much like those of ``text``, the last of which may be unfinished; best first.
 
-        Also without the spaces between: "starwars".
+        Also without the spaces between: "starwars". A number is right or wrong, never nearly so.
         """
         words = [word for word in normalise(text).split() if sorted(word) != sorted("the")]  # "teh"
         if not words or not self._titles:
             return []
-        whole = "".join(words)
         alike = self._by_word(words)
-        if len(words) == 1 or all(len(word) > 1 for word in words):
+        whole = "".join(words)
+        if not _has_digit(whole):
             joined = _similarities([whole], [title.replace(" ", "")[: len(whole)] for title in self._titles])[0]
             alike = np.maximum(alike, _UNFINISHED * joined)
         rows = np.flatnonzero(alike >= _ALIKE).tolist()
@@ -76,6 +76,8 @@ class TitleSearch:
         last = words[-1]
         beginnings = _similarities([last], [known[: len(last)] for known in vocabulary])[0]
         alike[-1] = np.maximum(alike[-1], _UNFINISHED * beginnings)
+        numbers = [at for at, word in enumerate(words) if _has_digit(word)]
+        alike[numbers] *= alike[numbers] >= _UNFINISHED
         best: Similarities = np.maximum.reduceat(alike[:, flat], starts, axis=1)
         mean: Similarities = best.mean(axis=0)
         return np.where(best.min(axis=0) >= _EACH, mean, np.float32(0))
@@ -100,6 +102,10 @@ def normalise(title: str) -> str:
     words = re.findall(r"\w+", plain)
     kept = [word for word in words if word not in _ARTICLES] or words
     return f" {' '.join(kept)} "
+
+
+def _has_digit(word: str) -> bool:
+    return any(letter.isdigit() for letter in word)
 
 
 def _similarities(words: Sequence[str], others: Sequence[str]) -> Similarities:

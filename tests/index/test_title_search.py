@@ -41,6 +41,13 @@ def test_of_titles_that_fit_as_well_the_most_rated_comes_first(titles: TitleSear
     assert [BARE[row] for row in titles.near("godfathr")] == ["The Godfather", "Tokyo Godfathers"]
 
 
+def test_a_number_is_never_nearly_right() -> None:
+    numbered = ["Heat 2", "Heat 12", "Heat 21"]
+    titles = TitleSearch(numbered, numbered, [0, 0, 0])
+    assert [numbered[row] for row in titles.near("haet 12")] == ["Heat 12"]
+    assert [numbered[row] for row in titles.near("haet 2")] == ["Heat 2", "Heat 21"]  # it may go on
+
+
 def test_a_catalogue_may_be_empty() -> None:
     empty = TitleSearch([], [], [])
     assert empty.exact("heat") == empty.near("heat") == []
