@@ -7,11 +7,12 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK   := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-annotate \
           --custom-compile-command "make lock" pyproject.toml
 
-.PHONY: help setup demo test lint lock clean
+.PHONY: help setup demo browser test lint lock clean
 
 help:
 	@echo "make demo    build the sample catalogue and serve it (PORT=$(PORT))"
 	@echo "make test    run every test"
+	@echo "make browser Chromium for the tests of the page, by apt (they are skipped without)"
 	@echo "make lint    ruff and mypy --strict"
 	@echo "make setup   the virtual environment alone ($(VENV))"
 	@echo "make lock    pin the newest dependencies again (needs uv)"
@@ -33,6 +34,10 @@ setup: $(VENV)/.installed
 
 demo: setup
 	$(BIN)/posterity demo --port $(PORT)
+
+# As root on Debian; elsewhere it is yours to install. A second run installs nothing.
+browser:
+	command -v chromium || command -v google-chrome || (apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium)
 
 # On two processors at most: each process has a TensorFlow of its own, 2 GB with it.
 test: $(VENV)/.installed-dev

@@ -76,8 +76,7 @@ function request() at = at %% #paths + 1; return wrk.format("GET", paths[at]) en
 def main(data: Path, workers: int, threads: int, seconds: int, rounds: int) -> None:
     """Measure a server on DATA."""
     movies = MovieIndex.open(data).spaces["taste"].ids.values[:500].tolist()
-    own = [sys.executable, "-m", "posterity", "serve", "--data", str(data)]
-    own += ["--read-limit", "", "--write-limit", "", "--upload-limit", ""]
+    own = command(data)
     with tempfile.TemporaryDirectory() as folder:
         paths = [f"/api/v1/movies/{movie}/similar?by=blend" for movie in movies]
         (Path(folder) / "paths").write_text("\n".join(paths))
@@ -118,6 +117,12 @@ def main(data: Path, workers: int, threads: int, seconds: int, rounds: int) -> N
                 each.join()
             done, told = sent.count(200), sent.count(503)
             print(f"uploads: {done} answered, {told} told to come again (503), {len(sent) - done - told} anything else")
+
+
+def command(data: Path) -> list[str]:
+    """What serves a data directory without limits."""
+    limits = [word for name in ("read", "write", "upload") for word in (f"--{name}-limit", "")]
+    return [sys.executable, "-m", "posterity", "serve", "--data", str(data), *limits]
 
 
 @contextmanager

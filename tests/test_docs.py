@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 
@@ -108,8 +109,8 @@ def test_every_module_is_on_the_map() -> None:
 
 
 def test_every_dependency_is_justified() -> None:
-    declared = re.findall(r'^    "([a-z-]+)[><=]', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
-    dependencies = declared[: declared.index("hypothesis")]
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    dependencies = {re.match("[a-z-]+", each)[0] for each in declared}  # type: ignore[index]
     table = ARCHITECTURE.split("## Dependencies")[1]
     assert len(dependencies) > 10
     assert all(name in table for name in dependencies if name != "tensorflow")
