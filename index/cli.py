@@ -129,7 +129,8 @@ def predict(
     index = _open(data)
     who, name = _who(index, user, rated)
     wanted = [index.catalogue.resolve(movie).movie_id for movie in movies]
-    explanation = present_explanation(index, index.people.explain(who, wanted[0]), _EXPLAINED) if explain else None
+    (first,) = index.people.explain(who, wanted[:1]) if explain else [None]
+    explanation = None if first is None else present_explanation(index, first, _EXPLAINED)
     _show_predictions(index, user, index.people.predict(who, wanted), f"How {name} would rate", as_json, explanation)
 
 

@@ -45,11 +45,11 @@ class FoldInArrays:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A predicted rating as a sum: ``base`` and each rated movie's ``watched`` and ``rated`` part."""
+    """Predicted ratings as sums: ``base`` and each rated movie's ``watched`` and ``rated`` part."""
 
-    base: float  # for someone of whom nothing is known
-    watched: Array  # (n_rated,) because they rated the movie at all
-    rated: Array  # (n_rated,) because of how they rated it
+    base: Array  # (m,) for someone of whom nothing is known
+    watched: Array  # (m, n_rated) because they rated the movie at all
+    rated: Array  # (m, n_rated) because of how they rated it
 
 
 class Folded:
@@ -106,21 +106,30 @@ class Folded:
         means: Array = total / n + self.samples[:, -1].mean()
         return means
 
-    def parts(self, row: int) -> Parts:
-        """What the prediction for a movie is made of; base and parts add up to its mean."""
-        movie = np.asarray(self._movie_samples[:, row], dtype=np.float64)
-        stranger = self._global_bias + movie[:, -1] + self._prior[:, -1]
-        stranger = stranger + np.einsum("sf,sf->s", movie[:, :-1], self._prior[:, :-1])
+    def parts(self, rows: RowArray) -> Parts:
+        """What the predictions for some movies are made of; base and parts add up to each one's mean."""
+        movies = np.asarray(self._movie_samples[:, rows], dtype=np.float64)
+        stranger = self._global_bias[:, None] + movies[..., -1] + self._prior[:, [-1]]
+        stranger = stranger + np.einsum("smf,sf->sm", movies[..., :-1], self._prior[:, :-1])
         # A feature's part: its weight, what it has with the movie and the prior, half of what it has with the others.
         factors = self._features[..., :-1]
-        towards = movie[:, :-1] + self._prior[:, :-1] + self._latent / 2
-        watched = self._features[..., -1] + np.einsum("sjf,sf->sj", factors, towards) - (factors**2).sum(axis=2) / 2
-        beside = self._beside(movie[:, None])[:, 0]
-        gain = self._noise[:, None] * np.einsum("sfg,sg->sf", self._covariance, beside)
-        rated = np.einsum("sjf,sf->sj", self._design, gain) * self._surprise
-        return Parts(float(stranger.mean()), watched.mean(axis=0), rated.mean(axis=0))
+        towards = movies[..., :-1] + (self._prior[:, :-1] + self._latent / 2)[:, None]
+        alone = self._features[..., -1] - (factors**2).sum(axis=2) / 2
+        watched = alone.mean(axis=0) + _mean_products(towards, factors)
+        gain = self._noise[:, None, None] * (self._beside(movies) @ self._covariance)
+        rated = _mean_products(gain, self._design * self._surprise[..., None])
+        return Parts(stranger.mean(axis=0), watched, rated)
 
     def _beside(self, movies: Array) -> Array:
         """What stands beside a user's own factors and bias in the ratings of movies, (samples, m, f + 1)."""
         factors = movies[..., :-1] + self._latent[:, None]
         return np.concatenate([factors, np.ones((*movies.shape[:2], 1))], axis=2)
+
+
+def _mean_products(left: Array, right: Array) -> Array:
+    """(m, n) inner products of ``left`` (samples, m, f) and ``right`` (samples, n, f), as means over the samples.
+
+    In one product of matrices, which is many times as quick as a sample at a time.
+    """
+    products: Array = np.tensordot(left, right, axes=((0, 2), (0, 2))) / left.shape[0]
+    return products

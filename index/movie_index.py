@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from index import vgg16
 from index.blend import Blend
 from index.catalogue import Catalogue, Where
 from index.duplicates import Duplicates, find_duplicates
+from index.elicitation import asking_order
 from index.entries import Poster
 from index.errors import Lacking
 from index.images import decode_image, pixels_for_vgg16
@@ -288,6 +290,11 @@ class MovieIndex:
             UnknownSpace: this snapshot was built without it.
         """
         return space_named(self.spaces, name)
+
+    @cached_property
+    def to_ask(self) -> list[int]:
+        """Ids of movies to have rated by someone new, in the order of asking."""
+        return asking_order(self.catalogue, self.spaces["taste"])
 
     def _weighed(self, weights: Mapping[str, float]) -> Blend:
         for name in weights:

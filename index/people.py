@@ -19,6 +19,8 @@ class People:
     A ``Who`` is a user id, for a user as the snapshot knows them; or ratings by movie id, for a stranger and for anyone
     who rated since: these are folded in. ``known`` says which one a user is.
 
+    ``users`` are those whom the model was trained on, and ``scale`` is the lowest and the highest rating there is.
+
     Args:
         base: the snapshot's catalogue, which the model's rows are of.
         catalogue: the same with what came in online.
@@ -28,6 +30,7 @@ class People:
 
     def __init__(self, model: RatingModel, base: Catalogue, catalogue: Catalogue, log: RatingLog, merged: int) -> None:
         self.scale = model.scale
+        self.users = model.users
         self._model = model
         self._base = base
         self._catalogue = catalogue
@@ -83,17 +86,22 @@ class People:
             allowed = (rows >= 0) if allowed is None else (rows >= 0) & allowed[rows]
         return self._model.recommend(self._rater(who), k, allowed=allowed)
 
-    def explain(self, who: Who, movie_id: int) -> Explanation:
-        """What each movie that they rated adds to the prediction for another.
+    def explain(self, who: Who, movie_ids: Sequence[int]) -> list[Explanation]:
+        """What each movie that they rated adds to the predictions for others, in the order given.
 
         Raises:
             UnknownUser, UnknownMovie, Lacking, BadData: as in ``predict``.
         """
-        self._check_predictable(movie_id)
-        explanation = self._model.explain(self._rater(who), movie_id)
+        for movie_id in movie_ids:
+            self._check_predictable(movie_id)
+        return [self._named(each) for each in self._model.explain(self._rater(who), movie_ids)]
+
+    def _named(self, explanation: Explanation) -> Explanation:
+        """A removed movie is not named, but what it taught is still there."""
         named = tuple(part for part in explanation.contributions if part.movie_id in self._catalogue.ids)
-        # A removed movie is not named, but what it taught is still there.
-        kept = sum(part.watched + part.rated for part in explanation.contributions if part not in named)
+        if len(named) == len(explanation.contributions):
+            return explanation
+        kept = sum(p.watched + p.rated for p in explanation.contributions if p.movie_id not in self._catalogue.ids)
         return replace(explanation, base=explanation.base + kept, contributions=named)
 
     def _with(self, user_id: int, since: dict[int, float | None]) -> dict[int, float]:

@@ -186,29 +186,27 @@ class RatingModel:
         scores[~wanted] = -np.inf
         return self._predictions(rater, best(scores, k))
 
-    def explain(self, who: Who, movie_id: int) -> Explanation:
-        """What each movie that they rated adds to the prediction for another.
+    def explain(self, who: Who, movie_ids: Sequence[int]) -> list[Explanation]:
+        """What each movie that they rated adds to the predictions for others, in the order given.
 
         Raises:
             UnknownUser, UnknownMovie, BadData: as in ``predict``.
         """
-        rater, row = self._rater(who), self._movie_ids.row(movie_id)
+        rater, rows = self._rater(who), self._movie_ids.rows(movie_ids)
         folded = rater.folded or self._fold(rater.rows, rater.values)
-        rating = float(self._moments(rater, np.array([row]))[0][0])
-        parts = folded.parts(row)
-        whole = parts.watched + parts.rated
-        order = np.argsort(-np.abs(whole), kind="stable")
-        contributions = tuple(
-            Contribution(
-                int(self._movie_ids.values[rater.rows[at]]),
-                float(rater.values[at]),
-                float(parts.watched[at]),
-                float(parts.rated[at]),
+        ratings = self._moments(rater, rows)[0].tolist()
+        parts = folded.parts(rows)
+        rated_ids, given = self._movie_ids.values[rater.rows].tolist(), rater.values.tolist()
+        explanations = []
+        for movie_id, rating, watched, rated in zip(movie_ids, ratings, parts.watched, parts.rated, strict=True):
+            whole = watched + rated
+            contributions = tuple(
+                Contribution(rated_ids[at], given[at], float(watched[at]), float(rated[at]))
+                for at in np.argsort(-np.abs(whole), kind="stable").tolist()
             )
-            for at in order
-        )
-        # A known user's prediction is a mean over more samples than are kept to explain it; the base takes the rest.
-        return Explanation(movie_id, rating, rating - float(whole.sum()), contributions)
+            # A known user's prediction is a mean over more samples than explain it; the base takes the rest.
+            explanations.append(Explanation(movie_id, rating, rating - float(whole.sum()), contributions))
+        return explanations
 
     def rated(self, user_id: int) -> tuple[RowArray, FloatArray]:
         """The catalogue rows that the user rated and the ratings, (m,) each.

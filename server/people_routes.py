@@ -14,17 +14,17 @@ from index.present import (
     present_predictions,
     provenance,
 )
-from index.ratings import Who
+from index.ratings import Prediction, Who
 from index.replies import PredictionAnswer, PredictionId
 from server.api import api
 from server.operation import operation
 from server.queries import (
     Fields,
-    FilterQuery,
     Page,
     PredictionQuery,
     PredictionsBody,
     RecommendationsBody,
+    RecommendationsQuery,
     identified,
     page,
 )
@@ -78,8 +78,8 @@ def prediction(user_id: int, movie: str, query: PredictionQuery) -> PredictionRe
 
 @api.get(f"/users/{USER}/recommendations")
 @operation(ratings=True)
-def recommendations(user_id: int, query: FilterQuery) -> UserRecommendationsReply:
-    """Movies that a user has not rated and would pick next, with predicted ratings."""
+def recommendations(user_id: int, query: RecommendationsQuery) -> UserRecommendationsReply:
+    """Movies that a user has not rated and would pick next, with predicted ratings; if wanted, what adds to each."""
     index = movie_index()
     where, ignored = query.where(index.catalogue)
     return {
@@ -153,16 +153,21 @@ def _predictions(
 
 
 def _predicted(index: MovieIndex, who: Who, movie_ids: Sequence[int], *, explain: bool) -> list[PredictionAnswer]:
-    shown = present_predictions(index, index.people.predict(who, movie_ids))
+    return _shown(index, who, index.people.predict(who, movie_ids), explain=explain)
+
+
+def _shown(index: MovieIndex, who: Who, found: Sequence[Prediction], *, explain: bool) -> list[PredictionAnswer]:
+    shown = present_predictions(index, found)
     if explain:
-        for each, movie_id in zip(shown, movie_ids, strict=True):
-            each["explanation"] = present_explanation(index, index.people.explain(who, movie_id), _EXPLAINED)
+        explanations = index.people.explain(who, [prediction.movie_id for prediction in found])
+        for each, explanation in zip(shown, explanations, strict=True):
+            each["explanation"] = present_explanation(index, explanation, _EXPLAINED)
     return shown
 
 
 def _recommended(
-    index: MovieIndex, who: Who, query: FilterQuery, where: Where
+    index: MovieIndex, who: Who, query: RecommendationsQuery, where: Where
 ) -> list[PredictionAnswer] | list[PredictionId]:
     found = index.people.recommend(who, query.offset + query.limit, where=where)[query.offset :]
     fields: Fields = query.fields
-    return lean_predictions(found) if fields == "ids" else present_predictions(index, found)
+    return lean_predictions(found) if fields == "ids" else _shown(index, who, found, explain=query.explain)

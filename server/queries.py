@@ -147,7 +147,11 @@ class PredictionQuery(Nothing):
     """One prediction."""
 
     explain: Flag = False
-    """Say what each rated movie adds."""
+    """Say what each rated movie adds; in the full form alone."""
+
+
+class RecommendationsQuery(FilterQuery, PredictionQuery):
+    """What one user would pick next."""
 
 
 class Rating(Nothing):
@@ -193,17 +197,15 @@ class Someone(Nothing):
         return found, ignored
 
 
-class PredictionsBody(Someone):
+class PredictionsBody(Someone, PredictionQuery):
     """Predictions for someone new, or for several users."""
 
     movies: Annotated[tuple[MovieText, ...], Field(min_length=1, max_length=MAX_LIMIT)]
-    explain: bool = False
-    """Say what each rated movie adds; in the full form alone."""
     fields: Fields = "all"
     """``ids``: the lean form, with ``movie_id`` where a movie would stand."""
 
 
-class RecommendationsBody(Someone, FilterQuery):
+class RecommendationsBody(Someone, RecommendationsQuery):
     """Recommendations for someone new, or for several users."""
 
 

@@ -21,6 +21,8 @@ from server.queries import (
     FilterQuery,
     PredictionQuery,
     PredictionsBody,
+    RecommendationsBody,
+    RecommendationsQuery,
     SearchQuery,
     SimilarBody,
     SimilarQuery,
@@ -78,7 +80,17 @@ def test_every_view_says_what_it_answers(app: Flask) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", [SearchQuery, FilterQuery, SimilarQuery, SimilarBody, PredictionQuery, PredictionsBody]
+    "query",
+    [
+        SearchQuery,
+        FilterQuery,
+        SimilarQuery,
+        SimilarBody,
+        PredictionQuery,
+        PredictionsBody,
+        RecommendationsQuery,
+        RecommendationsBody,
+    ],
 )
 def test_every_parameter_is_in_the_readme(query: type[SearchQuery]) -> None:
     assert all(re.search(rf'[`"]{name}[`"=]', README) for name in query.model_fields)

@@ -55,12 +55,14 @@ def test_a_prediction_is_the_sum_of_its_parts(seed: int, ratings: dict[int, floa
     kept, movies = arrays(seed)
     rows = np.array(list(ratings), dtype=np.int64)
     folded = Folded(kept, movies, rows, np.array(list(ratings.values()), dtype=np.float32))
-    for row in range(MOVIES):
-        parts = folded.parts(row)
-        assert parts.watched.shape == parts.rated.shape == rows.shape
-        assert parts.base + parts.watched.sum() + parts.rated.sum() == pytest.approx(
-            folded.moments(np.array([row]))[0][0], abs=1e-5
-        )
+    every = np.arange(MOVIES)
+    parts = folded.parts(every)
+    assert parts.watched.shape == parts.rated.shape == (MOVIES, rows.size)
+    whole = parts.base + parts.watched.sum(axis=1) + parts.rated.sum(axis=1)
+    np.testing.assert_allclose(whole, folded.moments(every)[0], atol=1e-5)
+    for row in range(MOVIES):  # together as one at a time
+        alone = folded.parts(np.array([row]))
+        np.testing.assert_allclose([alone.watched[0], alone.rated[0]], [parts.watched[row], parts.rated[row]])
 
 
 def test_what_is_left_of_ratings_is_what_predictions_miss() -> None:
@@ -73,12 +75,12 @@ def test_what_is_left_of_ratings_is_what_predictions_miss() -> None:
 def test_the_part_of_a_rating_is_what_its_stars_change() -> None:
     kept, movies = arrays()
     rows = np.array([1, 4, 5])
-    before = Folded(kept, movies, rows, np.array([4, 2.5, 5], dtype=np.float32)).parts(0)
-    after = Folded(kept, movies, rows, np.array([4, 3.5, 5], dtype=np.float32)).parts(0)
+    before = Folded(kept, movies, rows, np.array([4, 2.5, 5], dtype=np.float32)).parts(np.array([0]))
+    after = Folded(kept, movies, rows, np.array([4, 3.5, 5], dtype=np.float32)).parts(np.array([0]))
     assert after.base == pytest.approx(before.base)
     np.testing.assert_allclose(after.watched, before.watched)
-    np.testing.assert_allclose(after.rated[[0, 2]], before.rated[[0, 2]])
-    assert after.rated[1] != pytest.approx(before.rated[1])
+    np.testing.assert_allclose(after.rated[0, [0, 2]], before.rated[0, [0, 2]])
+    assert after.rated[0, 1] != pytest.approx(before.rated[0, 1])
 
 
 def test_who_rated_nothing_is_predicted_by_the_prior() -> None:
@@ -87,7 +89,7 @@ def test_who_rated_nothing_is_predicted_by_the_prior() -> None:
     mean = kept.prior[:, 0]
     expected = kept.global_bias + mean[:, -1] + movies[:, 2, -1] + (mean[:, :-1] * movies[:, 2, :-1]).sum(axis=1)
     assert nobody.moments(np.array([2]))[0][0] == pytest.approx(expected.mean(), rel=1e-5)
-    assert nobody.parts(2).base == pytest.approx(expected.mean(), rel=1e-5)
+    assert nobody.parts(np.array([2])).base[0] == pytest.approx(expected.mean(), rel=1e-5)
 
 
 def test_each_rating_makes_what_is_predicted_surer() -> None:

@@ -117,8 +117,8 @@ def test_a_removed_movie_is_in_no_answer(data: Path) -> None:
     for who in (1, 2, {1: 5.0, 2: 4.5}):
         assert 3 not in {each.movie_id for each in index.people.recommend(who, 30)}
     assert 3 not in {movie.movie_id for movie in index.catalogue.best_known(30)}
-    assert 3 not in {part.movie_id for user in (1, 2) for part in index.people.explain(user, 5).contributions}
-    explanation = index.people.explain(2, 5)
+    assert 3 not in {part.movie_id for user in (1, 2) for part in index.people.explain(user, [5])[0].contributions}
+    (explanation,) = index.people.explain(2, [5])
     whole = explanation.base + sum(part.watched + part.rated for part in explanation.contributions)
     assert whole == pytest.approx(explanation.rating, abs=1e-6)
     for ask in (

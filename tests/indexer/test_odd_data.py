@@ -55,7 +55,7 @@ def test_odd_ratings_can_be_built_from_and_asked(tmp_path: Path, name: str) -> N
         assert low <= prediction.low <= prediction.rating <= prediction.high <= high
         recommended = [each.movie_id for each in index.people.recommend(who, 3)]
         assert len(set(recommended)) == len(recommended)
-        explanation = index.people.explain(who, movie)
+        (explanation,) = index.people.explain(who, [movie])
         assert np.isfinite([explanation.base, *(part.rated for part in explanation.contributions)]).all()
 
 

@@ -339,6 +339,28 @@ def test_a_prediction_is_explained_by_what_was_rated(client: FlaskClient) -> Non
     assert "explanation" not in client.get(f"{API}/users/2/predictions/3").get_json()
 
 
+def test_recommendations_are_explained_as_predictions_are(client: FlaskClient) -> None:
+    shown = client.get(f"{API}/users/2/recommendations?limit=3&offset=1&explain=true").get_json()["results"]
+    for each in shown:
+        one = client.get(f"{API}/users/2/predictions/{each['movie']['movie_id']}?explain=true").get_json()
+        assert each == {name: one[name] for name in each}
+    plain = client.get(f"{API}/users/2/recommendations?limit=3&offset=1").get_json()["results"]
+    assert plain == [{name: value for name, value in each.items() if name != "explanation"} for each in shown]
+    lean = client.get(f"{API}/users/2/recommendations?fields=ids&explain=true").get_json()["results"]
+    assert all("explanation" not in each for each in lean)
+
+
+def test_recommendations_to_a_stranger_are_explained_by_what_they_rated(client: FlaskClient) -> None:
+    body = {"ratings": stranger(1, 2, 3), "limit": 4, "explain": True}
+    for each in client.post(f"{API}/recommendations", json=body).get_json()["results"]:
+        parts = each["explanation"]["contributions"]
+        assert {part["movie"]["movie_id"] for part in parts} == {1, 2, 3, 11, 12, 13, 14}
+        whole = each["explanation"]["base"] + sum(part["total"] for part in parts)
+        assert whole == pytest.approx(each["explanation"]["sum"], abs=0.001)
+    several = client.post(f"{API}/recommendations", json={"user_ids": [1, 2], "explain": True}).get_json()["users"]
+    assert all("explanation" in each for user in several for each in user["results"])
+
+
 def stranger(*loved: int) -> list[dict[str, object]]:
     """Someone who loves some films and dislikes those of the other kind."""
     other = WEDDINGS if loved[0] in SPACE else SPACE

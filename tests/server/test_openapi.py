@@ -60,7 +60,7 @@ def test_answers_are_what_the_document_says(app: Flask, client: FlaskClient) -> 
         "api.explanation": "/movies/3/explanations/4",
         "api.ratings": "/users/2/ratings",
         "api.prediction": "/users/2/predictions/3?explain=true",
-        "api.recommendations": "/users/2/recommendations",
+        "api.recommendations": "/users/2/recommendations?explain=true",
         "api.snapshot": "/snapshot",
     }
     for endpoint, path in paths.items():
