@@ -5,6 +5,8 @@ import { element, show } from "./state.js";
 
 const LARGEST = 10 * 2 ** 20; // bytes, as the server has it
 
+let compared = false; // whether an answer stands here that is no page of its own
+
 /** Takes over the form of the page's head. Without scripts its button sends it. */
 export function dropAnywhere(form) {
   const input = form.querySelector("input[type=file]");
@@ -31,7 +33,7 @@ export function dropAnywhere(form) {
     if (file) compare(form.action, file);
   });
   // Back from the answer, which is no page of its own: what stood here before.
-  addEventListener("popstate", () => location.reload());
+  addEventListener("popstate", () => compared && location.reload());
 }
 
 /** Sends a picture and shows the answer in place of the page; "back" leads back. */
@@ -48,6 +50,7 @@ export function compare(address, file) {
     ]),
   );
   scrollTo(0, 0);
+  compared = true;
   history.pushState(null, "", address);
   document.title = "Your picture · Posterity";
   const fail = (problem) => show(main, problem, () => compare(address, file));

@@ -1,0 +1,203 @@
+// The page "For you": a film that is rated makes room for the next, and what to watch next follows. The state of the
+// page is its address, so each rating is a step that "back" takes back; the server makes every part that is shown.
+
+import { page } from "./ask.js";
+import { keeping } from "./keep.js";
+import { renew } from "./state.js";
+
+const place = document.querySelector(".for-you");
+const deck = place.querySelector(".deck");
+const picking = place.querySelector(".picking");
+const told = document.getElementById("told");
+const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+const leaving = new Map(); // film -> the animation of its card as it leaves
+let asking = new AbortController();
+let byKey = false; // whether a key is held down among stars, which then only choose
+
+/** What the address says: user, and the lists rated and skipped. */
+function state() {
+  const given = new URLSearchParams(location.search);
+  const list = (name) => given.getAll(name).flatMap((text) => text.split(",")).filter(Boolean);
+  return { user: given.get("user") ?? "", rated: list("rated"), skipped: list("skipped") };
+}
+
+/** The address of a state. */
+function address({ user, rated, skipped }) {
+  const parts = { user, rated: rated.join(","), skipped: skipped.join(",") };
+  const asked = Object.entries(parts).filter(([, text]) => text !== "").map(([name, text]) => `${name}=${text}`);
+  return place.dataset.address + (asked.length ? `?${asked.join("&")}` : "");
+}
+
+/** Goes to another state of this page; `words` are told to those who listen. */
+function go(wanted, words) {
+  history.pushState(null, "", wanted);
+  follow(words);
+}
+
+/** Shows the state that the address says, in place of the one that is shown. */
+function follow(words = "") {
+  return renew(picking, async () => {
+    asking.abort();
+    asking = new AbortController();
+    const { signal } = asking;
+    const found = await page(location.href, { signal });
+    await Promise.all([...leaving.values()].map((each) => each.finished.catch(() => null)));
+    if (signal.aborted) return;
+    const back = rememberFocus();
+    deal(found.querySelector(".deck"));
+    for (const selector of ["#stand", ".as-user", "#rated"]) place.querySelector(selector).replaceWith(found.querySelector(selector));
+    pick(found.querySelector(".picking"));
+    enhance();
+    back();
+    told.textContent = [words, found.querySelector(".said.bad")?.textContent.trim(), picking.querySelector("h2").textContent, picking.querySelector("li h3 a")?.textContent]
+      .filter(Boolean).join(". ");
+  });
+}
+
+/** Cards that stay keep their places, so that the next film comes to where the rated one was. */
+function deal(next) {
+  place.querySelector(".asking > .state")?.remove();
+  if (!next.children.length) deck.before(next.closest(".asking").querySelector(".state"));
+  const wanted = new Set([...next.children].map((card) => card.dataset.movie));
+  const shown = new Map([...deck.children].map((card) => [card.dataset.movie, card]));
+  const coming = [...next.children].filter((card) => !shown.has(card.dataset.movie));
+  for (const [film, card] of shown) {
+    leaving.get(film)?.cancel();
+    leaving.delete(film);
+    card.inert = false;
+    if (wanted.has(film)) continue;
+    const instead = coming.shift();
+    if (instead) card.replaceWith(arrive(instead));
+    else card.remove();
+  }
+  deck.append(...coming.map(arrive));
+}
+
+/** Films that are still to be watched next move to their new places, others come and go. */
+function pick(next) {
+  const list = picking.querySelector(".picks");
+  const films = next.querySelector(".picks");
+  if (!list || !films) return picking.replaceChildren(...next.childNodes);
+  const before = new Map([...list.children].map((each) => [each.dataset.movie, each]));
+  const places = new Map([...before].map(([film, each]) => [film, each.getBoundingClientRect()]));
+  for (const each of films.children) {
+    const kept = before.get(each.dataset.movie);
+    if (!kept) continue;
+    each.querySelector(".frame").replaceWith(kept.querySelector(".frame")); // the poster is there already
+    const open = kept.querySelector("details")?.open;
+    if (open && each.querySelector("details")) each.querySelector("details").open = true;
+  }
+  picking.querySelector("h2").textContent = next.querySelector("h2").textContent;
+  list.replaceChildren(...films.children);
+  if (still()) return undefined;
+  for (const each of list.children) {
+    const from = places.get(each.dataset.movie);
+    const to = each.getBoundingClientRect();
+    const steps = from ? [{ transform: `translate(${from.x - to.x}px, ${from.y - to.y}px)` }, { transform: "none" }] : [{ opacity: 0 }, { opacity: 1 }];
+    each.animate(steps, { duration: 260, easing: "cubic-bezier(.2, .8, .2, 1)" });
+  }
+  return undefined;
+}
+
+function arrive(card) {
+  if (!still()) card.animate([{ opacity: 0, transform: "translateY(.8rem)" }, { opacity: 1, transform: "none" }], { duration: 220, easing: "ease-out" });
+  return card;
+}
+
+function leave(card) {
+  if (!card.closest(".deck")) return;
+  const steps = [{ opacity: 1 }, { opacity: 0, transform: "translateY(-1rem) scale(.95)" }];
+  leaving.set(card.dataset.movie, card.animate(steps, { duration: still() ? 0 : 160, easing: "ease-in", fill: "forwards" }));
+}
+
+/** A function that puts the focus where it was, or where what had it made room for another. */
+function rememberFocus() {
+  const held = document.activeElement;
+  const list = held?.closest(".deck, .given");
+  if (!list) {
+    const inside = held?.closest(".for-you");
+    return () => inside && !held.isConnected && document.getElementById("asking").focus({ preventScroll: true });
+  }
+  const at = [...list.children].indexOf(held.closest("li"));
+  const name = list.classList[0];
+  return () => {
+    if (held.isConnected && document.activeElement === held) return;
+    const items = place.querySelectorAll(`.${name} > li`);
+    const item = items[Math.min(at, items.length - 1)];
+    (item?.querySelector("input:checked") ?? item?.querySelector(".stars input") ?? document.getElementById("asking")).focus({ preventScroll: true });
+  };
+}
+
+/** Rates the film of a card as its stars say. */
+function rate(form) {
+  const card = form.closest("li");
+  const chosen = form.querySelector(".stars input:checked");
+  if (!chosen) return;
+  const { rated, ...rest } = state();
+  const film = card.dataset.movie;
+  const others = rated.filter((text) => text.slice(0, text.lastIndexOf(":")) !== film);
+  if (others.length < rated.length && rated.includes(chosen.value)) return;
+  leave(card);
+  go(address({ ...rest, rated: [...others, chosen.value] }), `Rated ${card.dataset.title}: ${chosen.parentElement.title}`);
+}
+
+function skip(card) {
+  const { skipped, ...rest } = state();
+  leave(card);
+  go(address({ ...rest, skipped: [...skipped, card.dataset.movie] }), `Skipped ${card.dataset.title}`);
+}
+
+/** Says under the stars what the pointer is over, or a key has chosen. */
+function say(label, words = "") {
+  const chosen = label?.closest("form").querySelector(".chosen");
+  if (!chosen) return;
+  chosen.dataset.before ??= chosen.textContent;
+  chosen.textContent = `${label.title}${words}`;
+}
+
+function unsay(stars) {
+  const chosen = stars.closest("form").querySelector(".chosen");
+  if (chosen.dataset.before !== undefined) chosen.textContent = chosen.dataset.before;
+}
+
+function enhance() {
+  const keep = place.querySelector(".keep");
+  if (keep) keeping(keep, () => state().rated, place.dataset.address);
+}
+
+// Arrow keys choose among the stars, and Enter rates; a click rates at once.
+place.addEventListener("keydown", (event) => {
+  const stars = event.target.closest(".stars");
+  if (!stars) return;
+  byKey = event.key.startsWith("Arrow") || event.key === " ";
+  if (event.key === "Enter" || (event.key === " " && event.target.checked)) {
+    event.preventDefault();
+    rate(stars.closest("form"));
+  }
+});
+addEventListener("keyup", () => { byKey = false; });
+place.addEventListener("change", (event) => {
+  const stars = event.target.closest(".stars");
+  if (!stars) return;
+  if (byKey) say(event.target.closest("label"), ": Enter rates");
+  else rate(stars.closest("form"));
+});
+place.addEventListener("pointerover", (event) => event.pointerType === "mouse" && say(event.target.closest(".stars label")));
+place.addEventListener("pointerout", (event) => event.pointerType === "mouse" && event.target.closest(".stars") && unsay(event.target.closest(".stars")));
+place.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.closest(".keep")) return;
+  event.preventDefault();
+  if (form.matches(".as-user")) go(address({ ...state(), user: form.elements.user.value }), "");
+  else if (event.submitter?.name === "skipped") skip(form.closest("li"));
+  else rate(form);
+});
+place.addEventListener("click", (event) => {
+  const link = event.target.closest("a");
+  const plain = !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
+  if (!link || link.pathname !== place.dataset.address || !plain) return;
+  event.preventDefault();
+  go(link.getAttribute("href"), link.getAttribute("aria-label") ?? link.textContent);
+});
+addEventListener("popstate", () => place.isConnected && follow("Went back"));
+enhance();
