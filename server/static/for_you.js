@@ -45,9 +45,9 @@ function follow(words = "") {
     if (signal.aborted) return;
     const back = rememberFocus();
     deal(found.querySelector(".deck"));
+    found.querySelector(".keep")?.replaceWith(place.querySelector(".keep") ?? enhanced(found.querySelector(".keep")));
     for (const selector of ["#stand", ".as-user", "#rated"]) place.querySelector(selector).replaceWith(found.querySelector(selector));
     pick(found.querySelector(".picking"));
-    enhance();
     back();
     told.textContent = [words, found.querySelector(".said.bad")?.textContent.trim(), picking.querySelector("h2").textContent, picking.querySelector("li h3 a")?.textContent]
       .filter(Boolean).join(". ");
@@ -160,9 +160,10 @@ function unsay(stars) {
   if (chosen.dataset.before !== undefined) chosen.textContent = chosen.dataset.before;
 }
 
-function enhance() {
-  const keep = place.querySelector(".keep");
-  if (keep) keeping(keep, () => state().rated, place.dataset.address);
+/** The disclosure that keeps ratings, working; what is typed into it stays for as long as the page does. */
+function enhanced(keep) {
+  keeping(keep, () => state().rated, place.dataset.address);
+  return keep;
 }
 
 // Arrow keys choose among the stars, and Enter rates; a click rates at once.
@@ -200,4 +201,4 @@ place.addEventListener("click", (event) => {
   go(link.getAttribute("href"), link.getAttribute("aria-label") ?? link.textContent);
 });
 addEventListener("popstate", () => place.isConnected && follow("Went back"));
-enhance();
+if (place.querySelector(".keep")) enhanced(place.querySelector(".keep"));

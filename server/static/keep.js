@@ -1,20 +1,18 @@
 // Keeps ratings on the server for a user, if asked to. The key stays in this tab, and only if that is wanted.
 
 import { ask } from "./ask.js";
+import { recall, remember } from "./library.js";
 import { element, renew } from "./state.js";
-
-const KEY = "api-key"; // in the storage of this tab
 
 /** Makes a disclosure's form keep what `rated` lists, as "73:4.5"; `address` is where a user's page begins. */
 export function keeping(part, rated, address) {
   const form = part.querySelector("form");
-  const { user, key, remember } = form.elements;
+  const { user, key, remember: wanted } = form.elements;
   const said = form.querySelector(".said");
-  key.value = stored() ?? "";
-  remember.checked = key.value !== "";
+  key.value = recall() ?? "";
+  wanted.checked = key.value !== "";
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    store(remember.checked ? key.value : null);
     const left = rated();
     const all = left.length;
     // Each may be sent twice, so that after a fault the rest can be tried again.
@@ -27,21 +25,11 @@ export function keeping(part, rated, address) {
         });
         left.shift();
       }
+      remember(wanted.checked ? key.value.trim() : null);
       said.replaceChildren(
         `Kept ${all} ${all === 1 ? "rating" : "ratings"} for user ${user.value}. `,
         element("a", { href: `${address}?user=${user.value}` }, [`See what user ${user.value} would watch next`]),
       );
     }).finally(() => { if (left.length) said.textContent = left.length < all ? `Kept ${all - left.length} of ${all}.` : "Nothing was kept."; });
   });
-}
-
-function stored() {
-  try { return sessionStorage.getItem(KEY); } catch { return null; }
-}
-
-function store(key) {
-  try {
-    if (key === null) sessionStorage.removeItem(KEY);
-    else sessionStorage.setItem(KEY, key);
-  } catch { /* storage is switched off */ }
 }

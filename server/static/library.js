@@ -51,14 +51,20 @@ function body(form, poster) {
 async function send(form, method, data, headers = {}) {
   const key = form.elements.key.value.trim();
   const done = await ask(form.getAttribute("action"), { form: data, method, headers: { ...headers, Authorization: `Bearer ${key}` } });
-  try {
-    if (form.elements.remember.checked) sessionStorage.setItem(KEPT, key);
-    else sessionStorage.removeItem(KEPT);
-  } catch { /* storage is switched off */ }
+  remember(form.elements.remember.checked ? key : null);
   return done;
 }
 
-function recall() {
+/** Keeps a key for this tab, or none. */
+export function remember(key) {
+  try {
+    if (key === null) sessionStorage.removeItem(KEPT);
+    else sessionStorage.setItem(KEPT, key);
+  } catch { /* storage is switched off */ }
+}
+
+/** The key that is kept for this tab; null where there is none. */
+export function recall() {
   try {
     return sessionStorage.getItem(KEPT);
   } catch {
