@@ -12,6 +12,7 @@ from typing import Any
 import click
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import ThreadWorker
+from threadpoolctl import threadpool_limits
 
 from index.errors import BadData
 from index.snapshot import SnapshotStore
@@ -66,7 +67,10 @@ def run_server(config: ServerConfig, *, ready: str = "") -> None:
             # In the worker, not before the fork: Faiss and TensorFlow hang when their threads are forked away.
             from server.app import create_app
 
-            return create_app(config, counts=counts)
+            app = create_app(config, counts=counts)
+            # Matrices are small here, and threads that wait for each other spin: requests already have threads.
+            threadpool_limits(1, "blas")
+            return app
 
     Server().run()
 
