@@ -11,6 +11,7 @@ const picking = place.querySelector(".picking");
 const told = document.getElementById("told");
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 const leaving = new Map(); // film -> the animation of its card as it leaves
+let shown = location.search; // the state that stands here, or is on its way
 let asking = new AbortController();
 let byKey = false; // whether a key is held down among stars, which then only choose
 
@@ -36,6 +37,7 @@ function go(wanted, words) {
 
 /** Shows the state that the address says, in place of the one that is shown. */
 function follow(words = "") {
+  shown = location.search;
   return renew(picking, async () => {
     asking.abort();
     asking = new AbortController();
@@ -135,10 +137,11 @@ function rate(form) {
   if (!chosen) return;
   const { rated, ...rest } = state();
   const film = card.dataset.movie;
-  const others = rated.filter((text) => text.slice(0, text.lastIndexOf(":")) !== film);
-  if (others.length < rated.length && rated.includes(chosen.value)) return;
+  const at = rated.findIndex((text) => text.slice(0, text.lastIndexOf(":")) === film);
+  if (rated[at] === chosen.value) return;
+  const now = at < 0 ? [...rated, chosen.value] : rated.with(at, chosen.value);
   leave(card);
-  go(address({ ...rest, rated: [...others, chosen.value] }), `Rated ${card.dataset.title}: ${chosen.parentElement.title}`);
+  go(address({ ...rest, rated: now }), `Rated ${card.dataset.title}: ${chosen.parentElement.title}`);
 }
 
 function skip(card) {
@@ -200,5 +203,6 @@ place.addEventListener("click", (event) => {
   event.preventDefault();
   go(link.getAttribute("href"), link.getAttribute("aria-label") ?? link.textContent);
 });
-addEventListener("popstate", () => place.isConnected && follow("Went back"));
+// Not where only the part of the page changes that an address points to.
+addEventListener("popstate", () => place.isConnected && location.search !== shown && follow("As it was"));
 if (place.querySelector(".keep")) enhanced(place.querySelector(".keep"));

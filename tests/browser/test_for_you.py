@@ -121,10 +121,10 @@ def test_a_link_shows_what_was_rated_and_each_can_be_changed_or_removed(visit: V
     expect(romance.get_by_role("radio", name="4 and a half stars")).to_be_checked()
     before = picked(page)
     star(romance, "1 star").click()
-    page.wait_for_url("**/for-you?rated=12:2,73:1&skipped=9")
+    page.wait_for_url("**/for-you?rated=73:1,12:2&skipped=9")
     expect(page.locator(f'{GIVEN}[data-rating="1"]')).to_have_count(1)
     assert picked(page) != before
-    page.get_by_role("link", name="Remove").first.click()
+    page.get_by_role("link", name="Remove").last.click()
     page.wait_for_url("**/for-you?rated=12:2&skipped=9")
     expect(page.locator(GIVEN)).to_have_count(1)
     page.get_by_role("link", name="Start again").click()
@@ -198,6 +198,30 @@ def test_ratings_are_kept_only_if_asked_and_with_a_key(visit: Visit, site: Site)
     expect(page.locator(".stand")).to_contain_text("As user 4001, who rated 2 films")
     for movie in (12, 73):
         page.request.delete(f"{ratings}/{movie}", headers={"Authorization": f"Bearer {key}"})
+
+
+def test_what_is_typed_to_keep_ratings_stays_while_more_are_rated(visit: Visit) -> None:
+    page = visit("/for-you", refused=True)
+    star(card(page), "5 stars").click()
+    page.get_by_text("Keep these ratings").click()
+    page.get_by_label("For user").fill("4002")
+    page.get_by_label("API key").fill("pst_nonsense")
+    star(card(page), "2 stars").click()
+    expect(page.locator(GIVEN)).to_have_count(2)
+    expect(page.get_by_label("For user")).to_have_value("4002")
+    page.get_by_role("button", name="Keep").click()
+    expect(page.locator(".keep .said").last).to_have_text("Nothing was kept.")
+
+
+def test_a_removed_rating_leaves_the_focus_near(visit: Visit) -> None:
+    page = visit("/for-you?rated=73:4.5,12:2")
+    page.get_by_role("link", name="Remove").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(GIVEN)).to_have_count(1)
+    expect(page.locator(f"{GIVEN} input:checked")).to_be_focused()
+    page.get_by_role("link", name="Remove").press("Enter")
+    expect(page.locator(GIVEN)).to_have_count(0)
+    expect(page.get_by_role("heading", name="How do you like these?")).to_be_focused()
 
 
 def test_it_works_without_scripts(visit: Visit) -> None:
