@@ -17,6 +17,7 @@ from index.present import UNTRAINED_NOTICE, percent
 from index.space import Match
 from server.film_page import film_page
 from server.metrics import search_seconds
+from server.quality_page import quality_page
 from server.served import movie_index
 from server.uploads import UploadQueue, uploaded_picture
 
@@ -25,7 +26,7 @@ pages = Blueprint("pages", __name__)
 TMDB_NOTICE = "This product uses the TMDB API but is not endorsed or certified by TMDB."
 
 # Endpoint and words of what every page leads to.
-SECTIONS: tuple[tuple[str, str], ...] = ()
+SECTIONS: tuple[tuple[str, str], ...] = (("pages.quality", "How good is it"),)
 
 _SHOWN = 60  # films on the first page and search results
 _NEIGHBOURS = 24
@@ -35,6 +36,7 @@ _SEEDS = 5  # films that look like a picture, whose lovers are asked
 
 pages.add_app_template_filter(percent)
 pages.add_url_rule("/movies/<movie>", "film", film_page)
+pages.add_url_rule("/quality", "quality", quality_page)
 
 
 @pages.app_context_processor
