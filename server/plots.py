@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-LEFT, RIGHT, TOP, BOTTOM = 11.0, 97.0, 5.0, 86.0  # percent: where the axes of a chart end
+LEFT, RIGHT, TOP, BOTTOM = 13.0, 96.0, 5.0, 86.0  # percent: where the axes of a chart end
 
 
 @dataclass(frozen=True, slots=True)
