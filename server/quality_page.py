@@ -72,13 +72,16 @@ def _tallies(
 
 
 def _facts(manifest: Manifest) -> tuple[tuple[str, str], ...]:
-    dataset, ratings = manifest.dataset, manifest.ratings
+    dataset, ratings, posters = manifest.dataset, manifest.ratings, manifest.posters
     size = f"{ratings['factors']} factors, {ratings['samples']:,} samples, seed {ratings['seed']}"
     facts = [
         ("Data set", dataset["name"]),
         ("Ratings", f"{dataset['ratings']:,} by {dataset['users']:,} people"),
         ("Films", f"{dataset['movies']:,}, of which {dataset['rated_movies']:,} are rated"),
-        ("Posters", f"{manifest.posters['posters']:,}, {manifest.posters['embedded']:,} of them embedded anew"),
+        (
+            "Posters",
+            f"{posters['posters']:,}, {posters['embedded']:,} newly embedded" if posters["posters"] else "none",
+        ),
         ("Built", f"{datetime.fromisoformat(manifest.created):%-d %B %Y, %H:%M} UTC, by Posterity {manifest.version}"),
         ("Snapshot", manifest.id),
         ("Rating model", f"{ratings['method']}; {size}"),
