@@ -27,6 +27,7 @@ from index.rated import RatingLog
 from index.snapshot import Manifest, SnapshotStore
 from index.space import Space
 from index.track import Track, silent
+from indexer.appraise import appraise
 from indexer.dataset import Dataset
 from indexer.embed import embed_posters
 from indexer.facts import WEIGHTS as FACTS_WEIGHTS
@@ -63,6 +64,7 @@ class Plan:
     blend: Mapping[str, float] = field(default_factory=lambda: BLEND)  # space -> weight; of those that there are
     index: str | None = None  # of posters, as Faiss writes it; chosen by number and memory where it is None
     memory: int = MEMORY  # bytes that it may take in a process
+    evaluation: bool = True  # whether the rating model is tried on held-out ratings, too
     seed: int = 0
 
 
@@ -109,6 +111,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         write_blend(folder / blends.NAME, Blend(spaces, weights, movie_ids), len(movie_ids), track=track)
         catalogue = _catalogue(dataset, movie_ids, keep_posters(posters.files, plan.data / "posters"))
         (folder / "movies.json").write_text(json.dumps(catalogue.to_json(), ensure_ascii=False))
+        evaluation = _evaluation(plan, dataset, track)
         return store.publish(
             folder,
             version=version("posterity"),
@@ -135,6 +138,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
                 "unreadable": {str(movie_id): reason for movie_id, reason in posters.unreadable.items()},
             },
             warnings=(*dataset.warnings, *poster_warnings, *ranking_warnings),
+            evaluation=evaluation,
         )
 
 
@@ -202,6 +206,13 @@ def _ratings_and_taste(
     }
     how = {"how": "cosine of the rating model's posterior samples laid end to end, reduced by PCA"}
     return how, model | asdict(plan.settings), choice.warnings
+
+
+def _evaluation(plan: Plan, dataset: Dataset, track: Track) -> dict[str, Any]:
+    """How good the rating model is; asked once its own samples are given back, as both take much memory."""
+    if not plan.evaluation:
+        return {"left_out": "the snapshot was built with --no-evaluation"}
+    return appraise(Training.of(dataset), plan.settings, seed=plan.seed, track=track)
 
 
 def _save(folder: Path, arrays: Iterable[tuple[str, npt.NDArray[np.generic]]]) -> None:

@@ -67,6 +67,11 @@ iterations_option = click.option(
     help="What the index of posters may take in each process that serves it.",
 )
 @click.option(
+    "--no-evaluation",
+    is_flag=True,
+    help="Do not try the rating model on ratings held out of its training. Saves a third of what fitting it takes.",
+)
+@click.option(
     "--every",
     type=DurationType(),
     help="Go on, and build again each time this long has passed since the last build began: 90s, 30m, 6h, 1d. A build"
@@ -91,6 +96,7 @@ def build(
     tuned: tuple[Path, ...],
     index: str | None,
     memory: int,
+    no_evaluation: bool,
     every: float | None,
     keep: int | None,
     as_json: bool,
@@ -108,7 +114,16 @@ def build(
         build_every(every, command, data, sources, keep=keep or KEPT, say=lambda line: click.echo(line, err=True))
         return
     manifest = run_build(
-        ratings, posters, data, weights, seed=seed, iterations=iterations, tuned=tuned, index=index, memory=memory
+        ratings,
+        posters,
+        data,
+        weights,
+        seed=seed,
+        iterations=iterations,
+        tuned=tuned,
+        index=index,
+        memory=memory,
+        evaluation=not no_evaluation,
     )
     if as_json:
         print_json(manifest.to_json())
@@ -136,6 +151,7 @@ def run_build(
     tuned: Sequence[Path] = (),
     index: str | None = None,
     memory: int | None = None,
+    evaluation: bool = True,
 ) -> Manifest:
     """The manifest of a new snapshot, built with progress shown on stderr."""
     from indexer.build import Plan
@@ -148,6 +164,7 @@ def run_build(
     if iterations is not None:
         settings = changed(settings, {"iterations": iterations}, "--iterations")
     plan = Plan(ratings, data, posters, weights, settings, chosen.rankers, chosen.blend, index, seed=seed)
+    plan = replace(plan, evaluation=evaluation)
     with shown_progress() as track:
         return publish(plan if memory is None else replace(plan, memory=memory), track=track)
 
@@ -180,6 +197,12 @@ def _summarise(manifest: Manifest) -> None:
         click.echo(
             f"Search by look ({search['index']}): recall@10 {card['recall_at_10']:.4f},"
             f" {card['milliseconds']:.1f} ms against {card['full_scan_milliseconds']:.0f} by a full scan"
+        )
+    if "methods" in manifest.evaluation:
+        ours = manifest.evaluation["methods"][-1]
+        click.echo(
+            f"Predicted ratings: RMSE {ours['rmse']['value']:.4f}, MAE {ours['mae']['value']:.4f} on"
+            f" {manifest.evaluation['held_out']:,} held-out ratings"
         )
     click.echo(f"Snapshot {manifest.id} is published")
 

@@ -197,6 +197,10 @@ class SnapshotReply(Provenance):
     ratings: dict[str, Any]
     posters: dict[str, Any]
     warnings: list[str]
+    evaluation: dict[str, Any]
+    """How good the rating model is, on ratings held out of its training; empty in older snapshots."""
+    maps: dict[str, Any]
+    """How the posters of each space are laid out on a map; empty where there is none."""
     format: int
     sha256: str
 

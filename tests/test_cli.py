@@ -318,6 +318,18 @@ def test_a_build_keeps_every_snapshot_unless_it_is_told_how_many(world: World, t
     assert json.loads(build("--keep", 1, "--json").stdout)["id"] == SnapshotStore(tmp_path).current_id()
 
 
+def test_a_build_says_how_far_off_its_predictions_are_unless_it_should_not_ask(world: World, tmp_path: Path) -> None:
+    arguments = ("build", "--ratings", world.ratings, "--iterations", 30, "--data", tmp_path)
+    result = run(*arguments)
+    assert re.search(
+        r"^Predicted ratings: RMSE 0\.[0-9]{4}, MAE 0\.[0-9]{4} on 52 held-out ratings$", result.stdout, re.MULTILINE
+    )
+    assert "Trying the rating model: 30" in result.stderr
+    result = run(*arguments, "--no-evaluation")
+    assert "Predicted ratings" not in result.stdout
+    assert "Trying the rating model" not in result.stderr
+
+
 def test_an_index_by_hand_is_built_and_said(world: World, tmp_path: Path) -> None:
     shutil.copytree(world.data / "embeddings", tmp_path / "data" / "embeddings")
     arguments = ["build", "--ratings", world.ratings, "--posters", world.posters, "--weights", "untrained"]

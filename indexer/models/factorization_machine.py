@@ -14,7 +14,7 @@ Koren, "On the Difficulty of Evaluating Baselines", 2019 (implicit features on b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,10 +66,15 @@ class Posterior:
     def predict(self, users: Rows, movies: Rows) -> Array:
         """Posterior mean ratings, (m,), of user rows and movie rows (m,) each."""
         total = np.zeros(users.size)
-        for s in range(self.global_bias.size):
-            total += self.user_bias[s, users] + self.movie_bias[s, movies] + self.global_bias[s]
-            total += np.einsum("ij,ij->i", self.user_factors[s, users], self.movie_factors[s, movies])
+        for ratings in self.samples(users, movies):
+            total += ratings
         return total / self.global_bias.size
+
+    def samples(self, users: Rows, movies: Rows) -> Iterator[Array]:
+        """Each sample's ratings, (m,), in turn."""
+        for s in range(self.global_bias.size):
+            inner = np.einsum("ij,ij->i", self.user_factors[s, users], self.movie_factors[s, movies])
+            yield self.user_bias[s, users] + self.movie_bias[s, movies] + self.global_bias[s] + inner
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,21 @@ def test_the_manifest_says_what_was_built(world: World) -> None:
     assert manifest.posters == {"posters": 21, "embedded": 21, "replaced": 0, "unreadable": {}}
 
 
+def test_the_manifest_says_how_good_it_is(world: World) -> None:
+    evaluation = world.manifest.evaluation
+    assert evaluation["held_out"] == world.manifest.dataset["ratings"] // 10
+    assert evaluation["seed"] == 0
+    rmse = {each["method"]: each["rmse"]["value"] for each in evaluation["methods"]}
+    assert rmse["factorization-machine"] < rmse["movie-mean"]
+
+
+def test_a_build_need_not_evaluate_itself(world: World, tmp_path: Path) -> None:
+    manifest = build(Plan(world.ratings, tmp_path, settings=QUICK, evaluation=False))
+    assert manifest.evaluation == {"left_out": "the snapshot was built with --no-evaluation"}
+    changed = {n for n, file in manifest.files.items() if n.startswith("ratings/") and file != world.manifest.files[n]}
+    assert changed == set()  # whether a model is tried or not, it is the same
+
+
 def test_no_pickle_is_on_disk(world: World) -> None:
     folder = SnapshotStore(world.data).path()
     arrays = list(folder.rglob("*.npy"))
@@ -103,6 +118,7 @@ def test_the_smallest_data_sets_can_be_built_and_asked(tmp_path: Path, lines: li
     low, high = index.manifest.ratings["scale"]
     for prediction in index.people.predict(1, sorted(movies)):
         assert low <= prediction.low <= prediction.rating <= prediction.high <= high
+    assert "ratings are too few to hold some out" in index.manifest.evaluation["left_out"]
 
 
 def test_unreadable_posters_are_listed_and_not_fatal(world: World, tmp_path: Path) -> None:

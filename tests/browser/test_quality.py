@@ -1,0 +1,65 @@
+"""The page "How good is it": readable at every width and in both themes, its plots drawn without a script."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.conftest import THEMES, WIDTHS, Visit, assert_accessible
+from tests.serving import Serving
+
+PLOTS = ("against", "learning", "calibration", "by-ratings", "ranking", "blend", "recall", "speed")
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_page_is_accessible_with_its_tables_closed_and_open(visit: Visit, width: int, theme: str) -> None:
+    page = visit("/quality", width=width, theme=theme)
+    assert_accessible(page)
+    for summary in page.locator("summary").all():
+        summary.click()
+    for name in PLOTS:
+        assert page.locator(f"#{name} table").is_visible()
+    assert_accessible(page)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_mark_and_word_of_a_plot_is_within_it(visit: Visit, width: int) -> None:
+    page = visit("/quality", width=width)
+    for name in PLOTS:
+        figure = page.locator(f"#{name}")
+        frame = figure.bounding_box()
+        assert frame is not None
+        marks = figure.locator("svg rect.mark, svg circle.dot, svg text").all()
+        assert len(marks) > 2
+        for mark in marks:
+            box = mark.bounding_box()
+            if box is not None:  # of a word that is empty there is none
+                assert frame["x"] - 1 <= box["x"], name
+                assert box["x"] + box["width"] <= frame["x"] + frame["width"] + 8, name
+
+
+def test_words_in_plots_keep_their_size_at_any_width(visit: Visit) -> None:
+    heights = [visit("/quality", width=width).locator("#against text").first.bounding_box() for width in WIDTHS]
+    assert len({round(box["height"]) for box in heights if box is not None}) == 1
+
+
+def test_plots_follow_the_theme(visit: Visit) -> None:
+    colours = {
+        visit("/quality", theme=theme)
+        .locator("#against .ours .mark")
+        .first.evaluate("mark => getComputedStyle(mark).fill")
+        for theme in THEMES
+    }
+    assert len(colours) == 2
+
+
+def test_without_scripts_everything_is_there(browser: Browser, site: Serving) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{site.address}/quality")
+    for name in PLOTS:
+        assert page.locator(f"#{name} svg[role=img]").is_visible()
+    page.locator("#against summary").click()
+    assert page.locator("#against table").is_visible()
+    context.close()
