@@ -31,6 +31,7 @@ from indexer.dataset import Dataset
 from indexer.embed import embed_posters
 from indexer.facts import WEIGHTS as FACTS_WEIGHTS
 from indexer.facts import facts_vectors
+from indexer.lay_out import write_maps
 from indexer.merge import merge, merge_posters
 from indexer.models import factorization_machine
 from indexer.models.contract import Training
@@ -96,7 +97,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         # Read after the movies: ratings that come in between count twice, which is once.
         dataset = merge(read_dataset(plan.ratings), changes, RatingLog(library.database).changes())
         movie_ids = Ids([movie.movie_id for movie in dataset.movies])
-        fit_rng, rng = np.random.default_rng(plan.seed).spawn(2)
+        fit_rng, rng, map_rng = np.random.default_rng(plan.seed).spawn(3)
         # Posters first: a wrong path or missing weights should end a build at its start.
         found, poster_warnings = find_posters(plan.posters, movie_ids) if plan.posters else ({}, [])
         found = merge_posters(found, changes, plan.data / "posters")
@@ -109,6 +110,8 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         write_blend(folder / blends.NAME, Blend(spaces, weights, movie_ids), len(movie_ids), track=track)
         catalogue = _catalogue(dataset, movie_ids, keep_posters(posters.files, plan.data / "posters"))
         (folder / "movies.json").write_text(json.dumps(catalogue.to_json(), ensure_ascii=False))
+        counts = dict(zip(movie_ids.values.tolist(), catalogue.rating_counts, strict=True))
+        maps = write_maps(folder, spaces, counts, posters.files, map_rng, track=track)
         return store.publish(
             folder,
             version=version("posterity"),
@@ -134,6 +137,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
                 "replaced": posters.replaced,
                 "unreadable": {str(movie_id): reason for movie_id, reason in posters.unreadable.items()},
             },
+            maps=maps,
             warnings=(*dataset.warnings, *poster_warnings, *ranking_warnings),
         )
 

@@ -16,6 +16,7 @@ from index.movie_index import MovieIndex
 from index.present import UNTRAINED_NOTICE, percent
 from index.space import Match
 from server.film_page import film_page
+from server.map_page import map_page
 from server.metrics import search_seconds
 from server.served import movie_index
 from server.uploads import UploadQueue, uploaded_picture
@@ -25,7 +26,7 @@ pages = Blueprint("pages", __name__)
 TMDB_NOTICE = "This product uses the TMDB API but is not endorsed or certified by TMDB."
 
 # Endpoint and words of what every page leads to.
-SECTIONS: tuple[tuple[str, str], ...] = ()
+SECTIONS: tuple[tuple[str, str], ...] = (("pages.map", "Map"),)
 
 _SHOWN = 60  # films on the first page and search results
 _NEIGHBOURS = 24
@@ -35,6 +36,7 @@ _SEEDS = 5  # films that look like a picture, whose lovers are asked
 
 pages.add_app_template_filter(percent)
 pages.add_url_rule("/movies/<movie>", "film", film_page)
+pages.add_url_rule("/map", "map", map_page)
 
 
 @pages.app_context_processor

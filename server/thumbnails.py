@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import logging
 import threading
 from pathlib import Path
 from typing import Literal
 
-from PIL import Image
-
 from index import durable
-from index.images import decode_image, read_image
+from index.images import WEBP_QUALITY, decode_image, read_image, webp
 
 Width = Literal[120, 240, 360, 480]  # pixels
 
-_QUALITY = 82
 _AT_ONCE = 2  # pictures that are decoded at a time: a large one takes 100 MB
 
 log = logging.getLogger(__name__)
@@ -41,7 +37,7 @@ class Thumbnails:
             BadImage: it is no picture any more.
         """
         state = poster.stat()
-        made_of = f"{poster.name} {state.st_mtime_ns} {state.st_size} {width} {_QUALITY}"
+        made_of = f"{poster.name} {state.st_mtime_ns} {state.st_size} {width} {WEBP_QUALITY}"
         tag = hashlib.sha256(made_of.encode()).hexdigest()[:16]
         name = f"{poster.stem}-{width}"
         file = self._folder / f"{name}-{tag}.webp"
@@ -50,7 +46,7 @@ class Thumbnails:
         except OSError:
             pass
         with self._turn:
-            content = _webp(decode_image(read_image(poster)), width)
+            content = webp(decode_image(read_image(poster)), width)
         self._keep(file, name, content)
         return content, tag
 
@@ -63,11 +59,3 @@ class Thumbnails:
                     earlier.unlink(missing_ok=True)
         except OSError as error:
             log.warning("a small poster cannot be kept, so it is made again each time: %s", error.strerror)
-
-
-def _webp(image: Image.Image, width: int) -> bytes:
-    if image.width > width:
-        image = image.resize((width, max(1, round(image.height * width / image.width))), Image.Resampling.LANCZOS)
-    content = io.BytesIO()
-    image.save(content, "WEBP", quality=_QUALITY, method=4)
-    return content.getvalue()
