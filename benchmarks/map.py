@@ -76,8 +76,7 @@ def main(films: int, data: Path | None) -> None:
     """Lay FILMS films out, serve them, and count frames."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = data or Path(temporary)
-        if not (folder / "current").exists():
-            make(folder, films)
+        make(folder, films)
         port = free_port()
         command = [sys.executable, "-m", "posterity", "serve", "--data", str(folder), "--port", str(port)]
         with subprocess.Popen([*command, "--read-limit", ""], stdout=subprocess.DEVNULL) as server:
@@ -92,15 +91,17 @@ def make(folder: Path, films: int) -> None:
     """A snapshot of generated films: a real build of their ratings, then posters and maps on top of it."""
     rng = np.random.default_rng(0)
     families = rng.integers(FAMILIES, size=films)
-    write_ratings(folder / "ratings", families, rng)
-    build(Plan(folder / "ratings", folder, settings=Settings(factors=4, chains=1, iterations=60, burn_in=10)))
-    (folder / "posters").mkdir()
+    store = SnapshotStore(folder)
+    if store.current_id() is None:
+        write_ratings(folder / "ratings", families, rng)
+        build(Plan(folder / "ratings", folder, settings=Settings(factors=4, chains=1, iterations=60, burn_in=10)))
+    if "poster" in store.manifest().spaces:
+        return
     begun = time.perf_counter()
     posters = {
-        film + 1: draw(folder / "posters" / f"{film + 1}.jpg", int(families[film]), rng) for film in range(films)
+        film: draw(folder / "posters" / f"{film}.jpg", family, rng) for film, family in enumerate(families.tolist(), 1)
     }
-    print(f"{films:,} posters drawn in {time.perf_counter() - begun:.0f} s")
-    store = SnapshotStore(folder)
+    print(f"{films:,} posters drawn in {time.perf_counter() - begun:.0f} s", flush=True)
     before = store.manifest()
     with store.writing() as fresh:
         shutil.copytree(store.path(), fresh, dirs_exist_ok=True)
@@ -140,7 +141,7 @@ def timed(items: Iterable[T], label: str, total: int | None = None) -> Iterable[
     """The items; what they took is printed."""
     begun = time.perf_counter()
     yield from items
-    print(f"{label} ({total}): {time.perf_counter() - begun:.1f} s")
+    print(f"{label} ({total}): {time.perf_counter() - begun:.1f} s", flush=True)
 
 
 def write_ratings(folder: Path, families: np.ndarray[Any, Any], rng: np.random.Generator) -> None:
