@@ -60,6 +60,29 @@ export class Atlas {
     return [canvases[level], (place % across) * (CELL >> level), Math.floor(place / across) * 1.5 * (CELL >> level)];
   }
 
+  /** Pixels of all small posters in another size, laid on a ground: what many moving films are put together from. */
+  pixels(width, height, ground) {
+    const taken = ([whole, ...smaller], columns, rows) => {
+      const source = [whole, ...smaller][levelFor(width)];
+      const scaled = canvas(columns * width, rows * height);
+      const pen = scaled.getContext("2d", { willReadFrequently: true });
+      pen.fillStyle = ground;
+      pen.fillRect(0, 0, scaled.width, scaled.height);
+      pen.drawImage(source, 0, 0, scaled.width, scaled.height);
+      return { pixels: new Uint32Array(pen.getImageData(0, 0, scaled.width, scaled.height).data.buffer), stride: scaled.width };
+    };
+    const sheets = new Map();
+    for (const [number, levels] of this.#sheets) sheets.set(number, taken(levels, this.shape.across, levels[0].height / (1.5 * CELL)));
+    const blanks = this.blanks.map((levels) => taken(levels, 1, 1));
+    return (film) => {
+      if (film.slot < 0) return { ...blanks[film.id % HUES], at: 0 };
+      const sheet = sheets.get(this.sheetOf(film.slot));
+      if (!sheet) return null;
+      const place = film.slot % (this.shape.across * this.shape.down);
+      return { ...sheet, at: Math.floor(place / this.shape.across) * height * sheet.stride + (place % this.shape.across) * width };
+    };
+  }
+
   sheetOf(slot) {
     return Math.floor(slot / (this.shape.across * this.shape.down));
   }

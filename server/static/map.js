@@ -3,12 +3,12 @@
 import { ask } from "./ask.js";
 import { Atlas, Posters, Tiles, drawBlank, levelFor } from "./atlas.js";
 import { View, steer } from "./map_view.js";
+import { Morph } from "./morph.js";
 import { element, renew } from "./state.js";
 import { suggest } from "./suggest.js";
 
 const SINGLE = 260; // films in view at most for which sharper posters are asked for
 const PAINTING = 9; // milliseconds of a frame in which tiles may be painted
-const MORPH = 1100; // milliseconds from one map to the other
 const NEAR = 110; // pixels of a film that is flown to
 const NAMED = 8; // films listed that are in the middle
 
@@ -51,8 +51,11 @@ function frame(now) {
   pen.fillStyle = colours.ground;
   pen.fillRect(0, 0, canvas.width, canvas.height);
   let done = true;
-  if (morph) drawMorph(now);
-  else {
+  if (morph) {
+    const r = ratio();
+    const [left, top] = view.placeOf(0, 0);
+    if (!morph.draw(pen, now, left * r, top * r, view.scale * r, colours.ground)) morph = null;
+  } else {
     done = drawTiles(now);
     drawSingles();
   }
@@ -99,30 +102,6 @@ function drawSingles() {
     else if (!film.poster) drawBlank(pen, film, x, y, side, side * 1.5, r);
   }
   return posters.want(cell > 34 ? films.filter((film) => film.poster).sort(byDistance).map((film) => film.id) : [], width);
-}
-
-/** Draws films on their way from one map to the other. */
-function drawMorph(now) {
-  morph.start ??= now;
-  const t = Math.min(1, (now - morph.start) / MORPH);
-  const part = t < 0.5 ? 4 * t ** 3 : 1 - (2 - 2 * t) ** 3 / 2;
-  const r = ratio();
-  const level = levelFor(view.scale * r);
-  const side = 32 >> level;
-  const cell = view.scale * r;
-  const [offX, offY] = view.placeOf(0, 0).map((at) => at * r);
-  for (const { film, from, to, dx, dy } of morph.films) {
-    const x = (from === null ? to.x : from.x + dx + ((to ?? from).x - from.x - (to ? dx : 0)) * part) * cell + offX;
-    const y = ((from === null ? to.y : from.y + dy + ((to ?? from).y - from.y - (to ? dy : 0)) * part) * 1.5) * cell + offY;
-    if (x < -cell || y < -1.5 * cell || x > canvas.width || y > canvas.height) continue;
-    const found = atlas.find(film, level);
-    if (!found) continue;
-    const fades = from === null ? part : to === null ? 1 - part : 1;
-    if (fades < 1) pen.globalAlpha = fades;
-    pen.drawImage(found[0], found[1], found[2], side, side * 1.5, x, y, cell, cell * 1.5);
-    if (fades < 1) pen.globalAlpha = 1;
-  }
-  if (t === 1) morph = null;
 }
 
 /** An outline; from far away a ring around, too, or nobody would find it. */
@@ -288,10 +267,7 @@ function moveOver(before) {
   view.fit(view.width, view.height, map.columns, map.rows);
   if (!whole && to) view.set({ x: old.x + to.x - anchor.x, y: old.y + 1.5 * (to.y - anchor.y) });
   if (still.matches) return;
-  const [dx, dy] = [view.x - old.x, (view.y - old.y) / 1.5]; // what the view moved by, so that nothing jumps
-  const films = map.films.map((film) => ({ film, from: before.of.get(film.id) ?? null, to: film, dx, dy }));
-  for (const film of before.films) if (!map.of.has(film.id)) films.push({ film, from: film, to: null, dx, dy });
-  morph = { films, start: null };
+  morph = new Morph(before, now, [view.x - old.x, (view.y - old.y) / 1.5], atlas);
 }
 
 /** What the address says is seen. */
