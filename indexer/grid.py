@@ -42,9 +42,7 @@ def snap(points: FloatArray, columns: int, rows: int) -> Cells:
             axis = 0 if width > 1 and (width * CELL[0] >= height * CELL[1] or height == 1) else 1
             side, other = (width, height) if axis == 0 else (height, width)
             near = side // 2
-            room, room_beyond = near * other, (side - near) * other
-            share = round(members.size * near / side)
-            count = min(room, max(share, members.size - room_beyond))
+            count = min(near * other, members.size)  # full from the left and from above: what is free is in a corner
             # By row where points are in one place, so that the same points have the same cells.
             order = np.lexsort((members, points[members, axis]))
             first, second = members[order[:count]], members[order[count:]]

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 from flask import Response, request
+from pydantic import Field
 
 from index.errors import UnknownSheet
 from index.maps import ACROSS, DOWN, HEIGHT, WIDTH
 from index.present import provenance
 from server.api import api
 from server.operation import operation
-from server.queries import MapQuery, SheetQuery
+from server.queries import Nothing
 from server.replies import MapReply
 from server.served import movie_index
 
 _SHEET_AGE = 365 * 24 * 3600  # seconds
+
+
+class MapQuery(Nothing):
+    """A map of posters."""
+
+    by: Literal["poster", "taste"] = "poster"
+    """Whether films lie near each other that look alike, or that are loved alike."""
+
+
+class SheetQuery(Nothing):
+    """A sheet of small posters."""
+
+    snapshot: Annotated[str | None, Field(min_length=1, max_length=100)] = None
+    """Only of this snapshot, as the map named it: then the answer never changes, and may be kept for good."""
 
 
 @api.get("/map")

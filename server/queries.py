@@ -88,20 +88,6 @@ class PosterQuery(Nothing):
     """Pixels across at most; without, the file itself."""
 
 
-class MapQuery(Nothing):
-    """A map of posters."""
-
-    by: Literal["poster", "taste"] = "poster"
-    """Whether films lie near each other that look alike, or that are loved alike."""
-
-
-class SheetQuery(Nothing):
-    """A sheet of small posters."""
-
-    snapshot: Annotated[str | None, Field(min_length=1, max_length=100)] = None
-    """Only of this snapshot, as the map named it: then the answer never changes, and may be kept for good."""
-
-
 class Narrowed(Nothing):
     """Movies of some genres and years."""
 

@@ -139,6 +139,7 @@ export class Tiles {
     const side = CELL >> level;
     const made = before?.canvas ?? canvas(ACROSS * CELL, ACROSS * CELL * 1.5);
     const pen = made.getContext("2d");
+    pen.clearRect(0, 0, made.width, made.height); // edges are half transparent: drawn twice they would no longer be
     const missing = new Set();
     for (let row = y * size; row < Math.min(map.rows, (y + 1) * size); row++) {
       for (let column = x * size; column < Math.min(map.columns, (x + 1) * size); column++) {
