@@ -12,8 +12,10 @@ PosterityError
 ├── BadLibrary         a library of added movies that is damaged or of a newer version
 ├── NotFound           something asked for by name that is not there
 │   ├── UnknownKey
+│   ├── UnknownMap     a snapshot that was built without the map, or before there were any
 │   ├── UnknownMovie
 │   │   └── Lacking    a movie that is there, without the poster, ratings or facts that were asked for
+│   ├── UnknownSheet   no such sheet of small posters
 │   ├── UnknownSpace
 │   ├── UnknownUser
 │   └── UnknownSnapshot
@@ -50,7 +52,9 @@ __all__ = [
     "ReusedRequest",
     "Unauthorised",
     "UnknownKey",
+    "UnknownMap",
     "UnknownMovie",
+    "UnknownSheet",
     "UnknownSnapshot",
     "UnknownSpace",
     "UnknownUser",
@@ -104,6 +108,14 @@ class NotFound(PosterityError):
 
 class UnknownKey(NotFound):
     """No such API key."""
+
+
+class UnknownMap(NotFound):
+    """No such map of posters: the snapshot was built without it, or before there were any."""
+
+
+class UnknownSheet(NotFound):
+    """No such sheet of small posters."""
 
 
 class UnknownMovie(NotFound):

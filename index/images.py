@@ -26,6 +26,7 @@ PREPROCESSING = (
 
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit would only warn; ours is checked before anything is decoded
 
+WEBP_QUALITY = 82
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF")  # judged by content, whatever the name says
 _ENOUGH = (1024, 1024)  # pixels that a JPEG is decoded to at least, if it has them
 _LIMIT = f"at most {MAX_PIXELS:,} are allowed ({MAX_PIXELS_JPEG:,} in a JPEG), so make it smaller"
@@ -33,8 +34,11 @@ _LYING = {5, 6, 7, 8}  # EXIF orientations that stand on a side
 _THUMBNAIL = 360  # pixels on the longer side
 
 
-def decode_image(data: bytes) -> Image.Image:
+def decode_image(data: bytes, enough: tuple[int, int] = _ENOUGH) -> Image.Image:
     """The picture in a JPEG, PNG, WebP or GIF file as RGB, upright; of an animation its first frame.
+
+    Args:
+        enough: pixels on each side that a large JPEG is decoded to at least, at a fraction of its size.
 
     Raises:
         ImageTooLarge: more than MAX_BYTES or MAX_PIXELS; judged before anything is decoded.
@@ -46,7 +50,7 @@ def decode_image(data: bytes) -> Image.Image:
             warnings.simplefilter("ignore")  # about odd metadata; how large is too large is decided below
             with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
                 _check_size(image)
-                image.draft(None, _ENOUGH)
+                image.draft(None, enough)
                 image.load()
                 ImageOps.exif_transpose(image, in_place=True)
                 return _to_rgb(image)
@@ -95,13 +99,28 @@ def thumbnail(image: Image.Image) -> bytes:
     return content.getvalue()
 
 
-def webp(image: Image.Image, width: int) -> bytes:
-    """The picture as WebP, at most ``width`` pixels across."""
-    if image.width > width:
+def small_pixels(data: bytes, width: int, height: int) -> npt.NDArray[np.uint8]:
+    """The middle of a picture in these proportions, (height, width, 3) uint8 RGB.
+
+    Raises:
+        BadImage: as ``decode_image``.
+    """
+    image = decode_image(data, (2 * max(width, height), 2 * max(width, height)))
+    return np.array(ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS), dtype=np.uint8)
+
+
+def webp(image: Image.Image, width: int | None = None) -> bytes:
+    """The picture as WebP, where it is wider made ``width`` pixels wide."""
+    if width is not None and image.width > width:
         image = image.resize((width, max(1, round(image.height * width / image.width))), Image.Resampling.LANCZOS)
     content = io.BytesIO()
     image.save(content, "WEBP", quality=WEBP_QUALITY, method=4)
     return content.getvalue()
+
+
+def webp_of_pixels(pixels: npt.NDArray[np.uint8]) -> bytes:
+    """Pixels (height, width, 3) uint8 RGB as WebP."""
+    return webp(Image.fromarray(pixels))
 
 
 def _check_bytes(size: int) -> None:

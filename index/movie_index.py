@@ -19,8 +19,10 @@ from index.entries import Poster
 from index.errors import Lacking
 from index.images import decode_image, pixels_for_vgg16
 from index.library import Library
+from index.maps import Maps
 from index.overlay import overlaid_catalogue, overlaid_spaces
 from index.people import People
+from index.poster_files import files_of
 from index.rated import RatingLog
 from index.ratings import RatingModel
 from index.search import Mask
@@ -67,6 +69,7 @@ class MovieIndex:
         alone = base or self
         self.people = People(ratings, alone.catalogue, catalogue, RatingLog(library.database), alone.seen)
         self.why = Why(spaces, catalogue, alone.catalogue.ids, ratings)
+        self.maps = Maps(data / "snapshots" / manifest.id, manifest, catalogue, alone.catalogue)
         # Space row -> catalogue row, to turn a filter over movies into one over a space.
         self._rows = {name: catalogue.ids.find(space.ids.values) for name, space in spaces.items()}
 
@@ -275,13 +278,7 @@ class MovieIndex:
             UnknownSpace: this snapshot was built without posters.
         """
         space = self.space("poster")
-        rows = self.catalogue.ids.rows(space.ids.values.tolist()).tolist()
-        names = (str(self.catalogue.posters[row]) for row in rows)
-        files = {
-            movie_id: self._data / "posters" / name
-            for movie_id, name in zip(space.ids.values.tolist(), names, strict=True)
-        }
-        return find_duplicates(space, files, track=track)
+        return find_duplicates(space, files_of(space.ids, self.catalogue, self._data / "posters"), track=track)
 
     def space(self, name: str) -> Space:
         """One of the spaces.

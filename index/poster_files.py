@@ -1,4 +1,4 @@
-"""The poster files that a snapshot was embedded from: whether each is still the picture that it was."""
+"""The poster files that a snapshot was embedded from: where they are, whether each is still the picture that it was."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from index.catalogue import Catalogue
+from index.ids import Ids
 
 CONTENTS_FILE = "contents.npy"
 
@@ -25,6 +26,16 @@ def load_contents(folder: Path) -> dict[int, str]:
         return {}
     movie_ids, digests = np.load(folder / "movie_ids.npy"), np.load(folder / CONTENTS_FILE)
     return {movie_id: digest.tobytes().hex() for movie_id, digest in zip(movie_ids.tolist(), digests, strict=True)}
+
+
+def files_of(ids: Ids, catalogue: Catalogue, folder: Path) -> dict[int, Path]:
+    """Movie id -> poster file, of movies that have one.
+
+    Args:
+        folder: of the poster files.
+    """
+    names = (str(catalogue.posters[row]) for row in catalogue.ids.rows(ids.values.tolist()).tolist())
+    return {movie_id: folder / name for movie_id, name in zip(ids.values.tolist(), names, strict=True)}
 
 
 def changed_posters(contents: Mapping[int, str], catalogue: Catalogue, folder: Path) -> dict[str, str]:

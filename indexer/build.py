@@ -32,6 +32,7 @@ from indexer.dataset import Dataset
 from indexer.embed import embed_posters
 from indexer.facts import WEIGHTS as FACTS_WEIGHTS
 from indexer.facts import facts_vectors
+from indexer.lay_out import write_maps
 from indexer.merge import merge, merge_posters
 from indexer.models import factorization_machine
 from indexer.models.contract import Training
@@ -98,7 +99,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         # Read after the movies: ratings that come in between count twice, which is once.
         dataset = merge(read_dataset(plan.ratings), changes, RatingLog(library.database).changes())
         movie_ids = Ids([movie.movie_id for movie in dataset.movies])
-        fit_rng, rng = np.random.default_rng(plan.seed).spawn(2)
+        fit_rng, rng, map_rng = np.random.default_rng(plan.seed).spawn(3)
         # Posters first: a wrong path or missing weights should end a build at its start.
         found, poster_warnings = find_posters(plan.posters, movie_ids) if plan.posters else ({}, [])
         found = merge_posters(found, changes, plan.data / "posters")
@@ -112,6 +113,8 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         catalogue = _catalogue(dataset, movie_ids, keep_posters(posters.files, plan.data / "posters"))
         (folder / "movies.json").write_text(json.dumps(catalogue.to_json(), ensure_ascii=False))
         evaluation = _evaluation(plan, dataset, track)
+        counts = dict(zip(movie_ids.values.tolist(), catalogue.rating_counts, strict=True))
+        maps = write_maps(folder, spaces, counts, posters.files, map_rng, track=track)
         return store.publish(
             folder,
             version=version("posterity"),
@@ -137,6 +140,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
                 "replaced": posters.replaced,
                 "unreadable": {str(movie_id): reason for movie_id, reason in posters.unreadable.items()},
             },
+            maps=maps,
             warnings=(*dataset.warnings, *poster_warnings, *ranking_warnings),
             evaluation=evaluation,
         )

@@ -1,4 +1,4 @@
-"""The HTTP API, version 1: its routes are in ``movie_routes``, ``people_routes`` and ``library_routes``."""
+"""The HTTP API, version 1: routes are in ``movie_routes``, ``map_routes``, ``people_routes`` and ``library_routes``."""
 
 from __future__ import annotations
 
@@ -34,6 +34,12 @@ class UserIdConverter(IntegerConverter):
 def register_api(app: Flask) -> None:
     """Every route of the API becomes one of ``app``."""
     app.url_map.converters["user"] = UserIdConverter
-    from server import docs_routes, library_routes, movie_routes, people_routes  # noqa: F401  they add themselves
+    from server import (  # noqa: F401  they add themselves
+        docs_routes,
+        library_routes,
+        map_routes,
+        movie_routes,
+        people_routes,
+    )
 
     app.register_blueprint(api)

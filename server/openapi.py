@@ -43,6 +43,7 @@ _PATH_PARTS: dict[str, Json] = {
         "description": "An id, imdb:tt… or tmdb:…",
         "example": "imdb:tt0113277",
     },
+    "sheet": {"type": "integer", "minimum": 0, "maximum": 999_999},
     "user_id": {"type": "integer", "minimum": 0, "maximum": MAX_USER_ID},
 }
 _DESCRIPTION = """Movies that look alike and movies that are loved alike.

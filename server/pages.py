@@ -17,6 +17,7 @@ from index.present import UNTRAINED_NOTICE, percent
 from index.space import Match
 from server.film_page import film_page
 from server.for_you_page import for_you_page
+from server.map_page import map_page
 from server.metrics import search_seconds
 from server.quality_page import quality_page
 from server.served import movie_index
@@ -27,7 +28,11 @@ pages = Blueprint("pages", __name__)
 TMDB_NOTICE = "This product uses the TMDB API but is not endorsed or certified by TMDB."
 
 # Endpoint and words of what every page leads to.
-SECTIONS: tuple[tuple[str, str], ...] = (("pages.for_you", "For you"), ("pages.quality", "How good is it"))
+SECTIONS: tuple[tuple[str, str], ...] = (
+    ("pages.for_you", "For you"),
+    ("pages.map", "Map"),
+    ("pages.quality", "How good is it"),
+)
 
 _SHOWN = 60  # films on the first page and search results
 _NEIGHBOURS = 24
@@ -39,6 +44,7 @@ pages.add_app_template_filter(percent)
 pages.add_url_rule("/movies/<movie>", "film", film_page)
 pages.add_url_rule("/for-you", "for_you", for_you_page)
 pages.add_url_rule("/quality", "quality", quality_page)
+pages.add_url_rule("/map", "map", map_page)
 
 
 @pages.app_context_processor

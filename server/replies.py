@@ -183,6 +183,42 @@ class RatingReply(Provenance):
     rating: float
 
 
+@closed
+class SheetsAnswer(TypedDict):
+    """How small posters stand on the sheets that a map is drawn from."""
+
+    count: int
+    """How many sheets there are."""
+    across: int
+    """How many posters stand beside each other on one."""
+    down: int
+    """How many below each other, at most."""
+    width: int
+    """Pixels of a small poster."""
+    height: int
+
+
+@closed
+class MapReply(Provenance):
+    """Where posters lie. Lists have one member for each film, in one order."""
+
+    by: str
+    columns: int
+    rows: int
+    movie_ids: list[int]
+    titles: list[str]
+    years: list[int | None]
+    x: list[int]
+    """The column, from the left."""
+    y: list[int]
+    """The row, from the top."""
+    slots: list[int]
+    """The poster's place on the sheets, row by row, counted through all of them; -1 where it is on none."""
+    unlisted: list[int]
+    """Ids of films with a poster that is on no sheet, as it came in after the snapshot was built."""
+    sheets: SheetsAnswer
+
+
 class SnapshotReply(Provenance):
     """What is served: the manifest, without its list of files."""
 
@@ -196,11 +232,11 @@ class SnapshotReply(Provenance):
     """The weights of a blend where a request gives none."""
     ratings: dict[str, Any]
     posters: dict[str, Any]
+    maps: dict[str, Any]
+    """How posters were laid out, and how many neighbours that kept near."""
     warnings: list[str]
     evaluation: dict[str, Any]
     """How good the rating model is, on ratings held out of its training; empty in older snapshots."""
-    maps: dict[str, Any]
-    """How the posters of each space are laid out on a map; empty where there is none."""
     format: int
     sha256: str
 

@@ -19,6 +19,11 @@ export async function ask(address, { body, form, ...options } = {}) {
   return response.status === 204 ? null : response.json();
 }
 
+/** The picture at an address. Throws as `ask` does. */
+export async function picture(address, options = {}) {
+  return createImageBitmap(await (await answer(address, options)).blob());
+}
+
 /** The page at an address, as a document. Throws as `ask` does. */
 export async function page(address, options = {}) {
   const response = await answer(address, { ...options, headers: { Accept: "application/json;q=0.5, text/html" } });

@@ -7,14 +7,17 @@ import { picture } from "./picture.js";
 const SHOWN = 8;
 const PAUSE = 90; // milliseconds between two keys of somebody who types fast
 
-/** Makes a search form answer while one types. Without an answer chosen, Enter still searches. */
-export function suggest(form) {
+/**
+ * Makes a search form answer while one types. Without an answer chosen, Enter still searches.
+ * `name` is one of its own for each form of a page; `pick` gets the id of the film that was picked, which otherwise is opened.
+ */
+export function suggest(form, { name = "suggestions", pick = open, slash = true } = {}) {
   const input = form.querySelector("input");
-  const list = element("ul", { class: "suggestions", id: "suggestions", role: "listbox", "aria-label": "Films", hidden: true });
+  const list = element("ul", { class: "suggestions", id: name, role: "listbox", "aria-label": "Films", hidden: true });
   const said = element("p", { class: "for-readers", role: "status" });
   form.append(list, said);
-  for (const [name, value] of [["role", "combobox"], ["aria-expanded", "false"], ["aria-controls", list.id], ["aria-autocomplete", "list"]]) {
-    input.setAttribute(name, value);
+  for (const [attribute, value] of [["role", "combobox"], ["aria-expanded", "false"], ["aria-controls", list.id], ["aria-autocomplete", "list"]]) {
+    input.setAttribute(attribute, value);
   }
   let asking = new AbortController();
   let timer = 0;
@@ -35,6 +38,10 @@ export function suggest(form) {
     if (option) input.setAttribute("aria-activedescendant", option.id);
     else input.removeAttribute("aria-activedescendant");
   };
+  const take = (option) => {
+    pick(Number(option.dataset.movie));
+    close();
+  };
   const look = async () => {
     const wanted = input.value.trim();
     asking.abort();
@@ -43,7 +50,7 @@ export function suggest(form) {
     let rows;
     try {
       const found = await ask(`/api/v1/movies?limit=${SHOWN}&q=${encodeURIComponent(wanted)}`, { signal: asking.signal });
-      rows = found.results.map(row);
+      rows = found.results.map((movie) => row(movie, name));
       said.textContent = `${rows.length} ${rows.length === 1 ? "film fits" : "films fit"}`;
       if (!rows.length) rows = [element("li", { class: "said", role: "presentation" }, [`No film is called “${wanted}”, or anything like it.`])];
     } catch (problem) {
@@ -75,20 +82,20 @@ export function suggest(form) {
       choose(all[at < 0 && step < 0 ? all.length - 1 : at + step] ?? null);
     } else if (event.key === "Enter" && chosen()) {
       event.preventDefault();
-      location.assign(chosen().dataset.address);
+      take(chosen());
     }
   });
   // Before the box loses the focus, which closes the list.
   list.addEventListener("pointerdown", (event) => event.preventDefault());
   list.addEventListener("click", (event) => {
     const option = event.target.closest("[role=option]");
-    if (option) location.assign(option.dataset.address);
+    if (option) take(option);
   });
   form.addEventListener("focusout", (event) => form.contains(event.relatedTarget) || close());
   addEventListener("pageshow", close);
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
-    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    if (slash && event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
       event.preventDefault();
       input.focus();
       input.select();
@@ -96,9 +103,11 @@ export function suggest(form) {
   });
 }
 
-function row(movie) {
+const open = (movieId) => location.assign(`/movies/${movieId}`);
+
+function row(movie, name) {
   const facts = [movie.year, movie.genres.slice(0, 2).join(", ")].filter(Boolean).join(" · ");
-  return element("li", { role: "option", id: `suggested-${movie.movie_id}`, "aria-selected": "false", "data-address": `/movies/${movie.movie_id}` }, [
+  return element("li", { role: "option", id: `${name}-${movie.movie_id}`, "aria-selected": "false", "data-movie": movie.movie_id }, [
     element("span", { class: "frame" }, [picture(movie, "2.2rem")]),
     element("span", {}, [movie.title]),
     element("span", { class: "detail" }, [facts]),

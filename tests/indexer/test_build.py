@@ -59,7 +59,7 @@ def test_no_pickle_is_on_disk(world: World) -> None:
     assert len(arrays) > 10
     for file in arrays:
         np.load(file, allow_pickle=False)
-    assert {file.suffix for file in folder.rglob("*") if file.is_file()} == {".npy", ".faiss", ".json"}
+    assert {file.suffix for file in folder.rglob("*") if file.is_file()} == {".npy", ".faiss", ".json", ".webp"}
 
 
 def test_stored_neighbours_are_what_a_search_would_find(world: World) -> None:

@@ -62,6 +62,7 @@ def test_answers_are_what_the_document_says(app: Flask, client: FlaskClient) -> 
         "api.prediction": "/users/2/predictions/3?explain=true",
         "api.recommendations": "/users/2/recommendations?explain=true",
         "api.snapshot": "/snapshot",
+        "api.poster_map": "/map?by=taste",
     }
     for endpoint, path in paths.items():
         found = operation_of(app.view_functions[endpoint])
