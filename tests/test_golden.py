@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from index.errors import BadSnapshot
+from index.errors import BadSnapshot, NotFound
 from index.movie_index import MovieIndex
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -50,3 +50,27 @@ def test_format_3_opens_and_answers() -> None:
     assert [match.movie_id for match in index.similar(3, 5, by="taste")] == [8, 5, 9, 6, 10]
     assert [match.movie_id for match in index.similar(3, 4, by="facts")] == [2, 4, 1, 5]
     assert [p.rating for p in index.people.predict(2, [3, 9])] == pytest.approx([4.8443, 4.3631], abs=1e-3)
+
+
+def test_format_4_opens_and_answers() -> None:
+    index = MovieIndex.open(GOLDEN / "v4")
+    assert index.manifest.id == "20261126T043854508-2bf28d53"
+    near, far = index.similar(1, 5, by="poster")
+    assert (near.movie_id, far.movie_id) == (2, 11)
+    assert [near.score, far.score] == pytest.approx([0.997903, 0.918573], abs=1e-5)
+    assert [match.movie_id for match in index.similar(3, 5, by="taste")] == [8, 9, 10, 7, 4]
+    assert [p.rating for p in index.people.predict(2, [3, 9])] == pytest.approx([4.8041, 4.2890], abs=1e-3)
+    map_of_looks = index.maps.of("poster")
+    assert (map_of_looks.columns, map_of_looks.rows) == (3, 1)
+    assert sorted(map_of_looks.slots.tolist()) == [0, 1, 2]
+    assert index.maps.of("taste").movie_ids.size == 21
+    assert index.maps.sheet(0).read_bytes()[8:12] == b"WEBP"
+    assert index.manifest.evaluation["held_out"] == 52
+
+
+@pytest.mark.parametrize("version", ["v2", "v3"])
+def test_formats_before_4_have_no_maps_and_say_so(version: str) -> None:
+    index = MovieIndex.open(GOLDEN / version)
+    assert index.manifest.evaluation == {}
+    with pytest.raises(NotFound, match="build"):
+        index.maps.of("taste")
