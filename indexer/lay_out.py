@@ -24,8 +24,8 @@ LARGEST = 20_000  # movies on a map: the most rated; more would be too small to 
 _FEW = 10  # below so many the axes alone are as good
 _PERPLEXITY = 30.0
 _NEIGHBOURS = 90  # three times the perplexity, as its authors advise
-# Steps with attraction exaggerated twelvefold, and without. On 10,000 movies in 200 clusters they bring 49.5% of the ten
-# nearest near each other on the grid; 250 and 500 bring 50.2% in three times the time: the grid has no finer detail.
+# Steps with attraction exaggerated twelvefold, and without. On 10,000 movies in 200 clusters they bring 49.5% of the
+# ten nearest near each other on the grid; 250 and 500 bring 50.2% in three times the time.
 _GATHERING, _SPREADING = 100, 150
 _LANDMARKS = 512  # whose inner products with all give the two axes to begin with
 _BLOCK = 512
