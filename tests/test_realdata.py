@@ -22,6 +22,7 @@ from indexer.outcomes import value_of
 from indexer.protocols import kfold
 from indexer.ranking import RANKING_FIGURES, judge_lists
 from indexer.taste import rating_model
+from tests.conftest import shared_folder
 
 pytestmark = pytest.mark.realdata
 
@@ -34,11 +35,12 @@ JAPANESE_ANIMATION = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def taste(realdata: Path, tmp_path_factory: pytest.TempPathFactory) -> MovieIndex:
     """Ratings alone, as ``posterity build`` makes them."""
-    data = tmp_path_factory.mktemp("taste")
-    build(Plan(realdata / "ml-latest-small-2016", data))
+    with shared_folder(tmp_path_factory, "taste") as data:
+        if not any(data.iterdir()):
+            build(Plan(realdata / "ml-latest-small-2016", data, evaluation=False))
     return MovieIndex.open(data)
 
 
@@ -70,7 +72,9 @@ def test_a_poster_survives_a_poor_copy(realdata: Path, tmp_path: Path) -> None:
     folder.mkdir()
     for file in chosen:
         (folder / file.name).symlink_to(file)
-    build(Plan(realdata / "ml-latest-small-2016", tmp_path / "data", folder, "untrained", Settings(iterations=30)))
+    ratings = tmp_path / "ratings.csv"
+    ratings.write_text("user,item,rating\n" + "".join(f"1,{file.stem},4\n2,{file.stem},3\n" for file in chosen))
+    build(Plan(ratings, tmp_path / "data", folder, "untrained", Settings(chains=1, iterations=12, burn_in=10)))
     index = MovieIndex.open(tmp_path / "data")
     found = [index.similar_to_poster(poor_copy(file), 1)[0].movie_id == int(file.stem) for file in chosen]
     assert np.mean(found) >= 0.97
@@ -127,7 +131,7 @@ def test_strangers_are_predicted_as_well_as_if_they_had_been_there(realdata: Pat
     theirs = np.isin(training.user_rows, strangers)
     asked = np.isin(test.user_rows, strangers)
     without, whole = (
-        rating_model(factorization_machine.fit(part, np.random.default_rng(0)), part)
+        rating_model(factorization_machine.fit(part, np.random.default_rng(0), Settings(chains=1)), part)
         for part in (training.take(~theirs), training)
     )
     folded = np.zeros(int(asked.sum()))
@@ -140,4 +144,4 @@ def test_strangers_are_predicted_as_well_as_if_they_had_been_there(realdata: Pat
     errors = [float(np.sqrt(np.mean((each - test.values[asked]) ** 2))) for each in (folded, refit)]
     assert errors[0] < errors[1] + 0.01
     everyone = np.clip(whole.distribution(test.user_rows, test.movie_rows)[0], *whole.scale)
-    assert np.sqrt(np.mean((everyone - test.values) ** 2)) < 0.836  # the first fold is harder than most
+    assert np.sqrt(np.mean((everyone - test.values) ** 2)) < 0.846  # of one chain; the first fold is harder than most

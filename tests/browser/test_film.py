@@ -7,6 +7,7 @@ import sys
 import pytest
 from playwright.sync_api import Page, expect
 
+from index.client import Client
 from tests.browser.conftest import Site, Visit
 from tests.serving import ROOT
 
@@ -120,8 +121,9 @@ def test_without_scripts_the_form_weighs_and_narrows(visit: Visit) -> None:
     assert shown(page, "taste")
 
 
-def test_a_film_is_changed_and_removed_with_a_key(visit: Visit, key: str) -> None:
-    page = visit("/movies/9", refused=True)
+def test_a_film_is_changed_and_removed_with_a_key(visit: Visit, site: Site, key: str) -> None:
+    movie = Client(site.address, key=key).add_movie("To Be Changed", genres=["Drama"])["movie_id"]
+    page = visit(f"/movies/{movie}", refused=True)
     page.get_by_text("Change or remove this film").click()
     form = page.locator("form.movie-form")
     form.get_by_label("API key").fill("pst_wrong")
@@ -137,8 +139,8 @@ def test_a_film_is_changed_and_removed_with_a_key(visit: Visit, key: str) -> Non
     page.get_by_role("button", name="Remove the film").click()
     page.get_by_role("button", name="Remove it, with its ratings").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Which film do you have in mind?")
-    page.goto(page.url + "movies/9")
-    expect(page.locator(".state.wrong")).to_contain_text("there is no movie 9 here")
+    page.goto(f"{page.url}movies/{movie}")
+    expect(page.locator(".state.wrong")).to_contain_text(f"there is no movie {movie} here")
 
 
 def test_a_dropped_poster_is_compared_and_added(visit: Visit, site: Site, key: str) -> None:

@@ -317,7 +317,7 @@ def test_a_movie_that_lacks_what_is_compared_is_409(client: FlaskClient, path: s
     ("path", "known"),
     [
         ("/movies/1?x=1", "none"),
-        ("/movies/1/poster?x=1", "none"),
+        ("/movies/1/poster?x=1", "width"),
         ("/users/1/predictions/1?x=1", "explain"),
         ("/snapshot?x=1", "none"),
     ],
