@@ -69,7 +69,7 @@ iterations_option = click.option(
 @click.option(
     "--no-evaluation",
     is_flag=True,
-    help="Do not try the rating model on ratings held out of its training. Saves a third of what fitting it takes.",
+    help="Do not try the rating model on held-out ratings. Saves a third to a half of what sampling it takes.",
 )
 @click.option(
     "--every",
