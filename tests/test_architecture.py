@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,12 @@ def test_all_of_errors_is_sorted_and_complete() -> None:
     assert errors.__all__ == sorted(own)
     assert errors.__doc__ is not None
     assert all(name in errors.__doc__ for name in own)
+
+
+@pytest.mark.parametrize("package", ["index", "indexer", "server"])
+def test_whatever_is_no_python_is_installed_with_it(package: str) -> None:
+    """Fonts, templates, styles: a server from a wheel or in a container has no other place to take them from."""
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"][package]
+    shipped = {file for pattern in patterns for file in (ROOT / package).glob(pattern)}
+    others = {file for file in (ROOT / package).rglob("*.*") if file.is_file() and file.suffix not in {".py", ".pyc"}}
+    assert others - shipped == set()

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from index.client import Client
-from tests.browser.conftest import Site, Visit
+from tests.browser.conftest import Site, Visit, assert_accessible
 from tests.serving import ROOT
 
 FILM = "/movies/73"
@@ -107,6 +107,7 @@ def test_a_touch_pins_the_reason_until_it_is_closed(visit: Visit) -> None:
     why = page.locator("#why")
     expect(why).to_contain_text("Their posters are closer than")
     expect(why).to_contain_text("Who loves one loves the other")
+    assert_accessible(page)
     page.mouse.move(5, 5)
     expect(why).not_to_be_empty()
     why.get_by_role("button", name="Close").click()
@@ -125,6 +126,7 @@ def test_a_film_is_changed_and_removed_with_a_key(visit: Visit, site: Site, key:
     movie = Client(site.address, key=key).add_movie("To Be Changed", genres=["Drama"])["movie_id"]
     page = visit(f"/movies/{movie}", refused=True)
     page.get_by_text("Change or remove this film").click()
+    assert_accessible(page)
     form = page.locator("form.movie-form")
     form.get_by_label("API key").fill("pst_wrong")
     form.get_by_label("Title").fill("Another Title")
@@ -161,6 +163,7 @@ def test_a_dropped_poster_is_compared_and_added(visit: Visit, site: Site, key: s
     assert page.locator("[data-by=poster] li").first.get_attribute("data-movie") == "5"
     expect(page.get_by_role("heading", name="Loved by who loves those")).to_be_visible()
     page.get_by_text("Add it to the library").click()
+    assert_accessible(page)
     page.get_by_label("Title", exact=True).fill("Dropped In")
     page.get_by_label("Year").fill("2026")
     page.get_by_label("Genres").fill("Musical, Drama")

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Visit, assert_accessible
 
 
 def test_search_answers_while_one_types_and_forgives_errors(visit: Visit) -> None:
@@ -15,6 +15,7 @@ def test_search_answers_while_one_types_and_forgives_errors(visit: Visit) -> Non
         expect(page.get_by_role("option").first).to_contain_text("Coffin Wagon")
     box.press("ArrowDown")
     expect(page.get_by_role("option").first).to_have_attribute("aria-selected", "true")
+    assert_accessible(page)
     box.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Coffin Wagon")
 
