@@ -66,8 +66,8 @@ def test_spirited_away_is_loved_like_other_japanese_animation(taste: MovieIndex)
 
 
 def test_a_poster_survives_a_poor_copy(realdata: Path, tmp_path: Path) -> None:
-    """40 of the catalogue's posters at JPEG quality 40 and 70% of their size: each finds itself first."""
-    chosen = sorted((realdata / "posters").glob("*.jpg"))[::15][:40]
+    """20 of the catalogue's posters at JPEG quality 40 and 70% of their size: each finds itself first."""
+    chosen = sorted((realdata / "posters").glob("*.jpg"))[::30][:20]
     folder = tmp_path / "posters"
     folder.mkdir()
     for file in chosen:
@@ -77,7 +77,7 @@ def test_a_poster_survives_a_poor_copy(realdata: Path, tmp_path: Path) -> None:
     build(Plan(ratings, tmp_path / "data", folder, "untrained", Settings(chains=1, iterations=12, burn_in=10)))
     index = MovieIndex.open(tmp_path / "data")
     found = [index.similar_to_poster(poor_copy(file), 1)[0].movie_id == int(file.stem) for file in chosen]
-    assert np.mean(found) >= 0.97
+    assert all(found)
 
 
 def poor_copy(file: Path) -> bytes:

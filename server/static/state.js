@@ -25,7 +25,7 @@ export function show(part, error, again) {
   const problem = error instanceof Problem ? error : new Problem("wrong", "This page made a mistake", String(error));
   if (!(error instanceof Problem)) console.error(error);
   const box = element("div", { class: "state wrong", role: "alert" }, [
-    element("h3", {}, [problem.title]),
+    element("p", { class: "title" }, [problem.title]), // no heading: it may stand at any depth
     element("p", {}, [sentence(problem.detail)]),
     problem.requestId && element("p", { class: "hint small" }, ["Request ", element("code", {}, [problem.requestId])]),
   ]);

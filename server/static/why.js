@@ -40,6 +40,7 @@ export function explain(film, shelves, panel) {
   const open = async (item, { pin = false } = {}) => {
     if (shown === item && !pin) return;
     clear();
+    if (!shelves.contains(item)) return; // the shelf was renewed meanwhile, and the film is not on it any more
     asking = new AbortController();
     const { signal } = asking;
     shown = item;
@@ -59,7 +60,7 @@ export function explain(film, shelves, panel) {
         clear();
         back?.focus({ preventScroll: true });
       });
-      panel.replaceChildren(element("h3", {}, ["Why ", element("i", {}, [other]), "?"]), ...(look ? ofLook(look) : []), ...(taste ? ofTaste(taste, title, other) : []), close);
+      panel.replaceChildren(element("h2", {}, ["Why ", element("i", {}, [other]), "?"]), ...(look ? ofLook(look) : []), ...(taste ? ofTaste(taste, title, other) : []), close);
       if (!look && !taste) panel.append(element("p", {}, ["They have genre, years or tags in common."]));
       if (look) for (const frame of [item.querySelector(".frame"), film.querySelector(".about .frame")]) paint(frame, look.likeness);
     } catch (problem) {
@@ -92,7 +93,10 @@ export function explain(film, shelves, panel) {
   });
   document.addEventListener("keydown", (event) => event.key === "Escape" && shown && clear());
   addButtons(shelves);
-  new MutationObserver(() => addButtons(shelves)).observe(shelves, { childList: true, subtree: true });
+  new MutationObserver(() => {
+    addButtons(shelves);
+    if (shown && !shelves.contains(shown)) clear();
+  }).observe(shelves, { childList: true, subtree: true });
 }
 
 function addButtons(shelves) {
