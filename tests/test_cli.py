@@ -415,7 +415,8 @@ def test_the_demo_serves_what_was_built_and_names_three_things_to_try(demo_data:
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc")
 def test_a_picture_is_answered_after_the_very_first_demo(demo_data: Path, tmp_path: Path) -> None:
     """What builds must not be what forks: TensorFlow hung in the server of a demo that had just been built."""
-    shutil.copytree(demo_data / "embeddings", tmp_path / "demo" / "embeddings")  # to be quick
+    for made in ("sample", "embeddings"):  # to be quick
+        shutil.copytree(demo_data / made, tmp_path / "demo" / made)
     with serving("demo", "--weights", "untrained", "--data", tmp_path / "demo") as server:
         picture = (demo_data / "sample" / "posters" / "1.jpg").read_bytes()
         assert get(f"{server.address}/api/v1/posters/similar", picture)["results"][0]["movie"]["movie_id"] == 1
