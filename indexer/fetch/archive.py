@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import stat
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -13,6 +15,17 @@ from index.errors import BadData
 from indexer.fetch.download import check_space
 
 _CHUNK = 2**20
+# What zipfile makes of bytes that are no zip file.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +54,9 @@ def unzip(file: Path, folder: Path, top: str, limits: Limits = Limits()) -> None
             left = min(limits.size, limits.ratio * file.stat().st_size)
             for member in members:
                 left -= _extract(archive, member, folder, left)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, UnicodeError) as error:
+    except _DAMAGE as error:
+        if isinstance(error, OSError) and error.errno not in {errno.EINVAL, errno.ENAMETOOLONG}:
+            raise  # the disk is at fault
         raise BadData(f"the zip file is damaged ({error}), and was not kept: give the command again") from error
 
 
@@ -59,6 +74,8 @@ def _check(members: list[zipfile.ZipInfo], top: str, limits: Limits) -> None:
         mode = member.external_attr >> 16
         if stat.S_IFMT(mode) not in {0, stat.S_IFREG, stat.S_IFDIR}:
             raise BadData(f"the zip file has a member {name!r}, which is no plain file")
+        if member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+            raise BadData(f"the zip file has a member {name!r}, which is packed in an unusual way")
         if member.flag_bits & 1:
             raise BadData(f"the zip file has a member {name!r}, which is encrypted")
         plain = str(PurePosixPath(name)).casefold()  # on some disks two such names are one

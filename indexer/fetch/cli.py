@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from index.console import DurationType, data_option
+from index.errors import PosterityError
 
 if TYPE_CHECKING:
     from index.track import Count
@@ -312,6 +313,8 @@ def _stoppable() -> Iterator[None]:
     except _Stopped as stopped:
         click.echo("Stopped. The same command goes on from here", err=True)
         sys.exit(128 + stopped.number)
+    except OSError as error:  # a full disk, or a folder that may not be written to
+        raise PosterityError(f"{error.filename or 'the disk'}: {error.strerror}") from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

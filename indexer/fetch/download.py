@@ -78,7 +78,8 @@ def download(
         BadData: it is not what it should be, and was deleted.
         PosterityError: the disk is too small.
     """
-    part, note = folder / f"{name}.part", folder / f"{name}.json"
+    part = folder / f"{name}.part"
+    note = _note_of(part)
     if is_address(source):
         _from_web(web, source, part, note, kind, count)
     else:
@@ -87,11 +88,16 @@ def download(
     try:
         _check(part, shown(source) if is_address(source) else source, kind, md5)
     except BadData:
-        part.unlink()
-        note.unlink(missing_ok=True)
+        discard(part)
         raise
     durable.sync(part)
     return part
+
+
+def discard(part: Path) -> None:
+    """Deletes what ``download`` gave, if it is still there, and what it remembers of it."""
+    part.unlink(missing_ok=True)
+    _note_of(part).unlink(missing_ok=True)
 
 
 def check_space(folder: Path, needed: int) -> None:
@@ -196,6 +202,10 @@ def _validator(response: requests.Response) -> str | None:
     etag: str | None = response.headers.get("ETag")
     modified: str | None = response.headers.get("Last-Modified")
     return etag if etag and not etag.startswith("W/") else modified
+
+
+def _note_of(part: Path) -> Path:
+    return part.with_suffix(".json")
 
 
 def _size(file: Path) -> int:

@@ -11,7 +11,7 @@ from index import durable
 from index.errors import BadData
 from index.track import Count, uncounted
 from indexer.fetch.archive import unzip
-from indexer.fetch.download import ZIP, check_space, download, unfinished
+from indexer.fetch.download import ZIP, check_space, discard, download, unfinished
 from indexer.fetch.web import Web, is_address
 from indexer.movielens import CITATION, holds_dataset
 from indexer.sources import movielens_folder
@@ -76,14 +76,15 @@ def fetch_movielens(
             try:
                 unzip(part, fresh, name)
             except BadData:
-                part.unlink()
+                discard(part)
                 raise
             say(f"{name}.zip is checked {checked}")
         if not (fresh / name).is_dir() or not holds_dataset(fresh / name):
             raise BadData(f"{source or SITE} has no ratings of MovieLens {edition}")
         _put(fresh / name, target, folder / "replaced")
+        fresh.rmdir()
         if part is not None:
-            part.unlink()
+            discard(part)
     readme = next(iter(sorted(target.glob("README*"))), None)
     say(f"MovieLens {edition} is in {target}")
     say(f"{CITATION}{'' if readme is None else f' Its terms in full: {readme}'}")

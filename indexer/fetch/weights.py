@@ -8,7 +8,7 @@ from pathlib import Path
 from index import durable
 from index.track import Count, uncounted
 from index.vgg16 import IMAGENET_FILE, IMAGENET_MD5
-from indexer.fetch.download import WEIGHTS, download, md5_of, unfinished
+from indexer.fetch.download import WEIGHTS, discard, download, md5_of, unfinished
 from indexer.fetch.web import Web, is_address
 from indexer.sources import weights_path
 
@@ -46,7 +46,9 @@ def fetch_weights(
     if is_address(source) and source.endswith("/"):
         source += IMAGENET_FILE
     with unfinished(data, "weights") as folder:
-        download(web, source, folder, IMAGENET_FILE, WEIGHTS, md5=wanted, count=count).replace(target)
+        part = download(web, source, folder, IMAGENET_FILE, WEIGHTS, md5=wanted, count=count)
+        part.replace(target)
         durable.sync(target.parent)
+        discard(part)
     say(f"The weights are in {target}")
     return target
