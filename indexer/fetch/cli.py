@@ -10,7 +10,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,13 +22,14 @@ from index.errors import PosterityError
 
 if TYPE_CHECKING:
     from index.track import Count
+    from indexer.fetch.posters import Film, Find
     from indexer.fetch.tmdb import Key
 
-_EDITIONS = ("latest-small", "latest", "25m", "32m", "1m", "100k")
+EDITIONS = ("latest-small", "latest", "25m", "32m", "1m", "100k")
 _LINKLESS = {"1m", "100k"}
 
 edition_argument = click.argument(
-    "edition", type=click.Choice(_EDITIONS, case_sensitive=False), default="latest-small", metavar="[EDITION]"
+    "edition", type=click.Choice(EDITIONS, case_sensitive=False), default="latest-small", metavar="[EDITION]"
 )
 again_option = click.option("--again", is_flag=True, help="Fetch it anew, though it is there.")
 size_option = click.option(
@@ -39,7 +40,7 @@ size_option = click.option(
 )
 rate_option = click.option(
     "--rate",
-    type=click.FloatRange(0.1, 40),
+    type=click.FloatRange(0.1, 40),  # beyond, TMDB answers 429
     default=20,
     show_default=True,
     help="Requests a second at most, to the API and for pictures together.",
@@ -226,16 +227,21 @@ def _movielens(edition: str, data: Path, source: str | None, again: bool) -> Pat
     from indexer.fetch.movielens import fetch_movielens
     from indexer.fetch.web import Web
 
+    lines: list[str] = []  # told once the bar is gone
     with _counted(f"Downloading ml-{edition}.zip") as count:
-        return fetch_movielens(edition, data, Web(), source=source, again=again, count=count, say=click.echo)
+        folder = fetch_movielens(edition, data, Web(), source=source, again=again, count=count, say=lines.append)
+    click.echo("\n".join(lines))
+    return folder
 
 
 def _weights(data: Path, source: str | None, md5: str | None, again: bool) -> None:
     from indexer.fetch.web import Web
     from indexer.fetch.weights import fetch_weights
 
+    lines: list[str] = []
     with _counted("Downloading VGG16's weights") as count:
-        fetch_weights(data, Web(), source=source, md5=md5, again=again, count=count, say=click.echo)
+        fetch_weights(data, Web(), source=source, md5=md5, again=again, count=count, say=lines.append)
+    click.echo("\n".join(lines))
 
 
 def _posters(ratings: Path | None, data: Path, key: Key, size: str, rate: float, api: str, missing_for: float) -> None:
@@ -250,8 +256,8 @@ def _posters(ratings: Path | None, data: Path, key: Key, size: str, rate: float,
     if ratings is None:
         raise BadData(f"there are no films in {data}: posterity fetch movielens, or give --ratings")
     films = films_of(read_dataset(ratings))
-    _keep_posters(films, data, Tmdb(Web(rate=rate), api, key, size), size, missing_for)
-    click.echo(NOTICE)
+    if _keep_posters(films, data, Tmdb(Web(rate=rate), api, key, size), size, missing_for):
+        click.echo(NOTICE)
 
 
 def _posters_from_folder(folder: Path, data: Path, missing_for: float) -> None:
@@ -261,7 +267,8 @@ def _posters_from_folder(folder: Path, data: Path, missing_for: float) -> None:
     _keep_posters(films, data, find, None, missing_for)
 
 
-def _keep_posters(films: Any, data: Path, find: Any, size: str | None, missing_for: float) -> None:
+def _keep_posters(films: Sequence[Film], data: Path, find: Find, size: str | None, missing_for: float) -> int:
+    """How many posters are new."""
     from indexer.cli import shown_progress
     from indexer.fetch.download import unfinished
     from indexer.fetch.ledger import Ledger
@@ -276,6 +283,7 @@ def _keep_posters(films: Any, data: Path, find: Any, size: str | None, missing_f
     for line in summary.lines():
         click.echo(line)
     click.echo(f"The posters are in {folder}")
+    return summary.found
 
 
 @contextmanager

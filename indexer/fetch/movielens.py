@@ -26,7 +26,6 @@ MD5 = {
     "1m": "c4d9eecfca2ab87c1945afe126590906",
     "100k": "0e33842e24a9c977be4e0107933c0723",
 }
-EDITIONS = tuple(MD5)
 
 _SUM = re.compile(r"\b[0-9a-fA-F]{32}\b")  # in "MD5 (ml-25m.zip) = …" and "…  ml-25m.zip"
 _SUM_FILE = 4096  # bytes at most

@@ -53,22 +53,24 @@ Find = Callable[[Film], bytes | Missing]
 class Summary:
     """What became of the films."""
 
-    found: int = 0
-    kept: int = 0  # that were found before
+    found: int = 0  # now
+    kept: int = 0  # found before
     missing: Counter[str] = field(default_factory=Counter)  # why -> films
     failed: Counter[str] = field(default_factory=Counter)
     examples: dict[str, int] = field(default_factory=dict)  # why -> a movie_id
 
     def lines(self) -> list[str]:
         """It as people read it."""
-        counts = f"{self.found:,} found, {self.missing.total():,} missing, {self.failed.total():,} failed"
-        before = f" ({self.kept:,} were there before)" if self.kept else ""
+        new = f" ({self.found:,} of them new)" if self.kept else ""
+        counts = (
+            f"{self.found + self.kept:,} found{new}, {self.missing.total():,} missing, {self.failed.total():,} failed"
+        )
         why = [
             f"  {name}: {n:,}, {why} (such as movie {self.examples[why]})"
             for name, reasons in (("missing", self.missing), ("failed", self.failed))
             for why, n in reasons.most_common()
         ]
-        return [f"Posters: {counts}{before}", *why]
+        return [f"Posters: {counts}", *why]
 
 
 def films_of(dataset: Dataset) -> list[Film]:

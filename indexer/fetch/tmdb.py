@@ -15,8 +15,6 @@ from index.images import MAX_BYTES
 from indexer.fetch.posters import Film, Missing
 from indexer.fetch.web import Answer, Web, no_page
 
-SITE = "https://api.themoviedb.org"
-RATE = 20.0  # requests a second; TMDB answers 429 beyond about 40
 NOTICE = (
     "This product uses the TMDB API but is not endorsed or certified by TMDB. Posters are its content, under"
     " https://www.themoviedb.org/api-terms-of-use : kept for six months at most, no commercial use and no training of"

@@ -85,7 +85,7 @@ def test_every_film_gets_its_poster_and_what_became_of_each_is_told(
 
     requests = len(site.seen)
     again = posters(film_folder, tmp_path)
-    assert again.stdout.startswith("Posters: 0 found, 1 missing, 0 failed (21 were there before)")
+    assert again.stdout.startswith("Posters: 21 found (0 of them new), 1 missing, 0 failed")
     assert len(site.seen) == requests + 1  # the configuration
 
 
@@ -295,7 +295,7 @@ def test_a_folder_of_ones_own_needs_no_key_and_is_not_lost_to_tmdb(
     assert "Posters: 1 found, 0 missing, 1 failed" in result.stdout
     assert site.seen == []
     monkeypatch.setenv("TMDB_API_KEY", KEY)
-    assert "Posters: 20 found, 1 missing, 0 failed (1 were there before)" in posters(film_folder, tmp_path).stdout
+    assert "Posters: 21 found (20 of them new), 1 missing, 0 failed" in posters(film_folder, tmp_path).stdout
     assert (folder_of(tmp_path) / "1.jpg").read_bytes() == (mine / "1.jpg").read_bytes()
 
 
