@@ -9,7 +9,7 @@ from indexer.fetch.cli import EDITIONS
 from indexer.fetch.movielens import MD5
 from indexer.movielens import CITATION, read_dataset
 from tests.indexer.fetch.conftest import fetch, tree
-from tests.indexer.fetch.standins import ZIP, StandIns, content, md5, page, publish, status, zipped
+from tests.indexer.fetch.standins import ZIP, Fault, StandIns, content, md5, page, publish, status, zipped
 
 
 def test_an_edition_comes_as_it_is_unzipped_with_its_terms_told_once(
@@ -62,9 +62,9 @@ def test_every_layout_of_a_published_sum_is_understood(site: StandIns, tmp_path:
 
 @pytest.mark.parametrize("answer", [status(404), page, content(b"no sum")])
 def test_without_a_published_sum_the_zip_checks_itself_and_that_is_said(
-    site: StandIns, tmp_path: Path, answer: object
+    site: StandIns, tmp_path: Path, answer: Fault
 ) -> None:
-    site.fail(f"{ZIP}.md5", answer)  # type: ignore[arg-type]
+    site.fail(f"{ZIP}.md5", answer)
     result = fetch("movielens", "--data", tmp_path)
     assert result.exit_code == 0
     assert "by its size and own checksums: no MD5 sum is published beside it" in result.stdout
