@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from index.errors import BadData
+from index.errors import BadData, PosterityError
+from index.snapshot import SnapshotStore
 from index.vgg16 import IMAGENET_FILE
 
 FETCHED = "fetched"
+SAMPLE = "posterity-sample"  # its name as a data set
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,11 @@ def weights_path(data: Path) -> Path:
     return data / FETCHED / IMAGENET_FILE
 
 
+def sample_folder(data: Path) -> Path:
+    """Where the demo draws the sample."""
+    return data / "sample"
+
+
 def choose(data: Path, ratings: Path | None, posters: Path | None, weights: str) -> Sources:
     """What was given, and where nothing was, what was fetched, or else the sample.
 
@@ -57,9 +64,9 @@ def choose(data: Path, ratings: Path | None, posters: Path | None, weights: str)
         linked = (ratings / "links.csv").is_file() and any(posters_folder(data).glob("[0-9]*"))
         usual = posters_folder(data) if linked else None
         return Sources(ratings, posters or usual, weights)
-    sample = data / "sample"
+    sample = sample_folder(data)
     if (sample / "ratings").is_dir():
-        return Sources(sample / "ratings", posters or sample / "posters", weights)
+        return Sources(sample / "ratings", posters or sample / "posters", _sample_weights(data, weights))
     raise BadData(f"there are no ratings in {data}: fetch some (posterity fetch movielens), or give --ratings")
 
 
@@ -76,3 +83,14 @@ def fetched_weights(data: Path, weights: str) -> str:
     """The fetched file where ImageNet's weights are wanted and it is there."""
     file = weights_path(data)
     return str(file) if weights == "imagenet" and file.is_file() else weights
+
+
+def _sample_weights(data: Path, weights: str) -> str:
+    """Untrained ones, where the demo said that ImageNet's were not to be had for the sample that is served."""
+    try:
+        served = SnapshotStore(data).manifest()
+    except PosterityError:
+        return weights
+    made_with = None if served.weights is None else served.weights["name"]
+    fell_back = served.dataset["name"] == SAMPLE and made_with == "untrained"
+    return "untrained" if weights == "imagenet" and fell_back else weights
