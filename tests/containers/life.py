@@ -55,10 +55,10 @@ class Api:
         headers = {"Content-Type": kind} if body is not None else {}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
-        request = urllib.request.Request(  # noqa: S310
+        request = urllib.request.Request(
             f"{self.address}{path}", body, headers, method=method or ("GET" if body is None else "POST")
         )
-        with urllib.request.urlopen(request, timeout=120) as reply:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=120) as reply:
             content: bytes = reply.read()
         return content
 

@@ -24,7 +24,11 @@ EXAMPLE = dict(re.findall(r"^#([A-Z0-9_]+)=(.*)$", (ROOT / ".env.example").read_
 
 
 def test_every_variable_of_compose_stands_in_the_example_and_no_other_does() -> None:
-    known = {*re.findall(r"\$\{(\w+)", COMPOSE), *SERVICES["indexer"]["environment"], *SERVICES["server"]["environment"]}
+    known = {
+        *re.findall(r"\$\{(\w+)", COMPOSE),
+        *SERVICES["indexer"]["environment"],
+        *SERVICES["server"]["environment"],
+    }
     assert set(EXAMPLE) == known
 
 
@@ -94,4 +98,7 @@ def test_the_trial_says_why_it_is_skipped_where_there_is_no_engine() -> None:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert done.stdout.startswith("Skipped: ")
-    assert subprocess.run([*command, "--required"], cwd=ROOT, env=environment, capture_output=True, check=False).returncode == 1
+    assert (
+        subprocess.run([*command, "--required"], cwd=ROOT, env=environment, capture_output=True, check=False).returncode
+        == 1
+    )
