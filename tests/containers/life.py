@@ -35,7 +35,7 @@ def live(engine: Engine, options: Sequence[str]) -> None:
     _start(engine, say)
     _confined(engine, say)
     api = Api(f"http://127.0.0.1:{engine.port}")
-    _answers(api, say)
+    _answers(engine, api, say)
     kept = _written(engine, api, say)
     _killed(engine, api, kept, say)
     _indexed_again(engine, api, kept, say)
@@ -97,7 +97,8 @@ def _images(engine: Engine, options: Sequence[str], say: Say) -> None:
     refused = engine.docker("run", "--rm", f"{PROJECT}-server", "build", "--ratings", "/data", check=False)
     assert refused.returncode == 1, refused.stderr
     assert "only serves" in refused.stderr, refused.stderr
-    say(f"Neither has a compiler or runs as root; asked to build, the target server says: {refused.stderr.strip()}")
+    say("Neither has a compiler or runs as root; asked to build, server says:")
+    say(f"    {refused.stderr.strip().splitlines()[-1]}")
 
 
 def _start(engine: Engine, say: Say) -> None:
@@ -129,7 +130,7 @@ def _confined(engine: Engine, say: Say) -> None:
     say(f"Only {' and '.join(writable)} may be written to; no capabilities; memory up to {limit / 2**30:.0f} GiB")
 
 
-def _answers(api: Api, say: Say) -> None:
+def _answers(engine: Engine, api: Api, say: Say) -> None:
     similar = api.get("/movies/73/similar?by=poster&limit=3")["results"]
     assert len(similar) == 3, similar
     poster = api.raw("/api/v1/movies/73/poster")
@@ -140,6 +141,8 @@ def _answers(api: Api, say: Say) -> None:
     rating = api.send("/predictions", {"ratings": [{"movie": 73, "rating": 4.5}], "movies": [88]})
     say(f"It answers: similar, an uploaded poster ({took:.1f} s, TensorFlow loaded in it), a prediction")
     assert "rating" in json.dumps(rating), rating
+    usage = engine.docker("stats", "--no-stream", "--format", "{{.MemUsage}}", engine.container("server")).stdout
+    say(f"The server takes {usage.split(' / ')[0]} of memory with that")
 
 
 def _written(engine: Engine, api: Api, say: Say) -> Callable[[], tuple[Any, ...]]:
@@ -210,7 +213,7 @@ def _movielens(engine: Engine, api: Api, kept: Callable[[], tuple[Any, ...]], sa
     engine.environment["NO_PROXY"] = "standins"
     say("Stand-ins of GroupLens, TMDB and Keras' host are up; TMDB_API_KEY is set")
     engine.compose("up", "--detach", "--no-build")
-    _until(lambda: api.get("/snapshot")["dataset"]["name"] == "ml-latest-small", "MovieLens to be served")
+    _until(lambda: api.get("/snapshot")["weights"] == "file", "what was fetched to be served")  # not Keras' own weights
     _healthy(engine, say, "Fetched and built")
     manifest = api.get("/snapshot")
     log = engine.docker("logs", engine.container("indexer")).stdout
@@ -222,11 +225,11 @@ def _movielens(engine: Engine, api: Api, kept: Callable[[], tuple[Any, ...]], sa
     found = json.loads(api.raw("/api/v1/posters/similar?limit=1", poster, "image/jpeg"))["results"]
     assert found[0]["movie"]["movie_id"] == 73, found
     assert kept() == ("Night Train", [4.5]), kept()
-    say(f"MovieLens is served from the same volume: snapshot {manifest['id']}; what was added is there, too")
+    say(f"What was fetched is served from the same volume: snapshot {manifest['id']}; what was added is there, too")
     engine.compose("--profile", "standins", "rm", "--force", "--stop", "standins")
     engine.compose("up", "--detach", "--no-build")
     assert api.get("/snapshot")["id"] == manifest["id"], "built again though nothing came in"
-    say("A further up, the sources gone: nothing is fetched or built, MovieLens is served on")
+    say("A further up, the sources gone: nothing is fetched or built, and it is served on")
 
 
 def _stopped(engine: Engine, say: Say) -> None:
