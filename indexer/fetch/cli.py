@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from index.console import DurationType, data_option
-from index.errors import PosterityError
+from indexer.fetch.stoppable import stoppable
 
 if TYPE_CHECKING:
     from index.track import Count
@@ -130,7 +128,7 @@ def movielens(edition: str, movielens_from: str | None, data: Path, again: bool)
     EDITION is latest-small (the default), latest, 25m, 32m, 1m or 100k. It is not for commercial use without GroupLens'
     permission.
     """
-    with _stoppable():
+    with stoppable():
         _movielens(edition, data, movielens_from, again)
 
 
@@ -161,7 +159,7 @@ def posters(
     Needs a key of TMDB in TMDB_API_KEY (the v3 key or the v4 token) or TMDB_ACCESS_TOKEN; it is free for what is not
     commercial. The most rated films come first. Posters are fetched again after 180 days.
     """
-    with _stoppable():
+    with stoppable():
         if folder is not None:
             _posters_from_folder(folder, data, missing_for)
             return
@@ -177,7 +175,7 @@ def posters(
 @again_option
 def weights(weights_from: str | None, weights_md5: str | None, data: Path, again: bool) -> None:
     """Fetch VGG16's ImageNet weights."""
-    with _stoppable():
+    with stoppable():
         _weights(data, weights_from, weights_md5, again)
 
 
@@ -213,7 +211,7 @@ def everything(
             f"MovieLens {edition} has no links to TMDB, so there are no posters to fetch: give posterity fetch"
             f" movielens {edition} and posterity fetch weights"
         )
-    with _stoppable():
+    with stoppable():
         key = Key.of(os.environ)
         ratings = _movielens(edition, data, movielens_from, again=False)
         _weights(data, weights_from, weights_md5, again=False)
@@ -294,35 +292,3 @@ def _counted(label: str) -> Iterator[Count]:
 
     with byte_progress(Console(stderr=True), label) as count:
         yield count
-
-
-class _Stopped(BaseException):
-    """SIGINT or SIGTERM came."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Ends at SIGINT or SIGTERM with a line, and the exit code that shells expect."""
-
-    def stop(number: int, _: object) -> None:
-        for each in before:
-            signal.signal(each, signal.SIG_IGN)  # one is enough
-        raise _Stopped(number)
-
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        signal.signal(number, stop)
-    try:
-        yield
-    except _Stopped as stopped:
-        click.echo("Stopped. The same command goes on from here", err=True)
-        sys.exit(128 + stopped.number)
-    except OSError as error:  # a full disk, or a folder that may not be written to
-        raise PosterityError(f"{error.filename or 'the disk'}: {error.strerror}") from error
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

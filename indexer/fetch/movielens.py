@@ -13,7 +13,6 @@ from index.track import Count, uncounted
 from indexer.fetch.archive import unzip
 from indexer.fetch.download import ZIP, check_space, discard, download, unfinished
 from indexer.fetch.web import Web, is_address
-from indexer.movielens import CITATION, holds_dataset
 from indexer.sources import movielens_folder
 
 SITE = "https://files.grouplens.org/datasets/movielens/"
@@ -60,33 +59,30 @@ def fetch_movielens(
         say(f"MovieLens {edition} is in {target} already (--again fetches it anew)")
         return target
     with unfinished(data, "movielens") as folder:
-        fresh = folder / "unpacked"
-        for left in (fresh, folder / "replaced"):  # by a call that was killed
-            shutil.rmtree(left, ignore_errors=True)
+        fresh, aside = folder / "unpacked", folder / f"{name}.replaced"
+        shutil.rmtree(fresh, ignore_errors=True)  # left by a call that was killed
+        if aside.exists() and not target.exists():
+            aside.rename(target)
         fresh.mkdir()
         found = _find(source or SITE, name)
         if isinstance(found, Path):
             _copy(found, fresh / name)
-            part = None
         else:
             md5 = MD5[edition] or _published(web, found)
             part = download(web, found, folder, f"{name}.zip", ZIP, md5=md5, count=count)
-            checked = "by its MD5 sum" if md5 else "by its size and own checksums: no MD5 sum is published beside it"
             try:
-                unzip(part, fresh, name)
+                _unzip(part, fresh, name)
             except BadData:
                 discard(part)
                 raise
+            checked = "by its MD5 sum" if md5 else "by its size and own checksums: no MD5 sum is published beside it"
             say(f"{name}.zip is checked {checked}")
-        if not (fresh / name).is_dir() or not holds_dataset(fresh / name):
-            raise BadData(f"{source or SITE} has no ratings of MovieLens {edition}")
-        _put(fresh / name, target, folder / "replaced")
+        _put(fresh / name, target, aside)
         fresh.rmdir()
-        if part is not None:
-            discard(part)
+        discard(folder / f"{name}.zip.part")
     readme = next(iter(sorted(target.glob("README*"))), None)
     say(f"MovieLens {edition} is in {target}")
-    say(f"{CITATION}{'' if readme is None else f' Its terms in full: {readme}'}")
+    say(f"{_citation()}{'' if readme is None else f' Its terms in full: {readme}'}")
     return target
 
 
@@ -100,9 +96,27 @@ def _find(source: str, name: str) -> str | Path:
     if (path / f"{name}.zip").is_file():
         return str(path / f"{name}.zip")
     for folder in (path / name, path):
-        if folder.is_dir() and holds_dataset(folder):
+        if _holds_dataset(folder):
             return folder
     raise BadData(f"{source} is neither {name}.zip, nor a folder with it or with what it unzips to")
+
+
+def _unzip(part: Path, fresh: Path, name: str) -> None:
+    unzip(part, fresh, name)
+    if not _holds_dataset(fresh / name):
+        raise BadData(f"{name}.zip has no ratings in it, and was not kept")
+
+
+def _holds_dataset(folder: Path) -> bool:
+    from indexer.movielens import holds_dataset  # with pandas, which nobody need wait for before
+
+    return folder.is_dir() and holds_dataset(folder)
+
+
+def _citation() -> str:
+    from indexer.movielens import CITATION
+
+    return CITATION
 
 
 def _published(web: Web, zip_file: str) -> str | None:
@@ -132,6 +146,7 @@ def _copy(source: Path, target: Path) -> None:
 def _put(fresh: Path, target: Path, aside: Path) -> None:
     """Puts a folder in place; what is there goes aside first."""
     target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(aside, ignore_errors=True)
     if target.exists():
         target.rename(aside)
     fresh.rename(target)

@@ -25,6 +25,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import h5py
+import numpy as np
+
 from index.vgg16 import IMAGENET_FILE
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -300,25 +303,18 @@ def environment(server: StandIns) -> dict[str, str]:
 
 
 def write_weights(file: Path) -> None:
-    """Untrained weights in the layout of the file that Keras hands out: layer names, and weight names in each."""
-    import h5py
-    from keras.applications import vgg16 as keras_vgg16
-
-    from index import vgg16
-
-    new = file.with_name("new.weights.h5")
-    vgg16.load("untrained").save(new)
-    model = keras_vgg16.VGG16(include_top=False, weights=None, input_shape=(224, 224, 3))
-    model.load_weights(new)
-    new.unlink()
+    """Weights drawn at random, in the layout of the file that Keras hands out: names of layers, and of what each has."""
+    rng = np.random.default_rng(0)
+    names = [f"block{block}_conv{n}" for block, layers in enumerate((2, 2, 3, 3, 3), 1) for n in range(1, layers + 1)]
+    widths = [3, 64, 64, 128, 128, *[256] * 3, *[512] * 6]
     with h5py.File(file, "w") as stream:
-        stream.attrs["layer_names"] = [layer.name.encode() for layer in model.layers]
-        for layer in model.layers:
-            group = stream.create_group(layer.name)
-            names = [f"{layer.name}_{kind}_1:0" for kind in ("W", "b")][: len(layer.weights)]
-            group.attrs["weight_names"] = [name.encode() for name in names]
-            for name, weight in zip(names, layer.get_weights(), strict=True):
-                group.create_dataset(name, data=weight)
+        stream.attrs["layer_names"] = [name.encode() for name in names]
+        for name, before, after in zip(names, widths, widths[1:], strict=False):
+            kernel = rng.normal(0, np.sqrt(2 / (9 * before)), (3, 3, before, after)).astype(np.float32)
+            group = stream.create_group(name)
+            group.attrs["weight_names"] = [f"{name}_{kind}_1:0".encode() for kind in ("W", "b")]
+            group.create_dataset(f"{name}_W_1:0", data=kernel)
+            group.create_dataset(f"{name}_b_1:0", data=np.zeros(after, np.float32))
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from index.errors import BadData, Busy, PosterityError, SourceUnavailable
 from indexer.fetch import download as module
 from indexer.fetch.download import ZIP, Kind, download, unfinished
 from indexer.fetch.web import Patience, Web
-from tests.indexer.fetch.standins import StandIns, breaks, content, hangs_up, md5, page, running, stalls, status
+from tests.indexer.fetch.standins import Fault, StandIns, breaks, content, hangs_up, md5, page, running, stalls, status
 
 CONTENT = b"PK" + np.random.default_rng(0).bytes(300_000)
 PATH = "/file.zip"
@@ -109,10 +109,8 @@ def test_what_is_whole_already_is_not_sent_again(server: StandIns, tmp_path: Pat
 
 
 @pytest.mark.parametrize("answer", [status(416), status(206, Content_Range="bytes 7-9/10")])
-def test_a_range_that_is_not_understood_begins_anew(
-    server: StandIns, tmp_path: Path, web: Web, answer: module.Kind
-) -> None:
-    server.fail(PATH, breaks(50_000), answer)  # type: ignore[arg-type]
+def test_a_range_that_is_not_understood_begins_anew(server: StandIns, tmp_path: Path, web: Web, answer: Fault) -> None:
+    server.fail(PATH, breaks(50_000), answer)
     assert get(server, tmp_path, web) == CONTENT
     assert ranges(server) == [None, "bytes=50000-", None]
 

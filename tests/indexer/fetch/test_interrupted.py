@@ -47,14 +47,14 @@ def test_a_signal_ends_it_with_a_line(site: StandIns, tmp_path: Path, number: si
 
 
 def enlarge(site: StandIns, film_folder: Path, folder: Path) -> None:
-    """Makes everything large enough to be interrupted in: a zip, weights and posters of some 600 kB each."""
+    """Makes everything large enough to be interrupted in: a zip and weights of 600 kB, and 2 MB of posters."""
     rng = np.random.default_rng(0)
     ratings = {f"ml-latest-small/{file.name}": file.read_bytes() for file in (film_folder / "ratings").iterdir()}
     publish(site, zipped({**ratings, "ml-latest-small/noise.bin": rng.bytes(600_000)}))
     site.files[WEIGHTS] = KIND.first + rng.bytes(600_000)
     for path in [path for path in site.files if path.startswith("/posters/")]:
         name = path.rpartition("/")[2]
-        Image.fromarray(rng.integers(0, 256, (180, 120, 3), dtype=np.uint8)).save(folder / name, quality=100)
+        Image.fromarray(rng.integers(0, 256, (270, 180, 3), dtype=np.uint8)).save(folder / name, quality=100)
         site.files[path] = (folder / name).read_bytes()
 
 
@@ -74,7 +74,7 @@ def test_a_fetch_that_is_interrupted_20_times_ends_with_the_same_bytes(
         site.seen.clear()
         with begin(tmp_path / "data", "all", "--rate", "40") as process:
             assert wait_until(lambda: bool(site.seen), process)  # what the one before left may still be sent
-            goal = site.sent + int(rng.integers(20_000, 200_000))
+            goal = site.sent + int(rng.integers(20_000, 180_000))
             assert wait_until(lambda goal=goal: site.sent >= goal, process)
             process.send_signal((signal.SIGKILL, signal.SIGINT, signal.SIGTERM)[interruption % 3])
             _, errors = process.communicate(timeout=60)

@@ -9,7 +9,7 @@ from indexer.fetch.cli import EDITIONS
 from indexer.fetch.movielens import MD5
 from indexer.movielens import CITATION, read_dataset
 from tests.indexer.fetch.conftest import fetch, tree
-from tests.indexer.fetch.standins import ZIP, StandIns, content, md5, page, publish, status, zipped
+from tests.indexer.fetch.standins import ZIP, Fault, StandIns, content, md5, page, publish, status, zipped
 
 
 def test_an_edition_comes_as_it_is_unzipped_with_its_terms_told_once(
@@ -40,6 +40,16 @@ def test_a_newer_edition_takes_the_place_of_the_older(site: StandIns, film_folde
     assert tree(tmp_path / "fetched" / "movielens") == {f"ml-latest-small/{name}": data for name, data in files.items()}
 
 
+def test_an_edition_that_was_being_replaced_by_a_killed_call_is_not_lost(site: StandIns, tmp_path: Path) -> None:
+    fetch("movielens", "--data", tmp_path)
+    folder = tmp_path / "fetched" / "movielens" / "ml-latest-small"
+    files = tree(folder)
+    folder.rename(tmp_path / "fetched" / ".unfinished" / "movielens" / "ml-latest-small.replaced")
+    site.fail(ZIP, status(404))
+    assert fetch("movielens", "--data", tmp_path).exit_code == 1
+    assert tree(folder) == files
+
+
 @pytest.mark.parametrize("layout", ["MD5 (ml-latest-small.zip) = {}\n", "{}  ml-latest-small.zip\n", "{}"])
 def test_every_layout_of_a_published_sum_is_understood(site: StandIns, tmp_path: Path, layout: str) -> None:
     site.files[f"{ZIP}.md5"] = layout.format(md5(site.files[ZIP]).upper()).encode()
@@ -52,9 +62,9 @@ def test_every_layout_of_a_published_sum_is_understood(site: StandIns, tmp_path:
 
 @pytest.mark.parametrize("answer", [status(404), page, content(b"no sum")])
 def test_without_a_published_sum_the_zip_checks_itself_and_that_is_said(
-    site: StandIns, tmp_path: Path, answer: object
+    site: StandIns, tmp_path: Path, answer: Fault
 ) -> None:
-    site.fail(f"{ZIP}.md5", answer)  # type: ignore[arg-type]
+    site.fail(f"{ZIP}.md5", answer)
     result = fetch("movielens", "--data", tmp_path)
     assert result.exit_code == 0
     assert "by its size and own checksums: no MD5 sum is published beside it" in result.stdout
@@ -77,7 +87,7 @@ def test_an_edition_that_never_changes_is_held_to_its_known_sum(site: StandIns, 
 @pytest.mark.parametrize(
     ("members", "why"),
     [
-        ({"ml-latest-small/README.txt": b"x"}, "has no ratings of MovieLens latest-small"),
+        ({"ml-latest-small/README.txt": b"x"}, "ml-latest-small.zip has no ratings in it"),
         ({"ml-1m/ratings.dat": b"x"}, "not in its folder ml-latest-small/"),
         ({"ml-latest-small/../../ratings.csv": b"x"}, "not in its folder"),
         ({}, "has no ratings"),
@@ -92,6 +102,7 @@ def test_a_zip_of_something_else_leaves_nothing(
     assert why in result.stderr
     assert "Traceback" not in result.output
     assert not (tmp_path / "fetched" / "movielens").exists()
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def sources(folder: Path, site: StandIns, film_folder: Path) -> list[Path | str]:

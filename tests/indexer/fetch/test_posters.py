@@ -15,7 +15,7 @@ from indexer.fetch.tmdb import Key, Tmdb
 from indexer.fetch.web import Patience, Web
 from indexer.movielens import read_dataset
 from tests.indexer.fetch.conftest import QUICK, fetch, tree
-from tests.indexer.fetch.standins import KEY, TOKEN, StandIns, breaks, content, hangs_up, page, status
+from tests.indexer.fetch.standins import KEY, TOKEN, Fault, StandIns, breaks, content, hangs_up, page, status
 
 
 def posters(film_folder: Path, data: Path, *more: object) -> Result:
@@ -153,11 +153,11 @@ def test_a_key_that_is_refused_ends_it_at_once(
 @pytest.mark.parametrize("secret", [KEY, TOKEN])
 @pytest.mark.parametrize("kind", [hangs_up, status(500), page, content(b"x"), status(429, Retry_After="9999")])
 def test_the_key_is_never_shown(
-    fetcher: Fetcher, secret: str, kind: object, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    fetcher: Fetcher, secret: str, kind: Fault, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
     find = Tmdb(Web(Patience(timeout=1, tries=2, backoff=0)), fetcher.site.address, Key(secret), "w500")
-    fetcher.site.fail("/3/movie/1001", kind, times=2)  # type: ignore[arg-type]
+    fetcher.site.fail("/3/movie/1001", kind, times=2)
     with pytest.raises(Exception, match="movie/1001") as failure:
         find(ONE)
     fetcher.site.stop()
@@ -178,8 +178,8 @@ def test_a_size_that_there_is_not_names_those_that_there_are(site: StandIns, fil
 @pytest.mark.parametrize(
     "answer", [page, content(b"<html>"), content(b"[]"), content(b"{}"), content(b'{"images": 1}')]
 )
-def test_a_portal_or_another_server_is_told(site: StandIns, film_folder: Path, tmp_path: Path, answer: object) -> None:
-    site.fail("/3/configuration", answer)  # type: ignore[arg-type]
+def test_a_portal_or_another_server_is_told(site: StandIns, film_folder: Path, tmp_path: Path, answer: Fault) -> None:
+    site.fail("/3/configuration", answer)
     result = posters(film_folder, tmp_path)
     assert result.exit_code == 1
     assert re.match(r"Error: http://\S+ (gave|does not say) ", result.stderr)
@@ -190,9 +190,9 @@ def test_a_portal_or_another_server_is_told(site: StandIns, film_folder: Path, t
     "trouble",
     [status(429, Retry_After="0"), status(429), status(500), status(503), breaks(100), hangs_up],
 )
-def test_what_passes_is_waited_for(fetcher: Fetcher, trouble: object) -> None:
+def test_what_passes_is_waited_for(fetcher: Fetcher, trouble: Fault) -> None:
     for path in ("/3/configuration", "/3/movie/1001", "/t/p/w500/1.jpg"):
-        fetcher.site.fail(path, trouble)  # type: ignore[arg-type]
+        fetcher.site.fail(path, trouble)
     assert fetcher(ONE).found == 1
 
 
