@@ -5,10 +5,10 @@
 #     docker build --tag posterity-server --target server .
 #
 # Nothing is compiled here: every package is a wheel, pinned by its hash. A closed network's index of packages is given
-# with --build-arg PIP_INDEX_URL=...
-ARG PYTHON=3.11-slim
+# with --build-arg PIP_INDEX_URL=..., its copy of Python's image with --build-arg BASE=...
+ARG BASE=python:3.11-slim
 
-FROM python:${PYTHON} AS base
+FROM ${BASE} AS base
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -40,7 +40,8 @@ RUN python -m venv --without-pip /opt/venv \
 # And what fetching, building and judging need besides. OpenMP is for implicit.
 FROM serving AS indexing
 ARG PIP_INDEX_URL
-RUN apt-get update && apt-get install --yes --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install --yes --no-install-recommends libgomp1 \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 COPY requirements.txt /
 RUN pip --python /opt/venv/bin/python --disable-pip-version-check \
         install --no-cache-dir --only-binary :all: --require-hashes --requirement /requirements.txt \

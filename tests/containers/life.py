@@ -97,8 +97,8 @@ def _images(engine: Engine, options: Sequence[str], say: Say) -> None:
     refused = engine.docker("run", "--rm", f"{PROJECT}-server", "build", "--ratings", "/data", check=False)
     assert refused.returncode == 1, refused.stderr
     assert "only serves" in refused.stderr, refused.stderr
-    say("Neither has a compiler or runs as root; asked to build, server says:")
-    say(f"    {refused.stderr.strip().splitlines()[-1]}")
+    say("Neither has a compiler or runs as root; asked to build, the target server says:")
+    say(f"    {next(line for line in refused.stderr.splitlines() if 'only serves' in line)}")
 
 
 def _start(engine: Engine, say: Say) -> None:
