@@ -28,7 +28,8 @@ def prepare(edition: str | None, data: Path, weights: str) -> None:
     """Make sure that there is something to serve: fetch and build what is new, or else the sample.
 
     With a key of TMDB in TMDB_API_KEY or TMDB_ACCESS_TOKEN, or an edition, it is MovieLens, built again where anything
-    has changed. Without, films that were built there stay, and where there are none it is the sample.
+    has changed. Without, films that were built there stay, and where there are none it is the sample. Where fetching or
+    building fails, the snapshot that is there is served on.
     """
     from index.snapshot import SnapshotStore
     from indexer.demo import build_demo
@@ -41,14 +42,13 @@ def prepare(edition: str | None, data: Path, weights: str) -> None:
     step = movielens if edition in LINKLESS else everything
     try:
         step.main([edition, "--data", str(data)], standalone_mode=False)
+        build.main(["--if-new", "--data", str(data), "--weights", weights], standalone_mode=False)
     except PosterityError as error:
         served = SnapshotStore(data).current_id()
         if served is None:
             raise
-        # A server that could answer must not wait until someone else's is back.
+        # A server that could answer must not wait until someone else's is back, or another build has ended.
         click.echo(f"Warning: {error}. Snapshot {served} is served as it is", err=True)
-        return
-    build.main(["--if-new", "--data", str(data), "--weights", weights], standalone_mode=False)
 
 
 commands = (prepare,)
