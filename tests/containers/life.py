@@ -218,7 +218,7 @@ def _movielens(engine: Engine, api: Api, kept: Callable[[], tuple[Any, ...]], sa
     manifest = api.get("/snapshot")
     log = engine.docker("logs", engine.container("indexer")).stdout
     for line in [line for line in log.splitlines() if re.search(r"fetched|posters|RMSE|published", line)][-8:]:
-        say(f"    {line}")
+        say(f"    {line[:110]}")
     assert manifest["posters"]["posters"] >= 240, manifest["posters"]
     assert len(api.get("/movies/73/similar?by=poster&limit=3")["results"]) == 3
     poster = api.raw("/api/v1/movies/73/poster")
@@ -229,7 +229,10 @@ def _movielens(engine: Engine, api: Api, kept: Callable[[], tuple[Any, ...]], sa
     engine.compose("--profile", "standins", "rm", "--force", "--stop", "standins")
     engine.compose("up", "--detach", "--no-build")
     assert api.get("/snapshot")["id"] == manifest["id"], "built again though nothing came in"
-    say("A further up, the sources gone: nothing is fetched or built, and it is served on")
+    say("A further up, the sources gone: nothing is fetched or built, and it is served on. The indexer says:")
+    said = engine.docker("logs", engine.container("indexer"))
+    for line in (said.stdout + said.stderr).splitlines()[-3:]:
+        say(f"    {line[:200]}")
 
 
 def _stopped(engine: Engine, say: Say) -> None:
