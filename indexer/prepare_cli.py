@@ -33,6 +33,7 @@ def prepare(edition: str | None, data: Path, weights: str) -> None:
     """
     from index.snapshot import SnapshotStore
     from indexer.demo import build_demo
+    from indexer.sources import choose
 
     if edition is None and (os.environ.get("TMDB_API_KEY") or os.environ.get("TMDB_ACCESS_TOKEN")):
         edition = "latest-small"
@@ -42,7 +43,11 @@ def prepare(edition: str | None, data: Path, weights: str) -> None:
     step = movielens if edition in LINKLESS else everything
     try:
         step.main([edition, "--data", str(data)], standalone_mode=False)
-        build.main(["--if-new", "--data", str(data), "--weights", weights], standalone_mode=False)
+        # Said in full: several editions may have been fetched, and another one be served.
+        sources = choose(data, None, None, weights, edition=edition)
+        posters = [] if sources.posters is None else ["--posters", str(sources.posters)]
+        words = ["--if-new", "--data", str(data), "--ratings", str(sources.ratings), *posters]
+        build.main([*words, "--weights", sources.weights], standalone_mode=False)
     except PosterityError as error:
         served = SnapshotStore(data).current_id()
         if served is None:

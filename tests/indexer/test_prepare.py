@@ -62,9 +62,16 @@ def test_with_a_key_it_is_movielens(
     name: str, steps: dict[str, Steps], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, "abc")
+    fetched = tmp_path / "fetched"
+    for edition in ("ml-latest-small", "ml-25m"):
+        (fetched / "movielens" / edition).mkdir(parents=True)
+    (fetched / "movielens" / "ml-latest-small" / "links.csv").touch()
+    (fetched / "posters").mkdir()
+    (fetched / "posters" / "1.jpg").touch()
     assert prepare(tmp_path).exit_code == 0
     assert steps["everything"].told == [["latest-small", "--data", str(tmp_path)]]
-    assert steps["build"].told == [["--if-new", "--data", str(tmp_path), "--weights", "imagenet"]]
+    paths = ["--ratings", str(fetched / "movielens" / "ml-latest-small"), "--posters", str(fetched / "posters")]
+    assert steps["build"].told == [["--if-new", "--data", str(tmp_path), *paths, "--weights", "imagenet"]]
 
 
 @pytest.mark.parametrize(("edition", "step"), [("25m", "everything"), ("100k", "movielens"), ("1m", "movielens")])
@@ -72,6 +79,7 @@ def test_the_edition_is_a_variable_and_those_without_posters_need_no_key(
     edition: str, step: str, steps: dict[str, Steps], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("POSTERITY_MOVIELENS", edition)
+    (tmp_path / "fetched" / "movielens" / f"ml-{edition}").mkdir(parents=True)
     assert prepare(tmp_path).exit_code == 0
     assert steps[step].told == [[edition, "--data", str(tmp_path)]]
     assert len(steps["build"].told) == 1
@@ -95,6 +103,8 @@ def test_where_fetching_or_building_fails_what_is_there_is_served(
     step: str, steps: dict[str, Steps], data: Path, tmp_path: Path
 ) -> None:
     steps[step].error = WeightsUnavailable("the host does not answer")
+    for folder in (data, tmp_path / "empty"):
+        (folder / "fetched" / "movielens" / "ml-latest").mkdir(parents=True)
     result = prepare(data, "--edition", "latest")
     assert result.exit_code == 0
     served = SnapshotStore(data).current_id()
