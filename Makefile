@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PORT   ?= 8000
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK   := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-annotate \
-          --custom-compile-command "make lock" pyproject.toml
+          --custom-compile-command "make lock"
 
 .PHONY: help setup demo browser test lint lock clean
 
@@ -49,8 +49,9 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 lock:
-	$(LOCK) --output-file requirements.txt
-	$(LOCK) --constraints requirements.txt --extra dev --output-file requirements-dev.txt
+	$(LOCK) pyproject.toml --output-file requirements.txt
+	$(LOCK) pyproject.toml --constraints requirements.txt --extra dev --output-file requirements-dev.txt
+	$(LOCK) --constraints requirements.txt --group server --output-file requirements-server.txt
 
 clean:
 	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

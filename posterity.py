@@ -17,6 +17,7 @@ import index.snapshot_cli
 import indexer.cli
 import indexer.evaluate_cli
 import indexer.fetch.cli
+import indexer.prepare_cli
 import server.cli
 from index.errors import PosterityError
 from server.config import ServerConfig
@@ -30,6 +31,14 @@ class _Command(click.Group):
             return super().invoke(ctx)
         except PosterityError as error:
             raise click.ClickException(str(error)) from error
+        except ModuleNotFoundError as error:
+            missing = str(error.name).partition(".")[0]
+            if missing in {"index", "indexer", "server"}:
+                raise
+            raise click.ClickException(
+                f"this needs the Python package {missing}, and what is installed here only serves: use the image"
+                " posterity instead of its target server, or an installation with requirements.txt"
+            ) from error
 
 
 @click.group(cls=_Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -102,6 +111,7 @@ for command in (
     *index.keys_cli.commands,
     *index.snapshot_cli.commands,
     *indexer.fetch.cli.commands,
+    *indexer.prepare_cli.commands,
     *indexer.cli.commands,
     *indexer.evaluate_cli.commands,
     *server.cli.commands,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import weakref
@@ -78,6 +79,8 @@ _STEPS = (
 SCHEMA = len(_STEPS)
 # The number of the latest change of anything; 0 before the first.
 LATEST = "SELECT max(ifnull((SELECT max(seq) FROM movies), 0), ifnull((SELECT max(seq) FROM ratings), 0))"
+
+log = logging.getLogger(__name__)
 
 
 class Database:
@@ -174,6 +177,18 @@ def opened(file: Path) -> Iterator[sqlite3.Connection]:
         yield db
 
 
+def bring_up_to_date(data: Path) -> None:
+    """Opens the library of a data directory, if there is one, and closes it: what is wrong shows before a server forks.
+
+    Raises:
+        BadLibrary, Busy: it cannot be used.
+    """
+    file = Database(data).file
+    if file.exists():
+        with opened(file):
+            pass
+
+
 def check(file: Path) -> None:
     """Raises BadLibrary unless the file is a library that this version reads, and SQLite finds nothing wrong in it."""
     with opened(file) as db:
@@ -206,8 +221,16 @@ def _connect(file: Path) -> sqlite3.Connection:
         db.execute("PRAGMA foreign_keys = ON")
         if _schema(db, file) < SCHEMA:
             db.execute("BEGIN IMMEDIATE")
-            _take_steps(db, _schema(db, file))  # again: another process may have been quicker
+            before = _schema(db, file)  # again: another process may have been quicker
+            _take_steps(db, before)
             db.commit()
+            if before < SCHEMA:
+                log.warning(
+                    "%s was brought from schema version %d to %d: versions of Posterity before cannot read it any more",
+                    file.name,
+                    before,
+                    SCHEMA,
+                )
     except BaseException:
         db.close()
         raise
@@ -219,7 +242,7 @@ def _schema(db: sqlite3.Connection, file: Path) -> int:
     if schema > SCHEMA:
         raise BadLibrary(
             f"{file.name} has schema version {schema}, this version of Posterity reads {SCHEMA}:"
-            " use the version that wrote it"
+            " use the version that wrote it, or a newer one"
         )
     if schema < 1:
         raise BadLibrary(f"{file.name} is no library: restore it, or move it away to begin an empty one")

@@ -62,10 +62,13 @@ class Manifest:
         if not isinstance(document, dict) or not isinstance(document.get("format"), int):
             raise BadSnapshot(f"{source} is not a snapshot manifest: build the snapshot again")
         if document["format"] not in READABLE:
+            remedy = "build the snapshot again"
+            if document["format"] > FORMAT:
+                writer = f"Posterity {document.get('version')}"
+                remedy = f"use {writer}, which wrote it, or a newer one; or roll back, or {remedy}"
             raise BadSnapshot(
                 f"{source} has format version {document['format']}, this version of Posterity reads"
-                f" {READABLE[0]} to {READABLE[-1]}:"
-                " build the snapshot again, or use the version that wrote it"
+                f" {READABLE[0]} to {READABLE[-1]}: {remedy}"
             )
         body = {name: value for name, value in document.items() if name != "sha256"}
         if document.get("sha256") != _digest_of(body):

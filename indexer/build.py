@@ -33,6 +33,7 @@ from indexer.embed import embed_posters
 from indexer.facts import WEIGHTS as FACTS_WEIGHTS
 from indexer.facts import facts_vectors
 from indexer.lay_out import write_maps
+from indexer.made_from import fingerprint
 from indexer.merge import merge, merge_posters
 from indexer.models import factorization_machine
 from indexer.models.contract import Training
@@ -94,6 +95,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
     """
     store = SnapshotStore(plan.data)
     with store.writing() as folder:
+        made_from = fingerprint(plan)  # before any of it is read: what changes meanwhile is for the next build
         library = Library.open(plan.data)
         changes, library_id = library.changes_since(0, vectors=False), library.identity()
         # Read after the movies: ratings that come in between count twice, which is once.
@@ -127,6 +129,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
                 "ratings": len(dataset.ratings),
                 "library": changes.version,
                 "library_id": library_id,
+                "made_from": made_from,
             },
             spaces={
                 name: {"dimension": space.dimension, "metric": METRIC, "movies": len(space), **(how[name] or {})}

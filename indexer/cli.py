@@ -90,6 +90,12 @@ iterations_option = click.option(
     show_default=f"{KEPT} with --every, all without",
     help="How many of the newest snapshots to keep after a build; the one that is served always stays.",
 )
+@click.option(
+    "--if-new",
+    is_flag=True,
+    help="Do nothing where the newest snapshot was made by the same version, with the same settings and from the same"
+    " files, and has all that came in since.",
+)
 @json_option
 @click.pass_context
 def build(
@@ -106,6 +112,7 @@ def build(
     no_evaluation: bool,
     every: float | None,
     keep: int | None,
+    if_new: bool,
     as_json: bool,
 ) -> None:
     """Read ratings, embed posters, train, and publish a snapshot.
@@ -134,7 +141,10 @@ def build(
         index=index,
         memory=memory,
         evaluation=not no_evaluation,
+        if_new=if_new,
     )
+    if manifest is None:
+        return
     if as_json:
         print_json(manifest.to_json())
     else:
@@ -162,10 +172,16 @@ def run_build(
     index: str | None = None,
     memory: int | None = None,
     evaluation: bool = True,
-) -> Manifest:
-    """The manifest of a new snapshot, built with progress shown on stderr."""
+    if_new: bool = False,
+) -> Manifest | None:
+    """The manifest of a new snapshot, built with progress shown on stderr.
+
+    Args:
+        if_new: say so and give None where a build would make the newest snapshot again.
+    """
     from indexer.build import Plan
     from indexer.build import build as publish
+    from indexer.made_from import already_built
     from indexer.settings import changed
     from indexer.tune import read_choices
 
@@ -175,8 +191,13 @@ def run_build(
         settings = changed(settings, {"iterations": iterations}, "--iterations")
     plan = Plan(ratings, data, posters, weights, settings, chosen.rankers, chosen.blend, index, seed=seed)
     plan = replace(plan, evaluation=evaluation)
+    if memory is not None:
+        plan = replace(plan, memory=memory)
+    if if_new and (there := already_built(plan)):
+        click.echo(f"Nothing came in since snapshot {there.id}: there is nothing to build", err=True)
+        return None
     with shown_progress() as track:
-        return publish(plan if memory is None else replace(plan, memory=memory), track=track)
+        return publish(plan, track=track)
 
 
 def _words(context: click.Context, *, without: set[str]) -> list[str]:

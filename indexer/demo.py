@@ -13,24 +13,32 @@ from index.catalogue import Catalogue, Movie
 from index.errors import BadSnapshot, UnknownSnapshot, WeightsUnavailable
 from index.snapshot import SnapshotStore
 from indexer.cli import run_build
+from indexer.sources import SAMPLE, fetched_ratings, sample_folder
 
 
 def build_demo(data: Path, weights: str) -> None:
     """Draws the sample and publishes a snapshot of it, unless an earlier call of the same version did.
 
-    Where ImageNet weights are not to be had, untrained ones are used and a line on stderr says so.
+    Films of one's own that were built there stay. Where ImageNet weights are not to be had, untrained ones are used and
+    a line on stderr says so.
 
     Raises:
         BadWeights: the weights file cannot be used.
+        BadSnapshot: films of one's own are there, and cannot be read.
     """
     if demo_is_built(data, weights):
+        manifest = SnapshotStore(data).manifest()
+        click.echo(
+            f"Snapshot {manifest.id} is there: {manifest.dataset['name']}, built by Posterity {manifest.version}",
+            err=True,
+        )
         return
     from rich.console import Console
 
     from indexer.progress import progress
     from indexer.sample import make_sample
 
-    sample = data / "sample"
+    sample = sample_folder(data)
     drawn = sample / "drawn-by"  # a version; written last, so what was begun and not finished is drawn again
     if not drawn.exists() or drawn.read_text() != version("posterity"):
         rmtree(sample, ignore_errors=True)
@@ -45,11 +53,23 @@ def build_demo(data: Path, weights: str) -> None:
 
 
 def demo_is_built(data: Path, weights: str) -> bool:
-    """Whether the current snapshot is what a build would make; one of a fallback counts for what was wanted."""
+    """Whether there is nothing to build: the current snapshot is what a build would make, or one of other films.
+
+    A sample with the weights of a fallback counts for what was wanted.
+
+    Raises:
+        BadSnapshot: other films are there, and cannot be read.
+    """
     try:
         manifest = SnapshotStore(data).verify()
-    except (UnknownSnapshot, BadSnapshot):
+    except UnknownSnapshot:
         return False
+    except BadSnapshot:
+        if not sample_folder(data).is_dir() or fetched_ratings(data) is not None:
+            raise  # it is not the demo's to replace
+        return False
+    if manifest.dataset["name"] != SAMPLE:
+        return True
     made_with = None if manifest.weights is None else manifest.weights["name"]
     return manifest.version == version("posterity") and made_with in {weights, "untrained"}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import select
 import signal
-import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -14,11 +13,10 @@ from types import TracebackType
 from typing import Any
 
 from index.errors import PosterityError
-from index.library import Library
 from index.snapshot import SnapshotStore
+from indexer.made_from import State, has_library, newest, state_of
 
 Say = Callable[[str], None]
-State = frozenset[tuple[str, int, int]]  # path, size and time of change of each file
 
 
 def build_every(
@@ -84,8 +82,9 @@ class Rebuild:
 
     def _turn(self) -> None:
         found = state_of(self._sources)  # before a build reads them: what changes meanwhile is for the next one
-        if found == self._built_from and self._library_is_merged():
-            self._say(f"Nothing came in since snapshot {self._store.ids()[-1]}: there is nothing to build")
+        before = newest(self._data)
+        if found == self._built_from and before is not None and has_library(before, self._data):
+            self._say(f"Nothing came in since snapshot {before.id}: there is nothing to build")
             return
         code = self._build()
         if code is None:
@@ -98,29 +97,6 @@ class Rebuild:
         deleted = self._store.prune(self._keep)
         if deleted:
             self._say(f"Deleted {', '.join(deleted)}")
-
-    def _library_is_merged(self) -> bool:
-        """Whether the newest snapshot, be it served or not, has all that came in."""
-        try:
-            merged = self._store.manifest(self._store.ids()[-1]).dataset
-            library = Library.open(self._data)  # anew: another one may have been put in its place
-            return (merged.get("library"), merged.get("library_id")) == (library.version(), library.identity())
-        except (PosterityError, IndexError):
-            return False  # the build says what is wrong, or puts it right
-
-
-def state_of(paths: Iterable[Path]) -> State:
-    """What tells whether any file, or any file in a folder, has changed; one that is not there is not in it."""
-    found = set()
-    for path in paths:
-        for file in (path, *path.rglob("*")):
-            try:
-                status = file.stat()
-            except OSError:
-                continue  # gone meanwhile, say
-            if stat.S_ISREG(status.st_mode):
-                found.add((str(file), status.st_size, status.st_mtime_ns))
-    return frozenset(found)
 
 
 class UntilStopped:

@@ -16,6 +16,7 @@ from index.catalogue import Movie
 from index.errors import BadData
 from index.ids import Ids
 from indexer.dataset import Dataset, Ratings
+from indexer.sources import SAMPLE
 from indexer.tables import Table, csv_table, whole_number
 from indexer.titles import parse_title
 
@@ -24,7 +25,6 @@ CITATION = (
     " ACM Transactions on Interactive Intelligent Systems 5, 4: 19:1–19:19). Not for commercial use without"
     " permission of GroupLens; redistribution only under the same terms."
 )
-SAMPLE = "posterity-sample"
 SAMPLE_NOTICE = "Invented films, generated posters and simulated ratings, made by Posterity; free to use."
 
 _README_SAMPLE = "Posterity sample"

@@ -14,8 +14,9 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import ThreadWorker
 from threadpoolctl import threadpool_limits
 
+from index.database import bring_up_to_date
 from index.errors import BadData
-from index.snapshot import SnapshotStore
+from index.snapshot import FORMAT, SnapshotStore
 from server.config import ServerConfig
 from server.logs import log_settings
 
@@ -32,10 +33,18 @@ def run_server(config: ServerConfig, *, ready: str = "") -> None:
 
     Raises:
         UnknownSnapshot, BadSnapshot: there is nothing that can be served.
+        BadLibrary: what came in online cannot be read.
         BadData: the port is taken.
     """
     # Said here in one line, rather than by each worker in a page.
-    SnapshotStore(config.data).verify()
+    manifest = SnapshotStore(config.data).verify()
+    bring_up_to_date(config.data)
+    if manifest.format < FORMAT:
+        click.echo(
+            f"Note: snapshot {manifest.id} has format version {manifest.format}, this version of Posterity writes"
+            f" {FORMAT}. It is served without what came later, until it is built again (posterity build)",
+            err=True,
+        )
     _check_address(config.host, config.port)
     counts = Path(tempfile.mkdtemp(prefix="posterity-metrics-"))
     # The library that counts reads this, and no other, once it is imported: in the workers.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -69,6 +71,33 @@ def test_all_of_errors_is_sorted_and_complete() -> None:
     assert errors.__all__ == sorted(own)
     assert errors.__doc__ is not None
     assert all(name in errors.__doc__ for name in own)
+
+
+PROVIDES = {"PIL": "pillow", "pythonjsonlogger": "python-json-logger", "faiss": "faiss-cpu"}  # module -> package
+COMES_WITH = {"limits": "flask-limiter", "werkzeug": "flask", "pydantic_core": "pydantic"}
+
+
+def test_the_group_server_is_what_server_and_index_import() -> None:
+    """The image's target server has nothing else: a module that it lacks would be missed in the midst of a request."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    group = project["dependency-groups"]["server"]
+    assert set(group) <= set(project["project"]["dependencies"])
+    declared = {re.match("[a-z0-9-]+", each)[0] for each in group}  # type: ignore[index]
+    used = set()
+    for file in (*SOURCES, ROOT / "posterity.py"):
+        if file.relative_to(ROOT).parts[0] != "indexer":
+            used |= roots(file)
+    used -= {*sys.stdlib_module_names, "index", "indexer", "server", "_typeshed"}
+    packages = {PROVIDES.get(name, COMES_WITH.get(name, name.replace("_", "-"))) for name in used}
+    assert packages == declared - {"tensorflow-cpu"}
+
+
+def test_what_the_target_server_has_is_the_same_in_the_whole_image() -> None:
+    def pins(name: str) -> set[str]:
+        return set(re.findall(r"^[a-z0-9-]+==\S+", (ROOT / name).read_text(), re.MULTILINE))
+
+    assert len(pins("requirements-server.txt")) > 30
+    assert pins("requirements-server.txt") < pins("requirements.txt")
 
 
 @pytest.mark.parametrize("package", ["index", "indexer", "server"])

@@ -9,8 +9,10 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from importlib import import_module
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
@@ -448,3 +450,17 @@ def test_a_poster_of_the_sample_survives_a_poor_copy(demo_data: Path) -> None:
         image.resize((280, 420)).save(stream, "JPEG", quality=40)
         image.close()
         assert index.similar_to_poster(stream.getvalue(), 1)[0].movie_id == movie_id
+
+
+def test_a_package_that_only_building_needs_is_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the image that only serves."""
+    broken = click.Command("broken", callback=lambda: import_module("scipy_is_not_here.sparse"))
+    monkeypatch.setitem(main.commands, "broken", broken)
+    result = run("broken")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "Error: this needs the Python package scipy_is_not_here, and what is installed here only serves: use the image"
+        " posterity instead of its target server, or an installation with requirements.txt\n"
+    )
+    monkeypatch.setattr(broken, "callback", lambda: import_module("index.nowhere"))
+    assert isinstance(run("broken").exception, ModuleNotFoundError)  # ours to mend

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from indexer.fetch.tmdb import Key
 
 EDITIONS = ("latest-small", "latest", "25m", "32m", "1m", "100k")
-_LINKLESS = {"1m", "100k"}
+LINKLESS = {"1m", "100k"}
 
 edition_argument = click.argument(
     "edition", type=click.Choice(EDITIONS, case_sensitive=False), default="latest-small", metavar="[EDITION]"
@@ -206,7 +206,7 @@ def everything(
     """
     from indexer.fetch.tmdb import Key
 
-    if edition in _LINKLESS:
+    if edition in LINKLESS:
         raise click.UsageError(
             f"MovieLens {edition} has no links to TMDB, so there are no posters to fetch: give posterity fetch"
             f" movielens {edition} and posterity fetch weights"

@@ -14,7 +14,8 @@ from index.backup import export_library, import_library
 from index.catalogue import Movie
 from index.library import Library
 from index.snapshot import SnapshotStore
-from indexer.every import Rebuild, UntilStopped, repeat, state_of
+from indexer.every import Rebuild, UntilStopped, repeat
+from indexer.made_from import state_of
 from tests.conftest import World
 
 

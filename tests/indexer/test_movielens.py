@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from index.catalogue import Movie
 from index.errors import BadData
-from indexer.movielens import CITATION, SAMPLE, read_dataset
+from indexer.movielens import CITATION, read_dataset
+from indexer.sources import SAMPLE
 from indexer.titles import parse_title
 
 MOVIES = 'movieId,title,genres\n1,Toy Story (1995),Animation|Children\n6,"Heat, The (1995)",Crime\n9,Odd,(no genres listed)\n'

@@ -6,6 +6,7 @@ import pytest
 
 from index.errors import BadData
 from indexer.sources import Sources, choose, movielens_folder, posters_folder, weights_path
+from tests.conftest import World
 
 
 def edition(data: Path, name: str, *, links: bool = True) -> Path:
@@ -54,6 +55,16 @@ def test_of_several_editions_the_reader_asks_for_one(tmp_path: Path) -> None:
     edition(tmp_path, "ml-latest")
     edition(tmp_path, "ml-25m")
     assert choose(tmp_path, None, None, "x").ratings == movielens_folder(tmp_path)
+    assert choose(tmp_path, None, None, "x", edition="25m").ratings == movielens_folder(tmp_path) / "ml-25m"
+    assert choose(tmp_path, None, None, "x", edition="1m").ratings == movielens_folder(tmp_path)
+
+
+def test_of_several_editions_the_one_that_is_served_is_built_again(data: Path, world: World) -> None:
+    assert world.manifest.dataset["name"] == "ratings"
+    edition(data, "ml-latest")
+    served = edition(data, "ratings")
+    assert choose(data, None, None, "x").ratings == served
+    assert choose(data, None, None, "x", edition="latest").ratings == movielens_folder(data) / "ml-latest"
 
 
 def test_without_anything_it_is_told_what_to_do(tmp_path: Path) -> None:
