@@ -16,6 +16,7 @@ import index.poster_cli
 import index.snapshot_cli
 import indexer.cli
 import indexer.evaluate_cli
+import indexer.fetch.cli
 import server.cli
 from index.errors import PosterityError
 from server.config import ServerConfig
@@ -100,6 +101,7 @@ for command in (
     *index.library_cli.commands,
     *index.keys_cli.commands,
     *index.snapshot_cli.commands,
+    *indexer.fetch.cli.commands,
     *indexer.cli.commands,
     *indexer.evaluate_cli.commands,
     *server.cli.commands,

@@ -24,7 +24,8 @@ PosterityError
 ├── Unauthorised       no key, or one that is of no use
 ├── Forbidden          a key that may not do this, or nobody may
 ├── WeightsUnavailable weights that could not be had; says how to give a file
-└── Busy               a queue is full; the same request may succeed later
+├── SourceUnavailable  what should be fetched, and cannot be had from where it was asked for
+└── Busy               a queue is full, or a source asks for patience; the same request may succeed later
 
 A message names the offending value and the remedy: it is shown to people as it is.
 """
@@ -50,6 +51,7 @@ __all__ = [
     "NotFound",
     "PosterityError",
     "ReusedRequest",
+    "SourceUnavailable",
     "Unauthorised",
     "UnknownKey",
     "UnknownMap",
@@ -162,5 +164,9 @@ class WeightsUnavailable(PosterityError):
     """Weights that could not be had; the message says how to give a file."""
 
 
+class SourceUnavailable(PosterityError):
+    """What should be fetched, and cannot be had from where it was asked for."""
+
+
 class Busy(PosterityError):
-    """A queue is full; the same request may succeed later."""
+    """A queue is full, or a source asks for patience; the same request may succeed later."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from pathlib import Path
 
@@ -28,6 +29,12 @@ Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit would only warn; ours is che
 
 WEBP_QUALITY = 82
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF")  # judged by content, whatever the name says
+_SUFFIXES = (
+    (re.compile(rb"\xff\xd8\xff"), ".jpg"),
+    (re.compile(rb"\x89PNG\r\n"), ".png"),
+    (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), ".webp"),
+    (re.compile(rb"GIF8"), ".gif"),
+)
 _ENOUGH = (1024, 1024)  # pixels that a JPEG is decoded to at least, if it has them
 _LIMIT = f"at most {MAX_PIXELS:,} are allowed ({MAX_PIXELS_JPEG:,} in a JPEG), so make it smaller"
 _LYING = {5, 6, 7, 8}  # EXIF orientations that stand on a side
@@ -70,6 +77,18 @@ def read_image(file: Path) -> bytes:
     """
     _check_bytes(file.stat().st_size)
     return file.read_bytes()
+
+
+def suffix_of(data: bytes) -> str:
+    """What the name of a picture file should end with.
+
+    Raises:
+        BadImage: it is in no format that a poster may have.
+    """
+    suffix = next((suffix for pattern, suffix in _SUFFIXES if pattern.match(data)), None)
+    if suffix is None:
+        raise BadImage("this is no JPEG, PNG, WebP or GIF picture")
+    return suffix
 
 
 def pixels_for_vgg16(image: Image.Image) -> npt.NDArray[np.uint8]:

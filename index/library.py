@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import sqlite3
 import time
 from dataclasses import dataclass, replace
@@ -20,20 +19,14 @@ from index import durable
 from index.catalogue import Movie
 from index.database import LATEST, Database, latest, next_seq
 from index.entries import Changes, Entry, Poster, checked_movie
-from index.errors import BadImage, ReusedRequest
+from index.errors import ReusedRequest
+from index.images import suffix_of
 from index.search import halved
 
 _LATEST_OF_MOVIES = "SELECT ifnull(max(seq), 0) FROM movies"
 _VECTOR = np.dtype("<f2")
 _REMEMBERED = 7 * 24 * 3600  # seconds that a request is known again
 _REPLACE = "REPLACE INTO movies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-
-_SUFFIXES = (
-    (re.compile(rb"\xff\xd8\xff"), ".jpg"),
-    (re.compile(rb"\x89PNG\r\n"), ".png"),
-    (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), ".webp"),
-    (re.compile(rb"GIF8"), ".gif"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,9 +235,7 @@ class Library:
 
     def _keep(self, stem: str, content: bytes) -> str:
         """The name of the file in the poster folder that now has the content."""
-        suffix = next((suffix for pattern, suffix in _SUFFIXES if pattern.match(content)), None)
-        if suffix is None:
-            raise BadImage("this is no JPEG, PNG, WebP or GIF picture")
+        suffix = suffix_of(content)
         if not self._posters.is_dir():
             self._posters.mkdir(parents=True, exist_ok=True)
             durable.sync(self._posters.parent)

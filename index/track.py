@@ -18,3 +18,14 @@ class Track(Protocol):
 def silent(items: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:  # noqa: ARG001
     """The items as they are, with nothing shown."""
     return items
+
+
+class Count(Protocol):
+    """Shows how many bytes there are, of how many."""
+
+    def __call__(self, done: int, total: int | None) -> None:
+        """``total`` is None where nobody knows."""
+
+
+def uncounted(done: int, total: int | None) -> None:
+    """Shows nothing."""

@@ -24,6 +24,8 @@ import numpy.typing as npt
 from index.errors import BadWeights, WeightsUnavailable
 from index.images import SIDE
 
+IMAGENET_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+IMAGENET_MD5 = "6d6bbae143d832006294945121d1f1fc"  # of that file. Source: keras/src/applications/vgg16.py
 LAYER = "block5_pool"
 GRID = (7, 7, 512)  # flattened row by row: cell (0, 0)'s 512 channels first
 DIMENSION = 25088
@@ -72,7 +74,8 @@ def load(weights: str, *, name: str | None = None) -> Vgg16:
     """VGG16 with ``weights``: ``imagenet`` (downloaded by Keras once), ``untrained``, or a Keras ``.h5`` file.
 
     Args:
-        name: what the weights are called afterwards; by default ``imagenet``, ``untrained`` or ``file``.
+        name: what the weights are called afterwards; by default ``imagenet`` (the file that Keras publishes is that,
+            too), ``untrained`` or ``file``.
 
     Raises:
         WeightsUnavailable: ImageNet weights are neither here nor to be had.
@@ -107,8 +110,7 @@ def load(weights: str, *, name: str | None = None) -> Vgg16:
     if _processor_flags() & _BFLOAT16:
         faster.append(("bfloat16", in_bfloat16(tf, compiled("/CPU:0"))))
     path, run, agreement = choose_path(compiled("/CPU:0"), faster)
-    known = weights if weights in {"imagenet", "untrained"} else "file"
-    return Vgg16(name or known, _fingerprint(model), path, agreement, model, run)
+    return Vgg16(name or _name_of(weights), _fingerprint(model), path, agreement, model, run)
 
 
 def choose_path(float32: Run, faster: Sequence[tuple[str, Run]]) -> tuple[str, Run, float]:
@@ -162,9 +164,17 @@ def _imagenet(build: Any) -> Any:
     except Exception as error:  # Keras wraps what went wrong in a bare Exception
         raise WeightsUnavailable(
             f"the ImageNet weights of VGG16 could not be downloaded ({error}). Download"
-            " vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5 on a machine that can, and give"
+            f" {IMAGENET_FILE} on a machine that can, and give"
             " --weights FILE; or give --weights untrained to try things out without them"
         ) from error
+
+
+def _name_of(weights: str) -> str:
+    if weights in {"imagenet", "untrained"}:
+        return weights
+    with Path(weights).open("rb") as stream:
+        md5 = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    return "imagenet" if md5 == IMAGENET_MD5 else "file"
 
 
 def _read(model: Any, file: Path) -> None:

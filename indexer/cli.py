@@ -25,7 +25,8 @@ weights_option = click.option(
     default="imagenet",
     show_default=True,
     metavar="imagenet|untrained|FILE",
-    help="Weights of VGG16: downloaded by Keras, seeded at random for trying things out, or a Keras .h5 file.",
+    help="Weights of VGG16: fetched or downloaded by Keras, seeded at random for trying things out, or a Keras .h5"
+    " file.",
 )
 iterations_option = click.option(
     "--iterations",
@@ -37,10 +38,16 @@ iterations_option = click.option(
 
 
 @click.command()
-@ratings_option
+@click.option(
+    "--ratings",
+    type=click.Path(path_type=Path),
+    show_default="what was fetched, else the sample",
+    help=RATINGS,
+)
 @click.option(
     "--posters",
     type=click.Path(path_type=Path),
+    show_default="with the default ratings those that belong to them, else none",
     help="A folder of <movie id>.jpg, .jpeg, .png or .webp. Without it, nothing is compared by look.",
 )
 @data_option
@@ -88,7 +95,7 @@ iterations_option = click.option(
 @click.pass_context
 def build(
     context: click.Context,
-    ratings: Path,
+    ratings: Path | None,
     posters: Path | None,
     data: Path,
     weights: str,
@@ -106,19 +113,22 @@ def build(
 
     Posters that were embedded before are not embedded again. Until the new snapshot is whole, the old one is served.
     """
+    from indexer.sources import choose
+
+    sources = choose(data, ratings, posters, weights)
     if every is not None:
         from indexer.every import build_every
 
         # In a process of its own each: its memory is given back, and its crash is not the end.
         command = [sys.executable, "-m", "posterity", "build", *_words(context, without={"every", "keep"})]
-        sources = [path for path in (ratings, posters, *tuned, Path(weights)) if path is not None]
-        build_every(every, command, data, sources, keep=keep or KEPT, say=lambda line: click.echo(line, err=True))
+        paths = [*sources.paths, *tuned]
+        build_every(every, command, data, paths, keep=keep or KEPT, say=lambda line: click.echo(line, err=True))
         return
     manifest = run_build(
-        ratings,
-        posters,
+        sources.ratings,
+        sources.posters,
         data,
-        weights,
+        sources.weights,
         seed=seed,
         iterations=iterations,
         tuned=tuned,

@@ -31,9 +31,12 @@ def build_demo(data: Path, weights: str) -> None:
     from indexer.sample import make_sample
 
     sample = data / "sample"
-    rmtree(sample, ignore_errors=True)
-    with progress(Console(stderr=True)) as track:
-        make_sample(sample, track=track)
+    drawn = sample / "drawn-by"  # a version; written last, so what was begun and not finished is drawn again
+    if not drawn.exists() or drawn.read_text() != version("posterity"):
+        rmtree(sample, ignore_errors=True)
+        with progress(Console(stderr=True)) as track:
+            make_sample(sample, track=track)
+        drawn.write_text(version("posterity"))
     try:
         run_build(sample / "ratings", sample / "posters", data, weights)
     except WeightsUnavailable as error:

@@ -104,9 +104,9 @@ def read_dataset(path: Path) -> Dataset:
 
 def _dataset_folder(path: Path) -> Path:
     """``path``, or the one folder in it that holds a data set."""
-    if _holds_dataset(path):
+    if holds_dataset(path):
         return path
-    inner = [folder for folder in sorted(path.iterdir()) if folder.is_dir() and _holds_dataset(folder)]
+    inner = [folder for folder in sorted(path.iterdir()) if folder.is_dir() and holds_dataset(folder)]
     if len(inner) == 1:
         return inner[0]
     if inner:
@@ -117,7 +117,8 @@ def _dataset_folder(path: Path) -> Path:
     )
 
 
-def _holds_dataset(folder: Path) -> bool:
+def holds_dataset(folder: Path) -> bool:
+    """Whether ``read_dataset`` would look for its files in this folder itself."""
     known = any((folder / name).exists() for name in ("ratings.csv", "ratings.dat", "u.data"))
     return known or len(list(folder.glob("*.csv"))) == 1
 

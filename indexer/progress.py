@@ -9,15 +9,17 @@ from time import monotonic
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 
-from index.track import T, Track
+from index.track import Count, T, Track
 
 
 @contextmanager
@@ -35,6 +37,38 @@ def progress(console: Console) -> Iterator[Track]:
     )
     with Progress(*columns, console=console) as bars:
         yield _Bars(bars)
+
+
+@contextmanager
+def byte_progress(console: Console, label: str) -> Iterator[Count]:
+    """A ``Count`` that draws on the console; nothing where it is never called."""
+    if not console.is_terminal:
+        line = _Line()
+        yield line
+        if line.done:
+            console.print(f"{label}: {line.done / 1e6:,.1f} MB ({monotonic() - line.start:.1f} s)", highlight=False)
+        return
+    columns = (
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bars:
+        task = bars.add_task(label, total=None, visible=False)
+        yield lambda done, total: bars.update(task, completed=done, total=total, visible=True)
+
+
+class _Line:
+    """Remembers what it was told last."""
+
+    def __init__(self) -> None:
+        self.start = monotonic()
+        self.done = 0
+
+    def __call__(self, done: int, total: int | None) -> None:  # noqa: ARG002
+        self.done = done
 
 
 class _Bars:

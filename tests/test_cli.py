@@ -100,13 +100,18 @@ def test_an_error_is_one_line_and_exit_code_1(world: World, arguments: list[str]
         ["similar", "1", "--poster", __file__],
         ["similar", "--poster", __file__, "--by", "taste"],
         ["similar", "1", "-k", "0"],
-        ["build"],
         ["predict", "x", "1"],
     ],
 )
 def test_wrong_usage_is_exit_code_2(world: World, arguments: list[str]) -> None:
-    extra = [] if arguments == ["build"] else ["--data", world.data]
-    assert run(*arguments, *extra).exit_code == 2
+    assert run(*arguments, "--data", world.data).exit_code == 2
+
+
+def test_a_build_without_any_ratings_says_what_to_do(tmp_path: Path) -> None:
+    for arguments in (["build"], ["build", "--every", "1d"]):
+        result = run(*arguments, "--data", tmp_path)
+        assert result.exit_code == 1
+        assert "fetch some (posterity fetch movielens), or give --ratings" in result.stderr
 
 
 def test_nothing_built_says_what_to_run(tmp_path: Path) -> None:
@@ -415,7 +420,8 @@ def test_the_demo_serves_what_was_built_and_names_three_things_to_try(demo_data:
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc")
 def test_a_picture_is_answered_after_the_very_first_demo(demo_data: Path, tmp_path: Path) -> None:
     """What builds must not be what forks: TensorFlow hung in the server of a demo that had just been built."""
-    shutil.copytree(demo_data / "embeddings", tmp_path / "demo" / "embeddings")  # to be quick
+    for made in ("sample", "embeddings"):  # to be quick
+        shutil.copytree(demo_data / made, tmp_path / "demo" / made)
     with serving("demo", "--weights", "untrained", "--data", tmp_path / "demo") as server:
         picture = (demo_data / "sample" / "posters" / "1.jpg").read_bytes()
         assert get(f"{server.address}/api/v1/posters/similar", picture)["results"][0]["movie"]["movie_id"] == 1

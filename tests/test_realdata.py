@@ -37,10 +37,10 @@ JAPANESE_ANIMATION = {
 
 @pytest.fixture(scope="session")
 def taste(realdata: Path, tmp_path_factory: pytest.TempPathFactory) -> MovieIndex:
-    """Ratings alone, as ``posterity build`` makes them."""
+    """Ratings alone, as ``posterity build`` makes them, but from one chain of the sampler, to be quick."""
     with shared_folder(tmp_path_factory, "taste") as data:
         if not any(data.iterdir()):
-            build(Plan(realdata / "ml-latest-small-2016", data, evaluation=False))
+            build(Plan(realdata / "ml-latest-small-2016", data, settings=Settings(chains=1), evaluation=False))
     return MovieIndex.open(data)
 
 
@@ -131,7 +131,7 @@ def test_strangers_are_predicted_as_well_as_if_they_had_been_there(realdata: Pat
     theirs = np.isin(training.user_rows, strangers)
     asked = np.isin(test.user_rows, strangers)
     without, whole = (
-        rating_model(factorization_machine.fit(part, np.random.default_rng(0), Settings(chains=1)), part)
+        rating_model(factorization_machine.fit(part, np.random.default_rng(0), Settings(chains=1, iterations=60)), part)
         for part in (training.take(~theirs), training)
     )
     folded = np.zeros(int(asked.sum()))

@@ -27,6 +27,7 @@ FLAGS = [
 ]
 WIDTHS = (360, 1280, 2560)
 THEMES = ("light", "dark")
+LOOKS = ((360, "light"), (1280, "light"), (1280, "dark"), (2560, "dark"))  # of colours none depends on the width
 
 Visit = Callable[..., Page]
 

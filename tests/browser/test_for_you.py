@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from playwright.sync_api import Locator, Page, expect
 
 from posterity import main
-from tests.browser.conftest import THEMES, WIDTHS, Site, Visit, assert_accessible
+from tests.browser.conftest import LOOKS, Site, Visit, assert_accessible
 from tests.serving import get
 
 GIVEN = ".given > li"
@@ -274,8 +274,7 @@ def test_who_asks_too_often_waits_and_is_answered(visit: Visit) -> None:
     expect(page.locator(GIVEN)).to_have_count(1)
 
 
-@pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("width", "theme"), LOOKS)
 def test_it_is_accessible_in_every_state(visit: Visit, width: int, theme: str) -> None:
     for path in (
         "/for-you",

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import THEMES, WIDTHS, Visit, assert_accessible
+from tests.browser.conftest import LOOKS, Visit, assert_accessible
 
 READY = ".map[data-ready=true]"
 # The share of the canvas that is not of the ground's colour, and how many colours there are.
@@ -74,8 +74,7 @@ def middle(page: Page) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
-@pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("width", "theme"), LOOKS)
 def test_the_map_is_accessible_fits_and_is_painted(visit: Visit, width: int, theme: str) -> None:
     page = ready(visit("/map", width=width, theme=theme))
     share, colours = pixels(page, PAINTED)

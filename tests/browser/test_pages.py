@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.conftest import THEMES, WIDTHS, Visit, assert_accessible
+from tests.browser.conftest import LOOKS, Visit, assert_accessible
 
 MISSING = "/movies/999"
 PATHS = ("/", "/?q=nobody-calls-a-film-so", "/movies/73", "/look", MISSING)
 
 
-@pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("width", "theme"), LOOKS)
 def test_every_page_is_accessible_and_fits(visit: Visit, width: int, theme: str) -> None:
     for path in PATHS:
         page = visit(path, width=width, theme=theme, refused=path == MISSING)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.conftest import THEMES, WIDTHS, Visit, assert_accessible
+from tests.browser.conftest import LOOKS, THEMES, WIDTHS, Visit, assert_accessible
 from tests.serving import Serving
 
 PLOTS = ("against", "learning", "calibration", "by-ratings", "ranking", "blend", "recall", "speed")
 
 
-@pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("width", "theme"), LOOKS)
 def test_the_page_is_accessible_with_its_tables_closed_and_open(visit: Visit, width: int, theme: str) -> None:
     page = visit("/quality", width=width, theme=theme)
     assert_accessible(page)

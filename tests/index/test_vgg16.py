@@ -1,3 +1,4 @@
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,6 +85,15 @@ def test_a_keras_weights_file_gives_the_vectors_of_the_model_it_was_saved_from(
     assert loaded.weights == "file"
     assert loaded.sha256 == untrained.sha256
     np.testing.assert_array_equal(loaded(pixels), untrained(pixels))
+
+
+def test_the_file_that_keras_publishes_is_called_imagenet(
+    model: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "vgg16_tf_kernels_notop.h5"
+    save_legacy(model, file)
+    monkeypatch.setattr(vgg16, "IMAGENET_MD5", hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest())
+    assert vgg16.load(str(file)).weights == "imagenet"
 
 
 def test_other_weights_have_another_checksum_and_other_vectors(

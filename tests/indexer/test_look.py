@@ -310,15 +310,15 @@ def test_options_that_do_not_go_together_are_refused(arguments: tuple[object, ..
 
 @pytest.mark.realdata
 def test_poor_copies_of_real_posters_find_themselves_first(realdata: Path, tmp_path: Path) -> None:
-    """16 of the catalogue's posters; an alternate's own film comes first more often than chance has it."""
+    """Eight of the catalogue's posters; an alternate's own film comes first more often than chance has it."""
     folder = tmp_path / "posters"
     folder.mkdir()
-    for file in sorted((realdata / "posters-alternate").glob("*.jpg"))[::12][:16]:
+    for file in sorted((realdata / "posters-alternate").glob("*.jpg"))[::24][:8]:
         (folder / file.name).symlink_to(realdata / "posters" / file.name)
     found, _ = judge_posters(folder, realdata / "posters-alternate", "untrained", tmp_path / "report")
     section = found["look"]
     first = {each["distortion"]: each["methods"][0]["figures"]["recall_1"]["value"] for each in section["distortions"]}
     assert first["JPEG, quality 20"] == first["half size"] == 1
     assert min(first.values()) >= 0.9
-    assert section["alternates"] == 16
-    assert section["methods"][0]["figures"]["recall_1"]["value"] > 2 / 16
+    assert section["alternates"] == 8
+    assert section["methods"][0]["figures"]["recall_1"]["value"] > 1 / 8

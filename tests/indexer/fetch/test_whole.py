@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from index.snapshot import SnapshotStore
+from indexer.movielens import CITATION
+from tests.indexer.fetch.standins import StandIns, environment, load, write_weights
+from tests.serving import ROOT, get, serving
+
+
+def test_from_an_empty_folder_to_a_served_page_unattended(
+    site: StandIns, film_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_weights(film_folder / "weights.h5")
+    load(site, film_folder)
+    (film_folder / "weights.h5").unlink()
+    for name, value in environment(site).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("POSTERITY_DATA", str(tmp_path))
+
+    def posterity(*arguments: str) -> str:
+        command = [sys.executable, "-m", "posterity", *arguments]
+        done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    posterity("fetch", "all", "--rate", "40")
+    built = posterity("build", "--iterations", "30", "--no-evaluation")
+    assert "21 posters (21 newly embedded)" in built
+    manifest = SnapshotStore(tmp_path).verify()
+    assert manifest.dataset["name"] == "ml-latest-small"
+    assert manifest.dataset["notice"] == CITATION
+    assert manifest.weights is not None
+    assert manifest.weights["name"] == "file"  # not those of Keras
+    with serving("serve") as server:
+        similar = get(f"{server.address}/api/v1/movies/1/similar?by=poster&limit=3")
+    assert len(similar["results"]) == 3
