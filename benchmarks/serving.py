@@ -10,6 +10,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
@@ -28,17 +30,9 @@ def main(data: Path) -> None:
     index = MovieIndex.open(data)
     space = index.spaces["taste"]
     movies = random.Random(0).choices(space.ids.values.tolist(), k=REQUESTS)  # noqa: S311
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    start = time.perf_counter()
-    server = subprocess.Popen(
-        [sys.executable, "-m", "posterity", "serve", "--data", str(data), "--port", str(port), "--read-limit", ""],
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        connection = wait_until_ready(port)
-        print(f"ready after {time.perf_counter() - start:.2f} s")
-        print(f"memory when ready: {memory(server.pid):.0f} MB")
+    with served(data) as (connection, pid, seconds):
+        print(f"ready after {seconds:.2f} s")
+        print(f"memory when ready: {memory(pid):.0f} MB")
         for by in ("taste", "blend"):
             times = [timed(connection, f"/api/v1/movies/{movie_id}/similar?by={by}") for movie_id in movies]
             middle, slow = 1000 * median(times), 1000 * sorted(times)[-REQUESTS // 100]
@@ -63,7 +57,22 @@ def main(data: Path) -> None:
             first = timed(connection, "/api/v1/posters/similar", stream.getvalue())
             later = [timed(connection, "/api/v1/posters/similar", stream.getvalue()) for _ in range(20)]
             print(f"first upload: {first:.1f} s (loads TensorFlow), later ones: median {1000 * median(later):.0f} ms")
-            print(f"memory after uploads: {memory(server.pid):.0f} MB")
+            print(f"memory after uploads: {memory(pid):.0f} MB")
+
+
+@contextmanager
+def served(data: Path) -> Iterator[tuple[http.client.HTTPConnection, int, float]]:
+    """A connection to a server on ``data`` once it is ready, the server's process id, and the seconds it took."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    start = time.perf_counter()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "posterity", "serve", "--data", str(data), "--port", str(port), "--read-limit", ""],
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        connection = wait_until_ready(port)
+        yield connection, server.pid, time.perf_counter() - start
     finally:
         server.terminate()
         server.wait()

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from index.ids import Ids
 from index.track import T, Track, silent
 from indexer.evaluate import LEVELS, Contest, rating_contest
+from indexer.everyone import some_users
 from indexer.methods import SERVED, Served, rating_methods
 from indexer.models import factorization_machine
 from indexer.models.contract import Array, Predictor, Rows, Training
@@ -47,7 +47,7 @@ def appraise(
     if given < LEAST:
         return {"left_out": f"{given} ratings are too few to hold some out: it takes {LEAST}"}
     rng = np.random.default_rng(seed)
-    training = _some_users(training, rng)
+    training = some_users(training, rng, MOST)
     held_out = _drawn(training.values.size, rng)
     rest, test = training.take(~held_out), training.take(held_out)
 
@@ -100,17 +100,6 @@ class _Known:
 
     def predict(self, _users: Rows, _movies: Rows) -> Array:
         return self.values
-
-
-def _some_users(training: Training, rng: np.random.Generator) -> Training:
-    """The training, or what users drawn at random rated, of which there are no more than ``MOST``."""
-    if training.values.size <= MOST:
-        return training
-    counts = np.bincount(training.user_rows, minlength=len(training.users))
-    order = rng.permutation(counts.size)
-    drawn = order[np.cumsum(counts[order]) <= MOST]
-    users = Ids(np.sort(training.users.values[drawn]))
-    return Training(training.ratings.take(np.isin(training.user_rows, drawn)), users, training.movies)
 
 
 def _drawn(n: int, rng: np.random.Generator) -> npt.NDArray[np.bool_]:

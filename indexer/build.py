@@ -30,6 +30,7 @@ from index.track import Track, silent
 from indexer.appraise import appraise
 from indexer.dataset import Dataset
 from indexer.embed import embed_posters
+from indexer.everyone import everyone, some_users
 from indexer.facts import WEIGHTS as FACTS_WEIGHTS
 from indexer.facts import facts_vectors
 from indexer.lay_out import write_maps
@@ -61,7 +62,7 @@ class Plan:
     data: Path
     posters: Path | None = None
     weights: str = "imagenet"  # or "untrained", or a file
-    settings: Settings = field(default_factory=Settings)
+    settings: Settings | None = None  # of the rating model; suited to the number of ratings where it is None
     rankers: RankerSettings = field(default_factory=RankerSettings)
     blend: Mapping[str, float] = field(default_factory=lambda: BLEND)  # space -> weight; of those that there are
     index: str | None = None  # of posters, as Faiss writes it; chosen by number and memory where it is None
@@ -100,13 +101,15 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         changes, library_id = library.changes_since(0, vectors=False), library.identity()
         # Read after the movies: ratings that come in between count twice, which is once.
         dataset = merge(read_dataset(plan.ratings), changes, RatingLog(library.database).changes())
-        movie_ids = Ids([movie.movie_id for movie in dataset.movies])
+        training = Training.of(dataset)
+        settings = plan.settings or factorization_machine.suited_to(training)
+        movie_ids = training.movie_ids
         fit_rng, rng, map_rng = np.random.default_rng(plan.seed).spawn(3)
         # Posters first: a wrong path or missing weights should end a build at its start.
         found, poster_warnings = find_posters(plan.posters, movie_ids) if plan.posters else ({}, [])
         found = merge_posters(found, changes, plan.data / "posters")
         posters = _poster_space(plan, folder / "poster", found, rng, track)
-        taste, model, ranking_warnings = _ratings_and_taste(plan, folder, dataset, fit_rng, rng, track)
+        taste, model, ranking_warnings = _ratings_and_taste(plan, settings, folder, training, fit_rng, rng, track)
         how = {"poster": posters.how, "taste": taste, "facts": _facts_space(folder / "facts", dataset, rng, track)}
 
         spaces = {name: Space.load(name, folder / name, made) for name, made in how.items() if made is not None}
@@ -114,7 +117,12 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         write_blend(folder / blends.NAME, Blend(spaces, weights, movie_ids), len(movie_ids), track=track)
         catalogue = _catalogue(dataset, movie_ids, keep_posters(posters.files, plan.data / "posters"))
         (folder / "movies.json").write_text(json.dumps(catalogue.to_json(), ensure_ascii=False))
-        evaluation = _evaluation(plan, dataset, track)
+        # Once the model's own samples are given back, as both take much memory.
+        evaluation = (
+            appraise(training, settings, seed=plan.seed, track=track)
+            if plan.evaluation
+            else {"left_out": "the snapshot was built with --no-evaluation"}
+        )
         counts = dict(zip(movie_ids.values.tolist(), catalogue.rating_counts, strict=True))
         maps = write_maps(folder, spaces, counts, posters.files, map_rng, track=track)
         return store.publish(
@@ -186,16 +194,18 @@ def _contents_before(data: Path) -> dict[int, str]:
 
 def _ratings_and_taste(
     plan: Plan,
+    settings: Settings,
     folder: Path,
-    dataset: Dataset,
+    training: Training,
     fit_rng: np.random.Generator,
     rng: np.random.Generator,
     track: Track,
 ) -> tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]:
     """How the taste space was made, what the rating model is (two uses of one fit), and warnings."""
-    training = Training.of(dataset)
-    posterior = factorization_machine.fit(training, fit_rng, plan.settings, track=track)
-    arrays, noise = rating_arrays(posterior, training)
+    some = some_users(training, fit_rng)
+    posterior = factorization_machine.fit(some, fit_rng, settings, track=track)
+    whole = posterior if some is training else everyone(posterior, training, fit_rng, track=track)
+    arrays, noise = rating_arrays(whole, training)
     _save(folder / "ratings", arrays.items())
     _save(folder / fold_ins.FOLDER, fold_in_arrays(posterior).items())
     choice = choose_ranker(training, fit_rng, plan.rankers, track=track)
@@ -205,21 +215,15 @@ def _ratings_and_taste(
     write_space(folder / "taste", ids, taste_vectors(posterior, rated), rng, label="taste", track=track)
     model = {
         "method": "Bayesian factorisation machine, implicit features on both sides, genres and year; Gibbs sampling",
-        "scale": list(dataset.ratings.scale),
+        "scale": list(training.ratings.scale),
         "noise": asdict(noise),
         "samples": int(posterior.global_bias.size),
+        "trained_on": {"ratings": int(some.values.size), "users": len(some.users)},
         "seed": plan.seed,
         "ranker": {"forms": forms, **choice.facts()},
     }
     how = {"how": "cosine of the rating model's posterior samples laid end to end, reduced by PCA"}
-    return how, model | asdict(plan.settings), choice.warnings
-
-
-def _evaluation(plan: Plan, dataset: Dataset, track: Track) -> dict[str, Any]:
-    """How good the rating model is; asked once its own samples are given back, as both take much memory."""
-    if not plan.evaluation:
-        return {"left_out": "the snapshot was built with --no-evaluation"}
-    return appraise(Training.of(dataset), plan.settings, seed=plan.seed, track=track)
+    return how, model | asdict(settings), choice.warnings
 
 
 def _save(folder: Path, arrays: Iterable[tuple[str, npt.NDArray[np.generic]]]) -> None:

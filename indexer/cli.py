@@ -32,7 +32,8 @@ iterations_option = click.option(
     "--iterations",
     type=click.IntRange(30),
     show_default="100",
-    help="Of each of the sampler's chains. More take longer.",
+    help="Of each of the sampler's chains. More take longer; a build that is told nothing makes fewer of more than 20"
+    " million ratings.",
 )
 
 
@@ -182,13 +183,14 @@ def run_build(
     from indexer.build import Plan
     from indexer.build import build as publish
     from indexer.made_from import already_built
+    from indexer.models.factorization_machine import Settings
     from indexer.settings import changed
     from indexer.tune import read_choices
 
     chosen = read_choices(tuned)
     settings = chosen.machine
     if iterations is not None:
-        settings = changed(settings, {"iterations": iterations}, "--iterations")
+        settings = changed(settings or Settings(), {"iterations": iterations}, "--iterations")
     plan = Plan(ratings, data, posters, weights, settings, chosen.rankers, chosen.blend, index, seed=seed)
     plan = replace(plan, evaluation=evaluation)
     if memory is not None:

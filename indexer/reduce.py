@@ -233,5 +233,5 @@ def train(index: Any, short: FloatArray, text: str) -> None:
 def _leading(products: FloatArray, count: int) -> tuple[Array, Array]:
     """The leading eigenvectors (m, k) and values (k,) of inner products (m, m)."""
     exact = products.astype(np.float64)
-    vectors, values, _ = leading(lambda x: exact @ x, lambda x: exact @ x, exact.shape, count)
+    vectors, values, _ = leading(lambda x: exact @ x, lambda x: exact @ x, exact.shape, count, exact.dtype)
     return vectors, values

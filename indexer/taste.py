@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from index.fold_in import FoldInArrays
 from index.ranker import Ranker
 from index.ratings import Noise, RatingArrays, RatingModel
-from indexer.models.contract import Rows, Training
+from indexer.models.contract import FloatArray, Rows, Training
 from indexer.models.factorization_machine import Posterior
 from indexer.recommend import RATING_WEIGHT
 
@@ -19,11 +20,13 @@ TASTE_DIMENSION = 128
 
 _OVERSAMPLING, _POWER_ITERATIONS = 64, 5
 _TAKEN = np.geomspace(0.1, 10, 41)  # ratings, that are tried
+_BLOCK = 1_000_000  # ratings predicted at a time
 
 Array = npt.NDArray[np.float64]
+Real = TypeVar("Real", np.float32, np.float64)
 
 
-def end_to_end(factors: Array) -> Array:
+def end_to_end(factors: FloatArray) -> FloatArray:
     """Samples (samples, n, f) laid end to end, (n, samples * f): inner products of rows are sums over samples."""
     samples, n, width = factors.shape
     return factors.transpose(1, 0, 2).reshape(n, samples * width)
@@ -33,22 +36,31 @@ def rating_arrays(posterior: Posterior, training: Training) -> tuple[RatingArray
     """What a RatingModel that predicts the posterior's mean is made of."""
     samples, kept = posterior.global_bias.size, posterior.thinned
     user_factors, movie_factors = truncated_product(
-        end_to_end(posterior.user_factors) / samples, end_to_end(posterior.movie_factors), PREDICTION_FACTORS
+        end_to_end(posterior.user_factors), end_to_end(posterior.movie_factors), PREDICTION_FACTORS
     )
-    user_bias = posterior.user_bias + posterior.global_bias[:, None]
-    left = training.values - posterior.predict(training.user_rows, training.movie_rows)
+    user_factors, movie_factors = user_factors / np.sqrt(samples), movie_factors / np.sqrt(samples)
+    user_bias = posterior.user_bias.mean(axis=0, dtype=np.float64) + posterior.global_bias.mean()
+    movie_bias = posterior.movie_bias.mean(axis=0, dtype=np.float64)
     counts = np.bincount(training.user_rows, minlength=len(training.users))
-    squares = np.bincount(training.user_rows, left**2, counts.size).astype(np.float64)
+    squares = np.zeros(counts.size)
+    for start in range(0, training.values.size, _BLOCK):
+        users, movies = (rows[start : start + _BLOCK] for rows in (training.user_rows, training.movie_rows))
+        means = user_bias[users] + movie_bias[movies]
+        means += np.einsum("ij,ij->i", user_factors[users], movie_factors[movies])
+        left = training.values[start : start + _BLOCK] - means
+        squares += np.bincount(users, left**2, counts.size)
     noise = noise_of(float(posterior.noise_variance.mean()), squares, counts)
 
     order = np.lexsort((training.movie_rows, training.user_rows))
     starts = np.searchsorted(training.user_rows[order], np.arange(len(training.users) + 1))
     arrays = RatingArrays(
         user_ids=training.users.values,
-        user_bias=user_bias.mean(axis=0).astype(np.float32),
+        user_bias=user_bias.astype(np.float32),
         user_factors=user_factors.astype(np.float32),
-        user_samples=_with_bias(posterior.user_factors[kept], user_bias[kept]),
-        movie_vectors=_with_bias(movie_factors, posterior.movie_bias.mean(axis=0)),
+        user_samples=_with_bias(
+            posterior.user_factors[kept], posterior.user_bias[kept] + posterior.global_bias[kept, None]
+        ),
+        movie_vectors=_with_bias(movie_factors, movie_bias),
         movie_samples=_with_bias(posterior.movie_factors[kept], posterior.movie_bias[kept]),
         user_noise=noise.of(squares, counts).astype(np.float32),
         rated_starts=starts.astype(np.int64),
@@ -110,28 +122,34 @@ def taste_vectors(posterior: Posterior, rows: npt.NDArray[np.int64]) -> npt.NDAr
     """
     whole = end_to_end(posterior.movie_factors[:, rows])
     whole /= np.linalg.norm(whole, axis=1, keepdims=True)
-    left, values, _ = leading(lambda x: whole @ x, lambda x: whole.T @ x, whole.shape, TASTE_DIMENSION)
+    left, values, _ = leading(lambda x: whole @ x, lambda x: whole.T @ x, whole.shape, TASTE_DIMENSION, whole.dtype)
     return (left * values).astype(np.float32)
 
 
-def truncated_product(left: Array, right: Array, factors: int) -> tuple[Array, Array]:
+def truncated_product(
+    left: npt.NDArray[Real], right: npt.NDArray[Real], factors: int
+) -> tuple[npt.NDArray[Real], npt.NDArray[Real]]:
     """(n, f) and (m, f) whose product is the best of rank f to ``left @ right.T``, from (n, d) and (m, d)."""
     shape = left.shape[0], right.shape[0]
-    u, values, v = leading(lambda x: left @ (right.T @ x), lambda x: right @ (left.T @ x), shape, factors)
+    u, values, v = leading(lambda x: left @ (right.T @ x), lambda x: right @ (left.T @ x), shape, factors, left.dtype)
     scale = np.sqrt(values)
     return u * scale, v * scale
 
 
 def leading(
-    times: Callable[[Array], Array], transposed_times: Callable[[Array], Array], shape: tuple[int, int], count: int
-) -> tuple[Array, Array, Array]:
+    times: Callable[[npt.NDArray[Real]], npt.NDArray[Real]],
+    transposed_times: Callable[[npt.NDArray[Real]], npt.NDArray[Real]],
+    shape: tuple[int, int],
+    count: int,
+    dtype: np.dtype[Real],
+) -> tuple[npt.NDArray[Real], npt.NDArray[Real], npt.NDArray[Real]]:
     """The ``count`` largest singular values (k,) of an (n, m) matrix and their vectors, (n, k) and (m, k).
 
     The matrix need never be made: it is known by its products with (m, w) and, transposed, with (n, w) matrices.
     Source: Halko, Martinsson and Tropp, "Finding Structure with Randomness", SIAM Review 2011, algorithms 4.4 and 5.1.
     """
     width = min(count + _OVERSAMPLING, *shape)
-    basis = np.random.default_rng(0).normal(size=(shape[1], width))
+    basis = np.random.default_rng(0).normal(size=(shape[1], width)).astype(dtype)
     for _ in range(_POWER_ITERATIONS):
         range_of, _ = np.linalg.qr(times(basis))
         basis, _ = np.linalg.qr(transposed_times(range_of))
@@ -140,6 +158,6 @@ def leading(
     return range_of @ u[:count].T, values[:count], v[:, :count]
 
 
-def _with_bias(factors: Array, bias: Array) -> npt.NDArray[np.float32]:
+def _with_bias(factors: FloatArray, bias: FloatArray | Array) -> FloatArray:
     """Factors (…, f) and bias (…) as one vector each, (…, f + 1)."""
     return np.concatenate([factors, bias[..., None]], axis=-1).astype(np.float32)

@@ -38,7 +38,7 @@ from indexer.settings import changed
 class Choices:
     """What a build is made with; the defaults, but for what was chosen on the data set at hand."""
 
-    machine: factorization_machine.Settings = field(default_factory=factorization_machine.Settings)
+    machine: factorization_machine.Settings | None = None  # suited to the number of ratings
     rankers: RankerSettings = field(default_factory=RankerSettings)
     blend: Mapping[str, float] = field(default_factory=lambda: BLEND)
 
@@ -165,7 +165,8 @@ def read_choices(files: Sequence[Path]) -> Choices:
         if blend:
             chosen = replace(chosen, blend=changed_weights(chosen.blend, blend, str(file)))
         elif method == SERVED:
-            chosen = replace(chosen, machine=changed(chosen.machine, found, str(file)))
+            machine = chosen.machine or factorization_machine.Settings()
+            chosen = replace(chosen, machine=changed(machine, found, str(file)))
         elif method == "ease":
             rankers = replace(chosen.rankers, ease=changed(chosen.rankers.ease, found, str(file)))
             chosen = replace(chosen, rankers=rankers)

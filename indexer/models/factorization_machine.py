@@ -15,7 +15,7 @@ Koren, "On the Difficulty of Evaluating Baselines", 2019 (implicit features on b
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -25,10 +25,13 @@ from pydantic import NonNegativeInt, PositiveInt
 from index.catalogue import Movie
 from index.errors import BadData
 from index.track import Track, silent
-from indexer.models.contract import Array, Rows, Training
+from indexer.models.contract import Array, FloatArray, Rows, Training
 
 YEARS_APART = 4.0  # movies so many years apart share exp(-1/4) of what their years say
 THINNED = 32  # samples that are kept whole, for intervals and to fold in
+# What ``suited_to`` lets through.
+WORK = 1e9  # ratings times iterations of all chains: about half an hour on one processor
+ROOM = 4e9  # bytes of samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +57,13 @@ class Posterior:
     """Posterior samples of every user's and every movie's side, in the order they were drawn."""
 
     global_bias: Array  # (samples,)
-    user_bias: Array  # (samples, n_users)
-    movie_bias: Array  # (samples, n_movies)
-    user_factors: Array  # (samples, n_users, factors)
-    movie_factors: Array  # (samples, n_movies, factors)
+    user_bias: FloatArray  # (samples, n_users)
+    movie_bias: FloatArray  # (samples, n_movies)
+    user_factors: FloatArray  # (samples, n_users, factors)
+    movie_factors: FloatArray  # (samples, n_movies, factors)
     noise_variance: Array  # (samples,) of a rating about its prediction
     thinned: Rows  # (thinned,) which samples stand for all
-    rated_features: Array  # (thinned, n_movies, f + 1) factors, then weight, of having rated a movie; else zeros
+    rated_features: FloatArray  # (thinned, n_movies, f + 1) factors, then weight, of having rated a movie; else zeros
     user_prior: Array  # (thinned, 2, f + 1) mean and precision of a user's own factors, then weight
 
     def predict(self, users: Rows, movies: Rows) -> Array:
@@ -73,8 +76,9 @@ class Posterior:
     def samples(self, users: Rows, movies: Rows) -> Iterator[Array]:
         """Each sample's ratings, (m,), in turn."""
         for s in range(self.global_bias.size):
-            inner = np.einsum("ij,ij->i", self.user_factors[s, users], self.movie_factors[s, movies])
-            yield self.user_bias[s, users] + self.movie_bias[s, movies] + self.global_bias[s] + inner
+            of_users, of_movies = self.user_factors[s, users], self.movie_factors[s, movies]
+            inner = np.einsum("ij,ij->i", of_users, of_movies, dtype=np.float64)
+            yield self.global_bias[s] + self.user_bias[s, users] + self.movie_bias[s, movies] + inner
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +86,25 @@ class Side:
     """One side's design matrix: a row for each user (or movie), features in groups of one kind."""
 
     features: sp.csr_matrix  # (n, n_features) float64
+    squares: sp.csr_matrix  # the same, squared
     groups: tuple[int, ...]  # how many features of each kind; each kind has priors of its own
 
     def project(self, weights: Array, factors: Array) -> tuple[Array, Array]:
         """The side's bias (n,) and factors (n, f), from its features' weights (m,) and factors (m, f)."""
         latent = self.features @ factors
-        squares = self.features.multiply(self.features) @ np.square(factors).sum(axis=1)
+        squares = self.squares @ np.square(factors).sum(axis=1)
         return self.features @ weights + (np.square(latent).sum(axis=1) - squares) / 2, latent
+
+
+def suited_to(training: Training) -> Settings:
+    """The usual settings, with fewer chains where there are so many ratings, users and movies that all take too long.
+
+    Each rating of many says less that the others do not, and so does each sample.
+    """
+    usual, n = Settings(), max(1, training.values.size)
+    per_chain = 4 * sum(training.shape) * (usual.factors + 1) * (usual.iterations - usual.burn_in)
+    chains = min(usual.chains, ROOM / per_chain, WORK / (n * usual.iterations))
+    return replace(usual, chains=max(1, int(chains)))
 
 
 def sides(training: Training, settings: Settings) -> tuple[Side, Side]:
@@ -112,26 +128,31 @@ def fit(
     """The posterior given the training's ratings."""
     settings = settings or Settings()
     user_side, movie_side = sides(training, settings)
-    per_chain = settings.iterations - settings.burn_in
-    thinned = np.unique(np.linspace(0, settings.chains * per_chain - 1, THINNED).astype(int))
-    kept: list[tuple[float, Array, Array, Array, Array, float]] = []
-    features: list[tuple[Array, Array]] = []  # of users but for their ids, and the prior of these
+    (n_users, n_movies), of_users = training.shape, user_side.features.shape[1]
+    samples = settings.chains * (settings.iterations - settings.burn_in)
+    thinned = np.unique(np.linspace(0, samples - 1, THINNED).astype(int))
+    # In float32, and each sample where it will stay: of a large data set they fill much of the memory.
+    user_bias, movie_bias = (np.empty((samples, n), dtype=np.float32) for n in (n_users, n_movies))
+    user_factors, movie_factors = (
+        np.empty((samples, n, settings.factors), dtype=np.float32) for n in (n_users, n_movies)
+    )
+    drawn: list[tuple[float, float]] = []  # global bias and variance of the noise
+    features: list[tuple[FloatArray, Array]] = []  # of users but for their ids, and the prior of these
     total = settings.chains * settings.iterations
     steps = iter(track(range(total), "Sampling the rating model", total))
-    n_users = training.shape[0]
 
     def keep(iteration: int, machine: FM, hyper: FMHyperParameters, _history: object) -> bool:
         next(steps, None)
         if iteration < settings.burn_in:
             return False
-        weights, factors = np.asarray(machine.w), np.asarray(machine.V)
-        of_users = user_side.features.shape[1]
-        user_bias, user_factors = user_side.project(weights[:of_users], factors[:of_users])
-        movie_bias, movie_factors = movie_side.project(weights[of_users:], factors[of_users:])
-        if len(kept) in thinned:
+        at, weights, factors = len(drawn), np.asarray(machine.w), np.asarray(machine.V)
+        user_bias[at], user_factors[at] = user_side.project(weights[:of_users], factors[:of_users])
+        movie_bias[at], movie_factors[at] = movie_side.project(weights[of_users:], factors[of_users:])
+        if at in thinned:
             prior = [[*hyper.mu_V[0], hyper.mu_w[0]], [*hyper.lambda_V[0], hyper.lambda_w[0]]]
-            features.append((np.column_stack([factors, weights])[n_users:of_users], np.array(prior)))
-        kept.append((machine.w0, user_bias, movie_bias, user_factors, movie_factors, 1 / hyper.alpha))
+            shared = np.column_stack([factors, weights])[n_users:of_users]
+            features.append((shared.astype(np.float32), np.array(prior)))
+        drawn.append((machine.w0, 1 / hyper.alpha))
         return False
 
     for _ in range(settings.chains):
@@ -150,10 +171,10 @@ def fit(
             keep,
         )
     next(steps, None)  # lets the progress bar see its end
-    bias, user_bias, movie_bias, user_factors, movie_factors, noise = map(np.array, zip(*kept, strict=True))
+    bias, noise = np.array(drawn).T
     rated, prior = (np.array(column) for column in zip(*features, strict=True))
     if not settings.implicit:
-        rated = np.zeros((thinned.size, training.shape[1], settings.factors + 1))
+        rated = np.zeros((thinned.size, n_movies, settings.factors + 1), dtype=np.float32)
     return Posterior(bias, user_bias, movie_bias, user_factors, movie_factors, noise, thinned, rated, prior)
 
 
@@ -178,7 +199,9 @@ def _side(n: int, blocks: Sequence[sp.csr_matrix]) -> Side:
     """One design matrix of ``n`` rows from one block of features a kind; kinds without features are left out."""
     kinds = [block for block in blocks if block.shape[1]]
     features = sp.hstack(kinds).tocsr() if kinds else sp.csr_matrix((n, 0))
-    return Side(features.astype(np.float64), tuple(block.shape[1] for block in kinds))
+    features = features.astype(np.float64)
+    squares = sp.csr_matrix((np.square(features.data), features.indices, features.indptr), shape=features.shape)
+    return Side(features, squares, tuple(block.shape[1] for block in kinds))
 
 
 def _unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:
