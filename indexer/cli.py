@@ -32,8 +32,8 @@ iterations_option = click.option(
     "--iterations",
     type=click.IntRange(30),
     show_default="100",
-    help="Of each of the sampler's chains. More take longer; a build that is told nothing makes fewer of more than 20"
-    " million ratings.",
+    help="Of each of the sampler's chains. More take longer. A build that is not told makes fewer chains of more than"
+    " 2.5 million ratings.",
 )
 
 
