@@ -7,11 +7,12 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK   := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-annotate \
           --custom-compile-command "make lock"
 
-.PHONY: help setup demo browser test lint lock clean
+.PHONY: help setup demo browser test test-long lint lock clean
 
 help:
 	@echo "make demo    build the sample catalogue and serve it (PORT=$(PORT))"
-	@echo "make test    run every test"
+	@echo "make test    run the tests"
+	@echo "make test-long  run those that take long, too"
 	@echo "make browser Chromium for the tests of the page, by apt (they are skipped without)"
 	@echo "make lint    ruff and mypy --strict"
 	@echo "make setup   the virtual environment alone ($(VENV))"
@@ -42,6 +43,9 @@ browser:
 # Three processes, as many tests wait for servers and pages. Each has a TensorFlow of its own, 2 GB with it.
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 3 --dist worksteal
+
+test-long: test
+	$(BIN)/python -m pytest -n 2 -m long
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -146,7 +146,7 @@ class SnapshotStore:
             if not (folder / name).is_file():
                 raise BadSnapshot(f"{folder / name} is missing: roll back or build again")
             if (folder / name).stat().st_size != known["size"]:
-                raise BadSnapshot(f"{folder / name} is damaged (its size differs): roll back or build again")
+                raise BadSnapshot(f"{folder / name} is damaged (its checksum differs): roll back or build again")
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # of a large snapshot this takes most of what opening it does
             found = pool.map(_sha256, (folder / name for name in manifest.files))
             for (name, known), sha256 in zip(manifest.files.items(), found, strict=True):

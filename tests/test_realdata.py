@@ -65,6 +65,7 @@ def test_spirited_away_is_loved_like_other_japanese_animation(taste: MovieIndex)
     assert len(JAPANESE_ANIMATION & {movie.movie_id for movie in nearest(taste, SPIRITED_AWAY)}) >= 3
 
 
+@pytest.mark.long
 def test_a_poster_survives_a_poor_copy(realdata: Path, tmp_path: Path) -> None:
     """20 of the catalogue's posters at JPEG quality 40 and 70% of their size: each finds itself first."""
     chosen = sorted((realdata / "posters").glob("*.jpg"))[::30][:20]
@@ -122,6 +123,7 @@ def test_ease_ranks_what_is_rated_next_as_published(realdata: Path) -> None:
     assert mean("popularity", "ndcg_10") == pytest.approx(0.1747, abs=0.002)
 
 
+@pytest.mark.long
 def test_strangers_are_predicted_as_well_as_if_they_had_been_there(realdata: Path) -> None:
     """100 users' training ratings folded in, against a fit that includes them: errors on what both have not seen."""
     dataset = read_dataset(realdata / "ml-latest-small-2016")

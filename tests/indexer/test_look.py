@@ -308,6 +308,7 @@ def test_options_that_do_not_go_together_are_refused(arguments: tuple[object, ..
     assert message in result.stderr
 
 
+@pytest.mark.long
 @pytest.mark.realdata
 def test_poor_copies_of_real_posters_find_themselves_first(realdata: Path, tmp_path: Path) -> None:
     """Eight of the catalogue's posters; an alternate's own film comes first more often than chance has it."""

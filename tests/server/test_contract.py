@@ -33,6 +33,8 @@ def test_the_server_keeps_what_its_document_promises(world: World, tmp_path: Pat
             "3",
             "--request-timeout",
             "120",
+            "--max-response-time",  # the first upload loads TensorFlow, beside whatever else is tested
+            "100",
         ]
         command += ["--generation-deterministic", "--phases", "examples,coverage,fuzzing"]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}

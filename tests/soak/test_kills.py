@@ -25,6 +25,7 @@ def test_whatever_a_killed_server_acknowledged_is_there_and_whole(world: World, 
     assert {f"acknowledged: {kind}" for kind in kinds} <= tally.counts.keys()
 
 
+@pytest.mark.long
 def test_a_killed_build_leaves_what_is_served_whole_and_the_next_merges_everything(
     world: World, tmp_path: Path
 ) -> None:
