@@ -65,7 +65,6 @@ def register_errors(app: Flask) -> None:
         if isinstance(error, InternalServerError):
             return _answer(500, "Something went wrong here; it was logged.")
         if isinstance(error, RequestEntityTooLarge):
-            _drain()
             return _answer(413, f"the upload is too large; at most {MAX_BYTES // 2**20} MiB are allowed")
         detail = error.description or ""
         if isinstance(error, TooManyRequests):
@@ -84,6 +83,7 @@ def problem(status: int, detail: str) -> dict[str, Any]:
 
 
 def _answer(status: int, detail: str) -> Response:
+    _drain()
     document = problem(status, detail)
     if _wants_page():
         # "Unprocessable Entity" says nothing to people.
@@ -100,10 +100,13 @@ def _answer(status: int, detail: str) -> Response:
 
 
 def _drain() -> None:
-    """Reads what is left of an upload that was refused: most clients listen only once they have sent it all."""
+    """Reads what is left of a request that was refused: most clients listen only once they have sent it all."""
     left = min(request.content_length or 0, _DRAINED)
     while left > 0:
-        read = len(request.environ["wsgi.input"].read(min(left, 2**16)))
+        try:
+            read = len(request.environ["wsgi.input"].read(min(left, 2**16)))
+        except OSError:  # whoever sent it is gone
+            break
         if not read:
             break
         left -= read

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import http.client
 import io
 import json
 import re
@@ -393,6 +394,28 @@ def test_an_upload_that_is_too_large_is_told_so_over_a_real_connection(world: Wo
         assert caught.value.code == 413
         assert "at most 10 MiB" in json.load(caught.value)["detail"]
         caught.value.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content_type", "status"),
+    [
+        ("POST", "/api/v1/posters/similar", "multipart/form-data", 400),  # without a boundary nothing can be read
+        ("POST", "/api/v1/posters/similar?limit=ten", "image/jpeg", 400),
+        ("PUT", "/api/v1/movies/1/poster", "image/jpeg", 401),
+        ("POST", "/api/v1/nowhere", "image/jpeg", 404),
+    ],
+)
+def test_an_upload_that_is_refused_for_another_reason_is_told_so_too(
+    world: World, method: str, path: str, content_type: str, status: int
+) -> None:
+    """Whoever sends much and is not read finds the connection broken, most often before the answer is seen."""
+    with serving("serve", "--data", world.data) as server:
+        for _ in range(20):
+            connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+            connection.request(method, path, bytes(8 * 2**20), {"Content-Type": content_type, "Connection": "close"})
+            with connection.getresponse() as reply:
+                assert (reply.status, json.load(reply)["status"]) == (status, status)
+            connection.close()
 
 
 def test_a_port_that_is_taken_is_said_in_one_line(world: World) -> None:
