@@ -254,7 +254,7 @@ def _posters(ratings: Path | None, data: Path, key: Key, size: str, rate: float,
     if ratings is None:
         raise BadData(f"there are no films in {data}: posterity fetch movielens, or give --ratings")
     films = films_of(read_dataset(ratings))
-    if _keep_posters(films, data, Tmdb(Web(rate=rate), api, key, size), size, missing_for):
+    if _keep_posters(films, data, lambda: Tmdb(Web(rate=rate), api, key, size), size, missing_for):
         click.echo(NOTICE)
 
 
@@ -262,10 +262,12 @@ def _posters_from_folder(folder: Path, data: Path, missing_for: float) -> None:
     from indexer.fetch.posters import in_folder
 
     films, find = in_folder(folder)
-    _keep_posters(films, data, find, None, missing_for)
+    _keep_posters(films, data, lambda: find, None, missing_for)
 
 
-def _keep_posters(films: Sequence[Film], data: Path, find: Find, size: str | None, missing_for: float) -> int:
+def _keep_posters(
+    films: Sequence[Film], data: Path, opened: Callable[[], Find], size: str | None, missing_for: float
+) -> int:
     """How many posters are new."""
     from indexer.cli import shown_progress
     from indexer.fetch.download import unfinished
@@ -276,7 +278,7 @@ def _keep_posters(films: Sequence[Film], data: Path, find: Find, size: str | Non
     folder = posters_folder(data)
     with unfinished(data, "posters"), Ledger(folder.with_suffix(".db")) as ledger, shown_progress() as track:
         summary = fetch_posters(
-            films, folder, ledger, find, size=size, missing_for=missing_for, now=time.time, track=track
+            films, folder, ledger, opened, size=size, missing_for=missing_for, now=time.time, track=track
         )
     for line in summary.lines():
         click.echo(line)

@@ -105,7 +105,7 @@ def fetch_posters(
     films: Sequence[Film],
     folder: Path,
     ledger: Ledger,
-    find: Find,
+    opened: Callable[[], Find],
     *,
     size: str | None,
     missing_for: float,
@@ -115,14 +115,14 @@ def fetch_posters(
     """What became of every film, after the posters that were due are in ``folder``.
 
     Args:
-        find: is called from several threads at once.
+        opened: is called once, and only where a poster is due; what it gives, from several threads at once.
         size: as which posters are fetched; None where they come from a folder, and so belong to whoever gave them.
         missing_for: seconds for which a film without a poster is not asked for again.
         now: seconds since 1970.
 
     Raises:
         SourceUnavailable: many films in a row failed, or nothing at all could be had.
-        Whatever else ``find`` raises, besides BadImage.
+        Whatever else ``opened`` and what it gives raise, besides BadImage.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob(".*"):  # half a file of a call that was killed
@@ -138,6 +138,10 @@ def fetch_posters(
             summary.kept += 1
         else:
             _add(summary, row)
+
+    if not due:
+        return summary
+    find = opened()
 
     def fetch(film: Film) -> Row:
         return _fetch(film, folder, find, size, now())
