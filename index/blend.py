@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +14,22 @@ from index.space import Match, Neighbours, Space
 from index.vectors import CANDIDATES, PER_MATCH
 
 NAME = "blend"
+_HIGH = 0.95  # most movies are below it in every space, and the nearest hundred above it
+_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Which row of the catalogue is which of a space."""
+
+    catalogue: Mapping[str, RowArray]  # space -> the catalogue's rows, (n_space,)
+    own: Mapping[str, RowArray]  # space -> its own rows, (n_movies,); -1 where it lacks the movie
+
+    @classmethod
+    def of(cls, spaces: Mapping[str, Space], movie_ids: Ids) -> Places:
+        """The places of some spaces' movies."""
+        catalogue = {name: movie_ids.find(space.ids.values) for name, space in spaces.items()}
+        return cls(catalogue, {name: space.ids.find(movie_ids.values) for name, space in spaces.items()})
 
 
 class Blend:
@@ -23,16 +40,20 @@ class Blend:
 
     Args:
         weights: space -> weight, positive.
+        places: of the spaces' movies, where they are known already.
     """
 
-    def __init__(self, spaces: Mapping[str, Space], weights: Mapping[str, float], movie_ids: Ids) -> None:
-        self._spaces = {name: space for name, space in spaces.items() if weights.get(name, 0) > 0}
-        self._weights = {name: float(weights[name]) for name in self._spaces}
+    def __init__(
+        self, spaces: Mapping[str, Space], weights: Mapping[str, float], movie_ids: Ids, places: Places | None = None
+    ) -> None:
+        self._weights = {name: float(weights[name]) for name in spaces if weights.get(name, 0) > 0}
+        self._spaces = spaces
         self._ids = movie_ids
-        self._rows = {name: movie_ids.find(space.ids.values) for name, space in self._spaces.items()}
-        self._has = np.zeros((len(self._spaces), len(movie_ids)), dtype=np.bool_)
-        for at, rows in enumerate(self._rows.values()):
-            self._has[at, rows] = True
+        self._places = Places.of(spaces, movie_ids) if places is None else places
+
+    def weighed(self, weights: Mapping[str, float]) -> Blend:
+        """The same spaces under other weights."""
+        return Blend(self._spaces, weights, self._ids, self._places)
 
     def similar(
         self, movie_id: int, k: int, *, allowed: Mask | None = None, stored: Neighbours | None = None
@@ -47,8 +68,8 @@ class Blend:
             Lacking: the movie has a vector in none of the spaces.
         """
         row = self._ids.row(movie_id)
-        if not self._has[:, row].any():
-            raise Lacking(f"movie {movie_id} has nothing to be compared by: no {', no '.join(self._spaces)}")
+        if not self._having(row):
+            raise Lacking(f"movie {movie_id} has nothing to be compared by: no {', no '.join(self._weights)}")
         if stored is not None:
             rows, scores = stored.of(row)
             complete = rows.size < stored.depth
@@ -67,86 +88,123 @@ class Blend:
             queries: what to look for in each space, (d,); spaces without a weight here are left out.
             allowed: (n_movies,) which catalogue rows may come back; all where it is None.
         """
-        asked = {name: queries[name] for name in self._spaces if name in queries}
-        total = np.zeros((1, len(self._ids)), dtype=np.float32)
-        weight = np.zeros_like(total)
-        for name, query in asked.items():
-            self._add(name, total, weight, np.zeros(1, dtype=np.int64), query[None])
-        estimates = _mean(total, weight)[0]
-        if allowed is not None:
-            estimates[~allowed] = -np.inf
-        rows, scores = self._best(asked, estimates, k)
-        return self._matches(tuple(asked), rows, scores)
+        asked = {name: queries[name] for name in self._weights if name in queries}
+        estimates = {name: self._spaces[name].vectors.estimates(query[None])[0] for name, query in asked.items()}
+        return self._matches(tuple(asked), *self._best(asked, estimates, k, allowed))
 
     def nearest(self, rows: RowArray, k: int) -> list[Found]:
         """The ``k`` most alike others of each of some movies (m,), best first, ties by row."""
-        return [
-            self._best(self._queries(row), estimates, k)
-            for row, estimates in zip(rows.tolist(), self.score_rows(rows), strict=True)
-        ]
+        found = []
+        others = np.ones(len(self._ids), dtype=np.bool_)
+        for row, queries, estimates in self._estimates(rows):
+            others[row] = False
+            found.append(self._best(queries, estimates, k, others))
+            others[row] = True
+        return found
 
     def score_rows(self, rows: RowArray) -> FloatArray:
         """Blended scores of some movies against all, (m, n_movies); -inf for itself and where no space is shared.
 
         Of a space that is searched in two stages these are estimates.
         """
-        total = np.zeros((rows.size, len(self._ids)), dtype=np.float32)
-        weight = np.zeros_like(total)
-        for at, (name, space) in enumerate(self._spaces.items()):
-            asking = np.flatnonzero(self._has[at, rows])
-            if asking.size:
-                own = space.ids.find(self._ids.values[rows[asking]])
-                self._add(name, total, weight, asking, space.vectors.rows(own))
-        scores = _mean(total, weight)
+        every = np.arange(len(self._ids))
+        lines = [self._means(estimates, every, _picked(estimates)) for _, _, estimates in self._estimates(rows)]
+        scores = np.array(lines, dtype=np.float32).reshape(rows.size, every.size)
         scores[np.arange(rows.size), rows] = -np.inf
         return scores
 
-    def _add(self, name: str, total: FloatArray, weight: FloatArray, asking: RowArray, queries: FloatArray) -> None:
-        """Adds what a space says of queries (a, d) to the lines ``asking`` (a,) of ``total`` and ``weight`` (m, n)."""
-        space = self._spaces[name]
-        cells = np.ix_(asking, self._rows[name])
-        total[cells] += self._weights[name] * space.calibration.percentile(space.vectors.estimates(queries))
-        weight[cells] += self._weights[name]
+    def _estimates(self, rows: RowArray) -> Iterator[tuple[int, dict[str, FloatArray], dict[str, FloatArray]]]:
+        """Each of some rows (m,) with its vector (d,) in each space that has one, and what its scores there are about.
 
-    def _best(self, queries: Mapping[str, FloatArray], estimates: FloatArray, k: int) -> Found:
-        """The ``k`` best by exact scores, given what the scores of all (n_movies,) are about."""
+        The scores are with all movies of the space, (n_space,).
+        """
+        vectors, estimates, lines = {}, {}, {}
+        for name in self._weights:
+            own = self._places.own[name][rows]
+            asking = np.flatnonzero(own >= 0)
+            lines[name] = dict(zip(asking.tolist(), range(asking.size), strict=True))
+            vectors[name] = self._spaces[name].vectors.rows(own[asking])
+            estimates[name] = self._spaces[name].vectors.estimates(vectors[name])
+        for at, row in enumerate(rows.tolist()):
+            having = {name: line[at] for name, line in lines.items() if at in line}
+            yield (
+                row,
+                {name: vectors[name][line] for name, line in having.items()},
+                {name: estimates[name][line] for name, line in having.items()},
+            )
+
+    def _best(
+        self, queries: Mapping[str, FloatArray], estimates: Mapping[str, FloatArray], k: int, allowed: Mask | None
+    ) -> Found:
+        """The ``k`` best by exact scores.
+
+        Args:
+            queries: space -> what is looked for, (d,).
+            estimates: space -> what its scores with all movies of the space are about, (n_space,).
+        """
         if all(self._spaces[name].vectors.exact for name in queries):
-            rows = best(estimates, k)
-            return rows, estimates[rows]
-        candidates = best(estimates, max(CANDIDATES, PER_MATCH * k))
-        total = np.zeros(candidates.size, dtype=np.float32)
-        weight = np.zeros_like(total)
-        for name, query in queries.items():
-            space = self._spaces[name]
-            rows = space.ids.find(self._ids.values[candidates])
-            shared = np.flatnonzero(rows >= 0)
-            shares = space.calibration.percentile(space.vectors.scores(query, rows[shared]))
-            total[shared] += self._weights[name] * shares
-            weight[shared] += self._weights[name]
-        scores = _mean(total, weight)
-        order = np.lexsort((candidates, -scores))[:k]
+            return self._first(estimates, k, allowed)
+        candidates, _ = self._first(estimates, max(CANDIDATES, PER_MATCH * k), allowed)
+        candidates.sort()
+        scores = self._means(
+            queries, candidates, lambda name, own: self._spaces[name].vectors.scores(queries[name], own)
+        )
+        order = best(scores, k)
         return candidates[order], scores[order]
+
+    def _first(self, scores: Mapping[str, FloatArray], k: int, allowed: Mask | None) -> Found:
+        """The ``k`` best by the scores with all movies of each space, (n_space,).
+
+        A mean is above some share only where one of the percentiles is. So movies that no space puts high are weighed
+        only where those that one does are not enough.
+        """
+        for floor in (_HIGH, -1.0):
+            near = np.zeros(len(self._ids), dtype=np.bool_)
+            for name, line in scores.items():
+                near[self._places.catalogue[name][line >= self._spaces[name].calibration.score(floor)]] = True
+            rows = np.flatnonzero(near if allowed is None else near & allowed)
+            means = self._means(scores, rows, _picked(scores))
+            first = best(means, k)
+            if first.size == k and means[first[-1]] > floor + _ROUNDING:
+                break
+        return rows[first], means[first]
+
+    def _means(self, names: Iterable[str], rows: RowArray, scores: Callable[[str, RowArray], FloatArray]) -> FloatArray:
+        """Weighted means of percentiles, (m,) for rows (m,); -inf where nothing is shared.
+
+        Args:
+            names: the spaces of the query.
+            scores: the scores in a space with some of its own rows.
+        """
+        total, weight = np.zeros((2, rows.size), dtype=np.float32)
+        for name in names:
+            own = self._places.own[name][rows]
+            shared = np.flatnonzero(own >= 0)
+            total[shared] += self._weights[name] * self._spaces[name].calibration.percentile(scores(name, own[shared]))
+            weight[shared] += self._weights[name]
+        means = np.full_like(total, -np.inf)
+        np.divide(total, weight, out=means, where=weight > 0)
+        return means
 
     def _queries(self, row: int) -> dict[str, FloatArray]:
         """The movie's own vector in each space that has one."""
-        movie_id = int(self._ids.values[row])
-        return {name: self._spaces[name].vector(movie_id) for name in self._having(row)}
+        return {name: self._spaces[name].vectors.rows(self._places.own[name][[row]])[0] for name in self._having(row)}
 
     def _having(self, row: int) -> tuple[str, ...]:
-        """The spaces that have a vector of the movie."""
-        return tuple(name for name, has in zip(self._spaces, self._has[:, row], strict=True) if has)
+        """The spaces that have a weight and a vector of the movie."""
+        return tuple(name for name in self._weights if self._places.own[name][row] >= 0)
 
     def _matches(self, asked: Sequence[str], rows: RowArray, scores: FloatArray) -> list[Match]:
-        names = [name for name in self._spaces if name in asked]
-        has = self._has[[list(self._spaces).index(name) for name in names]][:, rows]
         return [
-            Match(int(movie_id), float(score), float(score), tuple(np.array(names)[has[:, at]].tolist()))
-            for at, (movie_id, score) in enumerate(zip(self._ids.values[rows], scores, strict=True))
+            Match(
+                int(self._ids.values[row]),
+                score,
+                score,
+                tuple(name for name in self._weights if name in asked and self._places.own[name][row] >= 0),
+            )
+            for row, score in zip(rows.tolist(), scores.tolist(), strict=True)
         ]
 
 
-def _mean(total: FloatArray, weight: FloatArray) -> FloatArray:
-    """Weighted means; -inf where nothing was weighed."""
-    means = np.full_like(total, -np.inf)
-    np.divide(total, weight, out=means, where=weight > 0)
-    return means
+def _picked(scores: Mapping[str, FloatArray]) -> Callable[[str, RowArray], FloatArray]:
+    return lambda name, own: scores[name][own]

@@ -296,7 +296,7 @@ class MovieIndex:
     def _weighed(self, weights: Mapping[str, float]) -> Blend:
         for name in weights:
             self.space(name)
-        return Blend(self.spaces, weights, self.catalogue.ids)
+        return self._blend.weighed(weights)
 
     def _within(self, name: str, allowed: Mask | None) -> Mask | None:
         return None if allowed is None else allowed[self._rows[name]]

@@ -39,6 +39,11 @@ class Calibration:
         """The share for each score, same shape, 0 to 1."""
         return np.interp(scores, self.scores, self.shares).astype(np.float32)
 
+    def score(self, share: float) -> float:
+        """A score such that none below it has a percentile above ``share``."""
+        at = int(np.searchsorted(self.shares, share, side="right")) - 1
+        return -np.inf if at < 0 else float(self.scores[at])
+
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:

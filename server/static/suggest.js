@@ -58,14 +58,16 @@ export function suggest(form, { name = "suggestions", pick = open, slash = true 
       said.textContent = problem.title;
       rows = [element("li", { class: "said bad", role: "presentation" }, [`${problem.title}: ${problem.detail}`])];
     }
+    const kept = chosen()?.dataset.movie; // chosen while the answer was on its way
     list.replaceChildren(...rows);
     list.hidden = false;
     input.setAttribute("aria-expanded", "true");
-    input.removeAttribute("aria-activedescendant");
+    choose(options().find((option) => option.dataset.movie === kept));
     return undefined;
   };
 
   input.addEventListener("input", () => {
+    choose(null);
     clearTimeout(timer);
     timer = setTimeout(look, PAUSE);
   });

@@ -6,11 +6,11 @@ import pytest
 from index.blend import Blend
 from index.errors import UnknownMovie
 from index.ids import Ids
-from index.search import flat_index
+from index.search import best, flat_index
 from index.space import Calibration, Neighbours, Space, load_neighbours
 from index.track import silent
 from index.vectors import FlatVectors
-from indexer.spaces import write_blend
+from indexer.spaces import calibrate, write_blend
 
 LINE = Calibration(np.array([0, 1], dtype=np.float32), np.array([0, 1], dtype=np.float32))  # percentile = score
 
@@ -65,3 +65,28 @@ def test_stored_neighbours_give_the_same_answer(tmp_path: Path) -> None:
                 assert both.similar(movie_id, k, allowed=allowed, stored=stored) == both.similar(
                     movie_id, k, allowed=allowed
                 )
+
+
+@pytest.mark.parametrize("spread", [1, 0])  # without any, every score is the same
+def test_movies_that_no_space_puts_high_are_left_out_only_where_they_cannot_matter(spread: float) -> None:
+    rng = np.random.default_rng(0)
+    n = 600
+    of_space = {"poster": np.arange(0, n, 2), "taste": np.arange(n), "facts": np.arange(n // 3, n)}
+    spaces = {}
+    for name, rows in of_space.items():
+        vectors = 1 + spread * rng.normal(size=(rows.size, 8)).astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        flat = FlatVectors(flat_index(vectors))
+        spaces[name] = Space(name, Ids(rows), flat, None, calibrate(flat, rng))
+    every = Blend(spaces, {"poster": 1, "taste": 2, "facts": 1}, Ids(np.arange(n)))
+    asked = np.arange(0, n, 7)
+    for k in (1, 10, 100, n):
+        for row, line, (rows, scores) in zip(asked, every.score_rows(asked), every.nearest(asked, k), strict=True):
+            expected = best(line, k)
+            assert row not in rows
+            assert rows.tolist() == expected.tolist()
+            assert scores.tolist() == line[expected].tolist()
+
+
+def test_other_weights_of_the_same_spaces() -> None:
+    assert blend(poster=1, taste=1).weighed({"taste": 1}).similar(1, 10) == blend(taste=1).similar(1, 10)

@@ -129,3 +129,14 @@ def test_percentiles_rise_with_scores(scores: npt.NDArray[np.float32]) -> None:
     assert (np.diff(shares) >= 0).all()
     assert shares.min() >= 0
     assert shares.max() <= 1
+
+
+@given(st.lists(st.floats(-1, 1, width=32), min_size=2, max_size=30), st.floats(-1, 1), st.data())
+def test_no_score_below_that_of_a_share_has_a_higher_percentile(
+    scores: list[float], share: float, data: st.DataObject
+) -> None:
+    shares = np.linspace(0, 1, len(scores), dtype=np.float32)
+    calibration = Calibration(np.sort(np.array(scores, dtype=np.float32)), shares)
+    score = data.draw(st.sampled_from(scores) | st.floats(-1, 1, width=32))
+    if score < calibration.score(share):
+        assert calibration.percentile(np.array([score], dtype=np.float32))[0] <= share + 1e-6
