@@ -12,10 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from index import fold_in as fold_ins
+from index import raters as raters_of_movies
 from index.errors import BadData, UnknownUser
 from index.fold_in import Array, Folded, FoldInArrays, RowArray
 from index.ids import Ids
 from index.ranker import Ranker, load_ranker
+from index.raters import Raters
 from index.search import best
 
 INTERVAL = 0.8  # the share of ratings that an interval is meant to hold
@@ -110,6 +112,7 @@ class RatingModel:
         ranker: who would pick what next. Recommendations are ordered by its scores (for someone who rated nothing by
             the share of users who rated a movie) plus ``rating_weight`` times the predicted rating; without a ranker by
             that rating alone.
+        raters: who rated which movie; made here where it is None.
     """
 
     def __init__(
@@ -122,6 +125,7 @@ class RatingModel:
         scale: tuple[float, float],
         ranker: Ranker | None = None,
         rating_weight: float = 1.0,
+        raters: Raters | None = None,
     ) -> None:
         self.users = Ids(arrays.user_ids, what="user", unknown=UnknownUser)
         self.scale = scale
@@ -131,8 +135,8 @@ class RatingModel:
         self._fold_in = fold_in
         self._ranker = ranker
         self._rating_weight = np.float32(rating_weight)
-        counts = np.bincount(arrays.rated_rows, minlength=len(movie_ids))
-        self._popularity = (counts / max(len(self.users), 1)).astype(np.float32)
+        self._raters = Raters.of(arrays.rated_rows, len(movie_ids)) if raters is None else raters
+        self._popularity = (self._raters.counts() / max(len(self.users), 1)).astype(np.float32)
 
     @classmethod
     def load(cls, snapshot: Path, movie_ids: Ids, facts: Mapping[str, Any]) -> RatingModel:
@@ -144,6 +148,7 @@ class RatingModel:
         folder = snapshot / "ratings"
         arrays = RatingArrays(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in RatingArrays.__slots__))
         low, high = facts["scale"]
+        raters = snapshot / raters_of_movies.FOLDER  # some older snapshots have none
         return cls(
             arrays,
             FoldInArrays.load(snapshot / fold_ins.FOLDER),
@@ -152,6 +157,7 @@ class RatingModel:
             scale=(low, high),
             ranker=load_ranker(snapshot / "ranker", facts["ranker"]["forms"]),
             rating_weight=facts["ranker"]["rating_weight"],
+            raters=Raters.load(raters) if raters.is_dir() else None,
         )
 
     def predict(self, who: Who, movie_ids: Sequence[int]) -> list[Prediction]:
@@ -218,7 +224,7 @@ class RatingModel:
 
     def raters(self, movie: int) -> tuple[RowArray, FloatArray]:
         """The users who rated a catalogue row, ascending user rows, and their ratings, (m,) each."""
-        at = np.flatnonzero(self._arrays.rated_rows == movie)
+        at = self._raters.places_of(movie)
         users = np.searchsorted(self._arrays.rated_starts, at, side="right") - 1
         return users.astype(np.int64), np.asarray(self._arrays.rated_values[at])
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from index import blend as blends
 from index import fold_in as fold_ins
-from index import vgg16
+from index import raters, vgg16
 from index.blend import Blend
 from index.catalogue import Catalogue
 from index.errors import PosterityError
@@ -24,6 +24,7 @@ from index.library import Library
 from index.poster_files import load_contents, save_contents
 from index.ranker import save_rankers
 from index.rated import RatingLog
+from index.raters import Raters
 from index.snapshot import Manifest, SnapshotStore
 from index.space import Space
 from index.track import Track, silent
@@ -207,6 +208,7 @@ def _ratings_and_taste(
     whole = posterior if some is training else everyone(posterior, training, fit_rng, track=track)
     arrays, noise = rating_arrays(whole, training)
     _save(folder / "ratings", arrays.items())
+    _save(folder / raters.FOLDER, Raters.of(arrays.rated_rows, training.shape[1]).items())
     _save(folder / fold_ins.FOLDER, fold_in_arrays(posterior).items())
     choice = choose_ranker(training, fit_rng, plan.rankers, track=track)
     forms = save_rankers(choice.rankers, folder / "ranker")

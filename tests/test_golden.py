@@ -66,6 +66,7 @@ def test_format_4_opens_and_answers() -> None:
     assert index.maps.of("taste").movie_ids.size == 21
     assert index.maps.sheet(0).read_bytes()[8:12] == b"WEBP"
     assert index.manifest.evaluation["held_out"] == 52
+    assert index.why.taste(3, 8).raters == index.catalogue.rating_counts[index.catalogue.ids.row(8)] > 0
 
 
 @pytest.mark.parametrize("version", ["v2", "v3"])

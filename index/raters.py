@@ -1,0 +1,45 @@
+"""Who rated a movie: the ratings that are kept user by user, found movie by movie. numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+FOLDER = "raters"
+
+
+@dataclass(frozen=True, slots=True)
+class Raters:
+    """Where among all ratings those of a movie are; each array is one file of the snapshot."""
+
+    starts: npt.NDArray[np.int64]  # (n_movies + 1,) movie row m is at places[starts[m]:starts[m + 1]]
+    places: npt.NDArray[np.int32]  # (n_ratings,) ascending within a movie
+
+    @classmethod
+    def of(cls, rated_rows: npt.NDArray[np.integer], n_movies: int) -> Raters:
+        """From the movie row of every rating, (n_ratings,)."""
+        counts = np.bincount(rated_rows, minlength=n_movies)
+        places = np.argsort(rated_rows, kind="stable").astype(np.int32)
+        return cls(np.concatenate([[0], np.cumsum(counts)]), places)
+
+    @classmethod
+    def load(cls, folder: Path) -> Raters:
+        """The arrays saved in ``folder``, memory-mapped."""
+        return cls(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in cls.__slots__))
+
+    def items(self) -> Iterator[tuple[str, npt.NDArray[np.generic]]]:
+        """Name and array of each file."""
+        for name in self.__slots__:
+            yield name, getattr(self, name)
+
+    def counts(self) -> npt.NDArray[np.int64]:
+        """How many rated each movie, (n_movies,)."""
+        return np.diff(self.starts)
+
+    def places_of(self, movie: int) -> npt.NDArray[np.int64]:
+        """The places of a movie's ratings, (m,) ascending."""
+        return self.places[slice(*self.starts[movie : movie + 2])].astype(np.int64)
