@@ -74,8 +74,11 @@ class MovieIndex:
         self._rows = {name: catalogue.ids.find(space.ids.values) for name, space in spaces.items()}
 
     @classmethod
-    def open(cls, data: Path, snapshot_id: str | None = None) -> MovieIndex:
+    def open(cls, data: Path, snapshot_id: str | None = None, *, checked: str | None = None) -> MovieIndex:
         """The snapshot ``snapshot_id``, or the current one, after every file was checked; with what came in since.
+
+        Args:
+            checked: id of a snapshot whose files were checked a moment ago; they are not read again.
 
         Raises:
             UnknownSnapshot: there is no such snapshot, or none at all.
@@ -84,7 +87,7 @@ class MovieIndex:
         """
         store = SnapshotStore(data)
         folder = store.path(snapshot_id)
-        manifest = store.verify(folder.name)
+        manifest = store.manifest(folder.name) if folder.name == checked else store.verify(folder.name)
         catalogue = Catalogue.from_json(json.loads((folder / "movies.json").read_bytes()))
         ratings = RatingModel.load(folder, catalogue.ids, manifest.ratings)
         spaces = {name: Space.load(name, folder / name, facts) for name, facts in manifest.spaces.items()}

@@ -25,11 +25,12 @@ from server.thumbnails import Thumbnails
 from server.uploads import MAX_CONTENT_LENGTH, UploadQueue
 
 
-def create_app(config: ServerConfig, *, counts: Path | None = None) -> Flask:
+def create_app(config: ServerConfig, *, counts: Path | None = None, checked: str | None = None) -> Flask:
     """The application, once the current snapshot is open.
 
     Args:
         counts: the folder in which all processes of the server count; None where this process is alone.
+        checked: id of a snapshot whose files were checked by the process that started this one.
 
     Raises:
         UnknownSnapshot, BadSnapshot: there is none that can be served.
@@ -43,7 +44,7 @@ def create_app(config: ServerConfig, *, counts: Path | None = None) -> Flask:
     app.extensions["answers"] = Answers()
     app.extensions["library"] = library = Library.open(config.data)
     app.extensions["keys"] = Keys(library.database)
-    app.extensions["served"] = Served(config.data)
+    app.extensions["served"] = Served(config.data, checked=checked)
     app.extensions["thumbnails"] = Thumbnails(config.data / "thumbnails")
     app.extensions["metrics"] = metrics = Metrics(counts)
     app.extensions["upload_queue"] = UploadQueue(config.upload_queue, metrics.uploads.track_inprogress)

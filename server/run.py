@@ -76,7 +76,7 @@ def run_server(config: ServerConfig, *, ready: str = "") -> None:
             # In the worker, not before the fork: Faiss and TensorFlow hang when their threads are forked away.
             from server.app import create_app
 
-            app = create_app(config, counts=counts)
+            app = create_app(config, counts=counts, checked=manifest.id)
             # Matrices are small here, and threads that wait for each other spin: requests already have threads.
             threadpool_limits(1, "blas")
             return app

@@ -35,18 +35,21 @@ class Served:
     Where the current one is damaged, the latest before it is served: a process that takes the place of one that died
     comes to no other end than those that refused the damaged one while they ran.
 
+    Args:
+        checked: id of a snapshot whose files whoever started this process has checked.
+
     Raises:
         UnknownSnapshot: nothing was published yet.
         BadSnapshot: what was published is damaged, and so is all before it.
     """
 
-    def __init__(self, data: Path, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, data: Path, clock: Callable[[], float] = monotonic, *, checked: str | None = None) -> None:
         self._data = data
         self._store = SnapshotStore(data)
         self._clock = clock
         self._refused: Refused | None = None
         self._seen = self._store.path().name
-        self._index = self._opened(self._seen)
+        self._index = self._opened(self._seen, checked)
         self._looked = clock()
         self._lock = threading.Lock()
         self._changing = threading.Lock()  # over what is served
@@ -108,9 +111,9 @@ class Served:
             self._refused = None
             log.info("snapshot %s is served from now on", snapshot_id)
 
-    def _opened(self, current: str) -> MovieIndex:
+    def _opened(self, current: str, checked: str | None) -> MovieIndex:
         try:
-            return MovieIndex.open(self._data, current)
+            return MovieIndex.open(self._data, current, checked=checked)
         except BadSnapshot as error:
             for earlier in sorted((known for known in self._store.ids() if known < current), reverse=True):
                 with suppress(BadSnapshot):

@@ -73,3 +73,25 @@ def test_a_long_word_with_a_letter_left_out_is_still_found(title: str, data: st.
     titles = TitleSearch(BARE, BARE, COUNTS)
     wanted = word[:at] + word[at + 1 :]
     assert BARE.index(title) in {*titles.exact(wanted), *titles.near(wanted)}
+
+
+WORD = st.sampled_from(["the", "a", "heat", "he", "heath", "2", "2000", "é", "&", "??", "x-men"])
+
+
+@given(st.lists(st.tuples(st.lists(WORD, max_size=3).map(" ".join), st.integers(0, 2))), st.lists(WORD).map(" ".join))
+def test_titles_with_every_word_come_in_the_order_that_is_promised(named: list[tuple[str, int]], text: str) -> None:
+    bare, counts = [title for title, _ in named], [count for _, count in named]
+    titles = [f"{title} (2000)" if count else title for title, count in named]
+    wanted = normalise(text).split()
+
+    def rank(row: int) -> tuple[bool, bool, int, int]:
+        title = normalise(titles[row]).strip()
+        same = " ".join(wanted) in (title, normalise(bare[row]).strip())
+        return not same, not title.startswith(" ".join(wanted)), -counts[row], row
+
+    fits = [
+        row
+        for row, title in enumerate(titles)
+        if wanted and all(any(word.startswith(each) for word in normalise(title).split()) for each in wanted)
+    ]
+    assert TitleSearch(titles, bare, counts).exact(text) == sorted(fits, key=rank)

@@ -126,3 +126,13 @@ def test_nothing_to_serve_is_an_error(tmp_path: Path, data: Path) -> None:
     (SnapshotStore(data).path() / "movies.json").unlink()
     with pytest.raises(BadSnapshot, match=r"movies\.json is missing"):
         Served(data)
+
+
+def test_what_was_checked_is_not_read_again_and_nothing_else_goes_unchecked(data: Path, world: World) -> None:
+    file = SnapshotStore(data).path() / "taste" / "neighbour_scores.npy"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    assert Served(data, checked=world.manifest.id).index().manifest.id == world.manifest.id
+    with pytest.raises(BadSnapshot, match=r"neighbour_scores\.npy is damaged"):
+        Served(data, checked="another")
