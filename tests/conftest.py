@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import fcntl
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -14,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from flask import Flask
 from hypothesis import HealthCheck, settings
 from PIL import Image, ImageDraw
@@ -23,9 +23,9 @@ from index.movie_index import MovieIndex
 from index.snapshot import Manifest, SnapshotStore
 from indexer.build import Plan, build
 from indexer.models.factorization_machine import Settings
-from posterity import main
 from server.app import create_app
 from server.config import ServerConfig
+from tests.serving import get, serving
 
 # The same examples everywhere, and no time limits: a busy machine is no bug.
 settings.register_profile("posterity", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -93,14 +93,34 @@ def unlimited(data: Path, **settings: Any) -> ServerConfig:
     return ServerConfig(data, read_limit="", write_limit="", upload_limit="", **settings)
 
 
+@dataclass(frozen=True)
+class FirstDemo:
+    """What ``posterity demo`` made and served where nothing was."""
+
+    data: Path
+    nearest: int  # id of the movie whose poster is most like that of movie 1, as the server said before it ended
+    mapped: str  # the files that its first process had mapped into memory; empty where the system does not tell
+
+
 @pytest.fixture(scope="session")
-def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundled sample, built as ``posterity demo`` builds it. Read it, never write to it."""
-    with shared_folder(tmp_path_factory, "demo") as data:  # a second build finds the first and makes nothing
-        arguments = ["demo", "--build-only", "--weights", "untrained", "--data", str(data)]
-        result = CliRunner().invoke(main, arguments)
-    assert result.exit_code == 0, result.output
-    return data
+def first_demo(tmp_path_factory: pytest.TempPathFactory) -> FirstDemo:
+    """The bundled sample, built and served by one command. Read it, never write to it."""
+    with shared_folder(tmp_path_factory, "demo") as folder:
+        data, said = folder / "data", folder / "said.json"
+        if not said.exists():
+            with serving("demo", "--weights", "untrained", "--data", data) as server:
+                picture = (data / "sample" / "posters" / "1.jpg").read_bytes()
+                found = get(f"{server.address}/api/v1/posters/similar", picture)["results"]
+                maps = Path(f"/proc/{server.process.pid}/maps")
+                mapped = maps.read_text() if maps.exists() else ""
+            said.write_text(json.dumps({"nearest": found[0]["movie"]["movie_id"], "mapped": mapped}))
+    return FirstDemo(data, **json.loads(said.read_text()))
+
+
+@pytest.fixture(scope="session")
+def demo_data(first_demo: FirstDemo) -> Path:
+    """The data directory of the bundled sample. Read it, never write to it."""
+    return first_demo.data
 
 
 @contextmanager
