@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -130,6 +131,7 @@ def asked(data: Path) -> dict[str, float]:
     ids = [catalogue["movie_id"][row] for row in rng.choices(known, k=REQUESTS)]
     words = [catalogue["title"][row].split()[0] for row in rng.choices(known, k=REQUESTS)]
     users = rng.choices(range(1, 601), k=REQUESTS)
+    pairs = [(one, other) for one, other in itertools.pairwise(ids) if one != other]
     api = "/api/v1"
     questions: dict[str, list[tuple[str, bytes | None]]] = {
         "similar by taste": [(f"{api}/movies/{each}/similar?by=taste", None) for each in ids],
@@ -149,24 +151,22 @@ def asked(data: Path) -> dict[str, float]:
         "recommendations for a stranger": [
             (
                 f"{api}/recommendations",
-                json.dumps({"ratings": dict.fromkeys(map(str, rng.sample(ids, 10)), 4)}).encode(),
+                json.dumps({"ratings": [{"movie": each, "rating": 4} for each in set(rng.sample(ids, 10))]}).encode(),
             )
             for _ in ids
         ],
         "why two are loved alike": [
-            (f"{api}/movies/{one}/explanations/{other}?by=taste", None)
-            for one, other in zip(ids, ids[1:] + ids[:1], strict=True)
-            if one != other
+            (f"{api}/movies/{one}/explanations/{other}?by=taste", None) for one, other in pairs
         ],
+        "the page of a film": [(f"/movies/{each}", None) for each in ids],
+        "the page that recommends": [(f"/for-you?rated={one}:4,{other}:3", None) for one, other in pairs],
     }
     found: dict[str, float] = {}
     with served(data) as (connection, pid, seconds):
         found["ready after, seconds"] = seconds
         found["memory when ready, MB"] = memory(pid)
         for what, requests in questions.items():
-            times = [
-                timed(connection, path, None if body is None else json.dumps(body).encode()) for path, body in requests
-            ]
+            times = [timed(connection, path, body) for path, body in requests]
             found[f"{what}, ms"] = 1000 * median(times)
         found["memory at the end, MB"] = memory(pid)
     return found

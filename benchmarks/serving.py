@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import io
-import json
 import random
 import socket
 import subprocess
@@ -92,10 +91,11 @@ def wait_until_ready(port: int) -> http.client.HTTPConnection:
 
 def timed(connection: http.client.HTTPConnection, path: str, body: bytes | None = None) -> float:
     """Seconds until a reply was read whole."""
+    headers = {"Content-Type": "application/json"} if body and body.startswith(b"{") else {}
     begin = time.perf_counter()
-    connection.request("GET" if body is None else "POST", path, body)
+    connection.request("GET" if body is None else "POST", path, body, headers)
     reply = connection.getresponse()
-    json.loads(reply.read())
+    reply.read()
     assert reply.status == 200, path  # noqa: S101
     return time.perf_counter() - begin
 

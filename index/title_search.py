@@ -150,7 +150,8 @@ class TitleSearch:
 def normalise(title: str) -> str:
     """The words of a title as they are compared: ``" heat 1995 "``, each word after one space."""
     plain = unicodedata.normalize("NFKD", title).casefold().replace("&", " and ").replace("'", "")
-    plain = "".join(c for c in plain if not unicodedata.combining(c))
+    if not plain.isascii():  # most are, and there are many
+        plain = "".join(c for c in plain if not unicodedata.combining(c))
     words = re.findall(r"\w+", plain)
     kept = [word for word in words if word not in _ARTICLES] or words
     return f" {' '.join(kept)} "
