@@ -14,7 +14,7 @@ from index.space import Match, Neighbours, Space
 from index.vectors import CANDIDATES, PER_MATCH
 
 NAME = "blend"
-_HIGH = 0.95  # most movies are below it in every space, and the nearest hundred above it
+_FLOORS = (0.95, 0.85, -1.0)  # most movies are below the first in every space; everything is above the last
 _ROUNDING = 1e-6
 
 
@@ -158,7 +158,7 @@ class Blend:
         A mean is above some share only where one of the percentiles is. So movies that no space puts high are weighed
         only where those that one does are not enough.
         """
-        for floor in (_HIGH, -1.0):
+        for floor in _FLOORS:
             near = np.zeros(len(self._ids), dtype=np.bool_)
             for name, line in scores.items():
                 near[self._places.catalogue[name][line >= self._spaces[name].calibration.score(floor)]] = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,10 @@ import pytest
 from PIL import Image
 
 from index.catalogue import Movie
+from index.ids import Ids
 from index.movie_index import MovieIndex
+from index.space import Space
+from index.track import silent
 from indexer.build import Plan, build
 from indexer.evaluate import Contest, evaluate, rating_contest
 from indexer.methods import ranking_methods, rating_methods
@@ -21,7 +25,8 @@ from indexer.movielens import read_dataset
 from indexer.outcomes import value_of
 from indexer.protocols import kfold
 from indexer.ranking import RANKING_FIGURES, judge_lists
-from indexer.taste import rating_model
+from indexer.spaces import write_space
+from indexer.taste import rating_model, taste_vectors
 from tests.conftest import shared_folder
 
 pytestmark = pytest.mark.realdata
@@ -35,34 +40,45 @@ JAPANESE_ANIMATION = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Taste:
+    space: Space
+    training: Training
+
+    def nearest(self, movie_id: int) -> list[Movie]:
+        rows = self.training.movie_ids.rows([match.movie_id for match in self.space.similar(movie_id)])
+        return [self.training.movies[row] for row in rows]
+
+
 @pytest.fixture(scope="session")
-def taste(realdata: Path, tmp_path_factory: pytest.TempPathFactory) -> MovieIndex:
-    """Ratings alone, as ``posterity build`` makes them, but from one chain of the sampler, to be quick."""
-    with shared_folder(tmp_path_factory, "taste") as data:
-        if not any(data.iterdir()):
-            build(Plan(realdata / "ml-latest-small-2016", data, settings=Settings(chains=1), evaluation=False))
-    return MovieIndex.open(data)
+def taste(realdata: Path, tmp_path_factory: pytest.TempPathFactory) -> Taste:
+    """The taste space as ``posterity build`` makes it, but from one chain of the sampler, to be quick."""
+    training = Training.of(read_dataset(realdata / "ml-latest-small-2016"))
+    with shared_folder(tmp_path_factory, "taste") as folder:
+        if not any(folder.iterdir()):
+            rng = np.random.default_rng(0)
+            posterior = factorization_machine.fit(training, rng, Settings(chains=1))
+            rated = np.unique(training.movie_rows)
+            ids = Ids(training.movie_ids.values[rated])
+            write_space(folder, ids, taste_vectors(posterior, rated), rng, label="taste", track=silent)
+    return Taste(Space.load("taste", folder, {}), training)
 
 
-def nearest(index: MovieIndex, movie_id: int) -> list[Movie]:
-    return [index.catalogue.movie(match.movie_id) for match in index.similar(movie_id, 10, by="taste")]
-
-
-def test_toy_story_is_loved_like_films_for_children(taste: MovieIndex) -> None:
-    movies = nearest(taste, TOY_STORY)
+def test_toy_story_is_loved_like_films_for_children(taste: Taste) -> None:
+    movies = taste.nearest(TOY_STORY)
     assert sum(bool({"Animation", "Children"} & set(movie.genres)) for movie in movies) >= 7
     assert TOY_STORY_2 in [movie.movie_id for movie in movies[:3]]
 
 
-def test_the_matrix_is_loved_like_action_and_science_fiction_that_people_know(taste: MovieIndex) -> None:
-    movies = nearest(taste, MATRIX)
+def test_the_matrix_is_loved_like_action_and_science_fiction_that_people_know(taste: Taste) -> None:
+    movies = taste.nearest(MATRIX)
     assert sum(bool({"Action", "Sci-Fi"} & set(movie.genres)) for movie in movies) >= 9
-    counts = taste.catalogue.rating_counts
-    assert min(counts[taste.catalogue.ids.row(movie.movie_id)] for movie in movies) >= 8
+    counts = np.bincount(taste.training.movie_rows)
+    assert min(counts[taste.training.movie_ids.row(movie.movie_id)] for movie in movies) >= 8
 
 
-def test_spirited_away_is_loved_like_other_japanese_animation(taste: MovieIndex) -> None:
-    assert len(JAPANESE_ANIMATION & {movie.movie_id for movie in nearest(taste, SPIRITED_AWAY)}) >= 3
+def test_spirited_away_is_loved_like_other_japanese_animation(taste: Taste) -> None:
+    assert len(JAPANESE_ANIMATION & {movie.movie_id for movie in taste.nearest(SPIRITED_AWAY)}) >= 3
 
 
 @pytest.mark.long

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from index.database import Database
 from index.keys import Keys
 from tests.conftest import World
@@ -17,7 +19,11 @@ from tests.serving import get, serving
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_server_keeps_what_its_document_promises(world: World, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("phases", "least"),
+    [("examples,coverage", 1000), pytest.param("examples,coverage,fuzzing", 1500, marks=pytest.mark.long)],
+)
+def test_the_server_keeps_what_its_document_promises(phases: str, least: int, world: World, tmp_path: Path) -> None:
     data = tmp_path / "data"
     shutil.copytree(world.data, data, symlinks=True)
     _, key = Keys(Database(data)).create("schemathesis")
@@ -36,9 +42,9 @@ def test_the_server_keeps_what_its_document_promises(world: World, tmp_path: Pat
             "--request-timeout",
             "120",
         ]
-        command += ["--generation-deterministic", "--phases", "examples,coverage,fuzzing"]
+        command += ["--generation-deterministic", "--phases", phases]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     (cases,) = re.findall(r"([0-9]+) generated, ", done.stdout)
-    assert int(cases) > 500
+    assert int(cases) > least
