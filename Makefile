@@ -40,9 +40,9 @@ demo: setup
 browser:
 	command -v chromium || command -v google-chrome || (apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium)
 
-# Four processes, as many tests wait for servers and pages. Each has a TensorFlow of its own, 2 GB with it.
+# Three processes, as many tests wait for servers and pages. Each has a TensorFlow of its own, 2 GB with it.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 4 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 test-long: test
 	$(BIN)/python -m pytest -n 2 -m long

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,7 +113,12 @@ def soak(
             sampling(workers, run.samples),
         ):
             begin = time.monotonic()
-            publish_all(data, editions, run, seconds=seconds, every=every, seed=seed)
+
+            def refused() -> None:
+                """A busy worker might look only after the next one was published, and never know."""
+                wait(follow_within, lambda: all(followed(run.publications, pid, seen) for pid in workers))
+
+            publish_all(data, editions, run, refused, seconds=seconds, every=every, seed=seed)
             settle(run, workers, seen, follow_within)
             if not still_asking():
                 run.failures.append("a client gave up")
@@ -126,8 +131,21 @@ def soak(
     return run
 
 
-def publish_all(data: Path, editions: Sequence[Edition], run: Run, *, seconds: float, every: float, seed: int) -> None:
-    """Publishes one edition after the other, every so many seconds, and prunes what is old."""
+def publish_all(
+    data: Path,
+    editions: Sequence[Edition],
+    run: Run,
+    refused: Callable[[], None],
+    *,
+    seconds: float,
+    every: float,
+    seed: int,
+) -> None:
+    """Publishes one edition after the other, every so many seconds, and prunes what is old.
+
+    Args:
+        refused: waits until a damaged one was.
+    """
     store, damaging = SnapshotStore(data), Damaging(data, np.random.default_rng(seed + 1))
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -137,18 +155,26 @@ def publish_all(data: Path, editions: Sequence[Edition], run: Run, *, seconds: f
         file = damaging.damaged[-1] if damaged else None
         run.publications.append(Publication(snapshot_id, time.monotonic(), file))
         store.prune(keep=5)
+        if damaged:
+            refused()
         time.sleep(max(0.0, min(every, end - time.monotonic())))
 
 
 def settle(run: Run, workers: Sequence[int], seen: Seen, patience: float) -> None:
     """Waits until every worker serves the last good snapshot, has refused the last bad one and let go of old files."""
-    end = time.monotonic() + patience
-    while time.monotonic() < end and not all(
-        followed(run.publications, pid, seen) and not sample(pid).deleted for pid in workers
-    ):
-        time.sleep(0.2)
+    wait(
+        patience,
+        lambda: all(followed(run.publications, pid, seen) and not sample(pid).deleted for pid in workers),
+    )
     for pid in workers:
         run.samples[pid].append(sample(pid))
+
+
+def wait(patience: float, until: Callable[[], bool]) -> None:
+    """Waits, but not for ever."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end and not until():
+        time.sleep(0.2)
 
 
 def followed(publications: Sequence[Publication], pid: int, seen: Seen) -> bool:
