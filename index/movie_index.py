@@ -11,7 +11,7 @@ import numpy as np
 
 from index import blend as blends
 from index import vgg16
-from index.blend import Blend
+from index.blend import Blend, Places
 from index.catalogue import Catalogue, Where
 from index.duplicates import Duplicates, find_duplicates
 from index.elicitation import asking_order
@@ -61,7 +61,8 @@ class MovieIndex:
         self.spaces = spaces
         self.seen = seen
         self._data = data
-        self._blend = Blend(spaces, manifest.blend, catalogue.ids)
+        self._places = Places.of(spaces, catalogue.ids)
+        self._blend = Blend(spaces, manifest.blend, catalogue.ids, self._places)
         self.blended = blended
         self._ratings = ratings
         self._library = library
@@ -70,8 +71,6 @@ class MovieIndex:
         self.people = People(ratings, alone.catalogue, catalogue, RatingLog(library.database), alone.seen)
         self.why = Why(spaces, catalogue, alone.catalogue.ids, ratings)
         self.maps = Maps(data / "snapshots" / manifest.id, manifest, catalogue, alone.catalogue)
-        # Space row -> catalogue row, to turn a filter over movies into one over a space.
-        self._rows = {name: catalogue.ids.find(space.ids.values) for name, space in spaces.items()}
 
     @classmethod
     def open(cls, data: Path, snapshot_id: str | None = None, *, checked: str | None = None) -> MovieIndex:
@@ -302,4 +301,4 @@ class MovieIndex:
         return self._blend.weighed(weights)
 
     def _within(self, name: str, allowed: Mask | None) -> Mask | None:
-        return None if allowed is None else allowed[self._rows[name]]
+        return None if allowed is None else allowed[self._places.catalogue[name]]

@@ -28,7 +28,12 @@ FLAGS = [
 WIDTHS = (360, 1280, 2560)
 THEMES = ("light", "dark")
 # No colour depends on the width.
-LOOKS = ((360, "dark"), (1280, "light"), (2560, "dark"), pytest.param(360, "light", marks=pytest.mark.long))
+LOOKS = (
+    (360, "dark"),
+    (1280, "light"),
+    (2560, "dark"),
+    *(pytest.param(*look, marks=pytest.mark.long) for look in ((360, "light"), (1280, "dark"), (2560, "light"))),
+)
 
 Visit = Callable[..., Page]
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import Visit, assert_accessible
 
@@ -54,3 +54,23 @@ def test_what_nobody_calls_a_film_is_said(visit: Visit) -> None:
     page = visit("/")
     page.get_by_role("combobox").fill("zzzzqqqq")
     expect(page.locator(".suggestions")).to_have_text("No film is called “zzzzqqqq”, or anything like it.")
+
+
+def test_what_is_chosen_while_an_answer_is_on_its_way_stays_chosen_until_one_types_on(visit: Visit) -> None:
+    page = visit("/")
+    box = page.get_by_role("combobox")
+    box.fill("coffin wag")
+    option = page.get_by_role("option").first
+    expect(option).to_contain_text("Coffin Wagon")
+    held: list[Route] = []
+    page.route(re.compile(r"/api/v1/movies\?"), lambda route: held.append(route), times=1)
+    with page.expect_request(re.compile("q=coffinwagon")):
+        box.fill("coffinwagon")
+    box.press("ArrowDown")
+    expect(option).to_have_attribute("aria-selected", "true")
+    old = option.element_handle()
+    held[0].continue_()
+    page.wait_for_function("(old) => !old.isConnected", arg=old)  # the answer is there
+    expect(option).to_have_attribute("aria-selected", "true")
+    box.press("x")
+    expect(option).to_have_attribute("aria-selected", "false")
