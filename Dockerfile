@@ -50,9 +50,10 @@ RUN pip --python /opt/venv/bin/python --disable-pip-version-check \
 
 # Posterity itself, which changes more often than what it needs: the top layer of either target.
 FROM serving AS program
-COPY pyproject.toml README.md LICENSE posterity.py /source/
+COPY pyproject.toml README.md LICENSE /source/
 COPY index /source/index
 COPY indexer /source/indexer
+COPY posterity /source/posterity
 COPY server /source/server
 RUN pip --python /opt/venv/bin/python --disable-pip-version-check \
         install --no-cache-dir --no-index --no-deps --no-build-isolation --prefix /program /source

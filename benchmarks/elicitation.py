@@ -11,9 +11,9 @@ import click
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from index.console import data_option, print_table
-from index.elicitation import CANDIDATES
 from index.movie_index import MovieIndex
+from index.ratings.elicitation import CANDIDATES
+from posterity.cli.console import data_option, print_table
 
 _AGAIN = 30  # times that a time is taken
 _PICKS = 12

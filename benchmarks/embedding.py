@@ -15,9 +15,9 @@ import click
 import numpy as np
 from PIL import Image
 
-from index import vgg16
-from index.images import decode_image, pixels_for_vgg16, read_image
-from indexer.embed import Cache
+from index.posters import vgg16
+from index.posters.images import decode_image, pixels_for_vgg16, read_image
+from indexer.spaces.embed import Cache
 
 BATCH = 32  # of model.predict, its default
 RUNS = 12
@@ -106,9 +106,9 @@ import re, sys
 from pathlib import Path
 import numpy as np
 from index import vgg16
-from indexer.embed import embed_posters
-from indexer.posters import find_posters
-from indexer.reduce import write_rows
+from indexer.spaces.embed import embed_posters
+from indexer.spaces.poster_files import find_posters
+from indexer.spaces.two_stage import write_rows
 
 folder = Path(sys.argv[1])
 files, _ = find_posters(folder / "posters", None)

@@ -9,12 +9,12 @@ from time import perf_counter
 import click
 import numpy as np
 
-from index.console import print_table
+from indexer.datasets.movielens import read_dataset
+from indexer.datasets.training import Training
+from indexer.evaluation.splits import kfold
 from indexer.models import factorization_machine
-from indexer.models.contract import Training
-from indexer.movielens import read_dataset
-from indexer.protocols import kfold
-from indexer.taste import rating_model
+from indexer.models.rating_model import rating_model
+from posterity.cli.console import print_table
 
 
 @click.command()

@@ -27,15 +27,16 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.serving import wait_until_ready
-from index.catalogue import Catalogue
-from index.ids import Ids
-from index.snapshot import Manifest, SnapshotStore
-from index.space import Space
-from index.track import T
-from indexer.build import Plan, build
-from indexer.lay_out import write_maps
+from index.catalogue.catalogue import Catalogue
+from index.core.ids import Ids
+from index.core.progress import T
+from index.snapshot.store import Manifest, SnapshotStore
+from index.spaces.space import Space
+from indexer.build import build
+from indexer.config import Plan
+from indexer.maps.layout import write_maps
 from indexer.models.factorization_machine import Settings
-from indexer.spaces import write_space
+from indexer.spaces.writer import write_space
 from tests.browser.conftest import FLAGS
 from tests.serving import free_port
 

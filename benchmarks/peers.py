@@ -19,15 +19,14 @@ import numpy.typing as npt
 import pandas as pd
 from rich.console import Console
 
-from index.console import print_table
-from index.track import silent
-from indexer import methods
-from indexer.dataset import Dataset
-from indexer.models import ease
-from indexer.models.contract import Array, Rows, Training
-from indexer.movielens import read_dataset
-from indexer.progress import progress
-from indexer.protocols import Mask, kfold
+from index.core.progress import silent
+from indexer.datasets.dataset import Dataset
+from indexer.datasets.movielens import read_dataset
+from indexer.datasets.training import Array, Rows, Training
+from indexer.evaluation.splits import Mask, kfold
+from indexer.models import ease, registry
+from posterity.cli.console import print_table
+from posterity.cli.progress import progress
 
 try:
     import lenskit
@@ -129,11 +128,11 @@ def main(ratings: Path, folds: int, as_json: bool) -> None:
 
 def predictors() -> Sequence[Peer]:
     """Ours, then the others."""
-    ours = methods.rating_methods()
+    ours = registry.rating_methods()
     by_items = {"name": "pearson_baseline", "user_based": False}
     neighbours = of_surprise(lambda: surprise.KNNBaseline(sim_options=by_items, verbose=False))
     return (
-        Peer("ours: factorisation machine", "as served", of_ours(ours[methods.SERVED], "predict")),
+        Peer("ours: factorisation machine", "as served", of_ours(ours[registry.SERVED], "predict")),
         Peer("ours: ALS", "defaults", of_ours(ours["als"], "predict")),
         Peer("ours: SGD", "defaults", of_ours(ours["sgd"], "predict")),
         Peer("ours: item neighbours", "defaults", of_ours(ours["item-neighbours"], "predict")),
@@ -150,7 +149,7 @@ def rankers() -> Sequence[Peer]:
     """Ours, then the others; a model that two libraries have is given the same settings in both."""
     ridge = ease.Settings().regularization
     by_ridge, by_factors = f"regularization {ridge:g}", "128 factors, regularization 30, weight 10"
-    our_ease = of_ours(methods.ranking_methods()["ease"], "scores")
+    our_ease = of_ours(registry.ranking_methods()["ease"], "scores")
     their_ease = lenskit_ranker(lambda: EASEScorer(regularization=ridge))
     implicit_als = of_implicit(lambda: AlternatingLeastSquares(128, 30, 10, num_threads=1, random_state=SEED))
     lenskit_als = lenskit_ranker(lambda: ImplicitMFScorer(embedding_size=128, regularization=30, weight=10))
@@ -166,7 +165,7 @@ def rankers() -> Sequence[Peer]:
     )
 
 
-def of_ours(method: methods.Method, answer: str) -> Callable[[Fold], Any]:
+def of_ours(method: registry.Method, answer: str) -> Callable[[Fold], Any]:
     """How to fit a method of ours, with the seeds of ``posterity evaluate``; ``answer`` is what it is asked for."""
 
     def fit(fold: Fold) -> Any:

@@ -22,17 +22,17 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from index import vgg16
-from index.ids import Ids
-from index.images import decode_image, pixels_for_vgg16, read_image
-from index.search import halved, read_index, top_k
-from index.space import Space
-from index.track import silent
-from index.vectors import ROWS_FILE, HalfVectors
-from indexer.posters import find_posters
-from indexer.recall_card import tune_search
-from indexer.reduce import write_reduced
-from indexer.spaces import write_space
+from index.core.ids import Ids
+from index.core.progress import silent
+from index.posters import vgg16
+from index.posters.images import decode_image, pixels_for_vgg16, read_image
+from index.spaces.faiss_index import halved, read_index, top_k
+from index.spaces.space import Space
+from index.spaces.vectors import ROWS_FILE, HalfVectors
+from indexer.spaces.poster_files import find_posters
+from indexer.spaces.recall import tune_search
+from indexer.spaces.two_stage import write_reduced
+from indexer.spaces.writer import write_space
 
 Floats = npt.NDArray[np.float32]
 
@@ -167,7 +167,7 @@ OPENED = """
 import json, sys, time
 from pathlib import Path
 import numpy as np
-from index.space import Space
+from index.spaces.space import Space
 
 def kilobytes(name):
     lines = Path("/proc/self/status").read_text().splitlines()

@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 
-from index.catalogue import Movie
-from index.console import print_table
-from indexer.dataset import Dataset, Ratings
+from index.catalogue.catalogue import Movie
+from indexer.datasets.dataset import Dataset, Ratings
+from indexer.datasets.training import Training
 from indexer.models import factorization_machine
-from indexer.models.contract import Training
-from indexer.progress import progress
+from posterity.cli.console import print_table
+from posterity.cli.progress import progress
 
 ITERATIONS = factorization_machine.Settings().iterations  # of the served model
 USERS, MOVIES, RATINGS = 6_040, 3_706, 1_000_209  # of ml-1m; movies that nobody rated are not counted

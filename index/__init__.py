@@ -1,1 +1,1 @@
-"""What indexer and server share: a snapshot on disk, and every question asked of it."""
+"""A snapshot on disk, and every query answered from it; shared by the indexer and the server."""

@@ -9,28 +9,28 @@ from pathlib import Path
 
 import numpy as np
 
-from index import blend as blends
-from index import vgg16
-from index.blend import Blend, Places
-from index.catalogue import Catalogue, Where
-from index.duplicates import Duplicates, find_duplicates
-from index.elicitation import asking_order
-from index.entries import Poster
-from index.errors import Lacking
-from index.images import decode_image, pixels_for_vgg16
-from index.library import Library
-from index.maps import Maps
+from index.catalogue.catalogue import Catalogue, Where
+from index.core.errors import Lacking
+from index.core.progress import Track, silent
+from index.explain.explainer import Why
+from index.library.entries import Poster
+from index.library.movies import Library
+from index.library.rating_log import RatingLog
 from index.overlay import overlaid_catalogue, overlaid_spaces
-from index.people import People
-from index.poster_files import files_of
-from index.rated import RatingLog
-from index.ratings import RatingModel
-from index.search import Mask
-from index.snapshot import Manifest, SnapshotStore
-from index.space import Match, Neighbours, Space, load_neighbours
-from index.spaces import space_named, space_with
-from index.track import Track, silent
-from index.why import Why
+from index.posters import vgg16
+from index.posters.duplicates import Duplicates, find_duplicates
+from index.posters.images import decode_image, pixels_for_vgg16
+from index.ratings.elicitation import asking_order
+from index.ratings.model import RatingModel
+from index.ratings.users import People
+from index.snapshot.maps import Maps
+from index.snapshot.poster_files import files_of
+from index.snapshot.store import Manifest, SnapshotStore
+from index.spaces import blend as blends
+from index.spaces.blend import Blend, Places
+from index.spaces.faiss_index import Mask
+from index.spaces.lookup import space_named, space_with
+from index.spaces.space import Match, Neighbours, Space, load_neighbours
 
 
 class MovieIndex:

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Set
 
 import numpy as np
 
-from index.catalogue import Catalogue
-from index.entries import Changes
-from index.ids import Ids
-from index.search import FloatArray, Found, Mask, RowArray, half_index, merged
-from index.space import Space
-from index.vectors import HalfVectors, Vectors
+from index.catalogue.catalogue import Catalogue
+from index.core.ids import Ids
+from index.library.entries import Changes
+from index.spaces.faiss_index import FloatArray, Found, Mask, RowArray, half_index, merged
+from index.spaces.space import Space
+from index.spaces.vectors import HalfVectors, Vectors
 
 
 class OverlaidVectors:

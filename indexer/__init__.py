@@ -1,1 +1,1 @@
-"""The offline work: data sets, posters, embedding, training, publishing a snapshot."""
+"""Offline work: read data sets, embed posters, train models, publish a snapshot."""

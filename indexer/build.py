@@ -12,64 +12,46 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from index import blend as blends
-from index import fold_in as fold_ins
-from index import raters, vgg16
-from index.blend import Blend
-from index.catalogue import Catalogue
-from index.errors import PosterityError
-from index.ids import Ids
-from index.images import PREPROCESSING
-from index.library import Library
-from index.poster_files import load_contents, save_contents
-from index.ranker import save_rankers
-from index.rated import RatingLog
-from index.raters import Raters
-from index.snapshot import Manifest, SnapshotStore
-from index.space import Space
-from index.track import Track, silent
-from indexer.appraise import appraise
-from indexer.dataset import Dataset
-from indexer.embed import embed_posters
-from indexer.everyone import everyone, some_users
-from indexer.facts import WEIGHTS as FACTS_WEIGHTS
-from indexer.facts import facts_vectors
-from indexer.lay_out import write_maps
-from indexer.made_from import fingerprint
-from indexer.merge import merge, merge_posters
+from index.catalogue.catalogue import Catalogue
+from index.core.errors import PosterityError
+from index.core.ids import Ids
+from index.core.progress import Track, silent
+from index.library.movies import Library
+from index.library.rating_log import RatingLog
+from index.posters import vgg16
+from index.posters.images import PREPROCESSING
+from index.ratings import by_movie
+from index.ratings import fold_in as fold_ins
+from index.ratings.by_movie import Raters
+from index.ratings.rankers import save_rankers
+from index.snapshot.poster_files import load_contents, save_contents
+from index.snapshot.store import Manifest, SnapshotStore
+from index.spaces import blend as blends
+from index.spaces.blend import Blend
+from index.spaces.space import Space
+from indexer.config import Plan
+from indexer.datasets.dataset import Dataset
+from indexer.datasets.merge import merge, merge_posters
+from indexer.datasets.movielens import read_dataset
+from indexer.datasets.training import Training
+from indexer.evaluation.build_evaluation import appraise
+from indexer.inputs import fingerprint
+from indexer.maps.layout import write_maps
 from indexer.models import factorization_machine
-from indexer.models.contract import Training
+from indexer.models.all_users import everyone, some_users
 from indexer.models.factorization_machine import Settings
-from indexer.movielens import read_dataset
-from indexer.posters import find_posters, keep_posters
-from indexer.recall_card import tune_search
-from indexer.recommend import Settings as RankerSettings
-from indexer.recommend import choose_ranker
-from indexer.reduce import MEMORY, write_reduced
-from indexer.spaces import write_blend, write_space
-from indexer.taste import fold_in_arrays, rating_arrays, taste_vectors
+from indexer.models.ranker_choice import choose_ranker
+from indexer.models.rating_model import fold_in_arrays, rating_arrays
+from indexer.spaces.embed import embed_posters
+from indexer.spaces.facts import WEIGHTS as FACTS_WEIGHTS
+from indexer.spaces.facts import facts_vectors
+from indexer.spaces.poster_files import find_posters, keep_posters
+from indexer.spaces.recall import tune_search
+from indexer.spaces.taste import taste_vectors
+from indexer.spaces.two_stage import write_reduced
+from indexer.spaces.writer import write_blend, write_space
 
 METRIC = "inner product"
-# By posterity evaluate --similarity on MovieLens latest-small with 600 posters (untrained weights). With other data or
-# weights others may be better: build --tuned takes those of a report.
-BLEND = {"poster": 0.25, "taste": 1.0, "facts": 0.25}
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to build from, and how."""
-
-    ratings: Path  # folder or file
-    data: Path
-    posters: Path | None = None
-    weights: str = "imagenet"  # or "untrained", or a file
-    settings: Settings | None = None  # of the rating model; suited to the number of ratings where it is None
-    rankers: RankerSettings = field(default_factory=RankerSettings)
-    blend: Mapping[str, float] = field(default_factory=lambda: BLEND)  # space -> weight; of those that there are
-    index: str | None = None  # of posters, as Faiss writes it; chosen by number and memory where it is None
-    memory: int = MEMORY  # bytes that it may take in a process
-    evaluation: bool = True  # whether the rating model is tried on held-out ratings, too
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +190,7 @@ def _ratings_and_taste(
     whole = posterior if some is training else everyone(posterior, training, fit_rng, track=track)
     arrays, noise = rating_arrays(whole, training)
     _save(folder / "ratings", arrays.items())
-    _save(folder / raters.FOLDER, Raters.of(arrays.rated_rows, training.shape[1]).items())
+    _save(folder / by_movie.FOLDER, Raters.of(arrays.rated_rows, training.shape[1]).items())
     _save(folder / fold_ins.FOLDER, fold_in_arrays(posterior).items())
     choice = choose_ranker(training, fit_rng, plan.rankers, track=track)
     forms = save_rankers(choice.rankers, folder / "ranker")

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from shutil import rmtree
 
-import click
+from index.catalogue.catalogue import Catalogue, Movie
+from index.core.errors import BadSnapshot, UnknownSnapshot, WeightsUnavailable
+from index.core.progress import Track
+from index.snapshot.store import SnapshotStore
+from indexer.build import build
+from indexer.config import make_plan
+from indexer.datasets.sources import SAMPLE, fetched_ratings, sample_folder
+from indexer.sample import make_sample
 
-from index.catalogue import Catalogue, Movie
-from index.errors import BadSnapshot, UnknownSnapshot, WeightsUnavailable
-from index.snapshot import SnapshotStore
-from indexer.cli import run_build
-from indexer.sources import SAMPLE, fetched_ratings, sample_folder
 
-
-def build_demo(data: Path, weights: str) -> None:
+def build_demo(data: Path, weights: str, *, track: Track, say: Callable[[str], None]) -> None:
     """Draws the sample and publishes a snapshot of it, unless an earlier call of the same version did.
 
     Films of one's own that were built there stay. Where ImageNet weights are not to be had, untrained ones are used and
@@ -28,28 +30,20 @@ def build_demo(data: Path, weights: str) -> None:
     """
     if demo_is_built(data, weights):
         manifest = SnapshotStore(data).manifest()
-        click.echo(
-            f"Snapshot {manifest.id} is there: {manifest.dataset['name']}, built by Posterity {manifest.version}",
-            err=True,
-        )
+        say(f"Snapshot {manifest.id} is there: {manifest.dataset['name']}, built by Posterity {manifest.version}")
         return
-    from rich.console import Console
-
-    from indexer.progress import progress
-    from indexer.sample import make_sample
 
     sample = sample_folder(data)
     drawn = sample / "drawn-by"  # a version; written last, so what was begun and not finished is drawn again
     if not drawn.exists() or drawn.read_text() != version("posterity"):
         rmtree(sample, ignore_errors=True)
-        with progress(Console(stderr=True)) as track:
-            make_sample(sample, track=track)
+        make_sample(sample, track=track)
         drawn.write_text(version("posterity"))
     try:
-        run_build(sample / "ratings", sample / "posters", data, weights)
+        build(make_plan(sample / "ratings", data, sample / "posters", weights), track=track)
     except WeightsUnavailable as error:
-        click.echo(f"Note: {error}.", err=True)
-        run_build(sample / "ratings", sample / "posters", data, "untrained")
+        say(f"Note: {error}.")
+        build(make_plan(sample / "ratings", data, sample / "posters", "untrained"), track=track)
 
 
 def demo_is_built(data: Path, weights: str) -> bool:

@@ -1,154 +1,199 @@
-"""Methods on held-out ratings: fit each on the rest of a fold, judge it, keep the outcome.
-
-Rating methods are judged by how far predictions are off and by how many ratings their intervals hold; rankers by where
-the movies that a user rated next stand among all that there are (``indexer.ranking``).
-"""
+"""From ratings on disk to a report: which contests are held under which protocols, and what is kept of a killed run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+import hashlib
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
-from statistics import NormalDist
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from index.errors import BadData
-from index.track import Track, silent
-from indexer.dataset import Dataset
-from indexer.methods import Method, Served
-from indexer.models.contract import Array, Training
-from indexer.outcomes import Outcome
-from indexer.protocols import PROTOCOLS
+from index.core.errors import BadData
+from index.core.ids import Ids
+from index.core.progress import Track, silent
+from index.posters import vgg16
+from indexer.datasets.dataset import Dataset
+from indexer.datasets.movielens import read_dataset
+from indexer.datasets.training import FloatArray, Rows, Training
+from indexer.evaluate_posters import find_pictures, judge_posters
+from indexer.evaluation.blend_weights import BLENDED, choose_weights
+from indexer.evaluation.candidates import CandidateSpace, blend_space, spaces_of
+from indexer.evaluation.contest import Contest, evaluate, rating_contest
+from indexer.evaluation.judgements import read_judged
+from indexer.evaluation.similarity import compare
+from indexer.evaluation.splits import PROTOCOLS, kfold
+from indexer.metrics.ranking import RANKING_FIGURES, judge_lists
+from indexer.models.factorization_machine import Settings
+from indexer.models.registry import ranking_methods, rating_methods, usual_methods
+from indexer.reports.report import code_digest, fingerprint, section, write_report
+from indexer.spaces.embed import embed_posters
+from indexer.spaces.poster_files import find_posters
 
-LEVELS = (50, 80, 95)  # percent that an interval is meant to hold
-FEW = 30  # a user with fewer training ratings is one with few
-
-RATING_FIGURES = (
-    "rmse", "mae", "mse",
-    *(f"{who}{what}_{level}" for who in ("", "few_") for what in ("inside", "width") for level in LEVELS),
-)  # fmt: skip
-
-Judgement = tuple[dict[str, Array], dict[str, Any]]  # measures and facts of an Outcome
+UNFINISHED = "unfinished"  # folder of outcomes, until they stand in the report
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
-    """Methods that are judged alike."""
+class Campaign:
+    """What to evaluate, and how."""
 
-    methods: Mapping[str, Method]
-    judge: Callable[[Any, Training, Training], Judgement]  # fitted, training, test
-    figures: tuple[str, ...]  # what is made of the measures
-
-    def only(self, names: Sequence[str]) -> Contest:
-        """The contest of some methods, all where none is named.
-
-        Raises:
-            BadData: there is no such method.
-        """
-        for name in names:
-            if name not in self.methods:
-                raise BadData(f"there is no method {name!r}; there are {', '.join(self.methods)}")
-        return replace(self, methods={name: self.methods[name] for name in names or self.methods})
+    ratings: Path  # folder or file
+    output: Path
+    folds: int = 5
+    seed: int = 0
+    settings: Settings = field(default_factory=Settings)  # of the factorisation machines
+    names: Sequence[str] = ()  # of methods; the usual ones where it is empty
+    judged: Path | None = None
+    films: Sequence[int] = ()  # ids, for similarity
+    posters: Path | None = None
+    weights: str = "imagenet"
+    alternates: Path | None = None  # other artwork of the posters' films
 
 
-def evaluate(
-    dataset: Dataset,
-    contest: Contest,
-    *,
-    protocol: str = "kfold",
-    folds: int = 5,
-    seed: int = 0,
-    kept: Path | None = None,
-    track: Track = silent,
-) -> Iterator[Outcome]:
-    """What every method does, fold by fold, as it becomes known.
+def tasks(kind: str, protocols: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """(what is judged, protocol) of each section: of ``ratings``, ``ranking``, ``similarity`` or ``all``."""
+    if kind == "all":
+        ratings = [("ratings", protocol) for protocol in PROTOCOLS]
+        return [*ratings, ("ranking", "kfold"), ("ranking", "time"), ("similarity", "kfold")]
+    return [(kind, protocol) for protocol in dict.fromkeys(protocols or ("kfold",))]
+
+
+def run(
+    campaign: Campaign, kind: str, protocols: Sequence[str] = (), *, track: Track = silent
+) -> tuple[dict[str, Any], list[str]]:
+    """The sections that were asked for, by name, and warnings; the report is written after each.
 
     Args:
-        kept: a folder for outcomes; what is there already is not worked out again.
+        kind: ``ratings``, ``ranking``, ``similarity``; or ``all``, which leaves out what this data set does not allow,
+            and judges look too where there are posters.
+        protocols: kfold where none is named; of ``all`` there are all.
 
     Raises:
-        BadData: nothing can be held out by this protocol.
+        BadData: the ratings, a method's name, the judged pairs or the posters cannot be used.
+        UnknownMovie: one of the films is not there.
     """
-    masks = list(PROTOCOLS[protocol].split(dataset.ratings, folds, seed))
-    tries = [(fold, name) for fold in range(len(masks)) for name in contest.methods]
-    parts: tuple[int, Training, Training] | None = None
-    for fold, name in track(tries, "Methods on folds", len(tries)):
-        file = None if kept is None else kept / f"{name}-{fold + 1}.npz"
-        if file is not None and file.exists():
-            yield Outcome.load(file)
-            continue
-        if parts is None or parts[0] != fold:  # made once a fold, and only for a method that needs it
-            parts = fold, Training.of(dataset, ~masks[fold]), Training.of(dataset, masks[fold])
-        outcome = outcome_of(name, contest.methods[name], contest, fold + 1, *parts[1:], seed, track)
-        if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            outcome.save(file)
-        yield outcome
+    dataset = read_dataset(campaign.ratings)
+    _check(campaign, dataset)
+    found: dict[str, Any] = {}
+    warnings = list(dataset.warnings)
+    for judged, protocol in tasks(kind, protocols):
+        try:
+            found |= _section(campaign, dataset, judged, protocol, track)
+        except BadData as error:
+            if kind != "all":
+                raise
+            warnings.append(f"no {judged} by the protocol {protocol}: {error}")
+    warnings += found.get("similarity", {}).get("warnings", [])
+    if kind == "all" and campaign.posters is not None:
+        try:
+            look, more = judge_posters(
+                campaign.posters, campaign.alternates, campaign.weights, campaign.output, dataset=dataset, track=track
+            )
+            found |= look
+            warnings += more
+        except BadData as error:
+            warnings.append(f"no look: {error}")
+    return found, warnings
 
 
-def rating_contest(methods: Mapping[str, Method], *, keep_to_scale: bool = True) -> Contest:
-    """Rating methods, judged by their errors and intervals.
-
-    Args:
-        keep_to_scale: as the server does. Where predictions are scored as they are, a method that predicts near zero
-            is seen to.
-    """
-
-    def judge(fitted: Any, training: Training, test: Training) -> Judgement:
-        predicted = fitted.predict(test.user_rows, test.movie_rows)
-        scale = training.ratings.scale
-        if keep_to_scale:
-            predicted = np.clip(predicted, *scale)
-        error = predicted - test.values
-        values = {"mse": error**2, "mae": np.abs(error)}
-        if isinstance(fitted, Served):
-            mean, deviation = fitted.distribution(test.user_rows, test.movie_rows)
-            few = np.bincount(training.user_rows, minlength=len(training.users))[test.user_rows] < FEW
-            for level in LEVELS:
-                half = NormalDist().inv_cdf((1 + level / 100) / 2) * deviation
-                low, high = np.clip(mean - half, *scale), np.clip(mean + half, *scale)
-                inside = ((test.values >= low) & (test.values <= high)).astype(np.float64)
-                for name, value in (("inside", inside), ("width", high - low)):
-                    values[f"{name}_{level}"] = value
-                    values[f"few_{name}_{level}"] = np.where(few, value, np.nan)
-        measures = {name: _by_user(value, test) for name, value in values.items()}
-        curve = getattr(fitted, "curve", None)
-        return measures, {} if curve is None else {"curve": curve}
-
-    return Contest(methods, judge, RATING_FIGURES)
+def _check(campaign: Campaign, dataset: Dataset) -> None:
+    """Refuses at the start what would else be refused after an hour."""
+    movie_ids = Ids([movie.movie_id for movie in dataset.movies])
+    for film in campaign.films:
+        movie_ids.row(film)
+    if campaign.judged is not None:
+        read_judged(campaign.judged, movie_ids)
+    if campaign.posters is not None:
+        find_pictures(campaign.posters, campaign.alternates, movie_ids)
 
 
-def outcome_of(
-    name: str,
-    method: Method,
-    contest: Contest,
-    fold: int,
-    training: Training,
-    test: Training,
-    seed: int,
-    track: Track,
-) -> Outcome:
-    """What a method does on one fold."""
-    rng = np.random.default_rng([seed, fold])
-    watched = {"test": test} if method.watches else {}
-    begin = perf_counter()
-    fitted = method.fit(training, rng, method.settings, track=track, **watched)
-    seconds = perf_counter() - begin
-    measures, facts = contest.judge(fitted, training, test)
-    asked = np.unique(test.user_rows)
-    strangers = int(np.isin(asked, training.user_rows, invert=True).sum())
-    facts |= {"seconds": seconds, "held_out": int(test.values.size), "users_without_training_ratings": strangers}
-    return Outcome(name, fold, training.users.values[asked], measures, facts)
+def _section(campaign: Campaign, dataset: Dataset, kind: str, protocol: str, track: Track) -> dict[str, Any]:
+    """One section by its name, once it stands in the report."""
+    if kind == "similarity":
+        found = {"similarity": {"kind": kind, **_similarity(campaign, dataset, track)}}
+        write_report(campaign.output, dataset, found)
+        return found
+    name = f"{kind}-{protocol}"
+    contest = _contest(campaign, kind, protocol)
+    kept = campaign.output / UNFINISHED / _key(campaign, dataset, name)
+    outcomes = evaluate(
+        dataset, contest, protocol=protocol, folds=campaign.folds, seed=campaign.seed, kept=kept, track=track
+    )
+    title = {"ratings": "Ratings", "ranking": "Recommendations"}[kind]
+    title = title if protocol == "kfold" else f"{title}, {protocol}"
+    made = section(contest, outcomes, title=title, protocol=protocol, folds=campaign.folds, seed=campaign.seed)
+    found = {name: {"kind": kind, **made}}
+    write_report(campaign.output, dataset, found)
+    shutil.rmtree(kept)
+    with suppress(OSError):  # another run's outcomes are there
+        kept.parent.rmdir()
+    return found
 
 
-def _by_user(values: Array, test: Training) -> Array:
-    """Sums and counts (2, users with anything held out) of values (m,) of the held-out ratings; NaN is no value."""
-    there = ~np.isnan(values)
-    n = len(test.users)
-    sums = np.bincount(test.user_rows[there], weights=values[there], minlength=n)
-    counts = np.bincount(test.user_rows[there], minlength=n)
-    both: Array = np.stack([sums, counts.astype(np.float64)])[:, np.unique(test.user_rows)]
-    return both
+def _contest(campaign: Campaign, kind: str, protocol: str) -> Contest:
+    if kind == "ranking":
+        return Contest(ranking_methods(campaign.settings), judge_lists, RANKING_FIGURES).only(campaign.names)
+    # The article's predictions are scored as they are, so that one near zero is seen to be.
+    contest = rating_contest(rating_methods(campaign.settings), keep_to_scale=protocol != "article")
+    return contest.only(campaign.names or usual_methods(protocol))
+
+
+def _key(campaign: Campaign, dataset: Dataset, name: str) -> str:
+    """A folder's name for outcomes of the same data, code and settings."""
+    how = (name, campaign.folds, campaign.seed, asdict(campaign.settings), fingerprint(dataset), code_digest())
+    return hashlib.sha256(repr(how).encode()).hexdigest()[:16]
+
+
+def _similarity(campaign: Campaign, dataset: Dataset, track: Track) -> dict[str, Any]:
+    """Every space, made without the first fold of ratings and judged on it; the blend's weights, by all folds."""
+    masks = list(kfold(len(dataset.ratings), campaign.folds))
+    folds = [(Training.of(dataset, ~held_out), Training.of(dataset, held_out)) for held_out in masks]
+    training, test = folds[0]
+    judged = None if campaign.judged is None else read_judged(campaign.judged, training.movie_ids)
+    rng = np.random.default_rng(campaign.seed)
+    poster = _posters(campaign, training, track)
+
+    def made(part: Training, names: Sequence[str] | None) -> dict[str, CandidateSpace]:
+        return spaces_of(
+            part, rng, tags=dataset.tags, names=names, settings=campaign.settings, poster=poster, track=track
+        )
+
+    spaces = made(training, None)
+    # One fold's spaces at a time: those of posters are large.
+    others = ((made(part, BLENDED), part, held_out) for part, held_out in folds[1:])
+    choice = choose_weights(chain([(spaces, training, test)], others), rng)
+    even = dict.fromkeys(choice.weights, 1.0)
+    spaces["blend, even"] = blend_space(spaces, even, training.movie_ids)
+    spaces["blend, chosen"] = blend_space(spaces, choice.weights, training.movie_ids)
+    scores = compare(spaces, training, test, rng, tags=dataset.tags, judged=judged, films=campaign.films, track=track)
+    measures = ("co_liked", "genres", "tags", "judged")
+    return {
+        "title": "Similarity",
+        "words": f"the first of {campaign.folds} folds of ratings, shuffled once; for the blend's weights all folds",
+        "held_out": int(test.values.size),
+        "users_without_training_ratings": 0,
+        "methods": [
+            {
+                "method": score.space,
+                "figures": {name: asdict(figure) for name in measures if (figure := getattr(score, name)) is not None},
+            }
+            for score in scores
+        ],
+        "nearest": {film: {score.space: list(score.nearest[film]) for score in scores} for film in scores[0].nearest},
+        "weights": dict(choice.weights),
+        "trials": [asdict(trial) for trial in choice.trials],
+        "warnings": [] if judged is None else list(judged.warnings),
+    }
+
+
+def _posters(campaign: Campaign, training: Training, track: Track) -> tuple[Rows, FloatArray] | None:
+    if campaign.posters is None:
+        return None
+    found, _ = find_posters(campaign.posters, training.movie_ids)
+    embed = vgg16.load(campaign.weights)
+    embeddings = embed_posters(found, embed, campaign.output / "embeddings", track=track)
+    return training.movie_ids.find(embeddings.movie_ids), embeddings.vectors

@@ -7,22 +7,23 @@ from pathlib import Path
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from index.keys import Keys
-from index.library import Library
-from server.access import limit_requests
-from server.answers import Answers
-from server.api import register_api
+from index.library.api_keys import Keys
+from index.library.movies import Library
+from server.api import docs, library, maps, movies, snapshot, users  # noqa: F401  importing adds their routes
+from server.api.blueprint import UserIdConverter, api
 from server.config import ServerConfig
-from server.errors import register_errors
-from server.headers import register_headers
-from server.health import health
-from server.logs import register_access_log
-from server.metrics import Metrics, register_metrics
-from server.pages import pages
-from server.served import Served
-from server.this_request import register_request_ids
-from server.thumbnails import Thumbnails
-from server.uploads import MAX_CONTENT_LENGTH, UploadQueue
+from server.media.thumbnails import Thumbnails
+from server.media.uploads import MAX_CONTENT_LENGTH, UploadQueue
+from server.middleware.access import limit_requests
+from server.middleware.errors import register_errors
+from server.middleware.health import health
+from server.middleware.logs import register_access_log
+from server.middleware.metrics import Metrics, register_metrics
+from server.middleware.request_context import register_request_ids
+from server.middleware.security_headers import register_headers
+from server.pages.home import pages
+from server.state.current_snapshot import Served
+from server.state.response_cache import Answers
 
 
 def create_app(config: ServerConfig, *, counts: Path | None = None, checked: str | None = None) -> Flask:
@@ -42,8 +43,8 @@ def create_app(config: ServerConfig, *, counts: Path | None = None, checked: str
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions["config"] = config
     app.extensions["answers"] = Answers()
-    app.extensions["library"] = library = Library.open(config.data)
-    app.extensions["keys"] = Keys(library.database)
+    app.extensions["library"] = stored = Library.open(config.data)
+    app.extensions["keys"] = Keys(stored.database)
     app.extensions["served"] = Served(config.data, checked=checked)
     app.extensions["thumbnails"] = Thumbnails(config.data / "thumbnails")
     app.extensions["metrics"] = metrics = Metrics(counts)
@@ -55,7 +56,8 @@ def create_app(config: ServerConfig, *, counts: Path | None = None, checked: str
     register_request_ids(app)
     register_headers(app)
     app.register_blueprint(health)
-    register_api(app)
+    app.url_map.converters["user"] = UserIdConverter
+    app.register_blueprint(api)
     app.register_blueprint(pages)
     register_errors(app)
     limit_requests(app, config)

@@ -6,30 +6,33 @@ import os
 import shutil
 import socket
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import click
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import ThreadWorker
 from threadpoolctl import threadpool_limits
 
-from index.database import bring_up_to_date
-from index.errors import BadData
-from index.snapshot import FORMAT, SnapshotStore
+from index.core.errors import BadData
+from index.library.database import bring_up_to_date
+from index.snapshot.store import FORMAT, SnapshotStore
 from server.config import ServerConfig
-from server.logs import log_settings
+from server.middleware.logs import log_settings
 
 _GRACE = 30  # seconds that requests in work have to end when the server is stopped
 _IDLE = 75  # seconds that a connection is kept: longer than proxies keep theirs, or they send into a closed one
 _SILENCE = 120  # seconds after which a process that says nothing is replaced; the first upload loads TensorFlow
 
 
-def run_server(config: ServerConfig, *, ready: str = "") -> None:
+def run_server(
+    config: ServerConfig, *, say: Callable[[str], None], warn: Callable[[str], None], ready: str = ""
+) -> None:
     """Serves until it is stopped; requests in work are answered before it ends.
 
     Args:
-        ready: printed once the port is open.
+        ready: said once the port is open, in place of the address.
+        say, warn: take lines for people, for stdout and stderr.
 
     Raises:
         UnknownSnapshot, BadSnapshot: there is nothing that can be served.
@@ -40,10 +43,9 @@ def run_server(config: ServerConfig, *, ready: str = "") -> None:
     manifest = SnapshotStore(config.data).verify()
     bring_up_to_date(config.data)
     if manifest.format < FORMAT:
-        click.echo(
+        warn(
             f"Note: snapshot {manifest.id} has format version {manifest.format}, this version of Posterity writes"
-            f" {FORMAT}. It is served without what came later, until it is built again (posterity build)",
-            err=True,
+            f" {FORMAT}. It is served without what came later, until it is built again (posterity build)"
         )
     _check_address(config.host, config.port)
     counts = Path(tempfile.mkdtemp(prefix="posterity-metrics-"))
@@ -64,7 +66,7 @@ def run_server(config: ServerConfig, *, ready: str = "") -> None:
                 "timeout": _SILENCE,
                 "graceful_timeout": _GRACE,
                 "keepalive": _IDLE,
-                "when_ready": lambda _: click.echo(ready or f"Posterity is at http://{host}:{config.port}/"),
+                "when_ready": lambda _: say(ready or f"Posterity is at http://{host}:{config.port}/"),
                 "child_exit": lambda _, worker: _forget(worker.pid, counts),
                 # Not after run(), where each worker ends up, too.
                 "on_exit": lambda _: shutil.rmtree(counts, ignore_errors=True),

@@ -20,11 +20,13 @@ from hypothesis import HealthCheck, settings
 from PIL import Image, ImageDraw
 
 from index.movie_index import MovieIndex
-from index.snapshot import Manifest, SnapshotStore
-from indexer.build import Plan, build
+from index.snapshot.store import Manifest, SnapshotStore
+from indexer.build import build
+from indexer.config import Plan
 from indexer.models.factorization_machine import Settings
 from server.app import create_app
 from server.config import ServerConfig
+from tests.paths import ROOT
 from tests.serving import get, serving
 
 # The same examples everywhere, and no time limits: a busy machine is no bug.
@@ -51,7 +53,7 @@ class World:
 @pytest.fixture(scope="session")
 def realdata() -> Path:
     """The folder of MovieLens editions and real posters; the test is skipped where there is none."""
-    default = Path(__file__).parents[2] / "shared" / "data"
+    default = ROOT.parent / "shared" / "data"
     folder = Path(os.environ.get("POSTERITY_REALDATA", default))
     if not (folder / "ml-latest-small-2016").is_dir():
         pytest.skip(f"no ml-latest-small-2016 in {folder}: set POSTERITY_REALDATA")

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.paths import ROOT
 
 
 def free_port() -> int:

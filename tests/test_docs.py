@@ -13,11 +13,9 @@ import pytest
 from click.testing import CliRunner
 from flask import Flask
 
-from posterity import main
-from server.app import create_app
-from server.cli import serve
-from server.config import ServerConfig
-from server.queries import (
+from posterity.cli.main import main
+from posterity.cli.serve import serve
+from server.api.requests import (
     FilterQuery,
     PredictionQuery,
     PredictionsBody,
@@ -27,9 +25,11 @@ from server.queries import (
     SimilarBody,
     SimilarQuery,
 )
+from server.app import create_app
+from server.config import ServerConfig
+from tests.paths import ROOT
 from tests.serving import serving
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
 

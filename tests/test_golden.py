@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from index.errors import BadSnapshot, NotFound
+from index.core.errors import BadSnapshot, NotFound
 from index.movie_index import MovieIndex
-
-GOLDEN = Path(__file__).parent / "golden"
+from tests.paths import GOLDEN
 
 
 def test_format_1_is_refused_by_name() -> None:

@@ -10,23 +10,25 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from index.catalogue import Movie
-from index.ids import Ids
+from index.catalogue.catalogue import Movie
+from index.core.ids import Ids
+from index.core.progress import silent
 from index.movie_index import MovieIndex
-from index.space import Space
-from index.track import silent
-from indexer.build import Plan, build
-from indexer.evaluate import Contest, evaluate, rating_contest
-from indexer.methods import ranking_methods, rating_methods
+from index.spaces.space import Space
+from indexer.build import build
+from indexer.config import Plan
+from indexer.datasets.movielens import read_dataset
+from indexer.datasets.training import Training
+from indexer.evaluation.contest import Contest, evaluate, rating_contest
+from indexer.evaluation.splits import kfold
+from indexer.metrics.estimate import value_of
+from indexer.metrics.ranking import RANKING_FIGURES, judge_lists
 from indexer.models import factorization_machine, neighbourhood
-from indexer.models.contract import Training
 from indexer.models.factorization_machine import Settings
-from indexer.movielens import read_dataset
-from indexer.outcomes import value_of
-from indexer.protocols import kfold
-from indexer.ranking import RANKING_FIGURES, judge_lists
-from indexer.spaces import write_space
-from indexer.taste import rating_model, taste_vectors
+from indexer.models.rating_model import rating_model
+from indexer.models.registry import ranking_methods, rating_methods
+from indexer.spaces.taste import taste_vectors
+from indexer.spaces.writer import write_space
 from tests.conftest import shared_folder
 
 pytestmark = pytest.mark.realdata

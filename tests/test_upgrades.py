@@ -12,13 +12,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from index.database import SCHEMA
-from index.library import Library
-from index.snapshot import FORMAT, SnapshotStore
-from posterity import main
+from index.library.database import SCHEMA
+from index.library.movies import Library
+from index.snapshot.store import FORMAT, SnapshotStore
+from posterity.cli.main import main
+from tests.paths import GOLDEN
 from tests.serving import get, serving
-
-GOLDEN = Path(__file__).parent / "golden"
 
 
 def golden(tmp_path: Path, version: str, library: int | None = None) -> Path:

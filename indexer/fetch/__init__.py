@@ -1,1 +1,1 @@
-"""What others publish, on to the disk: MovieLens, posters, weights. Each step resumes, checks, and ends whole."""
+"""Fetching from MovieLens, TMDB and Keras: every step resumes, checks what it got, and ends whole or not at all."""

@@ -10,8 +10,8 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from index import durable
-from index.errors import BadData
+from index.core.errors import BadData
+from index.core.files import sync
 from indexer.fetch.download import check_space
 
 _CHUNK = 2**20
@@ -104,5 +104,5 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, mo
             writer.write(chunk)
     if written != member.file_size:
         raise BadData(f"the zip file's member {member.filename!r} is shorter than it says")
-    durable.sync(target)
+    sync(target)
     return written

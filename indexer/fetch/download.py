@@ -14,11 +14,11 @@ from pathlib import Path
 
 import requests
 
-from index import durable
-from index.errors import BadData, PosterityError, SourceUnavailable
-from index.track import Count, uncounted
+from index.core.errors import BadData, PosterityError, SourceUnavailable
+from index.core.files import sync, write_durably
+from index.core.progress import Count, uncounted
+from indexer.datasets.sources import FETCHED
 from indexer.fetch.web import Attempts, Trouble, Web, is_address, is_page, no_page, shown
-from indexer.sources import FETCHED
 
 _CHUNK = 2**20
 _SPARE = 2**26  # bytes of the disk that are left to others
@@ -90,7 +90,7 @@ def download(
     except BadData:
         discard(part)
         raise
-    durable.sync(part)
+    sync(part)
     return part
 
 
@@ -152,7 +152,7 @@ def _attempt(web: Web, url: str, part: Path, note: Path, kind: Kind, count: Coun
         if status == 200:
             at = 0
             part.unlink(missing_ok=True)  # before the note says that it is of this file
-            durable.write(note, json.dumps(asdict(_Note(url, _validator(response)))).encode())
+            write_durably(note, json.dumps(asdict(_Note(url, _validator(response)))).encode())
         length = response.headers.get("Content-Length", "")
         total = at + int(length) if length.isdecimal() else None
         check_space(part.parent, 0 if total is None else total - at)

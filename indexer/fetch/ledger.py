@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-from index.errors import BadData
+from index.core.errors import BadData
 
 _TABLE = """
     CREATE TABLE IF NOT EXISTS outcomes (

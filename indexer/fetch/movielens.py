@@ -7,13 +7,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from index import durable
-from index.errors import BadData
-from index.track import Count, uncounted
+from index.core.errors import BadData
+from index.core.files import sync
+from index.core.progress import Count, uncounted
+from indexer.datasets.sources import movielens_folder
 from indexer.fetch.archive import unzip
 from indexer.fetch.download import ZIP, check_space, discard, download, unfinished
 from indexer.fetch.web import Web, is_address
-from indexer.sources import movielens_folder
 
 SITE = "https://files.grouplens.org/datasets/movielens/"
 # Of editions that never change, as GroupLens publishes it in <zip>.md5; the others' are asked for.
@@ -108,13 +108,13 @@ def _unzip(part: Path, fresh: Path, name: str) -> None:
 
 
 def _holds_dataset(folder: Path) -> bool:
-    from indexer.movielens import holds_dataset  # with pandas, which nobody need wait for before
+    from indexer.datasets.movielens import holds_dataset
 
     return folder.is_dir() and holds_dataset(folder)
 
 
 def _citation() -> str:
-    from indexer.movielens import CITATION
+    from indexer.datasets.movielens import CITATION
 
     return CITATION
 
@@ -140,7 +140,7 @@ def _copy(source: Path, target: Path) -> None:
         copy = target / file.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, copy)
-        durable.sync(copy)
+        sync(copy)
 
 
 def _put(fresh: Path, target: Path, aside: Path) -> None:
@@ -150,5 +150,5 @@ def _put(fresh: Path, target: Path, aside: Path) -> None:
     if target.exists():
         target.rename(aside)
     fresh.rename(target)
-    durable.sync(target.parent)
+    sync(target.parent)
     shutil.rmtree(aside, ignore_errors=True)

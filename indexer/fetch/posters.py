@@ -13,14 +13,14 @@ from typing import TypeVar
 
 import numpy as np
 
-from index import durable
-from index.errors import BadData, BadImage, SourceUnavailable
-from index.images import decode_image, read_image, suffix_of
-from index.track import Track, silent
-from indexer.dataset import Dataset
+from index.core.errors import BadData, BadImage, SourceUnavailable
+from index.core.files import write_durably
+from index.core.progress import Track, silent
+from index.posters.images import decode_image, read_image, suffix_of
+from indexer.datasets.dataset import Dataset
 from indexer.fetch.ledger import Ledger, Row
 from indexer.fetch.web import THREADS
-from indexer.posters import SUFFIXES, find_posters
+from indexer.spaces.poster_files import SUFFIXES, find_posters
 
 REFRESH = 180 * 86400.0  # seconds. TMDB's terms let nobody keep its content for more than six months
 
@@ -220,7 +220,7 @@ def _fetch(film: Film, folder: Path, find: Find, size: str | None, now: float) -
     except (SourceUnavailable, BadImage) as error:
         why = re.sub(r"(https?://[^/\s]+)[^\s:]*", r"\1", str(error))  # the same words for all films
         return Row(film.movie_id, "failed", why, _link(film), size, now)
-    durable.write(folder / f"{film.movie_id}{suffix}", found)
+    write_durably(folder / f"{film.movie_id}{suffix}", found)
     _remove(folder, film.movie_id, but=suffix)
     return Row(film.movie_id, "found", "", _link(film), size, now)
 

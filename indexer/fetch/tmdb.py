@@ -10,8 +10,8 @@ from typing import Any
 
 import requests
 
-from index.errors import BadData, SourceUnavailable, Unauthorised
-from index.images import MAX_BYTES
+from index.core.errors import BadData, SourceUnavailable, Unauthorised
+from index.posters.images import MAX_BYTES
 from indexer.fetch.posters import Film, Missing
 from indexer.fetch.web import Answer, Web, no_page
 

@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, InvalidHeader
 from urllib3.util.retry import Retry
 
-from index.errors import Busy, SourceUnavailable
+from index.core.errors import Busy, SourceUnavailable
 
 THREADS = 8
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from index import durable
-from index.track import Count, uncounted
-from index.vgg16 import IMAGENET_FILE, IMAGENET_MD5
+from index.core.files import sync
+from index.core.progress import Count, uncounted
+from index.posters.vgg16 import IMAGENET_FILE, IMAGENET_MD5
+from indexer.datasets.sources import weights_path
 from indexer.fetch.download import WEIGHTS, discard, download, md5_of, unfinished
 from indexer.fetch.web import Web, is_address
-from indexer.sources import weights_path
 
 SITE = "https://storage.googleapis.com/tensorflow/keras-applications/vgg16/"
 
@@ -48,7 +48,7 @@ def fetch_weights(
     with unfinished(data, "weights") as folder:
         part = download(web, source, folder, IMAGENET_FILE, WEIGHTS, md5=wanted, count=count)
         part.replace(target)
-        durable.sync(target.parent)
+        sync(target.parent)
         discard(part)
     say(f"The weights are in {target}")
     return target

@@ -1,1 +1,1 @@
-"""One module a rating method."""
+"""Rating methods, one per module, and the choice among them."""

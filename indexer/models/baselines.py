@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveInt
 
-from index.track import Track, silent
-from indexer.models.contract import Array, Rows, Training
+from index.core.progress import Track, silent
+from indexer.datasets.training import Array, Rows, Training
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ import scipy.linalg
 import scipy.sparse as sp
 from pydantic import PositiveFloat
 
-from index.ranker import EaseByMovies, EaseByUsers
-from index.track import Track, silent
-from indexer.models.contract import Array, Training
+from index.core.progress import Track, silent
+from index.ratings.rankers import EaseByMovies, EaseByUsers
+from indexer.datasets.training import Array, Training
 
 LARGEST = 20_000  # rows of the matrix to invert: 1.6 GB
 

@@ -22,10 +22,10 @@ import scipy.sparse as sp
 from myfm._myfm import FM, ConfigBuilder, FMHyperParameters, RelationBlock, TaskType, create_train_fm
 from pydantic import NonNegativeInt, PositiveInt
 
-from index.catalogue import Movie
-from index.errors import BadData
-from index.track import Track, silent
-from indexer.models.contract import Array, FloatArray, Rows, Training
+from index.catalogue.catalogue import Movie
+from index.core.errors import BadData
+from index.core.progress import Track, silent
+from indexer.datasets.training import Array, FloatArray, Rows, Training
 
 YEARS_APART = 4.0  # movies so many years apart share exp(-1/4) of what their years say
 THINNED = 32  # samples that are kept whole, for intervals and to fold in

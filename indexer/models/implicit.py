@@ -15,9 +15,9 @@ import numpy.typing as npt
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from threadpoolctl import threadpool_limits
 
-from index.ranker import ImplicitFactors
-from index.track import Track, silent
-from indexer.models.contract import Training
+from index.core.progress import Track, silent
+from index.ratings.rankers import ImplicitFactors
+from indexer.datasets.training import Training
 
 try:
     from implicit.cpu.als import AlternatingLeastSquares

@@ -16,9 +16,9 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from pydantic import PositiveInt
 
-from index.track import Track, silent
+from index.core.progress import Track, silent
+from indexer.datasets.training import Array, Rows, Training
 from indexer.models import baselines
-from indexer.models.contract import Array, Rows, Training
 
 _BLOCK = 1024  # predictions made at a time
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
-from index.track import Track, silent
+from index.core.progress import Track, silent
+from indexer.datasets.training import Array, Rows, Training
 from indexer.models.als import Factors
-from indexer.models.contract import Array, Rows, Training
 
 _BATCH = 64
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from PIL import Image as PilImage
 from PIL import ImageDraw, ImageFilter, ImageFont
 
-from indexer.sample.canvas import SCALE, WIDTH, Canvas, Colour, Rng
 from indexer.sample.catalogue import Film
+from indexer.sample.scenes.canvas import SCALE, WIDTH, Canvas, Colour, Place, Rng
 from indexer.sample.titles import FIRST_NAMES, LAST_NAMES, STUDIOS
 
 FONTS = Path(__file__).parent / "fonts"
@@ -34,18 +34,6 @@ class Lettering:
     upper: bool = True
     leading: float = 1.0  # line pitch in font sizes
     largest: float = 78  # font size in points
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the title may stand: a box in poster points; the tagline goes above or below it."""
-
-    top: float
-    bottom: float
-    tagline: float  # y of the tagline's middle
-    left: float = 28
-    right: float = WIDTH - 28
-    align: str = "centre"
 
 
 def letter(canvas: Canvas, film: Film, style: Lettering, place: Place, rng: Rng) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from index.track import Track, silent
+from index.core.progress import Track, silent
 from indexer.sample.catalogue import films
 from indexer.sample.poster import draw_poster
 from indexer.sample.tables import write_tables

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from indexer.sample.canvas import Canvas
 from indexer.sample.catalogue import Film
-from indexer.sample.lettering import Lettering, Place, letter
-from indexer.sample.scenes_bright import cartoon, romance
-from indexer.sample.scenes_dark import horror, noir, space
-from indexer.sample.scenes_graphic import fantasy, heist, samurai
-from indexer.sample.scenes_open import nature, war, western
-from indexer.sample.scenes_stage import musical
+from indexer.sample.lettering import Lettering, letter
+from indexer.sample.scenes.bright import cartoon, romance
+from indexer.sample.scenes.canvas import Canvas, Place
+from indexer.sample.scenes.dark import horror, noir, space
+from indexer.sample.scenes.graphic import fantasy, heist, samurai
+from indexer.sample.scenes.open import nature, war, western
+from indexer.sample.scenes.stage import musical
 
 _VARIANTS = 4  # compositions of each scene
 

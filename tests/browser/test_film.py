@@ -7,7 +7,7 @@ import sys
 import pytest
 from playwright.sync_api import Page, expect
 
-from index.client import Client
+from posterity.client import Client
 from tests.browser.conftest import Site, Visit, assert_accessible
 from tests.serving import ROOT
 

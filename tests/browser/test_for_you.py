@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from playwright.sync_api import Locator, Page, expect
 
-from posterity import main
+from posterity.cli.main import main
 from tests.browser.conftest import LOOKS, Site, Visit, assert_accessible
 from tests.serving import get
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from indexer.fetch.cli import commands as fetching
-from server.cli import serve
+from posterity.cli.fetch import fetch
+from posterity.cli.serve import serve
 from server.config import ServerConfig
 from tests.containers.engine import ROOT
 
@@ -53,8 +53,7 @@ def test_every_setting_of_the_server_can_be_set_but_where_it_listens_inside() ->
 
 
 def test_every_variable_of_fetching_reaches_the_indexer_and_the_key_nobody_else() -> None:
-    (group,) = fetching
-    used = {option.envvar for command in group.commands.values() for option in command.params if option.envvar}
+    used = {option.envvar for command in fetch.commands.values() for option in command.params if option.envvar}
     given = set(SERVICES["indexer"]["environment"])
     assert used - {"POSTERITY_DATA"} < given
     assert {"TMDB_API_KEY", "TMDB_ACCESS_TOKEN", "POSTERITY_MOVIELENS"} < given

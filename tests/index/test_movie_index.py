@@ -6,11 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.catalogue import Where
-from index.errors import BadSnapshot, BadWeights, UnknownMovie, UnknownSpace, UnknownUser
+from index.answers.serialize import draw_look
+from index.catalogue.catalogue import Where
+from index.core.errors import (
+    BadSnapshot,
+    BadWeights,
+    UnknownMovie,
+    UnknownSpace,
+    UnknownUser,
+)
 from index.movie_index import MovieIndex
-from index.present import draw_look
-from index.snapshot import SnapshotStore
+from index.snapshot.store import SnapshotStore
 from tests.conftest import SPACE, WEDDINGS, World
 
 

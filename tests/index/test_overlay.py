@@ -11,16 +11,17 @@ from urllib.error import HTTPError
 
 import pytest
 
-from index.catalogue import Movie, Where
-from index.entries import Poster
-from index.errors import UnknownMovie
-from index.library import Library
+from index.catalogue.catalogue import Movie, Where
+from index.core.errors import UnknownMovie
+from index.library.entries import Poster
+from index.library.movies import Library
 from index.movie_index import MovieIndex
-from indexer.build import Plan, build
-from server.served import Served
+from indexer.build import build
+from indexer.config import Plan
+from server.state.current_snapshot import Served
 from tests.conftest import QUICK, SPACE, WEDDINGS, World, poster
-from tests.index.test_images import encoded
-from tests.test_cli import get, serving
+from tests.index.posters.test_images import encoded
+from tests.posterity.cli.test_main import get, serving
 
 WAYS = ("poster", "taste", "facts", "blend")
 

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.errors import BadData, BadWeights
-from index.images import PREPROCESSING
+from index.core.errors import BadData, BadWeights
 from index.movie_index import MovieIndex
-from index.snapshot import SnapshotStore
-from index.space import Space
-from indexer.build import BLEND, Plan, build
+from index.posters.images import PREPROCESSING
+from index.snapshot.store import SnapshotStore
+from index.spaces.space import Space
+from indexer.build import build
+from indexer.config import BLEND, Plan
 from tests.conftest import QUICK, SPACE, World, poster
 
 

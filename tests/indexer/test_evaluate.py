@@ -4,14 +4,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.errors import BadData
-from index.track import silent
-from indexer.dataset import Dataset
-from indexer.evaluate import RATING_FIGURES, evaluate, rating_contest
-from indexer.methods import COLD, SERVED, rating_methods, usual_methods
-from indexer.models.contract import Training
-from indexer.movielens import read_dataset
-from indexer.outcomes import Figure, Outcome, figures
+from index.core.errors import BadData
+from index.core.progress import silent
+from indexer.datasets.dataset import Dataset
+from indexer.datasets.movielens import read_dataset
+from indexer.datasets.training import Training
+from indexer.evaluation.contest import RATING_FIGURES, evaluate, rating_contest
+from indexer.metrics.estimate import Figure, Outcome, figures
+from indexer.models.registry import COLD, SERVED, rating_methods, usual_methods
 from tests.conftest import QUICK, World
 
 CONTEST = rating_contest(rating_methods(QUICK))

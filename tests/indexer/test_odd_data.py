@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.errors import BadData
+from index.core.errors import BadData
 from index.movie_index import MovieIndex
-from indexer.build import Plan, build
-from indexer.campaign import Campaign, run
+from indexer.build import build
+from indexer.config import Plan
+from indexer.evaluate import Campaign, run
 from tests.conftest import QUICK
 
 Rows = list[tuple[int, int, float, int]]

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from index.catalogue import Movie
-from index.entries import Poster
-from index.errors import PosterityError
-from index.library import Library
+from index.catalogue.catalogue import Movie
+from index.core.errors import PosterityError
+from index.core.progress import Track, silent
+from index.library.entries import Poster
+from index.library.movies import Library
+from index.library.rating_log import RatingLog
 from index.movie_index import MovieIndex
-from index.rated import RatingLog
-from index.snapshot import SnapshotStore
-from index.track import Track, silent
+from index.snapshot.store import SnapshotStore
 from tests import conftest
 from tests.serving import ROOT
 from tests.soak.tally import Tally

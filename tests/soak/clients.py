@@ -15,7 +15,7 @@ import urllib3
 from PIL import Image
 from urllib3.exceptions import HTTPError, NewConnectionError
 
-from index.database import FIRST_ID
+from index.library.database import FIRST_ID
 
 KINDS = ("add", "replace", "remove", "rate", "take back")
 GENRES = ("Action", "Comedy", "Romance", "Sci-Fi", "Très noir")

@@ -14,9 +14,10 @@ from unittest.mock import patch
 
 import numpy as np
 
-from index import vgg16
-from index.snapshot import Manifest, SnapshotStore
-from indexer.build import Plan, build
+from index.posters import vgg16
+from index.snapshot.store import Manifest, SnapshotStore
+from indexer.build import build
+from indexer.config import Plan
 from tests.conftest import QUICK, write_posters, write_ratings
 
 NAMES = ("Amber", "Basalt", "Cobalt")

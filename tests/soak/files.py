@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
-from index.database import FIRST_ID
+from index.library.database import FIRST_ID
 from tests.soak.clients import Film, Place, State
 from tests.soak.tally import Tally
 

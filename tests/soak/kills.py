@@ -14,8 +14,9 @@ from pathlib import Path
 import click
 import numpy as np
 
-from indexer.build import Plan, build
-from indexer.cli import shown_progress
+from indexer.build import build
+from indexer.config import Plan
+from posterity.cli.console import shown_progress
 from tests.conftest import QUICK, write_posters, write_ratings
 from tests.soak.build_kills import Builds, kill_builds
 from tests.soak.server_kills import kill_servers

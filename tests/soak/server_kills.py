@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import urllib3
 
-from index.database import Database
-from index.keys import Keys
-from index.track import Track, silent
+from index.core.progress import Track, silent
+from index.library.api_keys import Keys
+from index.library.database import Database
 from tests.serving import Serving, serving
 from tests.soak.clients import PATIENCE, Client, Film, Place, State, Write, WrongAnswer, connected
 from tests.soak.files import Files, sha256

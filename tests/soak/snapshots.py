@@ -18,7 +18,7 @@ from threading import Event, Thread
 import click
 import numpy as np
 
-from index.snapshot import SnapshotStore
+from index.snapshot.store import SnapshotStore
 from tests.serving import Serving, serving
 from tests.soak.editions import Damaging, Edition, build_editions
 from tests.soak.processes import Sample, sample

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.errors import BadImage
-from index.images import decode_image
+from index.core.errors import BadImage
+from index.posters.images import decode_image
 from tests.conftest import World
 from tests.soak import processes
 from tests.soak.pictures import KINDS, written

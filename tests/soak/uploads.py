@@ -19,7 +19,8 @@ from threading import Lock, Thread
 import click
 import numpy as np
 
-from indexer.build import Plan, build
+from indexer.build import build
+from indexer.config import Plan
 from tests.conftest import QUICK, write_posters, write_ratings
 from tests.serving import Serving, serving
 from tests.soak.pictures import KINDS, mutated, written

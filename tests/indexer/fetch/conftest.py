@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from indexer.fetch.web import Patience, Web
-from posterity import main
+from posterity.cli.main import main
 from tests.conftest import write_posters, write_ratings
 from tests.indexer.fetch.standins import StandIns, environment, load, running
 

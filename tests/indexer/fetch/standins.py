@@ -28,7 +28,7 @@ from urllib.parse import parse_qs, urlsplit
 import h5py
 import numpy as np
 
-from index.vgg16 import IMAGENET_FILE
+from index.posters.vgg16 import IMAGENET_FILE
 
 KEY = "0123456789abcdef0123456789abcdef"
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJub2JvZHkifQ.c2lnbmF0dXJl"  # noqa: S105  nobody's

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.errors import BadData
+from index.core.errors import BadData
 from indexer.fetch.archive import Limits, unzip
 from tests.indexer.fetch.conftest import tree
 from tests.indexer.fetch.standins import zipped

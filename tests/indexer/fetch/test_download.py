@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.errors import BadData, Busy, PosterityError, SourceUnavailable
+from index.core.errors import BadData, Busy, PosterityError, SourceUnavailable
 from indexer.fetch import download as module
 from indexer.fetch.download import ZIP, Kind, download, unfinished
 from indexer.fetch.web import Patience, Web

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from indexer.fetch.cli import EDITIONS
+from indexer.datasets.movielens import CITATION, read_dataset
 from indexer.fetch.movielens import MD5
-from indexer.movielens import CITATION, read_dataset
+from posterity.cli.fetch import EDITIONS
 from tests.indexer.fetch.conftest import fetch, tree
 from tests.indexer.fetch.standins import ZIP, Fault, StandIns, content, md5, page, publish, status, zipped
 

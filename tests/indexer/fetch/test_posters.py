@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from index.errors import SourceUnavailable, Unauthorised
+from index.core.errors import SourceUnavailable, Unauthorised
+from indexer.datasets.movielens import read_dataset
 from indexer.fetch.ledger import Ledger
 from indexer.fetch.posters import REFRESH, Film, Summary, fetch_posters, films_of
 from indexer.fetch.tmdb import Key, Tmdb
 from indexer.fetch.web import Patience, Web
-from indexer.movielens import read_dataset
 from tests.indexer.fetch.conftest import QUICK, fetch, tree
 from tests.indexer.fetch.standins import KEY, TOKEN, Fault, StandIns, breaks, content, hangs_up, page, status
 

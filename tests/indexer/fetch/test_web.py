@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from index.errors import SourceUnavailable
+from index.core.errors import SourceUnavailable
 from indexer.fetch.web import Pace, Patience, Web, shown
 from tests.indexer.fetch.standins import StandIns, breaks, content, status
 

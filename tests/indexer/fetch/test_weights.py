@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from index import vgg16
+from index.posters import vgg16
+from indexer.datasets.sources import weights_path
 from indexer.fetch.download import WEIGHTS as KIND
-from indexer.sources import weights_path
 from tests.indexer.fetch.conftest import fetch
 from tests.indexer.fetch.standins import WEIGHTS, StandIns, breaks, md5
 

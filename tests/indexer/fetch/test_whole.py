@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from index.snapshot import SnapshotStore
-from indexer.movielens import CITATION
+from index.snapshot.store import SnapshotStore
+from indexer.datasets.movielens import CITATION
 from tests.indexer.fetch.standins import StandIns, environment, load, write_weights
 from tests.serving import ROOT, get, serving
 

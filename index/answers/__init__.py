@@ -1,0 +1,1 @@
+"""Answers as JSON values: their types, and the functions that make them."""

@@ -1,0 +1,1 @@
+"""The movies of a snapshot: by id, by title, and through filters."""

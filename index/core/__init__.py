@@ -1,0 +1,1 @@
+"""Errors, ids, dtypes, files and progress: everything else rests on these."""

@@ -1,0 +1,1 @@
+"""Explanations of likeness: posters cell by cell, taste in numbers of users."""

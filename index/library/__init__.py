@@ -1,0 +1,1 @@
+"""The library: movies, ratings and API keys added online, durably, in SQLite."""

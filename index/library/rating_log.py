@@ -1,0 +1,96 @@
+"""Ratings that came in while the server runs: given, changed and taken back. Durable, in the library's file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from index.library.database import Database, next_seq
+
+MAX_USER_ID = 10**18 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class RatingChanges:
+    """The latest that is known of each rating that changed; rows by ascending user, then movie."""
+
+    user_ids: npt.NDArray[np.int64]  # (n,)
+    movie_ids: npt.NDArray[np.int64]  # (n,)
+    values: npt.NDArray[np.float32]  # (n,) NaN where the rating was taken back
+    timestamps: npt.NDArray[np.int64]  # (n,) seconds since 1970, of the change
+
+    def __len__(self) -> int:
+        """How many ratings changed."""
+        return int(self.values.size)
+
+
+class RatingLog:
+    """The ratings of a library. Threads may share it.
+
+    Args:
+        clock: seconds since 1970.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._clock = clock
+
+    def of(self, user_id: int, *, since: int = 0) -> dict[int, float | None]:
+        """What a user rated after the change ``since``: movie id -> rating, None where it was taken back.
+
+        Raises:
+            BadLibrary: the file cannot be read.
+        """
+        with self._database.reading() as db:
+            if db is None:
+                return {}
+            query = "SELECT movie_id, rating FROM ratings WHERE user_id = ? AND seq > ?"
+            return dict(db.execute(query, (user_id, since)).fetchall())
+
+    def changes(self) -> RatingChanges:
+        """All that came in so far, as of one moment.
+
+        Raises:
+            BadLibrary: the file cannot be read.
+        """
+        with self._database.reading() as db:
+            query = "SELECT user_id, movie_id, rating, rated FROM ratings ORDER BY user_id, movie_id"
+            rows = [] if db is None else db.execute(query).fetchall()
+        users, movies, values, stamps = zip(*rows, strict=True) if rows else ((), (), (), ())
+        return RatingChanges(
+            np.array(users, np.int64),
+            np.array(movies, np.int64),
+            np.array([np.nan if value is None else value for value in values], np.float32),
+            np.array(stamps, np.int64),
+        )
+
+    def put(self, user_id: int, movie_id: int, rating: float) -> int:
+        """The number of the change that gave the rating; what is so already is no change.
+
+        Raises:
+            BadLibrary, Busy: nothing was changed.
+        """
+        return self._write(user_id, movie_id, rating)
+
+    def remove(self, user_id: int, movie_id: int) -> int:
+        """The number of the change that took the rating back, whether it came in online or is a data set's.
+
+        Raises:
+            BadLibrary, Busy: nothing was changed.
+        """
+        return self._write(user_id, movie_id, None)
+
+    def _write(self, user_id: int, movie_id: int, rating: float | None) -> int:
+        with self._database.writing() as db:
+            query = "SELECT seq, rating FROM ratings WHERE user_id = ? AND movie_id = ?"
+            known = db.execute(query, (user_id, movie_id)).fetchone()
+            if known is not None and known[1] == rating:
+                return int(known[0])
+            seq = next_seq(db)
+            row = (user_id, movie_id, seq, rating, int(self._clock()))
+            db.execute("REPLACE INTO ratings VALUES (?, ?, ?, ?, ?)", row)
+        return seq

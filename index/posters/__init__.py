@@ -1,0 +1,1 @@
+"""Poster images: decode, embed with VGG16, compare."""

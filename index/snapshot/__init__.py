@@ -1,0 +1,1 @@
+"""A snapshot on disk: publish, verify, roll back, prune, read."""

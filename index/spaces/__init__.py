@@ -1,0 +1,1 @@
+"""Searchable vector spaces: exact nearest neighbours by Faiss, alone and blended."""

@@ -1,0 +1,192 @@
+"""Delimited text to columns, fast where it is well formed and to the line where it is not."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from index.core.errors import BadData
+
+_CHUNK = 1_000_000  # rows parsed at a time
+_MAX_ID = 2**63 - 1
+_MAX_REAL = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A delimited text file: where its columns are."""
+
+    file: Path
+    columns: tuple[str, ...]  # names in file order
+    delimiter: str = ","  # "::" too
+    encoding: str = "utf-8-sig"
+    header: bool = True  # whether the first line holds names
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Line number (from 1) and fields of every row that is not blank.
+
+        Raises:
+            BadData: a line in another encoding, or with another number of fields.
+        """
+        try:
+            with self.file.open(encoding=self.encoding, newline="") as lines:
+                yield from self._split(lines)
+        except UnicodeDecodeError as error:
+            raise BadData(
+                f"{self.file}, line {self._undecodable()}: not {self.encoding} text ({error.reason})"
+            ) from error
+        except csv.Error as error:
+            raise BadData(f"{self.file}: {error}") from error
+        except OSError as error:
+            raise _unreadable(self.file, error) from error
+
+    def _split(self, lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
+        if len(self.delimiter) == 1:
+            reader = csv.reader(lines, delimiter=self.delimiter, quoting=self._quoting())
+            numbered = ((reader.line_num, fields) for fields in reader)
+        else:
+            numbered = ((at, line.rstrip("\r\n").split(self.delimiter)) for at, line in enumerate(lines, start=1))
+        if self.header:
+            next(numbered, None)
+        for at, fields in numbered:
+            if fields in ([], [""]):
+                continue
+            if len(fields) != len(self.columns):
+                raise BadData(
+                    f"{self.file}, line {at}: {len(fields)} fields, {len(self.columns)} expected"
+                    f" ({', '.join(self.columns)})"
+                )
+            yield at, fields
+
+    def _quoting(self) -> Literal[0, 3]:
+        return csv.QUOTE_MINIMAL if self.header else csv.QUOTE_NONE  # the editions without names do not quote
+
+    def numbers(self, whole: Sequence[str], real: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+        """Columns of numbers: ``whole`` as int64, none below 0, and ``real`` as float32, all finite; (n,) each.
+
+        Raises:
+            BadData: a value that is no such number, or a malformed line; the message names line and value.
+        """
+        # The C parser takes delimiters of one character; "1::2" has an empty field between "1" and "2".
+        step = len(self.delimiter)
+        places = {name: step * at for at, name in enumerate(self.columns)}
+        width = step * (len(self.columns) - 1) + 1
+        kinds: dict[str, Any] = dict.fromkeys(whole, np.int64) | dict.fromkeys(real, np.float32)
+        wanted = {places[name]: kind for name, kind in kinds.items()}
+        blocks: dict[str, list[npt.NDArray[Any]]] = {name: [np.empty(0, kind)] for name, kind in kinds.items()}
+        try:
+            with warnings.catch_warnings(), np.errstate(over="ignore"):  # too large becomes infinite, told below
+                warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
+                chunks = pd.read_csv(
+                    self.file,
+                    sep=self.delimiter[0],
+                    header=None,
+                    names=range(width),
+                    skiprows=int(self.header),
+                    dtype=wanted | {at: "str" for at in range(width) if at not in wanted},
+                    encoding=self.encoding,
+                    chunksize=_CHUNK,
+                    index_col=False,
+                    quoting=self._quoting(),
+                )
+                with chunks:
+                    for chunk in chunks:
+                        for name, block in blocks.items():
+                            block.append(chunk[places[name]].to_numpy())
+        except OSError as error:
+            raise _unreadable(self.file, error) from error
+        except pd.errors.EmptyDataError:
+            pass  # a header alone
+        except (ValueError, OverflowError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
+            self._explain(whole, real)
+            raise BadData(f"{self.file} cannot be read: {error}") from error
+        columns = {name: np.concatenate(blocks.pop(name)) for name in kinds}
+        sound = [(columns[name] >= 0).all() for name in whole] + [np.isfinite(columns[name]).all() for name in real]
+        if not all(sound):
+            self._explain(whole, real)
+        return columns
+
+    def line_of(self, row: int) -> int:
+        """The line number of the data row ``row``, from 0."""
+        return next(line for at, (line, _) in enumerate(self.rows()) if at == row)
+
+    def _explain(self, whole: Sequence[str], real: Sequence[str]) -> None:
+        """Raises BadData for the first value that is at fault, if there is one."""
+        for line, fields in self.rows():
+            for name, value in zip(self.columns, fields, strict=True):
+                if name in whole:
+                    whole_number(value, name, self.file, line)
+                elif name in real:
+                    real_number(value, name, self.file, line)
+
+    def _undecodable(self) -> int:
+        with self.file.open("rb") as lines:
+            for at, line in enumerate(lines, start=1):
+                try:
+                    line.decode(self.encoding)
+                except UnicodeDecodeError:
+                    return at
+        return 0
+
+
+def csv_table(file: Path) -> Table:
+    """A CSV file, its columns named as in its first line.
+
+    Raises:
+        BadData: the file is missing or empty.
+    """
+    try:
+        with file.open("rb") as lines:
+            first = lines.readline().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadData(f"{file}, line 1: not UTF-8 text ({error.reason}): save it as UTF-8") from error
+    except OSError as error:
+        raise _unreadable(file, error) from error
+    if not first.strip():
+        raise BadData(f"{file} is empty: a first line with the names of its columns is needed")
+    delimiter = max(",;\t", key=first.count)
+    names = next(csv.reader([first], delimiter=delimiter))
+    return Table(file, tuple(name.strip() for name in names), delimiter)
+
+
+def whole_number(value: str, name: str, file: Path, line: int) -> int:
+    """``value`` as a number from 0.
+
+    Raises:
+        BadData: it is none.
+    """
+    digits = re.fullmatch(r"\s*([0-9]+)(\.0*)?\s*", value)  # some programs write 2 as 2.0
+    if digits is None or int(digits[1]) > _MAX_ID:
+        raise BadData(f"{file}, line {line}: {name} {value!r} is no whole number from 0")
+    return int(digits[1])
+
+
+def real_number(value: str, name: str, file: Path, line: int) -> float:
+    """``value`` as a finite number.
+
+    Raises:
+        BadData: it is none.
+    """
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not abs(number) <= _MAX_REAL:
+        raise BadData(f"{file}, line {line}: {name} {value!r} is no number")
+    return number
+
+
+def _unreadable(file: Path, error: OSError) -> BadData:
+    if isinstance(error, FileNotFoundError):
+        return BadData(f"there is no file {file}")
+    return BadData(f"{file} cannot be read: {error.strerror}")

@@ -1,0 +1,1 @@
+"""Evaluations: split the data, fit every method, score it on the held-out part."""

@@ -1,0 +1,1 @@
+"""Poster maps: lay movies out in the plane and draw sprite sheets."""

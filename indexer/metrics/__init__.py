@@ -1,0 +1,1 @@
+"""Metrics of an evaluation, as estimates with bootstrap intervals."""

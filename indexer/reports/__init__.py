@@ -1,0 +1,1 @@
+"""Evaluation reports: JSON, HTML and plots."""

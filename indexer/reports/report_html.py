@@ -1,0 +1,216 @@
+"""A report as one HTML page that needs nothing else: tables, and plots drawn into it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import matplotlib as mpl
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.axes import Axes
+
+from indexer.evaluation.contest import FEW, LEVELS
+from indexer.metrics.ranking import LENGTHS
+from indexer.reports import poster_report
+from indexer.reports.plots import ACCENT, MUTED, SECOND, svg
+
+RATING_COLUMNS = {"rmse": "RMSE", "mae": "MAE", "mse": "MSE", "inside_80": "In 80% interval", "width_80": "Its width"}
+RANKING_COLUMNS = {
+    "ndcg_10": "nDCG@10",
+    "recall_10": "Recall@10",
+    "recall_20": "Recall@20",
+    "hit_10": "Hit rate@10",
+    "liked_ndcg_10": "nDCG@10, liked",
+    "novelty_10": "Novelty@10 (bits)",
+}
+PERCENT = ("inside", "hit", "catalogue")
+SIMILARITY_COLUMNS = {"co_liked": "Co-liked", "genres": "Genres", "tags": "Tags", "judged": "Judged pairs"}
+
+_TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30)  # of a logarithmic axis
+
+
+def render(report: Mapping[str, Any]) -> str:
+    """The page of a report (see ``indexer.reports.report``)."""
+    pages = Environment(
+        loader=PackageLoader("indexer.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pages.filters["cell"] = cell
+    sections = [_described(name, found) for name, found in report["sections"].items()]
+    return pages.get_template("report.html").render(report=report, sections=sections, few=FEW)
+
+
+def cell(name: str, value: float | None) -> str:
+    """A figure as it is shown: shares of people and films in percent, nothing where there is none."""
+    if value is None:
+        return ""
+    return f"{value:.1%}" if name.startswith(PERCENT) else f"{value:.4f}"
+
+
+def _described(name: str, section: Mapping[str, Any]) -> dict[str, Any]:
+    kind = name.partition("-")[0]
+    if kind == "look":
+        return {"name": name, **poster_report.described(section), **section}
+    columns = {"ratings": RATING_COLUMNS, "ranking": RANKING_COLUMNS, "similarity": SIMILARITY_COLUMNS}[kind]
+    present = {
+        key: title for key, title in columns.items() if any(key in method["figures"] for method in section["methods"])
+    }
+    levels = _levels(section["methods"]) if kind == "ratings" else []
+    plots = drawn(kind, json.dumps(section))
+    return {"name": name, "kind": kind, "columns": present, "levels": levels, "plots": plots, **section}
+
+
+@lru_cache(maxsize=32)
+def drawn(kind: str, section: str) -> tuple[tuple[str, Markup], ...]:
+    """Title and drawing of each plot of a section, given as JSON.
+
+    A campaign writes its page after every section: those that stand there already are not drawn again.
+    """
+    draw: dict[str, Callable[[Mapping[str, Any]], list[tuple[str, Markup]]]] = {
+        "ratings": _rating_plots, "ranking": _ranking_plots, "similarity": _similarity_plots,
+    }  # fmt: skip
+    return tuple(draw[kind](json.loads(section)))
+
+
+def _levels(methods: Sequence[Mapping[str, Any]]) -> list[tuple[int, list[str]]]:
+    """What intervals of each level hold and how wide they are, for all users and for those with few ratings."""
+    found: list[tuple[int, list[str]]] = []
+    for method in methods:
+        figures = method["figures"]
+        if "inside_80" in figures:
+            names = ("inside_{}", "width_{}", "few_inside_{}", "few_width_{}")
+            found = [(level, [_value(figures, name.format(level)) for name in names]) for level in LEVELS]
+    return found
+
+
+def _value(figures: Mapping[str, Any], name: str) -> str:
+    return cell(name.removeprefix("few_"), figures[name]["value"]) if name in figures else ""
+
+
+def _rating_plots(section: Mapping[str, Any]) -> list[tuple[str, Markup]]:
+    methods = section["methods"]
+    plots = [
+        ("Error, with 95% bootstrap intervals over users", _bars(methods, {"rmse": "RMSE", "mae": "MAE"})),
+    ]
+    sure = [method for method in methods if "inside_80" in method["figures"]]
+    if sure:
+        plots.append(("How many held-out ratings the intervals hold", _calibration(sure[-1]["figures"])))
+    curves = {method["method"]: method["curve"] for method in methods if "curve" in method}
+    plots += [(f"Learning curve of {name}, first fold", _learning(curve)) for name, curve in curves.items()]
+    return plots
+
+
+def _ranking_plots(section: Mapping[str, Any]) -> list[tuple[str, Markup]]:
+    methods = section["methods"]
+    return [
+        ("nDCG by length of the list", _curves(methods, "ndcg", "nDCG@k")),
+        ("Recall by length of the list", _curves(methods, "recall", "Recall@k")),
+        ("Share of the catalogue in anyone's ten", _coverage(methods)),
+    ]
+
+
+def _similarity_plots(section: Mapping[str, Any]) -> list[tuple[str, Markup]]:
+    shown = {name: title for name, title in SIMILARITY_COLUMNS.items() if name in {"co_liked", "judged"}}
+    shown = {name: title for name, title in shown.items() if any(name in m["figures"] for m in section["methods"])}
+    return [
+        ("Chance that the pair that belongs together scores higher (.5 is a guess)", _bars(section["methods"], shown))
+    ]
+
+
+def _bars(methods: Sequence[Mapping[str, Any]], figures: Mapping[str, str]) -> Markup:
+    """A dot and its interval for each method, a panel for each figure."""
+
+    def draw(axes: Sequence[Axes]) -> None:
+        for axis, (name, title) in zip(axes, figures.items(), strict=True):
+            for at, method in enumerate(reversed(methods)):
+                figure = method["figures"].get(name)
+                if figure is None:
+                    continue
+                colour = ACCENT if at == 0 else SECOND
+                axis.plot([figure["low"], figure["high"]], [at, at], color=colour, linewidth=3, alpha=0.45)
+                axis.plot(figure["value"], at, "o", color=colour, markersize=5)
+            names = [method["method"] for method in reversed(methods)]
+            axis.set_yticks(range(len(methods)), names if axis is axes[0] else [""] * len(names))
+            axis.set_ylim(-0.7, len(methods) - 0.3)
+            axis.set_title(title)
+            axis.grid(axis="x", color="#ddd", linewidth=0.6)
+            ends = [m["figures"][name][end] for m in methods if name in m["figures"] for end in ("low", "high")]
+            if min(ends) > 0 and max(ends) > 2.5 * min(ends):
+                axis.set_xscale("log")
+                axis.set_xticks(ticks := [tick for tick in _TICKS if min(ends) <= tick <= max(ends)], map(str, ticks))
+                axis.minorticks_off()
+
+    return svg(draw, len(figures), height=0.6 + 0.27 * len(methods))
+
+
+def _calibration(figures: Mapping[str, Any]) -> Markup:
+    def draw(axes: Sequence[Axes]) -> None:
+        held, wide = axes
+        held.plot([40, 100], [40, 100], color=MUTED, linewidth=1, linestyle="--", label="as promised")
+        for prefix, label, colour in (("", "all users", ACCENT), ("few_", f"under {FEW} ratings", SECOND)):
+            inside = [figures.get(f"{prefix}inside_{level}") for level in LEVELS]
+            there = [(level, figure) for level, figure in zip(LEVELS, inside, strict=True) if figure]
+            if not there:
+                continue
+            levels = [level for level, _ in there]
+            held.plot(levels, [100 * f["value"] for _, f in there], "o-", color=colour, label=label, markersize=5)
+            width = [figures[f"{prefix}width_{level}"]["value"] for level in levels]
+            wide.plot(levels, width, "o-", color=colour, label=label, markersize=5)
+        held.set(xlabel="Interval (%)", ylabel="Ratings inside (%)", title="Coverage")
+        wide.set(xlabel="Interval (%)", ylabel="Stars", title="Mean width", ylim=(0, None))
+        held.legend(frameon=False)
+
+    return svg(draw, 2, height=3)
+
+
+def _learning(curve: Sequence[Sequence[Any]]) -> Markup:
+    def draw(axes: Sequence[Axes]) -> None:
+        (axis,) = axes
+        epochs = range(1, len(curve) + 1)
+        axis.plot(epochs, [point[0] for point in curve], color=SECOND, label="training")
+        if curve[0][1] is not None:
+            axis.plot(epochs, [point[1] for point in curve], color=ACCENT, label="held out")
+        axis.set(xlabel="Epoch", ylabel="RMSE")
+        axis.grid(color="#ddd", linewidth=0.6)
+        axis.legend(frameon=False)
+
+    return svg(draw, 1, height=2.8)
+
+
+def _curves(methods: Sequence[Mapping[str, Any]], figure: str, title: str) -> Markup:
+    def draw(axes: Sequence[Axes]) -> None:
+        (axis,) = axes
+        colours = mpl.colormaps["tab10"].colors  # type: ignore[attr-defined]
+        for at, method in enumerate(methods):
+            values = [method["figures"][f"{figure}_{k}"]["value"] for k in LENGTHS]
+            last = at == len(methods) - 1
+            style = {"color": ACCENT, "linewidth": 2.5} if last else {"color": colours[at % 10], "linewidth": 1.3}
+            axis.plot(LENGTHS, values, "o-", markersize=4, label=method["method"], **style)
+        axis.set_xscale("log")
+        axis.set_xticks(LENGTHS, [str(k) for k in LENGTHS])
+        axis.minorticks_off()
+        axis.set(xlabel="k", ylabel=title, ylim=(0, None))
+        axis.grid(color="#ddd", linewidth=0.6)
+        axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+
+    return svg(draw, 1, height=3)
+
+
+def _coverage(methods: Sequence[Mapping[str, Any]]) -> Markup:
+    def draw(axes: Sequence[Axes]) -> None:
+        share, novelty = axes
+        names = [method["method"] for method in reversed(methods)]
+        colours = [ACCENT, *[SECOND] * (len(methods) - 1)]
+        share.barh(names, [100 * method["catalogue_10"] for method in reversed(methods)], color=colours, height=0.6)
+        share.set(xlabel="Movies that stand in someone's ten (%)", title="Coverage")
+        bits = [method["figures"]["novelty_10"]["value"] for method in reversed(methods)]
+        novelty.barh(names, bits, color=colours, height=0.6)
+        novelty.set(xlabel="Mean surprise of the ten (bits)", title="Novelty")
+
+    return svg(draw, 2, height=0.9 + 0.27 * len(methods))

@@ -1,0 +1,1 @@
+"""Poster scenes: the shapes, lettering and pictures of the sample's posters."""

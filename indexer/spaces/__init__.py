@@ -1,0 +1,1 @@
+"""Vector spaces: embed posters, compute taste and facts vectors, write searchable files."""

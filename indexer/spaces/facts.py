@@ -1,0 +1,83 @@
+"""Movies to vectors by what is written about them: genres, year of release, tags."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+import scipy.sparse.linalg
+
+from index.catalogue.catalogue import Movie
+
+# How much of a score each kind of fact carries where both movies have it.
+WEIGHTS = {"genres": 0.7, "year": 0.15, "tags": 0.15}
+YEARS_APART = 8.0  # movies so many years apart share exp(-1/2) of the year's part
+TAG_DIMENSION = 64
+
+Array = npt.NDArray[np.float64]
+
+
+def facts_vectors(
+    movies: Sequence[Movie], tags: Mapping[int, Sequence[str]]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Rows of the movies with any facts, (m,), and their unit vectors, (m, d)."""
+    parts = {"genres": _genres(movies), "year": _years(movies), "tags": _tags(movies, tags)}
+    whole = np.hstack([np.sqrt(WEIGHTS[name]) * _unit(part) for name, part in parts.items()])
+    rows = np.flatnonzero(whole.any(axis=1))
+    return rows, _unit(whole[rows]).astype(np.float32)
+
+
+def _genres(movies: Sequence[Movie]) -> Array:
+    """(n, n_genres) idf where a movie has the genre: sharing a rare one says more."""
+    matrix: Array = _idf([Counter(movie.genres) for movie in movies]).toarray()
+    return matrix
+
+
+def _years(movies: Sequence[Movie]) -> Array:
+    """(n, centres) a bump around the year; inner products of two are Gaussian in the years between them."""
+    known = [movie.year for movie in movies if movie.year is not None]
+    if not known:
+        return np.zeros((len(movies), 0))
+    width = YEARS_APART / np.sqrt(2)
+    centres = np.arange(min(known) - 3 * width, max(known) + 3 * width, width / 2)
+    years = np.array([np.nan if movie.year is None else movie.year for movie in movies])
+    bumps: Array = np.exp(-(((years[:, None] - centres) / width) ** 2) / 2)
+    return np.nan_to_num(bumps)
+
+
+def _tags(movies: Sequence[Movie], tags: Mapping[int, Sequence[str]]) -> Array:
+    """(n, d) tf-idf of the tags that at least two movies share, reduced where there are many."""
+    counts = [Counter(tag.strip().casefold() for tag in tags.get(movie.movie_id, ())) for movie in movies]
+    spread = Counter(tag for row in counts for tag in row)
+    shared = [Counter({tag: n for tag, n in row.items() if spread[tag] > 1}) for row in counts]
+    matrix = _idf(shared)
+    if min(matrix.shape) <= TAG_DIMENSION + 1:
+        whole: Array = matrix.toarray()
+        return whole
+    start = np.ones(min(matrix.shape))  # the solver would draw one at random
+    _, _, axes = scipy.sparse.linalg.svds(matrix, k=TAG_DIMENSION, v0=start)
+    reduced: Array = matrix @ axes.T
+    return reduced
+
+
+def _idf(counts: Sequence[Counter[str]]) -> sp.csr_matrix:
+    """(n, n_names) log(1 + count) times log(n / movies that have the name)."""
+    names = sorted({name for row in counts for name in row})
+    column = {name: at for at, name in enumerate(names)}
+    rows = [at for at, row in enumerate(counts) for _ in row]
+    columns = [column[name] for row in counts for name in row]
+    values = np.log1p([n for row in counts for n in row.values()])
+    matrix = sp.csr_matrix((values, (rows, columns)), shape=(len(counts), len(names)))
+    having = np.maximum(np.bincount(columns, minlength=len(names)), 1)
+    weighted: sp.csr_matrix = matrix @ sp.diags(np.log((1 + len(counts)) / having))
+    return weighted
+
+
+def _unit(vectors: Array) -> Array:
+    """Each row at length 1; empty rows stay empty."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: Array = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
+    return unit

@@ -1,0 +1,124 @@
+"""Shared by all commands: options, tables, JSON, progress.
+
+Heavy imports stand inside the functions: ``posterity --help`` must not wait for them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from index.core.progress import Track
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_YEAR = 366 * 86400
+
+
+class SizeType(click.ParamType[int]):
+    """Bytes, as people write them: 500MB, 2GB, 2.5G."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number of bytes; anything else is a usage error."""
+        if isinstance(value, int):
+            return value
+        written = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)I?B?\s*", str(value).upper())
+        if written is None or float(written[1]) == 0:
+            self.fail(f"{value!r} is no size: write 500MB or 2GB", param, ctx)
+        return int(float(written[1]) * _UNITS[written[2]])
+
+
+class DurationType(click.ParamType[float]):
+    """Seconds, as people write them: 90s, 30m, 6h, 1d; at least one, at most a year."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number of seconds; anything else is a usage error."""
+        if isinstance(value, (int, float)):
+            return float(value)
+        written = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([smhd])\s*", str(value).lower(), re.ASCII)
+        seconds = 0.0 if written is None else float(written[1]) * _SECONDS[written[2]]
+        if not 1 <= seconds <= _YEAR:
+            self.fail(f"{value!r} is no duration from 1s to 366d: write 90s, 30m, 6h or 1d", param, ctx)
+        return seconds
+
+
+data_option = click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("data"),
+    envvar="POSTERITY_DATA",
+    show_default=True,
+    show_envvar=True,
+    help="The data directory: posters, cache and snapshots.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+def print_table(heading: str, columns: list[tuple[str, Any]], rows: list[tuple[str, ...]], note: str = "") -> None:
+    """Prints a table with a heading and a note; columns are (name, "left" or "right")."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name, side in columns:
+        table.add_column(name, justify=side, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))  # Text: a title may hold square brackets
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)  # a pipe has no width; a table cut at 80 columns helps nobody
+    if heading:
+        console.print(Text(heading, style="bold"))
+    console.print(table)
+    if not rows:
+        console.print("There is nothing to show.")
+    if note:
+        console.print(Text(note), style="dim")
+
+
+def print_json(value: Any) -> None:
+    """Prints plain values as JSON that people can read."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def say(line: str) -> None:
+    """Print a line on stdout."""
+    click.echo(line)
+
+
+def note(line: str) -> None:
+    """Print a line on stderr: a note, a warning, or how far a long job has come."""
+    click.echo(line, err=True)
+
+
+@contextmanager
+def shown_progress() -> Iterator[Track]:
+    """Yield a ``Track`` that shows progress on stderr."""
+    from rich.console import Console
+
+    from posterity.cli.progress import progress
+
+    with progress(Console(stderr=True)) as track:
+        yield track
+
+
+def myself() -> list[str]:
+    """Return the words that start this command in a new process.
+
+    With ``-P`` the caller's folder is not on the module path: a ``server.py`` there would be imported instead of ours.
+    """
+    return [sys.executable, "-P", "-m", "posterity"]

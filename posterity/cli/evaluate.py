@@ -1,0 +1,216 @@
+"""The commands that judge methods on held-out ratings and posters: evaluate, tune."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from posterity.cli.build import RATINGS, iterations_option, ratings_option, weights_option
+from posterity.cli.console import json_option, print_json, print_table, shown_progress
+
+
+@click.command()
+@click.option("--ratings", type=click.Path(path_type=Path), help=f"{RATINGS} Look can be judged without.")
+@click.option(
+    "--protocol",
+    "protocols",
+    type=click.Choice(["kfold", "article", "time", "cold"]),
+    multiple=True,
+    help="What is held out; may be given again. kfold (the default): shuffled ratings, in folds. article: 10 ratings of"
+    " every user. time: the newest fifth. cold: movies, in folds.",
+)
+@click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="How many parts to cut into.")
+@click.option("--method", "names", multiple=True, metavar="NAME", help="Only this method; may be given again.")
+@click.option("--ranking", is_flag=True, help="Judge lists of recommendations instead of predictions.")
+@click.option("--similarity", is_flag=True, help="Judge which movies are called alike instead of predictions.")
+@click.option("--all", "everything", is_flag=True, help="All protocols, recommendations and similarity, in one report.")
+@click.option(
+    "--judged",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="With --similarity: a CSV file of pairs that people judged: movie, movie, alike (0 or 1).",
+)
+@click.option("--film", "films", multiple=True, type=int, metavar="ID", help="With --similarity: show what is like it.")
+@click.option(
+    "--posters",
+    type=click.Path(path_type=Path),
+    help="A folder of posters. Without --ratings: judge how well poor copies find them. With --similarity: compare by"
+    " look too. With --all: both.",
+)
+@click.option(
+    "--alternates",
+    type=click.Path(path_type=Path),
+    help="A folder of other artwork of the same films, named in the same way: judge how well it finds the poster too.",
+)
+@weights_option
+@click.option("--seed", default=0, show_default=True, help="Of the methods; the folds are always the same.")
+@iterations_option
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("evaluation"),
+    show_default=True,
+    help="Folder for report.html and report.json. A run that was killed goes on from here.",
+)
+@json_option
+def evaluate(
+    ratings: Path | None,
+    protocols: tuple[str, ...],
+    folds: int,
+    names: tuple[str, ...],
+    ranking: bool,
+    similarity: bool,
+    everything: bool,
+    judged: Path | None,
+    films: tuple[int, ...],
+    posters: Path | None,
+    alternates: Path | None,
+    weights: str,
+    seed: int,
+    iterations: int | None,
+    output: Path,
+    as_json: bool,
+) -> None:
+    """Compare every method on ratings that it has not seen, and write a report.
+
+    The baselines, the methods of the 2017 article and what has come since, all on the same held-out ratings. The last
+    line is what is served.
+
+    With --posters and no --ratings search by look is judged: how often poor copies of a poster, and other artwork of
+    its film, find it first among all of them.
+    """
+    from indexer.evaluate import Campaign, run
+    from indexer.evaluate_posters import judge_posters
+    from indexer.models.factorization_machine import Settings
+
+    of_ratings = (ranking, similarity, everything, protocols, names, judged, films)
+    if ratings is None and (posters is None or any(of_ratings)):
+        raise click.UsageError("Give --ratings to compare methods, or --posters alone to judge search by look.")
+    if sum((ranking, similarity, everything)) > 1:
+        raise click.UsageError("Give one of --ranking, --similarity and --all.")
+    if ranking and set(protocols) & {"article", "cold"}:
+        raise click.UsageError("--ranking goes with the protocols kfold and time.")
+    if similarity and (protocols or names):
+        raise click.UsageError("--similarity compares all spaces on one fold: leave out --protocol and --method.")
+    if everything and (protocols or names):
+        raise click.UsageError("--all is every protocol and method: leave out --protocol and --method.")
+    if ratings is not None and (judged or films or posters) and not (similarity or everything):
+        raise click.UsageError("--judged, --film and, beside --ratings, --posters go with --similarity.")
+    if alternates and (not posters or similarity):
+        raise click.UsageError("--alternates goes with --posters, without --ratings or with --all.")
+    settings = Settings() if iterations is None else Settings(iterations=iterations)
+    kind = "all" if everything else "similarity" if similarity else "ranking" if ranking else "ratings"
+    with shown_progress() as track:
+        if ratings is not None:
+            campaign = Campaign(
+                ratings, output, folds, seed, settings, names, judged, films, posters, weights, alternates
+            )
+            sections, warnings = run(campaign, kind, protocols, track=track)
+        elif posters is not None:
+            sections, warnings = judge_posters(posters, alternates, weights, output, track=track)
+    for warning in warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    if as_json:
+        print_json(sections)
+        return
+    for section in sections.values():
+        _print_section(section)
+    click.echo(f"The report is {output / 'report.html'}")
+
+
+@click.command()
+@ratings_option
+@click.option("--method", "name", required=True, metavar="NAME", help="Which one: any that posterity evaluate names.")
+@click.option(
+    "--set",
+    "search",
+    multiple=True,
+    metavar="NAME=VALUE,VALUE",
+    help="A setting and the values to try, in place of the method's own list; may be given again.",
+)
+@click.option(
+    "--trials", type=click.IntRange(1), help="Try so many combinations, drawn at random. All of them by default."
+)
+@click.option("--folds", type=click.IntRange(2, 20), default=3, show_default=True, help="Of both cross-validations.")
+@click.option("--seed", default=0, show_default=True, help="Of the method and of what is drawn.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("tuned.json"),
+    show_default=True,
+    help="Where to write all that was tried and the settings that came out; build takes it as --tuned.",
+)
+@json_option
+def tune(
+    ratings: Path,
+    name: str,
+    search: tuple[str, ...],
+    trials: int | None,
+    folds: int,
+    seed: int,
+    output: Path,
+    as_json: bool,
+) -> None:
+    """Choose a method's settings by nested cross-validation.
+
+    Each outer fold chooses inside its own training part and is scored on what that choice has not seen; the settings
+    that are written are chosen in the same way on everything.
+    """
+    from indexer.datasets.movielens import read_dataset
+    from indexer.evaluation.tune import save_tuned
+    from indexer.evaluation.tune import tune as find_settings
+
+    wanted = {}
+    for text in search:
+        setting, given, values = text.partition("=")
+        if not given or not values:
+            raise click.UsageError(f"--set {text}: write NAME=VALUE,VALUE")
+        wanted[setting.strip()] = [value.strip() for value in values.split(",")]
+    with shown_progress() as track:
+        dataset = read_dataset(ratings)
+        found = find_settings(dataset, name, search=wanted, trials=trials, folds=folds, seed=seed, track=track)
+    save_tuned(found, dataset, output)
+    if as_json:
+        click.echo(output.read_text(), nl=False)
+        return
+    varied = list(found.trials[0].settings)
+    metric = {"rmse": "RMSE", "ndcg_10": "nDCG@10"}[found.metric]
+    columns = [*((setting, "right") for setting in varied), (f"{metric}, {folds} folds", "right")]
+    rows = [(*(str(trial.settings[setting]) for setting in varied), f"{trial.score:.4f}") for trial in found.trials]
+    print_table(f"{dataset.name}: {name}, best first", columns, rows)
+    click.echo(f"Of what each outer fold chose, on ratings it had not seen: {metric} {found.nested_score:.4f}")
+    click.echo(f"The best settings are in {output}: posterity build --tuned {output}")
+
+
+def _print_section(section: dict[str, Any]) -> None:
+    from indexer.reports.report_html import RANKING_COLUMNS, RATING_COLUMNS, SIMILARITY_COLUMNS, cell
+
+    if section["kind"] == "look":
+        _print_poster_section(section)
+        return
+    columns = {"ratings": RATING_COLUMNS, "ranking": RANKING_COLUMNS, "similarity": SIMILARITY_COLUMNS}[section["kind"]]
+    shown = [name for name in columns if any(name in method["figures"] for method in section["methods"])]
+    rows = []
+    for method in section["methods"]:
+        figures = {name: figure["value"] for name, figure in method["figures"].items()}
+        rows.append((method["method"], *(cell(name, figures.get(name)) for name in shown)))
+    heading = f"{section['title']}: {section['words']}"
+    print_table(heading, [("", "left"), *((columns[name], "right") for name in shown)], rows)
+    if section["kind"] == "similarity":
+        weights = ", ".join(f"{name} {weight:g}" for name, weight in section["weights"].items())
+        click.echo(f"Weights of the blend by co-liked pairs: {weights}\n")
+
+
+def _print_poster_section(section: dict[str, Any]) -> None:
+    from indexer.reports.poster_report import caution, tables, words
+
+    click.echo(f"{section['title']}: {words(section)} {caution(section)}".rstrip() + "\n")
+    for table in tables(section):
+        columns = [(title, "left" if at == 0 else "right") for at, title in enumerate(table.columns)]
+        rows = [
+            (row.name, *(f"{cell.value} {cell.interval and f'({cell.interval})'}" for cell in row.cells))
+            for row in table.rows
+        ]
+        print_table(table.title, columns, rows, table.words)
+        click.echo()

@@ -1,0 +1,325 @@
+"""The commands that bring real films to the disk: fetch movielens, posters, weights, all.
+
+Heavy imports stand inside the functions: ``posterity --help`` must not wait for them.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from posterity.cli.console import DurationType, data_option, shown_progress
+from posterity.cli.signals import stoppable
+
+if TYPE_CHECKING:
+    from index.core.progress import Count
+    from indexer.fetch.posters import Film, Find
+    from indexer.fetch.tmdb import Key
+
+EDITIONS = ("latest-small", "latest", "25m", "32m", "1m", "100k")
+LINKLESS = {"1m", "100k"}
+
+edition_argument = click.argument(
+    "edition", type=click.Choice(EDITIONS, case_sensitive=False), default="latest-small", metavar="[EDITION]"
+)
+again_option = click.option("--again", is_flag=True, help="Fetch it anew, though it is there.")
+size_option = click.option(
+    "--size",
+    default="w500",
+    show_default=True,
+    help="Of the posters, by TMDB's names: w185, w342, w500, w780, original.",
+)
+rate_option = click.option(
+    "--rate",
+    type=click.FloatRange(0.1, 40),  # beyond, TMDB answers 429
+    default=20,
+    show_default=True,
+    help="Requests a second at most, to the API and for pictures together.",
+)
+api_option = click.option(
+    "--api",
+    default="https://api.themoviedb.org",
+    show_default=True,
+    envvar="POSTERITY_TMDB_API",
+    show_envvar=True,
+    help="The address of TMDB's API, or of a mirror.",
+)
+missing_option = click.option(
+    "--missing-for",
+    type=DurationType(),
+    default="30d",
+    show_default=True,
+    help="How long not to ask again for a film that had no poster.",
+)
+
+
+class _Md5(click.ParamType[str]):
+    """An MD5 sum in hexadecimal digits."""
+
+    name = "md5"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch(r"[0-9a-fA-F]{32}", str(value)):
+            self.fail(f"{value!r} is no MD5 sum of 32 hexadecimal digits", param, ctx)
+        return str(value).lower()
+
+
+def _movielens_from(flag: str) -> Callable[[Any], Any]:
+    return click.option(
+        flag,
+        "movielens_from",
+        metavar="URL|ZIP|FOLDER",
+        envvar="POSTERITY_MOVIELENS_FROM",
+        show_envvar=True,
+        show_default="files.grouplens.org",
+        help="Another place to take it from: the address of the zip or of a mirror's folder, a zip, or a folder with"
+        " the zip or with what it unzips to.",
+    )
+
+
+def _weights_from(flag: str) -> Callable[[Any], Any]:
+    return click.option(
+        flag,
+        "weights_from",
+        metavar="URL|FILE",
+        envvar="POSTERITY_WEIGHTS_FROM",
+        show_envvar=True,
+        show_default="Keras' address",
+        help="Another place to take the weights from.",
+    )
+
+
+def _weights_md5(flag: str) -> Callable[[Any], Any]:
+    return click.option(
+        flag,
+        "weights_md5",
+        type=_Md5(),
+        metavar="HEX",
+        envvar="POSTERITY_WEIGHTS_MD5",
+        show_envvar=True,
+        show_default="of Keras' file",
+        help="The MD5 sum of another VGG16, trained by yourself.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where ratings, posters and weights are fetched from, and at what pace."""
+
+    movielens_from: str | None
+    size: str
+    rate: float  # requests a second
+    api: str
+    missing_for: float  # seconds
+    weights_from: str | None
+    weights_md5: str | None
+
+
+def sources_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of ``Sources``, as its keyword argument ``sources``."""
+
+    @functools.wraps(command)
+    def gathered(**values: Any) -> None:
+        chosen = {field.name: values.pop(field.name) for field in fields(Sources)}
+        command(**values, sources=Sources(**chosen))
+
+    options = (
+        _movielens_from("--movielens-from"),
+        size_option,
+        rate_option,
+        api_option,
+        missing_option,
+        _weights_from("--weights-from"),
+        _weights_md5("--weights-md5"),
+    )
+    for option in reversed(options):
+        gathered = option(gathered)
+    return gathered
+
+
+@click.group()
+def fetch() -> None:
+    """Fetch real films: ratings, posters and weights.
+
+    Whatever is interrupted goes on where it stopped when the same command is given again.
+    """
+
+
+@fetch.command()
+@edition_argument
+@_movielens_from("--from")
+@data_option
+@again_option
+def movielens(edition: str, movielens_from: str | None, data: Path, again: bool) -> None:
+    """Fetch an edition of MovieLens.
+
+    EDITION is latest-small (the default), latest, 25m, 32m, 1m or 100k. It is not for commercial use without GroupLens'
+    permission.
+    """
+    with stoppable():
+        _movielens(edition, data, movielens_from, again)
+
+
+@fetch.command()
+@click.option(
+    "--ratings",
+    type=click.Path(path_type=Path),
+    show_default="the fetched edition",
+    help="The data set whose films' posters are wanted: a MovieLens folder with links.csv.",
+)
+@data_option
+@size_option
+@rate_option
+@api_option
+@click.option(
+    "--from",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Take them from a folder of <movie id>.jpg, .jpeg, .png or .webp instead, which needs no key.",
+)
+@missing_option
+def posters(
+    ratings: Path | None, data: Path, size: str, rate: float, api: str, folder: Path | None, missing_for: float
+) -> None:
+    """Fetch the posters of a data set's films from TMDB.
+
+    Needs a key of TMDB in TMDB_API_KEY (the v3 key or the v4 token) or TMDB_ACCESS_TOKEN; it is free for what is not
+    commercial. The most rated films come first. Posters are fetched again after 180 days.
+    """
+    with stoppable():
+        if folder is not None:
+            _posters_from_folder(folder, data, missing_for)
+            return
+        from indexer.fetch.tmdb import Key
+
+        _posters(ratings, data, Key.of(os.environ), size, rate, api, missing_for)
+
+
+@fetch.command()
+@_weights_from("--from")
+@_weights_md5("--md5")
+@data_option
+@again_option
+def weights(weights_from: str | None, weights_md5: str | None, data: Path, again: bool) -> None:
+    """Fetch VGG16's ImageNet weights."""
+    with stoppable():
+        _weights(data, weights_from, weights_md5, again)
+
+
+@fetch.command("all")
+@edition_argument
+@data_option
+@sources_options
+def everything(edition: str, data: Path, sources: Sources) -> None:
+    """Fetch MovieLens, the weights and the posters, so that posterity build needs nothing else.
+
+    EDITION is latest-small (the default), latest, 25m or 32m. Needs a key of TMDB, as posterity fetch posters does.
+    """
+    if edition in LINKLESS:
+        raise click.UsageError(
+            f"MovieLens {edition} has no links to TMDB, so there are no posters to fetch: give posterity fetch"
+            f" movielens {edition} and posterity fetch weights"
+        )
+    fetch_all(edition, data, sources)
+
+
+def fetch_all(edition: str, data: Path, sources: Sources) -> None:
+    """Fetch an edition of MovieLens and, where it has links to TMDB, VGG16's weights and its movies' posters.
+
+    Raises:
+        Unauthorised: there is no key of TMDB.
+        SourceUnavailable: a source does not answer.
+    """
+    from indexer.fetch.tmdb import Key
+
+    with stoppable():
+        key = None if edition in LINKLESS else Key.of(os.environ)
+        ratings = _movielens(edition, data, sources.movielens_from, again=False)
+        if key is None:
+            return
+        _weights(data, sources.weights_from, sources.weights_md5, again=False)
+        _posters(ratings, data, key, sources.size, sources.rate, sources.api, sources.missing_for)
+
+
+def _movielens(edition: str, data: Path, source: str | None, again: bool) -> Path:
+    from indexer.fetch.movielens import fetch_movielens
+    from indexer.fetch.web import Web
+
+    lines: list[str] = []  # told once the bar is gone
+    with _counted(f"Downloading ml-{edition}.zip") as count:
+        folder = fetch_movielens(edition, data, Web(), source=source, again=again, count=count, say=lines.append)
+    click.echo("\n".join(lines))
+    return folder
+
+
+def _weights(data: Path, source: str | None, md5: str | None, again: bool) -> None:
+    from indexer.fetch.web import Web
+    from indexer.fetch.weights import fetch_weights
+
+    lines: list[str] = []
+    with _counted("Downloading VGG16's weights") as count:
+        fetch_weights(data, Web(), source=source, md5=md5, again=again, count=count, say=lines.append)
+    click.echo("\n".join(lines))
+
+
+def _posters(ratings: Path | None, data: Path, key: Key, size: str, rate: float, api: str, missing_for: float) -> None:
+    from index.core.errors import BadData
+    from indexer.datasets.movielens import read_dataset
+    from indexer.datasets.sources import fetched_ratings
+    from indexer.fetch.posters import films_of
+    from indexer.fetch.tmdb import NOTICE, Tmdb
+    from indexer.fetch.web import Web
+
+    ratings = ratings or fetched_ratings(data)
+    if ratings is None:
+        raise BadData(f"there are no films in {data}: posterity fetch movielens, or give --ratings")
+    films = films_of(read_dataset(ratings))
+    if _keep_posters(films, data, lambda: Tmdb(Web(rate=rate), api, key, size), size, missing_for):
+        click.echo(NOTICE)
+
+
+def _posters_from_folder(folder: Path, data: Path, missing_for: float) -> None:
+    from indexer.fetch.posters import in_folder
+
+    films, find = in_folder(folder)
+    _keep_posters(films, data, lambda: find, None, missing_for)
+
+
+def _keep_posters(
+    films: Sequence[Film], data: Path, opened: Callable[[], Find], size: str | None, missing_for: float
+) -> int:
+    """How many posters are new."""
+    from indexer.datasets.sources import posters_folder
+    from indexer.fetch.download import unfinished
+    from indexer.fetch.ledger import Ledger
+    from indexer.fetch.posters import fetch_posters
+
+    folder = posters_folder(data)
+    with unfinished(data, "posters"), Ledger(folder.with_suffix(".db")) as ledger, shown_progress() as track:
+        summary = fetch_posters(
+            films, folder, ledger, opened, size=size, missing_for=missing_for, now=time.time, track=track
+        )
+    for line in summary.lines():
+        click.echo(line)
+    click.echo(f"The posters are in {folder}")
+    return summary.found
+
+
+@contextmanager
+def _counted(label: str) -> Iterator[Count]:
+    from rich.console import Console
+
+    from posterity.cli.progress import byte_progress
+
+    with byte_progress(Console(stderr=True), label) as count:
+        yield count

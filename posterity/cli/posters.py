@@ -1,0 +1,170 @@
+"""The commands about posters themselves: explain, duplicates.
+
+Heavy imports stand inside the commands: ``posterity --help`` must not wait for them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from index.core.errors import BadData
+from posterity.cli.console import data_option, json_option, print_json, print_table
+
+if TYPE_CHECKING:
+    from index.core.progress import T
+    from index.explain.cells import Comparison
+    from index.movie_index import MovieIndex
+    from index.posters.duplicates import Duplicates
+
+_NAMED = 10  # posters left out that the warning names
+
+
+def _check_out(context: click.Context, parameter: click.Parameter, out: Path | None) -> Path | None:
+    if out is not None and out.suffix.lower() != ".png":
+        raise click.BadParameter(f"{out} does not end in .png", context, parameter)
+    if out is not None and not out.parent.is_dir():
+        raise click.BadParameter(f"there is no folder {out.parent} for {out.name}", context, parameter)
+    return out
+
+
+@click.command()
+@click.argument("movie")
+@click.argument("other")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=_check_out,
+    metavar="FILE.png",
+    help="Draw it: both posters, with colours where they are alike and lines between the parts that match best.",
+)
+@data_option
+@json_option
+def explain(movie: str, other: str, out: Path | None, data: Path, as_json: bool) -> None:
+    """Show why the posters of MOVIE and OTHER look alike, part by part.
+
+    MOVIE and OTHER are ids (6), imdb:tt0113277, tmdb:949, or titles in quotes.
+    """
+    from index.answers.serialize import (
+        draw_look,
+        look_in_words,
+        present_look,
+        present_movie,
+        provenance,
+        weights_note,
+    )
+    from index.movie_index import MovieIndex
+
+    index = MovieIndex.open(data)
+    first, second = index.catalogue.resolve(movie), index.catalogue.resolve(other)
+    look = index.why.look(first.movie_id, second.movie_id)
+    if out is not None:
+        _write(out, draw_look(index, look))
+    if as_json:
+        movies = {"movie": present_movie(index, first), "other": present_movie(index, second)}
+        print_json(movies | present_look(look) | provenance(index))
+        return
+    _show(f"{first} and {second}", look_in_words(look), look.comparison, weights_note(index))
+    if out is not None:
+        click.echo(f"Drawn in {out}")
+
+
+@click.command()
+@data_option
+@json_option
+def duplicates(data: Path, as_json: bool) -> None:
+    """Show groups of movies whose posters are the same picture.
+
+    A copy may be smaller, cropped by up to 5% on any side, compressed again, greyed or brightened. Another poster of
+    the same film, or of the same series, is no copy.
+    """
+    from index.answers.serialize import present_duplicates, provenance
+    from index.movie_index import MovieIndex
+
+    index = MovieIndex.open(data)
+    found = index.duplicates(track=_progress)
+    _warn(found)
+    if as_json:
+        print_json(present_duplicates(index, found) | provenance(index))
+    elif found.groups:
+        _show_groups(index, found)
+    else:
+        click.echo(f"No two of the {found.compared} posters are the same picture.")
+
+
+def _show(names: str, words: str, comparison: Comparison, note: str) -> None:
+    from index.answers.serialize import percent
+
+    heat = [[f"{value:.4f}" for value in row] for row in comparison.heat]
+    likeness = [[percent(value) for value in row] for row in comparison.likeness]
+    _print_grid(f"{names}\n{words}\n\nWhat each part of the posters adds to the score", heat)
+    _print_grid("How much of the difference between random posters is not there", likeness)
+    rows: list[tuple[str, ...]] = [
+        (str(number), _name(match.cell), _name(match.other), f"{match.strength:.3f}", f"{match.contribution:.4f}")
+        for number, match in enumerate(comparison.matches, start=1)
+    ]
+    columns = [("", "right"), ("First", "left"), ("Second", "left"), ("Cosine", "right"), ("Would add", "right")]
+    print_table("The parts that match best", columns, rows, note)
+
+
+def _print_grid(heading: str, grid: list[list[str]]) -> None:
+    columns = [("", "right"), *((_letter(column), "right") for column in range(len(grid[0])))]
+    print_table(heading, columns, [(str(number), *row) for number, row in enumerate(grid, start=1)])
+
+
+def _name(cell: tuple[int, int]) -> str:
+    """As in a spreadsheet, rows from the top: (0, 2) is C1."""
+    return f"{_letter(cell[1])}{cell[0] + 1}"
+
+
+def _letter(column: int) -> str:
+    return chr(ord("A") + column)
+
+
+def _write(out: Path, content: bytes) -> None:
+    try:
+        out.write_bytes(content)
+    except OSError as error:
+        raise BadData(f"cannot write {out} ({error.strerror}): give another --out") from error
+
+
+def _show_groups(index: MovieIndex, found: Duplicates) -> None:
+    from index.answers.serialize import percent
+
+    rows: list[tuple[str, ...]] = []
+    for number, group in enumerate(found.groups, 1):
+        first = (str(number), percent(group.similarity))
+        for copy in group.copies:
+            title = str(index.catalogue.movie(copy.movie_id))
+            file = (f"{copy.width} x {copy.height}", f"{copy.size / 1000:.1f}")
+            rows.append((*first, str(copy.movie_id), title, *file))
+            first = ("", "")
+    count = len(found.groups)
+    heading = f"{count} {'picture is' if count == 1 else 'pictures are'} the poster of more than one movie"
+    columns = [("Group", "right"), ("Alike", "right"), ("Id", "right"), ("Movie", "left")]
+    print_table(
+        heading,
+        [*columns, ("Pixels", "right"), ("kB", "right")],
+        rows,
+        f"{found.compared} posters were compared. Alike: how alike two copies are where they differ most. The copy with"
+        " more pixels, or more kB of as many, is the better one.",
+    )
+
+
+def _warn(found: Duplicates) -> None:
+    if not found.skipped:
+        return
+    reasons = list(found.skipped.values())
+    more = f"; and {len(reasons) - _NAMED} more" if len(reasons) > _NAMED else ""
+    count = f"{len(reasons)} {'poster was' if len(reasons) == 1 else 'posters were'}"
+    click.echo(f"Warning: {count} not compared: {'; '.join(reasons[:_NAMED])}{more}", err=True)
+
+
+def _progress(items: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:
+    """Draws a bar on a terminal's stderr; elsewhere nothing."""
+    with click.progressbar(items, total, f"{label:<16}", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+        yield from bar

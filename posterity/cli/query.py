@@ -1,0 +1,229 @@
+"""The commands that ask a snapshot: similar, predict, recommend.
+
+Heavy imports stand inside the commands: ``posterity --help`` must not wait for them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from posterity.cli.console import data_option, json_option, print_json, print_table
+
+if TYPE_CHECKING:
+    from index.answers.schemas import ExplanationAnswer, MatchAnswer, MovieAnswer
+    from index.movie_index import MovieIndex
+    from index.ratings.model import Who
+
+_EXPLAINED = 10  # contributions that are named
+
+k_option = click.option("-k", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many to show.")
+
+
+class _User(click.ParamType[int | None]):
+    """A user's id, or - for someone new (None)."""
+
+    name = "user"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        if value == "-":
+            return None
+        return click.INT.convert(value, param, ctx)
+
+
+@click.command()
+@click.argument("movies", nargs=-1, metavar="[MOVIE]...")
+@click.option("--unlike", multiple=True, metavar="MOVIE", help="And unlike this one; may be given again.")
+@click.option(
+    "--by",
+    type=click.Choice(["poster", "taste", "facts", "blend"]),
+    show_default="blend; poster for a picture",
+    help="Alike in what: looks, who loves them, what they are, or all of it.",
+)
+@click.option(
+    "--poster",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Compare a picture with all posters, instead of a MOVIE.",
+)
+@k_option
+@data_option
+@json_option
+def similar(
+    movies: tuple[str, ...],
+    unlike: tuple[str, ...],
+    by: str | None,
+    poster: Path | None,
+    k: int,
+    data: Path,
+    as_json: bool,
+) -> None:
+    """Show movies like MOVIE, like all of several, or with posters like a picture.
+
+    MOVIE is an id (6), imdb:tt0113277, tmdb:949, or a title in quotes.
+    """
+    from index.answers.serialize import percent, present_matches, present_movie, provenance
+    from index.posters.images import read_image
+
+    query: dict[str, Any]
+    if poster is not None and not movies and not unlike:
+        if by not in {None, "poster"}:
+            raise click.UsageError(f"A picture has no {by}: it is compared by poster.")
+        by, index = "poster", _open(data)
+        query, heading = {"file": str(poster)}, f"Posters that look like {poster.name}"
+        matches = index.similar_to_poster(read_image(poster), k)
+    elif movies and poster is None:
+        by, index = by or "blend", _open(data)
+        liked, disliked = ([index.catalogue.resolve(text) for text in side] for side in (movies, unlike))
+        heading = f"Movies like {' and '.join(map(str, liked))} by {by}"
+        if len(liked) == 1 and not disliked:
+            query = {"movie": present_movie(index, liked[0])}
+            matches = index.similar(liked[0].movie_id, k, by=by)
+        else:
+            sides = {"like": liked, "unlike": disliked}
+            query = {name: [present_movie(index, movie) for movie in side] for name, side in sides.items()}
+            heading += f", unlike {' and '.join(map(str, disliked))}" if disliked else ""
+            ids = {name: [movie.movie_id for movie in side] for name, side in sides.items()}
+            matches = index.similar_to(ids["like"], ids["unlike"], k, by=by)
+    else:
+        raise click.UsageError("Give either a MOVIE or --poster FILE.")
+    shown = present_matches(index, matches)
+    if as_json:
+        print_json({**query, "by": by, "results": shown} | provenance(index))
+        return
+    rows = [
+        (*_movie_cells(match["movie"]), f"{match['score']:.3f}", percent(match["percentile"]), _spaces(match, index))
+        for match in shown
+    ]
+    columns = [*_MOVIE_COLUMNS, ("Score", "right"), ("Closer than", "right"), ("By", "left")]
+    print_table(heading, columns, rows, _weights_note(index, by))
+
+
+user_argument = click.argument("user", type=_User(), metavar="USER")
+rated_option = click.option(
+    "--rated",
+    multiple=True,
+    metavar="MOVIE=STARS",
+    help="With - for USER: a rating of someone new; may be given again. Nothing is stored.",
+)
+
+
+@click.command()
+@user_argument
+@click.argument("movies", nargs=-1, required=True, metavar="MOVIE...")
+@rated_option
+@click.option("--explain", is_flag=True, help="Show what each rated movie adds to the first prediction.")
+@data_option
+@json_option
+def predict(
+    user: int | None, movies: tuple[str, ...], rated: tuple[str, ...], explain: bool, data: Path, as_json: bool
+) -> None:
+    """Predict how USER would rate each MOVIE, with an 80% interval.
+
+    USER is an id, or - for someone new, whose ratings are given by --rated. A MOVIE is an id, imdb:tt…, tmdb:…, or a
+    title in quotes.
+    """
+    from index.answers.serialize import present_explanation
+
+    index = _open(data)
+    who, name = _who(index, user, rated)
+    wanted = [index.catalogue.resolve(movie).movie_id for movie in movies]
+    (first,) = index.people.explain(who, wanted[:1]) if explain else [None]
+    explanation = None if first is None else present_explanation(index, first, _EXPLAINED)
+    _show_predictions(index, user, index.people.predict(who, wanted), f"How {name} would rate", as_json, explanation)
+
+
+@click.command()
+@user_argument
+@rated_option
+@k_option
+@data_option
+@json_option
+def recommend(user: int | None, rated: tuple[str, ...], k: int, data: Path, as_json: bool) -> None:
+    """Show the movies that USER has not rated and would pick next, with predicted ratings.
+
+    USER is an id, or - for someone new, whose ratings are given by --rated.
+    """
+    index = _open(data)
+    who, name = _who(index, user, rated)
+    _show_predictions(index, user, index.people.recommend(who, k), f"Recommended to {name}", as_json)
+
+
+_MOVIE_COLUMNS = [("Id", "right"), ("Movie", "left"), ("Genres", "left"), ("Ratings", "right")]
+
+
+def _open(data: Path) -> MovieIndex:
+    from index.movie_index import MovieIndex
+
+    return MovieIndex.open(data)
+
+
+def _who(index: MovieIndex, user: int | None, rated: tuple[str, ...]) -> tuple[Who, str]:
+    """Whom a command is about, and what they are called."""
+    if user is not None:
+        if rated:
+            raise click.UsageError("--rated is for someone new: write - for USER.")
+        return index.people.known(user), f"user {user}"
+    who: dict[int, float] = {}
+    for text in rated:
+        name, given, stars = text.rpartition("=")
+        try:
+            value = float(stars)
+        except ValueError:
+            given = ""
+        if not given:
+            raise click.UsageError(f"--rated {text}: write MOVIE=STARS, such as 6=4.5")
+        who[index.catalogue.resolve(name).movie_id] = value
+    if not who:
+        raise click.UsageError("Someone new is known by what they rate: give --rated MOVIE=STARS.")
+    return who, "someone new"
+
+
+def _show_predictions(
+    index: MovieIndex,
+    user: int | None,
+    predictions: list[Any],
+    heading: str,
+    as_json: bool,
+    explanation: ExplanationAnswer | None = None,
+) -> None:
+    from index.answers.serialize import present_predictions, provenance
+
+    shown = present_predictions(index, predictions)
+    if as_json:
+        explained = {} if explanation is None else {"explanation": explanation}
+        print_json({"user_id": user, "results": shown} | explained | provenance(index))
+        return
+    rows = [(*_movie_cells(p["movie"]), f"{p['rating']:.2f}", f"{p['low']:.1f} to {p['high']:.1f}") for p in shown]
+    print_table(heading, [*_MOVIE_COLUMNS, ("Predicted", "right"), ("80% interval", "left")], rows)
+    if explanation is not None:
+        _show_explanation(shown[0]["movie"]["title"], explanation)
+
+
+def _show_explanation(title: str, explanation: ExplanationAnswer) -> None:
+    rows: list[tuple[str, ...]] = [("", "anyone", "", f"{explanation['base']:+.2f}")]
+    for part in explanation["contributions"]:
+        movie = _movie_cells(part["movie"])
+        rows.append((movie[0], movie[1], f"{part['given']:g}", f"{part['total']:+.2f}"))
+    others = explanation["others"]
+    if others["count"]:
+        rows.append(("", f"{others['count']} others", "", f"{others['total']:+.2f}"))
+    rows.append(("", "sum", "", f"{explanation['sum']:.2f}"))
+    columns = [("Id", "right"), ("Movie", "left"), ("Rated", "right"), ("Adds", "right")]
+    print_table(f"Why, for {title}", columns, rows)
+
+
+def _movie_cells(movie: MovieAnswer) -> tuple[str, ...]:
+    title = movie["title"] if movie["year"] is None else f"{movie['title']} ({movie['year']})"
+    return str(movie["movie_id"]), title, ", ".join(movie["genres"]), str(movie["rating_count"])
+
+
+def _spaces(match: MatchAnswer, index: MovieIndex) -> str:
+    return "all" if len(match["spaces"]) == len(index.spaces) > 1 else ", ".join(match["spaces"])
+
+
+def _weights_note(index: MovieIndex, by: str) -> str:
+    from index.answers.serialize import weights_note
+
+    return weights_note(index) if by in {"poster", "blend"} else ""

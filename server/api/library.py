@@ -1,0 +1,174 @@
+"""What the API keeps for good: movies, posters and ratings. Answered once they are on the disk."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from flask import Response, current_app, request, url_for
+from pydantic_core import to_json
+from werkzeug.datastructures import MultiDict
+
+from index.answers.serialize import present_movie, provenance
+from index.catalogue.catalogue import Movie
+from index.core.errors import AlreadyThere, BadData, UnknownMovie
+from index.library.entries import Poster
+from index.library.movies import Library, Request
+from index.library.rating_log import RatingLog
+from index.movie_index import MovieIndex
+from server.api.blueprint import USER, api
+from server.api.operation import operation
+from server.api.parsing import parse_body, parse_form
+from server.api.requests import MovieBody, RatingBody, check_rating
+from server.api.responses import MovieReply, RatingReply
+from server.media.uploads import UploadQueue, uploaded_picture
+from server.middleware.access import present_key
+from server.state.current_snapshot import changed_index, movie_index
+
+
+@api.post("/movies")
+@operation(kind="write", status=201, picture=True, idempotency_key=True)
+def add_movie() -> Response:
+    """Adds a movie for good, with its poster where a form brings one; the answer says under which id.
+
+    With an ``Idempotency-Key`` the same request may be made again: the movie is added once.
+    """
+    index, library = movie_index(), _library()
+    body, picture = _movie_and_poster()
+    again = _request(body, picture)
+    before = None if again is None else library.added_by(again)
+    if before is None:
+        movie = _nobody_elses(index, body.movie())
+        poster = _prepared(index, picture)
+        before = library.add(movie, poster, above=int(index.catalogue.ids.values[-1]), request=again)
+    index = changed_index()
+    reply = _movie_reply(index, index.catalogue.movie(before.movie_id))
+    place = url_for("api.movie", movie=before.movie_id)
+    return Response(to_json(reply), 201, {"Location": place}, mimetype="application/json")
+
+
+@api.put("/movies/<movie>")
+@operation(kind="write", picture=True)
+def replace_movie(movie: str) -> MovieReply:
+    """Replaces what is known of a movie, or brings back one that was removed.
+
+    Its ratings stay, and its poster where a form brings no other.
+    """
+    index, library = movie_index(), _library()
+    movie_id = _known_id(index, library, movie)
+    body, picture = _movie_and_poster()
+    wanted = _nobody_elses(index, body.movie(movie_id))
+    library.put(wanted, _prepared(index, picture))
+    index = changed_index()
+    return _movie_reply(index, index.catalogue.movie(movie_id))
+
+
+@api.put("/movies/<movie>/poster")
+@operation(kind="write", picture=True)
+def replace_poster(movie: str) -> MovieReply:
+    """Gives a movie another poster."""
+    index, library = movie_index(), _library()
+    found = index.catalogue.identify(movie)
+    library.put(found, _prepared(index, uploaded_picture()))
+    index = changed_index()
+    return _movie_reply(index, index.catalogue.movie(found.movie_id))
+
+
+@api.delete("/movies/<movie>")
+@operation(kind="write", status=204)
+def remove_movie(movie: str) -> None:
+    """Removes a movie, with its ratings, from every answer; removed twice is removed once."""
+    index, library = movie_index(), _library()
+    library.remove(_known_id(index, library, movie))
+
+
+@api.put(f"/users/{USER}/ratings/<movie>")
+@operation(kind="write")
+def rate(user_id: int, movie: str, body: RatingBody) -> RatingReply:
+    """Keeps how a user rates a movie: what is predicted for them and recommended to them rests on it from now on."""
+    index = movie_index()
+    found = index.catalogue.identify(movie)
+    check_rating(body.rating, index.people.scale)
+    _log().put(user_id, found.movie_id, body.rating)
+    return {
+        "user_id": user_id,
+        "movie": present_movie(index, found),
+        "rating": body.rating,
+        **provenance(index),
+    }
+
+
+@api.delete(f"/users/{USER}/ratings/<movie>")
+@operation(kind="write", status=204)
+def take_rating_back(user_id: int, movie: str) -> None:
+    """Takes a user's rating of a movie back; taken back twice is taken back once."""
+    _log().remove(user_id, movie_index().catalogue.identify(movie).movie_id)
+
+
+def _library() -> Library:
+    library: Library = current_app.extensions["library"]
+    return library
+
+
+def _log() -> RatingLog:
+    return RatingLog(_library().database)
+
+
+def _movie_and_poster() -> tuple[MovieBody, bytes | None]:
+    """What a JSON body or a form says of a movie, and the form's poster."""
+    if request.mimetype != "multipart/form-data":
+        return parse_body(MovieBody), None
+    # Forms send every member, those that were left empty, too.
+    form = MultiDict((name, text) for name, text in request.form.items(multi=True) if text)
+    body = parse_form(MovieBody, form)
+    return body, uploaded_picture(MovieBody.model_fields) if request.files else None
+
+
+def _request(body: MovieBody, picture: bytes | None) -> Request | None:
+    """What tells this request from others, if it says so; a key of its own for each API key."""
+    given = request.headers.get("Idempotency-Key")
+    if given is None:
+        return None
+    if not re.fullmatch(r"[\x21-\x7e]{1,255}", given, re.ASCII):
+        raise BadData(f"Idempotency-Key: {given[:100]!r} is none: give 1 to 255 printable characters without spaces")
+    key = present_key()
+    whose = f"{'' if key is None else key.key_id} {given}"
+    content = body.model_dump_json().encode() + (picture or b"")
+    return Request(hashlib.sha256(whose.encode()).hexdigest(), hashlib.sha256(content).hexdigest())
+
+
+def _known_id(index: MovieIndex, library: Library, text: str) -> int:
+    """The id of a movie that is there, or was once."""
+    try:
+        return index.catalogue.identify(text).movie_id
+    except UnknownMovie:
+        if re.fullmatch("[0-9]{1,18}", text, re.ASCII) and library.knows(int(text)):
+            return int(text)
+        raise
+
+
+def _nobody_elses(index: MovieIndex, movie: Movie) -> Movie:
+    """The movie, unless another one has its IMDb or TMDB id."""
+    for scheme, value in (("imdb", movie.imdb_id), ("tmdb", movie.tmdb_id)):
+        try:
+            other = index.catalogue.identify(f"{scheme}:{value}")
+        except UnknownMovie:
+            continue
+        if other.movie_id != movie.movie_id:
+            raise AlreadyThere(
+                f"{scheme}:{value} is {other} (id {other.movie_id}): PUT that one, or give another {scheme}_id"
+            )
+    return movie
+
+
+def _prepared(index: MovieIndex, picture: bytes | None) -> Poster | None:
+    """The poster with its vector, made when its turn has come."""
+    if picture is None:
+        return None
+    queue: UploadQueue = current_app.extensions["upload_queue"]
+    return queue.run(lambda: index.prepared(picture))
+
+
+def _movie_reply(index: MovieIndex, movie: Movie) -> MovieReply:
+    spaces = [name for name, space in index.spaces.items() if movie.movie_id in space.ids]
+    return {"movie": present_movie(index, movie), "spaces": spaces, **provenance(index)}

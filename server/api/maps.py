@@ -1,0 +1,81 @@
+"""What the API says of poster maps: where every film lies, and the sheets of small posters that they are drawn from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from flask import Response, request
+from pydantic import Field
+
+from index.answers.serialize import provenance
+from index.core.errors import UnknownSheet
+from index.snapshot.maps import ACROSS, DOWN, HEIGHT, WIDTH
+from server.api.blueprint import api
+from server.api.operation import operation
+from server.api.requests import Nothing
+from server.api.responses import MapReply
+from server.state.current_snapshot import movie_index
+
+_SHEET_AGE = 365 * 24 * 3600  # seconds
+
+
+class MapQuery(Nothing):
+    """A map of posters."""
+
+    by: Literal["poster", "taste"] = "poster"
+    """Whether films lie near each other that look alike, or that are loved alike."""
+
+
+class SheetQuery(Nothing):
+    """A sheet of small posters."""
+
+    snapshot: Annotated[str | None, Field(min_length=1, max_length=100)] = None
+    """Only of this snapshot, as the map named it: then the answer never changes, and may be kept for good."""
+
+
+@api.get("/map")
+@operation()
+def poster_map(query: MapQuery) -> MapReply:
+    """All films on a map, near those that look like them or are loved like them."""
+    index = movie_index()
+    found = index.maps.of(query.by)
+    movies = [index.catalogue.movie(movie_id) for movie_id in found.movie_ids.tolist()]
+    slots = found.slots.tolist()
+    posters = index.catalogue.posters
+    rows = index.catalogue.ids.rows(found.movie_ids.tolist()).tolist()
+    return {
+        "by": query.by,
+        "columns": found.columns,
+        "rows": found.rows,
+        "movie_ids": found.movie_ids.tolist(),
+        "titles": [movie.title for movie in movies],
+        "years": [movie.year for movie in movies],
+        "x": found.x.tolist(),
+        "y": found.y.tolist(),
+        "slots": slots,
+        "unlisted": [
+            movie.movie_id
+            for movie, row, slot in zip(movies, rows, slots, strict=True)
+            if slot < 0 and posters[row] is not None
+        ],
+        "sheets": {"count": found.sheets, "across": ACROSS, "down": DOWN, "width": WIDTH, "height": HEIGHT},
+        **provenance(index),
+    }
+
+
+@api.get("/map/sheets/<sheet>")
+@operation(media="image/webp")
+def map_sheet(sheet: str, query: SheetQuery) -> Response:
+    """A sheet of small posters, as WebP; maps say which poster stands where."""
+    index = movie_index()
+    if query.snapshot not in {None, index.manifest.id}:
+        raise UnknownSheet(f"snapshot {query.snapshot} is not served any more: ask for the map again")
+    if not (sheet.isascii() and sheet.isdecimal() and len(sheet) < 7):
+        raise UnknownSheet(f"{sheet!r} is no number of a sheet: they are counted from 0")
+    answer = Response(index.maps.sheet(int(sheet)).read_bytes(), mimetype="image/webp")
+    if query.snapshot is not None:
+        answer.set_etag(f"{query.snapshot}-{sheet}")
+        answer.cache_control.max_age = _SHEET_AGE
+        answer.cache_control.immutable = True
+        answer.make_conditional(request)
+    return answer

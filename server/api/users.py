@@ -1,0 +1,171 @@
+"""What the API says of people: what they rated, would rate, and would pick next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from index.answers.schemas import PredictionAnswer, PredictionId
+from index.answers.serialize import (
+    lean_predictions,
+    present_explanation,
+    present_movie,
+    present_predictions,
+    provenance,
+)
+from index.catalogue.catalogue import Where
+from index.core.errors import UnknownUser
+from index.movie_index import MovieIndex
+from index.ratings.model import Prediction, Who
+from server.api.blueprint import USER, api
+from server.api.operation import operation
+from server.api.requests import (
+    Fields,
+    Page,
+    PredictionQuery,
+    PredictionsBody,
+    RecommendationsBody,
+    RecommendationsQuery,
+    identified,
+    page,
+)
+from server.api.responses import (
+    PredictionReply,
+    PredictionsReply,
+    RatingsReply,
+    RecommendationsReply,
+    UserPredictions,
+    UserRecommendationsReply,
+    UsersPredictionsReply,
+    UsersRecommendationsReply,
+)
+from server.state.current_snapshot import movie_index
+
+_EXPLAINED = 10  # contributions that are named
+
+
+@api.get(f"/users/{USER}/ratings")
+@operation(ratings=True)
+def ratings(user_id: int, query: Page) -> RatingsReply:
+    """What a user rated, in the data set and since, by ascending movie id."""
+    index = movie_index()
+    rated = index.people.rated(user_id)
+    if not rated:
+        raise UnknownUser(f"there is no user {user_id} here, or their ratings were taken back: rate something")
+    lean = query.fields == "ids"
+    part = list(rated.items())[query.offset : query.offset + query.limit]
+    movies = [(index.catalogue.movie(movie_id), rating) for movie_id, rating in part]
+    return {
+        "user_id": user_id,
+        "results": [
+            {"movie": {"movie_id": movie.movie_id} if lean else present_movie(index, movie), "rating": rating}
+            for movie, rating in movies
+        ],
+        **page(index, query),
+    }
+
+
+@api.get(f"/users/{USER}/predictions/<movie>")
+@operation(ratings=True)
+def prediction(user_id: int, movie: str, query: PredictionQuery) -> PredictionReply:
+    """How a user would rate a movie, with an 80% interval and, if wanted, what each rated movie adds to it."""
+    index = movie_index()
+    wanted = index.catalogue.identify(movie).movie_id
+    (found,) = _predicted(index, index.people.known(user_id), [wanted], explain=query.explain)
+    return {"user_id": user_id, **found, **provenance(index)}
+
+
+@api.get(f"/users/{USER}/recommendations")
+@operation(ratings=True)
+def recommendations(user_id: int, query: RecommendationsQuery) -> UserRecommendationsReply:
+    """Movies that a user has not rated and would pick next, with predicted ratings; if wanted, what adds to each."""
+    index = movie_index()
+    where, ignored = query.where(index.catalogue)
+    return {
+        "user_id": user_id,
+        "results": _recommended(index, index.people.known(user_id), query, where),
+        "ignored": ignored,
+        **page(index, query),
+    }
+
+
+@api.post("/predictions")
+@operation()
+def predictions(body: PredictionsBody) -> PredictionsReply | UsersPredictionsReply:
+    """How someone with the ratings in the body, or several users, would rate some movies. Nothing is stored."""
+    index = movie_index()
+    wanted, unknown = identified(body.movies, index.catalogue)
+    if body.user_ids is None:
+        who, ignored = body.stranger(index.catalogue, index.people.scale)
+        results = _predictions(index, who, wanted, body)
+        return {"results": results, "ignored": [*ignored, *unknown], **provenance(index)}
+    known, unknown_users = _known(index, body.user_ids)
+    users: list[UserPredictions] = [
+        {"user_id": user_id, "results": _predictions(index, who, wanted, body)} for user_id, who in known
+    ]
+    return {"users": users, "ignored": unknown, "ignored_users": unknown_users, **provenance(index)}
+
+
+@api.post("/recommendations")
+@operation()
+def recommendations_for_several(body: RecommendationsBody) -> RecommendationsReply | UsersRecommendationsReply:
+    """What someone with the ratings in the body, or several users, would pick next. Nothing is stored."""
+    index = movie_index()
+    where, not_excluded = body.where(index.catalogue)
+    if body.user_ids is None:
+        who, ignored = body.stranger(index.catalogue, index.people.scale)
+        return {
+            "results": _recommended(index, who, body, where),
+            "ignored": [*ignored, *not_excluded],
+            **page(index, body),
+        }
+    known, unknown_users = _known(index, body.user_ids)
+    users: list[UserPredictions] = [
+        {"user_id": user_id, "results": _recommended(index, who, body, where)} for user_id, who in known
+    ]
+    return {
+        "users": users,
+        "ignored": not_excluded,
+        "ignored_users": unknown_users,
+        **page(index, body),
+    }
+
+
+def _known(index: MovieIndex, user_ids: Sequence[int]) -> tuple[list[tuple[int, Who]], list[int]]:
+    """The users who rated something, with who they are by now, and those who did not."""
+    known: list[tuple[int, Who]] = []
+    unknown = []
+    for user_id in user_ids:
+        try:
+            known.append((user_id, index.people.known(user_id)))
+        except UnknownUser:
+            unknown.append(user_id)
+    return known, unknown
+
+
+def _predictions(
+    index: MovieIndex, who: Who, movie_ids: Sequence[int], body: PredictionsBody
+) -> list[PredictionAnswer] | list[PredictionId]:
+    if body.fields == "ids":
+        return lean_predictions(index.people.predict(who, movie_ids))
+    return _predicted(index, who, movie_ids, explain=body.explain)
+
+
+def _predicted(index: MovieIndex, who: Who, movie_ids: Sequence[int], *, explain: bool) -> list[PredictionAnswer]:
+    return _shown(index, who, index.people.predict(who, movie_ids), explain=explain)
+
+
+def _shown(index: MovieIndex, who: Who, found: Sequence[Prediction], *, explain: bool) -> list[PredictionAnswer]:
+    shown = present_predictions(index, found)
+    if explain:
+        explanations = index.people.explain(who, [prediction.movie_id for prediction in found])
+        for each, explanation in zip(shown, explanations, strict=True):
+            each["explanation"] = present_explanation(index, explanation, _EXPLAINED)
+    return shown
+
+
+def _recommended(
+    index: MovieIndex, who: Who, query: RecommendationsQuery, where: Where
+) -> list[PredictionAnswer] | list[PredictionId]:
+    found = index.people.recommend(who, query.offset + query.limit, where=where)[query.offset :]
+    fields: Fields = query.fields
+    return lean_predictions(found) if fields == "ids" else _shown(index, who, found, explain=query.explain)

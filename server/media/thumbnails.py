@@ -1,0 +1,61 @@
+"""Posters in the widths that pages show them in: made once, kept beside the data, made again where they are lost."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from pathlib import Path
+from typing import Literal
+
+from index.core.files import write_durably
+from index.posters.images import WEBP_QUALITY, decode_image, read_image, webp
+
+Width = Literal[120, 240, 360, 480]  # pixels
+
+_AT_ONCE = 2  # pictures that are decoded at a time: a large one takes 100 MB
+
+log = logging.getLogger(__name__)
+
+
+class Thumbnails:
+    """Small posters as WebP files. Threads and processes may share the folder; it may be deleted at any time.
+
+    Args:
+        folder: where they are kept; where nothing can be written each is made whenever it is asked for.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._turn = threading.Semaphore(_AT_ONCE)
+
+    def get(self, poster: Path, width: int) -> tuple[bytes, str]:
+        """A WebP picture of at most ``width`` pixels across, and what it is known by: another poster, another name.
+
+        Raises:
+            OSError: there is no such file.
+            BadImage: it is no picture any more.
+        """
+        state = poster.stat()
+        made_of = f"{poster.name} {state.st_mtime_ns} {state.st_size} {width} {WEBP_QUALITY}"
+        tag = hashlib.sha256(made_of.encode()).hexdigest()[:16]
+        name = f"{poster.stem}-{width}"
+        file = self._folder / f"{name}-{tag}.webp"
+        try:
+            return file.read_bytes(), tag
+        except OSError:
+            pass
+        with self._turn:
+            content = webp(decode_image(read_image(poster)), width)
+        self._keep(file, name, content)
+        return content, tag
+
+    def _keep(self, file: Path, name: str, content: bytes) -> None:
+        try:
+            self._folder.mkdir(exist_ok=True)
+            write_durably(file, content)
+            for earlier in self._folder.glob(f"{name}-*.webp"):  # of a poster that was replaced
+                if earlier != file:
+                    earlier.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("a small poster cannot be kept, so it is made again each time: %s", error.strerror)

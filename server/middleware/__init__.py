@@ -1,0 +1,1 @@
+"""Per-request concerns: access, errors, headers, logs, metrics, health."""

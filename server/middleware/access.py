@@ -1,0 +1,78 @@
+"""Who may do what, and how often: API keys, and limits on requests for each key or address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, current_app, g, request
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+
+from index.core.errors import Forbidden, Unauthorised
+from index.library.api_keys import Key, Keys
+from server.config import ServerConfig
+
+
+def authorise(kind: str) -> None:
+    """Refuses a request that needs a key and has none, or one that is not enough.
+
+    Raises:
+        Unauthorised: no key came, or one that is of no use.
+        Forbidden: the key may only read, or nobody may write here.
+    """
+    config: ServerConfig = current_app.extensions["config"]
+    writes = kind == "write"
+    if writes and not config.writes:
+        raise Forbidden("nobody may write here: the server was started without writes")
+    if not (writes or config.read_keys):
+        return
+    key = present_key()
+    if key is None:
+        given = (
+            "the API key is not one of this server's" if "Authorization" in request.headers else "an API key is needed"
+        )
+        raise Unauthorised(f"{given}: make one by posterity keys create, and send it as Authorization: Bearer pst_…")
+    if writes and key.scope != "write":
+        raise Forbidden(f"the key {key.name!r} may only read: make another by posterity keys create")
+
+
+def present_key() -> Key | None:
+    """The key that the present request came with, looked up once; None without one that is of use."""
+    if "key" not in g:
+        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+        keys: Keys = current_app.extensions["keys"]
+        g.key = keys.recognise(text.strip()) if scheme.lower() == "bearer" else None
+        if g.key is not None:
+            g.key_id = g.key.key_id
+    found: Key | None = g.key
+    return found
+
+
+def limit_requests(app: Flask, config: ServerConfig) -> None:
+    """Counts requests to the API, of each kind apart, for each key or else each address; too many are refused."""
+    limits = {"read": config.read_limit, "upload": config.upload_limit, "write": config.write_limit}
+    if not any(limits.values()):
+        return
+
+    def kind() -> str:
+        operation: Any = getattr(current_app.view_functions.get(request.endpoint or ""), "operation", None)
+        if operation is not None:
+            return str(operation.kind)
+        return "upload" if request.endpoint == "pages.look" else "read"
+
+    def who() -> str:
+        key = present_key()
+        return f"{kind()} {get_remote_address() if key is None else key.key_id}"
+
+    def uncounted() -> bool:
+        of_health = request.blueprint not in {"api", "pages"}
+        return of_health or request.endpoint is None or not limits[kind()]
+
+    limiter = Limiter(
+        who,
+        app=app,
+        application_limits=[lambda: limits[kind()]],
+        storage_uri=config.rate_storage,
+        headers_enabled=True,
+    )
+    limiter.request_filter(uncounted)

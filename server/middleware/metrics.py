@@ -1,0 +1,118 @@
+"""What Prometheus is told: requests, uploads, searches, and which snapshot is served."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+
+from flask import Blueprint, Flask, Response, current_app, request
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from index.snapshot.store import Manifest
+from server.middleware.request_context import route, seconds
+from server.state.current_snapshot import Served
+
+metrics_page = Blueprint("metrics", __name__)
+
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}  # anything else is one label, not many
+_REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_SEARCH_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
+
+
+class Metrics:
+    """What one application counts.
+
+    Args:
+        counts: the folder in which all processes of the server count; None where this process is alone.
+    """
+
+    def __init__(self, counts: Path | None = None) -> None:
+        self._counts = counts
+        self._own = CollectorRegistry()
+        labels = ("method", "route", "status")
+        self.requests = Counter("posterity_requests", "Requests that were answered.", labels, registry=self._own)
+        self.request_seconds = Histogram(
+            "posterity_request_seconds",
+            "How long answers took.",
+            ("route",),
+            buckets=_REQUEST_SECONDS,
+            registry=self._own,
+        )
+        self.uploads = Gauge(
+            "posterity_uploads",
+            "Uploads, and pictures that explain, in work or waiting.",
+            multiprocess_mode="livesum",
+            registry=self._own,
+        )
+        self.search_seconds = Histogram(
+            "posterity_search_seconds",
+            "How long searches took; of a picture, with its embedding.",
+            ("by",),
+            buckets=_SEARCH_SECONDS,
+            registry=self._own,
+        )
+
+    def shown(self, snapshot: Manifest) -> bytes:
+        """Everything that was counted, by all processes, in Prometheus' text format."""
+        facts = CollectorRegistry()
+        facts.register(SnapshotFacts(snapshot))
+        counted = self._own
+        if self._counts is not None:
+            counted = CollectorRegistry()
+            MultiProcessCollector(counted, str(self._counts))  # type: ignore[no-untyped-call]
+        return generate_latest(counted) + generate_latest(facts)
+
+
+class SnapshotFacts(Collector):
+    """The snapshot that the answering process serves. Made anew for each answer, so that no earlier one lingers."""
+
+    def __init__(self, snapshot: Manifest) -> None:
+        self._snapshot = snapshot
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Which it is, and how old."""
+        info = GaugeMetricFamily("posterity_snapshot_info", "The snapshot that is served.", labels=["snapshot"])
+        info.add_metric([self._snapshot.id], 1)
+        yield info
+        age = time.time() - datetime.fromisoformat(self._snapshot.created).timestamp()
+        yield GaugeMetricFamily("posterity_snapshot_age_seconds", "How long ago it was built.", value=age)
+
+
+def register_metrics(app: Flask) -> None:
+    """Every reply of ``app`` is counted."""
+    metrics: Metrics = app.extensions["metrics"]
+    app.register_blueprint(metrics_page)
+
+    @functools.cache  # a look-up of labels takes longer than counting; there are few of them
+    def of(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+        return metrics.requests.labels(method, route, status), metrics.request_seconds.labels(route)
+
+    @app.after_request
+    def count(response: Response) -> Response:
+        method = request.method if request.method in _METHODS else "other"
+        counter, timer = of(method, route(), response.status_code)
+        counter.inc()
+        timer.observe(seconds())
+        return response
+
+
+def search_seconds(by: str) -> AbstractContextManager[object]:
+    """Within it passes the time of one search, by a space, by ``blend`` or by a ``picture``."""
+    metrics: Metrics = current_app.extensions["metrics"]
+    return metrics.search_seconds.labels(by).time()
+
+
+@metrics_page.get("/metrics")
+def metrics() -> Response:
+    """What was counted, for Prometheus."""
+    served: Served = current_app.extensions["served"]
+    shown: Metrics = current_app.extensions["metrics"]
+    return Response(shown.shown(served.manifest()), content_type=CONTENT_TYPE_PLAIN_0_0_4)

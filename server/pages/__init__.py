@@ -1,0 +1,1 @@
+"""The web page: one module per page, rendered with templates."""

@@ -1,0 +1,102 @@
+"""A film's page: what looks like it, what is loved like it, and a blend whose weights the one who looks decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from flask import render_template, request
+from pydantic import Field
+from werkzeug.datastructures import MultiDict
+
+from index.catalogue.catalogue import Movie, Where
+from index.core.errors import Lacking, UnknownSpace
+from index.movie_index import MovieIndex
+from index.spaces import blend
+from index.spaces.space import Match
+from server.api.parsing import parse_form
+from server.api.requests import Narrowed, Number
+from server.middleware.metrics import search_seconds
+from server.state.current_snapshot import movie_index
+
+Percent = Annotated[int, Field(ge=0, le=100), Number]
+
+_NEIGHBOURS = 12
+
+_SHELVES = (
+    ("poster", "Looks like it", "posters"),
+    ("taste", "Loved like it", "films"),
+    (blend.NAME, "Both, and more", "films"),
+)
+_LACKING = {
+    "poster": "This film has no poster here, so nothing looks like it. What is loved like it stands beside.",
+    "taste": "Nobody has rated this film yet, so nobody loves anything like it. What looks like it stands beside.",
+    blend.NAME: "There is no poster, no rating and no fact of this film to go by.",
+}
+_MISSING = {"poster": "No posters were compared when this snapshot was built."}
+
+
+class FilmQuery(Narrowed):
+    """How the neighbours are weighed and narrowed."""
+
+    poster: Percent | None = None
+    taste: Percent | None = None
+    facts: Percent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Neighbours by one way, or why there are none."""
+
+    by: str
+    heading: str
+    pairs: str  # of what the percentages are
+    films: list[tuple[Movie, Match]]
+    hint: str = ""
+
+
+def film_page(movie: str) -> str:
+    """A film and its neighbours."""
+    index = movie_index()
+    found = index.catalogue.identify(movie)
+    # A form sends what was left empty, too.
+    query = parse_form(FilmQuery, MultiDict((name, text) for name, text in request.args.items(multi=True) if text))
+    usual = _usual_weights(index)
+    weights = {name: getattr(query, name) or 0 for name in usual}
+    if not any(weights.values()):
+        weights = usual
+    where = query.narrowed(index.catalogue)
+    row = index.catalogue.ids.row(found.movie_id)
+    return render_template(
+        "film.html",
+        movie=found,
+        rating_count=index.catalogue.rating_counts[row],
+        rating_mean=index.catalogue.rating_means[row],
+        shelves=[
+            _shelf(index, found, where, None if by != blend.NAME or weights == usual else weights, by, heading, pairs)
+            for by, heading, pairs in _SHELVES
+        ],
+        weights_of_blend=weights,
+        usual=weights == usual,
+        query=query,
+    )
+
+
+def _usual_weights(index: MovieIndex) -> dict[str, int]:
+    """Space -> weight from 0 to 100: the snapshot's own."""
+    largest = max(index.manifest.blend.values())
+    return {name: round(100 * weight / largest) for name, weight in index.manifest.blend.items()}
+
+
+def _shelf(
+    index: MovieIndex, movie: Movie, where: Where, weights: dict[str, int] | None, by: str, heading: str, pairs: str
+) -> Shelf:
+    try:
+        with search_seconds(by):
+            matches = index.similar(movie.movie_id, _NEIGHBOURS, by=by, where=where, weights=weights)
+    except Lacking:
+        return Shelf(by, heading, pairs, [], _LACKING[by])
+    except UnknownSpace:
+        return Shelf(by, heading, pairs, [], _MISSING.get(by, _LACKING[by]))
+    films = [(index.catalogue.movie(match.movie_id), match) for match in matches]
+    return Shelf(by, heading, pairs, films, "" if films else "No film fits: choose another genre, or more years.")

@@ -1,0 +1,207 @@
+"""The page "For you": rate a few films, and see at once what to watch next and why. Nothing is stored.
+
+What was rated and skipped is in the address, so that links, the way back and pages without scripts work alike.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+from flask import current_app, render_template, request, url_for
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+from werkzeug.datastructures import MultiDict
+
+from index.catalogue.catalogue import Movie
+from index.core.errors import UnknownUser
+from index.movie_index import MovieIndex
+from index.ratings.elicitation import rating_steps
+from index.ratings.model import INTERVAL, Contribution, Explanation, Prediction, Who
+from server.api.parsing import parse_form
+from server.api.requests import MovieText, Nothing, Rating, Someone, UserId, identified
+from server.config import ServerConfig
+from server.state.current_snapshot import movie_index
+
+_ASKED = 12  # films on offer to be rated
+_PICKS = 12
+_NAMED = 12  # contributions in the whole sum
+_OWN = 48  # ratings of a user that are shown
+_MOST = 250  # ratings in an address: what servers on the way let through
+_MINUS = "\N{MINUS SIGN}"
+
+
+def _as_rating(value: object) -> object:
+    found = re.fullmatch(r"(.{1,40}):(-?[0-9]{1,6}(?:\.[0-9]{1,4})?)", str(value), re.ASCII)
+    if found is None:
+        raise PydanticCustomError("rated", "write the id of a film, a colon and a rating, as in 73:4.5")
+    return {"movie": found[1], "rating": float(found[2])}
+
+
+class ForYouQuery(Nothing):
+    """What was rated and skipped, and on top of whose ratings."""
+
+    rated: Annotated[tuple[Annotated[Rating, BeforeValidator(_as_rating)], ...], Field(max_length=_MOST)] = ()
+    skipped: Annotated[tuple[MovieText, ...], Field(max_length=_MOST)] = ()
+    user: UserId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What an address of this page says."""
+
+    rated: dict[int, float]
+    skipped: tuple[int, ...] = ()
+    user: int | None = None
+
+    @property
+    def members(self) -> dict[str, str]:
+        """The parts of the address, as a form sends them."""
+        members = {
+            "user": "" if self.user is None else str(self.user),
+            "rated": ",".join(f"{movie_id}:{rating:g}" for movie_id, rating in self.rated.items()),
+            "skipped": ",".join(map(str, self.skipped)),
+        }
+        return {name: text for name, text in members.items() if text}
+
+    @property
+    def address(self) -> str:
+        """As people can read it: colons and commas need not be escaped."""
+        asked = "&".join(f"{name}={text}" for name, text in self.members.items())
+        return url_for("pages.for_you") + (f"?{asked}" if asked else "")
+
+    def without(self, movie_id: int) -> State:
+        """The same before a film was rated."""
+        return replace(self, rated={each: rating for each, rating in self.rated.items() if each != movie_id})
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A rating to choose."""
+
+    rating: float
+    words: str  # as they are heard: "4 and a half stars"
+    part: str  # of a star that is drawn for it: left, right or whole
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A prediction on the scale: places in percent of its width."""
+
+    at: float
+    low: float
+    width: float  # of the interval
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A film to watch next, with the prediction as a sum."""
+
+    movie: Movie
+    prediction: Prediction
+    bar: Bar
+    explanation: Explanation
+    reasons: list[tuple[Movie, Contribution]]  # largest first, up or down
+    others: int  # rated films that are not among the reasons
+    others_total: float
+
+
+def for_you_page() -> str:
+    """Films to rate, what was rated, and what to watch next."""
+    index = movie_index()
+    # A form sends what was left empty, too.
+    query = parse_form(ForYouQuery, MultiDict((name, text) for name, text in request.args.items(multi=True) if text))
+    rated, unknown = Someone(ratings=query.rated).stranger(index.catalogue, index.people.scale)
+    skipped, unknown_skipped = identified(query.skipped, index.catalogue)
+    own = {} if query.user is None else index.people.rated(query.user)
+    state = State(rated, tuple(dict.fromkeys(skipped)), query.user)
+    who = _who(index, state, own)
+    picks = _picks(index, who)
+    steps = _steps(index.people.scale)
+    done = {*own, *rated, *skipped}
+    liked = sorted(own.items(), key=lambda item: -item[1])
+    config: ServerConfig = current_app.extensions["config"]
+    return render_template(
+        "for_you.html",
+        state=state,
+        ignored=[*unknown, *unknown_skipped],
+        asked=[index.catalogue.movie(each) for each in index.to_ask if each not in done][:_ASKED],
+        rated=[(index.catalogue.movie(each), rating) for each, rating in reversed(rated.items())],
+        own=[(index.catalogue.movie(each), rating) for each, rating in liked[:_OWN]],
+        own_count=len(own),
+        nobody=not rated and not own,
+        picks=picks,
+        steps=steps,
+        words={step.rating: step.words for step in steps},
+        scale=index.people.scale,
+        interval=round(100 * INTERVAL),
+        users=_ends(index),
+        can_keep=config.writes,
+        signed=signed,
+    )
+
+
+def signed(number: float, digits: int = 2) -> str:
+    """With its sign, as it is set in text: "+0.31"."""
+    return f"{number:+.{digits}f}".replace("-", _MINUS)
+
+
+def _who(index: MovieIndex, state: State, own: dict[int, float]) -> Who:
+    if state.user is None or not own:
+        return state.rated
+    try:
+        return own | state.rated if state.rated else index.people.known(state.user)
+    except UnknownUser:  # all that they rated was taken back since it was looked up
+        return state.rated
+
+
+def _picks(index: MovieIndex, who: Who) -> list[Pick]:
+    found = index.people.recommend(who, _PICKS)
+    explanations = index.people.explain(who, [prediction.movie_id for prediction in found])
+    return [_pick(index, *each) for each in zip(found, explanations, strict=True)]
+
+
+def _pick(index: MovieIndex, prediction: Prediction, explanation: Explanation) -> Pick:
+    low, high = index.people.scale
+    at, start, end = (
+        round(100 * (value - low) / max(high - low, 1e-9), 2)
+        for value in (prediction.rating, prediction.low, prediction.high)
+    )
+    named, rest = explanation.contributions[:_NAMED], explanation.contributions[_NAMED:]
+    return Pick(
+        index.catalogue.movie(prediction.movie_id),
+        prediction,
+        Bar(at, start, round(end - start, 2)),
+        explanation,
+        [(index.catalogue.movie(part.movie_id), part) for part in named],
+        len(rest),
+        sum(part.watched + part.rated for part in rest),
+    )
+
+
+def _steps(scale: tuple[float, float]) -> list[Step]:
+    ratings = rating_steps(scale)
+    stars = scale[0] >= 0 and scale[1] <= 5 and all((2 * rating).is_integer() for rating in ratings)
+    halves = stars and any(not rating.is_integer() for rating in ratings)
+    return [
+        Step(
+            rating,
+            _in_stars(rating) if stars else f"{rating:g} of {scale[1]:g}",
+            "whole" if not halves or (at == 0 and rating.is_integer()) else "right" if rating.is_integer() else "left",
+        )
+        for at, rating in enumerate(ratings)
+    ]
+
+
+def _in_stars(rating: float) -> str:
+    whole, half = int(rating), rating % 1
+    if half:
+        return f"{whole} and a half stars" if whole else "half a star"
+    return f"{whole or 'no'} star{'' if whole == 1 else 's'}"
+
+
+def _ends(index: MovieIndex) -> tuple[int, int] | None:
+    """The lowest and the highest id of a user here."""
+    ids = index.people.users.values
+    return (int(ids[0]), int(ids[-1])) if ids.size else None

@@ -1,0 +1,113 @@
+"""The web page, where people look rather than read: every state of it has an address, and works without scripts.
+
+Scripts ask for the same addresses and put what they need of the answers into the page that is shown.
+"""
+
+from __future__ import annotations
+
+import base64
+
+from flask import Blueprint, current_app, g, render_template, request
+
+from index.answers.serialize import UNTRAINED_NOTICE, percent
+from index.catalogue.catalogue import Movie
+from index.core.errors import UnknownMovie
+from index.movie_index import MovieIndex
+from index.posters.images import decode_image, thumbnail
+from index.spaces.space import Match
+from server.media.uploads import UploadQueue, uploaded_picture
+from server.middleware.metrics import search_seconds
+from server.pages.film import film_page
+from server.pages.for_you import for_you_page
+from server.pages.map import map_page
+from server.pages.quality import quality_page
+from server.state.current_snapshot import movie_index
+
+pages = Blueprint("pages", __name__)
+
+TMDB_NOTICE = "This product uses the TMDB API but is not endorsed or certified by TMDB."
+
+# Endpoint and words of what every page leads to.
+SECTIONS: tuple[tuple[str, str], ...] = (
+    ("pages.for_you", "For you"),
+    ("pages.map", "Map"),
+    ("pages.quality", "How good is it"),
+)
+
+_SHOWN = 60  # films on the first page and search results
+_NEIGHBOURS = 24
+_LOVED = 12
+_SEEDS = 5  # films that look like a picture, whose lovers are asked
+
+
+pages.add_app_template_filter(percent)
+pages.add_url_rule("/movies/<movie>", "film", film_page)
+pages.add_url_rule("/for-you", "for_you", for_you_page)
+pages.add_url_rule("/quality", "quality", quality_page)
+pages.add_url_rule("/map", "map", map_page)
+
+
+@pages.app_context_processor
+def everywhere() -> dict[str, object]:
+    """What every page shows: the data set's terms and which weights posters are compared with."""
+    # A page that says that the library cannot be read is a page, too.
+    index: MovieIndex = g.get("movie_index") or current_app.extensions["served"].latest()
+    weights = index.manifest.weights
+    return {
+        "manifest": index.manifest,
+        "catalogue": index.catalogue,
+        "has_poster": lambda movie: _has_poster(index, movie),
+        "weights": None if weights is None else weights["name"],
+        "untrained_notice": UNTRAINED_NOTICE,
+        "tmdb_notice": TMDB_NOTICE,
+        "can_look": "poster" in index.spaces,
+        "can_write": current_app.extensions["config"].writes,
+        "sections": SECTIONS,
+    }
+
+
+@pages.get("/")
+def home() -> str:
+    """Search results, or the films that most people know."""
+    index = movie_index()
+    wanted = request.args.get("q", "").strip()[:200]
+    movies = index.catalogue.search(wanted, _SHOWN) if wanted else index.catalogue.best_known(_SHOWN)
+    exact = bool(index.catalogue.titled(wanted)) if wanted else True
+    return render_template("home.html", q=wanted, movies=movies, exact=exact)
+
+
+@pages.get("/look")
+def look_form() -> str:
+    """Where a picture can be dropped."""
+    return render_template("look.html", matches=None)
+
+
+@pages.post("/look")
+def look() -> str:
+    """Films whose posters look like an uploaded picture, and those that people love who love the nearest of these."""
+    index = movie_index()
+    picture = uploaded_picture()
+    queue: UploadQueue = current_app.extensions["upload_queue"]
+
+    def compared() -> tuple[list[Match], bytes]:
+        with search_seconds("picture"):
+            matches = index.similar_to_poster(picture, _NEIGHBOURS)
+        return matches, thumbnail(decode_image(picture))
+
+    matches, small = queue.run(compared)
+    seeds = [match.movie_id for match in matches if match.movie_id in index.spaces["taste"].ids][:_SEEDS]
+    try:
+        loved = index.similar_to(seeds, [], _LOVED, by="taste") if seeds else []
+    except UnknownMovie:
+        loved = []
+    return render_template(
+        "look.html",
+        preview=base64.b64encode(small).decode(),
+        matches=[(index.catalogue.movie(match.movie_id), match) for match in matches],
+        seeds=[index.catalogue.movie(movie_id) for movie_id in seeds],
+        loved=[(index.catalogue.movie(match.movie_id), match) for match in loved],
+    )
+
+
+def _has_poster(index: MovieIndex, movie: Movie) -> bool:
+    return index.catalogue.posters[index.catalogue.ids.row(movie.movie_id)] is not None

@@ -1,0 +1,293 @@
+"""The plots of the page "How good is it", from what a manifest says of its snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from index.answers.serialize import percent
+from server.pages.charts import Bar, Bars, Chart, Mark, Series, Table, ticks
+
+Evaluation = Mapping[str, Any]
+
+OURS = "factorization-machine"
+METHODS = {
+    "global-mean": "The mean of all ratings",
+    "user-mean": "Each person's own mean",
+    "movie-mean": "Each film's mean",
+    "biases": "Person and film together",
+    "item-neighbours": "The 40 nearest films",
+    OURS: "Posterity",
+}
+RANKERS = {
+    "ease": "EASE",
+    "implicit-als": "Implicit factors (ALS)",
+    "ease and implicit-als": "The mean of both",
+}
+SPACES = {"poster": "Look", "taste": "Taste", "facts": "Facts"}
+_INTERVAL = "95% interval"
+
+
+def rmse_of(evaluation: Evaluation, method: str) -> float:
+    """A method's RMSE on the held-out ratings."""
+    return next(float(each["rmse"]["value"]) for each in evaluation["methods"] if each["method"] == method)
+
+
+def rating_plots(evaluation: Evaluation, unit: str) -> tuple[Bars | Chart, ...]:
+    """How good predicted ratings are.
+
+    Args:
+        unit: what a rating is counted in, stars say.
+    """
+    return (
+        _against_baselines(evaluation, unit),
+        _learning(evaluation, unit),
+        _calibration(evaluation, unit),
+        _by_ratings(evaluation, unit),
+    )
+
+
+def ranking_plot(validation: Mapping[str, Any], served: str) -> Bars:
+    """How well the rankers that a build tries order films."""
+    scores: Mapping[str, float] = validation["scores"]
+    bars = tuple(
+        Bar(RANKERS.get(name, name), score, f"{score:.3f}", "ours" if name == served else "other")
+        for name, score in scores.items()
+    )
+    return Bars(
+        "ranking",
+        "Whose recommendations are followed",
+        f"Films that people went on to rate, from the {validation['share']:.0%} of ratings that were hidden: how near"
+        " the top of a list of all films does each way of recommending put them? 1 would be all of them first."
+        f" {RANKERS.get(served, served)} was taken for this snapshot.",
+        "nDCG of the first ten; longer is better",
+        bars,
+        Table(("Way", "nDCG@10"), tuple((bar.label, f"{bar.value:.4f}") for bar in bars)),
+    )
+
+
+def blend_plot(blend: Mapping[str, float]) -> Bars:
+    """What counts how much in the blend."""
+    whole = sum(blend.values())
+    bars = tuple(
+        Bar(SPACES.get(name, name), weight / whole, f"{weight / whole:.0%}", "ours")
+        for name, weight in sorted(blend.items(), key=lambda each: -each[1])
+    )
+    return Bars(
+        "blend",
+        "What counts in the blend",
+        "Where nothing else is asked for, likeness is weighed so. The sliders on a film's page change it.",
+        "Share of the whole",
+        bars,
+        Table(
+            ("Space", "Weight", "Share"),
+            tuple((SPACES.get(n, n), f"{w:g}", f"{w / whole:.0%}") for n, w in blend.items()),
+        ),
+        most=1,
+    )
+
+
+def poster_plots(card: Mapping[str, Any]) -> tuple[Bars, Bars]:
+    """How much of a full scan's answer the search by look finds, and how much sooner."""
+    tries = [("All films", card), *((_let_through(each["share"]), each) for each in card["filters"])]
+    scan = card["full_scan_milliseconds"]
+    table = Table(
+        ("Search", "Recall@10", "Milliseconds"),
+        (
+            *((label, f"{each['recall_at_10']:.4f}", f"{each['milliseconds']:.2f}") for label, each in tries),
+            ("Full scan, all films", "1", f"{scan:.2f}"),
+        ),
+    )
+    few = "" if card["milliseconds"] < scan else " So few posters are compared one by one as fast."
+    recall = Bars(
+        "recall",
+        "What the quick search finds",
+        "Of the ten posters nearest to a poster, known from comparing it with every other: how many does the quick"
+        f" search find? Asked of {card['queries']} of this snapshot's own posters, among all films, and where a filter"
+        " lets only some through.",
+        "Recall@10",
+        tuple(Bar(label, each["recall_at_10"], percent(each["recall_at_10"]), "ours") for label, each in tries),
+        table,
+        most=1,
+    )
+    times = Bars(
+        "speed",
+        "How long a search takes",
+        "The median of single searches, when this snapshot was built, on the machine that built it." + few,
+        "Milliseconds; shorter is better",
+        (
+            *(Bar(label, each["milliseconds"], _milliseconds(each["milliseconds"]), "ours") for label, each in tries),
+            Bar("Full scan, all films", scan, _milliseconds(scan)),
+        ),
+        table,
+    )
+    return recall, times
+
+
+def _let_through(share: float) -> str:
+    return f"A filter that lets {100 * share:g}% through"
+
+
+def _milliseconds(value: float) -> str:
+    return f"{value:.2f} ms" if value < 1 else f"{value:.1f} ms"
+
+
+def _against_baselines(evaluation: Evaluation, unit: str) -> Bars:
+    methods = sorted(evaluation["methods"], key=lambda each: float(each["rmse"]["value"]))
+    names = {each["method"]: METHODS.get(each["method"], each["method"]) for each in methods}
+    bars = tuple(
+        Bar(
+            names[each["method"]],
+            each["rmse"]["value"],
+            f"{each['rmse']['value']:.3f}",
+            "ours" if each["method"] == OURS else "other",
+            each["rmse"]["low"],
+            each["rmse"]["high"],
+        )
+        for each in methods
+    )
+    rows = tuple(
+        (
+            names[each["method"]],
+            f"{each['rmse']['value']:.4f}",
+            f"{each['rmse']['low']:.3f} to {each['rmse']['high']:.3f}",
+            f"{each['mae']['value']:.4f}",
+        )
+        for each in methods
+    )
+    return Bars(
+        "against",
+        "Against simpler guesses",
+        "How far off each way of guessing a rating is, on the same held-out ratings. Large misses count more"
+        " (root mean square). The thin line is where the figure may as well be with other people.",
+        f"RMSE in {unit}; shorter is better",
+        bars,
+        Table(("Guess", "RMSE", _INTERVAL, "MAE"), rows),
+    )
+
+
+def _learning(evaluation: Evaluation, unit: str) -> Chart:
+    curve = evaluation["curve"]
+    beside = rmse_of(evaluation, "biases")
+    lines = {
+        "mean": ("All samples so far, together", "ours", "the mean of all samples so far"),
+        "sample": ("One sample alone", "other", "that sample alone"),
+    }
+    series = [
+        Series(
+            label,
+            kind,
+            tuple(
+                Mark(stop["iteration"], stop[name], f"Iteration {stop['iteration']}: {said} is off by {stop[name]:.3f}")
+                for stop in curve
+            ),
+        )
+        for name, (label, kind, said) in lines.items()
+    ]
+    first, last = curve[0]["iteration"], curve[-1]["iteration"]
+    x_ticks = ticks((first, last), digits=0)
+    ends = tuple(Mark(at, beside, f"{beside:.3f}") for at, _ in (x_ticks[0], x_ticks[-1]))
+    series.append(Series("Person and film together", "guide", ends, dots=False))
+    values = [beside, *(stop[name] for stop in curve for name in lines)]
+    return Chart(
+        "learning",
+        "How it learns",
+        "Each iteration of the sampler draws one model that could have given the ratings. By itself each is a rough"
+        " guess; their mean gets better as they come in, and levels off once more of them would change nothing.",
+        "Iterations",
+        f"RMSE in {unit}; lower is better",
+        tuple(series),
+        x_ticks,
+        ticks(values),
+        Table(
+            ("Iteration", "All so far", "Alone"),
+            tuple((str(stop["iteration"]), f"{stop['mean']:.4f}", f"{stop['sample']:.4f}") for stop in curve),
+        ),
+    )
+
+
+def _calibration(evaluation: Evaluation, unit: str) -> Chart:
+    intervals = evaluation["intervals"]
+    marks = tuple(
+        Mark(
+            each["level"],
+            each["inside"]["value"],
+            f"Intervals meant to hold {each['level']:.0%} hold {each['inside']['value']:.1%}",
+            each["inside"]["low"],
+            each["inside"]["high"],
+        )
+        for each in intervals
+    )
+    percents = tuple((each / 100, f"{each}%") for each in (0, 25, 50, 75, 100))
+    middle = next(each for each in intervals if each["level"] == 0.8)
+    return Chart(
+        "calibration",
+        "How sure it is",
+        f"Every prediction comes with an interval. The 80% ones are {middle['width']:.1f} {unit} wide on average and"
+        f" hold {middle['inside']['value']:.0%} of the ratings that people then gave. On the diagonal it is exactly as"
+        " sure as it should be; below it, too sure of itself.",
+        "Meant to hold",
+        "Held-out ratings inside",
+        (
+            Series("As sure as it should be", "guide", (Mark(0, 0, ""), Mark(1, 1, "")), dots=False),
+            Series("This snapshot", "ours", marks),
+        ),
+        percents,
+        percents,
+        Table(
+            ("Meant to hold", "Holds", _INTERVAL, f"Width in {unit}"),
+            tuple(
+                (
+                    f"{each['level']:.0%}",
+                    f"{each['inside']['value']:.1%}",
+                    f"{each['inside']['low']:.1%} to {each['inside']['high']:.1%}",
+                    f"{each['width']:.2f}",
+                )
+                for each in intervals
+            ),
+        ),
+    )
+
+
+def _by_ratings(evaluation: Evaluation, unit: str) -> Chart:
+    bands = evaluation["by_ratings"]
+    series = []
+    for name, kind in (("biases", "other"), (OURS, "ours")):
+        marks = []
+        for at, band in enumerate(bands):
+            rmse = band["rmse"][name]
+            said = f"{METHODS[name]}: {rmse['value']:.3f} for films with {_band(band)} ratings"
+            marks.append(Mark(at + (0.06 if kind == "ours" else -0.06), rmse["value"], said, rmse["low"], rmse["high"]))
+        series.append(Series(METHODS[name], kind, tuple(marks)))
+    ends = [mark.low or 0 for each in series for mark in each.marks] + [
+        mark.high or 0 for each in series for mark in each.marks
+    ]
+    inner = tuple((float(at), f"{band['least']}+") for at, band in enumerate(bands))
+    return Chart(
+        "by-ratings",
+        "Known films and unknown ones",
+        "A film that many have rated is easier to predict than one that few have. Films are put together by how many"
+        " ratings of them the model had seen; the thin lines are where each figure may as well be with other people.",
+        "Ratings that a film has, at least",
+        f"RMSE in {unit}; lower is better",
+        tuple(series),
+        ((-0.5, ""), *inner, (len(bands) - 0.5, "")),
+        ticks(ends, digits=1),
+        Table(
+            ("Ratings of the film", "Posterity", _INTERVAL, METHODS["biases"], "Held-out ratings"),
+            tuple(
+                (
+                    _band(band),
+                    f"{band['rmse'][OURS]['value']:.4f}",
+                    f"{band['rmse'][OURS]['low']:.3f} to {band['rmse'][OURS]['high']:.3f}",
+                    f"{band['rmse']['biases']['value']:.4f}",
+                    f"{band['held_out']:,}",
+                )
+                for band in bands
+            ),
+        ),
+    )
+
+
+def _band(band: Mapping[str, Any]) -> str:
+    return f"{band['least']:,} or more" if band["most"] is None else f"{band['least']} to {band['most']}"

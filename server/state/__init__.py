@@ -1,0 +1,1 @@
+"""Server state: the snapshot that is served, and cached responses."""

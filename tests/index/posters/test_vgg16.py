@@ -1,0 +1,196 @@
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import numpy.typing as npt
+import pytest
+import tensorflow as tf
+from keras.applications import vgg16 as keras_vgg16
+from keras.src.applications import vgg16 as vgg16_source
+from keras.src.backend import config
+
+from index.core.errors import BadWeights, WeightsUnavailable
+from index.posters import vgg16
+
+
+@pytest.fixture(scope="module")
+def untrained() -> vgg16.Vgg16:
+    return vgg16.load("untrained")
+
+
+@pytest.fixture(scope="module")
+def pixels() -> npt.NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def model(untrained: vgg16.Vgg16, tmp_path_factory: pytest.TempPathFactory) -> keras.Model:
+    """Keras' own VGG16 with the same weights."""
+    file = tmp_path_factory.mktemp("weights") / "w.weights.h5"
+    untrained.save(file)
+    model = keras_vgg16.VGG16(include_top=False, weights=None, input_shape=(224, 224, 3))
+    model.load_weights(file)
+    return model
+
+
+def test_vectors_are_keras_own_block5_pool_at_length_1(
+    untrained: vgg16.Vgg16, model: keras.Model, pixels: npt.NDArray[np.uint8]
+) -> None:
+    maps = np.asarray(model(keras_vgg16.preprocess_input(pixels.astype(np.float32))))
+    assert maps.shape[1:] == vgg16.GRID
+    flat = maps.reshape(2, vgg16.DIMENSION).copy()
+    flat /= np.linalg.norm(flat, axis=1, keepdims=True)
+    vectors = untrained(pixels)
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(vectors, flat, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_a_picture_has_the_same_vector_alone_and_in_a_batch(
+    untrained: vgg16.Vgg16, pixels: npt.NDArray[np.uint8]
+) -> None:
+    np.testing.assert_allclose(untrained(pixels)[1:], untrained(pixels[1:]), atol=1e-6)
+
+
+def save_new(model: keras.Model, file: Path) -> None:
+    model.save_weights(file)
+
+
+def save_legacy(model: keras.Model, file: Path) -> None:
+    """The layout of the ImageNet file that Keras hands out: layer names, and weight names in each."""
+    with h5py.File(file, "w") as stream:
+        stream.attrs["layer_names"] = [layer.name.encode() for layer in model.layers]
+        for layer in model.layers:
+            group = stream.create_group(layer.name)
+            names = [f"{layer.name}_{kind}_1:0" for kind in ("W", "b")][: len(layer.weights)]
+            group.attrs["weight_names"] = [name.encode() for name in names]
+            for name, weight in zip(names, layer.get_weights(), strict=True):
+                group.create_dataset(name, data=weight)
+
+
+@pytest.mark.parametrize(("name", "save"), [("new.weights.h5", save_new), ("vgg16_tf_kernels_notop.h5", save_legacy)])
+def test_a_keras_weights_file_gives_the_vectors_of_the_model_it_was_saved_from(
+    name: str,
+    save: Callable[[keras.Model, Path], None],
+    model: keras.Model,
+    untrained: vgg16.Vgg16,
+    pixels: npt.NDArray[np.uint8],
+    tmp_path: Path,
+) -> None:
+    save(model, tmp_path / name)
+    loaded = vgg16.load(str(tmp_path / name))
+    assert loaded.weights == "file"
+    assert loaded.sha256 == untrained.sha256
+    np.testing.assert_array_equal(loaded(pixels), untrained(pixels))
+
+
+def test_the_file_that_keras_publishes_is_called_imagenet(
+    model: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "vgg16_tf_kernels_notop.h5"
+    save_legacy(model, file)
+    monkeypatch.setattr(vgg16, "IMAGENET_MD5", hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest())
+    assert vgg16.load(str(file)).weights == "imagenet"
+
+
+def test_other_weights_have_another_checksum_and_other_vectors(
+    model: keras.Model, untrained: vgg16.Vgg16, pixels: npt.NDArray[np.uint8], tmp_path: Path
+) -> None:
+    other = keras.models.clone_model(model)
+    changed = [weight * 1.5 if weight.ndim == 1 else -weight for weight in model.get_weights()]
+    other.set_weights(changed)
+    other.save_weights(tmp_path / "other.weights.h5")
+    loaded = vgg16.load(str(tmp_path / "other.weights.h5"))
+    assert loaded.sha256 != untrained.sha256
+    assert not np.allclose(loaded(pixels), untrained(pixels))
+
+
+def test_untrained_weights_are_the_same_every_time(untrained: vgg16.Vgg16) -> None:
+    assert vgg16.load("untrained").sha256 == untrained.sha256
+    assert untrained.weights == "untrained"
+
+
+def test_a_missing_weights_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadWeights, match=r"no weights file .*nowhere\.h5"):
+        vgg16.load(str(tmp_path / "nowhere.h5"))
+
+
+def test_a_file_without_weights_is_named(tmp_path: Path) -> None:
+    (tmp_path / "text.h5").write_text("no weights")
+    with pytest.raises(BadWeights, match=r"text\.h5 does not hold"):
+        vgg16.load(str(tmp_path / "text.h5"))
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    other = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(3)])
+    other.save_weights(tmp_path / "other.weights.h5")
+    with pytest.raises(BadWeights, match=r"other\.weights\.h5 does not hold"):
+        vgg16.load(str(tmp_path / "other.weights.h5"))
+
+
+def test_imagenet_weights_that_cannot_be_had_say_how_to_give_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # An empty cache, and a closed port instead of the real address: refused at once, as behind a firewall.
+    monkeypatch.setattr(config, "_KERAS_DIR", str(tmp_path))
+    monkeypatch.setattr(vgg16_source, "WEIGHTS_PATH_NO_TOP", "http://127.0.0.1:9/vgg16_notop.h5")
+    with pytest.raises(WeightsUnavailable, match="--weights FILE"):
+        vgg16.load("imagenet")
+
+
+def test_saved_weights_of_another_checksum_are_refused(untrained: vgg16.Vgg16, tmp_path: Path) -> None:
+    file = vgg16.weights_file(tmp_path, "0" * 64)
+    untrained.save(file)
+    with pytest.raises(BadWeights, match="other weights"):
+        vgg16.embed_with(file, "untrained", "0" * 64, np.zeros((1, 224, 224, 3), dtype=np.uint8))
+
+
+def run(change: float) -> vgg16.Run:
+    """Unit vectors that are off by so much."""
+
+    def vectors(pixels: npt.NDArray[np.uint8]) -> tf.Tensor:
+        flat = pixels.reshape(len(pixels), -1)[:, : vgg16.DIMENSION].astype(np.float64) + 1
+        flat += change * np.random.default_rng(0).normal(size=flat.shape) * flat.mean()
+        return tf.constant((flat / np.linalg.norm(flat, axis=1, keepdims=True)).astype(np.float32))
+
+    return vectors
+
+
+def broken(_: npt.NDArray[np.uint8]) -> tf.Tensor:
+    raise RuntimeError("no such kernel")
+
+
+def test_the_first_faster_path_that_agrees_with_float32_is_taken() -> None:
+    slow, close, far = run(0), run(0.005), run(0.1)
+    assert vgg16.choose_path(slow, [("gpu", far), ("bfloat16", close)])[:2] == ("bfloat16", close)
+    name, chosen, agreement = vgg16.choose_path(slow, [("gpu", close), ("bfloat16", close)])
+    assert (name, chosen) == ("gpu", close)
+    assert vgg16.AGREEMENT <= agreement < 1
+
+
+def test_a_path_that_differs_or_fails_is_not_taken_and_said_so(caplog: pytest.LogCaptureFixture) -> None:
+    slow = run(0)
+    assert vgg16.choose_path(slow, [("gpu", broken), ("bfloat16", run(0.1))]) == ("float32", slow, 1.0)
+    assert "does not run by gpu here (no such kernel)" in caplog.text
+    assert "by bfloat16 differs from float32 (cosine 0.99" in caplog.text
+    assert vgg16.choose_path(slow, []) == ("float32", slow, 1.0)
+
+
+def test_the_path_taken_here_agrees_with_float32(untrained: vgg16.Vgg16) -> None:
+    assert untrained.path in {"float32", "bfloat16", "gpu"}
+    assert untrained.agreement >= vgg16.AGREEMENT
+
+
+def test_bfloat16_is_switched_on_for_its_own_path_alone() -> None:
+    seen = []
+
+    def look(_: npt.NDArray[np.uint8]) -> tf.Tensor:
+        seen.append(tf.config.optimizer.get_experimental_options().get("auto_mixed_precision_onednn_bfloat16", False))
+        return tf.constant(0)
+
+    vgg16.in_bfloat16(tf, look)(np.zeros((1, 224, 224, 3), np.uint8))
+    look(np.zeros((1, 224, 224, 3), np.uint8))
+    assert seen == [True, False]

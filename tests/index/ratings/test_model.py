@@ -1,0 +1,176 @@
+import dataclasses
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import pytest
+
+from index.core.errors import BadData, UnknownMovie, UnknownUser
+from index.core.ids import Ids
+from index.ratings.fold_in import FoldInArrays
+from index.ratings.model import Noise, RatingArrays, RatingModel
+from index.ratings.rankers import EaseByMovies, save_rankers
+
+# Two users and three movies on one taste axis: user 10 is for it, user 20 against; movie 1 has it, movie 3 the
+# opposite, movie 2 neither. Everybody starts from 3; user 10 rated movie 3.
+MOVIES = Ids([1, 2, 3])
+ARRAYS = RatingArrays(
+    user_ids=np.array([10, 20]),
+    user_bias=np.array([3.0, 3.0], dtype=np.float32),
+    user_factors=np.array([[1.0], [-1.0]], dtype=np.float32),
+    user_samples=np.array([[[1, 3], [-1, 3]], [[1, 3.5], [-1, 2.5]]], dtype=np.float32),
+    movie_vectors=np.array([[1, 0.5], [0, 0], [-1, 0]], dtype=np.float32),
+    movie_samples=np.array([[[1, 0.5], [0, 0], [-1, 0]]] * 2, dtype=np.float32),
+    user_noise=np.array([0.25, 0.25], dtype=np.float32),
+    rated_starts=np.array([0, 1, 1]),
+    rated_rows=np.array([2], dtype=np.int32),
+    rated_values=np.array([2.5], dtype=np.float32),
+)
+
+
+# Two samples, in which having rated a movie says nothing and a user's own factor and bias are about 0 and 0.
+FOLD_IN = FoldInArrays(
+    rated=np.zeros((2, 3, 2), dtype=np.float32),
+    prior=np.array([[[0, 0], [1, 1]], [[0, 0], [1, 1]]], dtype=np.float32),
+    noise_precision=np.array([4, 4], dtype=np.float32),
+    global_bias=np.array([3, 3], dtype=np.float32),
+)
+NOISE = Noise(variance=0.25, residual=0.2, taken=1)
+
+
+def make(arrays: RatingArrays = ARRAYS, **options: Any) -> RatingModel:
+    return RatingModel(arrays, FOLD_IN, MOVIES, noise=NOISE, scale=(0.5, 5), **options)
+
+
+@pytest.fixture
+def model() -> RatingModel:
+    return make()
+
+
+def test_a_prediction_is_biases_plus_the_inner_product(model: RatingModel) -> None:
+    assert [p.rating for p in model.predict(10, [1, 2, 3])] == pytest.approx([4.5, 3, 2])
+    assert [p.rating for p in model.predict(20, [3, 1])] == pytest.approx([4, 2.5])
+
+
+def test_the_interval_holds_model_spread_and_noise(model: RatingModel) -> None:
+    (prediction,) = model.predict(10, [2])
+    half = NormalDist().inv_cdf(0.9) * np.sqrt(0.25 + np.var([3, 3.5]))
+    assert (prediction.low, prediction.high) == pytest.approx((3 - half, 3 + half))
+
+
+def test_predictions_stay_on_the_scale(model: RatingModel) -> None:
+    assert model.predict(10, [1])[0].high == 5
+    high_bias = dataclasses.replace(ARRAYS, user_bias=np.array([9, -9], dtype=np.float32))
+    extreme = make(high_bias)
+    assert extreme.predict(10, [1])[0].rating == 5
+    assert extreme.predict(20, [1])[0].rating == 0.5
+
+
+def test_recommendations_leave_out_what_was_rated_and_put_the_best_first(model: RatingModel) -> None:
+    assert [p.movie_id for p in model.recommend(10)] == [1, 2]
+    assert [p.movie_id for p in model.recommend(20, k=2)] == [3, 2]
+
+
+def test_with_a_ranker_it_decides_the_order_and_ratings_stand_beside() -> None:
+    # By movies: who rated movie 3 picks movie 2 next; user 20 rated nothing, so ties go by id.
+    weights = np.array([[0, 0, 0], [0, 0, 0], [0.1, 0.7, 0]], dtype=np.float32)
+    ranker = EaseByMovies(weights)
+
+    def model(rating_weight: float) -> RatingModel:
+        return make(ranker=ranker, rating_weight=rating_weight)
+
+    assert [(p.movie_id, p.rating) for p in model(0).recommend(10)] == [(2, 3), (1, 4.5)]
+    assert [p.movie_id for p in model(0).recommend(20)] == [3, 1, 2]  # who rated nothing gets what others rated
+    assert [p.movie_id for p in model(0).recommend(10, allowed=np.array([True, False, True]))] == [1]
+    # Movie 1 is predicted 1.5 stars higher: from a weight of .4 a star on that counts for more than .6 of the ranker.
+    assert [p.movie_id for p in model(0.39).recommend(10)] == [2, 1]
+    assert [p.movie_id for p in model(0.41).recommend(10)] == [1, 2]
+    assert [p.movie_id for p in model(0.01).recommend(20)] == [3, 2, 1]
+
+
+def test_who_rated_nothing_is_recommended_what_most_people_rate() -> None:
+    ranker = EaseByMovies(np.zeros((3, 3), dtype=np.float32))
+    assert [p.movie_id for p in make(ranker=ranker, rating_weight=0.01).recommend({})] == [3, 1, 2]
+    assert [p.movie_id for p in make(ranker=ranker, rating_weight=10).recommend({})] == [1, 3, 2]
+
+
+def test_recommendations_obey_a_filter_and_leave_it_as_it_was(model: RatingModel) -> None:
+    allowed = np.array([False, True, True])
+    assert [p.movie_id for p in model.recommend(10, allowed=allowed)] == [2]
+    assert allowed.tolist() == [False, True, True]
+
+
+def test_strangers_are_named(model: RatingModel) -> None:
+    with pytest.raises(UnknownUser, match="no user 11"):
+        model.recommend(11)
+    with pytest.raises(UnknownMovie, match="no movie 4"):
+        model.predict(10, [1, 4])
+
+
+def test_a_stranger_is_folded_in(model: RatingModel) -> None:
+    # One rating of movie 2, which has no taste: only the bias moves, by 4 / (4 + 1) of the surprise.
+    assert [p.rating for p in model.predict({2: 4.0}, [2, 3, 1])] == pytest.approx([3.8, 3.8, 4.3])
+    # Loving movie 1 pulls towards it and away from movie 3.
+    towards, away = model.predict({1: 5.0}, [1, 3])
+    assert towards.rating > 4.5
+    assert away.rating < 3.5 - 0.001
+    assert away.low < away.rating < away.high
+    assert [p.movie_id for p in model.recommend({1: 5.0})] == [2, 3]
+    assert [p.movie_id for p in model.recommend({}, k=2)] == [1, 2]
+
+
+def test_ratings_in_an_explanation_add_up(model: RatingModel) -> None:
+    for who in (10, 20, {1: 5.0, 3: 1.0}, {}):
+        (explanation,) = model.explain(who, [2])
+        total = explanation.base + sum(part.watched + part.rated for part in explanation.contributions)
+        assert total == pytest.approx(explanation.rating)
+        assert explanation.rating == pytest.approx(model.predict(who, [2])[0].rating)
+    largest_first = [abs(part.watched + part.rated) for part in model.explain({1: 5.0, 3: 3.0}, [1])[0].contributions]
+    assert largest_first == sorted(largest_first, reverse=True)
+    assert [(part.movie_id, part.given) for part in model.explain(10, [1])[0].contributions] == [(3, 2.5)]
+
+
+def test_a_strangers_rating_must_be_on_the_scale_and_of_a_movie_that_is_there(model: RatingModel) -> None:
+    with pytest.raises(BadData, match=r"the rating 7 of movie 1 is off the scale: ratings here are 0.5 to 5"):
+        model.predict({1: 7.0}, [2])
+    with pytest.raises(BadData, match="off the scale"):
+        model.recommend({1: float("nan")})
+    with pytest.raises(UnknownMovie, match="no movie 9"):
+        model.recommend({9: 3.0})
+
+
+def test_people_who_are_harder_to_predict_have_wider_intervals(model: RatingModel) -> None:
+    assert NOISE.of(0, 0) == 0.25
+    steady, as_others, erratic = NOISE.of([0.2, 20 * 0.2 * 20 / 21, 20], [20, 20, 20])
+    assert steady < as_others < erratic
+    assert as_others == pytest.approx(0.25)
+
+    def width(who: dict[int, float]) -> float:
+        (prediction,) = model.predict(who, [2])
+        return prediction.high - prediction.low
+
+    assert width({1: 4.5, 3: 2.5}) < width({1: 0.5, 3: 5.0, 2: 0.5})
+
+
+@pytest.mark.parametrize(("rating_weight", "order"), [(0.39, [2, 1]), (0.41, [1, 2])])
+def test_a_saved_model_answers_the_same(tmp_path: Path, rating_weight: float, order: list[int]) -> None:
+    for folder, arrays in ((tmp_path / "ratings", ARRAYS), (tmp_path / "fold_in", FOLD_IN)):
+        folder.mkdir()
+        for name, array in arrays.items():
+            np.save(folder / f"{name}.npy", array)
+    ranker = EaseByMovies(np.array([[0, 0, 0], [0, 0, 0], [0.1, 0.7, 0]], dtype=np.float32))
+    form = save_rankers([ranker], tmp_path / "ranker")
+    facts = {
+        "noise": {"variance": 0.25, "residual": 0.2, "taken": 1},
+        "scale": [0.5, 5],
+        "ranker": {"forms": form, "rating_weight": rating_weight},
+    }
+    again = RatingModel.load(tmp_path, MOVIES, facts)
+    model = make(ranker=ranker, rating_weight=rating_weight)
+    assert [p.movie_id for p in again.recommend(10)] == order
+    assert again.rated(10)[0].tolist() == [2]
+    for who in (10, 20, {1: 5.0, 3: 2.0}):
+        assert again.predict(who, [1, 2, 3]) == model.predict(who, [1, 2, 3])
+        assert again.recommend(who) == model.recommend(who)
+        assert again.explain(who, [2, 1]) == model.explain(who, [2, 1])

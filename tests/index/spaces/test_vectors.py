@@ -1,0 +1,296 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from index.core.errors import BadData, BadSnapshot
+from index.overlay import OverlaidVectors
+from index.spaces.faiss_index import flat_index, half_index, halved, read_index
+from index.spaces.vectors import (
+    ROWS_FILE,
+    FlatVectors,
+    HalfVectors,
+    ReducedVectors,
+    load_vectors,
+    shorten,
+)
+from indexer.spaces.recall import recall, tune_search
+from indexer.spaces.two_stage import (
+    choose_factory,
+    choose_share,
+    make_index,
+    write_reduced,
+    write_rows,
+)
+
+Floats = npt.NDArray[np.float32]
+
+# A thousand unit vectors of 300 numbers, none negative, that differ in a few ways much and in all others a little: as
+# posters do.
+D, N = 300, 1000
+
+
+def clustered(n: int, seed: int = 0) -> Floats:
+    rng = np.random.default_rng(seed)
+    ways = np.random.default_rng(7).normal(size=(40, D))
+    vectors = np.abs(2 + 0.1 * rng.normal(size=(n, 40)) @ ways + 0.05 * rng.normal(size=(n, D)))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+VECTORS = clustered(N)
+HALVES = np.stack([halved(vector) for vector in VECTORS])
+LONG = HALVES.astype(np.float32)
+
+
+def half(vectors: Floats) -> HalfVectors:
+    index = half_index(vectors.shape[1])
+    index.add(vectors)
+    return HalfVectors(index)
+
+
+WHOLE = half(LONG)
+
+
+def reduced(folder: Path, vectors: npt.NDArray[np.float16], factory: str | None = None) -> ReducedVectors:
+    blocks = (vectors[start : start + 300] for start in range(0, len(vectors), 300))
+    search = write_reduced(folder, blocks, np.random.default_rng(0), factory=factory)
+    loaded = load_vectors(folder, search)
+    assert isinstance(loaded, ReducedVectors)
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def two_stages(tmp_path_factory: pytest.TempPathFactory) -> ReducedVectors:
+    return reduced(tmp_path_factory.mktemp("flat"), HALVES)
+
+
+def assert_exact(
+    found: npt.NDArray[np.int64], query: Floats, k: int, allowed: npt.NDArray[np.bool_] | None = None
+) -> None:
+    """As many as qualify, the right ones, each once; which of two that differ by rounding alone does not matter."""
+    scores = LONG @ query
+    if allowed is not None:
+        scores[~allowed] = -np.inf
+    assert len(set(found.tolist())) == found.size == min(k, int(np.isfinite(scores).sum()))
+    assert recall(found, scores, k) == 1
+
+
+def test_rows_are_written_as_faiss_would_have_them(tmp_path: Path) -> None:
+    write_rows(tmp_path / "rows.faiss", iter([HALVES[:7], HALVES[7:8], HALVES[8:30]]))
+    index = read_index(tmp_path / "rows.faiss")
+    assert (index.ntotal, index.d) == (30, D)
+    np.testing.assert_array_equal(index.reconstruct_n(0, 30), LONG[:30])
+    own = half_index(D)
+    own.add(LONG[:30])
+    for ours, theirs in zip(index.search(LONG[:5], 4), own.search(LONG[:5], 4), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_two_stages_find_what_a_full_scan_finds(two_stages: ReducedVectors) -> None:
+    found = two_stages.search(LONG[:100], 10)
+    for query, (rows, scores) in zip(LONG[:100], found, strict=True):
+        assert_exact(rows, query, 10)
+        np.testing.assert_allclose(scores, LONG[rows] @ query, atol=1e-6)
+
+
+@pytest.mark.parametrize("factory", ["Flat", "HNSW16", "IVF16,Flat", "HNSW16_SQ8", "IVF16,SQ8", "SQ8"])
+def test_a_filter_loses_nothing_that_qualifies(tmp_path: Path, factory: str) -> None:
+    vectors = reduced(tmp_path, HALVES, factory)
+    rng = np.random.default_rng(1)
+    for share in (0.5, 0.05, 0.005):
+        for query in LONG[:20]:
+            allowed = rng.random(N) < share
+            rows, _ = vectors.search(query[None], 10, allowed)[0]
+            assert_exact(rows, query, 10, allowed)
+
+
+def test_a_filter_to_one_movie_or_none_gives_it_or_nothing(two_stages: ReducedVectors) -> None:
+    one = np.zeros(N, dtype=np.bool_)
+    assert two_stages.search(LONG[:1], 10, one)[0][0].tolist() == []
+    one[77] = True
+    rows, scores = two_stages.search(LONG[:1], 10, one)[0]
+    assert rows.tolist() == [77]
+    assert scores[0] == pytest.approx(float(LONG[0] @ LONG[77]), abs=1e-6)
+
+
+@pytest.mark.parametrize("factory", ["HNSW4", "IVF64,Flat", "IVF16,SQ8", "SQ4"])
+def test_an_index_gets_as_many_candidates_as_its_recall_wants(tmp_path: Path, factory: str) -> None:
+    blocks = iter([HALVES])
+    search = write_reduced(tmp_path, blocks, np.random.default_rng(0), factory=factory)
+    ticks = iter(range(10_000_000))
+    tuned = tune_search(tmp_path, search, np.random.default_rng(0), clock=lambda: float(next(ticks)))
+    card = tuned["card"]
+    assert card["recall_at_10"] >= 0.9995
+    assert card["queries"] == 200
+    assert (card["milliseconds"], card["full_scan_milliseconds"]) == (1000, 1000)  # by this clock
+    assert [each["share"] for each in card["filters"]] == [0.5, 0.05, 0.005]
+    vectors = load_vectors(tmp_path, tuned)
+    shares = [recall(vectors.search(query[None], 10)[0][0], LONG @ query, 10) for query in LONG[:100]]
+    assert np.mean(shares) > 0.99
+    np.testing.assert_allclose(vectors.estimates(LONG[:3]), LONG[:3] @ LONG.T, atol=0.1)
+
+
+def test_recall_counts_what_is_as_good_as_right() -> None:
+    scores = np.array([0.9, 0.5, 0.5, 0.1, -np.inf], dtype=np.float32)
+    assert recall(np.array([0, 2]), scores, 2) == 1  # 1 and 2 are as near as each other
+    assert recall(np.array([0, 3]), scores, 2) == 0.5
+    assert recall(np.array([0, 1, 2, 3]), scores, 10) == 1
+    assert recall(np.array([], dtype=np.int64), np.full(3, -np.inf, dtype=np.float32), 10) == 1
+
+
+@given(st.integers(0, N - 1), st.integers(1, 120))
+def test_a_longer_list_begins_with_the_shorter(row: int, k: int) -> None:
+    shorter, longer = WHOLE.search(LONG[[row]], k)[0], WHOLE.search(LONG[[row]], k + 1)[0]
+    assert shorter[0].tolist() == longer[0].tolist()[:k]
+
+
+def test_a_longer_list_begins_with_the_shorter_in_two_stages(two_stages: ReducedVectors) -> None:
+    for row in range(0, N, 97):
+        longest = two_stages.search(LONG[[row]], 101)[0][0].tolist()
+        for k in (1, 9, 10, 49, 50, 51, 100):
+            assert two_stages.search(LONG[[row]], k)[0][0].tolist() == longest[:k]
+
+
+@given(st.integers(0, N - 1), st.integers(0, N - 1))
+def test_scores_are_symmetric_and_at_most_1(first: int, second: int) -> None:
+    there = WHOLE.scores(LONG[first], np.array([second]))[0]
+    back = WHOLE.scores(LONG[second], np.array([first]))[0]
+    assert there == back
+    assert -1 - 2e-5 <= there <= 1 + 2e-5
+
+
+def test_a_batch_answers_as_one_by_one(two_stages: ReducedVectors) -> None:
+    together = two_stages.search(LONG[:20], 10)
+    for query, (rows, scores) in zip(LONG[:20], together, strict=True):
+        alone_rows, alone_scores = two_stages.search(query[None], 10)[0]
+        assert rows.tolist() == alone_rows.tolist()
+        assert scores.tolist() == alone_scores.tolist()
+
+
+def test_the_order_of_insertion_changes_no_answer(tmp_path: Path, two_stages: ReducedVectors) -> None:
+    order = np.random.default_rng(5).permutation(N)
+    shuffled = reduced(tmp_path, HALVES[order])
+    for query in LONG[::50]:
+        rows, scores = two_stages.search(query[None], 10)[0]
+        other_rows, other_scores = shuffled.search(query[None], 10)[0]
+        assert order[other_rows].tolist() == rows.tolist()
+        np.testing.assert_allclose(other_scores, scores, atol=1e-6)
+
+
+def test_scores_come_in_the_order_asked_for(two_stages: ReducedVectors) -> None:
+    rows = np.array([900, 3, 3, 41])
+    np.testing.assert_allclose(two_stages.scores(LONG[8], rows), LONG[rows] @ LONG[8], atol=1e-6)
+
+
+def test_short_vectors_keep_the_length_that_the_axes_lose() -> None:
+    axes = np.eye(D, dtype=np.float32)[:10]
+    short = shorten(LONG[:5], axes, 1.0)
+    np.testing.assert_allclose(np.linalg.norm(short, axis=1), 1, atol=1e-5)
+    np.testing.assert_array_equal(shorten(LONG[:5], axes, 0.0)[:, -1], 0)
+
+
+def test_estimates_are_close(two_stages: ReducedVectors) -> None:
+    np.testing.assert_allclose(two_stages.estimates(LONG[:9]), LONG[:9] @ LONG.T, atol=0.02)
+    assert not two_stages.exact
+    assert FlatVectors(flat_index(LONG)).exact
+
+
+def test_what_is_lost_counts_as_shared_where_it_is() -> None:
+    # Pairs of movies that agree beyond the axes: what is lost of them points the same way.
+    rng = np.random.default_rng(0)
+    pairs = np.repeat(rng.normal(size=(200, 60)), 10, axis=0)
+    vectors = pairs + 0.3 * rng.normal(size=pairs.shape)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    products = (vectors @ vectors.T).astype(np.float32)
+    assert choose_share(products, 5, rng) > 0
+    noise = rng.normal(size=(800, 3)) @ rng.normal(size=(3, 400)) + 0.1 * rng.normal(size=(800, 400))
+    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+    assert choose_share((noise @ noise.T).astype(np.float32), 3, rng) <= 0.2
+    assert choose_share(products[:40, :40], 5, rng) == 0  # too few to learn from
+
+
+def test_the_same_poster_a_thousand_times_can_be_searched(tmp_path: Path) -> None:
+    vectors = reduced(tmp_path, np.repeat(HALVES[:1], 500, axis=0))
+    rows, scores = vectors.search(LONG[:1], 5)[0]
+    assert rows.size == 5
+    assert scores == pytest.approx(1, abs=1e-5)
+
+
+def test_one_poster_alone_can_be_searched(tmp_path: Path) -> None:
+    assert reduced(tmp_path, HALVES[:1]).search(LONG[:1], 5)[0][0].tolist() == [0]
+
+
+def test_parts_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
+    vectors = reduced(tmp_path, HALVES)
+    write_rows(tmp_path / ROWS_FILE, iter([HALVES[:50]]))
+    with pytest.raises(BadSnapshot, match="50 vectors of 300 numbers do not belong to 1000 short ones"):
+        load_vectors(tmp_path, {"shared": 0, "candidates": 200, "probes": 0})
+    assert len(vectors) == N
+
+
+@pytest.mark.parametrize(
+    ("n", "memory", "factory"),
+    [
+        (9_066, 2 * 10**9, "Flat"),
+        (60_000, 2 * 10**9, "HNSW32"),
+        (1_000_000, 2 * 10**9, "HNSW32"),
+        (1_000_000, 5 * 10**8, "HNSW32_SQ8"),
+        (1_000_000, 2 * 10**8, "IVF4000,SQ8"),
+        (1_000_000, 6 * 10**7, "IVF4000,PQ32"),
+        (9_066, 4 * 10**6, "HNSW32_SQ8"),
+    ],
+)
+def test_the_index_is_the_best_that_fits(n: int, memory: int, factory: str) -> None:
+    assert choose_factory(n, 128, memory) == factory
+
+
+def test_too_little_memory_says_how_much_is_needed() -> None:
+    with pytest.raises(BadData, match=r"1000000 posters cannot be searched in 1 MB: give --memory 51MB or more"):
+        choose_factory(1_000_000, 128, 10**6)
+
+
+@pytest.mark.parametrize("text", ["Nonsense", "LSH", "PQ16", "IDMap,Flat", ""])
+def test_an_index_that_cannot_be_used_is_named(text: str) -> None:
+    with pytest.raises(BadData, match="--index "):
+        make_index(text, 128)
+
+
+def test_too_few_posters_to_train_an_index_are_named(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match="needs more than 20 posters to be trained"):
+        reduced(tmp_path, HALVES[:20], "IVF256,Flat")
+
+
+@settings(max_examples=25)
+@given(st.lists(st.integers(0, N - 1), unique=True, max_size=5), st.lists(st.integers(0, N - 1), max_size=4))
+def test_what_is_laid_over_vectors_is_found_as_if_it_had_been_there(gone: list[int], more: list[int]) -> None:
+    kept = np.setdiff1d(np.arange(N), gone)
+    added = clustered(len(more), seed=9).astype(np.float16).astype(np.float32)
+    source = np.concatenate([kept, -1 - np.arange(len(more))])
+    order = np.random.default_rng(len(more)).permutation(source.size)
+    overlaid = OverlaidVectors(WHOLE, added, source[order])
+    whole = np.concatenate([LONG[kept], added])[order]
+    rebuilt = half(whole)
+    allowed = np.arange(source.size) % 3 != 0
+    for query in (LONG[3], whole[0]):
+        for mask in (None, allowed):
+            (rows, scores), (expected, expected_scores) = (
+                each.search(query[None], 7, mask)[0] for each in (overlaid, rebuilt)
+            )
+            assert rows.tolist() == expected.tolist()
+            assert scores.tolist() == expected_scores.tolist()
+    some = np.arange(0, source.size, 111)
+    np.testing.assert_array_equal(overlaid.rows(some), whole[some])
+    assert overlaid.scores(LONG[5], some).tolist() == rebuilt.scores(LONG[5], some).tolist()
+    np.testing.assert_allclose(overlaid.estimates(LONG[:2]), rebuilt.estimates(LONG[:2]), atol=1e-6)
+
+
+def test_a_halved_vector_keeps_its_length() -> None:
+    errors = [abs(float(np.linalg.norm(vector.astype(np.float64))) - 1) for vector in HALVES]
+    plain = [abs(float(np.linalg.norm(v.astype(np.float16).astype(np.float64))) - 1) for v in VECTORS]
+    assert np.mean(errors) < np.mean(plain) / 10
+    np.testing.assert_allclose(LONG, VECTORS, atol=1e-4)

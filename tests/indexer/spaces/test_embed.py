@@ -1,0 +1,107 @@
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from index.core.errors import BadData
+from index.posters import vgg16
+from index.posters.images import decode_image, pixels_for_vgg16
+from indexer.spaces.embed import embed_posters
+from tests.conftest import poster
+
+
+@pytest.fixture(scope="module")
+def embed() -> vgg16.Vgg16:
+    return vgg16.load("untrained")
+
+
+@pytest.fixture
+def posters(tmp_path: Path) -> dict[int, Path]:
+    found = {movie_id: tmp_path / f"{movie_id}.png" for movie_id in (1, 2, 11)}
+    for movie_id, file in found.items():
+        poster(movie_id).save(file)
+    return found
+
+
+def test_vectors_are_those_of_the_pictures(posters: dict[int, Path], embed: vgg16.Vgg16, tmp_path: Path) -> None:
+    embeddings = embed_posters(posters, embed, tmp_path / "cache")
+    assert embeddings.movie_ids.tolist() == [1, 2, 11]
+    assert embeddings.embedded == 3
+    pixels = np.stack([pixels_for_vgg16(decode_image(file.read_bytes())) for file in posters.values()])
+    vectors = embed(pixels)
+    np.testing.assert_allclose(embeddings.vectors, vectors, atol=2e-5, rtol=1e-3)  # float16
+    assert np.linalg.norm(embeddings.vectors.astype(np.float64), axis=1) == pytest.approx(1, abs=2e-6)
+
+
+def test_a_poster_is_never_embedded_twice(posters: dict[int, Path], embed: vgg16.Vgg16, tmp_path: Path) -> None:
+    first = embed_posters(posters, embed, tmp_path / "cache")
+    again = embed_posters(posters, embed, tmp_path / "cache")
+    assert again.embedded == 0
+    np.testing.assert_array_equal(again.vectors, first.vectors)
+    # The same picture under another id, and one that is new.
+    more = posters | {12: posters[1], 13: tmp_path / "13.png"}
+    poster(13).save(more[13])
+    assert embed_posters(more, embed, tmp_path / "cache").embedded == 1
+
+
+def test_what_was_embedded_before_a_kill_is_kept(posters: dict[int, Path], embed: vgg16.Vgg16, tmp_path: Path) -> None:
+    many = posters | {i: tmp_path / f"{i}.png" for i in range(20, 32)}
+    for i in range(20, 32):
+        poster(i).save(many[i])
+
+    class Killed:
+        sha256 = embed.sha256
+        calls = 0
+
+        def __call__(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+            self.calls += 1
+            if self.calls == 4:
+                raise KeyboardInterrupt
+            return embed(pixels)
+
+    with pytest.raises(KeyboardInterrupt):
+        embed_posters(many, Killed(), tmp_path / "cache")  # type: ignore[arg-type]
+    assert embed_posters(many, embed, tmp_path / "cache").embedded == len(many) - 6  # three batches were done
+
+
+def test_a_damaged_cache_file_is_made_again(posters: dict[int, Path], embed: vgg16.Vgg16, tmp_path: Path) -> None:
+    first = embed_posters(posters, embed, tmp_path / "cache")
+    cached = sorted((tmp_path / "cache").rglob("*.npy"))
+    cached[0].write_bytes(cached[0].read_bytes()[:1000])
+    cached[1].write_bytes(b"")
+    again = embed_posters(posters, embed, tmp_path / "cache")
+    assert again.embedded == 2
+    np.testing.assert_allclose(again.vectors, first.vectors, atol=1e-6)
+
+
+def test_other_weights_have_a_cache_of_their_own(posters: dict[int, Path], embed: vgg16.Vgg16, tmp_path: Path) -> None:
+    embed_posters(posters, embed, tmp_path / "cache")
+
+    class Other:
+        sha256 = "f" * 64
+
+        def __call__(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+            return embed(pixels)
+
+    assert embed_posters(posters, Other(), tmp_path / "cache").embedded == 3  # type: ignore[arg-type]
+
+
+def test_unreadable_posters_are_listed_with_the_reason(
+    posters: dict[int, Path], embed: vgg16.Vgg16, tmp_path: Path
+) -> None:
+    bad = {3: tmp_path / "3.jpg", 4: tmp_path / "4.jpg", 5: tmp_path / "5.jpg"}
+    bad[3].write_text("no picture")
+    bad[4].write_bytes(b"")
+    bad[5].write_bytes(bytes(11 * 2**20))
+    embeddings = embed_posters(dict(sorted((posters | bad).items())), embed, tmp_path / "cache")
+    assert embeddings.movie_ids.tolist() == [1, 2, 11]
+    assert list(embeddings.unreadable) == [3, 4, 5]
+    assert "no JPEG, PNG, WebP or GIF" in embeddings.unreadable[3]
+    assert "11.0 MiB; at most 10 MiB" in embeddings.unreadable[5]
+
+
+def test_nothing_readable_is_an_error(embed: vgg16.Vgg16, tmp_path: Path) -> None:
+    (tmp_path / "3.jpg").write_text("no picture")
+    with pytest.raises(BadData, match=r"none of the 1 posters could be read; .*3\.jpg: this is no"):
+        embed_posters({3: tmp_path / "3.jpg"}, embed, tmp_path / "cache")

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import io
+import re
+from html import unescape
+
+import pytest
+from flask.testing import FlaskClient
+
+from index.answers.serialize import UNTRAINED_NOTICE
+from server.pages.home import TMDB_NOTICE
+from tests.conftest import World
+from tests.server.conftest import assert_problem
+
+PAGE = {"Accept": "text/html"}
+
+
+def section(page: str, heading: str) -> list[int]:
+    """Ids of the films that a section shows, in order."""
+    (part,) = re.findall(rf"<h2[^>]*>{heading}</h2>(.*?)</section>", page, re.DOTALL)
+    return [int(found) for found in re.findall(r'href="/movies/(\d+)"', part)]
+
+
+def test_home_shows_the_best_known_films_with_posters_first(client: FlaskClient) -> None:
+    page = client.get("/").text
+    shown = [int(found) for found in re.findall(r'href="/movies/(\d+)"', page)]
+    assert len(shown) == 23
+    assert set(shown[-2:]) == {20, 22}
+    assert page.count('src="/api/v1/movies/') == 21
+
+
+def test_search_shows_what_fits_and_says_when_nothing_does(client: FlaskClient) -> None:
+    page = client.get("/?q=wedding+12").text
+    assert "/movies/12" in page
+    assert "/movies/13" not in page
+    assert "No film is called “zzz”" in client.get("/?q=zzz").text
+    near = client.get("/?q=weding+12").text
+    assert "No film is called “weding 12”" in near
+    assert "Perhaps one of these" in near
+    assert "/movies/12" in near
+
+
+def test_a_film_shows_look_and_taste_side_by_side(client: FlaskClient) -> None:
+    page = client.get("/movies/3").text
+    for heading, by in (("Looks like it", "poster"), ("Loved like it", "taste"), ("Both, and more", "blend")):
+        reply = client.get(f"/api/v1/movies/3/similar?by={by}&limit=12").get_json()
+        assert section(page, heading) == [match["movie"]["movie_id"] for match in reply["results"]]
+    assert "Starship 3" in page
+    assert "1973 · Sci-Fi, Action" in page
+
+
+def test_a_film_without_poster_or_ratings_says_so(client: FlaskClient) -> None:
+    assert "This film has no poster here" in client.get("/movies/20").text
+    page = client.get("/movies/21").text
+    assert "Nobody has rated this film yet" in page
+    assert "Nobody has rated it yet" in page
+
+
+def test_a_film_that_nothing_is_known_of_says_so(client: FlaskClient) -> None:
+    page = client.get("/movies/22").text
+    assert "There is no poster, no rating and no fact of this film to go by." in page
+    assert 'class="blank hue4"' in page
+
+
+def test_weights_and_filters_are_in_the_address(client: FlaskClient) -> None:
+    page = client.get("/movies/3?poster=100&taste=0&facts=0&genre=&year_from=").text
+    assert section(page, "Both, and more") == section(page, "Looks like it")
+    narrowed = client.get("/movies/3?genre=Romance&year_from=2003&year_to=2006").text
+    for heading in ("Looks like it", "Loved like it", "Both, and more"):
+        assert sorted(section(narrowed, heading)) == [13, 14, 15, 16]
+    nothing = client.get("/movies/3?year_to=1900").text
+    assert nothing.count("No film fits") == 3
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("taste=101", "taste"),
+        ("taste=much", "taste: write a whole number"),
+        ("genre=Opera", "no movie is &#39;Opera&#39;"),
+        ("weight=1", "weight"),
+        ("year_from=2000&year_to=1990", "year_from 2000 is after year_to 1990"),
+    ],
+)
+def test_what_cannot_be_asked_of_a_film_is_said(client: FlaskClient, query: str, words: str) -> None:
+    reply = client.get(f"/movies/3?{query}", headers=PAGE)
+    assert reply.status_code in {400, 422}
+    assert words in reply.text
+    assert "That does not work" in reply.text
+    assert reply.headers["X-Request-Id"] in reply.text
+
+
+def test_the_drop_page_says_what_can_be_dropped(client: FlaskClient) -> None:
+    assert "JPEG, PNG, WebP or GIF" in client.get("/look").text
+
+
+def test_a_dropped_poster_shows_its_neighbours(client: FlaskClient, world: World) -> None:
+    data = (world.posters / "3.jpg").read_bytes()
+    page = client.post("/look", data={"poster": (io.BytesIO(data), "p.jpg")}).text
+    assert section(page, "Looks like it")[0] == 3
+    loved = client.post(
+        "/api/v1/similar", json={"like": section(page, "Looks like it")[:5], "by": "taste", "limit": 12}
+    )
+    assert section(page, "Loved by who loves those") == [m["movie"]["movie_id"] for m in loved.get_json()["results"]]
+    assert 'src="data:image/jpeg;base64,' in page
+
+
+def test_what_goes_wrong_is_a_page_for_people_and_a_problem_for_programs(client: FlaskClient) -> None:
+    missing = client.get("/movies/999", headers=PAGE)
+    assert missing.status_code == 404
+    assert missing.mimetype == "text/html"
+    assert "there is no movie 999 here" in missing.text
+    assert_problem(client.get("/movies/999"), 404, "no movie 999")
+    bad = client.post("/look", data={"poster": (io.BytesIO(b"text"), "p.jpg")}, headers=PAGE)
+    assert bad.status_code == 422
+    assert "no JPEG, PNG, WebP or GIF" in bad.text
+
+
+def test_every_page_says_which_weights_and_whose_data(client: FlaskClient, world: World) -> None:
+    for path in ("/", "/movies/3", "/?q=x"):
+        page = unescape(client.get(path).text)
+        assert UNTRAINED_NOTICE in page
+        assert TMDB_NOTICE in page
+        assert world.manifest.id in page
+
+
+def test_titles_are_escaped(client: FlaskClient) -> None:
+    assert "<script>alert" not in client.get("/?q=%3Cscript%3Ealert(1)%3C/script%3E").text
+
+
+@pytest.mark.parametrize("name", ["style.css", "theme.js", "page.js", "icon.svg", "fonts/figtree.woff2"])
+def test_what_pages_load_is_there(client: FlaskClient, name: str) -> None:
+    assert f"/static/{name}" in client.get("/").text
+    with client.get(f"/static/{name}") as reply:
+        assert reply.status_code == 200

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from index.snapshot.store import Manifest, SnapshotStore
+from server.app import create_app
+from tests.conftest import World, unlimited
+from tests.paths import GOLDEN
+
+PLOTS = ["against", "learning", "calibration", "by-ratings", "ranking", "blend", "recall", "speed"]
+
+
+def plots(page: str) -> list[str]:
+    return re.findall(r'<figure class="plot [a-z]+" id="([a-z-]+)"', page)
+
+
+@pytest.fixture
+def page_of(data: Path, world: World) -> Callable[..., str]:
+    """The page of the film world's snapshot with something else in its manifest."""
+
+    def page(**changes: Any) -> str:
+        manifest: Manifest = replace(world.manifest, **changes)
+        file = SnapshotStore(data).path() / "manifest.json"
+        file.write_text(json.dumps(manifest.to_json()))
+        reply = create_app(unlimited(data)).test_client().get("/quality")
+        assert reply.status_code == 200
+        return unescape(reply.text)
+
+    return page
+
+
+def test_the_page_leads_with_how_far_off_it_is(client: FlaskClient, world: World) -> None:
+    page = unescape(client.get("/quality").text)
+    ours, mean = (
+        next(each["rmse"]["value"] for each in world.manifest.evaluation["methods"] if each["method"] == method)
+        for method in ("factorization-machine", "movie-mean")
+    )
+    assert f"<b>{ours:.2f}\N{NO-BREAK SPACE}stars</b>. Guessing each film’s mean is off by {mean:.2f}." in page
+    assert world.manifest.evaluation["protocol"] in page
+    assert "untrained weights</span>" in page
+    assert 'href="/quality" aria-current="page"' in page
+
+
+def test_every_plot_has_a_title_a_caption_a_label_and_its_numbers(client: FlaskClient) -> None:
+    page = client.get("/quality").text
+    assert plots(page) == PLOTS
+    for figure in re.findall(r"<figure.*?</figure>", page, re.DOTALL):
+        (name,) = re.findall(r'<figure [^>]*id="([a-z-]+)"', figure)
+        for part in (
+            f'id="{name}-title"',
+            f'<figcaption id="{name}-caption">',
+            f'role="img" aria-labelledby="{name}-title" aria-describedby="{name}-caption"',
+            "<summary>",
+        ):
+            assert figure.count(part) == 1
+        table = re.findall(r"<tr>.*?</tr>", figure, re.DOTALL)
+        cells = {len(re.findall(r"<t[hd]", row)) for row in table}
+        assert len(table) > 1
+        assert len(cells) == 1  # as many in each row
+
+
+def test_no_colour_and_no_style_stands_in_the_page(client: FlaskClient) -> None:
+    """The policy forbids style attributes, and colours must follow the theme."""
+    page = client.get("/quality").text
+    assert "style=" not in page
+    for figure in re.findall(r"<figure.*?</figure>", page, re.DOTALL):
+        assert not re.findall(r'(?:fill|stroke|color)="', figure)
+
+
+def test_the_plots_show_the_manifests_numbers(client: FlaskClient, world: World) -> None:
+    page = unescape(client.get("/quality").text)
+    for each in world.manifest.evaluation["methods"]:
+        assert f"<td>{each['rmse']['value']:.4f}</td>" in page
+    for name, score in world.manifest.ratings["ranker"]["validation"]["scores"].items():
+        assert f"<td>{score:.4f}</td>" in page, name
+    assert f"<td>{world.manifest.spaces['poster']['search']['card']['full_scan_milliseconds']:.2f}</td>" in page
+
+
+def test_a_snapshot_without_evaluation_says_how_to_get_one(page_of: Callable[..., str]) -> None:
+    page = page_of(evaluation={})
+    assert "has not been tried on ratings that it had not seen" in page
+    assert "by a version of Posterity that did not try itself yet" in page
+    assert "<code>posterity build</code>" in page
+    assert plots(page) == PLOTS[4:]
+
+
+def test_a_snapshot_that_was_not_evaluated_says_why(page_of: Callable[..., str]) -> None:
+    page = page_of(evaluation={"left_out": "12 ratings are too few to hold some out: it takes 200"})
+    assert "12 ratings are too few to hold some out" in page
+
+
+def test_without_posters_nothing_is_said_of_their_search(page_of: Callable[..., str], world: World) -> None:
+    poster = {name: value for name, value in world.manifest.spaces["poster"].items() if name != "search"}
+    page = page_of(spaces={**world.manifest.spaces, "poster": poster | {"search": _without_card(world)}})
+    assert "was not compared with a full scan" in page
+    assert plots(page) == PLOTS[:6]
+
+
+def test_what_was_left_out_is_listed_with_its_film(page_of: Callable[..., str], world: World) -> None:
+    unreadable = {"3": "no picture", "999": "cut off"}
+    page = page_of(warnings=("a line was left out",), posters={**world.manifest.posters, "unreadable": unreadable})
+    for words in ("a line was left out", "The poster of Starship 3 (1973): no picture", "Movie 999: cut off"):
+        assert words in page
+
+
+def test_where_one_ranker_alone_could_be_tried_there_is_no_comparison(
+    page_of: Callable[..., str], world: World
+) -> None:
+    ranker = {**world.manifest.ratings["ranker"], "validation": {"metric": "nDCG@10", "share": 0.2, "scores": {}}}
+    page = page_of(ratings={**world.manifest.ratings, "ranker": ranker})
+    assert "Only one way of recommending could be tried here" in page
+    assert "ranking" not in plots(page)
+
+
+def test_a_scale_beyond_five_is_counted_in_points(page_of: Callable[..., str], world: World) -> None:
+    page = page_of(ratings={**world.manifest.ratings, "scale": [1.0, 10.0]})
+    assert "points</b>" in page
+    assert "RMSE in points" in page
+
+
+def test_the_api_has_the_evaluation_and_the_maps(client: FlaskClient, world: World) -> None:
+    reply = client.get("/api/v1/snapshot").get_json()
+    assert reply["evaluation"] == world.manifest.evaluation
+    assert reply["maps"] == world.manifest.maps
+    schemas = client.get("/api/v1/openapi.json").get_json()["components"]["schemas"]
+    assert {"evaluation", "maps"} <= set(schemas["SnapshotReply"]["required"])
+
+
+def _without_card(world: World) -> dict[str, Any]:
+    search = dict(world.manifest.spaces["poster"]["search"])
+    del search["card"]
+    return search
+
+
+@pytest.mark.parametrize("version", ["v2", "v3"])
+def test_older_snapshots_have_the_page_too(tmp_path: Path, version: str) -> None:
+    shutil.copytree(GOLDEN / version, tmp_path / "data", symlinks=True)
+    reply = create_app(unlimited(tmp_path / "data")).test_client().get("/quality")
+    assert reply.status_code == 200
+    assert "No held-out figures" in reply.text

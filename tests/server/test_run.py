@@ -1,0 +1,98 @@
+"""What only a real server can show: several processes, signals, sockets."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import World
+from tests.server.middleware.test_metrics import Samples, scraped, value
+from tests.serving import Serving, get, serving
+
+UPLOAD = "/api/v1/posters/similar"
+
+
+def metrics(server: Serving) -> Samples:
+    with urllib.request.urlopen(f"{server.address}/metrics", timeout=60) as reply:  # noqa: S310
+        return scraped(reply.read().decode())
+
+
+def test_a_server_that_is_stopped_answers_what_it_has_begun(world: World) -> None:
+    picture = (world.posters / "3.jpg").read_bytes()
+    with serving("serve", "--data", world.data) as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=120) as upload:
+            stream = upload.makefile("rb")
+            head = (
+                f"POST {UPLOAD} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(picture)}\r\nExpect: 100-continue\r\n\r\n"
+            )
+            upload.sendall(head.encode())
+            assert stream.readline().startswith(b"HTTP/1.1 100")  # a thread has taken it and waits for the picture
+            upload.sendall(picture[:-10])
+            with socket.create_connection(("127.0.0.1", server.port), timeout=120) as idle:
+                idle.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert idle.recv(15) == b"HTTP/1.1 200 OK"
+                server.process.send_signal(signal.SIGTERM)
+                while idle.recv(4096):  # until it is closed: the server is stopping
+                    pass
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", server.port), timeout=60)
+            upload.sendall(picture[-10:])
+            assert stream.readline() == b"\r\n"  # of the 100
+            assert stream.readline() == b"HTTP/1.1 200 OK\r\n"
+            reply = stream.read()
+            assert json.loads(reply.partition(b"\r\n\r\n")[2])["results"][0]["movie"]["movie_id"] == 3
+            stream.close()
+        assert server.process.wait(timeout=60) == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
+def test_several_processes_count_together_and_one_that_dies_is_replaced(world: World, tmp_path: Path) -> None:
+    route = "/api/v1/movies/<movie>"
+    counts = {"name": "posterity_requests_total", "method": "GET", "route": route, "status": "200"}
+    with (
+        (tmp_path / "log").open("w") as log,
+        serving("serve", "--data", world.data, "--workers", 2, "--log-format", "json", stderr=log) as server,
+    ):
+        for _ in range(20):
+            assert get(f"{server.address}/api/v1/movies/3")["movie"]["movie_id"] == 3
+        assert value(metrics(server), **counts) == 20
+        killed = server.workers()[0]
+        os.kill(killed, signal.SIGKILL)
+        for _ in range(20):
+            get(f"{server.address}/api/v1/movies/3")
+        assert value(metrics(server), **counts) == 40
+    assert server.process.returncode == 0
+    (record,) = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert record["logger"] == "gunicorn.error"
+    assert str(killed) in record["message"]
+    assert record["request_id"] == "-"
+
+
+def test_requests_are_logged_with_the_id_that_is_echoed(world: World, tmp_path: Path) -> None:
+    variables = {"POSTERITY_ACCESS_LOG": "1", "POSTERITY_LOG_FORMAT": "json"}
+    with pytest.MonkeyPatch.context() as environment, (tmp_path / "log").open("w") as log:
+        for name, text in variables.items():
+            environment.setenv(name, text)
+        with serving("serve", "--data", world.data, stderr=log) as server:
+            asked = urllib.request.Request(f"{server.address}/livez?x=1", headers={"X-Request-Id": "mine.1"})  # noqa: S310
+            with urllib.request.urlopen(asked, timeout=60) as reply:  # noqa: S310
+                assert reply.headers["X-Request-Id"] == "mine.1"
+    (record,) = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert (record["request_id"], record["path"], record["status"]) == ("mine.1", "/livez", 200)
+
+
+def test_nothing_is_left_of_a_server_that_was_stopped(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with serving("serve", "--data", world.data, "--workers", 2) as server:
+        get(f"{server.address}/livez")
+        (folder,) = tmp_path.glob("posterity-metrics-*")
+        assert list(folder.iterdir())
+    assert list(tmp_path.iterdir()) == []
