@@ -40,27 +40,27 @@ def _errors(index: MovieIndex, orders: dict[str, list[int]], count: int, users: 
     """RMSE of each way over the same ratings, and how many users have enough of them."""
     squares: dict[str, list[float]] = {name: [] for name in orders}
     asked = 0
-    for user_id in index.people.users.values[:users].tolist():
-        rated = index.people.rated(user_id)
+    for user_id in index.users.ids.values[:users].tolist():
+        rated = index.users.rated(user_id)
         given = {name: [movie for movie in order if movie in rated][:count] for name, order in orders.items()}
         rest = sorted(rated.keys() - {movie for movies in given.values() for movie in movies})
         if not rest or any(len(movies) < count for name, movies in given.items() if orders[name]):
             continue
         asked += 1
         for name, movies in given.items():
-            found = index.people.predict({movie: rated[movie] for movie in movies}, rest)
+            found = index.users.predict({movie: rated[movie] for movie in movies}, rest)
             squares[name] += [(each.rating - rated[each.movie_id]) ** 2 for each in found]
     return {name: float(np.sqrt(np.mean(each))) for name, each in squares.items()}, asked
 
 
 def _price(index: MovieIndex) -> str:
     """What a dozen recommendations cost someone who rated a dozen, and what explaining them adds."""
-    rated = dict.fromkeys(index.to_ask[:12], index.people.scale[1])
-    picks = [each.movie_id for each in index.people.recommend(rated, _PICKS)]
+    rated = dict.fromkeys(index.to_ask[:12], index.users.scale[1])
+    picks = [each.movie_id for each in index.users.recommend(rated, _PICKS)]
     ways: dict[str, Callable[[], object]] = {
-        f"{_PICKS} recommendations": lambda: index.people.recommend(rated, _PICKS),
-        "their explanations together": lambda: index.people.explain(rated, picks),
-        "one by one": lambda: [index.people.explain(rated, [each]) for each in picks],
+        f"{_PICKS} recommendations": lambda: index.users.recommend(rated, _PICKS),
+        "their explanations together": lambda: index.users.explain(rated, picks),
+        "one by one": lambda: [index.users.explain(rated, [each]) for each in picks],
     }
     return ", ".join(f"{name}: {1000 * _seconds(ask):.1f} ms" for name, ask in ways.items())
 

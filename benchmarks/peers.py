@@ -15,15 +15,15 @@ from typing import Any
 
 import click
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from rich.console import Console
 
+from index.core.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from index.core.progress import silent
 from indexer.datasets.dataset import Dataset
 from indexer.datasets.movielens import read_dataset
-from indexer.datasets.training import Array, Rows, Training
-from indexer.evaluation.splits import Mask, kfold
+from indexer.datasets.training import Training
+from indexer.evaluation.splits import kfold
 from indexer.models import ease, registry
 from posterity.cli.console import print_table
 from posterity.cli.progress import progress
@@ -48,9 +48,8 @@ SEED = 0
 LIBRARIES = ("numpy", "scipy", "myfm", "scikit-surprise", "implicit", "lenskit")
 DISCOUNTS = 1 / np.log2(np.arange(2, 12))  # of the first ten places
 
-Scores = npt.NDArray[np.float32]
-Predict = Callable[[Rows, Rows], Array]  # user rows and movie rows (m,) -> ratings (m,)
-Score = Callable[[int], Scores]  # user row -> (n_movies,), larger comes first; nan for what cannot be scored
+Predict = Callable[[Int64Array, Int64Array], Float64Array]  # user rows and movie rows (m,) -> ratings (m,)
+Score = Callable[[int], Float32Array]  # user row -> (n_movies,), larger comes first; nan for what cannot be scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class Fold:
     lenskit: Any  # Dataset; likewise
 
     @classmethod
-    def of(cls, number: int, dataset: Dataset, held_out: Mask) -> Fold:
+    def of(cls, number: int, dataset: Dataset, held_out: BoolArray) -> Fold:
         """The fold with everything that its methods are given."""
         training = Training.of(dataset, ~held_out)
         table = pd.DataFrame({"user": training.user_rows, "item": training.movie_rows, "rating": training.values})
@@ -181,7 +180,7 @@ def of_surprise(make: Callable[[], Any]) -> Callable[[Fold], Predict]:
     def fit(fold: Fold) -> Predict:
         algorithm = make().fit(fold.surprise)
 
-        def predict(users: Rows, movies: Rows) -> Array:
+        def predict(users: Int64Array, movies: Int64Array) -> Float64Array:
             pairs = zip(users.tolist(), movies.tolist(), strict=True)
             return np.array([algorithm.predict(user, movie).est for user, movie in pairs])
 
@@ -197,7 +196,7 @@ def lenskit_predictor(make: Callable[[], Any]) -> Callable[[Fold], Predict]:
         pipeline = topn_pipeline(make(), predicts_ratings=True)
         pipeline.train(fold.lenskit, TrainingOptions(rng=SEED))
 
-        def predict(users: Rows, movies: Rows) -> Array:
+        def predict(users: Int64Array, movies: Int64Array) -> Float64Array:
             ratings = np.empty(users.size)
             for user in np.unique(users):
                 theirs = users == user
@@ -255,7 +254,7 @@ def judge_lists(peer: Peer, fold: Fold) -> Outcome:
     return Outcome(peer.name, fold.number, figures | {"Seconds to fit": to_fit, "Seconds to score": to_score})
 
 
-def list_figures(scores: Scores, training: Training, test: Training) -> dict[str, float]:
+def list_figures(scores: Float32Array, training: Training, test: Training) -> dict[str, float]:
     """Means over users with held-out ratings, from scores (n_users, n_movies).
 
     Any held-out rating is relevant, whatever its value; what a user rated in training is left out of their list.

@@ -20,6 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from benchmarks.serving import memory, served, timed
+from index.core.arrays import Float32Array, Float64Array, Int64Array
 
 REQUESTS = 200
 
@@ -60,9 +61,6 @@ FACTORS = 10
 MEAN_STARS, BIAS, TASTE, NOISE = 3.5, 0.4, 0.5, 0.8  # the last three are standard deviations, in stars
 KEEN = 500  # ratings: of more, a user's movies are drawn all at once
 BLOCK = 1_000_000
-
-Array = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.int64]
 
 
 @click.group()
@@ -172,11 +170,11 @@ def asked(data: Path) -> dict[str, float]:
     return found
 
 
-def who_rated_what(size: Shape, popularity: Array, rng: np.random.Generator) -> tuple[Rows, Rows]:
+def who_rated_what(size: Shape, popularity: Float64Array, rng: np.random.Generator) -> tuple[Int64Array, Int64Array]:
     """User rows, ascending, and movie rows (n,): nobody rates a movie twice."""
     keenness = np.minimum(np.exp(rng.normal(np.log(MEDIAN - FEWEST), SPREAD, size.users)), MOST)
     numbers = FEWEST + rng.multinomial(size.ratings - FEWEST * size.users, keenness / keenness.sum())
-    chosen: list[Rows] = []
+    chosen: list[Int64Array] = []
     keen = np.flatnonzero(numbers > KEEN)
     for user in keen.tolist():
         # Gumbel noise turns the order into draws without replacement.
@@ -197,7 +195,7 @@ def who_rated_what(size: Shape, popularity: Array, rng: np.random.Generator) -> 
     return pairs // size.movies, pairs % size.movies
 
 
-def rated(user_rows: Rows, movie_rows: Rows, size: Shape, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+def rated(user_rows: Int64Array, movie_rows: Int64Array, size: Shape, rng: np.random.Generator) -> Float32Array:
     """Half stars (n,) from a latent model with noise."""
     of_users = rng.normal(size=(size.users, FACTORS)).astype(np.float32)
     of_movies = rng.normal(0, TASTE / np.sqrt(FACTORS), (size.movies, FACTORS)).astype(np.float32)

@@ -20,21 +20,19 @@ from typing import Any
 import click
 import faiss
 import numpy as np
-import numpy.typing as npt
 
+from index.core.arrays import Float32Array
 from index.core.ids import Ids
 from index.core.progress import silent
 from index.posters import vgg16
 from index.posters.images import decode_image, pixels_for_vgg16, read_image
-from index.spaces.faiss_index import halved, read_index, top_k
+from index.spaces.faiss_index import halved, read_index, search_exact
 from index.spaces.space import Space
 from index.spaces.vectors import ROWS_FILE, HalfVectors
 from indexer.spaces.poster_files import find_posters
 from indexer.spaces.recall import tune_search
 from indexer.spaces.two_stage import write_reduced
 from indexer.spaces.writer import write_space
-
-Floats = npt.NDArray[np.float32]
 
 MIXED = 3  # real posters in a made one
 NOISE = 0.15  # of each number, log-normal
@@ -56,14 +54,14 @@ def main(posters: Path, weights: str, sizes: tuple[int, ...]) -> None:
             measure(Path(folder) / "poster", real, n)
 
 
-def embedded(folder: Path, weights: str) -> Floats:
+def embedded(folder: Path, weights: str) -> Float32Array:
     """The vectors of a folder's posters as the network gives them, in float32."""
     embed = vgg16.load(weights)
     files, _ = find_posters(folder, None)
     return np.concatenate([embed(pixels_for_vgg16(decode_image(read_image(file)))[None]) for file in files.values()])
 
 
-def made(real: Floats, n: int) -> Iterator[Floats]:
+def made(real: Float32Array, n: int) -> Iterator[Float32Array]:
     """Blocks of ``n`` vectors in all: the real ones, then mixtures of some of them, each number a little off."""
     rng = np.random.default_rng(0)
     yield real[:n]
@@ -75,7 +73,7 @@ def made(real: Floats, n: int) -> Iterator[Floats]:
         yield block / np.linalg.norm(block, axis=1, keepdims=True)
 
 
-def measure(folder: Path, real: Floats, n: int) -> None:
+def measure(folder: Path, real: Float32Array, n: int) -> None:
     """Print all figures for one size."""
     exact = faiss.IndexFlatIP(real.shape[1])
     halves = np.empty((n, real.shape[1]), dtype=np.float16)
@@ -155,7 +153,7 @@ def compare(space: Space, exact: Any, rows_file: Path, rng: np.random.Generator)
             times.append(time.perf_counter() - begin)
             (stored,) = every.search(query, K, allowed)
             same += found[0].tolist() == stored[0].tolist()
-            shares.append(np.isin(found[0], top_k(exact, query, K, allowed)[0]).mean())
+            shares.append(np.isin(found[0], search_exact(exact, query, K, allowed)[0]).mean())
         what = f"{share:.1%} of the movies allowed" if share else "one single movie allowed"
         print(
             f"  {what}: the list of a full scan of the same rows in {same} of {len(times)}, recall@10 against float32"

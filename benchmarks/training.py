@@ -12,10 +12,10 @@ from time import perf_counter
 
 import click
 import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 
 from index.catalogue.catalogue import Movie
+from index.core.arrays import Float64Array
 from indexer.datasets.dataset import Dataset, Ratings
 from indexer.datasets.training import Training
 from indexer.models import factorization_machine
@@ -30,8 +30,6 @@ NEWEST = 2000  # year of release
 HEAD = 100  # flattens Zipf's head: the keenest user rates about 2,000 movies and the median one about 90, as in ml-1m
 FACTORS = 10
 MEAN_STARS, BIAS, TASTE, NOISE = 3.6, 0.4, 0.5, 0.85  # the last three are standard deviations, in stars
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +102,13 @@ def growth(runs: list[Run]) -> tuple[float, float]:
 def draw(runs: list[Run], heading: str, file: Path) -> None:
     """An SVG of seconds over ratings, both axes logarithmic, with the line that linear growth would follow."""
     import matplotlib as mpl
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Estimate
 
     ratings, seconds = np.array([run.ratings for run in runs]), np.array([run.seconds for run in runs])
     slope, factor = growth(runs)
     mpl.rcParams["svg.fonttype"] = "none"  # text stays text
     mpl.rcParams["svg.hashsalt"] = file.name  # the same figures give the same file
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    figure = Estimate(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
     axes.loglog(ratings, seconds, "o", color="C0", label="measured")
     axes.loglog(ratings, factor * ratings**slope, "-", color="C0", label=f"least squares: slope {slope:.2f}")
@@ -124,10 +122,10 @@ def draw(runs: list[Run], heading: str, file: Path) -> None:
     figure.savefig(file, format="svg", metadata={"Date": None})
 
 
-def _zipf(n: int, rng: np.random.Generator) -> Array:
+def _zipf(n: int, rng: np.random.Generator) -> Float64Array:
     """Shares (n,) of a long tail in random order; they sum to 1."""
     weights = 1 / (rng.permutation(n) + HEAD)
-    shares: Array = weights / weights.sum()
+    shares: Float64Array = weights / weights.sum()
     return shares
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from index.catalogue.catalogue import Catalogue, Where
-from index.core.errors import Lacking
+from index.core.arrays import BoolArray
+from index.core.errors import NotComparable
 from index.core.progress import Track, silent
-from index.explain.explainer import Why
+from index.explain.explainer import Explainer
 from index.library.entries import Poster
 from index.library.movies import Library
 from index.library.rating_log import RatingLog
@@ -22,13 +23,12 @@ from index.posters.duplicates import Duplicates, find_duplicates
 from index.posters.images import decode_image, pixels_for_vgg16
 from index.ratings.elicitation import asking_order
 from index.ratings.model import RatingModel
-from index.ratings.users import People
+from index.ratings.users import Users
 from index.snapshot.maps import Maps
 from index.snapshot.poster_files import files_of
 from index.snapshot.store import Manifest, SnapshotStore
 from index.spaces import blend as blends
 from index.spaces.blend import Blend, Places
-from index.spaces.faiss_index import Mask
 from index.spaces.lookup import space_named, space_with
 from index.spaces.space import Match, Neighbours, Space, load_neighbours
 
@@ -68,8 +68,8 @@ class MovieIndex:
         self._library = library
         self._base = base  # never itself: a cycle would keep files mapped that nobody needs any more
         alone = base or self
-        self.people = People(ratings, alone.catalogue, catalogue, RatingLog(library.database), alone.seen)
-        self.why = Why(spaces, catalogue, alone.catalogue.ids, ratings)
+        self.users = Users(ratings, alone.catalogue, catalogue, RatingLog(library.database), alone.seen)
+        self.explainer = Explainer(spaces, catalogue, alone.catalogue.ids, ratings)
         self.maps = Maps(data / "snapshots" / manifest.id, manifest, catalogue, alone.catalogue)
 
     @classmethod
@@ -165,7 +165,7 @@ class MovieIndex:
 
         Raises:
             UnknownMovie: there is no such movie.
-            Lacking: it has no vector in the space.
+            NotComparable: it has no vector in the space.
             UnknownSpace: this snapshot was built without it.
         """
         self.catalogue.movie(movie_id)
@@ -198,7 +198,7 @@ class MovieIndex:
 
         Raises:
             UnknownMovie: there is no such movie.
-            Lacking: it has no vector in the space.
+            NotComparable: it has no vector in the space.
             UnknownSpace: this snapshot was built without it.
         """
         names = self.spaces if by == blends.NAME else (by,)
@@ -212,7 +212,7 @@ class MovieIndex:
         for movie_id in (*liked, *disliked):
             self.catalogue.movie(movie_id)
         if not queries:
-            raise Lacking(f"none of the movies {', '.join(map(str, liked))} has anything to be compared by")
+            raise NotComparable(f"none of the movies {', '.join(map(str, liked))} has anything to be compared by")
         others = self.catalogue.allowed(where or Where())
         others[self.catalogue.ids.rows([*liked, *disliked])] = False
         if by == blends.NAME:
@@ -265,12 +265,12 @@ class MovieIndex:
 
         Raises:
             UnknownMovie: there is no such movie.
-            Lacking: it has no poster.
+            NotComparable: it has no poster.
         """
         name = self.catalogue.posters[self.catalogue.ids.row(movie_id)]
         file = None if name is None else self._data / "posters" / name
         if file is None or not file.is_file():
-            raise Lacking(f"{self.catalogue.movie(movie_id)} (id {movie_id}) has no poster")
+            raise NotComparable(f"{self.catalogue.movie(movie_id)} (id {movie_id}) has no poster")
         return file
 
     def duplicates(self, *, track: Track = silent) -> Duplicates:
@@ -300,5 +300,5 @@ class MovieIndex:
             self.space(name)
         return self._blend.weighed(weights)
 
-    def _within(self, name: str, allowed: Mask | None) -> Mask | None:
+    def _within(self, name: str, allowed: BoolArray | None) -> BoolArray | None:
         return None if allowed is None else allowed[self._places.catalogue[name]]

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Set
 import numpy as np
 
 from index.catalogue.catalogue import Catalogue
+from index.core.arrays import BoolArray, Float32Array, Int64Array
 from index.core.ids import Ids
 from index.library.entries import Changes
-from index.spaces.faiss_index import FloatArray, Found, Mask, RowArray, half_index, merged
+from index.spaces.faiss_index import Hits, half_index, merged
 from index.spaces.space import Space
 from index.spaces.vectors import HalfVectors, Vectors
 
@@ -21,7 +22,7 @@ class OverlaidVectors:
         source: (n,) for each row the base's row, or -1 - j for the j-th that was added. Every j is there once.
     """
 
-    def __init__(self, base: Vectors, added: FloatArray, source: RowArray) -> None:
+    def __init__(self, base: Vectors, added: Float32Array, source: Int64Array) -> None:
         self._base = base
         index = half_index(base.dimension)  # of the kind that the next build puts them into, so they score the same
         index.add(added)
@@ -49,7 +50,7 @@ class OverlaidVectors:
         """Whether estimates are the inner products themselves."""
         return self._base.exact
 
-    def rows(self, rows: RowArray) -> FloatArray:
+    def rows(self, rows: Int64Array) -> Float32Array:
         """Some of the vectors, (m, d)."""
         vectors = np.empty((rows.size, self.dimension), dtype=np.float32)
         source = self._source[rows]
@@ -60,9 +61,9 @@ class OverlaidVectors:
             vectors[new] = self._added.rows(-1 - source[new])
         return vectors
 
-    def search(self, queries: FloatArray, k: int, allowed: Mask | None = None) -> list[Found]:
+    def search(self, queries: Float32Array, k: int, allowed: BoolArray | None = None) -> list[Hits]:
         """The ``k`` largest inner products with each query (m, d); fewer only where fewer are allowed (n,)."""
-        of_base: Mask | None = None
+        of_base: BoolArray | None = None
         if not (self._whole and allowed is None):
             of_base = np.zeros(len(self._base), dtype=np.bool_)
             of_base[self._source[self._kept]] = True if allowed is None else allowed[self._kept]
@@ -74,7 +75,7 @@ class OverlaidVectors:
             )
         ]
 
-    def scores(self, query: FloatArray, rows: RowArray) -> FloatArray:
+    def scores(self, query: Float32Array, rows: Int64Array) -> Float32Array:
         """Inner products of a query (d,) with some of the vectors, (m,)."""
         scores = np.empty(rows.size, dtype=np.float32)
         source = self._source[rows]
@@ -83,7 +84,7 @@ class OverlaidVectors:
         scores[new] = self._added.scores(query, -1 - source[new])
         return scores
 
-    def estimates(self, queries: FloatArray) -> FloatArray:
+    def estimates(self, queries: Float32Array) -> Float32Array:
         """What the inner products of queries (m, d) with all vectors are about, (m, n)."""
         estimates = np.empty((queries.shape[0], len(self)), dtype=np.float32)
         estimates[:, self._kept] = self._base.estimates(queries)[:, self._source[self._kept]]
@@ -91,7 +92,7 @@ class OverlaidVectors:
         return estimates
 
 
-def overlaid_space(space: Space, gone: Set[int], added: Mapping[int, FloatArray]) -> Space:
+def overlaid_space(space: Space, gone: Set[int], added: Mapping[int, Float32Array]) -> Space:
     """The space without some movies and with vectors (d,) for others; what is in both is replaced.
 
     It has no stored neighbours: they are searched for. Where nothing changes it is the space itself.
@@ -138,7 +139,7 @@ def overlaid_spaces(
         weights_sha256: of the weights behind the snapshot's posters.
     """
     gone = {name: set(changes.removed) for name in spaces}
-    vectors: dict[int, FloatArray] = {}
+    vectors: dict[int, Float32Array] = {}
     for entry in changes.movies:
         movie = entry.movie
         if entry.vector is not None and entry.weights_sha256 == weights_sha256:

@@ -34,11 +34,11 @@ from indexer.datasets.dataset import Dataset
 from indexer.datasets.merge import merge, merge_posters
 from indexer.datasets.movielens import read_dataset
 from indexer.datasets.training import Training
-from indexer.evaluation.build_evaluation import appraise
+from indexer.evaluation.build_evaluation import evaluate_build
 from indexer.inputs import fingerprint
 from indexer.maps.layout import write_maps
 from indexer.models import factorization_machine
-from indexer.models.all_users import everyone, some_users
+from indexer.models.all_users import solve_all_users, subsample_users
 from indexer.models.factorization_machine import Settings
 from indexer.models.ranker_choice import choose_ranker
 from indexer.models.rating_model import fold_in_arrays, rating_arrays
@@ -72,7 +72,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
     were embedded already.
 
     Raises:
-        BadData: the ratings or the posters cannot be used.
+        InvalidInput: the ratings or the posters cannot be used.
         BadLibrary: what came in online cannot be read.
         WeightsUnavailable, BadWeights: there are no such weights.
         PosterityError: another build is running there.
@@ -102,7 +102,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         (folder / "movies.json").write_text(json.dumps(catalogue.to_json(), ensure_ascii=False))
         # Once the model's own samples are given back, as both take much memory.
         evaluation = (
-            appraise(training, settings, seed=plan.seed, track=track)
+            evaluate_build(training, settings, seed=plan.seed, track=track)
             if plan.evaluation
             else {"left_out": "the snapshot was built with --no-evaluation"}
         )
@@ -185,9 +185,9 @@ def _ratings_and_taste(
     track: Track,
 ) -> tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]:
     """How the taste space was made, what the rating model is (two uses of one fit), and warnings."""
-    some = some_users(training, fit_rng)
+    some = subsample_users(training, fit_rng)
     posterior = factorization_machine.fit(some, fit_rng, settings, track=track)
-    whole = posterior if some is training else everyone(posterior, training, fit_rng, track=track)
+    whole = posterior if some is training else solve_all_users(posterior, training, fit_rng, track=track)
     arrays, noise = rating_arrays(whole, training)
     _save(folder / "ratings", arrays.items())
     _save(folder / by_movie.FOLDER, Raters.of(arrays.rated_rows, training.shape[1]).items())

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from index.core.errors import BadData
+from index.core.errors import InvalidInput
 from indexer.models import factorization_machine
 from indexer.models.ranker_choice import Settings as RankerSettings
 from indexer.models.registry import SERVED
@@ -54,7 +54,7 @@ def read_choices(files: Sequence[Path]) -> Choices:
         files: of ``posterity tune``, or reports of ``posterity evaluate --similarity``.
 
     Raises:
-        BadData: a file is neither, or tunes a method that is not served.
+        InvalidInput: a file is neither, or tunes a method that is not served.
     """
     chosen = Choices()
     for file in files:
@@ -64,7 +64,7 @@ def read_choices(files: Sequence[Path]) -> Choices:
             blend = {} if similarity is None else {name: float(value) for name, value in similarity["weights"].items()}
             method, found = ("", {}) if blend else (document["method"], dict(document["settings"]))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise BadData(
+            raise InvalidInput(
                 f"{file} is neither of posterity tune nor a report of posterity evaluate --similarity: {error!r}"
             ) from error
         if blend:
@@ -79,7 +79,9 @@ def read_choices(files: Sequence[Path]) -> Choices:
             rankers = replace(chosen.rankers, implicit=changed(chosen.rankers.implicit, found, str(file)))
             chosen = replace(chosen, rankers=rankers)
         else:
-            raise BadData(f"{file} tunes {method}, which is not served: a build takes {SERVED}, ease and implicit-als")
+            raise InvalidInput(
+                f"{file} tunes {method}, which is not served: a build takes {SERVED}, ease and implicit-als"
+            )
     return chosen
 
 
@@ -87,17 +89,17 @@ def changed_weights(weights: Mapping[str, float], changes: Mapping[str, float], 
     """The blend's weights with those of a report.
 
     Raises:
-        BadData: a weight is negative or of no space, or none is left.
+        InvalidInput: a weight is negative or of no space, or none is left.
     """
     for name, weight in changes.items():
         if name not in weights or not 0 <= weight < float("inf"):
-            raise BadData(
+            raise InvalidInput(
                 f"{source}: the blend's weight of {name!r} is {weight!r}; expected a number from 0 on, of "
                 f"{', '.join(weights)}"
             )
     whole = dict(weights) | dict(changes)
     if not any(whole.values()):
-        raise BadData(f"{source}: every weight of the blend is 0; one at least must be larger")
+        raise InvalidInput(f"{source}: every weight of the blend is 0; one at least must be larger")
     return whole
 
 
@@ -121,7 +123,7 @@ def make_plan(
         tuned: files of ``posterity tune``, or reports of ``posterity evaluate --similarity``.
 
     Raises:
-        BadData: a file of ``tuned`` or a number cannot be used.
+        InvalidInput: a file of ``tuned`` or a number cannot be used.
     """
     chosen = read_choices(tuned)
     settings = chosen.machine

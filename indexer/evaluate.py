@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from index.core.errors import BadData
+from index.core.arrays import Float32Array, Int64Array
+from index.core.errors import InvalidInput
 from index.core.ids import Ids
 from index.core.progress import Track, silent
 from index.posters import vgg16
 from indexer.datasets.dataset import Dataset
 from indexer.datasets.movielens import read_dataset
-from indexer.datasets.training import FloatArray, Rows, Training
+from indexer.datasets.training import Training
 from indexer.evaluate_posters import find_pictures, judge_posters
 from indexer.evaluation.blend_weights import BLENDED, choose_weights
 from indexer.evaluation.candidates import CandidateSpace, blend_space, spaces_of
@@ -29,7 +30,7 @@ from indexer.evaluation.similarity import compare
 from indexer.evaluation.splits import PROTOCOLS, kfold
 from indexer.metrics.ranking import RANKING_FIGURES, judge_lists
 from indexer.models.factorization_machine import Settings
-from indexer.models.registry import ranking_methods, rating_methods, usual_methods
+from indexer.models.registry import baseline_methods, ranking_methods, rating_methods
 from indexer.reports.report import code_digest, fingerprint, section, write_report
 from indexer.spaces.embed import embed_posters
 from indexer.spaces.poster_files import find_posters
@@ -38,7 +39,7 @@ UNFINISHED = "unfinished"  # folder of outcomes, until they stand in the report
 
 
 @dataclass(frozen=True, slots=True)
-class Campaign:
+class EvaluationConfig:
     """What to evaluate, and how."""
 
     ratings: Path  # folder or file
@@ -63,7 +64,7 @@ def tasks(kind: str, protocols: Sequence[str] = ()) -> list[tuple[str, str]]:
 
 
 def run(
-    campaign: Campaign, kind: str, protocols: Sequence[str] = (), *, track: Track = silent
+    campaign: EvaluationConfig, kind: str, protocols: Sequence[str] = (), *, track: Track = silent
 ) -> tuple[dict[str, Any], list[str]]:
     """The sections that were asked for, by name, and warnings; the report is written after each.
 
@@ -73,7 +74,7 @@ def run(
         protocols: kfold where none is named; of ``all`` there are all.
 
     Raises:
-        BadData: the ratings, a method's name, the judged pairs or the posters cannot be used.
+        InvalidInput: the ratings, a method's name, the judged pairs or the posters cannot be used.
         UnknownMovie: one of the films is not there.
     """
     dataset = read_dataset(campaign.ratings)
@@ -83,7 +84,7 @@ def run(
     for judged, protocol in tasks(kind, protocols):
         try:
             found |= _section(campaign, dataset, judged, protocol, track)
-        except BadData as error:
+        except InvalidInput as error:
             if kind != "all":
                 raise
             warnings.append(f"no {judged} by the protocol {protocol}: {error}")
@@ -95,12 +96,12 @@ def run(
             )
             found |= look
             warnings += more
-        except BadData as error:
+        except InvalidInput as error:
             warnings.append(f"no look: {error}")
     return found, warnings
 
 
-def _check(campaign: Campaign, dataset: Dataset) -> None:
+def _check(campaign: EvaluationConfig, dataset: Dataset) -> None:
     """Refuses at the start what would else be refused after an hour."""
     movie_ids = Ids([movie.movie_id for movie in dataset.movies])
     for film in campaign.films:
@@ -111,7 +112,7 @@ def _check(campaign: Campaign, dataset: Dataset) -> None:
         find_pictures(campaign.posters, campaign.alternates, movie_ids)
 
 
-def _section(campaign: Campaign, dataset: Dataset, kind: str, protocol: str, track: Track) -> dict[str, Any]:
+def _section(campaign: EvaluationConfig, dataset: Dataset, kind: str, protocol: str, track: Track) -> dict[str, Any]:
     """One section by its name, once it stands in the report."""
     if kind == "similarity":
         found = {"similarity": {"kind": kind, **_similarity(campaign, dataset, track)}}
@@ -134,21 +135,21 @@ def _section(campaign: Campaign, dataset: Dataset, kind: str, protocol: str, tra
     return found
 
 
-def _contest(campaign: Campaign, kind: str, protocol: str) -> Contest:
+def _contest(campaign: EvaluationConfig, kind: str, protocol: str) -> Contest:
     if kind == "ranking":
         return Contest(ranking_methods(campaign.settings), judge_lists, RANKING_FIGURES).only(campaign.names)
     # The article's predictions are scored as they are, so that one near zero is seen to be.
     contest = rating_contest(rating_methods(campaign.settings), keep_to_scale=protocol != "article")
-    return contest.only(campaign.names or usual_methods(protocol))
+    return contest.only(campaign.names or baseline_methods(protocol))
 
 
-def _key(campaign: Campaign, dataset: Dataset, name: str) -> str:
+def _key(campaign: EvaluationConfig, dataset: Dataset, name: str) -> str:
     """A folder's name for outcomes of the same data, code and settings."""
     how = (name, campaign.folds, campaign.seed, asdict(campaign.settings), fingerprint(dataset), code_digest())
     return hashlib.sha256(repr(how).encode()).hexdigest()[:16]
 
 
-def _similarity(campaign: Campaign, dataset: Dataset, track: Track) -> dict[str, Any]:
+def _similarity(campaign: EvaluationConfig, dataset: Dataset, track: Track) -> dict[str, Any]:
     """Every space, made without the first fold of ratings and judged on it; the blend's weights, by all folds."""
     masks = list(kfold(len(dataset.ratings), campaign.folds))
     folds = [(Training.of(dataset, ~held_out), Training.of(dataset, held_out)) for held_out in masks]
@@ -190,7 +191,7 @@ def _similarity(campaign: Campaign, dataset: Dataset, track: Track) -> dict[str,
     }
 
 
-def _posters(campaign: Campaign, training: Training, track: Track) -> tuple[Rows, FloatArray] | None:
+def _posters(campaign: EvaluationConfig, training: Training, track: Track) -> tuple[Int64Array, Float32Array] | None:
     if campaign.posters is None:
         return None
     found, _ = find_posters(campaign.posters, training.movie_ids)

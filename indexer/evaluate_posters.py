@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from index.core.errors import BadData, BadImage
+from index.core.errors import BadImage, InvalidInput
 from index.core.ids import Ids
 from index.core.progress import Track, silent
 from index.posters import vgg16
@@ -49,7 +49,7 @@ def find_pictures(posters: Path, alternates: Path | None, movie_ids: Ids | None 
         movie_ids: of the data set; every id counts where there is none.
 
     Raises:
-        BadData: a folder is missing or holds no poster, or no alternate is of a film that has a poster.
+        InvalidInput: a folder is missing or holds no poster, or no alternate is of a film that has a poster.
     """
     originals, warnings = find_posters(posters, movie_ids)
     if alternates is None:
@@ -57,7 +57,7 @@ def find_pictures(posters: Path, alternates: Path | None, movie_ids: Ids | None 
     others, more = find_posters(alternates, movie_ids)
     shared = {movie_id: file for movie_id, file in others.items() if movie_id in originals}
     if not shared:
-        raise BadData(
+        raise InvalidInput(
             f"none of the {len(others)} pictures in {alternates} has the name of one in {posters}: name both after the"
             " movie, <movie id>.jpg"
         )
@@ -82,15 +82,15 @@ def judge_posters(
         dataset: the posters of other movies are left out; without it every poster counts.
 
     Raises:
-        BadData: a folder cannot be used, or fewer than two posters can be read.
+        InvalidInput: a folder cannot be used, or fewer than two posters can be read.
         WeightsUnavailable, BadWeights: the weights cannot be had, or used.
     """
     movie_ids = None if dataset is None else Ids([movie.movie_id for movie in dataset.movies])
     pictures = _readable(find_pictures(posters, alternates, movie_ids))
     if len(pictures.posters) < 2:
-        raise BadData(f"{len(pictures.posters)} of the posters in {posters} can be read: at least 2 are needed")
+        raise InvalidInput(f"{len(pictures.posters)} of the posters in {posters} can be read: at least 2 are needed")
     if alternates is not None and not pictures.alternates:
-        raise BadData(f"no picture in {alternates} can be used: {pictures.warnings[-1]}")
+        raise InvalidInput(f"no picture in {alternates} can be used: {pictures.warnings[-1]}")
     section = look_section(pictures, vgg16.load(weights), output / "embeddings", track=track)
     found = {"look": {"kind": "look", "folder": posters.resolve().name, **section}}
     write_report(output, dataset, found)

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from index.spaces.faiss_index import FloatArray, RowArray
+from index.core.arrays import Float32Array, Int64Array
 
 Real = TypeVar("Real", np.float32, np.float64)
 
@@ -48,7 +48,7 @@ def leading(
     return range_of @ u[:count].T, values[:count], v[:, :count]
 
 
-def gram(vectors: Callable[[RowArray], FloatArray], rows: RowArray) -> FloatArray:
+def gram(vectors: Callable[[Int64Array], Float32Array], rows: Int64Array) -> Float32Array:
     """Inner products of some vectors with each other, (m, m), a block of them in memory at a time.
 
     Args:

@@ -22,8 +22,8 @@ from server.middleware.metrics import Metrics, register_metrics
 from server.middleware.request_context import register_request_ids
 from server.middleware.security_headers import register_headers
 from server.pages.home import pages
-from server.state.current_snapshot import Served
-from server.state.response_cache import Answers
+from server.state.current_snapshot import SnapshotWatcher
+from server.state.response_cache import ResponseCache
 
 
 def create_app(config: ServerConfig, *, counts: Path | None = None, checked: str | None = None) -> Flask:
@@ -42,10 +42,10 @@ def create_app(config: ServerConfig, *, counts: Path | None = None, checked: str
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions["config"] = config
-    app.extensions["answers"] = Answers()
+    app.extensions["answers"] = ResponseCache()
     app.extensions["library"] = stored = Library.open(config.data)
     app.extensions["keys"] = Keys(stored.database)
-    app.extensions["served"] = Served(config.data, checked=checked)
+    app.extensions["served"] = SnapshotWatcher(config.data, checked=checked)
     app.extensions["thumbnails"] = Thumbnails(config.data / "thumbnails")
     app.extensions["metrics"] = metrics = Metrics(counts)
     app.extensions["upload_queue"] = UploadQueue(config.upload_queue, metrics.uploads.track_inprogress)

@@ -14,7 +14,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import ThreadWorker
 from threadpoolctl import threadpool_limits
 
-from index.core.errors import BadData
+from index.core.errors import InvalidInput
 from index.library.database import bring_up_to_date
 from index.snapshot.store import FORMAT, SnapshotStore
 from server.config import ServerConfig
@@ -37,7 +37,7 @@ def run_server(
     Raises:
         UnknownSnapshot, BadSnapshot: there is nothing that can be served.
         BadLibrary: what came in online cannot be read.
-        BadData: the port is taken.
+        InvalidInput: the port is taken.
     """
     # Said here in one line, rather than by each worker in a page.
     manifest = SnapshotStore(config.data).verify()
@@ -108,7 +108,7 @@ def _check_address(host: str, port: int) -> None:
     try:
         socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
     except OSError as error:
-        raise BadData(
+        raise InvalidInput(
             f"cannot listen on {host}:{port} ({error.strerror}): give another --port (POSTERITY_PORT)"
             " or --host (POSTERITY_HOST)"
         ) from error

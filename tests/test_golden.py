@@ -23,14 +23,14 @@ def test_format_2_opens_and_answers() -> None:
     assert index.catalogue.movie(3).title == "Starship 3"
     assert {match.movie_id for match in index.similar(3, 5, by="taste")} == {1, 4, 5, 8, 10}
     assert [match.movie_id for match in index.similar(3, 4, by="facts")] == [2, 4, 1, 5]
-    known = index.people.predict(2, [3, 9])
+    known = index.users.predict(2, [3, 9])
     assert [p.rating for p in known] == pytest.approx([4.5289, 4.1481], abs=1e-3)
     assert [p.low for p in known] == pytest.approx([3.7827, 3.5494], abs=1e-3)
     stranger = {1: 5.0, 12: 1.0}
-    assert [p.rating for p in index.people.predict(stranger, [3, 13])] == pytest.approx([4.8798, 1.7307], abs=1e-3)
-    assert [p.movie_id for p in index.people.recommend(2, 3)] == [10, 1, 3]
-    assert [p.movie_id for p in index.people.recommend(stranger, 3)] == [2, 10, 8]
-    assert index.people.explain(2, [3])[0].base == pytest.approx(3.4714, abs=1e-3)
+    assert [p.rating for p in index.users.predict(stranger, [3, 13])] == pytest.approx([4.8798, 1.7307], abs=1e-3)
+    assert [p.movie_id for p in index.users.recommend(2, 3)] == [10, 1, 3]
+    assert [p.movie_id for p in index.users.recommend(stranger, 3)] == [2, 10, 8]
+    assert index.users.explain(2, [3])[0].base == pytest.approx(3.4714, abs=1e-3)
 
 
 def test_format_3_opens_and_answers() -> None:
@@ -43,10 +43,10 @@ def test_format_3_opens_and_answers() -> None:
     assert index.manifest.spaces["poster"]["search"]["index"] == "Flat"
     assert [match.movie_id for match in index.similar_to([1, 2], [11], 5, by="poster")] == []
     assert [match.movie_id for match in index.similar_to([1], [11], 5, by="poster")] == [2]
-    assert index.why.look(1, 2).comparison.heat.sum() == pytest.approx(near.score, abs=1e-5)
+    assert index.explainer.look(1, 2).comparison.heat.sum() == pytest.approx(near.score, abs=1e-5)
     assert [match.movie_id for match in index.similar(3, 5, by="taste")] == [8, 5, 9, 6, 10]
     assert [match.movie_id for match in index.similar(3, 4, by="facts")] == [2, 4, 1, 5]
-    assert [p.rating for p in index.people.predict(2, [3, 9])] == pytest.approx([4.8443, 4.3631], abs=1e-3)
+    assert [p.rating for p in index.users.predict(2, [3, 9])] == pytest.approx([4.8443, 4.3631], abs=1e-3)
 
 
 def test_format_4_opens_and_answers() -> None:
@@ -56,14 +56,14 @@ def test_format_4_opens_and_answers() -> None:
     assert (near.movie_id, far.movie_id) == (2, 11)
     assert [near.score, far.score] == pytest.approx([0.997903, 0.918573], abs=1e-5)
     assert [match.movie_id for match in index.similar(3, 5, by="taste")] == [8, 9, 10, 7, 4]
-    assert [p.rating for p in index.people.predict(2, [3, 9])] == pytest.approx([4.8041, 4.2890], abs=1e-3)
+    assert [p.rating for p in index.users.predict(2, [3, 9])] == pytest.approx([4.8041, 4.2890], abs=1e-3)
     map_of_looks = index.maps.of("poster")
     assert (map_of_looks.columns, map_of_looks.rows) == (3, 1)
     assert sorted(map_of_looks.slots.tolist()) == [0, 1, 2]
     assert index.maps.of("taste").movie_ids.size == 21
     assert index.maps.sheet(0).read_bytes()[8:12] == b"WEBP"
     assert index.manifest.evaluation["held_out"] == 52
-    assert index.why.taste(3, 8).raters == index.catalogue.rating_counts[index.catalogue.ids.row(8)] > 0
+    assert index.explainer.taste(3, 8).raters == index.catalogue.rating_counts[index.catalogue.ids.row(8)] > 0
 
 
 @pytest.mark.parametrize("version", ["v2", "v3"])

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from index.catalogue.title_search import TitleSearch, normalise
+from index.core.arrays import BoolArray, Int64Array
 from index.core.errors import AmbiguousTitle, BadSnapshot, UnknownMovie
 from index.core.ids import Ids
 
@@ -61,9 +61,9 @@ class Catalogue:
     genres: tuple[str, ...] = field(init=False)  # every genre there is, sorted
     _external: Mapping[str, int] = field(init=False)  # "imdb:tt0113277" -> row
     _titles: TitleSearch = field(init=False)
-    _years: npt.NDArray[np.int64] = field(init=False)  # (n,) -1 where unknown
+    _years: Int64Array = field(init=False)  # (n,) -1 where unknown
     _best_known: tuple[int, ...] = field(init=False)  # rows
-    _having: Mapping[str, npt.NDArray[np.bool_]] = field(init=False)  # casefolded genre -> (n,) which movies have it
+    _having: Mapping[str, BoolArray] = field(init=False)  # casefolded genre -> (n,) which movies have it
 
     def __post_init__(self) -> None:
         """Builds the look-ups once."""
@@ -151,7 +151,7 @@ class Catalogue:
         except UnknownMovie:
             return self._by_title(text)
 
-    def allowed(self, where: Where) -> npt.NDArray[np.bool_]:
+    def allowed(self, where: Where) -> BoolArray:
         """(n,) which rows ``where`` lets through."""
         mask = np.ones(len(self), dtype=np.bool_)
         if where.year_from is not None:

@@ -12,11 +12,10 @@ from functools import cached_property
 from itertools import chain
 
 import numpy as np
-import numpy.typing as npt
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import cdist
 
-Similarities = npt.NDArray[np.float32]
+from index.core.arrays import Float32Array, Int64Array
 
 _ARTICLES = frozenset({"a", "an", "the"})
 _ALIKE = 0.74  # of a title's words with what is typed, on average; "fight culb" has .88 with Fight Club
@@ -29,10 +28,10 @@ class _Words:
     """Every word of all titles, both ways round."""
 
     known: list[str]  # sorted
-    of_titles: npt.NDArray[np.int64]  # places in ``known`` of the words of each title, one title after the other
-    title_starts: npt.NDArray[np.int64]  # (n_titles,) where the words of each title begin
-    titles: npt.NDArray[np.int64]  # rows of the titles that have each word, one word after the other
-    word_starts: npt.NDArray[np.int64]  # (n_known + 1,) where the titles of each word begin
+    of_titles: Int64Array  # places in ``known`` of the words of each title, one title after the other
+    title_starts: Int64Array  # (n_titles,) where the words of each title begin
+    titles: Int64Array  # rows of the titles that have each word, one word after the other
+    word_starts: Int64Array  # (n_known + 1,) where the titles of each word begin
 
     @classmethod
     def of(cls, titles: Sequence[str]) -> _Words:
@@ -52,7 +51,7 @@ class _Words:
             np.searchsorted(of_titles[by_word], np.arange(len(known) + 1)),
         )
 
-    def beginning(self, word: str) -> npt.NDArray[np.int64]:
+    def beginning(self, word: str) -> Int64Array:
         """Rows of the titles that have a word which begins so; one that has two of them comes twice."""
         return self.titles[slice(*self.word_starts[list(_range(self.known, word))])]
 
@@ -117,7 +116,7 @@ class TitleSearch:
         found: list[int] = rows[np.lexsort((rows, -self._counts[rows], -np.round(alike[rows], 2)))].tolist()
         return found
 
-    def _by_word(self, words: Sequence[str]) -> Similarities:
+    def _by_word(self, words: Sequence[str]) -> Float32Array:
         """(n_titles,) mean over the words of how much the likest word of a title is like each."""
         known = self._words.known
         alike = _similarities(words, known)  # (n_words, n_known)
@@ -126,8 +125,8 @@ class TitleSearch:
         alike[-1] = np.maximum(alike[-1], _UNFINISHED * beginnings)
         numbers = [at for at, word in enumerate(words) if _has_digit(word)]
         alike[numbers] *= alike[numbers] >= _UNFINISHED
-        best: Similarities = np.maximum.reduceat(alike[:, self._words.of_titles], self._words.title_starts, axis=1)
-        mean: Similarities = best.mean(axis=0)
+        best: Float32Array = np.maximum.reduceat(alike[:, self._words.of_titles], self._words.title_starts, axis=1)
+        mean: Float32Array = best.mean(axis=0)
         return np.where(best.min(axis=0) >= _EACH, mean, np.float32(0))
 
     # What follows is made when it is first searched for.
@@ -166,11 +165,11 @@ def _range(ordered: Sequence[str], beginning: str) -> tuple[int, int]:
     return bisect_left(ordered, beginning), bisect_left(ordered, beginning + chr(sys.maxunicode))
 
 
-def _similarities(words: Sequence[str], others: Sequence[str], least: float = 0) -> Similarities:
+def _similarities(words: Sequence[str], others: Sequence[str], least: float = 0) -> Float32Array:
     """(n_words, n_others) 1 where they are the same, less for every letter wrong, left out, added or swapped.
 
     Args:
         least: less than that counts as nothing, which takes less time.
     """
-    found: Similarities = cdist(words, others, scorer=OSA.normalized_similarity, score_cutoff=least, dtype=np.float32)
+    found: Float32Array = cdist(words, others, scorer=OSA.normalized_similarity, score_cutoff=least, dtype=np.float32)
     return found

@@ -1,31 +1,31 @@
 """Every error that Posterity raises on purpose.
 
 PosterityError
-├── BadData            a data set, file or setting that cannot be used as given
-│   ├── BodyTooLarge   a request with more bytes than are read
-│   ├── BadImage       bytes that are not a usable picture
+├── InvalidInput            a data set, file, setting or request that cannot be used as given
+│   ├── BodyTooLarge        a request with more bytes than are read
+│   ├── BadImage            bytes that are not a usable picture
 │   │   └── ImageTooLarge
-│   ├── BadWeights     a weights file that does not fit VGG16
-│   ├── Contradiction  values that are each fine, but not together
-│   └── ReusedRequest  a request that was made before, with other content
-├── BadSnapshot        a snapshot that is missing, damaged or of another format version
-├── BadLibrary         a library of added movies that is damaged or of a newer version
-├── NotFound           something asked for by name that is not there
+│   ├── BadWeights          a weights file that does not fit VGG16
+│   ├── InvalidCombination  values that are each valid, but not together
+│   └── ReusedRequest       an idempotency key that was used before, for another request
+├── BadSnapshot             a snapshot that is missing, damaged or of another format version
+├── BadLibrary              a library that is damaged or of a newer version
+├── NotFound                something asked for by name that does not exist
 │   ├── UnknownKey
-│   ├── UnknownMap     a snapshot that was built without the map, or before there were any
+│   ├── UnknownMap          a snapshot that was built without this map
 │   ├── UnknownMovie
-│   │   └── Lacking    a movie that is there, without the poster, ratings or facts that were asked for
-│   ├── UnknownSheet   no such sheet of small posters
+│   │   └── NotComparable   a movie without the poster, ratings or facts that the query compares
+│   ├── UnknownSheet        no such sprite sheet of a map
 │   ├── UnknownSpace
 │   ├── UnknownUser
 │   └── UnknownSnapshot
-├── AmbiguousTitle     a title that fits several movies
-├── AlreadyThere       something that is there under another id
-├── Unauthorised       no key, or one that is of no use
-├── Forbidden          a key that may not do this, or nobody may
-├── WeightsUnavailable weights that could not be had; says how to give a file
-├── SourceUnavailable  what should be fetched, and cannot be had from where it was asked for
-└── Busy               a queue is full, or a source asks for patience; the same request may succeed later
+├── AmbiguousTitle          a title that fits several movies
+├── Conflict                a movie that exists already under another id
+├── Unauthorised            a missing, unknown or revoked API key
+├── Forbidden               an API key without the scope, or an endpoint that is switched off
+├── WeightsUnavailable      VGG16 weights that could not be downloaded; says how to give a file
+├── SourceUnavailable       a download that failed for good
+└── Busy                    a full queue, or a source that asks for patience; the same request may succeed later
 
 A message names the offending value and the remedy: it is shown to people as it is.
 """
@@ -35,19 +35,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 __all__ = [
-    "AlreadyThere",
     "AmbiguousTitle",
-    "BadData",
     "BadImage",
     "BadLibrary",
     "BadSnapshot",
     "BadWeights",
     "BodyTooLarge",
     "Busy",
-    "Contradiction",
+    "Conflict",
     "Forbidden",
     "ImageTooLarge",
-    "Lacking",
+    "InvalidCombination",
+    "InvalidInput",
+    "NotComparable",
     "NotFound",
     "PosterityError",
     "ReusedRequest",
@@ -68,15 +68,15 @@ class PosterityError(Exception):
     """The root: catch this to catch everything below."""
 
 
-class BadData(PosterityError):
+class InvalidInput(PosterityError):
     """A data set, file or setting that cannot be used as given."""
 
 
-class BodyTooLarge(BadData):
+class BodyTooLarge(InvalidInput):
     """A request with more bytes than are read."""
 
 
-class BadImage(BadData):
+class BadImage(InvalidInput):
     """Bytes that are not a usable picture."""
 
 
@@ -84,15 +84,15 @@ class ImageTooLarge(BadImage):
     """A picture with more bytes or pixels than are allowed."""
 
 
-class BadWeights(BadData):
+class BadWeights(InvalidInput):
     """A weights file that does not fit VGG16."""
 
 
-class Contradiction(BadData):
+class InvalidCombination(InvalidInput):
     """Values that are each fine, but not together."""
 
 
-class ReusedRequest(BadData):
+class ReusedRequest(InvalidInput):
     """A request that was made before, with other content."""
 
 
@@ -124,7 +124,7 @@ class UnknownMovie(NotFound):
     """No such movie, or none in the space that was asked."""
 
 
-class Lacking(UnknownMovie):
+class NotComparable(UnknownMovie):
     """A movie that is there, without the poster, ratings or facts that were asked for."""
 
 
@@ -148,7 +148,7 @@ class AmbiguousTitle(PosterityError):
         self.candidates = tuple(candidates)
 
 
-class AlreadyThere(PosterityError):
+class Conflict(PosterityError):
     """Something that is there under another id."""
 
 

@@ -8,9 +8,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from index.core.arrays import Int64Array
 from index.core.errors import NotFound, UnknownMovie
-
-IntArray = npt.NDArray[np.int64]
 
 
 class Ids:
@@ -26,7 +25,7 @@ class Ids:
         array = np.asarray(values, dtype=np.int64)
         if array.ndim != 1 or not (array[1:] > array[:-1]).all():
             raise ValueError(f"{what} ids must be one strictly ascending row of numbers")
-        self.values: IntArray = array
+        self.values: Int64Array = array
         self._what = what
         self._unknown = unknown
 
@@ -54,7 +53,7 @@ class Ids:
         """Made when one id is first asked for: many times as quick as a search for one."""
         return {movie_id: row for row, movie_id in enumerate(self.values.tolist())}
 
-    def rows(self, wanted: Sequence[int]) -> IntArray:
+    def rows(self, wanted: Sequence[int]) -> Int64Array:
         """The row of each id, (m,) int64.
 
         Raises:
@@ -65,7 +64,7 @@ class Ids:
             raise self._unknown(f"there is no {self._what} {wanted[missing]} here")
         return rows
 
-    def find(self, wanted: Sequence[int] | npt.NDArray[np.integer]) -> IntArray:
+    def find(self, wanted: Sequence[int] | npt.NDArray[np.integer]) -> Int64Array:
         """The row of each id, (m,) int64; -1 where there is none."""
         try:
             asked = np.asarray(wanted, dtype=np.int64).reshape(-1)

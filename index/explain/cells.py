@@ -18,6 +18,7 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
+from index.core.arrays import Float64Array
 from index.posters.vgg16 import GRID
 
 SIDE = GRID[0]  # cells on each side of a poster
@@ -27,7 +28,6 @@ _TIE = 9  # decimals: numbers that agree so far are the same, summed in another 
 _NEXT_TO = 2  # squared distance in cells: above, beside or aslant
 
 Embedding = npt.NDArray[np.floating]
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +41,19 @@ class CellMatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Usual:
+class Baseline:
     """What random pairs of different posters of a catalogue are like."""
 
     score: float  # mean inner product
-    gaps: FloatArray  # (49, 49) mean gap between each cell of the one and each of the other
+    gaps: Float64Array  # (49, 49) mean gap between each cell of the one and each of the other
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """Two posters, cell by cell."""
 
-    heat: FloatArray  # (7, 7) what each cell adds to the score; adds up to it
-    likeness: FloatArray  # (7, 7) share of the usual gap that is not there: 1 the same, 0 as in random pairs, or less
+    heat: Float64Array  # (7, 7) what each cell adds to the score; adds up to it
+    likeness: Float64Array  # (7, 7) share of the usual gap that is not there: 1 the same, 0 as in random pairs, or less
     matches: tuple[CellMatch, ...]  # best first
 
     @property
@@ -62,7 +62,7 @@ class Comparison:
         return float(self.heat.sum())
 
 
-def usual(embeddings: Sequence[Embedding]) -> Usual:
+def baseline(embeddings: Sequence[Embedding]) -> Baseline:
     """What pairs of unit vectors, (25088,) each, are like: one of every second, the other of the rest.
 
     So no poster meets itself, and no pair need be visited. A single one is paired with nothing at all.
@@ -71,10 +71,10 @@ def usual(embeddings: Sequence[Embedding]) -> Usual:
     first, second = (_mean(map(_cells, half)) for half in halves)
     products = first @ second.T
     energies = np.mean([_mean(np.square(_cells(each)) for each in half).sum(axis=1) for half in halves], axis=0)
-    return Usual(float(np.trace(products)), _gaps(energies, energies, (products + products.T) / 2))
+    return Baseline(float(np.trace(products)), _gaps(energies, energies, (products + products.T) / 2))
 
 
-def compare(first: Embedding, second: Embedding, usually: Usual, k: int = 8) -> Comparison:
+def compare(first: Embedding, second: Embedding, usually: Baseline, k: int = 8) -> Comparison:
     """Where two posters are alike, and up to ``k`` matches of cells that say most.
 
     A match is a pair of cells of which each is the likest, by cosine, to the other; of equally like cells the nearest
@@ -100,11 +100,11 @@ def compare(first: Embedding, second: Embedding, usually: Usual, k: int = 8) -> 
     return Comparison(np.diag(products).reshape(SIDE, SIDE), likeness.reshape(SIDE, SIDE), tuple(islice(matches, k)))
 
 
-def _cells(embedding: Embedding) -> FloatArray:
+def _cells(embedding: Embedding) -> Float64Array:
     return np.asarray(embedding, dtype=np.float64).reshape(CELLS, GRID[2])
 
 
-def _mean(grids: Iterable[FloatArray]) -> FloatArray:
+def _mean(grids: Iterable[Float64Array]) -> Float64Array:
     """(49, 512); nothing but zeros where there are none."""
     total, count = np.zeros((CELLS, GRID[2])), 0
     for grid in grids:
@@ -113,18 +113,18 @@ def _mean(grids: Iterable[FloatArray]) -> FloatArray:
     return total / max(count, 1)
 
 
-def _gaps(first: FloatArray, second: FloatArray, products: FloatArray) -> FloatArray:
+def _gaps(first: Float64Array, second: Float64Array, products: Float64Array) -> Float64Array:
     """Half the squared distances, from squared lengths (49,) and inner products (49, 49)."""
     return np.add.outer(first, second) / 2 - products
 
 
-def _mutual(cosines: FloatArray) -> list[tuple[int, int]]:
+def _mutual(cosines: Float64Array) -> list[tuple[int, int]]:
     """Cells (i, j) that are each other's likest; a cell with no activation, whose cosines are -inf, has none."""
     there, here = _likest(cosines), _likest(cosines.T)
     return [(i, j) for i, j in enumerate(there) if here[j] == i and cosines[i, j] > -np.inf]
 
 
-def _most_telling_first(pairs: list[tuple[int, int]], lessened: FloatArray) -> list[tuple[int, int]]:
+def _most_telling_first(pairs: list[tuple[int, int]], lessened: Float64Array) -> list[tuple[int, int]]:
     """Pairs by how much their gap is lessened; ties in an order that does not know first from second."""
     return sorted(pairs, key=lambda pair: (-lessened[pair].round(_TIE), sum(pair), abs(pair[0] - pair[1])))
 
@@ -138,17 +138,17 @@ def _apart(pairs: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
             yield i, j
 
 
-def _likest(cosines: FloatArray) -> list[int]:
+def _likest(cosines: Float64Array) -> list[int]:
     """For each row the column with the largest cosine; of equal ones the nearest in position, then the first."""
     rounded = cosines.round(_TIE)
     tied = rounded == rounded.max(axis=1, keepdims=True)
     return [int(j) for j in np.where(tied, _DISTANCES, np.inf).argmin(axis=1)]
 
 
-def _distances() -> FloatArray:
+def _distances() -> Float64Array:
     """(49, 49) how far apart two cells' positions are, squared."""
     positions = np.array(np.divmod(np.arange(CELLS), SIDE)).T
-    distances: FloatArray = np.square(positions[:, None] - positions[None]).sum(axis=2).astype(np.float64)
+    distances: Float64Array = np.square(positions[:, None] - positions[None]).sum(axis=2).astype(np.float64)
     return distances
 
 

@@ -7,15 +7,15 @@ from functools import cached_property
 
 from index.catalogue.catalogue import Catalogue
 from index.core.ids import Ids
-from index.explain.cells import Usual
-from index.explain.look import LookExplanation, explain_look, usual_look
+from index.explain.cells import Baseline
+from index.explain.look import LookExplanation, baseline_look, explain_look
 from index.explain.taste import TasteExplanation, explain_taste
 from index.ratings.model import RatingModel
 from index.spaces.lookup import space_named, space_with
 from index.spaces.space import Space
 
 
-class Why:
+class Explainer:
     """Explanations of a snapshot's likenesses. Never changes, so threads may share it.
 
     Args:
@@ -33,7 +33,7 @@ class Why:
 
         Raises:
             UnknownMovie: there is no such movie.
-            Lacking: it has no poster.
+            NotComparable: it has no poster.
             UnknownSpace: this snapshot was built without posters.
         """
         for each in (movie_id, other_id):
@@ -45,7 +45,7 @@ class Why:
 
         Raises:
             UnknownMovie: there is no such movie.
-            Lacking: nobody had rated it when this snapshot was built.
+            NotComparable: nobody had rated it when this snapshot was built.
             UnknownSpace: this snapshot was built without ratings.
         """
         first, other = (self._catalogue.movie(each) for each in (movie_id, other_id))
@@ -56,6 +56,6 @@ class Why:
         return explain_taste(space_named(self._spaces, "taste"), self._ratings, rows, movie_id, other_id, genres)
 
     @cached_property
-    def _usual_look(self) -> Usual:
+    def _usual_look(self) -> Baseline:
         """Found when it is first asked for; threads that ask at once find the same."""
-        return usual_look(space_named(self._spaces, "poster"))
+        return baseline_look(space_named(self._spaces, "poster"))

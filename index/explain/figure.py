@@ -15,9 +15,9 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from index.core.arrays import Float64Array
 from index.explain.cells import SIDE, Comparison
 
 _FONTS = Path(__file__).parent / "fonts"  # Latin, Greek and Cyrillic; other letters are drawn as boxes
@@ -44,7 +44,6 @@ _COVER = 0.58  # how much of a poster the colours hide
 
 Size = tuple[int, int]
 Point = tuple[float, float]
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,7 @@ class _Ink:
             place = (at[0] * _FINE, (at[1] + row * style.pitch) * _FINE)
             self._pen.text(place, line, style.colour, _font(style), anchor=anchor)
 
-    def curve(self, points: FloatArray) -> None:
+    def curve(self, points: Float64Array) -> None:
         """A white line with a dark edge, seen on any ground, through points (n, 2)."""
         path = [(float(x), float(y)) for x, y in points * _FINE]
         for colour, width in (((*_GROUND, 170), 4.0), ((*_WHITE, 255), 1.7)):
@@ -144,7 +143,7 @@ def _fitted(picture: Image.Image) -> Image.Image:
     return picture.resize(size, Image.Resampling.LANCZOS)
 
 
-def _heated(picture: Image.Image, likeness: FloatArray) -> Image.Image:
+def _heated(picture: Image.Image, likeness: Float64Array) -> Image.Image:
     """The picture under the colours of a likeness (7, 7); itself in grey, so that no colour but the scale's is seen."""
     heat = Image.fromarray(_strength(likeness).astype(np.float32)).resize(picture.size, Image.Resampling.BICUBIC)
     grey = np.asarray(picture.convert("L"), dtype=np.float64)[..., None]
@@ -152,12 +151,12 @@ def _heated(picture: Image.Image, likeness: FloatArray) -> Image.Image:
     return Image.fromarray(mixed.round().astype(np.uint8))
 
 
-def _strength(likeness: FloatArray) -> FloatArray:
+def _strength(likeness: Float64Array) -> Float64Array:
     """Where on the scale, 0 to 1, a likeness is: decades by which the gap is smaller than usual."""
     return -np.log10(np.clip(1 - likeness, 10**-_FULL, 1)) / _FULL
 
 
-def _colours(strength: FloatArray) -> FloatArray:
+def _colours(strength: Float64Array) -> Float64Array:
     """Colours (..., 3), 0 to 255; a strength beyond 0 to 1 has the colour of the end."""
     stops = np.linspace(0, 1, len(_COLOURS))
     return np.stack([np.interp(strength, stops, channel) for channel in _COLOURS.T], axis=-1)
@@ -180,7 +179,7 @@ def _middle(cell: tuple[int, int], frame: tuple[Point, Size]) -> Point:
     return left + (column + 0.5) * width / SIDE, top + (row + 0.5) * height / SIDE
 
 
-def _bow(start: Point, end: Point, rise: float) -> FloatArray:
+def _bow(start: Point, end: Point, rise: float) -> Float64Array:
     """Points (n, 2) of a curve that in its middle is ``rise`` above the straight line."""
     along = np.linspace(0, 1, 65)[:, None]
     return np.array(start) * (1 - along) + np.array(end) * along - np.array((0, 4 * rise)) * along * (1 - along)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from index.explain.cells import Comparison, Usual, compare, usual
+from index.explain.cells import Baseline, Comparison, baseline, compare
 from index.spaces.space import Space
 
 _USUAL = 256  # posters that say what random pairs are like
@@ -24,13 +24,13 @@ class LookExplanation:
     comparison: Comparison  # cell by cell; its heat adds up to the score
 
 
-def usual_look(space: Space) -> Usual:
+def baseline_look(space: Space) -> Baseline:
     """What random pairs of a poster space are like."""
     rows = np.linspace(0, len(space) - 1, min(_USUAL, len(space)), dtype=np.int64)
-    return usual(list(space.vectors.rows(rows)))
+    return baseline(list(space.vectors.rows(rows)))
 
 
-def explain_look(space: Space, usually: Usual, movie_id: int, other_id: int) -> LookExplanation:
+def explain_look(space: Space, usually: Baseline, movie_id: int, other_id: int) -> LookExplanation:
     """Why two posters look alike, part by part.
 
     Args:

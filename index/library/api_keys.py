@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from index.core.errors import BadData, UnknownKey
+from index.core.errors import InvalidInput, UnknownKey
 from index.library.database import Database
 
 Scope = Literal["read", "write"]  # whoever may write may read
@@ -50,12 +50,12 @@ class Keys:
         """A new key, and the text of it, which is told this once and kept nowhere.
 
         Raises:
-            BadData: a name that cannot be used.
+            InvalidInput: a name that cannot be used.
             BadLibrary, Busy: none was made.
         """
         name = name.strip()
         if not name or len(name) > _MAX_NAME or not name.isprintable():
-            raise BadData(f"the name {name!r} is no name for a key: give up to {_MAX_NAME} characters on one line")
+            raise InvalidInput(f"the name {name!r} is no name for a key: give up to {_MAX_NAME} characters on one line")
         key = Key(secrets.token_hex(6), name, scope, int(self._clock()))
         secret = secrets.token_urlsafe(32)
         with self._database.writing() as db:

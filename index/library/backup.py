@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from index.core.errors import BadData, BadLibrary, PosterityError
+from index.core.errors import BadLibrary, InvalidInput, PosterityError
 from index.core.files import sync
 from index.library.database import check, copy, opened, renew_identity
 
@@ -61,12 +61,12 @@ def export_library(data: Path, file: Path, *, replace: bool = False) -> Contents
         replace: whether a file that is there may be replaced; until the new one is whole, it stays.
 
     Raises:
-        BadData: there is no library, or the file is there or cannot be written.
+        InvalidInput: there is no library, or the file is there or cannot be written.
         BadLibrary: the library is damaged, or a poster is missing or another picture; the message names the movie.
     """
     database = data / _DATABASE
     if not database.exists():
-        raise BadData(f"{data} holds no library to export: nothing was added to it yet")
+        raise InvalidInput(f"{data} holds no library to export: nothing was added to it yet")
     try:
         _expect_free(file, database, replace=replace)
         with TemporaryDirectory(prefix=".export-", dir=file.parent) as folder:
@@ -88,7 +88,7 @@ def export_library(data: Path, file: Path, *, replace: bool = False) -> Contents
             fresh.replace(file)
         sync(file.parent)
     except OSError as error:
-        raise BadData(f"{data} cannot be exported to {file} ({error.strerror}): put that right first") from error
+        raise InvalidInput(f"{data} cannot be exported to {file} ({error.strerror}): put that right first") from error
     return contents
 
 
@@ -99,7 +99,7 @@ def import_library(file: Path, data: Path) -> Contents:
     it: a snapshot that was built from the old one takes all of it for new.
 
     Raises:
-        BadData: there is a library already, or the file is not exactly what an export writes; nothing was imported.
+        InvalidInput: there is a library already, or the file is not what an export writes; nothing was imported.
         BadLibrary: the file's database is damaged, or of a newer version of Posterity; nothing was imported.
         PosterityError: another import is running there.
     """
@@ -117,22 +117,22 @@ def import_library(file: Path, data: Path) -> Contents:
             (data / _DATABASE).hardlink_to(database)
             sync(data)
     except OSError as error:
-        raise BadData(f"{file} cannot be imported into {data} ({error.strerror}): put that right first") from error
+        raise InvalidInput(f"{file} cannot be imported into {data} ({error.strerror}): put that right first") from error
     return contents
 
 
 def _expect_free(file: Path, database: Path, *, replace: bool) -> None:
     if file.exists() and file.samefile(database):
-        raise BadData(f"{file} is the library itself: give another name")
+        raise InvalidInput(f"{file} is the library itself: give another name")
     if file.exists() and not replace:
-        raise BadData(f"{file} is there already: give another name, or --force to replace it")
+        raise InvalidInput(f"{file} is there already: give another name, or --force to replace it")
 
 
 def _expect_no_library(data: Path) -> None:
-    """Raises BadData where there is a library, or what SQLite would take for a part of one."""
+    """Raises InvalidInput where there is a library, or what SQLite would take for a part of one."""
     there = [name for name in (_DATABASE, *(_DATABASE + end for end in _SIDECARS)) if (data / name).exists()]
     if there:
-        raise BadData(f"{data} holds {', '.join(there)} already: move it away to import a library")
+        raise InvalidInput(f"{data} holds {', '.join(there)} already: move it away to import a library")
 
 
 def _kept_posters(database: Path) -> list[_Kept]:
@@ -198,23 +198,25 @@ def _unpacked(file: Path, stage: Path) -> list[_Kept]:
         with tarfile.open(file, "r:", encoding="utf-8") as tar:
             members = _plain_members(tar, file)
             if _DATABASE not in members:
-                raise BadData(f"{file} holds no {_DATABASE}: give a file that posterity library export has written")
+                raise InvalidInput(
+                    f"{file} holds no {_DATABASE}: give a file that posterity library export has written"
+                )
             tar.extract(members[_DATABASE], stage, set_attrs=False, filter="data")
             if members[_DATABASE].pax_headers.get(_CHECKSUM, found := _sha256(stage / _DATABASE)) != found:
-                raise BadData(f"{_DATABASE} in {file} is damaged (its checksum differs): export it again")
+                raise InvalidInput(f"{_DATABASE} in {file} is damaged (its checksum differs): export it again")
             check(stage / _DATABASE)
             kept = _kept_posters(stage / _DATABASE)
             for name in members.keys() - {_DATABASE, *(poster.member for poster in kept)}:
-                raise BadData(f"{file} holds {name!r}, which its library does not name: export it again")
+                raise InvalidInput(f"{file} holds {name!r}, which its library does not name: export it again")
             for poster in kept:
                 if poster.member not in members:
-                    raise BadData(f"{file} lacks the poster of {poster.movie}: export it again")
+                    raise InvalidInput(f"{file} lacks the poster of {poster.movie}: export it again")
                 tar.extract(members[poster.member], stage, set_attrs=False, filter="data")
                 if _sha256(stage / poster.member) != poster.sha256:
-                    raise BadData(f"the poster of {poster.movie} in {file} is another picture: export it again")
+                    raise InvalidInput(f"the poster of {poster.movie} in {file} is another picture: export it again")
     # What tarfile raises of malformed headers is not all its own.
     except (tarfile.TarError, ValueError, EOFError, OverflowError, RecursionError) as error:
-        raise BadData(f"{file} is no whole archive of a library ({error}): export it again") from error
+        raise InvalidInput(f"{file} is no whole archive of a library ({error}): export it again") from error
     return kept
 
 
@@ -223,7 +225,7 @@ def _plain_members(tar: tarfile.TarFile, file: Path) -> dict[str, tarfile.TarInf
     members: dict[str, tarfile.TarInfo] = {}
     for member in tar:
         if member.type != tarfile.REGTYPE or member.issparse() or member.name in members:
-            raise BadData(f"{file} holds {member.name!r} as no export writes it: nothing was imported")
+            raise InvalidInput(f"{file} holds {member.name!r} as no export writes it: nothing was imported")
         members[member.name] = member
     return members
 
@@ -236,7 +238,7 @@ def _place_posters(stage: Path, folder: Path, kept: list[_Kept]) -> None:
     there = [poster for poster in kept if (folder / poster.name).exists()]
     for poster in there:
         if _sha256(folder / poster.name) != poster.sha256:
-            raise BadData(f"{folder / poster.name} is there with other content: move it away to import a library")
+            raise InvalidInput(f"{folder / poster.name} is there with other content: move it away to import a library")
     for poster in kept:
         if poster not in there:
             sync(stage / poster.name)

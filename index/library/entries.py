@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from index.catalogue.catalogue import Movie
-from index.core.errors import BadData
+from index.core.arrays import Float16Array
+from index.core.errors import InvalidInput
 from index.posters.vgg16 import DIMENSION
 
 YEARS = range(1800, 2201)
@@ -43,7 +44,7 @@ class Entry:
     movie: Movie
     poster: str | None  # file name in the poster folder; None says nothing of a poster that the data set's movie has
     poster_sha256: str | None
-    vector: npt.NDArray[np.float16] | None  # (25088,) of length 1; None where the next build has to make it
+    vector: Float16Array | None  # (25088,) of length 1; None where the next build has to make it
     weights_sha256: str | None  # of the weights that made the vector
 
 
@@ -66,25 +67,25 @@ def checked_movie(movie: Movie) -> Movie:
     """The movie with the space around its title and genres taken off and every genre once.
 
     Raises:
-        BadData: a title, year, genre or id that cannot be used; the message names it.
+        InvalidInput: a title, year, genre or id that cannot be used; the message names it.
     """
     title = _text(movie.title, "title", MAX_TITLE)
     genres = tuple(dict.fromkeys(_text(genre, "genre", MAX_GENRE) for genre in movie.genres))
     if movie.year is not None and movie.year not in YEARS:
-        raise BadData(f"the year is {movie.year}; it must be from {YEARS[0]} to {YEARS[-1]}")
+        raise InvalidInput(f"the year is {movie.year}; it must be from {YEARS[0]} to {YEARS[-1]}")
     if movie.imdb_id is not None and not re.fullmatch(IMDB_ID, movie.imdb_id, re.ASCII):
-        raise BadData(f"{movie.imdb_id!r} is no IMDb id: write tt and at least seven digits, such as tt0113277")
+        raise InvalidInput(f"{movie.imdb_id!r} is no IMDb id: write tt and at least seven digits, such as tt0113277")
     if movie.tmdb_id is not None and not 0 < movie.tmdb_id <= MAX_TMDB_ID:
-        raise BadData(f"{movie.tmdb_id} is no TMDB id: write a number above 0, such as 949")
+        raise InvalidInput(f"{movie.tmdb_id} is no TMDB id: write a number above 0, such as 949")
     return replace(movie, title=title, genres=genres)
 
 
 def _text(text: str, what: str, limit: int) -> str:
     text = text.strip()
     if not text:
-        raise BadData(f"the {what} is empty")
+        raise InvalidInput(f"the {what} is empty")
     if len(text) > limit:
-        raise BadData(f"the {what} has {len(text)} characters; at most {limit} are allowed")
+        raise InvalidInput(f"the {what} has {len(text)} characters; at most {limit} are allowed")
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
-        raise BadData(f"the {what} {text!r} holds control characters or is no Unicode: write it as plain text")
+        raise InvalidInput(f"the {what} {text!r} holds control characters or is no Unicode: write it as plain text")
     return text

@@ -145,7 +145,7 @@ class Library:
             request: by which it is known again for a week.
 
         Raises:
-            BadData, BadImage: as ``put``.
+            InvalidInput, BadImage: as ``put``.
             ReusedRequest: the request was made before, with other content.
             BadLibrary, Busy: nothing was changed.
         """
@@ -174,7 +174,7 @@ class Library:
         A poster that the library has stays where no other is given. What is so already is no change.
 
         Raises:
-            BadData: the movie cannot be used, see ``entries.checked_movie``.
+            InvalidInput: the movie cannot be used, see ``entries.checked_movie``.
             BadImage: the poster is in no format that a poster may have.
             BadLibrary, Busy: nothing was changed.
         """

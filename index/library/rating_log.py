@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from index.core.arrays import Float32Array, Int64Array
 from index.library.database import Database, next_seq
 
 MAX_USER_ID = 10**18 - 1
@@ -18,10 +18,10 @@ MAX_USER_ID = 10**18 - 1
 class RatingChanges:
     """The latest that is known of each rating that changed; rows by ascending user, then movie."""
 
-    user_ids: npt.NDArray[np.int64]  # (n,)
-    movie_ids: npt.NDArray[np.int64]  # (n,)
-    values: npt.NDArray[np.float32]  # (n,) NaN where the rating was taken back
-    timestamps: npt.NDArray[np.int64]  # (n,) seconds since 1970, of the change
+    user_ids: Int64Array  # (n,)
+    movie_ids: Int64Array  # (n,)
+    values: Float32Array  # (n,) NaN where the rating was taken back
+    timestamps: Int64Array  # (n,) seconds since 1970, of the change
 
     def __len__(self) -> int:
         """How many ratings changed."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from index.core.arrays import Float32Array, Int64Array, UInt8Array
 from index.core.errors import BadImage
 from index.core.progress import Track, silent
-from index.posters.image_match import HEIGHT, SAME, WIDTH, Pairs, similarities
+from index.posters.image_match import HEIGHT, SAME, WIDTH, similarities
 from index.posters.images import decode_image, dimensions, grey_pixels, read_image
 from index.spaces.space import NEIGHBOURS, Space
 
@@ -55,7 +55,7 @@ def find_duplicates(space: Space, files: Mapping[int, Path], *, track: Track = s
         files: movie id -> poster, of every movie in the space.
     """
     copies: list[Copy] = []
-    pictures: list[npt.NDArray[np.uint8]] = []
+    pictures: list[UInt8Array] = []
     skipped: dict[int, str] = {}
     for movie_id in track(space.ids.values.tolist(), "Posters read", len(space)):
         try:
@@ -76,7 +76,7 @@ def find_duplicates(space: Space, files: Mapping[int, Path], *, track: Track = s
     return Duplicates(_groups(copies, pairs[same], alike[same].tolist()), len(copies), skipped)
 
 
-def _near_pairs(space: Space, movie_ids: list[int]) -> Pairs:
+def _near_pairs(space: Space, movie_ids: list[int]) -> Int64Array:
     """Rows of ``movie_ids`` (p, 2), each pair once, the lower first, of movies near each other in the space."""
     rows = {movie_id: row for row, movie_id in enumerate(movie_ids)}
     near = {
@@ -88,7 +88,7 @@ def _near_pairs(space: Space, movie_ids: list[int]) -> Pairs:
     return np.array(sorted(near), dtype=np.int64).reshape(-1, 2)
 
 
-def _compare(pictures: npt.NDArray[np.uint8], pairs: Pairs, track: Track) -> npt.NDArray[np.float32]:
+def _compare(pictures: UInt8Array, pairs: Int64Array, track: Track) -> Float32Array:
     alike = np.zeros(len(pairs), dtype=np.float32)
     starts = range(0, len(pairs), _BLOCK)
     for start in track(starts, "Pairs compared", len(starts)):
@@ -97,7 +97,7 @@ def _compare(pictures: npt.NDArray[np.uint8], pairs: Pairs, track: Track) -> npt
     return alike
 
 
-def _groups(copies: list[Copy], pairs: Pairs, alike: Iterable[float]) -> tuple[Group, ...]:
+def _groups(copies: list[Copy], pairs: Int64Array, alike: Iterable[float]) -> tuple[Group, ...]:
     """The connected components of the pairs."""
     root = list(range(len(copies)))  # union-find: the lowest row of a group, by way of lower rows
 

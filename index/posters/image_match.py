@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
+from index.core.arrays import Float32Array, Int64Array, UInt8Array
+
 HEIGHT, WIDTH = 96, 64  # a picture of any shape is squeezed to this before it is compared
 
 # The similarity from which two pictures are the same, chosen on what it is measured by here: of the poorest copies of
@@ -25,11 +27,8 @@ _ENOUGH = 2.0  # cells' worth of detail, without which a part says nothing
 _NOISE = 100.0  # squared shades: the variance that compression and scaling leave where there is no detail
 _DETAIL = 200.0  # squared shades: the variance at which a cell counts half
 
-FloatArray = npt.NDArray[np.float32]
-Pairs = npt.NDArray[np.int64]
 
-
-def similarities(pictures: npt.NDArray[np.uint8], pairs: Pairs) -> FloatArray:
+def similarities(pictures: UInt8Array, pairs: Int64Array) -> Float32Array:
     """How alike two pictures are where they are least alike, (p,), 0 to 1; 0 where a coarse look tells them apart.
 
     A picture with hardly any detail, of one colour say, is like none: there is nothing to tell it by.
@@ -43,7 +42,7 @@ def similarities(pictures: npt.NDArray[np.uint8], pairs: Pairs) -> FloatArray:
     return _float32(_one_way(pictures, both_ways).reshape(2, -1).max(axis=0))
 
 
-def _one_way(pictures: npt.NDArray[np.uint8], pairs: Pairs) -> FloatArray:
+def _one_way(pictures: UInt8Array, pairs: Int64Array) -> Float32Array:
     alike = np.zeros(len(pairs), dtype=np.float32)
     left = np.arange(len(pairs))
     # Top, bottom, left and right edge of the second picture on the first, whose own are 0, 1, 0, 1.
@@ -60,13 +59,13 @@ def _one_way(pictures: npt.NDArray[np.uint8], pairs: Pairs) -> FloatArray:
     return alike
 
 
-def _shrunk(pictures: npt.NDArray[np.uint8], factor: int) -> FloatArray:
+def _shrunk(pictures: UInt8Array, factor: int) -> Float32Array:
     n, height, width = pictures.shape
     blocks = pictures.reshape(n, height // factor, factor, width // factor, factor)
     return _float32(blocks.mean(axis=(2, 4), dtype=np.float32))
 
 
-def _better_edges(first: FloatArray, second: FloatArray, edges: FloatArray) -> FloatArray:
+def _better_edges(first: Float32Array, second: Float32Array, edges: Float32Array) -> Float32Array:
     """Edges (p, 4) after one Gauss-Newton step towards where the first picture, in some contrast, is the second.
 
     Source: B. D. Lucas and T. Kanade, "An Iterative Image Registration Technique", IJCAI 1981.
@@ -91,14 +90,14 @@ def _better_edges(first: FloatArray, second: FloatArray, edges: FloatArray) -> F
     return _float32(np.clip(edges + np.clip(moved, -_STEP, _STEP), start - _REACH, start + _REACH))
 
 
-def _seen_between(pictures: FloatArray, edges: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _seen_between(pictures: Float32Array, edges: Float32Array) -> tuple[Float32Array, Float32Array]:
     """What is seen of each picture between its edges, and where that is inside the picture (1) or beyond it (0)."""
     rows, inside_y = _interpolation(edges[:, 0], edges[:, 1], pictures.shape[1])
     columns, inside_x = _interpolation(edges[:, 2], edges[:, 3], pictures.shape[2])
     return _float32(rows @ pictures @ columns.transpose(0, 2, 1)), inside_y[:, :, None] * inside_x[:, None, :]
 
 
-def _interpolation(start: FloatArray, end: FloatArray, n: int) -> tuple[FloatArray, FloatArray]:
+def _interpolation(start: Float32Array, end: Float32Array, n: int) -> tuple[Float32Array, Float32Array]:
     """Linear weights (p, n, n) of ``n`` pixels at as many places from start to end, and which are inside (p, n)."""
     places = (start[:, None] + (end - start)[:, None] * _centres(n)) * n - 0.5
     inside = ((places >= -0.5) & (places <= n - 0.5)).astype(np.float32)
@@ -106,19 +105,19 @@ def _interpolation(start: FloatArray, end: FloatArray, n: int) -> tuple[FloatArr
     return _float32(np.maximum(0, 1 - np.abs(places[:, :, None] - np.arange(n, dtype=np.float32)))), inside
 
 
-def _centres(n: int) -> FloatArray:
+def _centres(n: int) -> Float32Array:
     """Where the middle of each of ``n`` pixels is, from 0 to 1."""
     return _float32((np.arange(n, dtype=np.float32) + 0.5) / n)
 
 
-def _correlation(first: FloatArray, second: FloatArray, edges: FloatArray) -> FloatArray:
+def _correlation(first: Float32Array, second: Float32Array, edges: Float32Array) -> Float32Array:
     """Of the shades of both pictures, (p,), -1 to 1; 0 where one has but one shade."""
     one, other = _on_common_ground(first, second, edges)[:2]
     product = np.sqrt(np.square(one).sum(axis=(1, 2)) * np.square(other).sum(axis=(1, 2)))
     return _float32((one * other).sum(axis=(1, 2)) / np.maximum(product, 1))
 
 
-def _on_common_ground(first: FloatArray, second: FloatArray, edges: FloatArray) -> tuple[FloatArray, ...]:
+def _on_common_ground(first: Float32Array, second: Float32Array, edges: Float32Array) -> tuple[Float32Array, ...]:
     """Both pictures where they overlap, the mean shade taken off, 0 elsewhere; and where they do."""
     seen, inside = _seen_between(first, edges)
     n = inside.sum(axis=(1, 2), keepdims=True)
@@ -128,7 +127,7 @@ def _on_common_ground(first: FloatArray, second: FloatArray, edges: FloatArray) 
     return one, other, inside
 
 
-def _least_alike_part(first: FloatArray, second: FloatArray, edges: FloatArray) -> FloatArray:
+def _least_alike_part(first: Float32Array, second: Float32Array, edges: Float32Array) -> Float32Array:
     """The structural similarity of that part of two pictures where it is smallest, (p,), 0 to 1.
 
     A mean over the whole would pass posters of a series, where nothing differs but the title.
@@ -153,16 +152,16 @@ def _least_alike_part(first: FloatArray, second: FloatArray, edges: FloatArray) 
     return _float32(np.where(np.isinf(least), 0, np.clip(least, 0, 1)))
 
 
-def _by_part(cells: FloatArray) -> FloatArray:
+def _by_part(cells: Float32Array) -> Float32Array:
     """Sums over every part, also overlapping ones."""
     return _float32(sliding_window_view(cells, _PART, axis=(1, 2)).sum(axis=(-2, -1)))
 
 
-def _by_cell(shades: FloatArray) -> FloatArray:
+def _by_cell(shades: Float32Array) -> Float32Array:
     """Sums over cells, (p, HEIGHT / _CELL, WIDTH / _CELL)."""
     p, height, width = shades.shape
     return _float32(shades.reshape(p, height // _CELL, _CELL, width // _CELL, _CELL).sum(axis=(2, 4)))
 
 
-def _float32(numbers: npt.NDArray[np.floating]) -> FloatArray:
+def _float32(numbers: npt.NDArray[np.floating]) -> Float32Array:
     return numbers.astype(np.float32, copy=False)

@@ -8,9 +8,9 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from index.core.arrays import UInt8Array
 from index.core.errors import BadImage, ImageTooLarge
 
 SIDE = 224  # what VGG16 was trained on
@@ -91,12 +91,12 @@ def suffix_of(data: bytes) -> str:
     return suffix
 
 
-def pixels_for_vgg16(image: Image.Image) -> npt.NDArray[np.uint8]:
+def pixels_for_vgg16(image: Image.Image) -> UInt8Array:
     """The whole picture squeezed to (224, 224, 3) uint8 RGB."""
     return np.array(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC), dtype=np.uint8)
 
 
-def grey_pixels(image: Image.Image, width: int, height: int) -> npt.NDArray[np.uint8]:
+def grey_pixels(image: Image.Image, width: int, height: int) -> UInt8Array:
     """The whole picture squeezed to (height, width) uint8 shades of grey, each the mean of what it covers."""
     return np.array(image.convert("L").resize((width, height), Image.Resampling.BOX), dtype=np.uint8)
 
@@ -118,7 +118,7 @@ def thumbnail(image: Image.Image) -> bytes:
     return content.getvalue()
 
 
-def small_pixels(data: bytes, width: int, height: int) -> npt.NDArray[np.uint8]:
+def small_pixels(data: bytes, width: int, height: int) -> UInt8Array:
     """The middle of a picture in these proportions, (height, width, 3) uint8 RGB.
 
     Raises:
@@ -137,7 +137,7 @@ def webp(image: Image.Image, width: int | None = None) -> bytes:
     return content.getvalue()
 
 
-def webp_of_pixels(pixels: npt.NDArray[np.uint8]) -> bytes:
+def webp_of_pixels(pixels: UInt8Array) -> bytes:
     """Pixels (height, width, 3) uint8 RGB as WebP."""
     return webp(Image.fromarray(pixels))
 

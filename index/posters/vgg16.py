@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from index.core.arrays import Float32Array, UInt8Array
 from index.core.errors import BadWeights, WeightsUnavailable
 from index.posters.images import SIDE
 
@@ -39,7 +39,7 @@ _BFLOAT16 = {"avx512_bf16", "amx_bf16"}  # any of them multiplies it; without, o
 
 log = logging.getLogger(__name__)
 
-Run = Callable[[npt.NDArray[np.uint8]], Any]  # (b, 224, 224, 3) RGB -> tensor (b, 25088), rows of length 1
+Run = Callable[[UInt8Array], Any]  # (b, 224, 224, 3) RGB -> tensor (b, 25088), rows of length 1
 
 _one_at_a_time = threading.Lock()  # one embedding saturates the processor
 
@@ -55,9 +55,9 @@ class Vgg16:
     _model: Any
     _run: Run
 
-    def __call__(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    def __call__(self, pixels: UInt8Array) -> Float32Array:
         """(b, 224, 224, 3) RGB -> (b, 25088), each row of length 1."""
-        vectors: npt.NDArray[np.float32] = self._run(pixels).numpy()
+        vectors: Float32Array = self._run(pixels).numpy()
         return vectors
 
     def save(self, file: Path) -> None:
@@ -137,7 +137,7 @@ def weights_file(data: Path, sha256: str) -> Path:
     return data / "weights" / f"{sha256}.weights.h5"
 
 
-def embed_with(file: Path, name: str, sha256: str, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+def embed_with(file: Path, name: str, sha256: str, pixels: UInt8Array) -> Float32Array:
     """Unit vectors (b, 25088) of pictures (b, 224, 224, 3), by saved weights that are loaded at the first call.
 
     Threads take turns. The weights last used stay in memory.
@@ -199,7 +199,7 @@ def _randomise(model: Any) -> None:
             layer.set_weights([rng.normal(0, np.sqrt(2 / fan_in), kernel), np.zeros(bias)])
 
 
-def _check_pictures() -> npt.NDArray[np.uint8]:
+def _check_pictures() -> UInt8Array:
     """Two pictures (2, 224, 224, 3): noise, and a smooth slope with a disc."""
     rng = np.random.default_rng(0)
     down, across = np.mgrid[:SIDE, :SIDE]
@@ -221,7 +221,7 @@ def in_bfloat16(tf: Any, run: Run) -> Run:
     """``run`` with its convolutions in bfloat16: TensorFlow rewrites the graph at the first call, under this option."""
     option = "auto_mixed_precision_onednn_bfloat16"
 
-    def first(pixels: npt.NDArray[np.uint8]) -> Any:
+    def first(pixels: UInt8Array) -> Any:
         tf.config.optimizer.set_experimental_options({option: True})
         try:
             return run(pixels)

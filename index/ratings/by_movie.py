@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from index.core.arrays import Int32Array, Int64Array
+
 FOLDER = "raters"
 
 
@@ -16,8 +18,8 @@ FOLDER = "raters"
 class Raters:
     """Where among all ratings those of a movie are; each array is one file of the snapshot."""
 
-    starts: npt.NDArray[np.int64]  # (n_movies + 1,) movie row m is at places[starts[m]:starts[m + 1]]
-    places: npt.NDArray[np.int32]  # (n_ratings,) ascending within a movie
+    starts: Int64Array  # (n_movies + 1,) movie row m is at places[starts[m]:starts[m + 1]]
+    places: Int32Array  # (n_ratings,) ascending within a movie
 
     @classmethod
     def of(cls, rated_rows: npt.NDArray[np.integer], n_movies: int) -> Raters:
@@ -36,10 +38,10 @@ class Raters:
         for name in self.__slots__:
             yield name, getattr(self, name)
 
-    def counts(self) -> npt.NDArray[np.int64]:
+    def counts(self) -> Int64Array:
         """How many rated each movie, (n_movies,)."""
         return np.diff(self.starts)
 
-    def places_of(self, movie: int) -> npt.NDArray[np.int64]:
+    def places_of(self, movie: int) -> Int64Array:
         """The places of a movie's ratings, (m,) ascending."""
         return self.places[slice(*self.starts[movie : movie + 2])].astype(np.int64)

@@ -16,9 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float32]
-Array = npt.NDArray[np.float64]
-RowArray = npt.NDArray[np.int64]
+from index.core.arrays import Float32Array, Float64Array, Int64Array
 
 FOLDER = "fold_in"
 
@@ -27,10 +25,10 @@ FOLDER = "fold_in"
 class FoldInArrays:
     """What folding in needs beside the movies' samples; each array is one file of the snapshot."""
 
-    rated: FloatArray  # (samples, n_movies, f + 1) factors, then weight, of having rated a movie
-    prior: FloatArray  # (samples, 2, f + 1) mean and precision of a user's own factors, then bias
-    noise_precision: FloatArray  # (samples,)
-    global_bias: FloatArray  # (samples,)
+    rated: Float32Array  # (samples, n_movies, f + 1) factors, then weight, of having rated a movie
+    prior: Float32Array  # (samples, 2, f + 1) mean and precision of a user's own factors, then bias
+    noise_precision: Float32Array  # (samples,)
+    global_bias: Float32Array  # (samples,)
 
     def items(self) -> Iterator[tuple[str, npt.NDArray[np.generic]]]:
         """Name and array of each file."""
@@ -47,9 +45,9 @@ class FoldInArrays:
 class Parts:
     """Predicted ratings as sums: ``base`` and each rated movie's ``watched`` and ``rated`` part."""
 
-    base: Array  # (m,) for someone of whom nothing is known
-    watched: Array  # (m, n_rated) because they rated the movie at all
-    rated: Array  # (m, n_rated) because of how they rated it
+    base: Float64Array  # (m,) for someone of whom nothing is known
+    watched: Float64Array  # (m, n_rated) because they rated the movie at all
+    rated: Float64Array  # (m, n_rated) because of how they rated it
 
 
 class Folded:
@@ -61,7 +59,9 @@ class Folded:
         values: (n_rated,) how.
     """
 
-    def __init__(self, arrays: FoldInArrays, movie_samples: FloatArray, rows: RowArray, values: FloatArray) -> None:
+    def __init__(
+        self, arrays: FoldInArrays, movie_samples: Float32Array, rows: Int64Array, values: Float32Array
+    ) -> None:
         self._movie_samples = movie_samples
         n, width = rows.size, movie_samples.shape[-1]
         # Each rated movie is a feature of value 1/sqrt(n): its factors and weight, so scaled.
@@ -84,13 +84,13 @@ class Folded:
         learned = np.einsum("sfg,sg->sf", self._covariance, pull)
         own = self._prior + learned
         # What the mean prediction leaves of their ratings, (n_rated,).
-        self.left: Array = (self._surprise - np.einsum("sjf,sf->sj", self._design, learned)).mean(axis=0)
+        self.left: Float64Array = (self._surprise - np.einsum("sjf,sf->sj", self._design, learned)).mean(axis=0)
         self._noise, self._global_bias = noise, arrays.global_bias
         factors = latent + own[:, :-1]
         bias = known + own[:, -1] + np.einsum("sf,sf->s", own[:, :-1], latent)
-        self.samples: Array = np.concatenate([factors, bias[:, None]], axis=1)  # (samples, f + 1)
+        self.samples: Float64Array = np.concatenate([factors, bias[:, None]], axis=1)  # (samples, f + 1)
 
-    def moments(self, rows: RowArray) -> tuple[Array, Array]:
+    def moments(self, rows: Int64Array) -> tuple[Float64Array, Float64Array]:
         """Mean and variance (m,) of the predictions for some movies; noise is not in it."""
         movies = np.asarray(self._movie_samples[:, rows], dtype=np.float64)
         each = np.einsum("smf,sf->sm", movies[..., :-1], self.samples[:, :-1]) + movies[..., -1] + self.samples[:, [-1]]
@@ -98,15 +98,15 @@ class Folded:
         within = np.einsum("smf,sfg,smg->sm", beside, self._covariance, beside, optimize=True)
         return each.mean(axis=0), each.var(axis=0) + within.mean(axis=0)
 
-    def means(self) -> Array:
+    def means(self) -> Float64Array:
         """The mean prediction for every movie, (n_movies,)."""
         n = self._movie_samples.shape[0]
         query = np.concatenate([self.samples[:, :-1], np.ones((n, 1))], axis=1).astype(np.float32)
         total = sum((movies @ vector for movies, vector in zip(self._movie_samples, query, strict=True)), np.float32(0))
-        means: Array = total / n + self.samples[:, -1].mean()
+        means: Float64Array = total / n + self.samples[:, -1].mean()
         return means
 
-    def parts(self, rows: RowArray) -> Parts:
+    def parts(self, rows: Int64Array) -> Parts:
         """What the predictions for some movies are made of; base and parts add up to each one's mean."""
         movies = np.asarray(self._movie_samples[:, rows], dtype=np.float64)
         stranger = self._global_bias[:, None] + movies[..., -1] + self._prior[:, [-1]]
@@ -120,16 +120,16 @@ class Folded:
         rated = _mean_products(gain, self._design * self._surprise[..., None])
         return Parts(stranger.mean(axis=0), watched, rated)
 
-    def _beside(self, movies: Array) -> Array:
+    def _beside(self, movies: Float64Array) -> Float64Array:
         """What stands beside a user's own factors and bias in the ratings of movies, (samples, m, f + 1)."""
         factors = movies[..., :-1] + self._latent[:, None]
         return np.concatenate([factors, np.ones((*movies.shape[:2], 1))], axis=2)
 
 
-def _mean_products(left: Array, right: Array) -> Array:
+def _mean_products(left: Float64Array, right: Float64Array) -> Float64Array:
     """(m, n) inner products of ``left`` (samples, m, f) and ``right`` (samples, n, f), as means over the samples.
 
     In one product of matrices, which is many times as quick as a sample at a time.
     """
-    products: Array = np.tensordot(left, right, axes=((0, 2), (0, 2))) / left.shape[0]
+    products: Float64Array = np.tensordot(left, right, axes=((0, 2), (0, 2))) / left.shape[0]
     return products

@@ -11,21 +11,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from index.core.errors import BadData, UnknownUser
+from index.core.arrays import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
+from index.core.errors import InvalidInput, UnknownUser
 from index.core.ids import Ids
 from index.ratings import by_movie as raters_of_movies
 from index.ratings import fold_in as fold_ins
 from index.ratings.by_movie import Raters
-from index.ratings.fold_in import Array, Folded, FoldInArrays, RowArray
+from index.ratings.fold_in import Folded, FoldInArrays
 from index.ratings.rankers import Ranker, load_ranker
-from index.spaces.faiss_index import best
+from index.spaces.faiss_index import top_rows
 
 INTERVAL = 0.8  # the share of ratings that an interval is meant to hold
 
 # Chosen on ratings held out of a training part of latest-small: log likelihood -1.204, -1.226 with one noise for all.
 NOISE_PRIOR = 6
-
-FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +41,16 @@ class Prediction:
 class RatingArrays:
     """What a rating model is made of; each array is one file of the snapshot."""
 
-    user_ids: npt.NDArray[np.int64]  # (n_users,) ascending
-    user_bias: FloatArray  # (n_users,) posterior mean, the global bias included
-    user_factors: FloatArray  # (n_users, factors)
-    user_samples: FloatArray  # (samples, n_users, f + 1): factors, then bias with the global bias; thinned
-    movie_vectors: FloatArray  # (n_movies, factors + 1): factors, then bias; rows are the catalogue's
-    movie_samples: FloatArray  # (samples, n_movies, f + 1)
-    user_noise: FloatArray  # (n_users,) variance of a user's ratings about their predictions
-    rated_starts: npt.NDArray[np.int64]  # (n_users + 1,) user row u rated rated_rows[starts[u]:starts[u + 1]]
-    rated_rows: npt.NDArray[np.int32]  # (n_ratings,) catalogue rows
-    rated_values: FloatArray  # (n_ratings,)
+    user_ids: Int64Array  # (n_users,) ascending
+    user_bias: Float32Array  # (n_users,) posterior mean, the global bias included
+    user_factors: Float32Array  # (n_users, factors)
+    user_samples: Float32Array  # (samples, n_users, f + 1): factors, then bias with the global bias; thinned
+    movie_vectors: Float32Array  # (n_movies, factors + 1): factors, then bias; rows are the catalogue's
+    movie_samples: Float32Array  # (samples, n_movies, f + 1)
+    user_noise: Float32Array  # (n_users,) variance of a user's ratings about their predictions
+    rated_starts: Int64Array  # (n_users + 1,) user row u rated rated_rows[starts[u]:starts[u + 1]]
+    rated_rows: Int32Array  # (n_ratings,) catalogue rows
+    rated_values: Float32Array  # (n_ratings,)
 
     def items(self) -> Iterator[tuple[str, npt.NDArray[np.generic]]]:
         """Name and array of each file."""
@@ -67,14 +66,14 @@ class Noise:
     residual: float  # mean square of what is left of the trained ratings of someone who gave very many
     taken: float  # of n ratings n / (n + taken) of that is left: a user's own parameters take the rest
 
-    def of(self, squares: npt.ArrayLike, counts: npt.ArrayLike) -> Array:
+    def of(self, squares: npt.ArrayLike, counts: npt.ArrayLike) -> Float64Array:
         """Users' variances, from the sum of squares that is left of each one's own ratings and how many these are.
 
         As if everyone had ``NOISE_PRIOR`` more ratings, of average scatter.
         """
         n = np.asarray(counts, dtype=np.float64)
         expected = self.residual * np.maximum(n, 1) / (n + self.taken)
-        variances: Array = self.variance * (NOISE_PRIOR + np.asarray(squares) / expected) / (NOISE_PRIOR + n)
+        variances: Float64Array = self.variance * (NOISE_PRIOR + np.asarray(squares) / expected) / (NOISE_PRIOR + n)
         return variances
 
 
@@ -166,12 +165,12 @@ class RatingModel:
         Raises:
             UnknownUser: the user rated nothing when the model was trained.
             UnknownMovie: one of the movies is not in the catalogue.
-            BadData: a stranger's rating is off the scale.
+            InvalidInput: a stranger's rating is off the scale.
         """
         rows = self._movie_ids.rows(movie_ids)
         return self._predictions(self._rater(who), rows)
 
-    def recommend(self, who: Who, k: int = 10, *, allowed: npt.NDArray[np.bool_] | None = None) -> list[Prediction]:
+    def recommend(self, who: Who, k: int = 10, *, allowed: BoolArray | None = None) -> list[Prediction]:
         """The ``k`` movies that they have not rated and would pick next, likeliest first, with predicted ratings.
 
         A list by predicted rating alone is a poor one: films that few have seen head it. A list by the ranker alone has
@@ -183,20 +182,20 @@ class RatingModel:
         Raises:
             UnknownUser: the user rated nothing when the model was trained.
             UnknownMovie: a stranger's rating is of a movie that is not in the catalogue.
-            BadData: a stranger's rating is off the scale.
+            InvalidInput: a stranger's rating is off the scale.
         """
         rater = self._rater(who)
         wanted = np.ones(len(self._movie_ids), dtype=np.bool_) if allowed is None else allowed.copy()
         wanted[rater.rows] = False
         scores = self._ranking_scores(rater)
         scores[~wanted] = -np.inf
-        return self._predictions(rater, best(scores, k))
+        return self._predictions(rater, top_rows(scores, k))
 
     def explain(self, who: Who, movie_ids: Sequence[int]) -> list[Explanation]:
         """What each movie that they rated adds to the predictions for others, in the order given.
 
         Raises:
-            UnknownUser, UnknownMovie, BadData: as in ``predict``.
+            UnknownUser, UnknownMovie, InvalidInput: as in ``predict``.
         """
         rater, rows = self._rater(who), self._movie_ids.rows(movie_ids)
         folded = rater.folded or self._fold(rater.rows, rater.values)
@@ -214,7 +213,7 @@ class RatingModel:
             explanations.append(Explanation(movie_id, rating, rating - float(whole.sum()), contributions))
         return explanations
 
-    def rated(self, user_id: int) -> tuple[RowArray, FloatArray]:
+    def rated(self, user_id: int) -> tuple[Int64Array, Float32Array]:
         """The catalogue rows that the user rated and the ratings, (m,) each.
 
         Raises:
@@ -222,13 +221,13 @@ class RatingModel:
         """
         return self._rated(self.users.row(user_id))
 
-    def raters(self, movie: int) -> tuple[RowArray, FloatArray]:
+    def raters(self, movie: int) -> tuple[Int64Array, Float32Array]:
         """The users who rated a catalogue row, ascending user rows, and their ratings, (m,) each."""
         at = self._raters.places_of(movie)
         users = np.searchsorted(self._arrays.rated_starts, at, side="right") - 1
         return users.astype(np.int64), np.asarray(self._arrays.rated_values[at])
 
-    def distribution(self, users: RowArray, movies: RowArray) -> tuple[Array, Array]:
+    def distribution(self, users: Int64Array, movies: Int64Array) -> tuple[Float64Array, Float64Array]:
         """Mean and standard deviation of the rating, (m,) each, for user rows and movie rows (m,) each."""
         arrays = self._arrays
         vectors = arrays.movie_vectors[movies]
@@ -239,28 +238,28 @@ class RatingModel:
         spread = samples.var(axis=0, dtype=np.float64)
         return mean.astype(np.float64), np.sqrt(spread + arrays.user_noise[users])
 
-    def ranking_scores(self, user: int) -> FloatArray:
+    def ranking_scores(self, user: int) -> Float32Array:
         """What recommendations are ordered by, (n_movies,), for a user row; larger comes first."""
         return self._ranking_scores(_Rater(*self._rated(user), user))
 
-    def _ranking_scores(self, rater: _Rater) -> FloatArray:
+    def _ranking_scores(self, rater: _Rater) -> Float32Array:
         if rater.folded is None:
             query = np.append(self._arrays.user_factors[rater.user], np.float32(1))
             ratings = self._arrays.movie_vectors @ query
         else:
             ratings = rater.folded.means().astype(np.float32)
-        scores: FloatArray = self._rating_weight * ratings
+        scores: Float32Array = self._rating_weight * ratings
         if self._ranker is None:
             return scores
         return scores + (self._ranker.scores(rater.rows) if rater.rows.size else self._popularity)
 
-    def _predictions(self, rater: _Rater, rows: RowArray) -> list[Prediction]:
+    def _predictions(self, rater: _Rater, rows: Int64Array) -> list[Prediction]:
         mean, deviation = self._moments(rater, rows)
         half = NormalDist().inv_cdf((1 + INTERVAL) / 2) * deviation
         ends = (np.clip(end, *self.scale).tolist() for end in (mean, mean - half, mean + half))
         return [Prediction(*each) for each in zip(self._movie_ids.values[rows].tolist(), *ends, strict=True)]
 
-    def _moments(self, rater: _Rater, rows: RowArray) -> tuple[Array, Array]:
+    def _moments(self, rater: _Rater, rows: Int64Array) -> tuple[Float64Array, Float64Array]:
         """Mean and standard deviation of their ratings of some movies, (m,) each."""
         if rater.folded is None:
             return self.distribution(np.full(rows.size, rater.user), rows)
@@ -275,17 +274,17 @@ class RatingModel:
         low, high = self.scale
         for movie_id, rating in who.items():
             if not low <= rating <= high:
-                raise BadData(
+                raise InvalidInput(
                     f"the rating {rating:g} of movie {movie_id} is off the scale: ratings here are {low:g} to {high:g}"
                 )
         rows = self._movie_ids.rows(list(who))
         values = np.array(list(who.values()), dtype=np.float32)
         return _Rater(rows, values, -1, self._fold(rows, values))
 
-    def _fold(self, rows: RowArray, values: FloatArray) -> Folded:
+    def _fold(self, rows: Int64Array, values: Float32Array) -> Folded:
         return Folded(self._fold_in, self._arrays.movie_samples, rows, values)
 
-    def _rated(self, user: int) -> tuple[RowArray, FloatArray]:
+    def _rated(self, user: int) -> tuple[Int64Array, Float32Array]:
         part = slice(*self._arrays.rated_starts[user : user + 2])
         return np.asarray(self._arrays.rated_rows[part], dtype=np.int64), np.asarray(self._arrays.rated_values[part])
 
@@ -294,7 +293,7 @@ class RatingModel:
 class _Rater:
     """Whoever rated: a user of the model, or someone folded in."""
 
-    rows: RowArray  # (m,) movies
-    values: FloatArray  # (m,)
+    rows: Int64Array  # (m,) movies
+    values: Float32Array  # (m,)
     user: int  # row; -1 for a stranger
     folded: Folded | None = None  # None for a user of the model

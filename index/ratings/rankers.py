@@ -11,18 +11,15 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from index.core.arrays import Float32Array, Float64Array, Int32Array, Int64Array
 from index.core.errors import BadSnapshot
-
-FloatArray = npt.NDArray[np.float32]
-RowArray = npt.NDArray[np.int64]
 
 
 class Ranker(Protocol):
     """Scores of every movie, from what was rated. Immutable."""
 
-    def scores(self, rated: RowArray) -> FloatArray:
+    def scores(self, rated: Int64Array) -> Float32Array:
         """(n_movies,) for someone who rated these movie rows; larger is likelier. What was rated has a score too."""
 
 
@@ -30,11 +27,11 @@ class Ranker(Protocol):
 class EaseByMovies:
     """EASE with X B as its scores (see ``indexer.models.ease``)."""
 
-    weights: FloatArray  # (n_movies, n_movies) B
+    weights: Float32Array  # (n_movies, n_movies) B
 
-    def scores(self, rated: RowArray) -> FloatArray:
+    def scores(self, rated: Int64Array) -> Float32Array:
         """The rated movies' rows of B, summed."""
-        summed: FloatArray = np.asarray(self.weights[rated]).sum(axis=0)
+        summed: Float32Array = np.asarray(self.weights[rated]).sum(axis=0)
         return summed
 
 
@@ -42,12 +39,12 @@ class EaseByMovies:
 class EaseByUsers:
     """The same scores from a users x users matrix: x - (x - x XᵀA X) / (λ diag(P))."""
 
-    weights: FloatArray  # (n_users, n_users) A
-    movie_scale: FloatArray  # (n_movies,) 1 / (λ diag(P))
-    rated_users: npt.NDArray[np.int32]  # (n_ratings,) user row of each rating that A was made from
-    rated_rows: npt.NDArray[np.int32]  # (n_ratings,) its movie row
+    weights: Float32Array  # (n_users, n_users) A
+    movie_scale: Float32Array  # (n_movies,) 1 / (λ diag(P))
+    rated_users: Int32Array  # (n_ratings,) user row of each rating that A was made from
+    rated_rows: Int32Array  # (n_ratings,) its movie row
 
-    def scores(self, rated: RowArray) -> FloatArray:
+    def scores(self, rated: Int64Array) -> Float32Array:
         """What A says of everyone who shares a movie, summed over what they rated."""
         x = np.zeros(self.movie_scale.size, dtype=np.float32)
         x[rated] = 1
@@ -61,16 +58,16 @@ class EaseByUsers:
 class ImplicitFactors:
     """Implicit-feedback factors: users are solved for anew, movies stay (see ``indexer.models.implicit``)."""
 
-    item_factors: FloatArray  # (n_movies, factors) Y
-    gram: npt.NDArray[np.float64]  # (factors, factors) YᵀY + λI
-    confidence: npt.NDArray[np.float64]  # () in a rating being there, where its absence has 1
+    item_factors: Float32Array  # (n_movies, factors) Y
+    gram: Float64Array  # (factors, factors) YᵀY + λI
+    confidence: Float64Array  # () in a rating being there, where its absence has 1
 
-    def scores(self, rated: RowArray) -> FloatArray:
+    def scores(self, rated: Int64Array) -> Float32Array:
         """Inner products with the factors of someone who rated these: one ridge regression."""
         y = np.asarray(self.item_factors[rated], dtype=np.float64)
         confidence = float(self.confidence)
         factors = np.linalg.solve(self.gram + (confidence - 1) * (y.T @ y), confidence * y.sum(axis=0))
-        scores: FloatArray = self.item_factors @ factors.astype(np.float32)
+        scores: Float32Array = self.item_factors @ factors.astype(np.float32)
         return scores
 
 
@@ -80,9 +77,9 @@ class Mean:
 
     rankers: tuple[Ranker, ...]
 
-    def scores(self, rated: RowArray) -> FloatArray:
+    def scores(self, rated: Int64Array) -> Float32Array:
         """The mean of their scores."""
-        mean: FloatArray = np.mean([ranker.scores(rated) for ranker in self.rankers], axis=0, dtype=np.float32)
+        mean: Float32Array = np.mean([ranker.scores(rated) for ranker in self.rankers], axis=0, dtype=np.float32)
         return mean
 
 

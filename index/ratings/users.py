@@ -8,18 +8,18 @@ from dataclasses import replace
 import numpy as np
 
 from index.catalogue.catalogue import Catalogue, Where
-from index.core.errors import Lacking, UnknownUser
+from index.core.errors import NotComparable, UnknownUser
 from index.library.rating_log import RatingLog
 from index.ratings.model import Explanation, Prediction, RatingModel, Who
 
 
-class People:
+class Users:
     """Predictions, recommendations and explanations for anyone. Never changes, so threads may share it.
 
     A ``Who`` is a user id, for a user as the snapshot knows them; or ratings by movie id, for a stranger and for anyone
     who rated since: these are folded in. ``known`` says which one a user is.
 
-    ``users`` are those whom the model was trained on, and ``scale`` is the lowest and the highest rating there is.
+    ``ids`` are the users that the model was trained on, and ``scale`` is the lowest and the highest rating there is.
 
     Args:
         base: the snapshot's catalogue, which the model's rows are of.
@@ -30,7 +30,7 @@ class People:
 
     def __init__(self, model: RatingModel, base: Catalogue, catalogue: Catalogue, log: RatingLog, merged: int) -> None:
         self.scale = model.scale
-        self.users = model.users
+        self.ids = model.users
         self._model = model
         self._base = base
         self._catalogue = catalogue
@@ -67,8 +67,8 @@ class People:
         Raises:
             UnknownUser: the user has no ratings in the snapshot.
             UnknownMovie: one of the movies is not in the catalogue.
-            Lacking: one of them came in after the rating model was trained.
-            BadData: a stranger's rating is off the scale.
+            NotComparable: one of them came in after the rating model was trained.
+            InvalidInput: a stranger's rating is off the scale.
         """
         for movie_id in movie_ids:
             self._check_predictable(movie_id)
@@ -78,7 +78,7 @@ class People:
         """The ``k`` movies that they have not rated and would pick next, likeliest first, with predicted ratings.
 
         Raises:
-            UnknownUser, UnknownMovie, Lacking, BadData: as in ``predict``.
+            UnknownUser, UnknownMovie, NotComparable, InvalidInput: as in ``predict``.
         """
         allowed = self._catalogue.allowed(where) if where else None
         if self._catalogue is not self._base:
@@ -90,7 +90,7 @@ class People:
         """What each movie that they rated adds to the predictions for others, in the order given.
 
         Raises:
-            UnknownUser, UnknownMovie, Lacking, BadData: as in ``predict``.
+            UnknownUser, UnknownMovie, NotComparable, InvalidInput: as in ``predict``.
         """
         for movie_id in movie_ids:
             self._check_predictable(movie_id)
@@ -115,7 +115,7 @@ class People:
     def _check_predictable(self, movie_id: int) -> None:
         movie = self._catalogue.movie(movie_id)
         if movie_id not in self._base.ids:
-            raise Lacking(f"{movie} (id {movie_id}) is new: its ratings can be predicted from the next build on")
+            raise NotComparable(f"{movie} (id {movie_id}) is new: its ratings can be predicted from the next build on")
 
     def _rater(self, who: Who) -> Who:
         """Ratings of movies that the model knows; a user as they are."""

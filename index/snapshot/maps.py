@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from index.catalogue.catalogue import Catalogue
+from index.core.arrays import Int64Array
 from index.core.errors import UnknownMap, UnknownSheet
 from index.snapshot.store import Manifest
 
@@ -24,8 +24,6 @@ SHEETS_FILE = "sheets.npy"
 WIDTH, HEIGHT = 30, 45
 ACROSS, DOWN = 32, 32
 
-IntArray = npt.NDArray[np.int64]
-
 
 @dataclass(frozen=True, slots=True)
 class PosterMap:
@@ -34,10 +32,10 @@ class PosterMap:
     by: str
     columns: int
     rows: int
-    movie_ids: IntArray
-    x: IntArray  # column, from the left
-    y: IntArray  # row, from the top
-    slots: IntArray  # place of the poster on the sheets, counted through all of them; -1 where it is on none
+    movie_ids: Int64Array
+    x: Int64Array  # column, from the left
+    y: Int64Array  # row, from the top
+    slots: Int64Array  # place of the poster on the sheets, counted through all of them; -1 where it is on none
     sheets: int  # how many there are
 
 
@@ -99,7 +97,7 @@ class Maps:
             raise UnknownSheet(f"there is no sheet {number}: this snapshot has {there}, counted from 0")
         return self._folder / name
 
-    def _slots(self, movie_ids: IntArray, shown: IntArray) -> IntArray:
+    def _slots(self, movie_ids: Int64Array, shown: Int64Array) -> Int64Array:
         """Where on the sheets the posters stand that are still the same."""
         now, then = self._catalogue, self._before
         slot_of = {

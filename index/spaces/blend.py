@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from index.core.errors import Lacking
+from index.core.arrays import BoolArray, Float32Array, Int64Array
+from index.core.errors import NotComparable
 from index.core.ids import Ids
-from index.spaces.faiss_index import FloatArray, Found, Mask, RowArray, best
+from index.spaces.faiss_index import Hits, top_rows
 from index.spaces.space import Match, Neighbours, Space
 from index.spaces.vectors import CANDIDATES, PER_MATCH
 
@@ -22,8 +23,8 @@ _ROUNDING = 1e-6
 class Places:
     """Which row of the catalogue is which of a space."""
 
-    catalogue: Mapping[str, RowArray]  # space -> the catalogue's rows, (n_space,)
-    own: Mapping[str, RowArray]  # space -> its own rows, (n_movies,); -1 where it lacks the movie
+    catalogue: Mapping[str, Int64Array]  # space -> the catalogue's rows, (n_space,)
+    space_rows: Mapping[str, Int64Array]  # space -> its own rows, (n_movies,); -1 where it lacks the movie
 
     @classmethod
     def of(cls, spaces: Mapping[str, Space], movie_ids: Ids) -> Places:
@@ -56,7 +57,7 @@ class Blend:
         return Blend(self._spaces, weights, self._ids, self._places)
 
     def similar(
-        self, movie_id: int, k: int, *, allowed: Mask | None = None, stored: Neighbours | None = None
+        self, movie_id: int, k: int, *, allowed: BoolArray | None = None, stored: Neighbours | None = None
     ) -> list[Match]:
         """The ``k`` most alike other movies, best first, ties by id.
 
@@ -65,11 +66,11 @@ class Blend:
             stored: every movie's neighbours under these very weights, to answer from where they suffice.
 
         Raises:
-            Lacking: the movie has a vector in none of the spaces.
+            NotComparable: the movie has a vector in none of the spaces.
         """
         row = self._ids.row(movie_id)
         if not self._having(row):
-            raise Lacking(f"movie {movie_id} has nothing to be compared by: no {', no '.join(self._weights)}")
+            raise NotComparable(f"movie {movie_id} has nothing to be compared by: no {', no '.join(self._weights)}")
         if stored is not None:
             rows, scores = stored.of(row)
             complete = rows.size < stored.depth
@@ -81,7 +82,7 @@ class Blend:
         others[row] = False
         return self.search(self._queries(row), k, allowed=others)
 
-    def search(self, queries: Mapping[str, FloatArray], k: int, *, allowed: Mask | None = None) -> list[Match]:
+    def search(self, queries: Mapping[str, Float32Array], k: int, *, allowed: BoolArray | None = None) -> list[Match]:
         """The ``k`` most alike movies, best first, ties by id.
 
         Args:
@@ -92,7 +93,7 @@ class Blend:
         estimates = {name: self._spaces[name].vectors.estimates(query[None])[0] for name, query in asked.items()}
         return self._matches(tuple(asked), *self._best(asked, estimates, k, allowed))
 
-    def nearest(self, rows: RowArray, k: int) -> list[Found]:
+    def nearest(self, rows: Int64Array, k: int) -> list[Hits]:
         """The ``k`` most alike others of each of some movies (m,), best first, ties by row."""
         found = []
         others = np.ones(len(self._ids), dtype=np.bool_)
@@ -102,7 +103,7 @@ class Blend:
             others[row] = True
         return found
 
-    def score_rows(self, rows: RowArray) -> FloatArray:
+    def score_rows(self, rows: Int64Array) -> Float32Array:
         """Blended scores of some movies against all, (m, n_movies); -inf for itself and where no space is shared.
 
         Of a space that is searched in two stages these are estimates.
@@ -113,14 +114,14 @@ class Blend:
         scores[np.arange(rows.size), rows] = -np.inf
         return scores
 
-    def _estimates(self, rows: RowArray) -> Iterator[tuple[int, dict[str, FloatArray], dict[str, FloatArray]]]:
+    def _estimates(self, rows: Int64Array) -> Iterator[tuple[int, dict[str, Float32Array], dict[str, Float32Array]]]:
         """Each of some rows (m,) with its vector (d,) in each space that has one, and what its scores there are about.
 
         The scores are with all movies of the space, (n_space,).
         """
         vectors, estimates, lines = {}, {}, {}
         for name in self._weights:
-            own = self._places.own[name][rows]
+            own = self._places.space_rows[name][rows]
             asking = np.flatnonzero(own >= 0)
             lines[name] = dict(zip(asking.tolist(), range(asking.size), strict=True))
             vectors[name] = self._spaces[name].vectors.rows(own[asking])
@@ -134,8 +135,12 @@ class Blend:
             )
 
     def _best(
-        self, queries: Mapping[str, FloatArray], estimates: Mapping[str, FloatArray], k: int, allowed: Mask | None
-    ) -> Found:
+        self,
+        queries: Mapping[str, Float32Array],
+        estimates: Mapping[str, Float32Array],
+        k: int,
+        allowed: BoolArray | None,
+    ) -> Hits:
         """The ``k`` best by exact scores.
 
         Args:
@@ -149,10 +154,10 @@ class Blend:
         scores = self._means(
             queries, candidates, lambda name, own: self._spaces[name].vectors.scores(queries[name], own)
         )
-        order = best(scores, k)
+        order = top_rows(scores, k)
         return candidates[order], scores[order]
 
-    def _first(self, scores: Mapping[str, FloatArray], k: int, allowed: Mask | None) -> Found:
+    def _first(self, scores: Mapping[str, Float32Array], k: int, allowed: BoolArray | None) -> Hits:
         """The ``k`` best by the scores with all movies of each space, (n_space,).
 
         A mean is above some share only where one of the percentiles is. So movies that no space puts high are weighed
@@ -164,12 +169,14 @@ class Blend:
                 near[self._places.catalogue[name][line >= self._spaces[name].calibration.score(floor)]] = True
             rows = np.flatnonzero(near if allowed is None else near & allowed)
             means = self._means(scores, rows, _picked(scores))
-            first = best(means, k)
+            first = top_rows(means, k)
             if first.size == k and means[first[-1]] > floor + _ROUNDING:
                 break
         return rows[first], means[first]
 
-    def _means(self, names: Iterable[str], rows: RowArray, scores: Callable[[str, RowArray], FloatArray]) -> FloatArray:
+    def _means(
+        self, names: Iterable[str], rows: Int64Array, scores: Callable[[str, Int64Array], Float32Array]
+    ) -> Float32Array:
         """Weighted means of percentiles, (m,) for rows (m,); -inf where nothing is shared.
 
         Args:
@@ -178,7 +185,7 @@ class Blend:
         """
         total, weight = np.zeros((2, rows.size), dtype=np.float32)
         for name in names:
-            own = self._places.own[name][rows]
+            own = self._places.space_rows[name][rows]
             shared = np.flatnonzero(own >= 0)
             total[shared] += self._weights[name] * self._spaces[name].calibration.percentile(scores(name, own[shared]))
             weight[shared] += self._weights[name]
@@ -186,25 +193,27 @@ class Blend:
         np.divide(total, weight, out=means, where=weight > 0)
         return means
 
-    def _queries(self, row: int) -> dict[str, FloatArray]:
+    def _queries(self, row: int) -> dict[str, Float32Array]:
         """The movie's own vector in each space that has one."""
-        return {name: self._spaces[name].vectors.rows(self._places.own[name][[row]])[0] for name in self._having(row)}
+        return {
+            name: self._spaces[name].vectors.rows(self._places.space_rows[name][[row]])[0] for name in self._having(row)
+        }
 
     def _having(self, row: int) -> tuple[str, ...]:
         """The spaces that have a weight and a vector of the movie."""
-        return tuple(name for name in self._weights if self._places.own[name][row] >= 0)
+        return tuple(name for name in self._weights if self._places.space_rows[name][row] >= 0)
 
-    def _matches(self, asked: Sequence[str], rows: RowArray, scores: FloatArray) -> list[Match]:
+    def _matches(self, asked: Sequence[str], rows: Int64Array, scores: Float32Array) -> list[Match]:
         return [
             Match(
                 int(self._ids.values[row]),
                 score,
                 score,
-                tuple(name for name in self._weights if name in asked and self._places.own[name][row] >= 0),
+                tuple(name for name in self._weights if name in asked and self._places.space_rows[name][row] >= 0),
             )
             for row, score in zip(rows.tolist(), scores.tolist(), strict=True)
         ]
 
 
-def _picked(scores: Mapping[str, FloatArray]) -> Callable[[str, RowArray], FloatArray]:
+def _picked(scores: Mapping[str, Float32Array]) -> Callable[[str, Int64Array], Float32Array]:
     return lambda name, own: scores[name][own]

@@ -10,13 +10,12 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float32]
-RowArray = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
+from index.core.arrays import BoolArray, Float16Array, Float32Array, Int64Array
+
 _PROCESSORS = os.cpu_count() or 1
 _TURNED = 4096  # numbers that may be rounded the other way
 
-Found = tuple[RowArray, FloatArray]  # rows and scores (m,) each, best first, ties by row
+Hits = tuple[Int64Array, Float32Array]  # rows and scores (m,) each, best first, ties by row
 
 
 def read_index(file: Path) -> Any:
@@ -24,7 +23,7 @@ def read_index(file: Path) -> Any:
     return faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC)
 
 
-def flat_index(vectors: FloatArray) -> Any:
+def flat_index(vectors: Float32Array) -> Any:
     """A Faiss inner-product index that holds (n, d) vectors as they are."""
     index = faiss.IndexFlatIP(vectors.shape[1])
     index.add(np.ascontiguousarray(vectors, dtype=np.float32))
@@ -36,7 +35,7 @@ def half_index(dimension: int) -> Any:
     return faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
 
 
-def halved(vector: npt.NDArray[np.floating]) -> npt.NDArray[np.float16]:
+def halved(vector: npt.NDArray[np.floating]) -> Float16Array:
     """A vector (d,) of length 1 in float16, still of length 1.
 
     Rounding makes it some 1e-5 longer or shorter, and with it all its scores. So of the numbers that lay nearest to the
@@ -58,14 +57,14 @@ def halved(vector: npt.NDArray[np.floating]) -> npt.NDArray[np.float16]:
     return rounded
 
 
-def view_of(index: Any) -> FloatArray:
+def view_of(index: Any) -> Float32Array:
     """The vectors of a flat Faiss index, (n, d) float32: a view, not a copy; read only."""
-    view: FloatArray = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d).reshape(index.ntotal, index.d)
+    view: Float32Array = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d).reshape(index.ntotal, index.d)
     view.flags.writeable = False
     return view
 
 
-def top_k(index: Any, vector: FloatArray, k: int, allowed: Mask | None = None) -> Found:
+def search_exact(index: Any, vector: Float32Array, k: int, allowed: BoolArray | None = None) -> Hits:
     """Rows and scores of the ``k`` largest inner products among the allowed rows, best first, ties by row.
 
     Args:
@@ -100,7 +99,7 @@ def threads_for(queries: int) -> None:
     faiss.omp_set_num_threads(min(queries, _PROCESSORS))
 
 
-def best(scores: FloatArray, k: int) -> RowArray:
+def top_rows(scores: Float32Array, k: int) -> Int64Array:
     """Rows of the ``k`` largest of ``scores`` (n,), best first, ties by row; -inf never comes back."""
     k = min(k, scores.size)
     if k <= 0:
@@ -110,19 +109,19 @@ def best(scores: FloatArray, k: int) -> RowArray:
     return rows[np.lexsort((rows, -scores[rows]))][:k]
 
 
-def merged(first: Found, second: Found, k: int) -> Found:
+def merged(first: Hits, second: Hits, k: int) -> Hits:
     """The ``k`` best of both, ties by row."""
     rows, scores = np.concatenate([first[0], second[0]]), np.concatenate([first[1], second[1]])
     order = np.lexsort((rows, -scores))[:k]
     return rows[order], scores[order]
 
 
-def selector(allowed: Mask) -> Any:
+def selector(allowed: BoolArray) -> Any:
     """Faiss' form of a mask (n,)."""
     return faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
 
 
-def mask_of(rows: RowArray, n: int) -> Mask:
+def mask_of(rows: Int64Array, n: int) -> BoolArray:
     """(n,) which rows are among ``rows``; -1 is none."""
     mask = np.zeros(n, dtype=np.bool_)
     mask[rows[rows >= 0]] = True

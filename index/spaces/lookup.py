@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from index.catalogue.catalogue import Catalogue
-from index.core.errors import Lacking, UnknownSpace
+from index.core.errors import NotComparable, UnknownSpace
 from index.spaces import blend
 from index.spaces.space import Space
 
@@ -29,11 +29,11 @@ def space_with(spaces: Mapping[str, Space], catalogue: Catalogue, name: str, mov
     Raises:
         UnknownMovie: there is no such movie.
         UnknownSpace: the snapshot was built without the space.
-        Lacking: the movie has no vector in it.
+        NotComparable: the movie has no vector in it.
     """
     space, movie = space_named(spaces, name), catalogue.movie(movie_id)
     if movie_id not in space.ids:
         having = [other for other in spaces if movie_id in spaces[other].ids]
         ways = f"compare by {', '.join((*having, blend.NAME))}" if having else "there is nothing to compare it by"
-        raise Lacking(f"{movie} (id {movie_id}) has {_LACKS.get(name, f'no {name}')}: {ways}")
+        raise NotComparable(f"{movie} (id {movie_id}) has {_LACKS.get(name, f'no {name}')}: {ways}")
     return space

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from index.core.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from index.core.errors import BadSnapshot, UnknownMovie
 from index.core.ids import Ids
-from index.spaces.faiss_index import FloatArray, Mask, RowArray
 from index.spaces.vectors import Vectors, load_vectors
 
 NEIGHBOURS = 100  # stored for every movie and space
@@ -32,10 +31,10 @@ class Match:
 class Calibration:
     """What share of random pairs of movies score less than a given score."""
 
-    scores: FloatArray  # (q,) ascending
-    shares: FloatArray  # (q,) ascending, 0 to 1
+    scores: Float32Array  # (q,) ascending
+    shares: Float32Array  # (q,) ascending, 0 to 1
 
-    def percentile(self, scores: FloatArray) -> FloatArray:
+    def percentile(self, scores: Float32Array) -> Float32Array:
         """The share for each score, same shape, 0 to 1."""
         return np.interp(scores, self.scores, self.shares).astype(np.float32)
 
@@ -49,10 +48,10 @@ class Calibration:
 class Neighbours:
     """The nearest other movies of every movie of a space, best first, ties by id."""
 
-    rows: npt.NDArray[np.int32]  # (n, depth); -1 where there are fewer
-    scores: FloatArray  # (n, depth)
+    rows: Int32Array  # (n, depth); -1 where there are fewer
+    scores: Float32Array  # (n, depth)
 
-    def of(self, row: int) -> tuple[RowArray, FloatArray]:
+    def of(self, row: int) -> tuple[Int64Array, Float32Array]:
         """Rows and scores, (m,) each with m up to ``depth``."""
         rows = np.asarray(self.rows[row], dtype=np.int64)
         there = rows >= 0
@@ -127,16 +126,16 @@ class Space:
             raise UnknownMovie(f"movie {movie_id} has no vector in the {self.name} space")
         return row
 
-    def vector(self, movie_id: int) -> FloatArray:
+    def vector(self, movie_id: int) -> Float32Array:
         """The movie's vector, (d,) float32.
 
         Raises:
             UnknownMovie: the movie has no vector in this space.
         """
-        vector: FloatArray = self.vectors.rows(np.array([self.row(movie_id)]))[0]
+        vector: Float32Array = self.vectors.rows(np.array([self.row(movie_id)]))[0]
         return vector
 
-    def similar(self, movie_id: int, k: int = 10, *, allowed: Mask | None = None) -> list[Match]:
+    def similar(self, movie_id: int, k: int = 10, *, allowed: BoolArray | None = None) -> list[Match]:
         """The ``k`` nearest other movies, best first, ties by id.
 
         Args:
@@ -158,15 +157,15 @@ class Space:
         others[row] = False
         return self.search(self.vector(movie_id), k, allowed=others)
 
-    def search(self, vector: FloatArray, k: int = 10, *, allowed: Mask | None = None) -> list[Match]:
+    def search(self, vector: Float32Array, k: int = 10, *, allowed: BoolArray | None = None) -> list[Match]:
         """The ``k`` movies nearest to a vector (d,), best first, ties by id."""
         return self.search_all(vector[None], k, allowed=allowed)[0]
 
-    def search_all(self, vectors: FloatArray, k: int = 10, *, allowed: Mask | None = None) -> list[list[Match]]:
+    def search_all(self, vectors: Float32Array, k: int = 10, *, allowed: BoolArray | None = None) -> list[list[Match]]:
         """The ``k`` movies nearest to each vector (m, d), best first, ties by id."""
         return [self._matches(*found) for found in self.vectors.search(vectors, k, allowed)]
 
-    def direction(self, liked: Sequence[int], disliked: Sequence[int] = ()) -> FloatArray:
+    def direction(self, liked: Sequence[int], disliked: Sequence[int] = ()) -> Float32Array:
         """Where to look for movies like some and unlike others: a vector (d,), of length 1.
 
         The mean of the liked movies' vectors less that of the others': the inner product with it is, but for its
@@ -182,12 +181,12 @@ class Space:
         # Nothing is left where both sides are the same movies: then anything is as near as anything else.
         return mean if length == 0 else mean / length
 
-    def _mean(self, movie_ids: Sequence[int]) -> FloatArray:
+    def _mean(self, movie_ids: Sequence[int]) -> Float32Array:
         rows = np.array([self.row(movie_id) for movie_id in movie_ids], dtype=np.int64)
-        mean: FloatArray = self.vectors.rows(rows).mean(axis=0)
+        mean: Float32Array = self.vectors.rows(rows).mean(axis=0)
         return mean
 
-    def _matches(self, rows: RowArray, scores: FloatArray) -> list[Match]:
+    def _matches(self, rows: Int64Array, scores: Float32Array) -> list[Match]:
         scores = np.clip(scores, -1, 1)  # rounding may leave a vector a little longer than 1
         shares = self.calibration.percentile(scores)
         return [

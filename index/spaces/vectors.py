@@ -15,19 +15,9 @@ from typing import Any, Protocol
 import faiss
 import numpy as np
 
+from index.core.arrays import BoolArray, Float32Array, Int64Array
 from index.core.errors import BadSnapshot
-from index.spaces.faiss_index import (
-    FloatArray,
-    Found,
-    Mask,
-    RowArray,
-    mask_of,
-    read_index,
-    selector,
-    threads_for,
-    top_k,
-    view_of,
-)
+from index.spaces.faiss_index import Hits, mask_of, read_index, search_exact, selector, threads_for, view_of
 
 CANDIDATES = 200  # scored exactly for every query, unless the manifest says that this catalogue wants more
 PER_MATCH = 4  # and at least so many for each match that is wanted
@@ -51,16 +41,16 @@ class Vectors(Protocol):
     def exact(self) -> bool:
         """Whether estimates are the inner products themselves."""
 
-    def rows(self, rows: RowArray) -> FloatArray:
+    def rows(self, rows: Int64Array) -> Float32Array:
         """Some of the vectors, (m, d)."""
 
-    def search(self, queries: FloatArray, k: int, allowed: Mask | None = None) -> list[Found]:
+    def search(self, queries: Float32Array, k: int, allowed: BoolArray | None = None) -> list[Hits]:
         """The ``k`` largest inner products with each query (m, d); fewer only where fewer are allowed (n,)."""
 
-    def scores(self, query: FloatArray, rows: RowArray) -> FloatArray:
+    def scores(self, query: Float32Array, rows: Int64Array) -> Float32Array:
         """Inner products of a query (d,) with some of the vectors, (m,)."""
 
-    def estimates(self, queries: FloatArray) -> FloatArray:
+    def estimates(self, queries: Float32Array) -> Float32Array:
         """What the inner products of queries (m, d) with all vectors are about, (m, n)."""
 
 
@@ -89,23 +79,23 @@ class FlatVectors:
         return True
 
     @property
-    def everything(self) -> FloatArray:
+    def everything(self) -> Float32Array:
         """All vectors, (n, d) float32, a read-only view of the index's memory."""
         return view_of(self._index)
 
-    def rows(self, rows: RowArray) -> FloatArray:
+    def rows(self, rows: Int64Array) -> Float32Array:
         """Some of the vectors, (m, d)."""
         return self.everything[rows]
 
-    def search(self, queries: FloatArray, k: int, allowed: Mask | None = None) -> list[Found]:
+    def search(self, queries: Float32Array, k: int, allowed: BoolArray | None = None) -> list[Hits]:
         """The ``k`` largest inner products with each query (m, d); fewer only where fewer are allowed (n,)."""
-        return [top_k(self._index, query, k, allowed) for query in queries]
+        return [search_exact(self._index, query, k, allowed) for query in queries]
 
-    def scores(self, query: FloatArray, rows: RowArray) -> FloatArray:
+    def scores(self, query: Float32Array, rows: Int64Array) -> Float32Array:
         """Inner products of a query (d,) with some of the vectors, (m,)."""
         return self.everything[rows] @ query
 
-    def estimates(self, queries: FloatArray) -> FloatArray:
+    def estimates(self, queries: Float32Array) -> Float32Array:
         """The inner products of queries (m, d) with all vectors, (m, n): no need to guess."""
         return _products(queries, self.everything)
 
@@ -134,24 +124,24 @@ class HalfVectors:
         """Whether estimates are the inner products themselves."""
         return True
 
-    def rows(self, rows: RowArray) -> FloatArray:
+    def rows(self, rows: Int64Array) -> Float32Array:
         """Some of the vectors, (m, d) float32."""
-        vectors: FloatArray = self._long.reconstruct_batch(np.ascontiguousarray(rows))
+        vectors: Float32Array = self._long.reconstruct_batch(np.ascontiguousarray(rows))
         return vectors
 
-    def search(self, queries: FloatArray, k: int, allowed: Mask | None = None) -> list[Found]:
+    def search(self, queries: Float32Array, k: int, allowed: BoolArray | None = None) -> list[Hits]:
         """The ``k`` largest inner products with each query (m, d); fewer only where fewer are allowed (n,)."""
-        return [top_k(self._long, query, k, allowed) for query in queries]
+        return [search_exact(self._long, query, k, allowed) for query in queries]
 
-    def scores(self, query: FloatArray, rows: RowArray) -> FloatArray:
+    def scores(self, query: Float32Array, rows: Int64Array) -> Float32Array:
         """Inner products of a query (d,) with some of the vectors, (m,)."""
         wanted, at = np.unique(rows, return_inverse=True)
-        found, scores = top_k(self._long, query, wanted.size, mask_of(wanted, len(self)))
+        found, scores = search_exact(self._long, query, wanted.size, mask_of(wanted, len(self)))
         return scores[np.argsort(found)][at]
 
-    def estimates(self, queries: FloatArray) -> FloatArray:
+    def estimates(self, queries: Float32Array) -> Float32Array:
         """The inner products of queries (m, d) with all vectors, (m, n)."""
-        everything: FloatArray = self._long.reconstruct_n(0, len(self))
+        everything: Float32Array = self._long.reconstruct_n(0, len(self))
         return queries @ everything.T
 
 
@@ -171,7 +161,7 @@ class ReducedVectors(HalfVectors):
         self,
         index: Any,
         short: Any,
-        axes: FloatArray,
+        axes: Float32Array,
         *,
         shared: float,
         candidates: int,
@@ -194,7 +184,7 @@ class ReducedVectors(HalfVectors):
         """Whether estimates are the inner products themselves."""
         return False
 
-    def search(self, queries: FloatArray, k: int, allowed: Mask | None = None) -> list[Found]:
+    def search(self, queries: Float32Array, k: int, allowed: BoolArray | None = None) -> list[Hits]:
         """The ``k`` largest inner products with each query (m, d); fewer only where fewer are allowed (n,).
 
         Where a filter narrows, every short vector that it lets through is looked at.
@@ -206,20 +196,20 @@ class ReducedVectors(HalfVectors):
         short = shorten(queries, self._axes, self._shared)
         candidates = nearest_short(self._short, short, wanted, self._probes, allowed)
         return [
-            top_k(self._long, query, k, mask_of(near, len(self)))
+            search_exact(self._long, query, k, mask_of(near, len(self)))
             for query, near in zip(queries, candidates, strict=True)
         ]
 
-    def estimates(self, queries: FloatArray) -> FloatArray:
+    def estimates(self, queries: Float32Array) -> Float32Array:
         """What the inner products of queries (m, d) with all vectors are about, (m, n)."""
         return _products(shorten(queries, self._axes, self._shared), self._every_short())
 
-    def _every_short(self) -> FloatArray:
+    def _every_short(self) -> Float32Array:
         """The short vectors (n, r + 1), as exactly as the index keeps them."""
         holder = faiss.downcast_index(self._short.storage) if isinstance(self._short, faiss.IndexHNSW) else self._short
         if isinstance(holder, faiss.IndexFlat):
             return view_of(holder)
-        every: FloatArray = holder.reconstruct_n(0, len(self))
+        every: Float32Array = holder.reconstruct_n(0, len(self))
         return every
 
 
@@ -241,7 +231,7 @@ def load_vectors(folder: Path, search: Any) -> FlatVectors | ReducedVectors:
     )
 
 
-def shorten(vectors: FloatArray, axes: FloatArray, shared: float) -> FloatArray:
+def shorten(vectors: Float32Array, axes: Float32Array, shared: float) -> Float32Array:
     """Short vectors (m, r + 1) of unit vectors (m, d), on orthonormal axes (r, d)."""
     short = np.empty((vectors.shape[0], axes.shape[0] + 1), dtype=np.float32)
     np.matmul(vectors, axes.T, out=short[:, :-1])
@@ -250,7 +240,7 @@ def shorten(vectors: FloatArray, axes: FloatArray, shared: float) -> FloatArray:
     return short
 
 
-def _products(queries: FloatArray, vectors: FloatArray) -> FloatArray:
+def _products(queries: Float32Array, vectors: Float32Array) -> Float32Array:
     """Inner products of queries (m, d) with vectors (n, d), (m, n).
 
     In blocks that are copied first: a mapped Faiss index begins at an odd address, at which numpy multiplies without
@@ -263,7 +253,7 @@ def _products(queries: FloatArray, vectors: FloatArray) -> FloatArray:
     return products
 
 
-def nearest_short(index: Any, queries: FloatArray, k: int, probes: int, allowed: Mask | None) -> RowArray:
+def nearest_short(index: Any, queries: Float32Array, k: int, probes: int, allowed: BoolArray | None) -> Int64Array:
     """Rows of about the ``k`` largest inner products with each query, (m, k); -1 where there are fewer.
 
     A filter could leave a graph or cells without enough that is allowed, so then every short vector is looked at.
@@ -280,5 +270,5 @@ def nearest_short(index: Any, queries: FloatArray, k: int, probes: int, allowed:
         params = faiss.SearchParameters(**sel)
     threads_for(len(queries))
     _, rows = index.search(queries, k, params=params)
-    found: RowArray = rows
+    found: Int64Array = rows
     return found

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
-
 from index.catalogue.catalogue import Movie
+from index.core.arrays import BoolArray, Float32Array, Int64Array
 
 
 @dataclass(frozen=True, slots=True)
 class Ratings:
     """Who rated what, and how. One entry per (user, movie)."""
 
-    user_ids: npt.NDArray[np.int64]  # (n,)
-    movie_ids: npt.NDArray[np.int64]  # (n,)
-    values: npt.NDArray[np.float32]  # (n,) on the data set's own scale
-    timestamps: npt.NDArray[np.int64] | None = None  # (n,) seconds since 1970
+    user_ids: Int64Array  # (n,)
+    movie_ids: Int64Array  # (n,)
+    values: Float32Array  # (n,) on the data set's own scale
+    timestamps: Int64Array | None = None  # (n,) seconds since 1970
 
     def __len__(self) -> int:
         """How many ratings there are."""
@@ -29,7 +27,7 @@ class Ratings:
         """The lowest and the highest rating that was given."""
         return float(self.values.min()), float(self.values.max())
 
-    def take(self, which: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> Ratings:
+    def take(self, which: Int64Array | BoolArray) -> Ratings:
         """The ratings at some positions, or under a mask."""
         stamps = None if self.timestamps is None else self.timestamps[which]
         return Ratings(self.user_ids[which], self.movie_ids[which], self.values[which], stamps)

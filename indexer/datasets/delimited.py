@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from index.core.errors import BadData
+from index.core.errors import InvalidInput
 
 _CHUNK = 1_000_000  # rows parsed at a time
 _MAX_ID = 2**63 - 1
@@ -36,17 +36,17 @@ class Table:
         """Line number (from 1) and fields of every row that is not blank.
 
         Raises:
-            BadData: a line in another encoding, or with another number of fields.
+            InvalidInput: a line in another encoding, or with another number of fields.
         """
         try:
             with self.file.open(encoding=self.encoding, newline="") as lines:
                 yield from self._split(lines)
         except UnicodeDecodeError as error:
-            raise BadData(
+            raise InvalidInput(
                 f"{self.file}, line {self._undecodable()}: not {self.encoding} text ({error.reason})"
             ) from error
         except csv.Error as error:
-            raise BadData(f"{self.file}: {error}") from error
+            raise InvalidInput(f"{self.file}: {error}") from error
         except OSError as error:
             raise _unreadable(self.file, error) from error
 
@@ -62,7 +62,7 @@ class Table:
             if fields in ([], [""]):
                 continue
             if len(fields) != len(self.columns):
-                raise BadData(
+                raise InvalidInput(
                     f"{self.file}, line {at}: {len(fields)} fields, {len(self.columns)} expected"
                     f" ({', '.join(self.columns)})"
                 )
@@ -75,7 +75,7 @@ class Table:
         """Columns of numbers: ``whole`` as int64, none below 0, and ``real`` as float32, all finite; (n,) each.
 
         Raises:
-            BadData: a value that is no such number, or a malformed line; the message names line and value.
+            InvalidInput: a value that is no such number, or a malformed line; the message names line and value.
         """
         # The C parser takes delimiters of one character; "1::2" has an empty field between "1" and "2".
         step = len(self.delimiter)
@@ -109,7 +109,7 @@ class Table:
             pass  # a header alone
         except (ValueError, OverflowError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
             self._explain(whole, real)
-            raise BadData(f"{self.file} cannot be read: {error}") from error
+            raise InvalidInput(f"{self.file} cannot be read: {error}") from error
         columns = {name: np.concatenate(blocks.pop(name)) for name in kinds}
         sound = [(columns[name] >= 0).all() for name in whole] + [np.isfinite(columns[name]).all() for name in real]
         if not all(sound):
@@ -121,7 +121,7 @@ class Table:
         return next(line for at, (line, _) in enumerate(self.rows()) if at == row)
 
     def _explain(self, whole: Sequence[str], real: Sequence[str]) -> None:
-        """Raises BadData for the first value that is at fault, if there is one."""
+        """Raises InvalidInput for the first value that is at fault, if there is one."""
         for line, fields in self.rows():
             for name, value in zip(self.columns, fields, strict=True):
                 if name in whole:
@@ -143,17 +143,17 @@ def csv_table(file: Path) -> Table:
     """A CSV file, its columns named as in its first line.
 
     Raises:
-        BadData: the file is missing or empty.
+        InvalidInput: the file is missing or empty.
     """
     try:
         with file.open("rb") as lines:
             first = lines.readline().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BadData(f"{file}, line 1: not UTF-8 text ({error.reason}): save it as UTF-8") from error
+        raise InvalidInput(f"{file}, line 1: not UTF-8 text ({error.reason}): save it as UTF-8") from error
     except OSError as error:
         raise _unreadable(file, error) from error
     if not first.strip():
-        raise BadData(f"{file} is empty: a first line with the names of its columns is needed")
+        raise InvalidInput(f"{file} is empty: a first line with the names of its columns is needed")
     delimiter = max(",;\t", key=first.count)
     names = next(csv.reader([first], delimiter=delimiter))
     return Table(file, tuple(name.strip() for name in names), delimiter)
@@ -163,11 +163,11 @@ def whole_number(value: str, name: str, file: Path, line: int) -> int:
     """``value`` as a number from 0.
 
     Raises:
-        BadData: it is none.
+        InvalidInput: it is none.
     """
     digits = re.fullmatch(r"\s*([0-9]+)(\.0*)?\s*", value)  # some programs write 2 as 2.0
     if digits is None or int(digits[1]) > _MAX_ID:
-        raise BadData(f"{file}, line {line}: {name} {value!r} is no whole number from 0")
+        raise InvalidInput(f"{file}, line {line}: {name} {value!r} is no whole number from 0")
     return int(digits[1])
 
 
@@ -175,18 +175,18 @@ def real_number(value: str, name: str, file: Path, line: int) -> float:
     """``value`` as a finite number.
 
     Raises:
-        BadData: it is none.
+        InvalidInput: it is none.
     """
     try:
         number = float(value)
     except ValueError:
         number = math.nan
     if not abs(number) <= _MAX_REAL:
-        raise BadData(f"{file}, line {line}: {name} {value!r} is no number")
+        raise InvalidInput(f"{file}, line {line}: {name} {value!r} is no number")
     return number
 
 
-def _unreadable(file: Path, error: OSError) -> BadData:
+def _unreadable(file: Path, error: OSError) -> InvalidInput:
     if isinstance(error, FileNotFoundError):
-        return BadData(f"there is no file {file}")
-    return BadData(f"{file} cannot be read: {error.strerror}")
+        return InvalidInput(f"there is no file {file}")
+    return InvalidInput(f"{file} cannot be read: {error.strerror}")

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from index.core.errors import BadData
+from index.core.arrays import Int64Array
+from index.core.errors import InvalidInput
 from index.library.entries import Changes
 from index.library.rating_log import RatingChanges
 from indexer.datasets.dataset import Dataset, Ratings
@@ -23,14 +23,16 @@ def merge(dataset: Dataset, changes: Changes, rated: RatingChanges) -> Dataset:
         rated: ratings of movies that are nowhere do not count.
 
     Raises:
-        BadData: all movies that were rated are removed.
+        InvalidInput: all movies that were rated are removed.
     """
     movies = changes.applied_to(dataset.movies)
     ratings = _merged(dataset.ratings, rated, np.array([movie.movie_id for movie in movies], np.int64))
     removed = np.fromiter(changes.removed, np.int64, len(changes.removed))
     kept = ~np.isin(ratings.movie_ids, removed)
     if not kept.any():
-        raise BadData(f"the library removes every rated movie of {dataset.name}: bring one back by library add --id")
+        raise InvalidInput(
+            f"the library removes every rated movie of {dataset.name}: bring one back by library add --id"
+        )
     return replace(
         dataset,
         movies=movies,
@@ -50,7 +52,7 @@ def merge_posters(found: Mapping[int, Path], changes: Changes, folder: Path) -> 
     return dict(sorted((dict(found) | own).items()))
 
 
-def _merged(ratings: Ratings, rated: RatingChanges, movie_ids: npt.NDArray[np.int64]) -> Ratings:
+def _merged(ratings: Ratings, rated: RatingChanges, movie_ids: Int64Array) -> Ratings:
     """The ratings after those that came in online: changed and taken back where they were, new ones at the end."""
     if not len(rated):
         return ratings

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from index.catalogue.catalogue import Movie
-from index.core.errors import BadData
+from index.core.arrays import BoolArray
+from index.core.errors import InvalidInput
 from index.core.ids import Ids
 from indexer.datasets.dataset import Dataset, Ratings
 from indexer.datasets.delimited import Table, csv_table, whole_number
@@ -82,16 +82,16 @@ def read_dataset(path: Path) -> Dataset:
     second rating of the same movie by the same user, of which the latest counts) is counted in ``warnings``.
 
     Raises:
-        BadData: there is no data set, or a file of it cannot be used; names file, line and value.
+        InvalidInput: there is no data set, or a file of it cannot be used; names file, line and value.
     """
     if path.suffix.lower() == ".zip":
-        raise BadData(f"{path} is a zip file: unzip it, and give the folder")
+        raise InvalidInput(f"{path} is a zip file: unzip it, and give the folder")
     if path.is_file():
         # Whoever points at an edition's ratings wants its titles too.
         titles = _BESIDE.get(path.name)
         return read_dataset(path.parent) if titles and (path.parent / titles).exists() else _read_any_csv(path)
     if not path.is_dir():
-        raise BadData(f"there is no folder or file {path}: give a MovieLens folder or a CSV file")
+        raise InvalidInput(f"there is no folder or file {path}: give a MovieLens folder or a CSV file")
     folder = _dataset_folder(path)
     if (folder / "ratings.dat").exists():
         return _named(_read_1m(folder), folder)
@@ -110,8 +110,8 @@ def _dataset_folder(path: Path) -> Path:
     if len(inner) == 1:
         return inner[0]
     if inner:
-        raise BadData(f"{path} holds several data sets, give one: {', '.join(str(folder) for folder in inner)}")
-    raise BadData(
+        raise InvalidInput(f"{path} holds several data sets, give one: {', '.join(str(folder) for folder in inner)}")
+    raise InvalidInput(
         f"{path} holds no ratings: expected ratings.csv and movies.csv, ratings.dat (ml-1m), u.data (ml-100k), or"
         " one CSV file of user, item, rating"
     )
@@ -204,11 +204,11 @@ def _rating_table(file: Path) -> Table:
         found = [at for at, given in enumerate(plain) if given in known]
         if len(found) > 1:
             both = " and ".join(table.columns[at] for at in found)
-            raise BadData(f"{file}, line 1: {both} could both be the {name} column: remove one")
+            raise InvalidInput(f"{file}, line 1: {both} could both be the {name} column: remove one")
         if found:
             ours[name] = found[0]
         elif name != "timestamp":
-            raise BadData(
+            raise InvalidInput(
                 f"{file}, line 1: no {name} column among {', '.join(table.columns)}; expected names are"
                 f" {', '.join(sorted(_COLUMNS[name]))}, or with an underscore"
             )
@@ -221,14 +221,14 @@ def _with_columns(table: Table, *names: str) -> tuple[Table, list[int]]:
     plain = [name.casefold() for name in table.columns]
     missing = [name for name in names if name.casefold() not in plain]
     if missing:
-        raise BadData(f"{table.file}, line 1: no {missing[0]} column among {', '.join(table.columns)}")
+        raise InvalidInput(f"{table.file}, line 1: no {missing[0]} column among {', '.join(table.columns)}")
     return table, [plain.index(name.casefold()) for name in names]
 
 
 def _movie(movie_id: str, title: str, genres: Sequence[str], file: Path, line: int) -> Movie:
     name, year = parse_title(title)
     if not name:
-        raise BadData(f"{file}, line {line}: movie {movie_id} has no title")
+        raise InvalidInput(f"{file}, line {line}: movie {movie_id} has no title")
     named = tuple(dict.fromkeys(genre.strip() for genre in genres if genre.strip()))
     if named == ("(no genres listed)",):
         named = ()
@@ -253,18 +253,18 @@ def _dataset(
     columns = table.numbers(["user", "movie", *(["timestamp"] if timed else [])], ["rating"])
     ratings = Ratings(columns["user"], columns["movie"], columns["rating"], columns.get("timestamp"))
     if not len(ratings):
-        raise BadData(f"{table.file} holds no ratings")
+        raise InvalidInput(f"{table.file} holds no ratings")
     if movies is None:
         movies = {int(i): Movie(int(i), f"Movie {i}") for i in np.unique(ratings.movie_ids)}
     kept = _known(ratings, movies, table, findings) & _latest(ratings, table, findings)
     if not kept.any():
-        raise BadData(f"{table.file}: not one rating is of a movie that is listed: do the files belong together?")
+        raise InvalidInput(f"{table.file}: not one rating is of a movie that is listed: do the files belong together?")
     ordered = tuple(movies[movie_id] for movie_id in sorted(movies))
     ratings = ratings if kept.all() else ratings.take(kept)
     return Dataset("", "", ordered, ratings, tags or {}, findings.sentences())
 
 
-def _known(ratings: Ratings, movies: Mapping[int, Movie], table: Table, findings: _Findings) -> npt.NDArray[np.bool_]:
+def _known(ratings: Ratings, movies: Mapping[int, Movie], table: Table, findings: _Findings) -> BoolArray:
     """(n,) which ratings are of movies that are listed."""
     known = Ids(sorted(movies)).find(ratings.movie_ids) >= 0
     unknown = np.flatnonzero(~known)
@@ -275,7 +275,7 @@ def _known(ratings: Ratings, movies: Mapping[int, Movie], table: Table, findings
     return known
 
 
-def _latest(ratings: Ratings, table: Table, findings: _Findings) -> npt.NDArray[np.bool_]:
+def _latest(ratings: Ratings, table: Table, findings: _Findings) -> BoolArray:
     """(n,) which ratings are a user's latest of a movie; of equally late ones the last in the file."""
     keys = pd.DataFrame({"user": ratings.user_ids, "movie": ratings.movie_ids})
     again = keys.duplicated().to_numpy()

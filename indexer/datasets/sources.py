@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from index.core.errors import BadData, PosterityError
+from index.core.errors import InvalidInput, PosterityError
 from index.posters.vgg16 import IMAGENET_FILE
 from index.snapshot.store import Manifest, SnapshotStore
 
@@ -58,7 +58,7 @@ def choose(
         edition: which of several that were fetched; by default the one that is served.
 
     Raises:
-        BadData: there are no ratings.
+        InvalidInput: there are no ratings.
     """
     weights = fetched_weights(data, weights)
     if ratings is not None:
@@ -72,7 +72,7 @@ def choose(
     sample = sample_folder(data)
     if (sample / "ratings").is_dir():
         return Sources(sample / "ratings", posters or sample / "posters", _sample_weights(data, weights))
-    raise BadData(f"there are no ratings in {data}: fetch some (posterity fetch movielens), or give --ratings")
+    raise InvalidInput(f"there are no ratings in {data}: fetch some (posterity fetch movielens), or give --ratings")
 
 
 def fetched_ratings(data: Path, edition: str | None = None) -> Path | None:

@@ -10,29 +10,25 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 
 from index.catalogue.catalogue import Movie
+from index.core.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from index.core.ids import Ids
 from indexer.datasets.dataset import Dataset, Ratings
-
-Rows = npt.NDArray[np.int64]
-Array = npt.NDArray[np.float64]
-FloatArray = npt.NDArray[np.float32]
 
 
 class Predictor(Protocol):
     """A fitted method that predicts ratings."""
 
-    def predict(self, users: Rows, movies: Rows) -> Array:
+    def predict(self, users: Int64Array, movies: Int64Array) -> Float64Array:
         """Ratings (m,) of user rows and movie rows (m,) each. Not kept to the scale."""
 
 
 class Scorer(Protocol):
     """A fitted method that says what a user would pick next."""
 
-    def scores(self, user: int) -> FloatArray:
+    def scores(self, user: int) -> Float32Array:
         """(n_movies,) for a user row; larger is likelier. What the user rated has a score like any other."""
 
 
@@ -44,9 +40,9 @@ class Training:
     users: Ids
     movies: Sequence[Movie]  # ascending movie_id
     movie_ids: Ids = field(init=False)
-    user_rows: Rows = field(init=False)  # (n,) of each rating
-    movie_rows: Rows = field(init=False)  # (n,)
-    values: Array = field(init=False)  # (n,)
+    user_rows: Int64Array = field(init=False)  # (n,) of each rating
+    movie_rows: Int64Array = field(init=False)  # (n,)
+    values: Float64Array = field(init=False)  # (n,)
 
     def __post_init__(self) -> None:
         """Finds every rating's rows once."""
@@ -57,12 +53,12 @@ class Training:
         object.__setattr__(self, "values", self.ratings.values.astype(np.float64))
 
     @classmethod
-    def of(cls, dataset: Dataset, which: npt.NDArray[np.bool_] | None = None) -> Training:
+    def of(cls, dataset: Dataset, which: BoolArray | None = None) -> Training:
         """A data set's ratings, or those under a mask; its users and movies are all there in any case."""
         ratings = dataset.ratings if which is None else dataset.ratings.take(which)
         return cls(ratings, Ids(np.unique(dataset.ratings.user_ids)), dataset.movies)
 
-    def take(self, which: npt.NDArray[np.bool_]) -> Training:
+    def take(self, which: BoolArray) -> Training:
         """The ratings under a mask (n,); users and movies stay."""
         return Training(self.ratings.take(which), self.users, self.movies)
 

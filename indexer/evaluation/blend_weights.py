@@ -12,12 +12,12 @@ from itertools import product
 
 import numpy as np
 
-from index.core.errors import BadData
-from index.spaces.faiss_index import FloatArray
+from index.core.arrays import Float32Array, Float64Array
+from index.core.errors import InvalidInput
 from index.spaces.space import Calibration
-from indexer.datasets.training import Array, Training
+from indexer.datasets.training import Training
 from indexer.evaluation.candidates import CandidateSpace, pair_scores
-from indexer.evaluation.similarity import Figure, co_liked, figure_of, resampled, right_answers
+from indexer.evaluation.similarity import Estimate, co_liked, figure_of, resampled, right_answers
 
 BLENDED = ("poster", "taste", "facts")
 
@@ -33,7 +33,7 @@ class Trial:
     """Weights of a blend, and how it did."""
 
     weights: Mapping[str, float]
-    co_liked: Figure
+    co_liked: Estimate
     behind: float  # how far the best trial is ahead
     behind_error: float  # the standard error of that, both on the same resamples
 
@@ -53,7 +53,7 @@ def choose_weights(folds: Iterable[Fold], rng: np.random.Generator) -> WeightCho
     each of its sides unless that does harm. The taste space always has a weight.
 
     Raises:
-        BadData: no questions can be made of the test ratings, or no blend can answer any.
+        InvalidInput: no questions can be made of the test ratings, or no blend can answer any.
     """
     users, answers = [], []
     for spaces, training, test in folds:
@@ -72,7 +72,9 @@ def choose_weights(folds: Iterable[Fold], rng: np.random.Generator) -> WeightCho
     asking, right = np.concatenate(users), np.concatenate(answers, axis=1)
     right[:, np.isnan(right).any(axis=0)] = np.nan
     if np.isnan(right).all():
-        raise BadData("no movies that people liked together have any space in common: give more ratings, or genres")
+        raise InvalidInput(
+            "no movies that people liked together have any space in common: give more ratings, or genres"
+        )
     seed = int(rng.integers(2**31))
     means = np.array([resampled(row, asking, seed) for row in right])
     values = np.nanmean(right, axis=1)
@@ -88,16 +90,16 @@ def choose_weights(folds: Iterable[Fold], rng: np.random.Generator) -> WeightCho
     return WeightChoice(chosen.weights, tuple(trials))
 
 
-def percentiles(scores: FloatArray, calibration: Calibration) -> Array:
+def percentiles(scores: Float32Array, calibration: Calibration) -> Float64Array:
     """What a blend makes of one space's scores, same shape; NaN where the space cannot compare."""
     return np.where(np.isfinite(scores), calibration.percentile(scores), np.nan)
 
 
-def blended(shares: Array, weights: Sequence[float]) -> Array:
+def blended(shares: Float64Array, weights: Sequence[float]) -> Float64Array:
     """The scores of a blend (…), from percentiles in each of its spaces (s, …); NaN where none can compare."""
     weight = np.tensordot(weights, ~np.isnan(shares), 1)
     total = np.tensordot(weights, np.nan_to_num(shares), 1)
-    scores: Array = np.divide(total, weight, out=np.full_like(total, np.nan), where=weight > 0)
+    scores: Float64Array = np.divide(total, weight, out=np.full_like(total, np.nan), where=weight > 0)
     return scores
 
 

@@ -12,17 +12,17 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from index.core.arrays import BoolArray, Float64Array, Int64Array
 from index.core.progress import T, Track, silent
-from indexer.datasets.training import Array, Predictor, Rows, Training
+from indexer.datasets.training import Predictor, Training
 from indexer.evaluation.contest import LEVELS, Contest, rating_contest
-from indexer.metrics.estimate import Figure, Outcome, figures, value_of
+from indexer.metrics.estimate import Estimate, Outcome, figures, value_of
 from indexer.models import factorization_machine
-from indexer.models.all_users import some_users
+from indexer.models.all_users import subsample_users
 from indexer.models.factorization_machine import Posterior, Settings
 from indexer.models.rating_model import rating_model
-from indexer.models.registry import SERVED, Served, rating_methods
+from indexer.models.registry import SERVED, ServedModel, rating_methods
 
 HELD_OUT = 0.1  # share of the ratings
 HELD_OUT_MOST = 50_000  # so many tell RMSE to .003
@@ -34,7 +34,7 @@ BANDS = (0, 3, 10, 30, 100, 300, 1000)  # films by their number of ratings: each
 STOPS = 20  # of the learning curve, about
 
 
-def appraise(
+def evaluate_build(
     training: Training, settings: Settings | None = None, *, seed: int = 0, track: Track = silent
 ) -> dict[str, Any]:
     """The model's figures, as plain values; ``left_out``, with the reason, where there are too few ratings for any.
@@ -47,7 +47,7 @@ def appraise(
     if given < LEAST:
         return {"left_out": f"{given} ratings are too few to hold some out: it takes {LEAST}"}
     rng = np.random.default_rng(seed)
-    training = some_users(training, rng, MOST)
+    training = subsample_users(training, rng, MOST)
     held_out = _drawn(training.values.size, rng)
     rest, test = training.take(~held_out), training.take(held_out)
 
@@ -57,7 +57,7 @@ def appraise(
     posterior = factorization_machine.fit(
         rest, rng, replace(settings, chains=1), track=_labelled(track, "Trying the rating model")
     )
-    fitted[SERVED] = Served(rating_model(posterior, rest))
+    fitted[SERVED] = ServedModel(rating_model(posterior, rest))
     judge = _Judge(contest, rest)
     return {
         "protocol": _protocol(given, training.values.size, test.values.size, seed, settings.chains),
@@ -96,13 +96,13 @@ class _Judge:
 class _Known:
     """Predictions that were made before."""
 
-    values: Array  # (m,) of the ratings that will be asked for
+    values: Float64Array  # (m,) of the ratings that will be asked for
 
-    def predict(self, _users: Rows, _movies: Rows) -> Array:
+    def predict(self, _users: Int64Array, _movies: Int64Array) -> Float64Array:
         return self.values
 
 
-def _drawn(n: int, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+def _drawn(n: int, rng: np.random.Generator) -> BoolArray:
     """A mask (n,) of what is held out."""
     mask = np.zeros(n, dtype=np.bool_)
     mask[rng.permutation(n)[: min(int(HELD_OUT * n), HELD_OUT_MOST)]] = True
@@ -112,7 +112,7 @@ def _drawn(n: int, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
 def _curve(posterior: Posterior, judge: _Judge, test: Training, burn_in: int) -> list[dict[str, Any]]:
     """RMSE of the mean of all samples so far, and of the last one alone, after every few iterations that are kept."""
 
-    def rmse(values: Array) -> float | None:
+    def rmse(values: Float64Array) -> float | None:
         value = value_of(judge.outcome(_Known(values), test), "rmse")
         return None if value is None else round(value, 4)
 
@@ -152,7 +152,7 @@ def _by_ratings(judge: _Judge, fitted: dict[str, Predictor], test: Training) -> 
     return bands
 
 
-def _rounded(figure: Figure) -> dict[str, float]:
+def _rounded(figure: Estimate) -> dict[str, float]:
     return {name: round(float(getattr(figure, name)), 4) for name in figure.__slots__}
 
 

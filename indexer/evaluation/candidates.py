@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from index.core.arrays import Float32Array, Float64Array, Int64Array
 from index.core.ids import Ids
 from index.core.progress import Track, silent
 from index.ratings.rankers import Ranker
 from index.spaces.blend import Blend
-from index.spaces.faiss_index import FloatArray, best, flat_index
+from index.spaces.faiss_index import flat_index, top_rows
 from index.spaces.space import Space
 from index.spaces.vectors import FlatVectors
-from indexer.datasets.training import Array, Rows, Training
+from indexer.datasets.training import Training
 from indexer.models import (
     als,
     ease,
@@ -35,7 +36,9 @@ _BLOCK = 256  # movies scored at a time
 class CandidateSpace:
     """One way to say how alike two movies are. Rows are the catalogue's."""
 
-    score_rows: Callable[[Rows], FloatArray]  # rows (m,) -> (m, n_movies); -inf for itself and what it cannot compare
+    score_rows: Callable[
+        [Int64Array], Float32Array
+    ]  # rows (m,) -> (m, n_movies); -inf for itself and what it cannot compare
     facts: frozenset[str] = frozenset()  # of "genres", "year" and "tags", what it was made from
     space: Space | None = None  # its vectors and their calibration, for blends; None where it has none
 
@@ -47,7 +50,7 @@ def spaces_of(
     tags: Mapping[int, Sequence[str]],
     names: Sequence[str] | None = None,
     settings: Settings | None = None,
-    poster: tuple[Rows, FloatArray] | None = None,
+    poster: tuple[Int64Array, Float32Array] | None = None,
     track: Track = silent,
 ) -> dict[str, CandidateSpace]:
     """Spaces by name, the article's first, from training ratings and facts alone.
@@ -61,10 +64,10 @@ def spaces_of(
     settings = settings or Settings()
     rated = np.unique(training.movie_rows)
 
-    def of_vectors(rows: Rows, vectors: FloatArray, *facts: str) -> CandidateSpace:
+    def of_vectors(rows: Int64Array, vectors: Float32Array, *facts: str) -> CandidateSpace:
         return vector_space(rows, vectors, training.movie_ids, rng, facts)
 
-    def of_factors(factors: Array | FloatArray) -> CandidateSpace:
+    def of_factors(factors: Float64Array | Float32Array) -> CandidateSpace:
         lengths = np.linalg.norm(factors[rated], axis=1, keepdims=True)
         return of_vectors(rated, (factors[rated] / np.maximum(lengths, 1e-12)).astype(np.float32))
 
@@ -79,7 +82,7 @@ def spaces_of(
     def of_ranker(ranker: Ranker) -> CandidateSpace:
         """What it would recommend to someone who rated one movie alone."""
 
-        def scores(at: Rows) -> FloatArray:
+        def scores(at: Int64Array) -> Float32Array:
             return np.stack([ranker.scores(rated[[row]])[rated] for row in at])
 
         return scored_space(rated, scores, training.shape[1])
@@ -104,13 +107,16 @@ def spaces_of(
 
 
 def scored_space(
-    rows: Rows, scores: Callable[[Rows], Array | FloatArray], n_movies: int, facts: Sequence[str] = ()
+    rows: Int64Array,
+    scores: Callable[[Int64Array], Float64Array | Float32Array],
+    n_movies: int,
+    facts: Sequence[str] = (),
 ) -> CandidateSpace:
     """A space of the movies in ``rows`` (m,); ``scores`` takes positions there (k,) and gives scores (k, m)."""
     position = np.full(n_movies, -1)
     position[rows] = np.arange(rows.size)
 
-    def score_rows(asked: Rows) -> FloatArray:
+    def score_rows(asked: Int64Array) -> Float32Array:
         whole = np.full((asked.size, n_movies), -np.inf, dtype=np.float32)
         has = np.flatnonzero(position[asked] >= 0)
         whole[np.ix_(has, rows)] = scores(position[asked[has]])
@@ -121,7 +127,7 @@ def scored_space(
 
 
 def vector_space(
-    rows: Rows, vectors: FloatArray, movie_ids: Ids, rng: np.random.Generator, facts: Sequence[str] = ()
+    rows: Int64Array, vectors: Float32Array, movie_ids: Ids, rng: np.random.Generator, facts: Sequence[str] = ()
 ) -> CandidateSpace:
     """A space of the movies in ``rows`` (m,), ascending, by inner products of their vectors (m, d)."""
     flat = FlatVectors(flat_index(vectors))
@@ -139,17 +145,17 @@ def blend_space(spaces: Mapping[str, CandidateSpace], weights: Mapping[str, floa
 
 def nearest(space: CandidateSpace, row: int, k: int) -> list[int]:
     """Rows of the ``k`` movies most like one, best first, ties by row."""
-    near: list[int] = best(space.score_rows(np.array([row]))[0], k).tolist()
+    near: list[int] = top_rows(space.score_rows(np.array([row]))[0], k).tolist()
     return near
 
 
-def score_lines(space: CandidateSpace, rows: Rows) -> Iterator[FloatArray]:
+def score_lines(space: CandidateSpace, rows: Int64Array) -> Iterator[Float32Array]:
     """Scores (n_movies,) of each of some movies with all, a block of them in memory at a time."""
     for start in range(0, rows.size, _BLOCK):
         yield from space.score_rows(rows[start : start + _BLOCK])
 
 
-def pair_scores(space: CandidateSpace, first: Rows, second: Rows) -> FloatArray:
+def pair_scores(space: CandidateSpace, first: Int64Array, second: Int64Array) -> Float32Array:
     """Scores (…, q) of movies (q,) with others (…, q)."""
     scores = np.empty(second.shape, dtype=np.float32)
     rows, at = np.unique(first, return_inverse=True)

@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from index.core.errors import BadData
+from index.core.arrays import Float64Array
+from index.core.errors import InvalidInput
 from index.core.progress import Track, silent
 from indexer.datasets.dataset import Dataset
-from indexer.datasets.training import Array, Training
+from indexer.datasets.training import Training
 from indexer.evaluation.splits import PROTOCOLS
 from indexer.metrics.estimate import Outcome
-from indexer.models.registry import Method, Served
+from indexer.models.registry import Method, ServedModel
 
 LEVELS = (50, 80, 95)  # percent that an interval is meant to hold
 FEW = 30  # a user with fewer training ratings is one with few
@@ -31,7 +32,7 @@ RATING_FIGURES = (
     *(f"{who}{what}_{level}" for who in ("", "few_") for what in ("inside", "width") for level in LEVELS),
 )  # fmt: skip
 
-Judgement = tuple[dict[str, Array], dict[str, Any]]  # measures and facts of an Outcome
+Judgement = tuple[dict[str, Float64Array], dict[str, Any]]  # measures and facts of an Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,11 @@ class Contest:
         """The contest of some methods, all where none is named.
 
         Raises:
-            BadData: there is no such method.
+            InvalidInput: there is no such method.
         """
         for name in names:
             if name not in self.methods:
-                raise BadData(f"there is no method {name!r}; there are {', '.join(self.methods)}")
+                raise InvalidInput(f"there is no method {name!r}; there are {', '.join(self.methods)}")
         return replace(self, methods={name: self.methods[name] for name in names or self.methods})
 
 
@@ -70,7 +71,7 @@ def evaluate(
         kept: a folder for outcomes; what is there already is not worked out again.
 
     Raises:
-        BadData: nothing can be held out by this protocol.
+        InvalidInput: nothing can be held out by this protocol.
     """
     masks = list(PROTOCOLS[protocol].split(dataset.ratings, folds, seed))
     tries = [(fold, name) for fold in range(len(masks)) for name in contest.methods]
@@ -104,7 +105,7 @@ def rating_contest(methods: Mapping[str, Method], *, keep_to_scale: bool = True)
             predicted = np.clip(predicted, *scale)
         error = predicted - test.values
         values = {"mse": error**2, "mae": np.abs(error)}
-        if isinstance(fitted, Served):
+        if isinstance(fitted, ServedModel):
             mean, deviation = fitted.distribution(test.user_rows, test.movie_rows)
             few = np.bincount(training.user_rows, minlength=len(training.users))[test.user_rows] < FEW
             for level in LEVELS:
@@ -144,11 +145,11 @@ def outcome_of(
     return Outcome(name, fold, training.users.values[asked], measures, facts)
 
 
-def _by_user(values: Array, test: Training) -> Array:
+def _by_user(values: Float64Array, test: Training) -> Float64Array:
     """Sums and counts (2, users with anything held out) of values (m,) of the held-out ratings; NaN is no value."""
     there = ~np.isnan(values)
     n = len(test.users)
     sums = np.bincount(test.user_rows[there], weights=values[there], minlength=n)
     counts = np.bincount(test.user_rows[there], minlength=n)
-    both: Array = np.stack([sums, counts.astype(np.float64)])[:, np.unique(test.user_rows)]
+    both: Float64Array = np.stack([sums, counts.astype(np.float64)])[:, np.unique(test.user_rows)]
     return both

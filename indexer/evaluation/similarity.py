@@ -17,10 +17,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from index.core.errors import BadData
+from index.core.arrays import Float32Array, Float64Array, Int64Array
+from index.core.errors import InvalidInput
 from index.core.progress import Track, silent
-from index.spaces.faiss_index import FloatArray, best
-from indexer.datasets.training import Array, Rows, Training
+from index.spaces.faiss_index import top_rows
+from indexer.datasets.training import Training
 from indexer.evaluation.candidates import CandidateSpace, nearest, pair_scores, score_lines
 from indexer.evaluation.judgements import JudgedPairs
 from indexer.spaces.facts import facts_vectors
@@ -37,7 +38,7 @@ _RESAMPLES = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class Estimate:
     """A mean and its 95% bootstrap interval."""
 
     value: float
@@ -51,10 +52,10 @@ class SpaceScore:
     """How one space did; a figure is None where the space was made from what it would be judged by, or covers none."""
 
     space: str
-    co_liked: Figure | None  # over users
-    genres: Figure | None  # over movies
-    tags: Figure | None  # over movies
-    judged: Figure | None  # over pairs
+    co_liked: Estimate | None  # over users
+    genres: Estimate | None  # over movies
+    tags: Estimate | None  # over movies
+    judged: Estimate | None  # over pairs
     nearest: Mapping[str, tuple[str, ...]]  # film -> those most like it, best first
 
 
@@ -62,9 +63,9 @@ class SpaceScore:
 class Questions:
     """Which of two movies is more like a first one? In rows."""
 
-    users: Rows  # (q,)
-    first: Rows  # (q,) the user liked it
-    second: Rows  # (2, q) what the user liked too, and what others liked and this one never rated
+    users: Int64Array  # (q,)
+    first: Int64Array  # (q,) the user liked it
+    second: Int64Array  # (2, q) what the user liked too, and what others liked and this one never rated
 
 
 def compare(
@@ -86,7 +87,7 @@ def compare(
         films: ids of movies whose neighbours are shown; by default a few that many people rated.
 
     Raises:
-        BadData: no questions can be made of the test ratings.
+        InvalidInput: no questions can be made of the test ratings.
         UnknownMovie: one of ``films`` is not there.
     """
     shown = [training.movie_ids.row(film) for film in films] or well_known(training)
@@ -122,7 +123,7 @@ def co_liked(training: Training, test: Training, rng: np.random.Generator) -> Qu
     of its own: otherwise popular movies would be the answer, as a user has rated most of those already.
 
     Raises:
-        BadData: nobody liked two movies, or everyone rated them all.
+        InvalidInput: nobody liked two movies, or everyone rated them all.
     """
     n_users, n_movies = training.shape
     sums, counts = np.zeros((2, 2, n_users))
@@ -150,7 +151,9 @@ def co_liked(training: Training, test: Training, rng: np.random.Generator) -> Qu
         left = left[np.isin(users[left] * n_movies + other[left], rated)]
     kept = np.delete(np.arange(second.size), left)
     if not kept.size:
-        raise BadData("no user likes two movies of the held-out ratings and leaves one unrated: hold out more ratings")
+        raise InvalidInput(
+            "no user likes two movies of the held-out ratings and leaves one unrated: hold out more ratings"
+        )
     return Questions(users[kept], first[kept], np.stack([second, other])[:, kept])
 
 
@@ -168,45 +171,45 @@ def well_known(training: Training) -> list[int]:
     return chosen
 
 
-def auc(higher: Array | FloatArray, lower: Array | FloatArray) -> float:
+def auc(higher: Float64Array | Float32Array, lower: Float64Array | Float32Array) -> float:
     """The chance that one of ``higher`` is larger than one of ``lower``, ties by half."""
     ordered = np.sort(lower)
     below, not_above = (np.searchsorted(ordered, higher, side).mean() for side in ("left", "right"))
     return float((below + not_above) / 2 / lower.size)
 
 
-def _pairs(movies: Rows, rng: np.random.Generator) -> Rows:
+def _pairs(movies: Int64Array, rng: np.random.Generator) -> Int64Array:
     """Some pairs (2, p) of a user's movies, either of which may come first."""
     every = np.array(np.triu_indices(movies.size, 1))
     chosen = rng.permutation(every.shape[1])[:_QUESTIONS]
     return rng.permuted(movies[every[:, chosen]], axis=0)
 
 
-def right_answers(liked: Array | FloatArray, other: Array | FloatArray) -> Array:
+def right_answers(liked: Float64Array | Float32Array, other: Float64Array | Float32Array) -> Float64Array:
     """(q,) 1, 0 or a half; NaN where the space cannot compare."""
     answers = (liked > other) + 0.5 * (liked == other)
     return np.where(np.isfinite(liked) & np.isfinite(other), answers, np.nan)
 
 
-def _agreement(space: CandidateSpace, table: Array, rows: Rows, seed: int) -> Figure | None:
+def _agreement(space: CandidateSpace, table: Float64Array, rows: Int64Array, seed: int) -> Estimate | None:
     """How much of what ``table`` (n_movies, d) tells of movies some of them share with their nearest."""
     having, squares = table.any(axis=1), np.square(table).sum(axis=1)
     shared = np.full(rows.size, np.nan)
     for at, (row, line) in enumerate(zip(rows.tolist(), score_lines(space, rows), strict=True)):
-        near = best(np.where(having, line, np.float32(-np.inf)), _NEAREST)
+        near = top_rows(np.where(having, line, np.float32(-np.inf)), _NEAREST)
         if near.size:
             inner = table[near] @ table[row]
             shared[at] = np.mean(inner / (squares[near] + squares[row] - inner))
     return figure_of(shared, rows, seed)
 
 
-def _genres(training: Training) -> Array:
+def _genres(training: Training) -> Float64Array:
     """(n_movies, n_genres) 0 or 1."""
     names = sorted({genre for movie in training.movies for genre in movie.genres})
     return np.array([[float(name in movie.genres) for name in names] for movie in training.movies])
 
 
-def _tags(training: Training, tags: Mapping[int, Sequence[str]]) -> Array:
+def _tags(training: Training, tags: Mapping[int, Sequence[str]]) -> Float64Array:
     """(n_movies, d) unit vectors of tf-idf; zeros where a movie shares no tag with any."""
     rows, vectors = facts_vectors([replace(movie, year=None, genres=()) for movie in training.movies], tags)
     table = np.zeros((training.shape[1], vectors.shape[1]))
@@ -214,7 +217,7 @@ def _tags(training: Training, tags: Mapping[int, Sequence[str]]) -> Array:
     return table
 
 
-def _judged(space: CandidateSpace, judged: JudgedPairs, seed: int) -> Figure | None:
+def _judged(space: CandidateSpace, judged: JudgedPairs, seed: int) -> Estimate | None:
     scores = pair_scores(space, judged.first, judged.second)
     known = np.isfinite(scores)
     alike, unlike = scores[known & judged.alike], scores[known & ~judged.alike]
@@ -223,19 +226,19 @@ def _judged(space: CandidateSpace, judged: JudgedPairs, seed: int) -> Figure | N
     rng = np.random.default_rng(seed)
     means = [auc(rng.choice(alike, alike.size), rng.choice(unlike, unlike.size)) for _ in range(_RESAMPLES)]
     low, high = np.quantile(means, (0.025, 0.975)).tolist()
-    return Figure(auc(alike, unlike), low, high, float(known.mean()))
+    return Estimate(auc(alike, unlike), low, high, float(known.mean()))
 
 
-def figure_of(values: Array, groups: Rows, seed: int) -> Figure | None:
+def figure_of(values: Float64Array, groups: Int64Array, seed: int) -> Estimate | None:
     """The mean of values (q,), NaN left out, with groups (q,) of them drawn again; None where there are none."""
     known = ~np.isnan(values)
     if not known.any():
         return None
     low, high = np.quantile(resampled(values, groups, seed), (0.025, 0.975)).tolist()
-    return Figure(float(values[known].mean()), low, high, float(known.mean()))
+    return Estimate(float(values[known].mean()), low, high, float(known.mean()))
 
 
-def resampled(values: Array, groups: Rows, seed: int) -> Array:
+def resampled(values: Float64Array, groups: Int64Array, seed: int) -> Float64Array:
     """Means (r,) of values (q,), NaN left out, after whole groups (q,) were drawn again."""
     known = ~np.isnan(values)
     names, at = np.unique(groups, return_inverse=True)
@@ -243,5 +246,5 @@ def resampled(values: Array, groups: Rows, seed: int) -> Array:
     counts = np.bincount(at[known], minlength=names.size)
     draws = np.random.default_rng(seed).multinomial(names.size, np.full(names.size, 1 / names.size), _RESAMPLES)
     drawn = draws @ counts
-    means: Array = (draws @ sums)[drawn > 0] / drawn[drawn > 0]
+    means: Float64Array = (draws @ sums)[drawn > 0] / drawn[drawn > 0]
     return means

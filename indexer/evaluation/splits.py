@@ -15,15 +15,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from index.core.errors import BadData
+from index.core.arrays import BoolArray
+from index.core.errors import InvalidInput
 from indexer.datasets.dataset import Ratings
 
 HELD_OUT = 10  # ratings a user, in the article's protocol
 NEWEST = 0.2  # share of ratings, in the time protocol
-
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +29,17 @@ class Protocol:
     """A way to hold ratings out."""
 
     words: str  # what it does, with the number of folds as {folds}
-    split: Callable[[Ratings, int, int], Iterator[Mask]]  # ratings, folds, seed -> masks of what is held out
+    split: Callable[[Ratings, int, int], Iterator[BoolArray]]  # ratings, folds, seed -> masks of what is held out
 
 
-def kfold(n: int, folds: int) -> Iterator[Mask]:
+def kfold(n: int, folds: int) -> Iterator[BoolArray]:
     """Masks (n,) of what is held out in each fold.
 
     Raises:
-        BadData: there are fewer than ``folds``.
+        InvalidInput: there are fewer than ``folds``.
     """
     if n < folds:
-        raise BadData(f"{n} ratings cannot be cut into {folds} folds: give fewer folds or more ratings")
+        raise InvalidInput(f"{n} ratings cannot be cut into {folds} folds: give fewer folds or more ratings")
     order = np.arange(n)
     np.random.RandomState(0).shuffle(order)  # scikit-learn's generator: the folds must be the same
     for held_out in np.array_split(order, folds):
@@ -50,7 +48,7 @@ def kfold(n: int, folds: int) -> Iterator[Mask]:
         yield mask
 
 
-def per_user(ratings: Ratings, count: int, rng: np.random.Generator) -> Mask:
+def per_user(ratings: Ratings, count: int, rng: np.random.Generator) -> BoolArray:
     """A mask (n,) of ``count`` ratings of every user who has more than that."""
     order = np.lexsort((rng.random(len(ratings)), ratings.user_ids))
     _, starts, counts = np.unique(ratings.user_ids[order], return_index=True, return_counts=True)
@@ -60,43 +58,45 @@ def per_user(ratings: Ratings, count: int, rng: np.random.Generator) -> Mask:
     return held_out
 
 
-def newest(ratings: Ratings, share: float) -> Mask:
+def newest(ratings: Ratings, share: float) -> BoolArray:
     """A mask (n,) of the newest ratings; of those in the same second the last ones.
 
     Raises:
-        BadData: it is not known when ratings were given, or there are too few.
+        InvalidInput: it is not known when ratings were given, or there are too few.
     """
     if ratings.timestamps is None:
-        raise BadData("these ratings have no timestamps, so none are newest: use another protocol")
+        raise InvalidInput("these ratings have no timestamps, so none are newest: use another protocol")
     held_out = np.zeros(len(ratings), dtype=np.bool_)
     count = int(share * len(ratings))
     if not count:
-        raise BadData(f"{len(ratings)} ratings are too few to hold out the newest {share:.0%}: give more ratings")
+        raise InvalidInput(f"{len(ratings)} ratings are too few to hold out the newest {share:.0%}: give more ratings")
     held_out[np.argsort(ratings.timestamps, kind="stable")[-count:]] = True
     return held_out
 
 
-def movie_folds(ratings: Ratings, folds: int) -> Iterator[Mask]:
+def movie_folds(ratings: Ratings, folds: int) -> Iterator[BoolArray]:
     """Masks (n,) of all ratings of each fold's movies.
 
     Raises:
-        BadData: there are fewer movies than folds.
+        InvalidInput: there are fewer movies than folds.
     """
     movies, rows = np.unique(ratings.movie_ids, return_inverse=True)
     if movies.size < folds:
-        raise BadData(f"{movies.size} rated movies cannot be cut into {folds} folds: give fewer folds or more ratings")
+        raise InvalidInput(
+            f"{movies.size} rated movies cannot be cut into {folds} folds: give fewer folds or more ratings"
+        )
     for held_out in kfold(movies.size, folds):
         yield held_out[rows]
 
 
-def _article(ratings: Ratings, _folds: int, seed: int) -> Iterator[Mask]:
+def _article(ratings: Ratings, _folds: int, seed: int) -> Iterator[BoolArray]:
     held_out = per_user(ratings, HELD_OUT, np.random.default_rng(seed))
     if not held_out.any():
-        raise BadData(f"no user has more than {HELD_OUT} ratings, so none can be held out: use another protocol")
+        raise InvalidInput(f"no user has more than {HELD_OUT} ratings, so none can be held out: use another protocol")
     yield held_out
 
 
-def _time(ratings: Ratings, _folds: int, _seed: int) -> Iterator[Mask]:
+def _time(ratings: Ratings, _folds: int, _seed: int) -> Iterator[BoolArray]:
     yield newest(ratings, NEWEST)
 
 

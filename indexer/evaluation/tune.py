@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from index.core.errors import BadData
+from index.core.errors import InvalidInput
 from index.core.progress import Track, silent
 from indexer.datasets.dataset import Dataset
 from indexer.datasets.training import Training
@@ -71,7 +71,7 @@ def tune(
         folds: of the inner and of the outer cross-validation.
 
     Raises:
-        BadData: there is no such method or setting, or a value cannot be used.
+        InvalidInput: there is no such method or setting, or a value cannot be used.
     """
     contest, metric = _contest(name)
     method = contest.methods[name]
@@ -111,10 +111,10 @@ def combinations(
     """What to try, each checked: every combination, or some at random.
 
     Raises:
-        BadData: there is nothing to vary, no such setting, or a value that cannot be used.
+        InvalidInput: there is nothing to vary, no such setting, or a value that cannot be used.
     """
     if method.settings is None or not search:
-        raise BadData(f"{name} has nothing to tune: name another method, or a setting and its values")
+        raise InvalidInput(f"{name} has nothing to tune: name another method, or a setting and its values")
     every = []
     for values in product(*search.values()):
         settings = changed(method.settings, dict(zip(search, values, strict=True)), name)
@@ -137,5 +137,5 @@ def _contest(name: str) -> tuple[Contest, str]:
         return Contest(ranking, judge_lists, RANKING_FIGURES), "ndcg_10"
     contest = rating_contest(rating_methods())
     if name not in contest.methods:
-        raise BadData(f"there is no method {name!r}; there are {', '.join((*contest.methods, *ranking))}")
+        raise InvalidInput(f"there is no method {name!r}; there are {', '.join((*contest.methods, *ranking))}")
     return contest, "rmse"

@@ -10,7 +10,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from index.core.errors import BadData
+from index.core.errors import InvalidInput
 from index.core.files import sync
 from indexer.fetch.download import check_space
 
@@ -43,7 +43,7 @@ def unzip(file: Path, folder: Path, top: str, limits: Limits = Limits()) -> None
     What is unpacked is counted as it is written: a zip's own figures are whatever its maker wrote.
 
     Raises:
-        BadData: the zip is damaged, holds something else than files and folders in ``top``, or too much.
+        InvalidInput: the zip is damaged, holds something else than files and folders in ``top``, or too much.
         PosterityError: the disk is too small.
     """
     try:
@@ -57,35 +57,35 @@ def unzip(file: Path, folder: Path, top: str, limits: Limits = Limits()) -> None
     except _DAMAGE as error:
         if isinstance(error, OSError) and error.errno not in {errno.EINVAL, errno.ENAMETOOLONG}:
             raise  # the disk is at fault
-        raise BadData(f"the zip file is damaged ({error}), and was not kept: give the command again") from error
+        raise InvalidInput(f"the zip file is damaged ({error}), and was not kept: give the command again") from error
 
 
 def _check(members: list[zipfile.ZipInfo], top: str, limits: Limits) -> None:
     if len(members) > limits.members:
-        raise BadData(f"the zip file has {len(members):,} members; at most {limits.members:,} are unpacked")
+        raise InvalidInput(f"the zip file has {len(members):,} members; at most {limits.members:,} are unpacked")
     if sum(member.file_size for member in members) > limits.size:
-        raise BadData(f"the zip file unpacks to more than {limits.size / 1e9:g} GB")
+        raise InvalidInput(f"the zip file unpacks to more than {limits.size / 1e9:g} GB")
     names = set()
     for member in members:
         name = member.orig_filename
         parts = PurePosixPath(name).parts
         if name != member.filename or "\\" in name or ".." in parts or not parts or parts[0] != top:
-            raise BadData(f"the zip file has a member {name!r}, which is not in its folder {top}/")
+            raise InvalidInput(f"the zip file has a member {name!r}, which is not in its folder {top}/")
         mode = member.external_attr >> 16
         if stat.S_IFMT(mode) not in {0, stat.S_IFREG, stat.S_IFDIR}:
-            raise BadData(f"the zip file has a member {name!r}, which is no plain file")
+            raise InvalidInput(f"the zip file has a member {name!r}, which is no plain file")
         if member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-            raise BadData(f"the zip file has a member {name!r}, which is packed in an unusual way")
+            raise InvalidInput(f"the zip file has a member {name!r}, which is packed in an unusual way")
         if member.flag_bits & 1:
-            raise BadData(f"the zip file has a member {name!r}, which is encrypted")
+            raise InvalidInput(f"the zip file has a member {name!r}, which is encrypted")
         plain = str(PurePosixPath(name)).casefold()  # on some disks two such names are one
         if plain in names:
-            raise BadData(f"the zip file has two members {name!r}")
+            raise InvalidInput(f"the zip file has two members {name!r}")
         names.add(plain)
     files = {str(PurePosixPath(member.filename)).casefold() for member in members if not member.is_dir()}
     for name in names:
         if any(str(parent) in files for parent in PurePosixPath(name).parents):
-            raise BadData(f"the zip file has a member {name!r} below a file")
+            raise InvalidInput(f"the zip file has a member {name!r} below a file")
 
 
 def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, most: int) -> int:
@@ -100,9 +100,9 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, mo
         while chunk := reader.read(_CHUNK):
             written += len(chunk)
             if written > min(most, member.file_size):
-                raise BadData(f"the zip file's member {member.filename!r} unpacks to more than is believable")
+                raise InvalidInput(f"the zip file's member {member.filename!r} unpacks to more than is believable")
             writer.write(chunk)
     if written != member.file_size:
-        raise BadData(f"the zip file's member {member.filename!r} is shorter than it says")
+        raise InvalidInput(f"the zip file's member {member.filename!r} is shorter than it says")
     sync(target)
     return written

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import requests
 
-from index.core.errors import BadData, PosterityError, SourceUnavailable
+from index.core.errors import InvalidInput, PosterityError, SourceUnavailable
 from index.core.files import sync, write_durably
 from index.core.progress import Count, uncounted
 from indexer.datasets.sources import FETCHED
@@ -75,7 +75,7 @@ def download(
 
     Raises:
         SourceUnavailable, Busy: it is not to be had.
-        BadData: it is not what it should be, and was deleted.
+        InvalidInput: it is not what it should be, and was deleted.
         PosterityError: the disk is too small.
     """
     part = folder / f"{name}.part"
@@ -87,7 +87,7 @@ def download(
         _copy(Path(source), part, count)
     try:
         _check(part, shown(source) if is_address(source) else source, kind, md5)
-    except BadData:
+    except InvalidInput:
         discard(part)
         raise
     sync(part)
@@ -167,7 +167,7 @@ def _attempt(web: Web, url: str, part: Path, note: Path, kind: Kind, count: Coun
 
 def _copy(source: Path, part: Path, count: Count) -> None:
     if not source.is_file():
-        raise BadData(f"there is no file {source}")
+        raise InvalidInput(f"there is no file {source}")
     total = source.stat().st_size
     part.unlink(missing_ok=True)
     check_space(part.parent, total)
@@ -181,10 +181,10 @@ def _check(part: Path, source: str, kind: Kind, md5: str | None) -> None:
     with part.open("rb") as stream:
         first = stream.read(len(kind.first))
     if first != kind.first:
-        raise BadData(f"{source} is not {kind.name}, and was not kept")
+        raise InvalidInput(f"{source} is not {kind.name}, and was not kept")
     found = None if md5 is None else md5_of(part)
     if found != md5:
-        raise BadData(
+        raise InvalidInput(
             f"{source} has the MD5 sum {found}, and {md5} is published: it was not kept. Give the command again, or"
             " name another source with --from"
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-from index.core.errors import BadData
+from index.core.errors import InvalidInput
 
 _TABLE = """
     CREATE TABLE IF NOT EXISTS outcomes (
@@ -38,7 +38,7 @@ class Ledger:
     """The file, for one thread.
 
     Raises:
-        BadData: the file is damaged.
+        InvalidInput: the file is damaged.
     """
 
     def __init__(self, file: Path) -> None:
@@ -52,7 +52,7 @@ class Ledger:
             self._rows = [Row(*row) for row in self._db.execute("SELECT * FROM outcomes")]
         except sqlite3.DatabaseError as error:
             self._db.close()
-            raise BadData(f"{file} is damaged ({error}): delete it, and posters are fetched again") from error
+            raise InvalidInput(f"{file} is damaged ({error}): delete it, and posters are fetched again") from error
 
     def __enter__(self) -> Ledger:
         """Itself."""

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from index.core.errors import BadData
+from index.core.errors import InvalidInput
 from index.core.files import sync
 from index.core.progress import Count, uncounted
 from indexer.datasets.sources import movielens_folder
@@ -50,7 +50,7 @@ def fetch_movielens(
 
     Raises:
         SourceUnavailable, Busy: it is not to be had.
-        BadData: it is not what it should be.
+        InvalidInput: it is not what it should be.
         PosterityError: the disk is too small, or another process fetches the same.
     """
     name = f"ml-{edition}"
@@ -72,7 +72,7 @@ def fetch_movielens(
             part = download(web, found, folder, f"{name}.zip", ZIP, md5=md5, count=count)
             try:
                 _unzip(part, fresh, name)
-            except BadData:
+            except InvalidInput:
                 discard(part)
                 raise
             checked = "by its MD5 sum" if md5 else "by its size and own checksums: no MD5 sum is published beside it"
@@ -98,13 +98,13 @@ def _find(source: str, name: str) -> str | Path:
     for folder in (path / name, path):
         if _holds_dataset(folder):
             return folder
-    raise BadData(f"{source} is neither {name}.zip, nor a folder with it or with what it unzips to")
+    raise InvalidInput(f"{source} is neither {name}.zip, nor a folder with it or with what it unzips to")
 
 
 def _unzip(part: Path, fresh: Path, name: str) -> None:
     unzip(part, fresh, name)
     if not _holds_dataset(fresh / name):
-        raise BadData(f"{name}.zip has no ratings in it, and was not kept")
+        raise InvalidInput(f"{name}.zip has no ratings in it, and was not kept")
 
 
 def _holds_dataset(folder: Path) -> bool:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from index.core.errors import BadData, BadImage, SourceUnavailable
+from index.core.errors import BadImage, InvalidInput, SourceUnavailable
 from index.core.files import write_durably
 from index.core.progress import Track, silent
 from index.posters.images import decode_image, read_image, suffix_of
@@ -77,11 +77,11 @@ def films_of(dataset: Dataset) -> list[Film]:
     """The films that have a link, the most rated first: whoever stops early has the best known.
 
     Raises:
-        BadData: none has.
+        InvalidInput: none has.
     """
     linked = [m for m in dataset.movies if m.tmdb_id is not None or m.imdb_id is not None]
     if not linked:
-        raise BadData(
+        raise InvalidInput(
             f"{dataset.name} has no links to TMDB or IMDb (links.csv), so nobody knows which posters are its: take an"
             " edition that has (latest-small, latest, 25m, 32m), or give a build a folder of your own with --posters"
         )
@@ -95,7 +95,7 @@ def in_folder(folder: Path) -> tuple[list[Film], Find]:
     """The films that have a poster in a folder of ``<movie id>.jpg``, and what finds it there.
 
     Raises:
-        BadData: the folder is missing or has no poster.
+        InvalidInput: the folder is missing or has no poster.
     """
     files, _ = find_posters(folder, None)
     return [Film(movie_id) for movie_id in files], lambda film: read_image(files[film.movie_id])

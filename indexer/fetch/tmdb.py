@@ -10,7 +10,7 @@ from typing import Any
 
 import requests
 
-from index.core.errors import BadData, SourceUnavailable, Unauthorised
+from index.core.errors import InvalidInput, SourceUnavailable, Unauthorised
 from index.posters.images import MAX_BYTES
 from indexer.fetch.posters import Film, Missing
 from indexer.fetch.web import Answer, Web, no_page
@@ -67,7 +67,7 @@ class Tmdb:
 
     Raises:
         Unauthorised: the key is of no use.
-        BadData: there is no such size.
+        InvalidInput: there is no such size.
         SourceUnavailable, Busy: the API cannot be asked.
     """
 
@@ -81,7 +81,7 @@ class Tmdb:
         except (TypeError, KeyError) as error:
             raise SourceUnavailable(f"{self._api}/3/configuration does not say where pictures are") from error
         if size not in sizes:
-            raise BadData(f"TMDB has no posters of size {size}: give one of {', '.join(map(str, sizes))}")
+            raise InvalidInput(f"TMDB has no posters of size {size}: give one of {', '.join(map(str, sizes))}")
         self._pictures = f"{base.rstrip('/')}/{size}"
 
     def __call__(self, film: Film) -> bytes | Missing:

@@ -34,7 +34,7 @@ def fetch_weights(
 
     Raises:
         SourceUnavailable, Busy: it is not to be had.
-        BadData: it is not what it should be.
+        InvalidInput: it is not what it should be.
         PosterityError: the disk is too small, or another process fetches the same.
     """
     target = weights_path(data)

@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
-from index.spaces.faiss_index import FloatArray, RowArray
+from index.core.arrays import Float32Array, Int32Array, Int64Array
 
 CELL = (2, 3)  # width and height: a poster's
 ASPECT = 1.5  # of the whole map, width by height
 WITHIN = 2  # cells to each side that count as near: 24 movies
 NEAREST = 10  # movies of the space that are looked for among them
-
-Cells = npt.NDArray[np.int32]  # (n, 2) column and row
 
 
 def grid_shape(n: int) -> tuple[int, int]:
@@ -23,7 +20,7 @@ def grid_shape(n: int) -> tuple[int, int]:
     return columns, max(1, math.ceil(n / columns))
 
 
-def snap(points: FloatArray, columns: int, rows: int) -> Cells:
+def snap(points: Float32Array, columns: int, rows: int) -> Int32Array:
     """A cell for each point (n, 2), no cell twice.
 
     The grid is halved along its longer side, and the points by their order along it, until one is left: O(n log n) but
@@ -53,7 +50,7 @@ def snap(points: FloatArray, columns: int, rows: int) -> Cells:
     return cells
 
 
-def neighbours_kept(cells: Cells, nearest: RowArray) -> tuple[float, float]:
+def neighbours_kept(cells: Int32Array, nearest: Int64Array) -> tuple[float, float]:
     """Which share of the nearest lies within two cells, and what chance alone gives.
 
     Args:

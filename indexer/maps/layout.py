@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from index.core.arrays import Float32Array, Float64Array, Int32Array, Int64Array
 from index.core.ids import Ids
 from index.core.progress import Track, silent
 from index.snapshot.maps import FOLDER, MAPPED, map_file
-from index.spaces.faiss_index import FloatArray, RowArray
 from index.spaces.space import Space
 from indexer.maps.grid import NEAREST, WITHIN, grid_shape, neighbours_kept, snap
-from indexer.maps.sprites import write_sheets
+from indexer.maps.sprites import write_sprites
 
 LARGEST = 20_000  # movies on a map: the most rated; more would be too small to be told apart
 
@@ -30,15 +29,13 @@ _GATHERING, _SPREADING = 100, 150
 _LANDMARKS = 512  # whose inner products with all give the two axes to begin with
 _BLOCK = 512
 
-Points = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Where movies lie."""
 
-    movie_ids: npt.NDArray[np.int64]  # (n,)
-    cells: npt.NDArray[np.int32]  # (n, 2) column and row
+    movie_ids: Int64Array  # (n,)
+    cells: Int32Array  # (n, 2) column and row
     facts: Mapping[str, Any]  # what the manifest says of it
 
 
@@ -65,7 +62,7 @@ def write_maps(
     # In the order of the first map, so that a sheet is a part of it.
     wanted = dict.fromkeys(movie_id for layout in layouts.values() for movie_id in _by_part(layout))
     files = {movie_id: posters[movie_id] for movie_id in wanted if movie_id in posters}
-    write_sheets(folder / FOLDER, files, track=track)
+    write_sprites(folder / FOLDER, files, track=track)
     return {name: dict(layout.facts) for name, layout in layouts.items()}
 
 
@@ -100,8 +97,14 @@ def lay_out(space: Space, counts: Mapping[int, int], rng: np.random.Generator, *
 
 
 def place(
-    nearest: RowArray, scores: FloatArray, start: Points, rng: np.random.Generator, *, track: Track, label: str
-) -> Points:
+    nearest: Int64Array,
+    scores: Float32Array,
+    start: Float64Array,
+    rng: np.random.Generator,
+    *,
+    track: Track,
+    label: str,
+) -> Float64Array:
     """Points (n, 2), near each other for movies that are, by t-SNE on the nearest of each.
 
     The points are made on one thread, so the same build gives the same map.
@@ -135,14 +138,14 @@ def place(
     return np.array(points, dtype=np.float64)
 
 
-def _most_rated(ids: Ids, counts: Mapping[int, int]) -> RowArray:
+def _most_rated(ids: Ids, counts: Mapping[int, int]) -> Int64Array:
     """Rows of the movies that are laid out, ascending."""
     rated = np.array([counts.get(movie_id, 0) for movie_id in ids.values.tolist()], dtype=np.int64)
     order = np.lexsort((ids.values, -rated))[:LARGEST]
     return np.sort(order)
 
 
-def _nearest(space: Space, rows: RowArray, track: Track) -> tuple[RowArray, FloatArray]:
+def _nearest(space: Space, rows: Int64Array, track: Track) -> tuple[Int64Array, Float32Array]:
     """For each of the rows the nearest among them, (n, k) positions in ``rows`` and inner products, best first."""
     k = min(_NEIGHBOURS, rows.size - 1)
     nearest = np.empty((rows.size, k), dtype=np.int64)
@@ -160,7 +163,7 @@ def _nearest(space: Space, rows: RowArray, track: Track) -> tuple[RowArray, Floa
     return nearest, scores
 
 
-def _axes(space: Space, rows: RowArray, rng: np.random.Generator) -> Points:
+def _axes(space: Space, rows: Int64Array, rng: np.random.Generator) -> Float64Array:
     """Where movies lie on the two leading axes of their inner products with some of them, (n, 2)."""
     chosen = np.sort(rng.choice(rows, size=min(rows.size, _LANDMARKS), replace=False))
     alike = space.vectors.estimates(space.vectors.rows(chosen))[:, rows].astype(np.float64)
@@ -168,7 +171,7 @@ def _axes(space: Space, rows: RowArray, rng: np.random.Generator) -> Points:
     _, vectors = np.linalg.eigh(alike @ alike.T)
     axes = vectors[:, -2:][:, ::-1]
     axes = axes * np.where(axes.sum(axis=0) < 0, -1, 1)  # an axis may point either way: one of them always
-    points: Points = alike.T @ axes
+    points: Float64Array = alike.T @ axes
     return points if points.shape[1] == 2 else np.column_stack([points, np.zeros(points.shape[0])])
 
 

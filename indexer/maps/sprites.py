@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from index.core.arrays import UInt8Array
 from index.core.errors import BadImage
 from index.core.progress import Track, silent
 from index.posters.images import read_image, small_pixels, webp_of_pixels
@@ -18,10 +18,8 @@ from index.snapshot.maps import ACROSS, DOWN, HEIGHT, SHEETS_FILE, WIDTH, sheet_
 _READERS = min(4, os.cpu_count() or 1)
 _AT_ONCE = 64  # small posters that are waiting for their place
 
-Pixels = npt.NDArray[np.uint8]
 
-
-def write_sheets(folder: Path, posters: Mapping[int, Path], *, track: Track = silent) -> list[int]:
+def write_sprites(folder: Path, posters: Mapping[int, Path], *, track: Track = silent) -> list[int]:
     """The ids of the movies on the sheets, in their order, once sheets and list are written into ``folder``.
 
     A poster that can no longer be read is left out. One sheet is in memory at a time, whatever their number.
@@ -46,7 +44,7 @@ def write_sheets(folder: Path, posters: Mapping[int, Path], *, track: Track = si
     return shown
 
 
-def _small(readers: ThreadPoolExecutor, posters: Mapping[int, Path]) -> Iterator[tuple[int, Pixels | None]]:
+def _small(readers: ThreadPoolExecutor, posters: Mapping[int, Path]) -> Iterator[tuple[int, UInt8Array | None]]:
     """Each movie with its small poster; with None where that cannot be read."""
     movie_ids = list(posters)
     for start in range(0, len(movie_ids), _AT_ONCE):
@@ -54,14 +52,14 @@ def _small(readers: ThreadPoolExecutor, posters: Mapping[int, Path]) -> Iterator
         yield from zip(part, readers.map(_read, (posters[movie_id] for movie_id in part)), strict=True)
 
 
-def _read(file: Path) -> Pixels | None:
+def _read(file: Path) -> UInt8Array | None:
     try:
         return small_pixels(read_image(file), WIDTH, HEIGHT)
     except (OSError, BadImage):
         return None  # the build before said why, or it went meanwhile
 
 
-def _write(folder: Path, shown: int, sheet: Pixels) -> None:
+def _write(folder: Path, shown: int, sheet: UInt8Array) -> None:
     """Writes the sheet on which the last of ``shown`` posters stands, and empties it."""
     last = (shown - 1) % (ACROSS * DOWN)
     used = sheet[: (last // ACROSS + 1) * HEIGHT]

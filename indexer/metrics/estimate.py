@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from index.core.arrays import Float64Array, Int64Array
 
 RESAMPLES = 1000
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +26,8 @@ class Outcome:
 
     method: str
     fold: int  # from 1
-    users: npt.NDArray[np.int64]  # (n_users,) ids of those with something held out
-    measures: Mapping[str, Array]
+    users: Int64Array  # (n_users,) ids of those with something held out
+    measures: Mapping[str, Float64Array]
     facts: Mapping[str, Any] = field(default_factory=dict)  # plain values: seconds, a learning curve
 
     def save(self, file: Path) -> None:
@@ -52,7 +51,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class Estimate:
     """A mean over what was held out, with a 95% bootstrap interval over users."""
 
     value: float
@@ -69,7 +68,7 @@ def value_of(outcome: Outcome, measure: str) -> float | None:
     return float(np.sqrt(sums / counts) if root else sums / counts)
 
 
-def figures(outcomes: Sequence[Outcome], names: Sequence[str]) -> dict[str, Figure | None]:
+def figures(outcomes: Sequence[Outcome], names: Sequence[str]) -> dict[str, Estimate | None]:
     """Figures of one method over all its folds; None where the method has no such measure.
 
     Users are drawn with replacement, as often as there are users; all ratings of a user come along.
@@ -94,20 +93,20 @@ def figures(outcomes: Sequence[Outcome], names: Sequence[str]) -> dict[str, Figu
     }
 
 
-def _resample(per_user: Array) -> Array:
+def _resample(per_user: Float64Array) -> Float64Array:
     """Totals (RESAMPLES, m) of users drawn with replacement, from (m, n_users). The same draws every time."""
     rng = np.random.default_rng(0)
     n = per_user.shape[1]
     return np.stack([per_user @ np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(RESAMPLES)])
 
 
-def _figure(means: Array, name: str) -> Figure | None:
+def _figure(means: Float64Array, name: str) -> Estimate | None:
     if np.isnan(means[0]):
         return None
     if _stored(name)[1]:
         means = np.sqrt(means)
     low, high = np.nanquantile(means[1:], [0.025, 0.975])
-    return Figure(float(means[0]), float(low), float(high))
+    return Estimate(float(means[0]), float(low), float(high))
 
 
 def _stored(name: str) -> tuple[str, bool]:

@@ -13,10 +13,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from index.spaces.faiss_index import best
-from indexer.datasets.training import Array, Scorer, Training
+from index.core.arrays import BoolArray, Float64Array
+from index.spaces.faiss_index import top_rows
+from indexer.datasets.training import Scorer, Training
 
 LENGTHS = (1, 2, 5, 10, 20, 50)  # of the lists that are judged
 
@@ -27,7 +27,7 @@ RANKING_FIGURES = (
 _DISCOUNTS = 1 / np.log2(np.arange(2, LENGTHS[-1] + 2))
 
 
-def judge_lists(scorer: Scorer, training: Training, test: Training) -> tuple[dict[str, Array], dict[str, Any]]:
+def judge_lists(scorer: Scorer, training: Training, test: Training) -> tuple[dict[str, Float64Array], dict[str, Any]]:
     """Measures and facts of an Outcome."""
     rated, relevant = training.user_items, test.user_items
     popularity = np.bincount(training.movie_rows, minlength=training.shape[1])
@@ -39,7 +39,7 @@ def judge_lists(scorer: Scorer, training: Training, test: Training) -> tuple[dic
         known = slice(*rated.indptr[user : user + 2])
         scores = scorer.scores(user)
         scores[rated.indices[known]] = -np.inf
-        top = best(scores, LENGTHS[-1])
+        top = top_rows(scores, LENGTHS[-1])
         shown[top[:10]] = True
         asked = slice(*relevant.indptr[user : user + 2])
         wanted, values = relevant.indices[asked], relevant.data[asked]
@@ -61,7 +61,7 @@ def judge_lists(scorer: Scorer, training: Training, test: Training) -> tuple[dic
     return dict(zip(RANKING_FIGURES, measures, strict=True)), {"catalogue_10": float(shown.mean())}
 
 
-def ndcg(hits: npt.NDArray[np.bool_], relevant: int, k: int) -> float:
+def ndcg(hits: BoolArray, relevant: int, k: int) -> float:
     """Discounted gain of the first ``k``, as a share of what ``relevant`` movies could give."""
     found = hits[:k]
     return float(_DISCOUNTS[: found.size] @ found / _DISCOUNTS[: min(relevant, k)].sum())

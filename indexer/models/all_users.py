@@ -14,9 +14,10 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
+from index.core.arrays import Float32Array, Float64Array, Int64Array
 from index.core.ids import Ids
 from index.core.progress import Track, silent
-from indexer.datasets.training import Array, FloatArray, Rows, Training
+from indexer.datasets.training import Training
 from indexer.models.factorization_machine import Posterior
 
 MOST = 8_000_000  # ratings that the rating model is sampled from: about half an hour on one processor
@@ -24,7 +25,7 @@ MOST = 8_000_000  # ratings that the rating model is sampled from: about half an
 _BLOCK = 20_000  # users solved for at a time
 
 
-def some_users(training: Training, rng: np.random.Generator, most: int = MOST) -> Training:
+def subsample_users(training: Training, rng: np.random.Generator, most: int = MOST) -> Training:
     """The training, or what users drawn at random rated, of which there are no more than ``most``."""
     if training.values.size <= most:
         return training
@@ -35,7 +36,9 @@ def some_users(training: Training, rng: np.random.Generator, most: int = MOST) -
     return Training(training.ratings.take(np.isin(training.user_rows, drawn)), users, training.movies)
 
 
-def everyone(posterior: Posterior, training: Training, rng: np.random.Generator, *, track: Track = silent) -> Posterior:
+def solve_all_users(
+    posterior: Posterior, training: Training, rng: np.random.Generator, *, track: Track = silent
+) -> Posterior:
     """The samples that are kept whole, with a draw of every user's part in place of those of some.
 
     Args:
@@ -83,7 +86,9 @@ class _Sample:
         products = self._movies[:, self._upper[0]] * self._movies[:, self._upper[1]]
         self._sums = np.column_stack([products, self._movies * movie_bias[:, None]])
 
-    def __call__(self, rated: sp.csr_matrix, values: sp.csr_matrix, normal: Array) -> tuple[Array, Array]:
+    def __call__(
+        self, rated: sp.csr_matrix, values: sp.csr_matrix, normal: Float64Array
+    ) -> tuple[Float64Array, Float64Array]:
         """Factors (m, f) and bias (m,) of users, drawn.
 
         Args:
@@ -91,18 +96,18 @@ class _Sample:
             values: (m, n_movies) the ratings.
             normal: (m, f + 1) standard normal numbers.
         """
-        counts: Rows = np.diff(rated.indptr)
+        counts: Int64Array = np.diff(rated.indptr)
         scale = 1 / np.sqrt(np.maximum(counts, 1))[:, None]
         summed = scale * (rated @ self._features).astype(np.float64)
         latent = summed[:, :-1]
         squares = scale[:, 0] ** 2 * (rated @ self._squares)
         known = self._global_bias + summed[:, -1] + (np.square(latent).sum(axis=1) - squares) / 2
 
-        sums: FloatArray = rated @ self._sums
+        sums: Float32Array = rated @ self._sums
         plain = np.empty((counts.size, self._width, self._width))
         plain[:, self._upper[0], self._upper[1]] = sums[:, : self._upper[0].size]
         plain[:, self._upper[1], self._upper[0]] = sums[:, : self._upper[0].size]
-        towards: Array = (values @ self._movies).astype(np.float64) - sums[:, self._upper[0].size :]
+        towards: Float64Array = (values @ self._movies).astype(np.float64) - sums[:, self._upper[0].size :]
 
         # With (v, 1) for a movie and (l, 0) for what a user adds, the design's rows are (v + l, 1): its products follow
         # from those of the (v, 1), which the same movies have for everyone.

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 
+from index.core.arrays import Float64Array, Int64Array
 from index.core.progress import Track, silent
-from indexer.datasets.training import Array, Rows, Training
+from indexer.datasets.training import Training
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +32,15 @@ class Factors:
     """A factorisation of ratings."""
 
     mean: float
-    user_bias: Array  # (n_users,)
-    movie_bias: Array  # (n_movies,)
-    user_factors: Array  # (n_users, factors)
-    item_factors: Array  # (n_movies, factors)
+    user_bias: Float64Array  # (n_users,)
+    movie_bias: Float64Array  # (n_movies,)
+    user_factors: Float64Array  # (n_users, factors)
+    item_factors: Float64Array  # (n_movies, factors)
 
-    def predict(self, users: Rows, movies: Rows) -> Array:
+    def predict(self, users: Int64Array, movies: Int64Array) -> Float64Array:
         """Ratings (m,) of user rows and movie rows (m,) each."""
         inner = np.einsum("ij,ij->i", self.user_factors[users], self.item_factors[movies])
-        ratings: Array = self.mean + self.user_bias[users] + self.movie_bias[movies] + inner
+        ratings: Float64Array = self.mean + self.user_bias[users] + self.movie_bias[movies] + inner
         return ratings
 
 
@@ -62,7 +63,15 @@ def fit(
     return Factors(mean, users[:, -1], movies[:, -1], users[:, :-1], movies[:, :-1])
 
 
-def _ridge(rows: Rows, others: Rows, residual: Array, order: Rows, fixed: Array, n: int, settings: Settings) -> Array:
+def _ridge(
+    rows: Int64Array,
+    others: Int64Array,
+    residual: Float64Array,
+    order: Int64Array,
+    fixed: Float64Array,
+    n: int,
+    settings: Settings,
+) -> Float64Array:
     """Factors and bias (n, f + 1) of one side, given those of the other side."""
     solved = np.zeros((n, settings.factors + 1))
     starts = np.searchsorted(rows[order], np.arange(n + 1))

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveInt
 
+from index.core.arrays import Float64Array, Int64Array
 from index.core.progress import Track, silent
-from indexer.datasets.training import Array, Rows, Training
+from indexer.datasets.training import Training
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +27,12 @@ class Biases:
     """Global mean plus what a user and a movie are above it."""
 
     mean: float
-    of_user: Array  # (n_users,)
-    of_movie: Array  # (n_movies,)
+    of_user: Float64Array  # (n_users,)
+    of_movie: Float64Array  # (n_movies,)
 
-    def predict(self, users: Rows, movies: Rows) -> Array:
+    def predict(self, users: Int64Array, movies: Int64Array) -> Float64Array:
         """Ratings (m,) of user rows and movie rows (m,) each."""
-        ratings: Array = self.mean + self.of_user[users] + self.of_movie[movies]
+        ratings: Float64Array = self.mean + self.of_user[users] + self.of_movie[movies]
         return ratings
 
 
@@ -58,8 +59,8 @@ def fit(
     return Biases(mean, of_user, of_movie)
 
 
-def _damped_mean(values: Array, group: Rows, n: int, damping: float) -> Array:
+def _damped_mean(values: Float64Array, group: Int64Array, n: int, damping: float) -> Float64Array:
     sums = np.bincount(group, weights=values, minlength=n)
     counts = np.bincount(group, minlength=n) + damping
-    means: Array = np.divide(sums, counts, out=np.zeros(n), where=counts > 0)
+    means: Float64Array = np.divide(sums, counts, out=np.zeros(n), where=counts > 0)
     return means

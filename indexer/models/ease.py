@@ -11,14 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import scipy.linalg
 import scipy.sparse as sp
 from pydantic import PositiveFloat
 
+from index.core.arrays import Float32Array, Float64Array
 from index.core.progress import Track, silent
 from index.ratings.rankers import EaseByMovies, EaseByUsers
-from indexer.datasets.training import Array, Training
+from indexer.datasets.training import Training
 
 LARGEST = 20_000  # rows of the matrix to invert: 1.6 GB
 
@@ -59,18 +59,18 @@ def fit(
     return EaseByMovies(weights.astype(np.float32))
 
 
-def _inverse(gram: npt.NDArray[np.float32], regularization: float) -> Array:
+def _inverse(gram: Float32Array, regularization: float) -> Float64Array:
     ridge = gram.astype(np.float64)
     ridge[np.diag_indices_from(ridge)] += regularization
-    inverse: Array = scipy.linalg.inv(ridge, overwrite_a=True, assume_a="pos")
+    inverse: Float64Array = scipy.linalg.inv(ridge, overwrite_a=True, assume_a="pos")
     return inverse
 
 
-def _diagonal(weights: Array, x: sp.csc_matrix, regularization: float) -> Array:
+def _diagonal(weights: Float64Array, x: sp.csc_matrix, regularization: float) -> Float64Array:
     """diag(P) (n_movies,), some movies at a time: users x movies need not fit in memory."""
     diagonal = np.empty(x.shape[1])
     for start in range(0, x.shape[1], _BLOCK):
         block = x[:, start : start + _BLOCK]
         diagonal[start : start + _BLOCK] = np.asarray(block.multiply(weights @ block).sum(axis=0)).ravel()
-    left: Array = (1 - diagonal) / regularization
+    left: Float64Array = (1 - diagonal) / regularization
     return left

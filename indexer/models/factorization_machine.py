@@ -23,9 +23,10 @@ from myfm._myfm import FM, ConfigBuilder, FMHyperParameters, RelationBlock, Task
 from pydantic import NonNegativeInt, PositiveInt
 
 from index.catalogue.catalogue import Movie
-from index.core.errors import BadData
+from index.core.arrays import Float32Array, Float64Array, Int64Array
+from index.core.errors import InvalidInput
 from index.core.progress import Track, silent
-from indexer.datasets.training import Array, FloatArray, Rows, Training
+from indexer.datasets.training import Training
 
 YEARS_APART = 4.0  # movies so many years apart share exp(-1/4) of what their years say
 THINNED = 32  # samples that are kept whole, for intervals and to fold in
@@ -49,31 +50,33 @@ class Settings:
     def __post_init__(self) -> None:
         """Refuses a chain that keeps nothing."""
         if self.iterations <= self.burn_in:
-            raise BadData(f"{self.iterations} iterations of which the first {self.burn_in} are thrown away leave none")
+            raise InvalidInput(
+                f"{self.iterations} iterations of which the first {self.burn_in} are thrown away leave none"
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
     """Posterior samples of every user's and every movie's side, in the order they were drawn."""
 
-    global_bias: Array  # (samples,)
-    user_bias: FloatArray  # (samples, n_users)
-    movie_bias: FloatArray  # (samples, n_movies)
-    user_factors: FloatArray  # (samples, n_users, factors)
-    movie_factors: FloatArray  # (samples, n_movies, factors)
-    noise_variance: Array  # (samples,) of a rating about its prediction
-    thinned: Rows  # (thinned,) which samples stand for all
-    rated_features: FloatArray  # (thinned, n_movies, f + 1) factors, then weight, of having rated a movie; else zeros
-    user_prior: Array  # (thinned, 2, f + 1) mean and precision of a user's own factors, then weight
+    global_bias: Float64Array  # (samples,)
+    user_bias: Float32Array  # (samples, n_users)
+    movie_bias: Float32Array  # (samples, n_movies)
+    user_factors: Float32Array  # (samples, n_users, factors)
+    movie_factors: Float32Array  # (samples, n_movies, factors)
+    noise_variance: Float64Array  # (samples,) of a rating about its prediction
+    thinned: Int64Array  # (thinned,) which samples stand for all
+    rated_features: Float32Array  # (thinned, n_movies, f + 1) factors, then weight, of having rated a movie; else zeros
+    user_prior: Float64Array  # (thinned, 2, f + 1) mean and precision of a user's own factors, then weight
 
-    def predict(self, users: Rows, movies: Rows) -> Array:
+    def predict(self, users: Int64Array, movies: Int64Array) -> Float64Array:
         """Posterior mean ratings, (m,), of user rows and movie rows (m,) each."""
         total = np.zeros(users.size)
         for ratings in self.samples(users, movies):
             total += ratings
         return total / self.global_bias.size
 
-    def samples(self, users: Rows, movies: Rows) -> Iterator[Array]:
+    def samples(self, users: Int64Array, movies: Int64Array) -> Iterator[Float64Array]:
         """Each sample's ratings, (m,), in turn."""
         for s in range(self.global_bias.size):
             of_users, of_movies = self.user_factors[s, users], self.movie_factors[s, movies]
@@ -89,7 +92,7 @@ class Side:
     squares: sp.csr_matrix  # the same, squared
     groups: tuple[int, ...]  # how many features of each kind; each kind has priors of its own
 
-    def project(self, weights: Array, factors: Array) -> tuple[Array, Array]:
+    def project(self, weights: Float64Array, factors: Float64Array) -> tuple[Float64Array, Float64Array]:
         """The side's bias (n,) and factors (n, f), from its features' weights (m,) and factors (m, f)."""
         latent = self.features @ factors
         squares = self.squares @ np.square(factors).sum(axis=1)
@@ -137,7 +140,7 @@ def fit(
         np.empty((samples, n, settings.factors), dtype=np.float32) for n in (n_users, n_movies)
     )
     drawn: list[tuple[float, float]] = []  # global bias and variance of the noise
-    features: list[tuple[FloatArray, Array]] = []  # of users but for their ids, and the prior of these
+    features: list[tuple[Float32Array, Float64Array]] = []  # of users but for their ids, and the prior of these
     total = settings.chains * settings.iterations
     steps = iter(track(range(total), "Sampling the rating model", total))
 

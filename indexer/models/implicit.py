@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from threadpoolctl import threadpool_limits
 
+from index.core.arrays import Float32Array
 from index.core.progress import Track, silent
 from index.ratings.rankers import ImplicitFactors
 from indexer.datasets.training import Training
@@ -27,8 +27,6 @@ except ImportError as error:
     UNAVAILABLE = f"implicit cannot be loaded ({error}): install OpenMP (libgomp1 on Debian, libomp on macOS)"
 else:
     UNAVAILABLE = ""
-
-FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +53,12 @@ class BprSettings:
 class BprFactors:
     """Factors by BPR, the movies' biases among them."""
 
-    user_factors: FloatArray  # (n_users, factors + 1)
-    item_factors: FloatArray  # (n_movies, factors + 1)
+    user_factors: Float32Array  # (n_users, factors + 1)
+    item_factors: Float32Array  # (n_movies, factors + 1)
 
-    def scores(self, user: int) -> FloatArray:
+    def scores(self, user: int) -> Float32Array:
         """(n_movies,) for a user row; larger is likelier."""
-        scores: FloatArray = self.item_factors @ self.user_factors[user]
+        scores: Float32Array = self.item_factors @ self.user_factors[user]
         return scores
 
 

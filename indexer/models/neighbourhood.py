@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 from pydantic import PositiveInt
 
+from index.core.arrays import Float64Array, Int64Array
 from index.core.progress import Track, silent
-from indexer.datasets.training import Array, Rows, Training
+from indexer.datasets.training import Training
 from indexer.models import baselines
 
 _BLOCK = 1024  # predictions made at a time
@@ -48,12 +48,12 @@ class Neighbourhood:
         self._ratings = _unit_rows(ratings)
         self._votes = votes.tocsc()
 
-    def similarity(self, rows: Rows) -> npt.NDArray[np.float64]:
+    def similarity(self, rows: Int64Array) -> Float64Array:
         """Cosines (m, n) of some rows to all."""
-        cosines: npt.NDArray[np.float64] = (self._ratings[rows] @ self._ratings.T).toarray()
+        cosines: Float64Array = (self._ratings[rows] @ self._ratings.T).toarray()
         return cosines
 
-    def predict(self, users: Rows, movies: Rows) -> Array:
+    def predict(self, users: Int64Array, movies: Int64Array) -> Float64Array:
         """Ratings (m,) of user rows and movie rows (m,) each."""
         voters, subjects = (users, movies) if self._settings.by == "user" else (movies, users)
         voted = np.empty(users.size)
@@ -65,7 +65,7 @@ class Neighbourhood:
             voted[chosen] = self._vote(self.similarity(rows), back, subjects[chosen])
         return voted if self._biases is None else voted + self._biases.predict(users, movies)
 
-    def _vote(self, cosines: Array, rows: Rows, columns: Rows) -> Array:
+    def _vote(self, cosines: Float64Array, rows: Int64Array, columns: Int64Array) -> Float64Array:
         weights_of_all = np.abs(cosines).sum(axis=1)
         means = np.zeros(rows.size)
         for at, (row, column) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from index.core.errors import BadData
+from index.core.arrays import Float32Array
+from index.core.errors import InvalidInput
 from index.core.progress import Track, silent
 from index.ratings.rankers import Part, Ranker, together
-from indexer.datasets.training import FloatArray, Training
+from indexer.datasets.training import Training
 from indexer.metrics.ranking import judge_lists
 from indexer.models import ease, implicit
 
@@ -41,7 +42,7 @@ class Ranked:
     ranker: Ranker
     rated: sp.csr_matrix  # (n_users, n_movies)
 
-    def scores(self, user: int) -> FloatArray:
+    def scores(self, user: int) -> Float32Array:
         """(n_movies,) for a user row; larger is likelier."""
         mine = self.rated.indices[slice(*self.rated.indptr[user : user + 2])]
         return self.ranker.scores(mine.astype(np.int64))
@@ -79,7 +80,7 @@ def choose_ranker(
     EASE needs a matrix of movies x movies or users x users; where neither would fit in memory it does not compete.
 
     Raises:
-        BadData: there is too much for EASE, and ALS cannot be loaded here.
+        InvalidInput: there is too much for EASE, and ALS cannot be loaded here.
     """
     settings = settings or Settings()
     fits: dict[str, tuple[Any, Any]] = {}
@@ -88,7 +89,7 @@ def choose_ranker(
     if not implicit.UNAVAILABLE:
         fits["implicit-als"] = implicit.fit, settings.implicit
     if not fits:
-        raise BadData(f"{min(training.shape):,} users or movies are too many for EASE, and {implicit.UNAVAILABLE}")
+        raise InvalidInput(f"{min(training.shape):,} users or movies are too many for EASE, and {implicit.UNAVAILABLE}")
     warnings = (f"recommendations are by EASE alone: {implicit.UNAVAILABLE}",) if implicit.UNAVAILABLE else ()
     validation = _validate(fits, training, rng, track) if len(fits) > 1 else {}
     (*_, first) = fits

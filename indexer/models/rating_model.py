@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from index.core.arrays import Float32Array, Float64Array, Int64Array
 from index.ratings.fold_in import FoldInArrays
 from index.ratings.model import Noise, RatingArrays, RatingModel
 from index.ratings.rankers import Ranker
-from indexer.datasets.training import FloatArray, Rows, Training
+from indexer.datasets.training import Training
 from indexer.linalg import truncated_product
 from indexer.models.factorization_machine import Posterior
 from indexer.models.ranker_choice import RATING_WEIGHT
@@ -17,10 +17,8 @@ PREDICTION_FACTORS = 64  # keeps the posterior mean to .0002 of RMSE on 100,000 
 _TAKEN = np.geomspace(0.1, 10, 41)  # ratings, that are tried
 _BLOCK = 1_000_000  # ratings predicted at a time
 
-Array = npt.NDArray[np.float64]
 
-
-def end_to_end(factors: FloatArray) -> FloatArray:
+def end_to_end(factors: Float32Array) -> Float32Array:
     """Samples (samples, n, f) laid end to end, (n, samples * f): inner products of rows are sums over samples."""
     samples, n, width = factors.shape
     return factors.transpose(1, 0, 2).reshape(n, samples * width)
@@ -64,7 +62,7 @@ def rating_arrays(posterior: Posterior, training: Training) -> tuple[RatingArray
     return arrays, noise
 
 
-def noise_of(variance: float, squares: Array, counts: Rows) -> Noise:
+def noise_of(variance: float, squares: Float64Array, counts: Int64Array) -> Noise:
     """The noise, from the sum of squares that is left of each user's ratings and how many these are.
 
     What is left grows with the number of ratings, as a user's own parameters fit a few more closely than many; the
@@ -108,6 +106,6 @@ def rating_model(posterior: Posterior, training: Training, ranker: Ranker | None
     )
 
 
-def _with_bias(factors: FloatArray, bias: FloatArray | Array) -> FloatArray:
+def _with_bias(factors: Float32Array, bias: Float32Array | Float64Array) -> Float32Array:
     """Factors (…, f) and bias (…) as one vector each, (…, f + 1)."""
     return np.concatenate([factors, bias[..., None]], axis=-1).astype(np.float32)

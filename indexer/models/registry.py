@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from index.core.arrays import Float32Array, Float64Array, Int64Array
 from index.core.progress import Track
 from index.ratings.model import RatingModel
 from index.ratings.rankers import Ranker, together
-from indexer.datasets.training import Array, FloatArray, Rows, Training
+from indexer.datasets.training import Training
 from indexer.models import (
     als,
     baselines,
@@ -43,21 +44,21 @@ class Method:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedModel:
     """The factorisation machine as the server answers: reduced factors, intervals."""
 
     model: RatingModel
 
-    def predict(self, users: Rows, movies: Rows) -> Array:
+    def predict(self, users: Int64Array, movies: Int64Array) -> Float64Array:
         """Ratings (m,) of user rows and movie rows (m,) each."""
         return self.distribution(users, movies)[0]
 
-    def distribution(self, users: Rows, movies: Rows) -> tuple[Array, Array]:
+    def distribution(self, users: Int64Array, movies: Int64Array) -> tuple[Float64Array, Float64Array]:
         """Mean and standard deviation (m,) of each rating."""
         mean, deviation = self.model.distribution(users, movies)
         return mean.astype(np.float64), deviation.astype(np.float64)
 
-    def scores(self, user: int) -> FloatArray:
+    def scores(self, user: int) -> Float32Array:
         """What recommendations are ordered by, (n_movies,)."""
         return self.model.ranking_scores(user)
 
@@ -92,7 +93,7 @@ def rating_methods(settings: factorization_machine.Settings | None = None) -> Ma
     }
 
 
-def usual_methods(protocol: str) -> tuple[str, ...]:
+def baseline_methods(protocol: str) -> tuple[str, ...]:
     """Names of the rating methods that are worth comparing under a protocol."""
     if protocol == "cold":
         return "global-mean", "user-mean", "biases", COLD, SERVED
@@ -104,12 +105,12 @@ def ranking_methods(settings: factorization_machine.Settings | None = None) -> M
     settings = settings or factorization_machine.Settings()
     posterior = _Last(factorization_machine.fit)  # two methods want the same one
 
-    def by_rating(training: Training, rng: np.random.Generator, chosen: Any, *, track: Track) -> Served:
-        return Served(rating_model(posterior(training, rng, chosen, track=track), training))
+    def by_rating(training: Training, rng: np.random.Generator, chosen: Any, *, track: Track) -> ServedModel:
+        return ServedModel(rating_model(posterior(training, rng, chosen, track=track), training))
 
-    def served(training: Training, rng: np.random.Generator, chosen: Any, *, track: Track) -> Served:
+    def served(training: Training, rng: np.random.Generator, chosen: Any, *, track: Track) -> ServedModel:
         fitted = posterior(training, rng, chosen, track=track)
-        return Served(rating_model(fitted, training, together(choose_ranker(training, rng, track=track).rankers)))
+        return ServedModel(rating_model(fitted, training, together(choose_ranker(training, rng, track=track).rankers)))
 
     methods = {
         "popularity": Method(_fit_popularity),
@@ -142,9 +143,9 @@ def ranked(fit: Callable[..., Ranker]) -> Callable[..., Ranked]:
 
 @dataclass(frozen=True, slots=True)
 class _Popularity:
-    counts: FloatArray  # (n_movies,)
+    counts: Float32Array  # (n_movies,)
 
-    def scores(self, _user: int) -> FloatArray:
+    def scores(self, _user: int) -> Float32Array:
         return self.counts.copy()
 
 
@@ -152,8 +153,8 @@ def _fit_popularity(training: Training, _rng: np.random.Generator, _settings: No
     return _Popularity(np.bincount(training.movie_rows, minlength=training.shape[1]).astype(np.float32))
 
 
-def _fit_served(training: Training, rng: np.random.Generator, settings: Any, *, track: Track) -> Served:
-    return Served(rating_model(factorization_machine.fit(training, rng, settings, track=track), training))
+def _fit_served(training: Training, rng: np.random.Generator, settings: Any, *, track: Track) -> ServedModel:
+    return ServedModel(rating_model(factorization_machine.fit(training, rng, settings, track=track), training))
 
 
 class _Last:

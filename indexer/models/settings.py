@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from index.core.errors import BadData
+from index.core.errors import InvalidInput
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -23,16 +23,16 @@ def changed(settings: Settings, changes: Mapping[str, Any], source: str) -> Sett
         source: whose settings they are, for the message.
 
     Raises:
-        BadData: there is no such setting, or a value cannot be used.
+        InvalidInput: there is no such setting, or a value cannot be used.
     """
     known = asdict(settings)
     for name in changes:
         if name not in known:
-            raise BadData(f"{source} has no setting {name!r}; it has {', '.join(known) or 'none'}")
+            raise InvalidInput(f"{source} has no setting {name!r}; it has {', '.join(known) or 'none'}")
     try:
         checked: Settings = TypeAdapter(type(settings)).validate_python(known | dict(changes))
     except ValidationError as error:
         problem = error.errors()[0]
         setting = ".".join(str(part) for part in problem["loc"]) or "settings"
-        raise BadData(f"{source}: {setting}: {problem['msg']}, not {problem['input']!r}") from None
+        raise InvalidInput(f"{source}: {setting}: {problem['msg']}, not {problem['input']!r}") from None
     return checked

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
+from index.core.arrays import Float64Array, Int64Array
 from index.core.progress import Track, silent
-from indexer.datasets.training import Array, Rows, Training
+from indexer.datasets.training import Training
 from indexer.models.als import Factors
 
 _BATCH = 64
@@ -37,7 +38,7 @@ class Learned:
     factors: Factors
     curve: tuple[tuple[float, float | None], ...]  # RMSE on training and test ratings an epoch
 
-    def predict(self, users: Rows, movies: Rows) -> Array:
+    def predict(self, users: Int64Array, movies: Int64Array) -> Float64Array:
         """Ratings (m,) of user rows and movie rows (m,) each."""
         return self.factors.predict(users, movies)
 
@@ -66,7 +67,9 @@ def fit(
     return Learned(fitted, tuple(curve))
 
 
-def _step(training: Training, batch: Rows, mean: float, users: Array, movies: Array, settings: Settings) -> None:
+def _step(
+    training: Training, batch: Int64Array, mean: float, users: Float64Array, movies: Float64Array, settings: Settings
+) -> None:
     """Moves the users and movies of a batch."""
     u, m = training.user_rows[batch], training.movie_rows[batch]
     p, q = users[u], movies[m]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 
+from index.core.arrays import Float64Array, Int64Array
 from indexer.sample.catalogue import FAMILIES, films
 
 USERS = 300
@@ -25,20 +25,20 @@ _DRAWN_TO = 0.9  # how strongly users rate what they expect to like
 class Truth:
     """The model that the sample's ratings are drawn from."""
 
-    movie_ids: npt.NDArray[np.int64]  # (n_movies,)
+    movie_ids: Int64Array  # (n_movies,)
     global_mean: float
-    user_biases: npt.NDArray[np.float64]  # (n_users,)
-    item_biases: npt.NDArray[np.float64]  # (n_movies,)
-    user_factors: npt.NDArray[np.float64]  # (n_users, factors)
-    item_factors: npt.NDArray[np.float64]  # (n_movies, factors)
-    popularity: npt.NDArray[np.float64]  # (n_movies,), sums to 1
+    user_biases: Float64Array  # (n_users,)
+    item_biases: Float64Array  # (n_movies,)
+    user_factors: Float64Array  # (n_users, factors)
+    item_factors: Float64Array  # (n_movies, factors)
+    popularity: Float64Array  # (n_movies,), sums to 1
     noise: float  # standard deviation around ``expected``, in stars
 
     @property
-    def expected(self) -> npt.NDArray[np.float64]:
+    def expected(self) -> Float64Array:
         """(n_users, n_movies) ratings before noise, rounding and clipping."""
         biases = self.global_mean + self.user_biases[:, None] + self.item_biases
-        expected: npt.NDArray[np.float64] = biases + self.user_factors @ self.item_factors.T
+        expected: Float64Array = biases + self.user_factors @ self.item_factors.T
         return expected
 
 
@@ -46,10 +46,10 @@ class Truth:
 class Ratings:
     """One row a rating, in order of user; user ``u`` is row ``u - 1`` of the truth."""
 
-    user_ids: npt.NDArray[np.int64]  # (n,)
-    movie_ids: npt.NDArray[np.int64]  # (n,)
-    stars: npt.NDArray[np.float64]  # (n,), 0.5 to 5.0 in halves
-    timestamps: npt.NDArray[np.int64]  # (n,), seconds since 1970
+    user_ids: Int64Array  # (n,)
+    movie_ids: Int64Array  # (n,)
+    stars: Float64Array  # (n,), 0.5 to 5.0 in halves
+    timestamps: Int64Array  # (n,), seconds since 1970
 
 
 @cache

@@ -13,9 +13,9 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from index.core.errors import BadData, BadImage
+from index.core.arrays import Float16Array, Float32Array, Int64Array, UInt8Array
+from index.core.errors import BadImage, InvalidInput
 from index.core.progress import Track, silent
 from index.posters.images import decode_image, pixels_for_vgg16, read_image
 from index.posters.vgg16 import DIMENSION, Vgg16
@@ -25,9 +25,6 @@ _BATCH = 2  # where the pictures still fit the processor's cache; larger ones ar
 _AHEAD = 16  # pictures decoded while the network runs
 _DECODERS = min(4, os.cpu_count() or 1)
 _BLOCK = 256  # vectors read at a time
-
-Halves = npt.NDArray[np.float16]
-Pixels = npt.NDArray[np.uint8]
 
 
 class Cache:
@@ -39,7 +36,7 @@ class Cache:
     def __init__(self, folder: Path, weights_sha256: str) -> None:
         self.folder = folder / weights_sha256[:16]
 
-    def get(self, content_sha256: str) -> Halves | None:
+    def get(self, content_sha256: str) -> Float16Array | None:
         """The vector (25088,) of a picture; None where it is not known, or its file is damaged."""
         try:
             vector = np.load(self._file(content_sha256))
@@ -52,7 +49,7 @@ class Cache:
             return None
         return vector if vector.dtype == np.float16 else halved(vector)  # of an earlier version: float32
 
-    def put(self, content_sha256: str, vector: npt.NDArray[np.float32]) -> None:
+    def put(self, content_sha256: str, vector: Float32Array) -> None:
         """Keeps a vector; a build killed meanwhile leaves the whole file or none."""
         file = self._file(content_sha256)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +67,7 @@ class Cache:
 class Embeddings:
     """Vectors of the posters that could be read, left in the cache; and why the others could not."""
 
-    movie_ids: npt.NDArray[np.int64]  # (n,) ascending
+    movie_ids: Int64Array  # (n,) ascending
     contents: tuple[str, ...]  # (n,) SHA-256 of each picture
     unreadable: Mapping[int, str]  # movie_id -> reason
     embedded: int  # how many pictures were not in the cache
@@ -80,11 +77,11 @@ class Embeddings:
         """How many posters could be read."""
         return len(self.contents)
 
-    def blocks(self) -> Iterator[Halves]:
+    def blocks(self) -> Iterator[Float16Array]:
         """The vectors in order, a few hundred rows (b, 25088) at a time.
 
         Raises:
-            BadData: a vector vanished from the cache meanwhile.
+            InvalidInput: a vector vanished from the cache meanwhile.
         """
         for start in range(0, len(self), _BLOCK):
             part = self.contents[start : start + _BLOCK]
@@ -93,12 +90,12 @@ class Embeddings:
                 known = self.cache.get(content)
                 if known is None:
                     movie_id = self.movie_ids[start + at]
-                    raise BadData(f"the vector of movie {movie_id} vanished from {self.cache.folder}: build again")
+                    raise InvalidInput(f"the vector of movie {movie_id} vanished from {self.cache.folder}: build again")
                 block[at] = known
             yield block
 
     @property
-    def vectors(self) -> npt.NDArray[np.float32]:
+    def vectors(self) -> Float32Array:
         """All of them, (n, 25088), of length 1: for catalogues that fit into memory."""
         together = np.empty((len(self), DIMENSION), dtype=np.float32)
         np.concatenate(list(self.blocks()), out=together)
@@ -117,7 +114,7 @@ def embed_posters(
         cache_folder: where vectors are kept between builds.
 
     Raises:
-        BadData: not one file could be read.
+        InvalidInput: not one file could be read.
     """
     cache = Cache(cache_folder, embed.sha256)
     contents: dict[int, str] = {}
@@ -142,7 +139,7 @@ def embed_posters(
     unreadable |= {movie_id: failed[content] for movie_id, content in contents.items() if content in failed}
     if not kept:
         movie_id, reason = next(iter(unreadable.items()))
-        raise BadData(f"none of the {len(posters)} posters could be read; {posters[movie_id]}: {reason}")
+        raise InvalidInput(f"none of the {len(posters)} posters could be read; {posters[movie_id]}: {reason}")
     return Embeddings(
         np.array(list(kept), dtype=np.int64),
         tuple(kept.values()),
@@ -152,15 +149,15 @@ def embed_posters(
     )
 
 
-def _batches(posters: Iterable[tuple[str, Path]], failed: dict[str, str]) -> Iterator[list[tuple[str, Pixels]]]:
+def _batches(posters: Iterable[tuple[str, Path]], failed: dict[str, str]) -> Iterator[list[tuple[str, UInt8Array]]]:
     """Decoded pictures, a few at a time; what cannot be decoded goes to ``failed``.
 
     A few more are decoded by other threads while the caller works on what it was given.
     """
     with ThreadPoolExecutor(_DECODERS, thread_name_prefix="decode") as decoders:
-        waiting: deque[tuple[str, Future[Pixels]]] = deque()
+        waiting: deque[tuple[str, Future[UInt8Array]]] = deque()
         coming = iter(posters)
-        batch: list[tuple[str, Pixels]] = []
+        batch: list[tuple[str, UInt8Array]] = []
         try:
             while True:
                 for content, file in islice(coming, _AHEAD - len(waiting)):
@@ -182,7 +179,7 @@ def _batches(posters: Iterable[tuple[str, Path]], failed: dict[str, str]) -> Ite
         yield batch
 
 
-def _pixels_of(file: Path, content_sha256: str) -> Pixels:
+def _pixels_of(file: Path, content_sha256: str) -> UInt8Array:
     content = read_image(file)
     if hashlib.sha256(content).hexdigest() != content_sha256:
         raise BadImage("it was replaced while it was read: build again")

@@ -6,23 +6,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 import scipy.sparse.linalg
 
 from index.catalogue.catalogue import Movie
+from index.core.arrays import Float32Array, Float64Array, Int64Array
 
 # How much of a score each kind of fact carries where both movies have it.
 WEIGHTS = {"genres": 0.7, "year": 0.15, "tags": 0.15}
 YEARS_APART = 8.0  # movies so many years apart share exp(-1/2) of the year's part
 TAG_DIMENSION = 64
 
-Array = npt.NDArray[np.float64]
 
-
-def facts_vectors(
-    movies: Sequence[Movie], tags: Mapping[int, Sequence[str]]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+def facts_vectors(movies: Sequence[Movie], tags: Mapping[int, Sequence[str]]) -> tuple[Int64Array, Float32Array]:
     """Rows of the movies with any facts, (m,), and their unit vectors, (m, d)."""
     parts = {"genres": _genres(movies), "year": _years(movies), "tags": _tags(movies, tags)}
     whole = np.hstack([np.sqrt(WEIGHTS[name]) * _unit(part) for name, part in parts.items()])
@@ -30,13 +26,13 @@ def facts_vectors(
     return rows, _unit(whole[rows]).astype(np.float32)
 
 
-def _genres(movies: Sequence[Movie]) -> Array:
+def _genres(movies: Sequence[Movie]) -> Float64Array:
     """(n, n_genres) idf where a movie has the genre: sharing a rare one says more."""
-    matrix: Array = _idf([Counter(movie.genres) for movie in movies]).toarray()
+    matrix: Float64Array = _idf([Counter(movie.genres) for movie in movies]).toarray()
     return matrix
 
 
-def _years(movies: Sequence[Movie]) -> Array:
+def _years(movies: Sequence[Movie]) -> Float64Array:
     """(n, centres) a bump around the year; inner products of two are Gaussian in the years between them."""
     known = [movie.year for movie in movies if movie.year is not None]
     if not known:
@@ -44,22 +40,22 @@ def _years(movies: Sequence[Movie]) -> Array:
     width = YEARS_APART / np.sqrt(2)
     centres = np.arange(min(known) - 3 * width, max(known) + 3 * width, width / 2)
     years = np.array([np.nan if movie.year is None else movie.year for movie in movies])
-    bumps: Array = np.exp(-(((years[:, None] - centres) / width) ** 2) / 2)
+    bumps: Float64Array = np.exp(-(((years[:, None] - centres) / width) ** 2) / 2)
     return np.nan_to_num(bumps)
 
 
-def _tags(movies: Sequence[Movie], tags: Mapping[int, Sequence[str]]) -> Array:
+def _tags(movies: Sequence[Movie], tags: Mapping[int, Sequence[str]]) -> Float64Array:
     """(n, d) tf-idf of the tags that at least two movies share, reduced where there are many."""
     counts = [Counter(tag.strip().casefold() for tag in tags.get(movie.movie_id, ())) for movie in movies]
     spread = Counter(tag for row in counts for tag in row)
     shared = [Counter({tag: n for tag, n in row.items() if spread[tag] > 1}) for row in counts]
     matrix = _idf(shared)
     if min(matrix.shape) <= TAG_DIMENSION + 1:
-        whole: Array = matrix.toarray()
+        whole: Float64Array = matrix.toarray()
         return whole
     start = np.ones(min(matrix.shape))  # the solver would draw one at random
     _, _, axes = scipy.sparse.linalg.svds(matrix, k=TAG_DIMENSION, v0=start)
-    reduced: Array = matrix @ axes.T
+    reduced: Float64Array = matrix @ axes.T
     return reduced
 
 
@@ -76,8 +72,8 @@ def _idf(counts: Sequence[Counter[str]]) -> sp.csr_matrix:
     return weighted
 
 
-def _unit(vectors: Array) -> Array:
+def _unit(vectors: Float64Array) -> Float64Array:
     """Each row at length 1; empty rows stay empty."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Array = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
+    unit: Float64Array = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
     return unit

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from index.core.errors import BadData
+from index.core.errors import InvalidInput
 from index.core.ids import Ids
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")  # of several files for one movie the earliest of these is used
@@ -23,10 +23,10 @@ def find_posters(folder: Path, movie_ids: Ids | None) -> tuple[dict[int, Path], 
         movie_ids: of the data set; None where there is none and every id will do.
 
     Raises:
-        BadData: the folder is missing, or holds no poster of these movies.
+        InvalidInput: the folder is missing, or holds no poster of these movies.
     """
     if not folder.is_dir():
-        raise BadData(f"there is no poster folder {folder}: give a folder of <movie id>.jpg, or leave it out")
+        raise InvalidInput(f"there is no poster folder {folder}: give a folder of <movie id>.jpg, or leave it out")
     found: dict[int, Path] = {}
     unnamed, unknown, doubles = [], [], []
     for file in sorted(folder.iterdir(), key=_preference):
@@ -46,7 +46,7 @@ def find_posters(folder: Path, movie_ids: Ids | None) -> tuple[dict[int, Path], 
             if movie_ids is None
             else (f" of the {len(movie_ids)} movies rated", ", with the ids of the data set")
         )
-        raise BadData(f"{folder} holds no poster{whose}: name the files <movie id>.jpg, .jpeg, .png or .webp{ids}")
+        raise InvalidInput(f"{folder} holds no poster{whose}: name the files <movie id>.jpg, .jpeg, .png or .webp{ids}")
     warnings = [
         f"{folder}: {len(names)} {'file' if len(names) == 1 else 'files'} left out, {why} (such as"
         f" {', '.join(sorted(names)[:_EXAMPLES])})"

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from index.core.arrays import BoolArray, Float32Array, Int64Array
 from index.core.progress import Track, silent
-from index.spaces.faiss_index import FloatArray, Mask, RowArray, read_index, top_k
+from index.spaces.faiss_index import read_index, search_exact
 from index.spaces.vectors import ROWS_FILE, load_vectors
 from indexer.spaces.writer import without
 
@@ -41,7 +42,7 @@ def tune_search(
     rows = read_index(folder / ROWS_FILE)
     n = rows.ntotal
     chosen = np.sort(rng.choice(n, size=min(n, QUERIES), replace=False))
-    queries: FloatArray = rows.reconstruct_batch(chosen)
+    queries: Float32Array = rows.reconstruct_batch(chosen)
     exact = _full_scan(rows, queries, track)
     exact[np.arange(chosen.size), chosen] = -np.inf  # a movie is no neighbour of its own
     trial = search
@@ -57,7 +58,7 @@ def tune_search(
     scans = []
     for query in queries[:_SCANS]:
         begin = clock()
-        top_k(rows, query, K)
+        search_exact(rows, query, K)
         scans.append(clock() - begin)
     card = {
         "queries": int(chosen.size),
@@ -71,10 +72,10 @@ def tune_search(
 def _try(
     folder: Path,
     search: dict[str, Any],
-    chosen: RowArray,
-    queries: FloatArray,
-    exact: FloatArray,
-    allowed: Mask | None,
+    chosen: Int64Array,
+    queries: Float32Array,
+    exact: Float32Array,
+    allowed: BoolArray | None,
     clock: Callable[[], float],
 ) -> dict[str, Any]:
     """Recall@10 and the median time of single queries."""
@@ -89,7 +90,7 @@ def _try(
     return {"recall_at_10": round(float(np.mean(shares)), 5), "milliseconds": round(1000 * median(times), 3)}
 
 
-def recall(found: RowArray, scores: FloatArray, k: int = K) -> float:
+def recall(found: Int64Array, scores: Float32Array, k: int = K) -> float:
     """The share of the ``k`` best that was found; movies as good as the last of them are as right.
 
     Args:
@@ -104,7 +105,7 @@ def recall(found: RowArray, scores: FloatArray, k: int = K) -> float:
     return float((scores[found[:k]] >= least - rounding).sum() / k)
 
 
-def _full_scan(rows: Any, queries: FloatArray, track: Track) -> FloatArray:
+def _full_scan(rows: Any, queries: Float32Array, track: Track) -> Float32Array:
     """Inner products of queries (m, d) with all rows, (m, n)."""
     scores = np.empty((queries.shape[0], rows.ntotal), dtype=np.float32)
     starts = range(0, rows.ntotal, _BLOCK)

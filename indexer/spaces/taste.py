@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from index.core.arrays import Float32Array, Int64Array
 from indexer.linalg import leading
 from indexer.models.factorization_machine import Posterior
 from indexer.models.rating_model import end_to_end
@@ -12,7 +12,7 @@ from indexer.models.rating_model import end_to_end
 TASTE_DIMENSION = 128
 
 
-def taste_vectors(posterior: Posterior, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+def taste_vectors(posterior: Posterior, rows: Int64Array) -> Float32Array:
     """Vectors of the movies in ``rows``, (m, d), whose inner products are the cosines of samples laid end to end.
 
     The samples of a movie that few people know disagree, so its cosine to any other is small; cutting to the

@@ -14,10 +14,10 @@ from typing import Any
 
 import faiss
 import numpy as np
-import numpy.typing as npt
 
-from index.core.errors import BadData
-from index.spaces.faiss_index import FloatArray, half_index, read_index, threads_for
+from index.core.arrays import Float16Array, Float32Array, Float64Array
+from index.core.errors import InvalidInput
+from index.spaces.faiss_index import half_index, read_index, threads_for
 from index.spaces.vectors import AXES_FILE, CANDIDATES, ROWS_FILE, SHORT_FILE, shorten
 from indexer.linalg import gram, leading
 
@@ -32,12 +32,10 @@ _BLOCK = 256  # rows in memory at a time, in float32
 _TYPES = (faiss.IndexFlat, faiss.IndexScalarQuantizer, faiss.IndexHNSW, faiss.IndexIVF)  # which take a filter
 _PROBED = 8  # one cell in so many
 
-Array = npt.NDArray[np.float64]
-
 
 def write_reduced(
     folder: Path,
-    blocks: Iterable[npt.NDArray[np.float16]],
+    blocks: Iterable[Float16Array],
     rng: np.random.Generator,
     *,
     factory: str | None = None,
@@ -51,7 +49,7 @@ def write_reduced(
         memory: bytes that the short vectors may take in a process.
 
     Raises:
-        BadData: the factory string cannot be used, or no index fits into the memory.
+        InvalidInput: the factory string cannot be used, or no index fits into the memory.
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_rows(folder / ROWS_FILE, blocks)
@@ -81,7 +79,7 @@ def write_reduced(
     }
 
 
-def write_rows(file: Path, blocks: Iterable[npt.NDArray[np.float16]]) -> None:
+def write_rows(file: Path, blocks: Iterable[Float16Array]) -> None:
     """Writes float16 vectors as Faiss' scalar quantiser of inner products, without ever holding them all.
 
     Faiss has no way to append to a file, but its format is a head with the number of rows, then the rows: a head for
@@ -103,7 +101,7 @@ def write_rows(file: Path, blocks: Iterable[npt.NDArray[np.float16]]) -> None:
         stream.write(struct.pack("<Q", n * dimension * 2))
 
 
-def fit_axes(rows: Any, rng: np.random.Generator) -> tuple[FloatArray, float]:
+def fit_axes(rows: Any, rng: np.random.Generator) -> tuple[Float32Array, float]:
     """Orthonormal axes (r, d) that keep most of the vectors' lengths, and the share c of what they lose.
 
     The axes are the leading right singular vectors of a sample, found by way of its inner products. Nothing is centred:
@@ -124,7 +122,7 @@ def fit_axes(rows: Any, rng: np.random.Generator) -> tuple[FloatArray, float]:
     return np.ascontiguousarray(orthonormal, dtype=np.float32), choose_share(products, count, rng)
 
 
-def choose_share(products: FloatArray, count: int, rng: np.random.Generator) -> float:
+def choose_share(products: Float32Array, count: int, rng: np.random.Generator) -> float:
     """The share c with which short vectors find most of the nearest of rows that the axes were not fitted to.
 
     Of too few rows nothing can be learned, and all are scored exactly anyway: then it is 0.
@@ -158,7 +156,7 @@ def choose_factory(n: int, dimension: int, memory: int) -> str:
     """The best index of ``n`` short vectors that fits into ``memory`` bytes, as Faiss writes it.
 
     Raises:
-        BadData: none fits.
+        InvalidInput: none fits.
     """
     cells = max(1, int(4 * math.sqrt(n)))
     links = 4 * 2 * 32 + 16  # bytes: a graph's lowest layer has twice 32 links a vector, the others few
@@ -173,7 +171,7 @@ def choose_factory(n: int, dimension: int, memory: int) -> str:
         if size <= memory:
             return text
     least = min(choices.values())
-    raise BadData(
+    raise InvalidInput(
         f"{n} posters cannot be searched in {memory / 1e6:g} MB: give --memory {math.ceil(least / 1e6)}MB or more"
     )
 
@@ -182,38 +180,38 @@ def make_index(text: str, dimension: int) -> Any:
     """An empty Faiss inner-product index.
 
     Raises:
-        BadData: Faiss does not know it, or it cannot be filtered.
+        InvalidInput: Faiss does not know it, or it cannot be filtered.
     """
     try:
         index = faiss.index_factory(dimension, text, faiss.METRIC_INNER_PRODUCT)
     except RuntimeError as error:
-        raise BadData(
+        raise InvalidInput(
             f"--index {text!r} is no index of {dimension} numbers that Faiss knows: give one such as Flat, HNSW32 or"
             " IVF256,SQ8"
         ) from error
     if not isinstance(index, _TYPES):
-        raise BadData(
+        raise InvalidInput(
             f"--index {text!r} is of type {type(index).__name__}, which cannot be filtered: give one such as Flat,"
             " HNSW32 or IVF256,SQ8"
         )
     return index
 
 
-def train(index: Any, short: FloatArray, text: str) -> None:
+def train(index: Any, short: Float32Array, text: str) -> None:
     """Trains an index on the vectors that it will hold.
 
     Raises:
-        BadData: there are too few of them.
+        InvalidInput: there are too few of them.
     """
     try:
         index.train(short)
     except RuntimeError as error:
-        raise BadData(
+        raise InvalidInput(
             f"--index {text!r} needs more than {short.shape[0]} posters to be trained: give a smaller one, or none"
         ) from error
 
 
-def _leading(products: FloatArray, count: int) -> tuple[Array, Array]:
+def _leading(products: Float32Array, count: int) -> tuple[Float64Array, Float64Array]:
     """The leading eigenvectors (m, k) and values (k,) of inner products (m, m)."""
     exact = products.astype(np.float64)
     vectors, values, _ = leading(lambda x: exact @ x, lambda x: exact @ x, exact.shape, count, exact.dtype)

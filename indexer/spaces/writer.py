@@ -11,10 +11,11 @@ from typing import Any
 import faiss
 import numpy as np
 
+from index.core.arrays import Float32Array, Int64Array
 from index.core.ids import Ids
 from index.core.progress import Track
 from index.spaces.blend import Blend
-from index.spaces.faiss_index import FloatArray, Found, RowArray, flat_index
+from index.spaces.faiss_index import Hits, flat_index
 from index.spaces.space import NEIGHBOURS, Calibration
 from index.spaces.vectors import FLAT_FILE, Vectors, load_vectors
 from indexer.linalg import gram
@@ -26,7 +27,7 @@ _BLOCK = 64  # movies whose neighbours are looked for at a time
 def write_space(
     folder: Path,
     ids: Ids,
-    vectors: FloatArray | None,
+    vectors: Float32Array | None,
     rng: np.random.Generator,
     *,
     label: str,
@@ -47,7 +48,7 @@ def write_space(
     calibration = calibrate(written, rng)
     np.save(folder / "calibration.npy", np.stack([calibration.scores, calibration.shares]))
 
-    def others(rows: RowArray, k: int) -> list[Found]:
+    def others(rows: Int64Array, k: int) -> list[Hits]:
         # One more than wanted, as each finds itself.
         return [
             without(row, found, k) for row, found in zip(rows, written.search(written.rows(rows), k + 1), strict=True)
@@ -78,7 +79,7 @@ def calibrate(vectors: Vectors, rng: np.random.Generator) -> Calibration:
     )
 
 
-def without(row: int, found: Found, k: int) -> Found:
+def without(row: int, found: Hits, k: int) -> Hits:
     """The first ``k`` of what was found besides the movie itself."""
     rows, scores = found
     others = rows != row
@@ -86,7 +87,7 @@ def without(row: int, found: Found, k: int) -> Found:
 
 
 def _write_neighbours(
-    folder: Path, find: Callable[[RowArray, int], list[Found]], n: int, label: str, track: Track
+    folder: Path, find: Callable[[Int64Array, int], list[Hits]], n: int, label: str, track: Track
 ) -> None:
     """Saves what ``find`` gives for every row; blocks of them are worked on side by side."""
     depth = max(1, min(NEIGHBOURS, n - 1))

@@ -80,7 +80,7 @@ def evaluate(
     With --posters and no --ratings search by look is judged: how often poor copies of a poster, and other artwork of
     its film, find it first among all of them.
     """
-    from indexer.evaluate import Campaign, run
+    from indexer.evaluate import EvaluationConfig, run
     from indexer.evaluate_posters import judge_posters
     from indexer.models.factorization_machine import Settings
 
@@ -103,7 +103,7 @@ def evaluate(
     kind = "all" if everything else "similarity" if similarity else "ranking" if ranking else "ratings"
     with shown_progress() as track:
         if ratings is not None:
-            campaign = Campaign(
+            campaign = EvaluationConfig(
                 ratings, output, folds, seed, settings, names, judged, films, posters, weights, alternates
             )
             sections, warnings = run(campaign, kind, protocols, track=track)

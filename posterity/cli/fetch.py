@@ -273,7 +273,7 @@ def _weights(data: Path, source: str | None, md5: str | None, again: bool) -> No
 
 
 def _posters(ratings: Path | None, data: Path, key: Key, size: str, rate: float, api: str, missing_for: float) -> None:
-    from index.core.errors import BadData
+    from index.core.errors import InvalidInput
     from indexer.datasets.movielens import read_dataset
     from indexer.datasets.sources import fetched_ratings
     from indexer.fetch.posters import films_of
@@ -282,7 +282,7 @@ def _posters(ratings: Path | None, data: Path, key: Key, size: str, rate: float,
 
     ratings = ratings or fetched_ratings(data)
     if ratings is None:
-        raise BadData(f"there are no films in {data}: posterity fetch movielens, or give --ratings")
+        raise InvalidInput(f"there are no films in {data}: posterity fetch movielens, or give --ratings")
     films = films_of(read_dataset(ratings))
     if _keep_posters(films, data, lambda: Tmdb(Web(rate=rate), api, key, size), size, missing_for):
         click.echo(NOTICE)

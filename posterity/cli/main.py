@@ -8,7 +8,6 @@ import click
 
 from index.core.errors import PosterityError
 from posterity.cli.build import build
-from posterity.cli.demo import demo
 from posterity.cli.evaluate import evaluate, tune
 from posterity.cli.fetch import fetch
 from posterity.cli.keys import keys
@@ -16,7 +15,7 @@ from posterity.cli.library import library
 from posterity.cli.posters import duplicates, explain
 from posterity.cli.prepare import prepare
 from posterity.cli.query import predict, recommend, similar
-from posterity.cli.serve import serve
+from posterity.cli.serve import demo, serve
 from posterity.cli.snapshots import snapshots
 
 

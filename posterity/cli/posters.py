@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from index.core.errors import BadData
+from index.core.errors import InvalidInput
 from posterity.cli.console import data_option, json_option, print_json, print_table
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def explain(movie: str, other: str, out: Path | None, data: Path, as_json: bool)
 
     index = MovieIndex.open(data)
     first, second = index.catalogue.resolve(movie), index.catalogue.resolve(other)
-    look = index.why.look(first.movie_id, second.movie_id)
+    look = index.explainer.look(first.movie_id, second.movie_id)
     if out is not None:
         _write(out, draw_look(index, look))
     if as_json:
@@ -129,7 +129,7 @@ def _write(out: Path, content: bytes) -> None:
     try:
         out.write_bytes(content)
     except OSError as error:
-        raise BadData(f"cannot write {out} ({error.strerror}): give another --out") from error
+        raise InvalidInput(f"cannot write {out} ({error.strerror}): give another --out") from error
 
 
 def _show_groups(index: MovieIndex, found: Duplicates) -> None:

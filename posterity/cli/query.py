@@ -129,9 +129,9 @@ def predict(
     index = _open(data)
     who, name = _who(index, user, rated)
     wanted = [index.catalogue.resolve(movie).movie_id for movie in movies]
-    (first,) = index.people.explain(who, wanted[:1]) if explain else [None]
+    (first,) = index.users.explain(who, wanted[:1]) if explain else [None]
     explanation = None if first is None else present_explanation(index, first, _EXPLAINED)
-    _show_predictions(index, user, index.people.predict(who, wanted), f"How {name} would rate", as_json, explanation)
+    _show_predictions(index, user, index.users.predict(who, wanted), f"How {name} would rate", as_json, explanation)
 
 
 @click.command()
@@ -147,7 +147,7 @@ def recommend(user: int | None, rated: tuple[str, ...], k: int, data: Path, as_j
     """
     index = _open(data)
     who, name = _who(index, user, rated)
-    _show_predictions(index, user, index.people.recommend(who, k), f"Recommended to {name}", as_json)
+    _show_predictions(index, user, index.users.recommend(who, k), f"Recommended to {name}", as_json)
 
 
 _MOVIE_COLUMNS = [("Id", "right"), ("Movie", "left"), ("Genres", "left"), ("Ratings", "right")]
@@ -164,7 +164,7 @@ def _who(index: MovieIndex, user: int | None, rated: tuple[str, ...]) -> tuple[W
     if user is not None:
         if rated:
             raise click.UsageError("--rated is for someone new: write - for USER.")
-        return index.people.known(user), f"user {user}"
+        return index.users.known(user), f"user {user}"
     who: dict[int, float] = {}
     for text in rated:
         name, given, stars = text.rpartition("=")

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from index.core.errors import BadData, BadSnapshot
+from index.core.errors import BadSnapshot, InvalidInput
 from posterity.cli.console import data_option, json_option, print_json, print_table
 
 
@@ -78,7 +78,7 @@ def verify(snapshot_id: str | None, data: Path) -> None:
     for name, why in changed.items():
         click.echo(f"{data / 'posters' / name} {why}", err=True)
     if changed:
-        raise BadData(f"{len(changed)} posters are not as they were embedded: put them right, or build again")
+        raise InvalidInput(f"{len(changed)} posters are not as they were embedded: put them right, or build again")
 
 
 @snapshots.command()

@@ -11,7 +11,7 @@ from werkzeug.datastructures import MultiDict
 
 from index.answers.serialize import present_movie, provenance
 from index.catalogue.catalogue import Movie
-from index.core.errors import AlreadyThere, BadData, UnknownMovie
+from index.core.errors import Conflict, InvalidInput, UnknownMovie
 from index.library.entries import Poster
 from index.library.movies import Library, Request
 from index.library.rating_log import RatingLog
@@ -88,7 +88,7 @@ def rate(user_id: int, movie: str, body: RatingBody) -> RatingReply:
     """Keeps how a user rates a movie: what is predicted for them and recommended to them rests on it from now on."""
     index = movie_index()
     found = index.catalogue.identify(movie)
-    check_rating(body.rating, index.people.scale)
+    check_rating(body.rating, index.users.scale)
     _log().put(user_id, found.movie_id, body.rating)
     return {
         "user_id": user_id,
@@ -130,7 +130,9 @@ def _request(body: MovieBody, picture: bytes | None) -> Request | None:
     if given is None:
         return None
     if not re.fullmatch(r"[\x21-\x7e]{1,255}", given, re.ASCII):
-        raise BadData(f"Idempotency-Key: {given[:100]!r} is none: give 1 to 255 printable characters without spaces")
+        raise InvalidInput(
+            f"Idempotency-Key: {given[:100]!r} is none: give 1 to 255 printable characters without spaces"
+        )
     key = present_key()
     whose = f"{'' if key is None else key.key_id} {given}"
     content = body.model_dump_json().encode() + (picture or b"")
@@ -155,7 +157,7 @@ def _nobody_elses(index: MovieIndex, movie: Movie) -> Movie:
         except UnknownMovie:
             continue
         if other.movie_id != movie.movie_id:
-            raise AlreadyThere(
+            raise Conflict(
                 f"{scheme}:{value} is {other} (id {other.movie_id}): PUT that one, or give another {scheme}_id"
             )
     return movie

@@ -113,7 +113,7 @@ def similar(movie: str, query: SimilarQuery) -> SimilarReply:
     if query.explain and query.fields == "all":
         shown = present_matches(index, matches)
         for each, match in zip(shown, matches, strict=True):
-            each["explanation"] = present_look(index.why.look(found.movie_id, match.movie_id))
+            each["explanation"] = present_look(index.explainer.look(found.movie_id, match.movie_id))
     else:
         shown = _shown(index, matches, query.fields)
     return {
@@ -133,9 +133,9 @@ def explanation(movie: str, other: str, query: ExplanationQuery) -> LookReply | 
     first, second = index.catalogue.identify(movie), index.catalogue.identify(other)
     both: Both = {"movie": present_movie(index, first), "other": present_movie(index, second)}
     if query.by == "taste":
-        taste = index.why.taste(first.movie_id, second.movie_id)
+        taste = index.explainer.taste(first.movie_id, second.movie_id)
         return {**both, **present_taste(taste), **provenance(index)}
-    look = index.why.look(first.movie_id, second.movie_id)
+    look = index.explainer.look(first.movie_id, second.movie_id)
     return {**both, **present_look(look), **provenance(index)}
 
 
@@ -145,7 +145,7 @@ def explanation_picture(movie: str, other: str) -> Response:
     """The same as a picture: both posters, with colours where they are alike."""
     index = movie_index()
     first, second = index.catalogue.identify(movie), index.catalogue.identify(other)
-    look = index.why.look(first.movie_id, second.movie_id)
+    look = index.explainer.look(first.movie_id, second.movie_id)
     # Two large pictures are decoded: in turn with uploads, so that memory stays bounded.
     queue: UploadQueue = current_app.extensions["upload_queue"]
     return Response(queue.run(lambda: draw_look(index, look)), mimetype="image/png")

@@ -184,7 +184,7 @@ def _responses(rule: Rule, made: Operation, refs: dict[Any, Json], config: Serve
 
 def _of_snapshot(schemas: Json, index: MovieIndex) -> Json:
     """The components, with what the snapshot allows in them."""
-    low, high = index.people.scale
+    low, high = index.users.scale
     for name in ("Rating", "RatingBody"):
         schemas[name]["properties"]["rating"] |= {"minimum": low, "maximum": high}
     for schema in schemas.values():

@@ -21,7 +21,7 @@ from server.api.parsing import parse, parse_body
 from server.api.requests import Nothing
 from server.middleware.access import authorise
 from server.state.current_snapshot import movie_index
-from server.state.response_cache import Answers
+from server.state.response_cache import ResponseCache
 
 Kind = Literal["read", "upload", "write"]
 View = Callable[..., Any]
@@ -86,7 +86,7 @@ def operation(
         @functools.wraps(view)
         def wrapper(**parts: Any) -> Response:
             authorise(kind)
-            answers: Answers | None = current_app.extensions["answers"] if made.kept else None
+            answers: ResponseCache | None = current_app.extensions["answers"] if made.kept else None
             if answers is not None:
                 state, question = movie_index().version(ratings=False), _question(request.environ)
                 content = answers.get(state, question)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError, ValidationInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 from werkzeug.datastructures import MultiDict
 
-from index.core.errors import BadData, BodyTooLarge, Contradiction
+from index.core.errors import BodyTooLarge, InvalidCombination, InvalidInput
 
 MAX_JSON = 2**20  # bytes of a body
 _SHOWN = 200  # characters of a value that is refused
@@ -24,7 +24,7 @@ def parse(model: type[Query]) -> Query:
     """The parameters of the present request. Lists are written ``a,b`` or by repeating the name.
 
     Raises:
-        BadData: a value that cannot be used, a name given twice, or a name that is unknown.
+        InvalidInput: a value that cannot be used, a name given twice, or a name that is unknown.
     """
     return parse_form(model, request.args)
 
@@ -33,7 +33,7 @@ def parse_form(model: type[Query], form: MultiDict[str, str]) -> Query:
     """The same from a form.
 
     Raises:
-        BadData: as ``parse``.
+        InvalidInput: as ``parse``.
     """
     given: dict[str, object] = {}
     for name, values in form.lists():
@@ -41,7 +41,7 @@ def parse_form(model: type[Query], form: MultiDict[str, str]) -> Query:
         if field is not None and isinstance(field.default, tuple):
             given[name] = [part.strip() for value in values for part in value.split(",")]
         elif len(values) > 1:
-            raise BadData(f"{name}: given {len(values)} times; give it once")
+            raise InvalidInput(f"{name}: given {len(values)} times; give it once")
         else:
             given[name] = values[0]
     with _explained(model):
@@ -52,7 +52,7 @@ def parse_body(model: type[Query]) -> Query:
     """The JSON body of the present request.
 
     Raises:
-        BadData: it is no JSON object, a value cannot be used, or a member is unknown.
+        InvalidInput: it is no JSON object, a value cannot be used, or a member is unknown.
         BodyTooLarge: it has more bytes than are read.
     """
     content = request.get_data()
@@ -69,7 +69,9 @@ def _explained(model: type[BaseModel]) -> Iterator[None]:
     except ValidationError as error:
         problems = error.errors(include_url=False)
         together = all(problem["type"] == "value_error" for problem in problems)
-        raise (Contradiction if together else BadData)("; ".join(_explain(model, each) for each in problems)) from None
+        raise (InvalidCombination if together else InvalidInput)(
+            "; ".join(_explain(model, each) for each in problems)
+        ) from None
 
 
 def as_text(value: object) -> object:

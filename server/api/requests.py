@@ -22,7 +22,7 @@ from pydantic_core import PydanticCustomError
 from index.answers import schemas
 from index.answers.serialize import provenance
 from index.catalogue.catalogue import Catalogue, Movie, Where
-from index.core.errors import BadData, Contradiction, UnknownMovie
+from index.core.errors import InvalidCombination, InvalidInput, UnknownMovie
 from index.library.entries import (
     IMDB_ID,
     MAX_GENRE,
@@ -113,12 +113,12 @@ class Narrowed(Nothing):
         """The filter.
 
         Raises:
-            BadData: a genre that no movie of the catalogue has.
+            InvalidInput: a genre that no movie of the catalogue has.
         """
         known = {genre.casefold() for genre in catalogue.genres}
         for genre in self.genre:
             if genre.casefold() not in known:
-                raise BadData(f"genre: no movie is {genre!r}; there are {', '.join(catalogue.genres)}")
+                raise InvalidInput(f"genre: no movie is {genre!r}; there are {', '.join(catalogue.genres)}")
         return Where(self.genre, self.year_from, self.year_to)
 
 
@@ -134,7 +134,7 @@ class FilterQuery(Page, Narrowed):
         """The filter, and the ids in it that nobody has.
 
         Raises:
-            BadData: a genre that no movie of the catalogue has.
+            InvalidInput: a genre that no movie of the catalogue has.
         """
         excluded, ignored = identified(self.exclude, catalogue)
         among, unknown = identified(self.among, catalogue)
@@ -186,8 +186,8 @@ class Someone(Nothing):
         """Ratings by movie id, and the ids that nobody has.
 
         Raises:
-            BadData: a rating is off the scale.
-            Contradiction: a movie is rated twice.
+            InvalidInput: a rating is off the scale.
+            InvalidCombination: a movie is rated twice.
         """
         found: dict[int, float] = {}
         ignored = []
@@ -199,7 +199,7 @@ class Someone(Nothing):
                 ignored.append(each.movie)
                 continue
             if movie.movie_id in found:
-                raise Contradiction(f"ratings: {movie} (id {movie.movie_id}) is rated twice; give one rating")
+                raise InvalidCombination(f"ratings: {movie} (id {movie.movie_id}) is rated twice; give one rating")
             found[movie.movie_id] = each.rating
         return found, ignored
 
@@ -272,10 +272,10 @@ class SimilarQuery(Weighing):
 
 
 def check_rating(rating: float, scale: tuple[float, float]) -> None:
-    """Raises BadData for a rating that is off the scale."""
+    """Raises InvalidInput for a rating that is off the scale."""
     low, high = scale
     if not low <= rating <= high:
-        raise BadData(f"rating: {rating:g} is off the scale: ratings here are {low:g} to {high:g}")
+        raise InvalidInput(f"rating: {rating:g} is off the scale: ratings here are {low:g} to {high:g}")
 
 
 class RatingBody(Nothing):
@@ -309,7 +309,7 @@ class MovieBody(Nothing):
         """The movie, with whitespace trimmed.
 
         Raises:
-            BadData: something in it cannot be used.
+            InvalidInput: something in it cannot be used.
         """
         return checked_movie(Movie(movie_id, self.title, self.year, self.genres, self.imdb_id, self.tmdb_id))
 

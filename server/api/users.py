@@ -48,7 +48,7 @@ _EXPLAINED = 10  # contributions that are named
 def ratings(user_id: int, query: Page) -> RatingsReply:
     """What a user rated, in the data set and since, by ascending movie id."""
     index = movie_index()
-    rated = index.people.rated(user_id)
+    rated = index.users.rated(user_id)
     if not rated:
         raise UnknownUser(f"there is no user {user_id} here, or their ratings were taken back: rate something")
     lean = query.fields == "ids"
@@ -70,7 +70,7 @@ def prediction(user_id: int, movie: str, query: PredictionQuery) -> PredictionRe
     """How a user would rate a movie, with an 80% interval and, if wanted, what each rated movie adds to it."""
     index = movie_index()
     wanted = index.catalogue.identify(movie).movie_id
-    (found,) = _predicted(index, index.people.known(user_id), [wanted], explain=query.explain)
+    (found,) = _predicted(index, index.users.known(user_id), [wanted], explain=query.explain)
     return {"user_id": user_id, **found, **provenance(index)}
 
 
@@ -82,7 +82,7 @@ def recommendations(user_id: int, query: RecommendationsQuery) -> UserRecommenda
     where, ignored = query.where(index.catalogue)
     return {
         "user_id": user_id,
-        "results": _recommended(index, index.people.known(user_id), query, where),
+        "results": _recommended(index, index.users.known(user_id), query, where),
         "ignored": ignored,
         **page(index, query),
     }
@@ -95,7 +95,7 @@ def predictions(body: PredictionsBody) -> PredictionsReply | UsersPredictionsRep
     index = movie_index()
     wanted, unknown = identified(body.movies, index.catalogue)
     if body.user_ids is None:
-        who, ignored = body.stranger(index.catalogue, index.people.scale)
+        who, ignored = body.stranger(index.catalogue, index.users.scale)
         results = _predictions(index, who, wanted, body)
         return {"results": results, "ignored": [*ignored, *unknown], **provenance(index)}
     known, unknown_users = _known(index, body.user_ids)
@@ -112,7 +112,7 @@ def recommendations_for_several(body: RecommendationsBody) -> RecommendationsRep
     index = movie_index()
     where, not_excluded = body.where(index.catalogue)
     if body.user_ids is None:
-        who, ignored = body.stranger(index.catalogue, index.people.scale)
+        who, ignored = body.stranger(index.catalogue, index.users.scale)
         return {
             "results": _recommended(index, who, body, where),
             "ignored": [*ignored, *not_excluded],
@@ -136,7 +136,7 @@ def _known(index: MovieIndex, user_ids: Sequence[int]) -> tuple[list[tuple[int, 
     unknown = []
     for user_id in user_ids:
         try:
-            known.append((user_id, index.people.known(user_id)))
+            known.append((user_id, index.users.known(user_id)))
         except UnknownUser:
             unknown.append(user_id)
     return known, unknown
@@ -146,18 +146,18 @@ def _predictions(
     index: MovieIndex, who: Who, movie_ids: Sequence[int], body: PredictionsBody
 ) -> list[PredictionAnswer] | list[PredictionId]:
     if body.fields == "ids":
-        return lean_predictions(index.people.predict(who, movie_ids))
+        return lean_predictions(index.users.predict(who, movie_ids))
     return _predicted(index, who, movie_ids, explain=body.explain)
 
 
 def _predicted(index: MovieIndex, who: Who, movie_ids: Sequence[int], *, explain: bool) -> list[PredictionAnswer]:
-    return _shown(index, who, index.people.predict(who, movie_ids), explain=explain)
+    return _shown(index, who, index.users.predict(who, movie_ids), explain=explain)
 
 
 def _shown(index: MovieIndex, who: Who, found: Sequence[Prediction], *, explain: bool) -> list[PredictionAnswer]:
     shown = present_predictions(index, found)
     if explain:
-        explanations = index.people.explain(who, [prediction.movie_id for prediction in found])
+        explanations = index.users.explain(who, [prediction.movie_id for prediction in found])
         for each, explanation in zip(shown, explanations, strict=True):
             each["explanation"] = present_explanation(index, explanation, _EXPLAINED)
     return shown
@@ -166,6 +166,6 @@ def _shown(index: MovieIndex, who: Who, found: Sequence[Prediction], *, explain:
 def _recommended(
     index: MovieIndex, who: Who, query: RecommendationsQuery, where: Where
 ) -> list[PredictionAnswer] | list[PredictionId]:
-    found = index.people.recommend(who, query.offset + query.limit, where=where)[query.offset :]
+    found = index.users.recommend(who, query.offset + query.limit, where=where)[query.offset :]
     fields: Fields = query.fields
     return lean_predictions(found) if fields == "ids" else _shown(index, who, found, explain=query.explain)

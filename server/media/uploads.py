@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from flask import request
 
-from index.core.errors import BadData, BadImage, Busy
+from index.core.errors import BadImage, Busy, InvalidInput
 from index.posters.images import MAX_BYTES
 
 Answer = TypeVar("Answer")
@@ -79,16 +79,16 @@ def uploaded_picture(members: Collection[str] = ()) -> bytes:
         members: what the form may have besides.
 
     Raises:
-        BadData: the form has no such file, or others.
+        InvalidInput: the form has no such file, or others.
         BadImage: it is empty.
     """
     if request.mimetype == "multipart/form-data":
         for name in (*request.files, *request.form):
             if name != FIELD and name not in members:
-                raise BadData(f"{name}: there is no such member of the form; there is {FIELD}, a file")
+                raise InvalidInput(f"{name}: there is no such member of the form; there is {FIELD}, a file")
         files = request.files.getlist(FIELD)
         if len(files) != 1:
-            raise BadData(f"the form has {len(files)} files called {FIELD!r}: send one, as -F {FIELD}=@poster.jpg")
+            raise InvalidInput(f"the form has {len(files)} files called {FIELD!r}: send one, as -F {FIELD}=@poster.jpg")
         content: bytes = files[0].read()
     else:
         content = request.get_data(cache=False)

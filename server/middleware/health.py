@@ -11,7 +11,7 @@ from flask import Blueprint, Response, current_app, jsonify
 from index.core.errors import PosterityError
 from server.media.uploads import UploadQueue
 from server.middleware.errors import NOT_READY
-from server.state.current_snapshot import Served
+from server.state.current_snapshot import SnapshotWatcher
 
 health = Blueprint("health", __name__)
 
@@ -27,7 +27,7 @@ def live() -> Response:
 @health.get("/readyz")
 def ready() -> Response:
     """Movies can be answered; what each part is in, and which snapshot was refused, if one was."""
-    served: Served = current_app.extensions["served"]
+    served: SnapshotWatcher = current_app.extensions["served"]
     parts = {"snapshot": _snapshot(served), "library": _library(served), "uploads": _uploads(served)}
     if parts["library"]["status"] == "ok":
         return jsonify(status="ready", parts=parts)
@@ -36,12 +36,12 @@ def ready() -> Response:
     return reply
 
 
-def _snapshot(served: Served) -> dict[str, Any]:
+def _snapshot(served: SnapshotWatcher) -> dict[str, Any]:
     refused = served.refused()
     return {"status": "ok", "id": served.manifest().id, "refused": None if refused is None else asdict(refused)}
 
 
-def _library(served: Served) -> dict[str, Any]:
+def _library(served: SnapshotWatcher) -> dict[str, Any]:
     try:
         served.index()
     except PosterityError as error:
@@ -50,7 +50,7 @@ def _library(served: Served) -> dict[str, Any]:
     return {"status": "ok"}
 
 
-def _uploads(served: Served) -> dict[str, Any]:
+def _uploads(served: SnapshotWatcher) -> dict[str, Any]:
     queue: UploadQueue = current_app.extensions["upload_queue"]
     waiting = queue.taken()
     status = "full" if waiting == queue.size else "ok"

@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from index.snapshot.store import Manifest
 from server.middleware.request_context import route, seconds
-from server.state.current_snapshot import Served
+from server.state.current_snapshot import SnapshotWatcher
 
 metrics_page = Blueprint("metrics", __name__)
 
@@ -113,6 +113,6 @@ def search_seconds(by: str) -> AbstractContextManager[object]:
 @metrics_page.get("/metrics")
 def metrics() -> Response:
     """What was counted, for Prometheus."""
-    served: Served = current_app.extensions["served"]
+    served: SnapshotWatcher = current_app.extensions["served"]
     shown: Metrics = current_app.extensions["metrics"]
     return Response(shown.shown(served.manifest()), content_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -10,7 +10,7 @@ from pydantic import Field
 from werkzeug.datastructures import MultiDict
 
 from index.catalogue.catalogue import Movie, Where
-from index.core.errors import Lacking, UnknownSpace
+from index.core.errors import NotComparable, UnknownSpace
 from index.movie_index import MovieIndex
 from index.spaces import blend
 from index.spaces.space import Match
@@ -94,7 +94,7 @@ def _shelf(
     try:
         with search_seconds(by):
             matches = index.similar(movie.movie_id, _NEIGHBOURS, by=by, where=where, weights=weights)
-    except Lacking:
+    except NotComparable:
         return Shelf(by, heading, pairs, [], _LACKING[by])
     except UnknownSpace:
         return Shelf(by, heading, pairs, [], _MISSING.get(by, _LACKING[by]))

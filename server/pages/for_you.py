@@ -112,13 +112,13 @@ def for_you_page() -> str:
     index = movie_index()
     # A form sends what was left empty, too.
     query = parse_form(ForYouQuery, MultiDict((name, text) for name, text in request.args.items(multi=True) if text))
-    rated, unknown = Someone(ratings=query.rated).stranger(index.catalogue, index.people.scale)
+    rated, unknown = Someone(ratings=query.rated).stranger(index.catalogue, index.users.scale)
     skipped, unknown_skipped = identified(query.skipped, index.catalogue)
-    own = {} if query.user is None else index.people.rated(query.user)
+    own = {} if query.user is None else index.users.rated(query.user)
     state = State(rated, tuple(dict.fromkeys(skipped)), query.user)
     who = _who(index, state, own)
     picks = _picks(index, who)
-    steps = _steps(index.people.scale)
+    steps = _steps(index.users.scale)
     done = {*own, *rated, *skipped}
     liked = sorted(own.items(), key=lambda item: -item[1])
     config: ServerConfig = current_app.extensions["config"]
@@ -134,7 +134,7 @@ def for_you_page() -> str:
         picks=picks,
         steps=steps,
         words={step.rating: step.words for step in steps},
-        scale=index.people.scale,
+        scale=index.users.scale,
         interval=round(100 * INTERVAL),
         users=_ends(index),
         can_keep=config.writes,
@@ -151,19 +151,19 @@ def _who(index: MovieIndex, state: State, own: dict[int, float]) -> Who:
     if state.user is None or not own:
         return state.rated
     try:
-        return own | state.rated if state.rated else index.people.known(state.user)
+        return own | state.rated if state.rated else index.users.known(state.user)
     except UnknownUser:  # all that they rated was taken back since it was looked up
         return state.rated
 
 
 def _picks(index: MovieIndex, who: Who) -> list[Pick]:
-    found = index.people.recommend(who, _PICKS)
-    explanations = index.people.explain(who, [prediction.movie_id for prediction in found])
+    found = index.users.recommend(who, _PICKS)
+    explanations = index.users.explain(who, [prediction.movie_id for prediction in found])
     return [_pick(index, *each) for each in zip(found, explanations, strict=True)]
 
 
 def _pick(index: MovieIndex, prediction: Prediction, explanation: Explanation) -> Pick:
-    low, high = index.people.scale
+    low, high = index.users.scale
     at, start, end = (
         round(100 * (value - low) / max(high - low, 1e-9), 2)
         for value in (prediction.rating, prediction.low, prediction.high)
@@ -203,5 +203,5 @@ def _in_stars(rating: float) -> str:
 
 def _ends(index: MovieIndex) -> tuple[int, int] | None:
     """The lowest and the highest id of a user here."""
-    ids = index.people.users.values
+    ids = index.users.ids.values
     return (int(ids[0]), int(ids[-1])) if ids.size else None

@@ -29,7 +29,7 @@ class Refused:
     reason: str  # files are named from the data directory on
 
 
-class Served:
+class SnapshotWatcher:
     """The opened current snapshot. A newer one is opened in the background and then swapped in.
 
     Where the current one is damaged, the latest before it is served: a process that takes the place of one that died

@@ -9,7 +9,7 @@ _LARGEST = 2**16  # bytes of a question with its answer that is kept
 _ALL = 2**25  # bytes of all
 
 
-class Answers:
+class ResponseCache:
     """The answers that were asked for last. Threads may share it."""
 
     def __init__(self) -> None:

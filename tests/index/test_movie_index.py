@@ -41,16 +41,16 @@ def test_filters_reach_every_way_of_asking(movie_index: MovieIndex, world: World
     image = (world.posters / "3.jpg").read_bytes()
     assert {match.movie_id for match in movie_index.similar_to_poster(image, 10, where=where)} == allowed
     for user in (1, 2):
-        rated = {match.movie_id for match in movie_index.people.recommend(user, 10, where=where)}
+        rated = {match.movie_id for match in movie_index.users.recommend(user, 10, where=where)}
         assert rated <= allowed
 
 
 def test_users_get_what_their_kind_loves(movie_index: MovieIndex) -> None:
     for user, loved, disliked in ((2, SPACE, WEDDINGS), (1, WEDDINGS, SPACE)):
-        loves = [p.rating for p in movie_index.people.predict(user, list(loved))]
-        dislikes = [p.rating for p in movie_index.people.predict(user, list(disliked))]
+        loves = [p.rating for p in movie_index.users.predict(user, list(loved))]
+        dislikes = [p.rating for p in movie_index.users.predict(user, list(disliked))]
         assert min(loves) > max(dislikes)
-    for prediction in movie_index.people.predict(1, [1, 2, 22]):
+    for prediction in movie_index.users.predict(1, [1, 2, 22]):
         assert 0.5 <= prediction.low < prediction.rating < prediction.high <= 5
 
 
@@ -82,7 +82,7 @@ def test_what_is_not_there_is_named(movie_index: MovieIndex) -> None:
     with pytest.raises(UnknownSpace, match="no sound space; it has poster, taste, facts, blend"):
         movie_index.similar(1, by="sound")
     with pytest.raises(UnknownUser, match="no user 99"):
-        movie_index.people.predict(99, [1])
+        movie_index.users.predict(99, [1])
     with pytest.raises(UnknownMovie, match="no movie 99"):
         movie_index.similar(99)
     with pytest.raises(UnknownMovie, match="has no poster"):
@@ -115,13 +115,13 @@ def test_weights_that_are_gone_are_named(world: World, tmp_path: Path) -> None:
 
 def test_a_look_is_explained_by_parts_that_add_up(movie_index: MovieIndex) -> None:
     match = movie_index.similar(3, 1, by="poster")[0]
-    look = movie_index.why.look(3, match.movie_id)
+    look = movie_index.explainer.look(3, match.movie_id)
     assert look.score == pytest.approx(match.score, abs=1e-5)
     assert look.percentile == pytest.approx(match.percentile, abs=1e-3)
     assert look.comparison.heat.sum() == pytest.approx(match.score, abs=1e-5)
     assert look.usual_score < look.score
     # A spaceship is nearer to a spaceship than to a wedding, on the whole and mostly part by part.
-    wedding = movie_index.why.look(3, 13)
+    wedding = movie_index.explainer.look(3, 13)
     assert look.comparison.likeness.mean() > wedding.comparison.likeness.mean()
     assert wedding.score < look.score
 
@@ -129,13 +129,13 @@ def test_a_look_is_explained_by_parts_that_add_up(movie_index: MovieIndex) -> No
 def test_a_look_is_explained_of_posters_only(movie_index: MovieIndex) -> None:
     for pair in ((3, 20), (20, 3)):
         with pytest.raises(UnknownMovie, match=r"id 20\) has no poster: compare by taste, facts, blend"):
-            movie_index.why.look(*pair)
+            movie_index.explainer.look(*pair)
     with pytest.raises(UnknownMovie, match="no movie 99"):
-        movie_index.why.look(3, 99)
+        movie_index.explainer.look(3, 99)
 
 
 def test_a_poster_is_like_itself_everywhere(movie_index: MovieIndex) -> None:
-    look = movie_index.why.look(3, 3)
+    look = movie_index.explainer.look(3, 3)
     assert look.score == pytest.approx(1, abs=1e-5)
     assert all(match.cell == match.other for match in look.comparison.matches)
     np.testing.assert_allclose(look.comparison.likeness, 1, atol=1e-9)
@@ -144,7 +144,7 @@ def test_a_poster_is_like_itself_everywhere(movie_index: MovieIndex) -> None:
 def test_a_poster_that_is_no_picture_any_more_is_named(movie_index: MovieIndex, world: World, tmp_path: Path) -> None:
     shutil.copytree(world.data, tmp_path / "data", symlinks=True)
     index = MovieIndex.open(tmp_path / "data")
-    look = index.why.look(3, 4)
+    look = index.explainer.look(3, 4)
     assert draw_look(index, look) == draw_look(movie_index, look)
     index.poster(4).unlink()
     with pytest.raises(UnknownMovie, match=r"Starship 4 \(1974\) \(id 4\) has no poster"):
@@ -157,8 +157,8 @@ def test_a_poster_that_is_no_picture_any_more_is_named(movie_index: MovieIndex, 
 def test_one_that_nobody_holds_is_gone_at_once_with_its_files(world: World) -> None:
     index = MovieIndex.open(world.data)
     assert index.similar(1, 3)
-    assert index.people.recommend(1, 3)
-    assert index.why.look(3, 4)
+    assert index.users.recommend(1, 3)
+    assert index.explainer.look(3, 4)
     gone = [weakref.ref(each) for each in (index, *index.spaces.values())]
     gc.disable()  # which would find it in the end: a server that follows many snapshots may wait for that for long
     try:

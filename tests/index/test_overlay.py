@@ -18,7 +18,7 @@ from index.library.movies import Library
 from index.movie_index import MovieIndex
 from indexer.build import build
 from indexer.config import Plan
-from server.state.current_snapshot import Served
+from server.state.current_snapshot import ServedModel
 from tests.conftest import QUICK, SPACE, WEDDINGS, World, poster
 from tests.index.posters.test_images import encoded
 from tests.posterity.cli.test_main import get, serving
@@ -48,8 +48,8 @@ def everything(index: MovieIndex) -> object:
     return (
         index.catalogue.movies,
         similar,
-        [index.people.recommend(user, 30) for user in (1, 2)],
-        index.people.predict(1, [movie_id for movie_id in movies if movie_id < 1_000_000_000]),
+        [index.users.recommend(user, 30) for user in (1, 2)],
+        index.users.predict(1, [movie_id for movie_id in movies if movie_id < 1_000_000_000]),
         [index.similar_to([1, 2], [11], 30, by=by) for by in WAYS],
         index.catalogue.search("starship", 30),
     )
@@ -72,15 +72,15 @@ def test_an_added_movie_is_in_every_answer_it_can_be_in(data: Path) -> None:
     assert {match.movie_id for match in found} == {8, 1_000_000_000}
     narrowed = index.similar(8, 5, by="poster", where=Where(year_from=2024))
     assert [match.movie_id for match in narrowed] == [1_000_000_000]
-    assert index.why.look(8, 1_000_000_000).score == pytest.approx(1, abs=1e-4)
+    assert index.explainer.look(8, 1_000_000_000).score == pytest.approx(1, abs=1e-4)
     # Who opened the snapshot before sees what there was then: nothing changes under a request.
     with pytest.raises(UnknownMovie):
         before.similar(1_000_000_000)
     with pytest.raises(
         UnknownMovie, match=r"Starship New \(2024\) \(id 1000000000\) is new: .* from the next build on"
     ):
-        index.people.predict(1, [1_000_000_000])
-    assert index.people.predict({1: 5, 1_000_000_000: 1}, [2]) == index.people.predict({1: 5}, [2])
+        index.users.predict(1, [1_000_000_000])
+    assert index.users.predict({1: 5, 1_000_000_000: 1}, [2]) == index.users.predict({1: 5}, [2])
     with pytest.raises(UnknownMovie, match="has no ratings: compare by poster, blend"):
         index.similar(1_000_000_000, by="taste")
 
@@ -116,19 +116,19 @@ def test_a_removed_movie_is_in_no_answer(data: Path) -> None:
         assert 3 not in {match.movie_id for match in index.similar(1, 30, by=by)}
         assert len(index.similar(1, 30, by=by)) >= 18
     for who in (1, 2, {1: 5.0, 2: 4.5}):
-        assert 3 not in {each.movie_id for each in index.people.recommend(who, 30)}
+        assert 3 not in {each.movie_id for each in index.users.recommend(who, 30)}
     assert 3 not in {movie.movie_id for movie in index.catalogue.best_known(30)}
-    assert 3 not in {part.movie_id for user in (1, 2) for part in index.people.explain(user, [5])[0].contributions}
-    (explanation,) = index.people.explain(2, [5])
+    assert 3 not in {part.movie_id for user in (1, 2) for part in index.users.explain(user, [5])[0].contributions}
+    (explanation,) = index.users.explain(2, [5])
     whole = explanation.base + sum(part.watched + part.rated for part in explanation.contributions)
     assert whole == pytest.approx(explanation.rating, abs=1e-6)
     for ask in (
         lambda: index.similar(3),
-        lambda: index.people.predict(1, [3]),
+        lambda: index.users.predict(1, [3]),
         lambda: index.poster(3),
-        lambda: index.people.recommend({3: 5}),
+        lambda: index.users.recommend({3: 5}),
         lambda: index.similar_to([1, 3]),
-        lambda: index.why.look(1, 3),
+        lambda: index.explainer.look(1, 3),
     ):
         with pytest.raises(UnknownMovie, match="no movie 3 "):
             ask()
@@ -167,11 +167,11 @@ def test_a_build_merges_what_came_in_and_says_the_same(world: World, data: Path)
         assert {match.movie_id for match in ours} == {match.movie_id for match in theirs}
         assert [m.score for m in ours] == pytest.approx([m.score for m in theirs], abs=1e-5)
     assert 1_000_000_000 in built.spaces["facts"].ids
-    assert built.people.predict(1, [1_000_000_000])[0].rating > 0
+    assert built.users.predict(1, [1_000_000_000])[0].rating > 0
 
 
 def test_what_is_served_has_a_change_as_soon_as_it_was_acknowledged(data: Path) -> None:
-    served = Served(data)
+    served = ServedModel(data)
     for movie_id in range(1_000_000_000, 1_000_000_005):
         Library.open(data).put(Movie(movie_id, f"New {movie_id}"))
         assert served.index().catalogue.movie(movie_id).title == f"New {movie_id}"

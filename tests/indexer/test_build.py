@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.core.errors import BadData, BadWeights
+from index.core.errors import BadWeights, InvalidInput
 from index.movie_index import MovieIndex
 from index.posters.images import PREPROCESSING
 from index.snapshot.store import SnapshotStore
@@ -117,7 +117,7 @@ def test_the_smallest_data_sets_can_be_built_and_asked(tmp_path: Path, lines: li
     movies = {int(line.split(",")[1]) for line in lines}
     assert {match.movie_id for match in index.similar(1, by="taste")} == movies - {1}
     low, high = index.manifest.ratings["scale"]
-    for prediction in index.people.predict(1, sorted(movies)):
+    for prediction in index.users.predict(1, sorted(movies)):
         assert low <= prediction.low <= prediction.rating <= prediction.high <= high
     assert "ratings are too few to hold some out" in index.manifest.evaluation["left_out"]
 
@@ -137,8 +137,8 @@ def test_unreadable_posters_are_listed_and_not_fatal(world: World, tmp_path: Pat
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"ratings": Path("nowhere")}, BadData, "there is no folder or file nowhere"),
-        ({"posters": Path("nowhere")}, BadData, "no poster folder nowhere"),
+        ({"ratings": Path("nowhere")}, InvalidInput, "there is no folder or file nowhere"),
+        ({"posters": Path("nowhere")}, InvalidInput, "no poster folder nowhere"),
         ({"weights": "nowhere.h5"}, BadWeights, "no weights file nowhere.h5"),
     ],
 )

@@ -4,14 +4,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.core.errors import BadData
+from index.core.errors import InvalidInput
 from index.core.progress import silent
 from indexer.datasets.dataset import Dataset
 from indexer.datasets.movielens import read_dataset
 from indexer.datasets.training import Training
 from indexer.evaluation.contest import RATING_FIGURES, evaluate, rating_contest
-from indexer.metrics.estimate import Figure, Outcome, figures
-from indexer.models.registry import COLD, SERVED, rating_methods, usual_methods
+from indexer.metrics.estimate import Estimate, Outcome, figures
+from indexer.models.registry import COLD, SERVED, baseline_methods, rating_methods
 from tests.conftest import QUICK, World
 
 CONTEST = rating_contest(rating_methods(QUICK))
@@ -22,18 +22,18 @@ def dataset(world: World) -> Dataset:
     return read_dataset(world.ratings)
 
 
-def by_method(outcomes: list[Outcome]) -> dict[str, dict[str, Figure | None]]:
+def by_method(outcomes: list[Outcome]) -> dict[str, dict[str, Estimate | None]]:
     names = dict.fromkeys(outcome.method for outcome in outcomes)
     return {name: figures([each for each in outcomes if each.method == name], RATING_FIGURES) for name in names}
 
 
-def value(figure: Figure | None) -> float:
+def value(figure: Estimate | None) -> float:
     assert figure is not None
     return figure.value
 
 
 def test_the_served_model_beats_every_simple_method_on_a_world_with_taste(dataset: Dataset) -> None:
-    outcomes = list(evaluate(dataset, CONTEST.only(usual_methods("kfold")), folds=2))
+    outcomes = list(evaluate(dataset, CONTEST.only(baseline_methods("kfold")), folds=2))
     found = by_method(outcomes)
     assert len(outcomes) == 2 * len(found) == 2 * (len(CONTEST.methods) - 1)
     served = found[SERVED]
@@ -60,7 +60,7 @@ def test_the_learning_curve_of_gradient_descent_is_kept(dataset: Dataset) -> Non
 
 
 def test_movies_without_training_ratings_are_predicted_from_their_facts(dataset: Dataset) -> None:
-    found = by_method(list(evaluate(dataset, CONTEST.only(usual_methods("cold")), protocol="cold", folds=4)))
+    found = by_method(list(evaluate(dataset, CONTEST.only(baseline_methods("cold")), protocol="cold", folds=4)))
     assert value(found[COLD]["rmse"]) < value(found["user-mean"]["rmse"]) - 0.2
 
 
@@ -111,5 +111,5 @@ def test_what_was_kept_of_a_killed_run_is_not_worked_out_again(dataset: Dataset,
 
 
 def test_unknown_methods_are_named() -> None:
-    with pytest.raises(BadData, match="there is no method 'svd'; there are global-mean"):
+    with pytest.raises(InvalidInput, match="there is no method 'svd'; there are global-mean"):
         CONTEST.only(["svd"])

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.core.errors import BadData
+from index.core.errors import InvalidInput
 from index.movie_index import MovieIndex
 from indexer.build import build
 from indexer.config import Plan
-from indexer.evaluate import Campaign, run
+from indexer.evaluate import EvaluationConfig, run
 from tests.conftest import QUICK
 
 Rows = list[tuple[int, int, float, int]]
@@ -52,18 +52,18 @@ def test_odd_ratings_can_be_built_from_and_asked(tmp_path: Path, name: str) -> N
     user, movie, _, _ = ODD[name][0]
     low, high = min(row[2] for row in ODD[name]), max(row[2] for row in ODD[name])
     for who in (user, {movie: 3.0}, {}):
-        (prediction,) = index.people.predict(who, [movie])
+        (prediction,) = index.users.predict(who, [movie])
         assert low <= prediction.low <= prediction.rating <= prediction.high <= high
-        recommended = [each.movie_id for each in index.people.recommend(who, 3)]
+        recommended = [each.movie_id for each in index.users.recommend(who, 3)]
         assert len(set(recommended)) == len(recommended)
-        (explanation,) = index.people.explain(who, [movie])
+        (explanation,) = index.users.explain(who, [movie])
         assert np.isfinite([explanation.base, *(part.rated for part in explanation.contributions)]).all()
 
 
 @pytest.mark.parametrize("name", ODD)
 def test_odd_ratings_are_evaluated_as_far_as_they_go(tmp_path: Path, name: str) -> None:
     """Among folds like these are users and movies without any training rating."""
-    campaign = Campaign(write(tmp_path, ODD[name]), tmp_path / "report", folds=2, settings=QUICK)
+    campaign = EvaluationConfig(write(tmp_path, ODD[name]), tmp_path / "report", folds=2, settings=QUICK)
     sections, warnings = run(campaign, "all")
     skipped = [warning for warning in warnings if warning.startswith("no ")]
     assert len(sections) + len(skipped) == 7
@@ -81,14 +81,14 @@ def test_odd_ratings_are_evaluated_as_far_as_they_go(tmp_path: Path, name: str) 
 def test_users_without_training_ratings_are_counted(tmp_path: Path) -> None:
     rows = ODD["users with one rating each"]
     sections, _ = run(
-        Campaign(write(tmp_path, rows), tmp_path / "report", folds=3, settings=QUICK, names=["als"]), "ratings"
+        EvaluationConfig(write(tmp_path, rows), tmp_path / "report", folds=3, settings=QUICK, names=["als"]), "ratings"
     )
     assert sections["ratings-kfold"]["users_without_training_ratings"] == 30
 
 
 def test_a_protocol_that_the_ratings_do_not_allow_is_refused_where_it_was_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(BadData, match=FEW_RATINGS):
-        run(Campaign(write(tmp_path, ODD["constant ratings"]), tmp_path / "report"), "ratings", ["article"])
+    with pytest.raises(InvalidInput, match=FEW_RATINGS):
+        run(EvaluationConfig(write(tmp_path, ODD["constant ratings"]), tmp_path / "report"), "ratings", ["article"])
 
 
 @pytest.mark.parametrize(("user", "movie"), [("anna", 1), (1, "heat")])
@@ -98,7 +98,7 @@ def test_ids_that_are_no_numbers_are_refused_by_line_and_value(tmp_path: Path, u
     wrong = user if isinstance(user, str) else movie
     for use in (
         lambda: build(Plan(file, tmp_path / "data", settings=QUICK)),
-        lambda: run(Campaign(file, tmp_path / "report"), "ratings"),
+        lambda: run(EvaluationConfig(file, tmp_path / "report"), "ratings"),
     ):
-        with pytest.raises(BadData, match=rf"ratings.csv, line 3: .*'{wrong}'.*whole number"):
+        with pytest.raises(InvalidInput, match=rf"ratings.csv, line 3: .*'{wrong}'.*whole number"):
             use()

@@ -148,7 +148,7 @@ def _check_served(data: Path, films: dict[int, str], ratings: dict[int, float], 
         return
     added = {movie.movie_id: movie.title for movie in index.catalogue.movies if movie.movie_id >= 10**9}
     tally.check(added == films, f"{added} are there, not {films}")
-    rated = index.people.rated(7)
+    rated = index.users.rated(7)
     right = all(rated.get(movie_id) == rating for movie_id, rating in ratings.items())
     tally.check(right, f"user 7 rated {rated}, not {ratings}")
     for movie_id in films:

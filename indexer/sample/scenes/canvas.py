@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
+
+from index.core.arrays import Float64Array
 
 WIDTH, HEIGHT = 400, 600
 SCALE = 2
@@ -134,11 +135,11 @@ class Canvas:
         pixels = pixels + noise * grain
         return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
-    def _screen(self, light: npt.NDArray[np.float64]) -> None:
+    def _screen(self, light: Float64Array) -> None:
         small = Image.fromarray(np.clip(light, 0, 255).astype(np.uint8))
         large = small.resize(self.image.size, Image.Resampling.BILINEAR)
         self.image.paste(ImageChops.screen(self.image, large))
 
-    def _veil(self, colour: Colour, rows: npt.NDArray[np.float64], strength: float) -> None:
+    def _veil(self, colour: Colour, rows: Float64Array, strength: float) -> None:
         alpha = (np.clip(rows, 0, 1) * strength * 255).astype(np.uint8)
         self.image.paste(colour, (0, 0), Image.fromarray(np.repeat(alpha[:, None], WIDTH * SCALE, axis=1)))

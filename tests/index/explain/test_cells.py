@@ -1,18 +1,16 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.explain.cells import CELLS, Comparison, Usual, compare, usual
+from index.core.arrays import Float64Array
+from index.explain.cells import CELLS, Baseline, Comparison, baseline, compare
 from index.posters.vgg16 import DIMENSION, GRID
 
-Array = npt.NDArray[np.float64]
 
-
-def poster(**cells: dict[int, float]) -> Array:
+def poster(**cells: dict[int, float]) -> Float64Array:
     """A unit vector that is zero but for some channels of some cells: ``poster(r1c2={7: 3.0})``."""
     grid = np.zeros(GRID)
     for name, channels in cells.items():
@@ -21,14 +19,14 @@ def poster(**cells: dict[int, float]) -> Array:
     return np.asarray((grid / np.linalg.norm(grid)).reshape(DIMENSION))
 
 
-def random_poster(seed: int) -> Array:
+def random_poster(seed: int) -> Float64Array:
     """Sparse and never negative, as the network's activations are; no two cells alike."""
     values = np.maximum(np.random.default_rng(seed).normal(-0.3, 1, DIMENSION), 0)
     return np.asarray(values / np.linalg.norm(values))
 
 
-def nothing_in_common() -> Usual:
-    return usual([random_poster(100)])
+def nothing_in_common() -> Baseline:
+    return baseline([random_poster(100)])
 
 
 def diagonal(comparison: Comparison) -> bool:
@@ -64,7 +62,7 @@ def test_of_equally_like_cells_the_one_in_the_same_place_is_matched() -> None:
 
 def test_a_pair_next_to_a_better_one_on_both_posters_is_left_out() -> None:
     first = poster(r0c0={1: 3.0}, r0c1={2: 2.0}, r0c2={3: 1.0})
-    even = Usual(0, np.ones((CELLS, CELLS)))  # so the first position is as good as any
+    even = Baseline(0, np.ones((CELLS, CELLS)))  # so the first position is as good as any
     assert [match.cell for match in compare(first, first, even).matches] == [(0, 0), (0, 2)]
     second = poster(r0c0={1: 3.0}, r5c5={2: 2.0}, r0c2={3: 1.0})
     matches = compare(first, second, even).matches
@@ -75,14 +73,14 @@ def test_matches_are_first_where_posters_mostly_differ() -> None:
     # All three have the same sky above; below they are alike or not.
     sky = {1: 2.0}
     first, second, other = (poster(r0c3=sky, r6c3={channel: 1.0}) for channel in (2, 2, 9))
-    matches = compare(first, second, usual([first, other])).matches
+    matches = compare(first, second, baseline([first, other])).matches
     assert [match.cell for match in matches] == [(6, 3), (0, 3)]
 
 
 def test_usual_is_the_mean_over_pairs_of_both_halves() -> None:
     posters = [random_poster(seed) for seed in range(5)]
     pairs = [(a, b) for a in (0, 2, 4) for b in (1, 3)]
-    usually = usual(posters)
+    usually = baseline(posters)
     assert usually.score == pytest.approx(np.mean([posters[a] @ posters[b] for a, b in pairs]))
     cells = [each.reshape(CELLS, -1) for each in posters]
     gaps = np.mean([np.square(cells[a] - cells[b]).sum(axis=1) / 2 for a, b in pairs], axis=0)
@@ -92,7 +90,7 @@ def test_usual_is_the_mean_over_pairs_of_both_halves() -> None:
 
 def test_random_pairs_have_no_likeness_on_average() -> None:
     posters = [random_poster(seed) for seed in range(6)]
-    usually = usual(posters)
+    usually = baseline(posters)
     likeness = [compare(posters[a], posters[b], usually).likeness for a in (0, 2, 4) for b in (1, 3, 5)]
     np.testing.assert_allclose(np.mean(likeness, axis=0), 0, atol=1e-12)
 
@@ -107,7 +105,7 @@ def test_the_49_numbers_add_up_to_the_score(a: int, b: int, kind: type) -> None:
 
 @given(st.integers(0, 50), st.integers(0, 50))
 def test_swapping_the_posters_swaps_the_cells_and_nothing_else(a: int, b: int) -> None:
-    usually = usual([random_poster(seed) for seed in (200, 201, 202)])
+    usually = baseline([random_poster(seed) for seed in (200, 201, 202)])
     there = compare(random_poster(a), random_poster(b), usually, k=49)
     back = compare(random_poster(b), random_poster(a), usually, k=49)
     np.testing.assert_allclose(there.heat, back.heat)
@@ -119,7 +117,7 @@ def test_swapping_the_posters_swaps_the_cells_and_nothing_else(a: int, b: int) -
 @given(st.integers(0, 50), st.sampled_from([np.float16, np.float32]))
 def test_identical_posters_match_themselves_everywhere(seed: int, kind: type) -> None:
     same = random_poster(seed).astype(kind)
-    comparison = compare(same, same, usual([random_poster(200), random_poster(201)]))
+    comparison = compare(same, same, baseline([random_poster(200), random_poster(201)]))
     assert len(comparison.matches) == 8
     assert diagonal(comparison)
     assert all(match.strength == pytest.approx(1) for match in comparison.matches)
@@ -129,4 +127,4 @@ def test_identical_posters_match_themselves_everywhere(seed: int, kind: type) ->
 def test_nothing_that_is_given_is_changed() -> None:
     first, second = random_poster(1), random_poster(2)
     first.flags.writeable = second.flags.writeable = False
-    compare(first, second, usual([first, second]))
+    compare(first, second, baseline([first, second]))

@@ -6,7 +6,7 @@ import csv
 
 import pytest
 
-from index.core.errors import Lacking, UnknownMovie
+from index.core.errors import NotComparable, UnknownMovie
 from index.movie_index import MovieIndex
 from tests.conftest import World
 
@@ -18,9 +18,9 @@ def given(world: World, movie: int) -> dict[int, float]:
 
 @pytest.mark.parametrize(("movie", "other"), [(3, 5), (3, 13), (12, 23)])
 def test_the_people_are_those_of_the_ratings(movie_index: MovieIndex, world: World, movie: int, other: int) -> None:
-    taste = movie_index.why.taste(movie, other)
+    taste = movie_index.explainer.taste(movie, other)
     first, second = given(world, movie), given(world, other)
-    low, high = movie_index.people.scale
+    low, high = movie_index.users.scale
     assert taste.loved_from == low + 0.75 * (high - low)
     lovers = {user for user, rating in first.items() if rating >= taste.loved_from}
     assert taste.lovers == len(lovers)
@@ -31,7 +31,7 @@ def test_the_people_are_those_of_the_ratings(movie_index: MovieIndex, world: Wor
 
 
 def test_who_loves_a_spaceship_loves_another_and_no_wedding(movie_index: MovieIndex) -> None:
-    spaceship, wedding = movie_index.why.taste(3, 5), movie_index.why.taste(3, 13)
+    spaceship, wedding = movie_index.explainer.taste(3, 5), movie_index.explainer.taste(3, 13)
     assert spaceship.lovers_of_both > 0.5 * spaceship.lovers_who_rated
     assert wedding.lovers_of_both < 0.2 * wedding.lovers_who_rated
     assert spaceship.genres == ("Sci-Fi", "Action")
@@ -40,13 +40,13 @@ def test_who_loves_a_spaceship_loves_another_and_no_wedding(movie_index: MovieIn
 
 def test_score_and_percentile_are_those_of_the_search(movie_index: MovieIndex) -> None:
     for match in movie_index.similar(3, 5, by="taste"):
-        taste = movie_index.why.taste(3, match.movie_id)
+        taste = movie_index.explainer.taste(3, match.movie_id)
         assert taste.score == pytest.approx(match.score, abs=1e-5)
         assert taste.percentile == pytest.approx(match.percentile, abs=1e-3)
 
 
 def test_a_movie_without_ratings_or_that_is_not_there_is_told(movie_index: MovieIndex) -> None:
-    with pytest.raises(Lacking, match="no ratings"):
-        movie_index.why.taste(3, 21)
+    with pytest.raises(NotComparable, match="no ratings"):
+        movie_index.explainer.taste(3, 21)
     with pytest.raises(UnknownMovie, match="no movie 99"):
-        movie_index.why.taste(99, 3)
+        movie_index.explainer.taste(99, 3)

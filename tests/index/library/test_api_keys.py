@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from index.core.errors import BadData, UnknownKey
+from index.core.errors import InvalidInput, UnknownKey
 from index.library.api_keys import Key, Keys
 from index.library.database import Database
 
@@ -73,7 +73,7 @@ def test_no_two_keys_are_the_same(keys: Keys) -> None:
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 101, "two\nlines", "a \x00"])
 def test_a_name_is_one_line(keys: Keys, name: str) -> None:
-    with pytest.raises(BadData, match="is no name for a key"):
+    with pytest.raises(InvalidInput, match="is no name for a key"):
         keys.create(name)
     assert keys.all() == []
 

@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.catalogue.catalogue import Movie
-from index.core.errors import BadData, BadLibrary, PosterityError
+from index.core.errors import BadLibrary, InvalidInput, PosterityError
 from index.library.api_keys import Keys
 from index.library.backup import Contents, export_library, import_library
 from index.library.database import Database, check
@@ -222,7 +222,7 @@ def test_what_is_exported_while_another_process_writes_is_of_one_moment(tmp_path
 def test_a_file_that_is_there_is_replaced_only_by_force(source: Path, tmp_path: Path) -> None:
     file = tmp_path / "library.tar"
     file.write_text("something dear")
-    with pytest.raises(BadData, match="is there already: give another name, or --force"):
+    with pytest.raises(InvalidInput, match="is there already: give another name, or --force"):
         export_library(source, file)
     assert file.read_text() == "something dear"
     export_library(source, file, replace=True)
@@ -231,19 +231,19 @@ def test_a_file_that_is_there_is_replaced_only_by_force(source: Path, tmp_path: 
 
 
 def test_the_library_is_never_replaced_by_its_own_copy(source: Path) -> None:
-    with pytest.raises(BadData, match="is the library itself"):
+    with pytest.raises(InvalidInput, match="is the library itself"):
         export_library(source, source / "library.db", replace=True)
     check(source / "library.db")
 
 
 def test_where_nothing_came_in_there_is_nothing_to_export(tmp_path: Path) -> None:
-    with pytest.raises(BadData, match="holds no library to export"):
+    with pytest.raises(InvalidInput, match="holds no library to export"):
         export_library(tmp_path, tmp_path / "library.tar")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_is_not_there_is_told(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadData, match="No such file or directory"):
+    with pytest.raises(InvalidInput, match="No such file or directory"):
         export_library(source, tmp_path / "nowhere" / "library.tar")
 
 
@@ -266,7 +266,7 @@ def test_a_library_that_is_there_is_named_and_stays(archive: Path, tmp_path: Pat
     data = tmp_path / "target"
     data.mkdir()
     (data / name).write_bytes(b"")
-    with pytest.raises(BadData, match=f"holds {name} already: move it away"):
+    with pytest.raises(InvalidInput, match=f"holds {name} already: move it away"):
         import_library(archive, data)
     assert [path.name for path in data.iterdir()] == [name]
 
@@ -288,7 +288,7 @@ def test_a_poster_that_is_there_stays_and_has_to_be_the_same(archive: Path, sour
     first.unlink()
     content = second.read_bytes()
     second.write_bytes(b"something else")
-    with pytest.raises(BadData, match=f"{second.name} is there with other content: move it away"):
+    with pytest.raises(InvalidInput, match=f"{second.name} is there with other content: move it away"):
         import_library(archive, data)
     assert second.read_bytes() == b"something else"
     assert not first.exists()
@@ -393,7 +393,7 @@ def test_a_bad_archive_is_refused_and_nothing_is_imported(
 ) -> None:
     file = tamper(archive)
     around = {path.name for path in tmp_path.iterdir()}
-    with pytest.raises(BadData, match=message):
+    with pytest.raises(InvalidInput, match=message):
         import_library(file, tmp_path / "target")
     assert_nothing_was_imported(tmp_path / "target")
     assert {path.name for path in tmp_path.iterdir()} == around | {"target"}

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.catalogue.catalogue import Movie
-from index.core.errors import BadData, BadImage, BadLibrary, ReusedRequest
+from index.core.errors import BadImage, BadLibrary, InvalidInput, ReusedRequest
 from index.library.database import FIRST_ID
 from index.library.entries import Changes, Poster, checked_movie
 from index.library.movies import Added, Library, Request
@@ -234,7 +234,7 @@ def test_a_vector_belongs_to_weights_and_has_its_shape() -> None:
 )
 def test_what_is_no_movie_is_told_and_changes_nothing(tmp_path: Path, movie: Movie, message: str) -> None:
     library = Library.open(tmp_path)
-    with pytest.raises(BadData, match=message):
+    with pytest.raises(InvalidInput, match=message):
         library.put(movie)
     assert library.version() == 0
 

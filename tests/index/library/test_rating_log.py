@@ -70,37 +70,37 @@ def test_someone_new_is_predicted_from_their_first_rating_on(data: Path) -> None
     index = MovieIndex.open(data)
     log = RatingLog(Library.open(data).database)
     with pytest.raises(UnknownUser, match="no user 4000 here"):
-        index.people.known(NEW)
+        index.users.known(NEW)
     for movie in (1, 2, 3):
         log.put(NEW, movie, 5)
-    who = index.people.known(NEW)
+    who = index.users.known(NEW)
     assert who == {1: 5, 2: 5, 3: 5}
-    space = [p.rating for p in index.people.predict(who, [4, 5, 6])]
-    weddings = [p.rating for p in index.people.predict(who, [14, 15, 16])]
+    space = [p.rating for p in index.users.predict(who, [4, 5, 6])]
+    weddings = [p.rating for p in index.users.predict(who, [14, 15, 16])]
     assert min(space) > max(weddings)
-    assert {p.movie_id for p in index.people.recommend(who, 3)} <= {*SPACE} - {1, 2, 3}
-    assert index.people.rated(NEW) == who
+    assert {p.movie_id for p in index.users.recommend(who, 3)} <= {*SPACE} - {1, 2, 3}
+    assert index.users.rated(NEW) == who
     for movie in (1, 2, 3):
         log.remove(NEW, movie)
     with pytest.raises(UnknownUser, match="taken back"):
-        index.people.known(NEW)
+        index.users.known(NEW)
 
 
 def test_a_user_of_the_data_set_is_known_with_what_they_rated_since(data: Path) -> None:
     index = MovieIndex.open(data)
     log = RatingLog(Library.open(data).database)
-    assert index.people.known(2) == 2
-    before = index.people.rated(2)
+    assert index.users.known(2) == 2
+    before = index.users.rated(2)
     changed, gone = sorted(before)[:2]
     unseen = next(movie for movie in (*SPACE, *WEDDINGS) if movie not in before)
     log.put(2, changed, 1.5)
     log.remove(2, gone)
     log.put(2, unseen, 4)
     expected = {movie: rating for movie, rating in before.items() if movie != gone} | {changed: 1.5, unseen: 4}
-    assert index.people.known(2) == index.people.rated(2) == expected
-    assert unseen not in {p.movie_id for p in index.people.recommend(index.people.known(2), 30)}
-    assert gone in {p.movie_id for p in index.people.recommend(index.people.known(2), 30)}
-    assert index.people.known(1) == 1
+    assert index.users.known(2) == index.users.rated(2) == expected
+    assert unseen not in {p.movie_id for p in index.users.recommend(index.users.known(2), 30)}
+    assert gone in {p.movie_id for p in index.users.recommend(index.users.known(2), 30)}
+    assert index.users.known(1) == 1
 
 
 def test_a_rating_of_a_movie_that_was_removed_does_not_show(data: Path) -> None:
@@ -111,8 +111,8 @@ def test_a_rating_of_a_movie_that_was_removed_does_not_show(data: Path) -> None:
     log.put(NEW, 2, 4)
     library.remove(1)
     index = index.refreshed()
-    assert index.people.known(NEW) == index.people.rated(NEW) == {2: 4}
-    assert 1 not in index.people.rated(2)
+    assert index.users.known(NEW) == index.users.rated(NEW) == {2: 4}
+    assert 1 not in index.users.rated(2)
 
 
 def test_ratings_leave_the_movies_fresh_and_change_the_version_of_what_depends_on_them(data: Path) -> None:

@@ -5,13 +5,13 @@ from pathlib import Path
 import h5py
 import keras
 import numpy as np
-import numpy.typing as npt
 import pytest
 import tensorflow as tf
 from keras.applications import vgg16 as keras_vgg16
 from keras.src.applications import vgg16 as vgg16_source
 from keras.src.backend import config
 
+from index.core.arrays import UInt8Array
 from index.core.errors import BadWeights, WeightsUnavailable
 from index.posters import vgg16
 
@@ -22,7 +22,7 @@ def untrained() -> vgg16.Vgg16:
 
 
 @pytest.fixture(scope="module")
-def pixels() -> npt.NDArray[np.uint8]:
+def pixels() -> UInt8Array:
     return np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
 
 
@@ -37,7 +37,7 @@ def model(untrained: vgg16.Vgg16, tmp_path_factory: pytest.TempPathFactory) -> k
 
 
 def test_vectors_are_keras_own_block5_pool_at_length_1(
-    untrained: vgg16.Vgg16, model: keras.Model, pixels: npt.NDArray[np.uint8]
+    untrained: vgg16.Vgg16, model: keras.Model, pixels: UInt8Array
 ) -> None:
     maps = np.asarray(model(keras_vgg16.preprocess_input(pixels.astype(np.float32))))
     assert maps.shape[1:] == vgg16.GRID
@@ -49,9 +49,7 @@ def test_vectors_are_keras_own_block5_pool_at_length_1(
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
-def test_a_picture_has_the_same_vector_alone_and_in_a_batch(
-    untrained: vgg16.Vgg16, pixels: npt.NDArray[np.uint8]
-) -> None:
+def test_a_picture_has_the_same_vector_alone_and_in_a_batch(untrained: vgg16.Vgg16, pixels: UInt8Array) -> None:
     np.testing.assert_allclose(untrained(pixels)[1:], untrained(pixels[1:]), atol=1e-6)
 
 
@@ -77,7 +75,7 @@ def test_a_keras_weights_file_gives_the_vectors_of_the_model_it_was_saved_from(
     save: Callable[[keras.Model, Path], None],
     model: keras.Model,
     untrained: vgg16.Vgg16,
-    pixels: npt.NDArray[np.uint8],
+    pixels: UInt8Array,
     tmp_path: Path,
 ) -> None:
     save(model, tmp_path / name)
@@ -97,7 +95,7 @@ def test_the_file_that_keras_publishes_is_called_imagenet(
 
 
 def test_other_weights_have_another_checksum_and_other_vectors(
-    model: keras.Model, untrained: vgg16.Vgg16, pixels: npt.NDArray[np.uint8], tmp_path: Path
+    model: keras.Model, untrained: vgg16.Vgg16, pixels: UInt8Array, tmp_path: Path
 ) -> None:
     other = keras.models.clone_model(model)
     changed = [weight * 1.5 if weight.ndim == 1 else -weight for weight in model.get_weights()]
@@ -151,7 +149,7 @@ def test_saved_weights_of_another_checksum_are_refused(untrained: vgg16.Vgg16, t
 def run(change: float) -> vgg16.Run:
     """Unit vectors that are off by so much."""
 
-    def vectors(pixels: npt.NDArray[np.uint8]) -> tf.Tensor:
+    def vectors(pixels: UInt8Array) -> tf.Tensor:
         flat = pixels.reshape(len(pixels), -1)[:, : vgg16.DIMENSION].astype(np.float64) + 1
         flat += change * np.random.default_rng(0).normal(size=flat.shape) * flat.mean()
         return tf.constant((flat / np.linalg.norm(flat, axis=1, keepdims=True)).astype(np.float32))
@@ -159,7 +157,7 @@ def run(change: float) -> vgg16.Run:
     return vectors
 
 
-def broken(_: npt.NDArray[np.uint8]) -> tf.Tensor:
+def broken(_: UInt8Array) -> tf.Tensor:
     raise RuntimeError("no such kernel")
 
 
@@ -187,7 +185,7 @@ def test_the_path_taken_here_agrees_with_float32(untrained: vgg16.Vgg16) -> None
 def test_bfloat16_is_switched_on_for_its_own_path_alone() -> None:
     seen = []
 
-    def look(_: npt.NDArray[np.uint8]) -> tf.Tensor:
+    def look(_: UInt8Array) -> tf.Tensor:
         seen.append(tf.config.optimizer.get_experimental_options().get("auto_mixed_precision_onednn_bfloat16", False))
         return tf.constant(0)
 

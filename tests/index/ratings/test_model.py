@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from index.core.errors import BadData, UnknownMovie, UnknownUser
+from index.core.errors import InvalidInput, UnknownMovie, UnknownUser
 from index.core.ids import Ids
 from index.ratings.fold_in import FoldInArrays
 from index.ratings.model import Noise, RatingArrays, RatingModel
@@ -132,9 +132,9 @@ def test_ratings_in_an_explanation_add_up(model: RatingModel) -> None:
 
 
 def test_a_strangers_rating_must_be_on_the_scale_and_of_a_movie_that_is_there(model: RatingModel) -> None:
-    with pytest.raises(BadData, match=r"the rating 7 of movie 1 is off the scale: ratings here are 0.5 to 5"):
+    with pytest.raises(InvalidInput, match=r"the rating 7 of movie 1 is off the scale: ratings here are 0.5 to 5"):
         model.predict({1: 7.0}, [2])
-    with pytest.raises(BadData, match="off the scale"):
+    with pytest.raises(InvalidInput, match="off the scale"):
         model.recommend({1: float("nan")})
     with pytest.raises(UnknownMovie, match="no movie 9"):
         model.recommend({9: 3.0})

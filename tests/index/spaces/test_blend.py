@@ -7,7 +7,7 @@ from index.core.errors import UnknownMovie
 from index.core.ids import Ids
 from index.core.progress import silent
 from index.spaces.blend import Blend
-from index.spaces.faiss_index import best, flat_index
+from index.spaces.faiss_index import flat_index, top_rows
 from index.spaces.space import Calibration, Neighbours, Space, load_neighbours
 from index.spaces.vectors import FlatVectors
 from indexer.spaces.writer import calibrate, write_blend
@@ -82,7 +82,7 @@ def test_movies_that_no_space_puts_high_are_left_out_only_where_they_cannot_matt
     asked = np.arange(0, n, 7)
     for k in (1, 10, 100, n):
         for row, line, (rows, scores) in zip(asked, every.score_rows(asked), every.nearest(asked, k), strict=True):
-            expected = best(line, k)
+            expected = top_rows(line, k)
             assert row not in rows
             assert rows.tolist() == expected.tolist()
             assert scores.tolist() == line[expected].tolist()

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from index.core.arrays import Float32Array
 from index.core.errors import BadSnapshot, UnknownMovie
 from index.core.ids import Ids
 from index.core.progress import silent
-from index.spaces.faiss_index import best, flat_index, top_k
+from index.spaces.faiss_index import flat_index, search_exact, top_rows
 from index.spaces.space import NEIGHBOURS, Calibration, Space
 from index.spaces.vectors import FlatVectors
 from indexer.spaces.writer import calibrate, write_space
@@ -21,11 +22,11 @@ IDS = [5, 7, 20, 21]
 CIRCLE = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1).astype(np.float32)
 
 
-def flat(vectors: npt.NDArray[np.float32]) -> FlatVectors:
+def flat(vectors: Float32Array) -> FlatVectors:
     return FlatVectors(flat_index(vectors))
 
 
-def saved(folder: Path, ids: list[int], vectors: npt.NDArray[np.float32]) -> Space:
+def saved(folder: Path, ids: list[int], vectors: Float32Array) -> Space:
     write_space(folder, Ids(ids), vectors, np.random.default_rng(0), label="circle", track=silent)
     return Space.load("circle", folder, {})
 
@@ -102,7 +103,7 @@ def test_top_k_equals_sorting_ties_included(vectors: npt.NDArray[np.int8], k: in
     floats = vectors.astype(np.float32)
     query = floats[0]
     allowed = data.draw(hnp.arrays(np.bool_, len(vectors)))
-    rows, scores = top_k(flat_index(floats), query, k, allowed)
+    rows, scores = search_exact(flat_index(floats), query, k, allowed)
     every = floats @ query
     expected = [row for row in np.lexsort((np.arange(len(every)), -every)) if allowed[row]][:k]
     assert rows.tolist() == expected
@@ -110,9 +111,9 @@ def test_top_k_equals_sorting_ties_included(vectors: npt.NDArray[np.int8], k: in
 
 
 @given(hnp.arrays(np.float32, st.integers(1, 40), elements=st.sampled_from([-np.inf, 0, 1, 2])), st.integers(0, 45))
-def test_best_equals_sorting_and_leaves_out_minus_infinity(scores: npt.NDArray[np.float32], k: int) -> None:
+def test_best_equals_sorting_and_leaves_out_minus_infinity(scores: Float32Array, k: int) -> None:
     expected = [row for row in np.lexsort((np.arange(scores.size), -scores)) if scores[row] > -np.inf][:k]
-    assert best(scores, k).tolist() == expected
+    assert top_rows(scores, k).tolist() == expected
 
 
 def test_percentiles_of_one_movie_alone_are_defined() -> None:
@@ -121,7 +122,7 @@ def test_percentiles_of_one_movie_alone_are_defined() -> None:
 
 
 @given(hnp.arrays(np.float32, 20, elements=st.floats(-1, 1, width=32)))
-def test_percentiles_rise_with_scores(scores: npt.NDArray[np.float32]) -> None:
+def test_percentiles_rise_with_scores(scores: Float32Array) -> None:
     vectors = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     calibration: Calibration = calibrate(flat(vectors), np.random.default_rng(0))

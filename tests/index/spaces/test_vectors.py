@@ -3,12 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index.core.errors import BadData, BadSnapshot
+from index.core.arrays import BoolArray, Float16Array, Float32Array, Int64Array
+from index.core.errors import BadSnapshot, InvalidInput
 from index.overlay import OverlaidVectors
 from index.spaces.faiss_index import flat_index, half_index, halved, read_index
 from index.spaces.vectors import (
@@ -28,14 +28,12 @@ from indexer.spaces.two_stage import (
     write_rows,
 )
 
-Floats = npt.NDArray[np.float32]
-
 # A thousand unit vectors of 300 numbers, none negative, that differ in a few ways much and in all others a little: as
 # posters do.
 D, N = 300, 1000
 
 
-def clustered(n: int, seed: int = 0) -> Floats:
+def clustered(n: int, seed: int = 0) -> Float32Array:
     rng = np.random.default_rng(seed)
     ways = np.random.default_rng(7).normal(size=(40, D))
     vectors = np.abs(2 + 0.1 * rng.normal(size=(n, 40)) @ ways + 0.05 * rng.normal(size=(n, D)))
@@ -47,7 +45,7 @@ HALVES = np.stack([halved(vector) for vector in VECTORS])
 LONG = HALVES.astype(np.float32)
 
 
-def half(vectors: Floats) -> HalfVectors:
+def half(vectors: Float32Array) -> HalfVectors:
     index = half_index(vectors.shape[1])
     index.add(vectors)
     return HalfVectors(index)
@@ -56,7 +54,7 @@ def half(vectors: Floats) -> HalfVectors:
 WHOLE = half(LONG)
 
 
-def reduced(folder: Path, vectors: npt.NDArray[np.float16], factory: str | None = None) -> ReducedVectors:
+def reduced(folder: Path, vectors: Float16Array, factory: str | None = None) -> ReducedVectors:
     blocks = (vectors[start : start + 300] for start in range(0, len(vectors), 300))
     search = write_reduced(folder, blocks, np.random.default_rng(0), factory=factory)
     loaded = load_vectors(folder, search)
@@ -69,9 +67,7 @@ def two_stages(tmp_path_factory: pytest.TempPathFactory) -> ReducedVectors:
     return reduced(tmp_path_factory.mktemp("flat"), HALVES)
 
 
-def assert_exact(
-    found: npt.NDArray[np.int64], query: Floats, k: int, allowed: npt.NDArray[np.bool_] | None = None
-) -> None:
+def assert_exact(found: Int64Array, query: Float32Array, k: int, allowed: BoolArray | None = None) -> None:
     """As many as qualify, the right ones, each once; which of two that differ by rounding alone does not matter."""
     scores = LONG @ query
     if allowed is not None:
@@ -250,18 +246,18 @@ def test_the_index_is_the_best_that_fits(n: int, memory: int, factory: str) -> N
 
 
 def test_too_little_memory_says_how_much_is_needed() -> None:
-    with pytest.raises(BadData, match=r"1000000 posters cannot be searched in 1 MB: give --memory 51MB or more"):
+    with pytest.raises(InvalidInput, match=r"1000000 posters cannot be searched in 1 MB: give --memory 51MB or more"):
         choose_factory(1_000_000, 128, 10**6)
 
 
 @pytest.mark.parametrize("text", ["Nonsense", "LSH", "PQ16", "IDMap,Flat", ""])
 def test_an_index_that_cannot_be_used_is_named(text: str) -> None:
-    with pytest.raises(BadData, match="--index "):
+    with pytest.raises(InvalidInput, match="--index "):
         make_index(text, 128)
 
 
 def test_too_few_posters_to_train_an_index_are_named(tmp_path: Path) -> None:
-    with pytest.raises(BadData, match="needs more than 20 posters to be trained"):
+    with pytest.raises(InvalidInput, match="needs more than 20 posters to be trained"):
         reduced(tmp_path, HALVES[:20], "IVF256,Flat")
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from index.catalogue.catalogue import Movie
-from index.core.errors import BadData, BadLibrary
+from index.core.errors import BadLibrary, InvalidInput
 from index.library.database import Database
 from index.library.entries import Changes, Entry, Poster
 from index.library.movies import Library
@@ -55,7 +55,7 @@ def test_a_removed_movie_takes_ratings_and_tags_with_it() -> None:
 
 
 def test_a_library_that_removes_all_that_was_rated_is_told_so() -> None:
-    with pytest.raises(BadData, match="removes every rated movie of mine"):
+    with pytest.raises(InvalidInput, match="removes every rated movie of mine"):
         merge(DATASET, Changes(2, (), frozenset({10, 20})), NOTHING_RATED)
 
 
@@ -115,15 +115,15 @@ def test_a_build_merges_what_came_in(world: World, tmp_path: Path) -> None:
     assert index.catalogue.identify("imdb:tt9999999").movie_id == added
     assert str(index.catalogue.movie(6)) == "Starship 6, renamed (1976)"
     assert {match.movie_id for match in index.similar(added, 5, by="facts")} <= {*SPACE, 21}
-    assert index.people.predict(1, [added, bare])[0].rating > 0
+    assert index.users.predict(1, [added, bare])[0].rating > 0
     # What an earlier snapshot shows is not touched.
     assert (data / "posters" / "5.png").read_bytes() == (world.posters / "5.png").read_bytes()
 
     assert 12 not in index.catalogue.ids
     assert all(12 not in space.ids for space in index.spaces.values())
     assert all(match.movie_id != 12 for way in index.ways for match in index.similar(13, 20, by=way))
-    assert {prediction.movie_id for user in (1, 2) for prediction in index.people.recommend(user, 24)} >= {added, bare}
-    assert all(prediction.movie_id != 12 for user in (1, 2) for prediction in index.people.recommend(user, 24))
+    assert {prediction.movie_id for user in (1, 2) for prediction in index.users.recommend(user, 24)} >= {added, bare}
+    assert all(prediction.movie_id != 12 for user in (1, 2) for prediction in index.users.recommend(user, 24))
 
     again = build(Plan(world.ratings, data, world.posters, "untrained", QUICK))
     assert again.posters["embedded"] == 0

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from index.catalogue.catalogue import Movie
-from index.core.errors import BadData
+from index.core.errors import InvalidInput
 from indexer.datasets.movielens import CITATION, read_dataset
 from indexer.datasets.sources import SAMPLE
 from indexer.datasets.titles import parse_title
@@ -125,7 +125,7 @@ def test_the_folder_around_an_edition_will_do(tmp_path: Path) -> None:
     edition(tmp_path / "ml-tiny")
     assert read_dataset(tmp_path).name == "ml-tiny"
     edition(tmp_path / "ml-other")
-    with pytest.raises(BadData, match=r"several data sets, give one: .*ml-other, .*ml-tiny"):
+    with pytest.raises(InvalidInput, match=r"several data sets, give one: .*ml-other, .*ml-tiny"):
         read_dataset(tmp_path)
 
 
@@ -204,21 +204,21 @@ def test_what_names_unknown_movies_is_left_out_and_told(tmp_path: Path) -> None:
 )
 def test_what_is_wrong_is_named_with_file_and_line(tmp_path: Path, name: str, content: str, message: str) -> None:
     folder = edition(tmp_path / "a", **{name: content})
-    with pytest.raises(BadData, match=message):
+    with pytest.raises(InvalidInput, match=message):
         read_dataset(folder)
 
 
 def test_a_path_without_a_data_set_says_what_was_expected(tmp_path: Path) -> None:
-    with pytest.raises(BadData, match="there is no folder or file"):
+    with pytest.raises(InvalidInput, match="there is no folder or file"):
         read_dataset(tmp_path / "nowhere")
-    with pytest.raises(BadData, match="holds no ratings: expected"):
+    with pytest.raises(InvalidInput, match="holds no ratings: expected"):
         read_dataset(tmp_path)
     (tmp_path / "ml-latest-small.zip").write_bytes(b"PK")
-    with pytest.raises(BadData, match="unzip it"):
+    with pytest.raises(InvalidInput, match="unzip it"):
         read_dataset(tmp_path / "ml-latest-small.zip")
     (tmp_path / "ml-1m").mkdir()
     (tmp_path / "ml-1m" / "ratings.dat").write_text("1::1::5::1\n")
-    with pytest.raises(BadData, match=r"there is no file .*movies\.dat"):
+    with pytest.raises(InvalidInput, match=r"there is no file .*movies\.dat"):
         read_dataset(tmp_path / "ml-1m")
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from index.core.errors import BadData
+from index.core.errors import InvalidInput
 from indexer.datasets.sources import (
     Sources,
     choose,
@@ -74,5 +74,5 @@ def test_of_several_editions_the_one_that_is_served_is_built_again(data: Path, w
 
 
 def test_without_anything_it_is_told_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(BadData, match=r"posterity fetch movielens\), or give --ratings"):
+    with pytest.raises(InvalidInput, match=r"posterity fetch movielens\), or give --ratings"):
         choose(tmp_path, None, None, "x")

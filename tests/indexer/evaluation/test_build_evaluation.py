@@ -12,7 +12,7 @@ from index.catalogue.catalogue import Movie
 from indexer.datasets.dataset import Dataset, Ratings
 from indexer.datasets.training import Training
 from indexer.evaluation import build_evaluation as module
-from indexer.evaluation.build_evaluation import BASELINES, HELD_OUT, appraise
+from indexer.evaluation.build_evaluation import BASELINES, HELD_OUT, evaluate_build
 from indexer.models import factorization_machine
 from indexer.models.registry import SERVED
 from tests.conftest import QUICK
@@ -37,7 +37,7 @@ def held_out(whole: Training, seed: int = 0) -> np.ndarray:
 
 def test_a_tenth_is_held_out_and_the_baselines_are_its_plain_means() -> None:
     whole = training()
-    found = appraise(whole, QUICK)
+    found = evaluate_build(whole, QUICK)
     mask = held_out(whole)
     assert (found["training"], found["held_out"]) == (720, 80)
     assert "80 of 800 ratings, drawn at random (seed 0), are held out" in found["protocol"]
@@ -64,7 +64,7 @@ def test_the_curve_is_the_mean_of_the_samples_so_far() -> None:
     samples = np.stack(list(posterior.samples(test.user_rows, test.movie_rows)))
     assert posterior.predict(test.user_rows, test.movie_rows) == pytest.approx(samples.mean(axis=0))
 
-    curve = appraise(whole, QUICK)["curve"]
+    curve = evaluate_build(whole, QUICK)["curve"]
     assert (curve[0]["iteration"], curve[-1]["iteration"]) == (QUICK.burn_in + 1, QUICK.iterations)
     assert curve[0]["mean"] == curve[0]["sample"]
     for stop in curve:
@@ -75,7 +75,7 @@ def test_the_curve_is_the_mean_of_the_samples_so_far() -> None:
 
 
 def test_intervals_hold_more_the_wider_they_are() -> None:
-    intervals = appraise(training(), QUICK)["intervals"]
+    intervals = evaluate_build(training(), QUICK)["intervals"]
     assert [each["level"] for each in intervals] == [0.5, 0.8, 0.95]
     for narrow, wide in pairwise(intervals):
         assert narrow["width"] < wide["width"]
@@ -83,7 +83,7 @@ def test_intervals_hold_more_the_wider_they_are() -> None:
 
 
 def test_films_are_banded_by_the_ratings_that_they_have_in_training() -> None:
-    bands = appraise(training(), QUICK)["by_ratings"]
+    bands = evaluate_build(training(), QUICK)["by_ratings"]
     assert [(band["least"], band["most"], band["held_out"]) for band in bands] == [(30, 99, 80)]
     whole = training(users=11, movies=40)
     few = whole.take((whole.movie_rows >= 20) | (whole.user_rows < 3))  # half of the films have three ratings at most
@@ -91,26 +91,28 @@ def test_films_are_banded_by_the_ratings_that_they_have_in_training() -> None:
     counts = np.bincount(few.movie_rows[~mask], minlength=40)[few.movie_rows[mask]]
     expected = [(0, 2, int((counts < 3).sum())), (3, 9, int(((counts >= 3) & (counts < 10)).sum()))]
     expected += [(10, 29, int((counts >= 10).sum()))]
-    bands = appraise(few, QUICK)["by_ratings"]
+    bands = evaluate_build(few, QUICK)["by_ratings"]
     assert [(band["least"], band["most"], band["held_out"]) for band in bands] == [each for each in expected if each[2]]
     assert len(bands) > 1
 
 
 def test_the_same_seed_gives_the_same_figures_and_another_others() -> None:
     whole = training()
-    assert appraise(whole, QUICK) == appraise(whole, QUICK)
-    assert appraise(whole, QUICK, seed=1)["methods"] != appraise(whole, QUICK)["methods"]
+    assert evaluate_build(whole, QUICK) == evaluate_build(whole, QUICK)
+    assert evaluate_build(whole, QUICK, seed=1)["methods"] != evaluate_build(whole, QUICK)["methods"]
 
 
 def test_too_few_ratings_give_a_reason_instead() -> None:
-    assert appraise(training(5, 20), QUICK) == {"left_out": "100 ratings are too few to hold some out: it takes 200"}
+    assert evaluate_build(training(5, 20), QUICK) == {
+        "left_out": "100 ratings are too few to hold some out: it takes 200"
+    }
 
 
 @pytest.mark.parametrize(
     "whole", [training(1, 300), training(300, 1), training(constant=True)], ids=["one user", "one film", "constant"]
 )
 def test_odd_data_is_appraised_too(whole: Training) -> None:
-    found = appraise(whole, QUICK)
+    found = evaluate_build(whole, QUICK)
     for each in found["methods"]:
         assert np.isfinite([*each["rmse"].values(), *each["mae"].values()]).all()
 
@@ -118,7 +120,7 @@ def test_odd_data_is_appraised_too(whole: Training) -> None:
 def test_of_very_many_ratings_some_users_stand_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", 500)
     monkeypatch.setattr(module, "HELD_OUT_MOST", 30)
-    found = appraise(training(), QUICK)
+    found = evaluate_build(training(), QUICK)
     assert found["held_out"] == 30
     assert found["training"] + 30 == 500  # 25 users with 20 ratings each
     assert found["protocol"].startswith("Of 800 ratings, the 500 by users drawn at random are used. 30 of 500 ratings")
@@ -131,6 +133,6 @@ def test_one_chain_stands_for_several_and_says_so() -> None:
         words.append((label, total))
         return items
 
-    found = appraise(training(), replace(QUICK, chains=3), track=track)
+    found = evaluate_build(training(), replace(QUICK, chains=3), track=track)
     assert "one of the sampler's chains, where the served model has 3" in found["protocol"]
     assert words == [("Trying the rating model", QUICK.iterations)]

@@ -1,12 +1,12 @@
 import io
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from index.core.arrays import UInt8Array
 from index.core.errors import BadImage
 from index.posters.images import MIN_SIDE, decode_image
 from indexer.evaluation.distortions import DISTORTIONS, Distortion
@@ -14,7 +14,7 @@ from indexer.evaluation.distortions import DISTORTIONS, Distortion
 BY_NAME = {each.name: each for each in DISTORTIONS}
 
 
-def png(pixels: npt.NDArray[np.uint8]) -> bytes:
+def png(pixels: UInt8Array) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "PNG")
     return stream.getvalue()
@@ -24,7 +24,7 @@ def noise(width: int, height: int) -> bytes:
     return png(np.random.default_rng(0).integers(256, size=(height, width, 3), dtype=np.uint8))
 
 
-def spoiled(name: str, data: bytes) -> npt.NDArray[np.uint8]:
+def spoiled(name: str, data: bytes) -> UInt8Array:
     return np.asarray(decode_image(BY_NAME[name](data)))
 
 

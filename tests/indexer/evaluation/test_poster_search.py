@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from index.core.errors import BadData
+from index.core.arrays import Float32Array
+from index.core.errors import InvalidInput
 from index.core.progress import Track, silent
 from index.posters.images import decode_image
 from indexer.datasets.movielens import read_dataset
-from indexer.datasets.training import FloatArray
-from indexer.evaluate import Campaign, run
+from indexer.evaluate import EvaluationConfig, run
 from indexer.evaluate_posters import find_pictures, judge_posters
 from indexer.evaluation.distortions import DISTORTIONS
 from indexer.evaluation.poster_baselines import BASELINES, colour_histogram, small_picture
@@ -144,7 +144,7 @@ def test_every_distorted_poster_is_looked_at_once_and_compared_with_its_own(tmp_
     poster(1).save(tmp_path / "1.png")
     seen: list[int] = []
 
-    def look(posters: Mapping[int, Path], *, track: Track = silent) -> FloatArray:  # noqa: ARG001
+    def look(posters: Mapping[int, Path], *, track: Track = silent) -> Float32Array:  # noqa: ARG001
         for file in posters.values():
             pixels = np.asarray(decode_image(file.read_bytes()))
             assert (pixels[..., 0] == pixels[..., 2]).all()
@@ -170,7 +170,7 @@ def test_a_histogram_counts_colours_wherever_they_are(tmp_path: Path) -> None:
 
 
 def test_a_thumbnail_knows_where_things_are_and_not_how_bright_it_all_is(tmp_path: Path) -> None:
-    def half_lit(low: int, high: int, box: tuple[int, int, int, int]) -> FloatArray:
+    def half_lit(low: int, high: int, box: tuple[int, int, int, int]) -> Float32Array:
         image = Image.new("RGB", (160, 240), (low, low, low))
         image.paste((high, high, high), box)
         return small_picture(file_of(image, tmp_path / "a.png"))
@@ -198,25 +198,25 @@ def test_pictures_are_paired_by_their_names(posters: Path, alternates: Path) -> 
 
 
 def test_folders_that_cannot_be_used_are_refused(posters: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadData, match=r"no poster folder .*nowhere"):
+    with pytest.raises(InvalidInput, match=r"no poster folder .*nowhere"):
         find_pictures(tmp_path / "nowhere", None)
-    with pytest.raises(BadData, match=r"no poster folder .*nowhere"):
+    with pytest.raises(InvalidInput, match=r"no poster folder .*nowhere"):
         find_pictures(posters, tmp_path / "nowhere")
     others = folder_of(tmp_path / "others", (2, 3))
-    with pytest.raises(BadData, match=r"none of the 2 pictures in .*others has the name of one in .*posters"):
+    with pytest.raises(InvalidInput, match=r"none of the 2 pictures in .*others has the name of one in .*posters"):
         find_pictures(posters, others)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(BadData, match="empty holds no poster: name the files <movie id>"):
+    with pytest.raises(InvalidInput, match="empty holds no poster: name the files <movie id>"):
         find_pictures(tmp_path / "empty", None)
     one = folder_of(tmp_path / "one", (1,))
     (one / "2.jpg").write_text("no picture")
-    with pytest.raises(BadData, match=r"1 of the posters in .*one can be read: at least 2"):
+    with pytest.raises(InvalidInput, match=r"1 of the posters in .*one can be read: at least 2"):
         judge_posters(one, None, "untrained", tmp_path / "report")
     bad = tmp_path / "bad"
     bad.mkdir()
     (bad / "1.jpg").write_text("no picture")
     with pytest.raises(
-        BadData, match=r"no picture in .*bad can be used: the alternate of movie 1 is left out: this is no"
+        InvalidInput, match=r"no picture in .*bad can be used: the alternate of movie 1 is left out: this is no"
     ):
         judge_posters(posters, bad, "untrained", tmp_path / "report")
     assert not (tmp_path / "report").exists()
@@ -268,7 +268,7 @@ def test_without_alternates_there_are_two_tables(output: Path, posters: Path) ->
 
 def test_look_goes_with_ratings_of_any_data_set(world: World, posters: Path, output: Path) -> None:
     dataset = read_dataset(world.ratings)
-    found, _ = run(Campaign(world.ratings, output, folds=2, settings=QUICK, names=("biases",)), "ratings")
+    found, _ = run(EvaluationConfig(world.ratings, output, folds=2, settings=QUICK, names=("biases",)), "ratings")
     look, _ = judge_posters(posters, None, "untrained", output)
     report = json.loads((output / "report.json").read_text())
     assert set(report["sections"]) == {"ratings-kfold", "look"}
@@ -279,7 +279,7 @@ def test_look_goes_with_ratings_of_any_data_set(world: World, posters: Path, out
 
 
 def test_all_with_posters_judges_look_too(world: World, posters: Path, alternates: Path, output: Path) -> None:
-    campaign = Campaign(
+    campaign = EvaluationConfig(
         world.ratings, output, folds=2, settings=QUICK, names=("biases",),
         posters=posters, weights="untrained", alternates=alternates,
     )  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from index.catalogue.catalogue import Movie
-from index.core.errors import BadData, UnknownMovie
+from index.core.errors import InvalidInput, UnknownMovie
 from index.core.ids import Ids
 from indexer.datasets.dataset import Ratings
 from indexer.datasets.movielens import read_dataset
@@ -134,7 +134,7 @@ def test_the_movie_that_others_like_is_rated_about_as_often() -> None:
 def test_held_out_ratings_without_a_liked_pair_are_refused() -> None:
     train = ratings_of([(1, 100, 3), (2, 100, 3)], [1, 2])
     for given in ([(1, 101, 5), (2, 102, 5)], [(1, 101, 1)]):
-        with pytest.raises(BadData, match="hold out more ratings"):
+        with pytest.raises(InvalidInput, match="hold out more ratings"):
             co_liked(train, ratings_of(given, [1, 2]), np.random.default_rng(0))
 
 
@@ -323,12 +323,12 @@ def test_judged_pairs_are_read_under_any_names(tmp_path: Path) -> None:
 )
 def test_a_judged_pair_at_fault_is_named(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "pairs.csv").write_text(text)
-    with pytest.raises(BadData, match=message):
+    with pytest.raises(InvalidInput, match=message):
         read_judged(tmp_path / "pairs.csv", IDS)
 
 
 def test_a_missing_file_of_judged_pairs_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadData, match="there is no file"):
+    with pytest.raises(InvalidInput, match="there is no file"):
         read_judged(tmp_path / "pairs.csv", IDS)
 
 

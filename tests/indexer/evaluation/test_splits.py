@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from index.core.errors import BadData
+from index.core.errors import InvalidInput
 from indexer.datasets.dataset import Ratings
 from indexer.evaluation.splits import HELD_OUT, PROTOCOLS, kfold, movie_folds, newest, per_user
 
@@ -34,9 +34,9 @@ def test_the_newest_ratings_are_held_out() -> None:
     data = ratings([1] * 10, range(10), [5, 9, 1, 2, 3, 9, 4, 0, 6, 7])
     assert np.flatnonzero(newest(data, 0.2)).tolist() == [1, 5]
     assert np.flatnonzero(newest(data, 0.1)).tolist() == [5]  # of those in the same second the last
-    with pytest.raises(BadData, match="have no timestamps"):
+    with pytest.raises(InvalidInput, match="have no timestamps"):
         newest(ratings([1], [1]), 0.2)
-    with pytest.raises(BadData, match="too few to hold out the newest 20%"):
+    with pytest.raises(InvalidInput, match="too few to hold out the newest 20%"):
         newest(ratings([1], [1], [1]), 0.2)
 
 
@@ -47,7 +47,7 @@ def test_cold_movies_have_no_rating_in_training() -> None:
     assert sum(mask.astype(int) for mask in masks).tolist() == [1] * 28
     for mask in masks:
         assert not set(movies[mask]) & set(movies[~mask])
-    with pytest.raises(BadData, match="7 rated movies cannot be cut into 8 folds"):
+    with pytest.raises(InvalidInput, match="7 rated movies cannot be cut into 8 folds"):
         list(movie_folds(data, 8))
 
 
@@ -72,5 +72,5 @@ def test_every_protocol_holds_something_out_and_leaves_something(name: str) -> N
     ],
 )
 def test_too_few_ratings_to_hold_any_out_are_refused(name: str, message: str) -> None:
-    with pytest.raises(BadData, match=message):
+    with pytest.raises(InvalidInput, match=message):
         list(PROTOCOLS[name].split(ratings([1, 1], [1, 2], [1, 2]), 5, 0))

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.core.errors import BadData
+from index.core.errors import InvalidInput
 from indexer.config import Choices, read_choices
 from indexer.datasets.dataset import Dataset, Ratings
 from indexer.datasets.movielens import read_dataset
@@ -80,7 +80,7 @@ def test_some_combinations_are_drawn_at_random_and_no_other() -> None:
 def test_what_cannot_be_tuned_is_named(
     dataset: Dataset, name: str, search: dict[str, list[object]], message: str
 ) -> None:
-    with pytest.raises(BadData, match=message):
+    with pytest.raises(InvalidInput, match=message):
         tune(dataset, name, search=search)
 
 
@@ -125,11 +125,11 @@ def test_a_build_takes_what_was_tuned_for_what_it_serves(dataset: Dataset, tmp_p
 def test_a_file_that_is_not_of_tuning_is_named(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "tuned.json"
     file.write_text(text)
-    with pytest.raises(BadData, match=message):
+    with pytest.raises(InvalidInput, match=message):
         read_choices([file])
 
 
 def test_settings_are_checked_and_may_be_text() -> None:
     assert changed(als.Settings(), {"factors": "7", "regularization": 2}, "als") == als.Settings(7, 2.0)
-    with pytest.raises(BadData, match="als: factors"):
+    with pytest.raises(InvalidInput, match="als: factors"):
         changed(als.Settings(), {"factors": 1.5}, "als")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.core.errors import BadData
+from index.core.errors import InvalidInput
 from indexer.fetch.archive import Limits, unzip
 from tests.indexer.fetch.conftest import tree
 from tests.indexer.fetch.standins import zipped
@@ -40,7 +40,7 @@ def test_nothing_comes_out_elsewhere(name: str, tmp_path: Path) -> None:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         archive.writestr(member, b"x")
-    with pytest.raises(BadData, match="not in its folder ml-x"):
+    with pytest.raises(InvalidInput, match="not in its folder ml-x"):
         unpack(stream.getvalue(), tmp_path)
     assert {file.name for file in tmp_path.rglob("*")} == {"x.zip", "out"}
 
@@ -52,7 +52,7 @@ def test_nothing_but_files_comes_out(kind: int, tmp_path: Path) -> None:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         archive.writestr(member, b"/etc/passwd")
-    with pytest.raises(BadData, match="no plain file"):
+    with pytest.raises(InvalidInput, match="no plain file"):
         unpack(stream.getvalue(), tmp_path)
 
 
@@ -63,12 +63,12 @@ def test_no_name_comes_twice(names: tuple[str, str], tmp_path: Path) -> None:
     with zipfile.ZipFile(stream, "w") as archive:
         for name in names:
             archive.writestr(name, b"x")
-    with pytest.raises(BadData, match="two members"):
+    with pytest.raises(InvalidInput, match="two members"):
         unpack(stream.getvalue(), tmp_path)
 
 
 def test_no_file_is_a_folder_too(tmp_path: Path) -> None:
-    with pytest.raises(BadData, match="below a file"):
+    with pytest.raises(InvalidInput, match="below a file"):
         unpack(zipped({"ml-x/a/b": b"x", "ml-x/a": b"x"}), tmp_path)
 
 
@@ -81,7 +81,7 @@ def test_no_file_is_a_folder_too(tmp_path: Path) -> None:
     ],
 )
 def test_no_more_comes_out_than_is_believable(limits: Limits, why: str, tmp_path: Path) -> None:
-    with pytest.raises(BadData, match=why):
+    with pytest.raises(InvalidInput, match=why):
         unpack(zipped(GOOD), tmp_path, limits)
 
 
@@ -92,7 +92,7 @@ def test_a_bomb_that_lies_about_its_size_is_stopped_while_it_unpacks(tmp_path: P
     for declared in (size, (100).to_bytes(4, "little")):
         folder = tmp_path / str(declared[0])
         folder.mkdir()
-        with pytest.raises(BadData):
+        with pytest.raises(InvalidInput):
             unpack(bomb.replace(size, declared), folder)
         assert sum(len(data) for data in tree(folder / "out").values()) < 10_000_000
 
@@ -100,7 +100,7 @@ def test_a_bomb_that_lies_about_its_size_is_stopped_while_it_unpacks(tmp_path: P
 def test_an_encrypted_member_is_told(tmp_path: Path) -> None:
     data = bytearray(zipped({"ml-x/a": b"x"}))
     data[data.rindex(b"PK\x01\x02") + 8] |= 1
-    with pytest.raises(BadData, match="encrypted"):
+    with pytest.raises(InvalidInput, match="encrypted"):
         unpack(bytes(data), tmp_path)
 
 
@@ -115,7 +115,7 @@ def flipped(data: bytes) -> bytes:
 
 @pytest.mark.parametrize("damage", [truncated, flipped, lambda _: b"PK\x05\x06"])
 def test_a_damaged_zip_is_told(damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
-    with pytest.raises(BadData, match="the zip file"):
+    with pytest.raises(InvalidInput, match="the zip file"):
         unpack(damage(zipped(GOOD)), tmp_path)
 
 
@@ -126,6 +126,6 @@ def test_whatever_byte_is_wrong_nothing_but_an_error_or_files_in_the_folder(
     folder = tmp_path_factory.mktemp("zip")
     data = bytearray(zipped(GOOD))
     data[at] ^= change
-    with contextlib.suppress(BadData):
+    with contextlib.suppress(InvalidInput):
         unpack(bytes(data), folder)
     assert {file.relative_to(folder / "out").parts[0] for file in (folder / "out").rglob("*")} <= {"ml-x"}

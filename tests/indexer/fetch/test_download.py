@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.core.errors import BadData, Busy, PosterityError, SourceUnavailable
+from index.core.errors import Busy, InvalidInput, PosterityError, SourceUnavailable
 from indexer.fetch import download as module
 from indexer.fetch.download import ZIP, Kind, download, unfinished
 from indexer.fetch.web import Patience, Web
@@ -116,7 +116,7 @@ def test_a_range_that_is_not_understood_begins_anew(server: StandIns, tmp_path: 
 
 
 def test_a_wrong_sum_names_both_and_leaves_nothing(server: StandIns, tmp_path: Path, web: Web) -> None:
-    with pytest.raises(BadData, match=f"MD5 sum {md5(CONTENT)}, and {'0' * 32} is published"):
+    with pytest.raises(InvalidInput, match=f"MD5 sum {md5(CONTENT)}, and {'0' * 32} is published"):
         get(server, tmp_path, web, "0" * 32)
     assert list(tmp_path.iterdir()) == []
 
@@ -130,7 +130,7 @@ def test_a_page_of_a_portal_is_told_and_what_was_there_is_kept(server: StandIns,
 
 def test_something_else_than_was_wanted_is_not_kept(server: StandIns, tmp_path: Path, web: Web) -> None:
     server.fail(PATH, content(b"hello"))
-    with pytest.raises(BadData, match=r"/file\.zip is not a zip file"):
+    with pytest.raises(InvalidInput, match=r"/file\.zip is not a zip file"):
         get(server, tmp_path, web)
     assert list(tmp_path.iterdir()) == []
 
@@ -184,9 +184,9 @@ def test_a_local_file_is_copied_and_checked(tmp_path: Path, web: Web) -> None:
     (tmp_path / "mine.zip").write_bytes(CONTENT)
     part = download(web, str(tmp_path / "mine.zip"), tmp_path, "file", ZIP, md5=md5(CONTENT))
     assert part.read_bytes() == CONTENT
-    with pytest.raises(BadData, match=r"mine\.zip is not a poem"):
+    with pytest.raises(InvalidInput, match=r"mine\.zip is not a poem"):
         download(web, str(tmp_path / "mine.zip"), tmp_path, "file", Kind("a poem", b"O"))
-    with pytest.raises(BadData, match=r"there is no file .*theirs\.zip"):
+    with pytest.raises(InvalidInput, match=r"there is no file .*theirs\.zip"):
         download(web, str(tmp_path / "theirs.zip"), tmp_path, "file", ZIP)
 
 

@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from index.core.arrays import Float32Array, Int32Array, Int64Array
 from index.core.ids import Ids
 from index.core.progress import silent
 from index.snapshot.maps import ACROSS, DOWN, FOLDER, HEIGHT, SHEETS_FILE, WIDTH, sheet_file
-from index.spaces.faiss_index import FloatArray
 from index.spaces.space import Space
 from indexer.maps import layout as lay_outs
 from indexer.maps.grid import ASPECT, CELL, grid_shape, neighbours_kept, snap
 from indexer.maps.layout import lay_out, write_maps
-from indexer.maps.sprites import write_sheets
+from indexer.maps.sprites import write_sprites
 from indexer.spaces.writer import write_space
 from tests.conftest import poster
 
@@ -30,14 +30,14 @@ def space_of(vectors: npt.NDArray[np.floating], folder: Path, name: str = "taste
     return Space.load(name, folder, {})
 
 
-def families(n: int, of: int, rng: np.random.Generator) -> tuple[FloatArray, npt.NDArray[np.int64]]:
+def families(n: int, of: int, rng: np.random.Generator) -> tuple[Float32Array, Int64Array]:
     """Unit vectors around a few directions, and which each is around."""
     family = rng.integers(of, size=n)
     vectors = rng.normal(size=(of, 32))[family] + 0.4 * rng.normal(size=(n, 32))
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32), family
 
 
-def taken(cells: npt.NDArray[np.int32]) -> set[tuple[int, int]]:
+def taken(cells: Int32Array) -> set[tuple[int, int]]:
     return {(x, y) for x, y in cells.tolist()}
 
 
@@ -130,7 +130,7 @@ def test_sheets_show_each_poster_in_its_place(tmp_path: Path) -> None:
         Image.new("RGB", (40, 60), colour).save(files[movie])
     files[5].write_bytes(b"no picture")
     files[6].unlink()
-    shown = write_sheets(tmp_path, files)
+    shown = write_sprites(tmp_path, files)
     assert shown == [movie for movie in colours if movie not in {5, 6}]
     assert np.load(tmp_path / SHEETS_FILE).tolist() == shown
     assert len(list(tmp_path.glob("sheet-*.webp"))) == 1
@@ -147,7 +147,7 @@ def test_the_last_sheet_ends_where_its_posters_end(tmp_path: Path) -> None:
     poster(1).save(tmp_path / "0.png")
     for file in files.values():
         file.write_bytes((tmp_path / "0.png").read_bytes())
-    write_sheets(tmp_path, files)
+    write_sprites(tmp_path, files)
     with Image.open(tmp_path / sheet_file(1)) as sheet:
         assert sheet.size == (ACROSS * WIDTH, 2 * HEIGHT)
 

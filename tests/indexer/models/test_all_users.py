@@ -14,7 +14,7 @@ from indexer.build import build
 from indexer.config import Plan
 from indexer.datasets.movielens import read_dataset
 from indexer.datasets.training import Training
-from indexer.models.all_users import everyone, some_users
+from indexer.models.all_users import solve_all_users, subsample_users
 from indexer.models.factorization_machine import Posterior, Settings, fit, suited_to
 from indexer.models.rating_model import fold_in_arrays
 from tests.conftest import QUICK, World
@@ -27,7 +27,7 @@ def training(world: World) -> Training:
 
 @pytest.fixture(scope="module")
 def some(training: Training) -> Training:
-    return some_users(training, np.random.default_rng(0), training.values.size // 2)
+    return subsample_users(training, np.random.default_rng(0), training.values.size // 2)
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +51,11 @@ def test_some_users_are_there_with_all_that_they_rated(training: Training, some:
     theirs = np.isin(training.ratings.user_ids, some.users.values)
     np.testing.assert_array_equal(some.ratings.movie_ids, training.ratings.movie_ids[theirs])
     assert some.movies is training.movies
-    assert some_users(training, np.random.default_rng(0), training.values.size) is training
+    assert subsample_users(training, np.random.default_rng(0), training.values.size) is training
 
 
 def test_everyone_is_solved_for_as_a_stranger_is_folded_in(training: Training, posterior: Posterior) -> None:
-    whole = everyone(posterior, training, Nought())  # type: ignore[arg-type]
+    whole = solve_all_users(posterior, training, Nought())  # type: ignore[arg-type]
     arrays = fold_in_arrays(posterior)
     movies = np.concatenate([whole.movie_factors, whole.movie_bias[..., None]], axis=2)
     for user in range(len(training.users)):
@@ -67,7 +67,7 @@ def test_everyone_is_solved_for_as_a_stranger_is_folded_in(training: Training, p
 
 
 def test_who_rated_nothing_is_solved_for_too(training: Training, posterior: Posterior) -> None:
-    nobody = everyone(posterior, training.take(training.user_rows > 0), Nought())  # type: ignore[arg-type]
+    nobody = solve_all_users(posterior, training.take(training.user_rows > 0), Nought())  # type: ignore[arg-type]
     movies = np.concatenate([nobody.movie_factors, nobody.movie_bias[..., None]], axis=2)
     folded = Folded(fold_in_arrays(posterior), movies, np.empty(0, np.int64), np.empty(0, np.float32))
     np.testing.assert_allclose(nobody.user_factors[:, 0], folded.samples[:, :-1], atol=2e-4)
@@ -82,14 +82,14 @@ def test_draws_scatter_as_folding_in_says(training: Training, posterior: Posteri
     mean, variance = folded.moments(movies)
     drawn = []
     for seed in range(150):
-        whole = everyone(posterior, training.take(mine), np.random.default_rng(seed))
+        whole = solve_all_users(posterior, training.take(mine), np.random.default_rng(seed))
         drawn += list(whole.samples(np.full(movies.size, user), movies))
     np.testing.assert_allclose(np.mean(drawn, axis=0), mean, atol=0.03)
     np.testing.assert_allclose(np.var(drawn, axis=0), variance, rtol=0.1)
 
 
 def test_the_samples_that_are_kept_are_those_of_the_posterior(training: Training, posterior: Posterior) -> None:
-    whole = everyone(posterior, training, np.random.default_rng(0))
+    whole = solve_all_users(posterior, training, np.random.default_rng(0))
     assert whole.thinned.tolist() == list(range(32))
     np.testing.assert_array_equal(whole.movie_factors, posterior.movie_factors[posterior.thinned])
     assert whole.user_bias.shape == (32, len(training.users))
@@ -99,7 +99,7 @@ def test_a_build_of_very_many_ratings_knows_everyone(
     world: World, training: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     most = training.values.size // 2
-    monkeypatch.setattr(build_module, "some_users", lambda training, rng: some_users(training, rng, most))
+    monkeypatch.setattr(build_module, "some_users", lambda training, rng: subsample_users(training, rng, most))
     settings = replace(QUICK, iterations=60, burn_in=20)
     manifest = build(Plan(world.ratings, tmp_path / "data", settings=settings, evaluation=False))
     assert manifest.ratings["trained_on"]["ratings"] <= most
@@ -108,7 +108,7 @@ def test_a_build_of_very_many_ratings_knows_everyone(
     errors = []
     for user in training.users.values.tolist():
         mine = training.ratings.user_ids == user
-        predicted = index.people.predict(user, training.ratings.movie_ids[mine].tolist())
+        predicted = index.users.predict(user, training.ratings.movie_ids[mine].tolist())
         errors += [each.rating - value for each, value in zip(predicted, training.values[mine], strict=True)]
     assert np.sqrt(np.mean(np.square(errors))) < 0.6 * training.values.std()
 

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from myfm import MyFMRegressor, RelationBlock
 
 from index.catalogue.catalogue import Movie
-from index.core.errors import BadData
+from index.core.errors import InvalidInput
 from index.core.ids import Ids
 from indexer.datasets.dataset import Ratings
 from indexer.datasets.movielens import read_dataset
@@ -170,7 +170,7 @@ def test_several_chains_are_kept_one_after_the_other(training: Training) -> None
 
 
 def test_a_chain_that_keeps_nothing_is_refused() -> None:
-    with pytest.raises(BadData, match="20 iterations of which the first 20 are thrown away leave none"):
+    with pytest.raises(InvalidInput, match="20 iterations of which the first 20 are thrown away leave none"):
         Settings(iterations=20)
 
 

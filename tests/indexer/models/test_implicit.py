@@ -4,7 +4,7 @@ from implicit.cpu.als import AlternatingLeastSquares
 from threadpoolctl import threadpool_limits
 
 from index.catalogue.catalogue import Movie
-from index.core.errors import BadData
+from index.core.errors import InvalidInput
 from index.core.ids import Ids
 from indexer.datasets.dataset import Ratings
 from indexer.datasets.training import Training
@@ -82,7 +82,7 @@ def test_without_openmp_ease_is_served_and_it_is_said(monkeypatch: pytest.Monkey
     )
     assert set(ranking_methods()) == {"popularity", "predicted-rating", "ease", "served"}
     monkeypatch.setattr(ease, "LARGEST", 20)
-    with pytest.raises(BadData, match="30 users or movies are too many for EASE, and implicit cannot be loaded"):
+    with pytest.raises(InvalidInput, match="30 users or movies are too many for EASE, and implicit cannot be loaded"):
         choose_ranker(training(), np.random.default_rng(0))
 
 

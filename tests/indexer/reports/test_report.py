@@ -6,7 +6,7 @@ import pytest
 
 from indexer.datasets.dataset import Dataset
 from indexer.datasets.movielens import read_dataset
-from indexer.evaluate import UNFINISHED, Campaign, run, tasks
+from indexer.evaluate import UNFINISHED, EvaluationConfig, run, tasks
 from indexer.evaluation.contest import evaluate
 from indexer.metrics.estimate import Outcome
 from indexer.reports import report_html
@@ -20,8 +20,8 @@ def dataset(world: World) -> Dataset:
     return read_dataset(world.ratings)
 
 
-def campaign(world: World, output: Path, *names: str) -> Campaign:
-    return Campaign(world.ratings, output, folds=2, settings=QUICK, names=names)
+def campaign(world: World, output: Path, *names: str) -> EvaluationConfig:
+    return EvaluationConfig(world.ratings, output, folds=2, settings=QUICK, names=names)
 
 
 def test_a_section_says_what_was_held_out_and_what_was_found(world: World, tmp_path: Path) -> None:

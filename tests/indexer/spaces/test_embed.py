@@ -1,10 +1,10 @@
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
-from index.core.errors import BadData
+from index.core.arrays import Float32Array, UInt8Array
+from index.core.errors import InvalidInput
 from index.posters import vgg16
 from index.posters.images import decode_image, pixels_for_vgg16
 from indexer.spaces.embed import embed_posters
@@ -54,7 +54,7 @@ def test_what_was_embedded_before_a_kill_is_kept(posters: dict[int, Path], embed
         sha256 = embed.sha256
         calls = 0
 
-        def __call__(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        def __call__(self, pixels: UInt8Array) -> Float32Array:
             self.calls += 1
             if self.calls == 4:
                 raise KeyboardInterrupt
@@ -81,7 +81,7 @@ def test_other_weights_have_a_cache_of_their_own(posters: dict[int, Path], embed
     class Other:
         sha256 = "f" * 64
 
-        def __call__(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        def __call__(self, pixels: UInt8Array) -> Float32Array:
             return embed(pixels)
 
     assert embed_posters(posters, Other(), tmp_path / "cache").embedded == 3  # type: ignore[arg-type]
@@ -103,5 +103,5 @@ def test_unreadable_posters_are_listed_with_the_reason(
 
 def test_nothing_readable_is_an_error(embed: vgg16.Vgg16, tmp_path: Path) -> None:
     (tmp_path / "3.jpg").write_text("no picture")
-    with pytest.raises(BadData, match=r"none of the 1 posters could be read; .*3\.jpg: this is no"):
+    with pytest.raises(InvalidInput, match=r"none of the 1 posters could be read; .*3\.jpg: this is no"):
         embed_posters({3: tmp_path / "3.jpg"}, embed, tmp_path / "cache")

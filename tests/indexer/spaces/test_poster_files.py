@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from index.core.errors import BadData
+from index.core.errors import InvalidInput
 from index.core.ids import Ids
 from indexer.spaces.poster_files import find_posters, keep_posters
 
@@ -33,9 +33,9 @@ def test_files_that_are_nobodys_are_counted(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_posters_says_how_to_name_them(tmp_path: Path) -> None:
-    with pytest.raises(BadData, match="name the files <movie id>"):
+    with pytest.raises(InvalidInput, match="name the files <movie id>"):
         find_posters(files(tmp_path, "cover.jpg"), IDS)
-    with pytest.raises(BadData, match="no poster folder"):
+    with pytest.raises(InvalidInput, match="no poster folder"):
         find_posters(tmp_path / "nowhere", IDS)
 
 

@@ -16,7 +16,7 @@ from indexer.config import Plan
 from server.app import create_app
 from server.config import ServerConfig
 from server.media.uploads import UploadQueue
-from server.state.current_snapshot import Served
+from server.state.current_snapshot import SnapshotWatcher
 from tests.conftest import QUICK, World
 from tests.server.conftest import assert_problem
 from tests.server.state.test_current_snapshot import Clock, snapshot_part
@@ -58,7 +58,7 @@ def test_without_posters_there_are_no_uploads(world: World, tmp_path: Path) -> N
 
 def test_a_snapshot_that_is_refused_is_named_until_another_is_served(world: World, data: Path) -> None:
     app, clock = create_app(ServerConfig(data)), Clock()
-    app.extensions["served"] = Served(data, clock)
+    app.extensions["served"] = SnapshotWatcher(data, clock)
     client = app.test_client()
 
     damaged = build(Plan(world.ratings, data, settings=QUICK))

@@ -14,7 +14,7 @@ from index.core.errors import BadSnapshot
 from index.movie_index import MovieIndex
 from index.snapshot.store import SnapshotStore
 from server.app import create_app
-from server.state.current_snapshot import Served
+from server.state.current_snapshot import SnapshotWatcher
 from tests.conftest import World, unlimited
 from tests.server.state.test_current_snapshot import Clock, snapshot_part
 from tests.soak.editions import Edition, flip
@@ -78,7 +78,7 @@ def test_a_server_refuses_each_by_name_and_serves_the_one_before(
     store, clock = SnapshotStore(data), Clock()
     edition = Edition("the world", store.path(), world.manifest)
     app = create_app(unlimited(data))
-    app.extensions["served"] = Served(data, clock)
+    app.extensions["served"] = SnapshotWatcher(data, clock)
     client = app.test_client()
 
     names = ("manifest.json", "movies.json", "poster/rows.faiss", "taste/vectors.faiss", "ratings/user_ids.npy")

@@ -14,7 +14,7 @@ from index.snapshot.store import SnapshotStore
 from indexer.build import build
 from indexer.config import Plan
 from server.app import create_app
-from server.state.current_snapshot import Served
+from server.state.current_snapshot import SnapshotWatcher
 from tests.conftest import QUICK, World, unlimited
 
 
@@ -45,7 +45,7 @@ def snapshot_part(client: FlaskClient, clock: Clock, data: Path) -> dict[str, An
 
 def test_a_new_snapshot_is_followed(world: World, data: Path) -> None:
     clock = Clock()
-    served = Served(data, clock)
+    served = SnapshotWatcher(data, clock)
     old = served.index()
     manifest = build(Plan(world.ratings, data, settings=QUICK))
     assert served.index() is old  # looked a moment ago
@@ -58,7 +58,7 @@ def test_a_new_snapshot_is_followed(world: World, data: Path) -> None:
 
 def test_a_damaged_new_snapshot_is_not_served(world: World, data: Path, caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
-    served = Served(data, clock)
+    served = SnapshotWatcher(data, clock)
     manifest = build(Plan(world.ratings, data, settings=QUICK))
     (SnapshotStore(data).path() / "movies.json").write_text("{}")
     for now in (5, 10, 15):
@@ -77,7 +77,7 @@ def test_a_process_that_begins_while_a_damaged_snapshot_is_current_serves_the_on
     for _ in range(2):  # the one before may be damaged, too
         damaged = build(Plan(world.ratings, data, settings=QUICK))
         (SnapshotStore(data).path() / "movies.json").write_text("{}")
-    served = Served(data, clock)
+    served = SnapshotWatcher(data, clock)
     assert served.index().manifest.id == world.manifest.id
     refused = served.refused()
     assert refused is not None
@@ -94,7 +94,7 @@ def test_a_process_that_begins_while_a_damaged_snapshot_is_current_serves_the_on
 def test_a_rollback_is_followed(world: World, data: Path) -> None:
     clock = Clock()
     build(Plan(world.ratings, data, settings=QUICK))
-    served = Served(data, clock)
+    served = SnapshotWatcher(data, clock)
     SnapshotStore(data).rollback()
     clock.now = 5
     served.index()
@@ -109,7 +109,7 @@ def test_a_reply_holds_no_snapshot_once_it_is_sent(world: World, path: str) -> N
     app = create_app(unlimited(world.data))
     client = app.test_client()
     client.get(path, headers={"Accept": "text/html"})
-    app.extensions["served"] = Served(world.data)
+    app.extensions["served"] = SnapshotWatcher(world.data)
     gone = weakref.ref(app.extensions["served"].index())
     gc.disable()  # which would find it in the end, maybe after hours: until then its files would take up the disk
     try:
@@ -123,10 +123,10 @@ def test_a_reply_holds_no_snapshot_once_it_is_sent(world: World, path: str) -> N
 
 def test_nothing_to_serve_is_an_error(tmp_path: Path, data: Path) -> None:
     with pytest.raises(UnknownSnapshot, match="posterity build"):
-        Served(tmp_path / "nowhere")
+        SnapshotWatcher(tmp_path / "nowhere")
     (SnapshotStore(data).path() / "movies.json").unlink()
     with pytest.raises(BadSnapshot, match=r"movies\.json is missing"):
-        Served(data)
+        SnapshotWatcher(data)
 
 
 def test_what_was_checked_is_not_read_again_and_nothing_else_goes_unchecked(data: Path, world: World) -> None:
@@ -134,6 +134,6 @@ def test_what_was_checked_is_not_read_again_and_nothing_else_goes_unchecked(data
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
-    assert Served(data, checked=world.manifest.id).index().manifest.id == world.manifest.id
+    assert SnapshotWatcher(data, checked=world.manifest.id).index().manifest.id == world.manifest.id
     with pytest.raises(BadSnapshot, match=r"neighbour_scores\.npy is damaged"):
-        Served(data, checked="another")
+        SnapshotWatcher(data, checked="another")

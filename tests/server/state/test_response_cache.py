@@ -3,14 +3,14 @@ from __future__ import annotations
 from flask import Flask
 from flask.testing import FlaskClient
 
-from server.state.response_cache import Answers
+from server.state.response_cache import ResponseCache
 from tests.server.conftest import assert_problem
 
 API = "/api/v1"
 
 
 def test_an_answer_is_of_its_state_and_question() -> None:
-    answers = Answers()
+    answers = ResponseCache()
     assert answers.get("a", "1") is None
     answers.keep("a", "1", b"one")
     answers.keep("a", "1", b"one")
@@ -20,7 +20,7 @@ def test_an_answer_is_of_its_state_and_question() -> None:
 
 
 def test_what_was_not_asked_for_the_longest_is_let_go_of() -> None:
-    answers = Answers()
+    answers = ResponseCache()
     large = bytes(2**16 - 4)
     for number in range(512):  # as many as there is room for, with four letters each
         answers.keep("a", f"{number:04}", large)
@@ -33,7 +33,7 @@ def test_what_was_not_asked_for_the_longest_is_let_go_of() -> None:
 
 
 def test_long_questions_take_room_though_their_answers_are_short() -> None:
-    answers = Answers()
+    answers = ResponseCache()
     for number in range(10_000):
         answers.keep("a", f"{number:04}" + 4000 * "x", b"{}")
     kept = sum(answers.get("a", f"{number:04}" + 4000 * "x") is not None for number in range(10_000))
