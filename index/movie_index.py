@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from index.catalogue.catalogue import Catalogue, Where
+from index.catalogue.catalogue import Catalogue, MovieFilter
 from index.core.arrays import BoolArray
 from index.core.errors import NotComparable
 from index.core.progress import Track, silent
@@ -153,7 +153,7 @@ class MovieIndex:
         k: int = 10,
         *,
         by: str = blends.NAME,
-        where: Where | None = None,
+        where: MovieFilter | None = None,
         weights: Mapping[str, float] | None = None,
     ) -> list[Match]:
         """The ``k`` most alike other movies, best first; fewer only where fewer qualify.
@@ -185,7 +185,7 @@ class MovieIndex:
         k: int = 10,
         *,
         by: str = blends.NAME,
-        where: Where | None = None,
+        where: MovieFilter | None = None,
         weights: Mapping[str, float] | None = None,
     ) -> list[Match]:
         """The ``k`` movies most like all of some and least like others, best first; none of these is among them.
@@ -213,14 +213,14 @@ class MovieIndex:
             self.catalogue.movie(movie_id)
         if not queries:
             raise NotComparable(f"none of the movies {', '.join(map(str, liked))} has anything to be compared by")
-        others = self.catalogue.allowed(where or Where())
+        others = self.catalogue.allowed(where or MovieFilter())
         others[self.catalogue.ids.rows([*liked, *disliked])] = False
         if by == blends.NAME:
             blend = self._blend if weights is None else self._weighed(weights)
             return blend.search(queries, k, allowed=others)
         return self.spaces[by].search(queries[by], k, allowed=self._within(by, others))
 
-    def similar_to_poster(self, image: bytes, k: int = 10, *, where: Where | None = None) -> list[Match]:
+    def similar_to_poster(self, image: bytes, k: int = 10, *, where: MovieFilter | None = None) -> list[Match]:
         """The ``k`` movies whose posters look most like an uploaded picture, best first. Nothing is stored.
 
         Raises:

@@ -35,7 +35,7 @@ class Movie:
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
+class MovieFilter:
     """Which movies may come back. What is left out does not restrict."""
 
     genres: tuple[str, ...] = ()  # all of them, in any case
@@ -46,7 +46,7 @@ class Where:
 
     def __bool__(self) -> bool:
         """Whether anything is restricted at all."""
-        return self != Where()
+        return self != MovieFilter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class Catalogue:
         except UnknownMovie:
             return self._by_title(text)
 
-    def allowed(self, where: Where) -> BoolArray:
+    def allowed(self, where: MovieFilter) -> BoolArray:
         """(n,) which rows ``where`` lets through."""
         mask = np.ones(len(self), dtype=np.bool_)
         if where.year_from is not None:

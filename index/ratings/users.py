@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from index.catalogue.catalogue import Catalogue, Where
+from index.catalogue.catalogue import Catalogue, MovieFilter
 from index.core.errors import NotComparable, UnknownUser
 from index.library.rating_log import RatingLog
 from index.ratings.model import Explanation, Prediction, RatingModel, Who
@@ -74,7 +74,7 @@ class Users:
             self._check_predictable(movie_id)
         return self._model.predict(self._rater(who), movie_ids)
 
-    def recommend(self, who: Who, k: int = 10, *, where: Where | None = None) -> list[Prediction]:
+    def recommend(self, who: Who, k: int = 10, *, where: MovieFilter | None = None) -> list[Prediction]:
         """The ``k`` movies that they have not rated and would pick next, likeliest first, with predicted ratings.
 
         Raises:

@@ -21,7 +21,7 @@ from pydantic_core import PydanticCustomError
 
 from index.answers import schemas
 from index.answers.serialize import provenance
-from index.catalogue.catalogue import Catalogue, Movie, Where
+from index.catalogue.catalogue import Catalogue, Movie, MovieFilter
 from index.core.errors import InvalidCombination, InvalidInput, UnknownMovie
 from index.library.entries import (
     IMDB_ID,
@@ -109,7 +109,7 @@ class Narrowed(Nothing):
             raise ValueError(f"year_from {self.year_from} is after year_to {self.year_to}")
         return self
 
-    def narrowed(self, catalogue: Catalogue) -> Where:
+    def narrowed(self, catalogue: Catalogue) -> MovieFilter:
         """The filter.
 
         Raises:
@@ -119,7 +119,7 @@ class Narrowed(Nothing):
         for genre in self.genre:
             if genre.casefold() not in known:
                 raise InvalidInput(f"genre: no movie is {genre!r}; there are {', '.join(catalogue.genres)}")
-        return Where(self.genre, self.year_from, self.year_to)
+        return MovieFilter(self.genre, self.year_from, self.year_to)
 
 
 class FilterQuery(Page, Narrowed):
@@ -130,7 +130,7 @@ class FilterQuery(Page, Narrowed):
     among: Annotated[tuple[MovieText, ...], Field(max_length=MAX_AMONG)] = ()
     """Only these ids."""
 
-    def where(self, catalogue: Catalogue) -> tuple[Where, list[str]]:
+    def where(self, catalogue: Catalogue) -> tuple[MovieFilter, list[str]]:
         """The filter, and the ids in it that nobody has.
 
         Raises:

@@ -12,7 +12,7 @@ from index.answers.serialize import (
     present_predictions,
     provenance,
 )
-from index.catalogue.catalogue import Where
+from index.catalogue.catalogue import MovieFilter
 from index.core.errors import UnknownUser
 from index.movie_index import MovieIndex
 from index.ratings.model import Prediction, Who
@@ -164,7 +164,7 @@ def _shown(index: MovieIndex, who: Who, found: Sequence[Prediction], *, explain:
 
 
 def _recommended(
-    index: MovieIndex, who: Who, query: RecommendationsQuery, where: Where
+    index: MovieIndex, who: Who, query: RecommendationsQuery, where: MovieFilter
 ) -> list[PredictionAnswer] | list[PredictionId]:
     found = index.users.recommend(who, query.offset + query.limit, where=where)[query.offset :]
     fields: Fields = query.fields

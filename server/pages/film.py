@@ -9,7 +9,7 @@ from flask import render_template, request
 from pydantic import Field
 from werkzeug.datastructures import MultiDict
 
-from index.catalogue.catalogue import Movie, Where
+from index.catalogue.catalogue import Movie, MovieFilter
 from index.core.errors import NotComparable, UnknownSpace
 from index.movie_index import MovieIndex
 from index.spaces import blend
@@ -89,7 +89,13 @@ def _usual_weights(index: MovieIndex) -> dict[str, int]:
 
 
 def _shelf(
-    index: MovieIndex, movie: Movie, where: Where, weights: dict[str, int] | None, by: str, heading: str, pairs: str
+    index: MovieIndex,
+    movie: Movie,
+    where: MovieFilter,
+    weights: dict[str, int] | None,
+    by: str,
+    heading: str,
+    pairs: str,
 ) -> Shelf:
     try:
         with search_seconds(by):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from index.answers.serialize import draw_look
-from index.catalogue.catalogue import Where
+from index.catalogue.catalogue import MovieFilter
 from index.core.errors import (
     BadSnapshot,
     BadWeights,
@@ -34,7 +34,7 @@ def test_a_poster_of_the_catalogue_finds_itself(movie_index: MovieIndex, world: 
 
 
 def test_filters_reach_every_way_of_asking(movie_index: MovieIndex, world: World) -> None:
-    where = Where(genres=("Romance",), year_to=2004, exclude=(11,))
+    where = MovieFilter(genres=("Romance",), year_to=2004, exclude=(11,))
     allowed = {12, 13, 14}
     for by in ("poster", "taste", "facts", "blend"):
         assert {match.movie_id for match in movie_index.similar(1, 10, by=by, where=where)} == allowed

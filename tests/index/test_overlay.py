@@ -11,7 +11,7 @@ from urllib.error import HTTPError
 
 import pytest
 
-from index.catalogue.catalogue import Movie, Where
+from index.catalogue.catalogue import Movie, MovieFilter
 from index.core.errors import UnknownMovie
 from index.library.entries import Poster
 from index.library.movies import Library
@@ -70,7 +70,7 @@ def test_an_added_movie_is_in_every_answer_it_can_be_in(data: Path) -> None:
     assert index.poster(1_000_000_000).read_bytes() == encoded(poster(8), "PNG")
     found = index.similar_to_poster(encoded(poster(8), "PNG"), 2)
     assert {match.movie_id for match in found} == {8, 1_000_000_000}
-    narrowed = index.similar(8, 5, by="poster", where=Where(year_from=2024))
+    narrowed = index.similar(8, 5, by="poster", where=MovieFilter(year_from=2024))
     assert [match.movie_id for match in narrowed] == [1_000_000_000]
     assert index.explainer.look(8, 1_000_000_000).score == pytest.approx(1, abs=1e-4)
     # Who opened the snapshot before sees what there was then: nothing changes under a request.
@@ -151,7 +151,7 @@ def test_new_facts_keep_the_poster_and_the_ratings(data: Path) -> None:
     assert index.similar(3, 20, by="taste") == old.similar(3, 20, by="taste")
     assert 3 not in index.spaces["facts"].ids  # compared again from the next build on
     assert index.catalogue.resolve("voyage").year == 1980
-    assert index.catalogue.allowed(Where(genres=("drama",))).sum() == 1
+    assert index.catalogue.allowed(MovieFilter(genres=("drama",))).sum() == 1
 
 
 def test_a_build_merges_what_came_in_and_says_the_same(world: World, data: Path) -> None:

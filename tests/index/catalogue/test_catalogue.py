@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from index.catalogue.catalogue import Catalogue, Movie, Where
+from index.catalogue.catalogue import Catalogue, Movie, MovieFilter
 from index.core.errors import AmbiguousTitle, BadSnapshot, UnknownMovie
 
 MOVIES = (
@@ -59,21 +59,21 @@ def test_identify_takes_no_titles(catalogue: Catalogue) -> None:
 
 
 def test_a_filter_lets_through_what_it_says(catalogue: Catalogue) -> None:
-    def ids(where: Where) -> list[int]:
+    def ids(where: MovieFilter) -> list[int]:
         return catalogue.ids.values[catalogue.allowed(where)].tolist()
 
-    assert ids(Where(genres=("action", "CRIME"))) == [6]
-    assert ids(Where(year_from=2001)) == [7, 9, 300]
-    assert ids(Where(year_to=1995)) == [6, 12]
-    assert ids(Where(exclude=(6, 7, 5))) == [9, 12, 300, 400]
-    assert not Where()
-    assert Where(year_to=1)
+    assert ids(MovieFilter(genres=("action", "CRIME"))) == [6]
+    assert ids(MovieFilter(year_from=2001)) == [7, 9, 300]
+    assert ids(MovieFilter(year_to=1995)) == [6, 12]
+    assert ids(MovieFilter(exclude=(6, 7, 5))) == [9, 12, 300, 400]
+    assert not MovieFilter()
+    assert MovieFilter(year_to=1)
 
 
 def test_a_genre_that_is_written_in_two_ways_is_one() -> None:
     movies = (Movie(1, "a", None, ("Sci-Fi",)), Movie(2, "b", None, ("sci-fi", "War")))
     both = Catalogue(movies, (0, 0), (None, None), (None, None))
-    assert both.allowed(Where(genres=("SCI-FI",))).tolist() == [True, True]
+    assert both.allowed(MovieFilter(genres=("SCI-FI",))).tolist() == [True, True]
 
 
 def test_a_catalogue_survives_json(catalogue: Catalogue) -> None:
