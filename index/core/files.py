@@ -1,35 +1,90 @@
-"""Files that outlast a kill or a power cut."""
+"""Files that survive a kill or a power cut: atomic durable writes, locks, checksums, folders of arrays."""
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from index.core.errors import PosterityError
 
 
 def write_durably(file: Path, content: bytes) -> None:
-    """Puts ``content`` on the disk as ``file``: whoever looks sees the whole of it or what was there before."""
-    fresh = fresh_name(file)
-    try:
-        with fresh.open("xb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
+    """Write a file atomically and durably (temporary file, fsync, rename)."""
+    with replacing(file) as fresh:
+        fresh.write_bytes(content)
+
+
+@contextmanager
+def replacing(file: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``file``, and put what was written there in its place, atomically and durably.
+
+    Readers see the old content or the whole new one. If the block raises, the old file stays.
+    """
+    with _temporary(file) as fresh:
+        yield fresh
+        sync(fresh)
         fresh.replace(file)
-    finally:
-        fresh.unlink(missing_ok=True)
     sync(file.parent)
 
 
-def fresh_name(file: Path) -> Path:
-    """A hidden name beside ``file`` that nobody else uses."""
-    return file.with_name(f".{secrets.token_hex(8)}-{file.name}")
+@contextmanager
+def creating(file: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``file``, and link what was written there to ``file``, durably.
+
+    Raises:
+        FileExistsError: the file exists, perhaps since a moment ago; it stays as it is.
+    """
+    with _temporary(file) as fresh:
+        yield fresh
+        sync(fresh)
+        file.hardlink_to(fresh)
+    sync(file.parent)
+
+
+@contextmanager
+def _temporary(file: Path) -> Iterator[Path]:
+    # Hidden, and with the suffix of the file: Keras and numpy choose the format by it.
+    fresh = file.with_name(f".{secrets.token_hex(8)}-{file.name}")
+    try:
+        yield fresh
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def sync(path: Path) -> None:
-    """Puts a file's content, or a folder's names, on the disk."""
+    """Flush a file's content, or a folder's names, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def locked(file: Path, busy: str) -> Iterator[None]:
+    """Hold the exclusive lock of a file, which is created if missing. A killed process gives it back.
+
+    Args:
+        file: the lock file; its folder exists.
+        busy: message of the error if another process holds the lock.
+
+    Raises:
+        PosterityError: another process holds the lock.
+    """
+    with file.open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise PosterityError(busy) from error
+        yield
+
+
+def sha256_of(file: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

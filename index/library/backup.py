@@ -6,7 +6,6 @@ one takes it for a stranger's: nothing of it is put in place before all of it wa
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
 import os
@@ -19,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from index.core.errors import BadLibrary, InvalidInput, PosterityError
-from index.core.files import sync
+from index.core.errors import BadLibrary, InvalidInput
+from index.core.files import locked, sha256_of, sync
 from index.library.database import check, copy, opened, renew_identity
 
 _DATABASE = "library.db"
@@ -76,7 +75,7 @@ def export_library(data: Path, file: Path, *, replace: bool = False) -> Contents
             kept = _kept_posters(copied)
             with tarfile.open(fresh, "w") as tar:
                 member = _member(_DATABASE, copied.stat().st_size)
-                member.pax_headers = {_CHECKSUM: _sha256(copied)}
+                member.pax_headers = {_CHECKSUM: sha256_of(copied)}
                 with copied.open("rb") as stream:
                     tar.addfile(member, stream)
                 for poster in kept:
@@ -176,11 +175,7 @@ def _read(file: Path, poster: _Kept) -> bytes:
 @contextmanager
 def _staging(data: Path) -> Iterator[Path]:
     """An empty folder in the data directory, for this import alone; gone afterwards."""
-    with (data / ".import.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise PosterityError(f"another import is running in {data}: wait until it ends") from error
+    with locked(data / ".import.lock", f"another import is running in {data}: wait until it ends"):
         # Under the lock nobody else imports, so whatever is there was left by an import that was killed.
         for left in data.glob(f"{_STAGE}*"):
             shutil.rmtree(left)
@@ -202,7 +197,7 @@ def _unpacked(file: Path, stage: Path) -> list[_Kept]:
                     f"{file} holds no {_DATABASE}: give a file that posterity library export has written"
                 )
             tar.extract(members[_DATABASE], stage, set_attrs=False, filter="data")
-            if members[_DATABASE].pax_headers.get(_CHECKSUM, found := _sha256(stage / _DATABASE)) != found:
+            if members[_DATABASE].pax_headers.get(_CHECKSUM, found := sha256_of(stage / _DATABASE)) != found:
                 raise InvalidInput(f"{_DATABASE} in {file} is damaged (its checksum differs): export it again")
             check(stage / _DATABASE)
             kept = _kept_posters(stage / _DATABASE)
@@ -212,7 +207,7 @@ def _unpacked(file: Path, stage: Path) -> list[_Kept]:
                 if poster.member not in members:
                     raise InvalidInput(f"{file} lacks the poster of {poster.movie}: export it again")
                 tar.extract(members[poster.member], stage, set_attrs=False, filter="data")
-                if _sha256(stage / poster.member) != poster.sha256:
+                if sha256_of(stage / poster.member) != poster.sha256:
                     raise InvalidInput(f"the poster of {poster.movie} in {file} is another picture: export it again")
     # What tarfile raises of malformed headers is not all its own.
     except (tarfile.TarError, ValueError, EOFError, OverflowError, RecursionError) as error:
@@ -237,15 +232,10 @@ def _place_posters(stage: Path, folder: Path, kept: list[_Kept]) -> None:
         sync(folder.parent)
     there = [poster for poster in kept if (folder / poster.name).exists()]
     for poster in there:
-        if _sha256(folder / poster.name) != poster.sha256:
+        if sha256_of(folder / poster.name) != poster.sha256:
             raise InvalidInput(f"{folder / poster.name} is there with other content: move it away to import a library")
     for poster in kept:
         if poster not in there:
             sync(stage / poster.name)
             (folder / poster.name).hardlink_to(stage / poster.name)
     sync(folder)
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from index.core.errors import BadLibrary, Busy
-from index.core.files import fresh_name, sync
+from index.core.files import creating
 
 FIRST_ID = 1_000_000_000  # of added movies: no data set counts so far
 
@@ -259,17 +259,14 @@ def _take_steps(db: sqlite3.Connection, schema: int) -> None:
 def _create(file: Path) -> None:
     """An empty library, unless another process is quicker. It appears whole: nobody sees half a schema."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    fresh = fresh_name(file)
-    try:
-        with closing(sqlite3.connect(fresh, isolation_level=None)) as db:
-            db.execute("PRAGMA synchronous = FULL")
-            db.execute("PRAGMA journal_mode = WAL")
-            _take_steps(db, 0)
-        with suppress(FileExistsError):
-            file.hardlink_to(fresh)
-        sync(file.parent)
-    finally:
-        fresh.unlink(missing_ok=True)
+    with (
+        suppress(FileExistsError),
+        creating(file) as fresh,
+        closing(sqlite3.connect(fresh, isolation_level=None)) as db,
+    ):
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA journal_mode = WAL")
+        _take_steps(db, 0)
 
 
 @contextmanager

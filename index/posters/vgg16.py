@@ -22,6 +22,7 @@ import numpy as np
 
 from index.core.arrays import Float32Array, UInt8Array
 from index.core.errors import BadWeights, WeightsUnavailable
+from index.core.files import replacing
 from index.posters.images import SIDE
 
 IMAGENET_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
@@ -65,9 +66,8 @@ class Vgg16:
         if file.exists():
             return
         file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = file.with_name(f".{os.getpid()}-{file.name}")
-        self._model.save_weights(fresh)
-        fresh.replace(file)
+        with replacing(file) as fresh:
+            self._model.save_weights(fresh)
 
 
 def load(weights: str, *, name: str | None = None) -> Vgg16:

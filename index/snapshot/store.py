@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -15,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from index.core.errors import BadSnapshot, PosterityError, UnknownSnapshot
-from index.core.files import sync
+from index.core.errors import BadSnapshot, UnknownSnapshot
+from index.core.files import locked, sha256_of, sync
 
 FORMAT = 4
 READABLE = (2, 3, 4)  # 2 has poster vectors in memory-mapped float32 alone; 2 and 3 have no evaluation and no maps
@@ -148,7 +147,7 @@ class SnapshotStore:
             if (folder / name).stat().st_size != known["size"]:
                 raise BadSnapshot(f"{folder / name} is damaged (its checksum differs): roll back or build again")
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # of a large snapshot this takes most of what opening it does
-            found = pool.map(_sha256, (folder / name for name in manifest.files))
+            found = pool.map(sha256_of, (folder / name for name in manifest.files))
             for (name, known), sha256 in zip(manifest.files.items(), found, strict=True):
                 if sha256 != known["sha256"]:
                     raise BadSnapshot(f"{folder / name} is damaged (its checksum differs): roll back or build again")
@@ -162,11 +161,8 @@ class SnapshotStore:
             PosterityError: another build is writing into the same data directory.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        with (self.data / ".build.lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise PosterityError(f"another build is running in {self.data}: wait until it ends") from error
+        busy = f"another build is running in {self.data}: wait until it ends"
+        with locked(self.data / ".build.lock", busy):
             # Under the lock nobody else writes, so whatever is unfinished was left by a build that was killed.
             for left in self._folder.glob(f"{_UNFINISHED}*"):
                 shutil.rmtree(left)
@@ -186,7 +182,7 @@ class SnapshotStore:
         """
         now = now or datetime.now(UTC)
         files = {
-            str(file.relative_to(folder)): {"size": file.stat().st_size, "sha256": _sha256(file)}
+            str(file.relative_to(folder)): {"size": file.stat().st_size, "sha256": sha256_of(file)}
             for file in sorted(folder.rglob("*"))
             if file.is_file()
         }
@@ -235,11 +231,6 @@ class SnapshotStore:
         fresh.symlink_to(Path("snapshots") / snapshot_id)
         fresh.replace(self._current)
         sync(self.data)
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _digest_of(document: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import re
@@ -15,7 +14,7 @@ from pathlib import Path
 import requests
 
 from index.core.errors import InvalidInput, PosterityError, SourceUnavailable
-from index.core.files import sync, write_durably
+from index.core.files import locked, sync, write_durably
 from index.core.progress import Count, uncounted
 from indexer.datasets.sources import FETCHED
 from indexer.fetch.web import Attempts, Trouble, Web, is_address, is_page, no_page, shown
@@ -53,11 +52,8 @@ def unfinished(data: Path, what: str) -> Iterator[Path]:
     """
     folder = data / FETCHED / ".unfinished" / what
     folder.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f"{what}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise PosterityError(f"{what} are being fetched into {data} already: wait until that ends") from error
+    busy = f"{what} are being fetched into {data} already: wait until that ends"
+    with locked(folder.with_name(f"{what}.lock"), busy):
         yield folder
 
 

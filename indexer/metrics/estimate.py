@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from index.core.arrays import Float64Array, Int64Array
+from index.core.files import replacing
 
 RESAMPLES = 1000
 
@@ -34,12 +34,8 @@ class Outcome:
         """Writes what ``load`` reads; the file is there whole or not at all."""
         named = {f"measure_{name}": values for name, values in self.measures.items()}
         head = json.dumps({"method": self.method, "fold": self.fold, "facts": dict(self.facts)})
-        unfinished = file.with_suffix(".unfinished")
-        with unfinished.open("wb") as stream:
+        with replacing(file) as fresh, fresh.open("wb") as stream:
             np.savez_compressed(stream, head=np.array(head), users=self.users, **named)  # type: ignore[arg-type]
-            stream.flush()
-            os.fsync(stream.fileno())
-        unfinished.replace(file)
 
     @classmethod
     def load(cls, file: Path) -> Outcome:

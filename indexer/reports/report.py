@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from importlib.metadata import version
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from index.core.files import write_durably
 from indexer.datasets.dataset import Dataset
 from indexer.evaluation.contest import Contest
 from indexer.evaluation.splits import PROTOCOLS
@@ -96,8 +96,8 @@ def write_report(folder: Path, dataset: Dataset | None, sections: Mapping[str, M
     same = about is None or (old["dataset"] or about)["sha256"] == about["sha256"]
     before = {name: found for name, found in old["sections"].items() if same or found["kind"] == "look"}
     report = {"dataset": about, "version": version("posterity"), "sections": before | dict(sections)}
-    _write(folder / JSON_FILE, json.dumps(report, ensure_ascii=False, indent=1))
-    _write(folder / PAGE_FILE, render(report))
+    write_durably(folder / JSON_FILE, json.dumps(report, ensure_ascii=False, indent=1).encode())
+    write_durably(folder / PAGE_FILE, render(report).encode())
     return report
 
 
@@ -123,12 +123,3 @@ def _old_report(file: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return nothing
     return old if sound else nothing
-
-
-def _write(file: Path, text: str) -> None:
-    unfinished = file.with_suffix(".unfinished")
-    with unfinished.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    unfinished.replace(file)

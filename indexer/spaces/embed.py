@@ -16,6 +16,7 @@ import numpy as np
 
 from index.core.arrays import Float16Array, Float32Array, Int64Array, UInt8Array
 from index.core.errors import BadImage, InvalidInput
+from index.core.files import write_durably
 from index.core.progress import Track, silent
 from index.posters.images import decode_image, pixels_for_vgg16, read_image
 from index.posters.vgg16 import DIMENSION, Vgg16
@@ -55,9 +56,7 @@ class Cache:
         file.parent.mkdir(parents=True, exist_ok=True)
         content = io.BytesIO()
         np.save(content, halved(vector))
-        fresh = file.with_name(f".{os.getpid()}-{file.name}")
-        fresh.write_bytes(content.getbuffer())
-        fresh.replace(file)
+        write_durably(file, content.getvalue())
 
     def _file(self, content_sha256: str) -> Path:
         return self.folder / content_sha256[:2] / f"{content_sha256}.npy"

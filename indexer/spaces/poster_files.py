@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from index.core.errors import InvalidInput
+from index.core.files import replacing
 from index.core.ids import Ids
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")  # of several files for one movie the earliest of these is used
@@ -74,10 +75,8 @@ def keep_posters(posters: Mapping[int, Path], folder: Path) -> dict[int, str]:
         kept = folder / names[movie_id]
         if kept.exists() and filecmp.cmp(kept, file, shallow=False):
             continue
-        # Beside it and renamed: a server that sends the old one meanwhile is not disturbed.
-        fresh = folder / f".{kept.name}"
-        shutil.copyfile(file, fresh)
-        fresh.replace(kept)
+        with replacing(kept) as fresh:  # a server that sends the old one meanwhile is not disturbed
+            shutil.copyfile(file, fresh)
     return names
 
 
