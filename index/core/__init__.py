@@ -1,1 +1,1 @@
-"""Errors, ids, dtypes, files and progress: everything else rests on these."""
+"""Errors, ids, array types, files and progress, for every other sub-package."""

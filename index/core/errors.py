@@ -1,33 +1,33 @@
-"""Every error that Posterity raises on purpose.
+"""The exception tree.
 
 PosterityError
-├── InvalidInput            a data set, file, setting or request that cannot be used as given
-│   ├── BodyTooLarge        a request with more bytes than are read
-│   ├── BadImage            bytes that are not a usable picture
-│   │   └── ImageTooLarge
-│   ├── BadWeights          a weights file that does not fit VGG16
-│   ├── InvalidCombination  values that are each valid, but not together
-│   └── ReusedRequest       an idempotency key that was used before, for another request
-├── BadSnapshot             a snapshot that is missing, damaged or of another format version
-├── BadLibrary              a library that is damaged or of a newer version
-├── NotFound                something asked for by name that does not exist
-│   ├── UnknownKey
-│   ├── UnknownMap          a snapshot that was built without this map
-│   ├── UnknownMovie
-│   │   └── NotComparable   a movie without the poster, ratings or facts that the query compares
-│   ├── UnknownSheet        no such sprite sheet of a map
-│   ├── UnknownSpace
-│   ├── UnknownUser
-│   └── UnknownSnapshot
-├── AmbiguousTitle          a title that fits several movies
-├── Conflict                a movie that exists already under another id
-├── Unauthorised            a missing, unknown or revoked API key
-├── Forbidden               an API key without the scope, or an endpoint that is switched off
-├── WeightsUnavailable      VGG16 weights that could not be downloaded; says how to give a file
-├── SourceUnavailable       a download that failed for good
-└── Busy                    a full queue, or a source that asks for patience; the same request may succeed later
+├── InvalidInput            invalid data set, file, setting or request
+│   ├── BodyTooLarge        request body over the size limit
+│   ├── BadImage            not an image, or not a usable one
+│   │   └── ImageTooLarge   image over the byte or pixel limit
+│   ├── BadWeights          weights file does not fit VGG16
+│   ├── InvalidCombination  values valid each, but not together
+│   └── ReusedRequest       idempotency key used before, for another request
+├── BadSnapshot             snapshot missing, damaged or of another format version
+├── BadLibrary              library damaged or of a newer version
+├── NotFound                no such object
+│   ├── UnknownKey          API key
+│   ├── UnknownMap          poster map
+│   ├── UnknownMovie        movie
+│   │   └── NotComparable   movie without the poster, ratings or facts that the query needs
+│   ├── UnknownSheet        sprite sheet of a map
+│   ├── UnknownSpace        space
+│   ├── UnknownUser         user
+│   └── UnknownSnapshot     snapshot
+├── AmbiguousTitle          title matches several movies
+├── Conflict                movie exists under another id
+├── Unauthorised            API key missing, unknown or revoked
+├── Forbidden               API key lacks the scope, or the endpoint is disabled
+├── WeightsUnavailable      VGG16 weights cannot be downloaded
+├── SourceUnavailable       download failed permanently
+└── Busy                    queue full, or source rate-limited; a retry may succeed
 
-A message names the offending value and the remedy: it is shown to people as it is.
+Every message names the offending value and the remedy. Users see it verbatim.
 """
 
 from __future__ import annotations
@@ -65,83 +65,83 @@ __all__ = [
 
 
 class PosterityError(Exception):
-    """The root: catch this to catch everything below."""
+    """Root of the exception tree."""
 
 
 class InvalidInput(PosterityError):
-    """A data set, file or setting that cannot be used as given."""
+    """Invalid data set, file, setting or request."""
 
 
 class BodyTooLarge(InvalidInput):
-    """A request with more bytes than are read."""
+    """Request body over the size limit."""
 
 
 class BadImage(InvalidInput):
-    """Bytes that are not a usable picture."""
+    """Bytes that are not an image, or not a usable one."""
 
 
 class ImageTooLarge(BadImage):
-    """A picture with more bytes or pixels than are allowed."""
+    """Image over the byte or pixel limit."""
 
 
 class BadWeights(InvalidInput):
-    """A weights file that does not fit VGG16."""
+    """Weights file that does not fit VGG16."""
 
 
 class InvalidCombination(InvalidInput):
-    """Values that are each fine, but not together."""
+    """Values that are valid each, but not together."""
 
 
 class ReusedRequest(InvalidInput):
-    """A request that was made before, with other content."""
+    """Idempotency key that was used before, for another request."""
 
 
 class BadSnapshot(PosterityError):
-    """A snapshot that is missing, damaged or of another format version."""
+    """Snapshot missing, damaged or of another format version."""
 
 
 class BadLibrary(PosterityError):
-    """A library of added movies that is damaged or of a newer version."""
+    """Library damaged or of a newer version."""
 
 
 class NotFound(PosterityError):
-    """Something asked for by name that is not there."""
+    """Base of the errors about unknown ids and names."""
 
 
 class UnknownKey(NotFound):
-    """No such API key."""
+    """Unknown API key."""
 
 
 class UnknownMap(NotFound):
-    """No such map of posters: the snapshot was built without it, or before there were any."""
+    """Unknown poster map: the snapshot was built without it, or before maps existed."""
 
 
 class UnknownSheet(NotFound):
-    """No such sheet of small posters."""
+    """Unknown sprite sheet of a map."""
 
 
 class UnknownMovie(NotFound):
-    """No such movie, or none in the space that was asked."""
+    """Unknown movie, in the catalogue or in one space."""
 
 
 class NotComparable(UnknownMovie):
-    """A movie that is there, without the poster, ratings or facts that were asked for."""
+    """Movie without the poster, ratings or facts that the query needs."""
 
 
 class UnknownSpace(NotFound):
-    """No such space in this snapshot: it was built without posters, say."""
+    """Unknown space, or one that this snapshot was built without."""
 
 
 class UnknownUser(NotFound):
-    """No such user in the ratings that the snapshot was built from."""
+    """Unknown user: no ratings in the snapshot or the library."""
 
 
 class UnknownSnapshot(NotFound):
-    """No such snapshot."""
+    """Unknown snapshot."""
 
 
 class AmbiguousTitle(PosterityError):
-    """A title that fits several movies; ``candidates`` are (movie_id, title) pairs."""
+    """Title that matches several movies; ``candidates`` are (movie_id, title) pairs."""
 
     def __init__(self, message: str, candidates: Sequence[tuple[int, str]]) -> None:
         super().__init__(message)
@@ -149,24 +149,24 @@ class AmbiguousTitle(PosterityError):
 
 
 class Conflict(PosterityError):
-    """Something that is there under another id."""
+    """Movie that exists under another id."""
 
 
 class Unauthorised(PosterityError):
-    """No key, or one that is of no use."""
+    """API key missing, unknown or revoked."""
 
 
 class Forbidden(PosterityError):
-    """A key that may not do this, or nobody may."""
+    """API key without the scope, or an endpoint that is disabled."""
 
 
 class WeightsUnavailable(PosterityError):
-    """Weights that could not be had; the message says how to give a file."""
+    """VGG16 weights that cannot be downloaded; the message names the option for a local file."""
 
 
 class SourceUnavailable(PosterityError):
-    """What should be fetched, and cannot be had from where it was asked for."""
+    """Download that failed permanently."""
 
 
 class Busy(PosterityError):
-    """A queue is full, or a source asks for patience; the same request may succeed later."""
+    """Full queue, or rate-limited source; a retry may succeed."""

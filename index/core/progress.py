@@ -1,4 +1,4 @@
-"""How long work reports its progress: a wrapper around an iterable, handed in by the caller."""
+"""Progress callbacks that callers pass to long-running functions."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ T = TypeVar("T")
 
 
 class Track(Protocol):
-    """Yields the items of an iterable and shows how far it has come."""
+    """Iterable wrapper that shows progress."""
 
     def __call__(self, items: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:
-        """The same items in the same order."""
+        """Yield the items unchanged and in order; show progress towards ``total``."""
 
 
 def silent(items: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:  # noqa: ARG001
-    """The items as they are, with nothing shown."""
+    """Return the items; show nothing."""
     return items
 
 
 class Count(Protocol):
-    """Shows how many bytes there are, of how many."""
+    """Byte counter that shows progress."""
 
     def __call__(self, done: int, total: int | None) -> None:
-        """``total`` is None where nobody knows."""
+        """Show ``done`` of ``total`` bytes; ``total`` is None if unknown."""
 
 
 def uncounted(done: int, total: int | None) -> None:
-    """Shows nothing."""
+    """Show nothing."""

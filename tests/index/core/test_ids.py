@@ -19,7 +19,7 @@ def test_a_missing_id_is_named() -> None:
     with pytest.raises(UnknownMovie, match="no movie 4 here"):
         Ids([3, 5]).row(4)
     with pytest.raises(UnknownUser, match="no user 4 here"):
-        Ids([3, 5], what="user", unknown=UnknownUser).row(4)
+        Ids([3, 5], noun="user", unknown=UnknownUser).row(4)
 
 
 def test_an_id_larger_than_any_number_on_disk_is_missing_rather_than_an_accident() -> None:
