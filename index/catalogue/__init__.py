@@ -1,1 +1,1 @@
-"""The movies of a snapshot: by id, by title, and through filters."""
+"""Movie catalogue: ids, title search, filters."""

@@ -1,4 +1,4 @@
-"""Titles as people type them: with words left out or turned round, without accents, and with typing errors."""
+"""Title search: by word prefixes in any order, and fuzzy, in spite of typing errors."""
 
 from __future__ import annotations
 
@@ -18,60 +18,60 @@ from rapidfuzz.process import cdist
 from index.core.arrays import Float32Array, Int64Array
 
 _ARTICLES = frozenset({"a", "an", "the"})
-_ALIKE = 0.74  # of a title's words with what is typed, on average; "fight culb" has .88 with Fight Club
-_EACH = 0.55  # of each word
-_UNFINISHED = 0.98  # what a word counts for that may be the beginning of another
+_MIN_SIMILARITY = 0.74  # mean over the words of the query; "fight culb" has .88 with Fight Club
+_MIN_WORD_SIMILARITY = 0.55  # of each word
+_PREFIX_WEIGHT = 0.98  # factor on the similarity with a word's prefix, so that whole words rank first
 
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """Every word of all titles, both ways round."""
+    """Words of all titles, indexed in both directions."""
 
-    known: list[str]  # sorted
-    of_titles: Int64Array  # places in ``known`` of the words of each title, one title after the other
-    title_starts: Int64Array  # (n_titles,) where the words of each title begin
-    titles: Int64Array  # rows of the titles that have each word, one word after the other
-    word_starts: Int64Array  # (n_known + 1,) where the titles of each word begin
+    vocabulary: list[str]  # sorted
+    words: Int64Array  # positions in ``vocabulary`` of the words of each title, titles concatenated
+    title_starts: Int64Array  # (n_titles,) start of each title in ``words``
+    titles: Int64Array  # rows of the titles with each word, words concatenated
+    word_starts: Int64Array  # (n_vocabulary + 1,) start of each word in ``titles``
 
     @classmethod
     def of(cls, titles: Sequence[str]) -> _Words:
-        """The words of some titles, each normalised."""
-        # A title of signs alone has no word; the empty one is like nothing.
-        words = [title.split() or [""] for title in titles]
-        known = sorted(set(chain.from_iterable(words)))
-        place = {word: at for at, word in enumerate(known)}
-        of_titles = np.array([place[word] for word in chain.from_iterable(words)], dtype=np.int64)
-        counts = np.array([len(each) for each in words], dtype=np.int64)
-        by_word = np.argsort(of_titles, kind="stable")
+        """Index the words of normalised titles."""
+        # A title without letters and digits gets the empty word, which is similar to nothing.
+        split = [title.split() or [""] for title in titles]
+        vocabulary = sorted(set(chain.from_iterable(split)))
+        position = {word: at for at, word in enumerate(vocabulary)}
+        words = np.array([position[word] for word in chain.from_iterable(split)], dtype=np.int64)
+        counts = np.array([len(each) for each in split], dtype=np.int64)
+        by_word = np.argsort(words, kind="stable")
         return cls(
-            known,
-            of_titles,
+            vocabulary,
+            words,
             np.cumsum(counts) - counts,
             np.repeat(np.arange(counts.size), counts)[by_word],
-            np.searchsorted(of_titles[by_word], np.arange(len(known) + 1)),
+            np.searchsorted(words[by_word], np.arange(len(vocabulary) + 1)),
         )
 
-    def beginning(self, word: str) -> Int64Array:
-        """Rows of the titles that have a word which begins so; one that has two of them comes twice."""
-        return self.titles[slice(*self.word_starts[list(_range(self.known, word))])]
+    def titles_with_prefix(self, prefix: str) -> Int64Array:
+        """Return the rows of titles with a word of this prefix; a row repeats for each such word."""
+        return self.titles[slice(*self.word_starts[list(_prefix_range(self.vocabulary, prefix))])]
 
 
 class TitleSearch:
-    """All titles of a catalogue, ready to be searched. Never changes, so threads may share it.
+    """Search index over the titles of a catalogue, by row. Immutable, so threads may share it.
 
     Args:
-        titles: with their years, by row.
-        bare: without.
-        counts: how many people rated each; of titles that fit as well, the most rated comes first.
+        titles: with years.
+        without_years: the same titles without years.
+        rating_counts: of each movie, to break ties.
     """
 
-    def __init__(self, titles: Sequence[str], bare: Sequence[str], counts: Sequence[int]) -> None:
+    def __init__(self, titles: Sequence[str], without_years: Sequence[str], rating_counts: Sequence[int]) -> None:
         self._titles = tuple(normalise(title).strip() for title in titles)
-        self._bare = tuple(bare)
-        self._counts = np.array(counts, dtype=np.int64)
+        self._without_years = tuple(without_years)
+        self._counts = np.array(rating_counts, dtype=np.int64)
 
-    def exact(self, text: str) -> list[int]:
-        """Rows whose title holds every word of ``text``, or words that begin like them; best first.
+    def prefix(self, text: str) -> list[int]:
+        """Return the rows of titles with every word of ``text``, or a word that it is a prefix of; best first.
 
         Case, accents, punctuation and English articles do not matter; a year is a word. Exact titles come first,
         then titles that begin with the text, then the most rated.
@@ -82,62 +82,64 @@ class TitleSearch:
         has_all = np.ones(len(self._titles), dtype=np.bool_)
         for word in words:
             has = np.zeros_like(has_all)
-            has[self._words.beginning(word)] = True
+            has[self._words.titles_with_prefix(word)] = True
             has_all &= has
         joined = " ".join(words)
         begins, same = np.zeros((2, has_all.size), dtype=np.bool_)
-        begin, end = _range(self._in_order[0], joined)
-        for row in self._in_order[1][begin:end]:
-            begins[row], same[row] = True, self._is(row, joined)
+        ordered, rows_of = self._sorted
+        begin, end = _prefix_range(ordered, joined)
+        for row in rows_of[begin:end]:
+            begins[row], same[row] = True, self._is_whole(row, joined)
         rows = np.flatnonzero(has_all)
         order = np.lexsort((rows, -self._counts[rows], ~begins[rows], ~same[rows]))
         found: list[int] = rows[order].tolist()
         return found
 
-    def _is(self, row: int, joined: str) -> bool:
-        """Whether a title that begins with the words is just that, but for its year."""
-        rest = self._titles[row][len(joined) :]
-        return not rest or (rest.rfind(" ") == 0 and normalise(self._bare[row]).strip() == joined)
+    def _is_whole(self, row: int, prefix: str) -> bool:
+        """Return True if the title that begins with ``prefix`` ends there, or only its year follows."""
+        rest = self._titles[row][len(prefix) :]
+        return not rest or (rest.rfind(" ") == 0 and normalise(self._without_years[row]).strip() == prefix)
 
-    def near(self, text: str) -> list[int]:
-        """Rows whose title has words much like those of ``text``, the last of which may be unfinished; best first.
+    def fuzzy(self, text: str) -> list[int]:
+        """Return the rows of titles with words similar to those of ``text``, whose last may be a prefix; best first.
 
-        Also without the spaces between: "starwars". A number is right or wrong, never nearly so.
+        Spaces may be missing ("starwars"). Numbers must match exactly.
         """
         words = [word for word in normalise(text).split() if sorted(word) != sorted("the")]  # "teh"
         if not words or not self._titles:
             return []
-        alike = self._by_word(words)
-        whole = "".join(words)
-        if not _has_digit(whole):
-            joined = _similarities([whole], [title[: len(whole)] for title in self._unspaced], _ALIKE)[0]
-            alike = np.maximum(alike, _UNFINISHED * joined)
-        rows = np.flatnonzero(alike >= _ALIKE)
-        found: list[int] = rows[np.lexsort((rows, -self._counts[rows], -np.round(alike[rows], 2)))].tolist()
+        similarity = self._word_similarity(words)
+        joined = "".join(words)
+        if not _has_digit(joined):
+            prefixes = [title[: len(joined)] for title in self._unspaced]
+            unspaced = _similarities([joined], prefixes, _MIN_SIMILARITY)[0]
+            similarity = np.maximum(similarity, _PREFIX_WEIGHT * unspaced)
+        rows = np.flatnonzero(similarity >= _MIN_SIMILARITY)
+        found: list[int] = rows[np.lexsort((rows, -self._counts[rows], -np.round(similarity[rows], 2)))].tolist()
         return found
 
-    def _by_word(self, words: Sequence[str]) -> Float32Array:
-        """(n_titles,) mean over the words of how much the likest word of a title is like each."""
-        known = self._words.known
-        alike = _similarities(words, known)  # (n_words, n_known)
+    def _word_similarity(self, words: Sequence[str]) -> Float32Array:
+        """Return the similarity of each title to the query, (n_titles,): mean over the words of the best match."""
+        vocabulary = self._words.vocabulary
+        similarities = _similarities(words, vocabulary)  # (n_words, n_vocabulary)
         last = words[-1]
-        beginnings = _similarities([last], [other[: len(last)] for other in known])[0]
-        alike[-1] = np.maximum(alike[-1], _UNFINISHED * beginnings)
+        prefixes = _similarities([last], [other[: len(last)] for other in vocabulary])[0]
+        similarities[-1] = np.maximum(similarities[-1], _PREFIX_WEIGHT * prefixes)
         numbers = [at for at, word in enumerate(words) if _has_digit(word)]
-        alike[numbers] *= alike[numbers] >= _UNFINISHED
-        best: Float32Array = np.maximum.reduceat(alike[:, self._words.of_titles], self._words.title_starts, axis=1)
+        similarities[numbers] *= similarities[numbers] >= _PREFIX_WEIGHT
+        best: Float32Array = np.maximum.reduceat(similarities[:, self._words.words], self._words.title_starts, axis=1)
         mean: Float32Array = best.mean(axis=0)
-        return np.where(best.min(axis=0) >= _EACH, mean, np.float32(0))
+        return np.where(best.min(axis=0) >= _MIN_WORD_SIMILARITY, mean, np.float32(0))
 
-    # What follows is made when it is first searched for.
+    # Built at the first search: opening a snapshot must not wait for them.
 
     @cached_property
     def _words(self) -> _Words:
         return _Words.of(self._titles)
 
     @cached_property
-    def _in_order(self) -> tuple[list[str], list[int]]:
-        """The titles, sorted, and the row of each."""
+    def _sorted(self) -> tuple[list[str], list[int]]:
+        """The sorted titles, and the row of each."""
         rows = sorted(range(len(self._titles)), key=self._titles.__getitem__)
         return [self._titles[row] for row in rows], rows
 
@@ -147,9 +149,9 @@ class TitleSearch:
 
 
 def normalise(title: str) -> str:
-    """The words of a title as they are compared: ``" heat 1995 "``, each word after one space."""
+    """Return the words of a title in the form that is compared, ``" heat 1995 "``: each after one space."""
     plain = unicodedata.normalize("NFKD", title).casefold().replace("&", " and ").replace("'", "")
-    if not plain.isascii():  # most are, and there are many
+    if not plain.isascii():  # most titles are: skip the slow loop
         plain = "".join(c for c in plain if not unicodedata.combining(c))
     words = re.findall(r"\w+", plain)
     kept = [word for word in words if word not in _ARTICLES] or words
@@ -160,16 +162,18 @@ def _has_digit(word: str) -> bool:
     return any(letter.isdigit() for letter in word)
 
 
-def _range(ordered: Sequence[str], beginning: str) -> tuple[int, int]:
-    """From where to where the texts that begin so are, among texts in order."""
-    return bisect_left(ordered, beginning), bisect_left(ordered, beginning + chr(sys.maxunicode))
+def _prefix_range(ordered: Sequence[str], prefix: str) -> tuple[int, int]:
+    """Return start and stop of the texts with this prefix, in a sorted sequence."""
+    return bisect_left(ordered, prefix), bisect_left(ordered, prefix + chr(sys.maxunicode))
 
 
 def _similarities(words: Sequence[str], others: Sequence[str], least: float = 0) -> Float32Array:
-    """(n_words, n_others) 1 where they are the same, less for every letter wrong, left out, added or swapped.
+    """Return pairwise similarities (n_words, n_others): 1 minus the OSA edit distance over the longer word's length.
 
     Args:
-        least: less than that counts as nothing, which takes less time.
+        words: n_words texts.
+        others: n_others texts.
+        least: smaller similarities become 0, which is faster.
     """
     found: Float32Array = cdist(words, others, scorer=OSA.normalized_similarity, score_cutoff=least, dtype=np.float32)
     return found

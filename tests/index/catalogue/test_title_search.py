@@ -28,29 +28,29 @@ def titles() -> TitleSearch:
     ],
 )
 def test_titles_are_found_in_spite_of_typing_errors(titles: TitleSearch, text: str, title: str) -> None:
-    assert titles.exact(text) == []
-    assert BARE[titles.near(text)[0]] == title
+    assert titles.prefix(text) == []
+    assert BARE[titles.fuzzy(text)[0]] == title
 
 
 @pytest.mark.parametrize("text", ["", "  ", "zzzzqqqq", "teh", "the the the", "?"])
 def test_nothing_is_like_what_is_no_title(titles: TitleSearch, text: str) -> None:
-    assert titles.near(text) == []
+    assert titles.fuzzy(text) == []
 
 
 def test_of_titles_that_fit_as_well_the_most_rated_comes_first(titles: TitleSearch) -> None:
-    assert [BARE[row] for row in titles.near("godfathr")] == ["The Godfather", "Tokyo Godfathers"]
+    assert [BARE[row] for row in titles.fuzzy("godfathr")] == ["The Godfather", "Tokyo Godfathers"]
 
 
 def test_a_number_is_never_nearly_right() -> None:
     numbered = ["Heat 2", "Heat 12", "Heat 21"]
     titles = TitleSearch(numbered, numbered, [0, 0, 0])
-    assert [numbered[row] for row in titles.near("haet 12")] == ["Heat 12"]
-    assert [numbered[row] for row in titles.near("haet 2")] == ["Heat 2", "Heat 21"]  # it may go on
+    assert [numbered[row] for row in titles.fuzzy("haet 12")] == ["Heat 12"]
+    assert [numbered[row] for row in titles.fuzzy("haet 2")] == ["Heat 2", "Heat 21"]  # it may go on
 
 
 def test_a_catalogue_may_be_empty() -> None:
     empty = TitleSearch([], [], [])
-    assert empty.exact("heat") == empty.near("heat") == []
+    assert empty.prefix("heat") == empty.fuzzy("heat") == []
 
 
 @given(st.text())
@@ -61,7 +61,7 @@ def test_normalising_twice_changes_nothing(text: str) -> None:
 @given(st.text(max_size=40))
 def test_whatever_is_typed_is_answered(text: str) -> None:
     titles = TitleSearch(BARE, BARE, COUNTS)
-    for rows in (titles.exact(text), titles.near(text)):
+    for rows in (titles.prefix(text), titles.fuzzy(text)):
         assert len(set(rows)) == len(rows)
         assert set(rows) <= set(range(len(BARE)))
 
@@ -72,7 +72,7 @@ def test_a_long_word_with_a_letter_left_out_is_still_found(title: str, data: st.
     at = data.draw(st.integers(0, len(word) - 1))
     titles = TitleSearch(BARE, BARE, COUNTS)
     wanted = word[:at] + word[at + 1 :]
-    assert BARE.index(title) in {*titles.exact(wanted), *titles.near(wanted)}
+    assert BARE.index(title) in {*titles.prefix(wanted), *titles.fuzzy(wanted)}
 
 
 WORD = st.sampled_from(["the", "a", "heat", "he", "heath", "2", "2000", "é", "&", "??", "x-men"])
@@ -94,4 +94,4 @@ def test_titles_with_every_word_come_in_the_order_that_is_promised(named: list[t
         for row, title in enumerate(titles)
         if wanted and all(any(word.startswith(each) for word in normalise(title).split()) for each in wanted)
     ]
-    assert TitleSearch(titles, bare, counts).exact(text) == sorted(fits, key=rank)
+    assert TitleSearch(titles, bare, counts).prefix(text) == sorted(fits, key=rank)
