@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from index.catalogue.catalogue import Catalogue
+from index.core.arrays import save_arrays
 from index.core.errors import PosterityError
 from index.core.ids import Ids
 from index.core.progress import Track, silent
@@ -22,6 +22,7 @@ from index.posters import vgg16
 from index.posters.images import PREPROCESSING
 from index.ratings import by_movie
 from index.ratings import fold_in as fold_ins
+from index.ratings import model as rating_models
 from index.ratings.by_movie import Raters
 from index.ratings.rankers import save_rankers
 from index.snapshot.poster_files import load_contents, save_contents
@@ -189,9 +190,9 @@ def _ratings_and_taste(
     posterior = factorization_machine.fit(some, fit_rng, settings, track=track)
     whole = posterior if some is training else solve_all_users(posterior, training, fit_rng, track=track)
     arrays, noise = rating_arrays(whole, training)
-    _save(folder / "ratings", arrays.items())
-    _save(folder / by_movie.FOLDER, Raters.of(arrays.rated_rows, training.shape[1]).items())
-    _save(folder / fold_ins.FOLDER, fold_in_arrays(posterior).items())
+    save_arrays(arrays, folder / rating_models.FOLDER)
+    save_arrays(Raters.of(arrays.rated_rows, training.shape[1]), folder / by_movie.FOLDER)
+    save_arrays(fold_in_arrays(posterior), folder / fold_ins.FOLDER)
     choice = choose_ranker(training, fit_rng, plan.rankers, track=track)
     forms = save_rankers(choice.rankers, folder / "ranker")
     rated = np.unique(training.movie_rows)
@@ -208,12 +209,6 @@ def _ratings_and_taste(
     }
     how = {"how": "cosine of the rating model's posterior samples laid end to end, reduced by PCA"}
     return how, model | asdict(settings), choice.warnings
-
-
-def _save(folder: Path, arrays: Iterable[tuple[str, npt.NDArray[np.generic]]]) -> None:
-    folder.mkdir()
-    for name, array in arrays:
-        np.save(folder / f"{name}.npy", array)
 
 
 def _facts_space(folder: Path, dataset: Dataset, rng: np.random.Generator, track: Track) -> dict[str, Any] | None:

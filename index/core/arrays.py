@@ -1,9 +1,16 @@
-"""Names for numpy arrays by dtype; shapes stand in comments and docstrings beside them."""
+"""Names for numpy arrays by dtype, and dataclasses of arrays as folders of files."""
 
 from __future__ import annotations
 
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 BoolArray = npt.NDArray[np.bool_]
 Float16Array = npt.NDArray[np.float16]
@@ -12,3 +19,17 @@ Float64Array = npt.NDArray[np.float64]
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
 UInt8Array = npt.NDArray[np.uint8]
+
+Arrays = TypeVar("Arrays", bound="DataclassInstance")
+
+
+def save_arrays(arrays: DataclassInstance, folder: Path) -> None:
+    """Write every field of a dataclass of arrays to ``<folder>/<field>.npy``; create the folder."""
+    folder.mkdir(parents=True)
+    for field in fields(arrays):
+        np.save(folder / f"{field.name}.npy", getattr(arrays, field.name))
+
+
+def load_arrays(kind: type[Arrays], folder: Path) -> Arrays:
+    """Return a dataclass of the arrays that ``save_arrays`` wrote, memory-mapped and read-only."""
+    return kind(*(np.load(folder / f"{field.name}.npy", mmap_mode="r") for field in fields(kind)))

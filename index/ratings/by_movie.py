@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -27,16 +25,6 @@ class Raters:
         counts = np.bincount(rated_rows, minlength=n_movies)
         places = np.argsort(rated_rows, kind="stable").astype(np.int32)
         return cls(np.concatenate([[0], np.cumsum(counts)]), places)
-
-    @classmethod
-    def load(cls, folder: Path) -> Raters:
-        """The arrays saved in ``folder``, memory-mapped."""
-        return cls(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in cls.__slots__))
-
-    def items(self) -> Iterator[tuple[str, npt.NDArray[np.generic]]]:
-        """Name and array of each file."""
-        for name in self.__slots__:
-            yield name, getattr(self, name)
 
     def counts(self) -> Int64Array:
         """How many rated each movie, (n_movies,)."""

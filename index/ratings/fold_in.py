@@ -9,12 +9,9 @@ Source: Rendle, "Factorization Machines with libFM", ACM TIST 2012 (the conditio
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from index.core.arrays import Float32Array, Float64Array, Int64Array
 
@@ -29,16 +26,6 @@ class FoldInArrays:
     prior: Float32Array  # (samples, 2, f + 1) mean and precision of a user's own factors, then bias
     noise_precision: Float32Array  # (samples,)
     global_bias: Float32Array  # (samples,)
-
-    def items(self) -> Iterator[tuple[str, npt.NDArray[np.generic]]]:
-        """Name and array of each file."""
-        for name in self.__slots__:
-            yield name, getattr(self, name)
-
-    @classmethod
-    def load(cls, folder: Path) -> FoldInArrays:
-        """The arrays saved in ``folder``, memory-mapped."""
-        return cls(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in cls.__slots__))
 
 
 @dataclass(frozen=True, slots=True)

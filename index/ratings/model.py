@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from index.core.arrays import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
+from index.core.arrays import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array, load_arrays
 from index.core.errors import InvalidInput, UnknownUser
 from index.core.ids import Ids
 from index.ratings import by_movie as raters_of_movies
@@ -20,6 +20,8 @@ from index.ratings.by_movie import Raters
 from index.ratings.fold_in import Folded, FoldInArrays
 from index.ratings.rankers import Ranker, load_ranker
 from index.spaces.faiss_index import top_rows
+
+FOLDER = "ratings"
 
 INTERVAL = 0.8  # the share of ratings that an interval is meant to hold
 
@@ -51,11 +53,6 @@ class RatingArrays:
     rated_starts: Int64Array  # (n_users + 1,) user row u rated rated_rows[starts[u]:starts[u + 1]]
     rated_rows: Int32Array  # (n_ratings,) catalogue rows
     rated_values: Float32Array  # (n_ratings,)
-
-    def items(self) -> Iterator[tuple[str, npt.NDArray[np.generic]]]:
-        """Name and array of each file."""
-        for name in self.__slots__:
-            yield name, getattr(self, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +123,7 @@ class RatingModel:
         rating_weight: float = 1.0,
         raters: Raters | None = None,
     ) -> None:
-        self.users = Ids(arrays.user_ids, what="user", unknown=UnknownUser)
+        self.users = Ids(arrays.user_ids, noun="user", unknown=UnknownUser)
         self.scale = scale
         self._arrays = arrays
         self._movie_ids = movie_ids
@@ -144,19 +141,18 @@ class RatingModel:
         Args:
             facts: what the manifest says of the model.
         """
-        folder = snapshot / "ratings"
-        arrays = RatingArrays(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in RatingArrays.__slots__))
+        arrays = load_arrays(RatingArrays, snapshot / FOLDER)
         low, high = facts["scale"]
         raters = snapshot / raters_of_movies.FOLDER  # some older snapshots have none
         return cls(
             arrays,
-            FoldInArrays.load(snapshot / fold_ins.FOLDER),
+            load_arrays(FoldInArrays, snapshot / fold_ins.FOLDER),
             movie_ids,
             noise=Noise(**facts["noise"]),
             scale=(low, high),
             ranker=load_ranker(snapshot / "ranker", facts["ranker"]["forms"]),
             rating_weight=facts["ranker"]["rating_weight"],
-            raters=Raters.load(raters) if raters.is_dir() else None,
+            raters=load_arrays(Raters, raters) if raters.is_dir() else None,
         )
 
     def predict(self, who: Who, movie_ids: Sequence[int]) -> list[Prediction]:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from index.core.arrays import Float32Array, Float64Array, Int32Array, Int64Array
+from index.core.arrays import Float32Array, Float64Array, Int32Array, Int64Array, load_arrays, save_arrays
 from index.core.errors import BadSnapshot
 
 
@@ -93,9 +93,7 @@ def save_rankers(rankers: Sequence[Part], folder: Path) -> list[str]:
     folder.mkdir()
     forms = [type(ranker).__name__ for ranker in rankers]
     for form, ranker in zip(forms, rankers, strict=True):
-        (folder / form).mkdir()
-        for name in ranker.__slots__:
-            np.save(folder / form / f"{name}.npy", getattr(ranker, name))
+        save_arrays(ranker, folder / form)
     return forms
 
 
@@ -109,8 +107,7 @@ def load_ranker(folder: Path, forms: Sequence[str]) -> Ranker:
     for form in forms:
         if form not in _FORMS:
             raise BadSnapshot(f"{folder} holds a ranker of the form {form!r}, this version knows {', '.join(_FORMS)}")
-        names = _FORMS[form].__slots__
-        rankers.append(_FORMS[form](*(np.load(folder / form / f"{name}.npy", mmap_mode="r") for name in names)))
+        rankers.append(load_arrays(_FORMS[form], folder / form))
     return together(rankers)
 
 

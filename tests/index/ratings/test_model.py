@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from index.core.arrays import save_arrays
 from index.core.errors import InvalidInput, UnknownMovie, UnknownUser
 from index.core.ids import Ids
 from index.ratings.fold_in import FoldInArrays
@@ -155,10 +156,8 @@ def test_people_who_are_harder_to_predict_have_wider_intervals(model: RatingMode
 
 @pytest.mark.parametrize(("rating_weight", "order"), [(0.39, [2, 1]), (0.41, [1, 2])])
 def test_a_saved_model_answers_the_same(tmp_path: Path, rating_weight: float, order: list[int]) -> None:
-    for folder, arrays in ((tmp_path / "ratings", ARRAYS), (tmp_path / "fold_in", FOLD_IN)):
-        folder.mkdir()
-        for name, array in arrays.items():
-            np.save(folder / f"{name}.npy", array)
+    save_arrays(ARRAYS, tmp_path / "ratings")
+    save_arrays(FOLD_IN, tmp_path / "fold_in")
     ranker = EaseByMovies(np.array([[0, 0, 0], [0, 0, 0], [0.1, 0.7, 0]], dtype=np.float32))
     form = save_rankers([ranker], tmp_path / "ranker")
     facts = {
