@@ -28,7 +28,7 @@ from index.snapshot.maps import Maps
 from index.snapshot.poster_files import files_of
 from index.snapshot.store import Manifest, SnapshotStore
 from index.spaces import blend as blends
-from index.spaces.blend import Blend, Places
+from index.spaces.blend import Blend, RowMaps
 from index.spaces.lookup import space_named, space_with
 from index.spaces.space import Match, Neighbours, Space, load_neighbours
 
@@ -61,8 +61,8 @@ class MovieIndex:
         self.spaces = spaces
         self.seen = seen
         self._data = data
-        self._places = Places.of(spaces, catalogue.ids)
-        self._blend = Blend(spaces, manifest.blend, catalogue.ids, self._places)
+        self._row_maps = RowMaps.of(spaces, catalogue.ids)
+        self._blend = Blend(spaces, manifest.blend, catalogue.ids, self._row_maps)
         self.blended = blended
         self._ratings = ratings
         self._library = library
@@ -298,7 +298,7 @@ class MovieIndex:
     def _weighed(self, weights: Mapping[str, float]) -> Blend:
         for name in weights:
             self.space(name)
-        return self._blend.weighed(weights)
+        return self._blend.with_weights(weights)
 
     def _within(self, name: str, allowed: BoolArray | None) -> BoolArray | None:
-        return None if allowed is None else allowed[self._places.catalogue[name]]
+        return None if allowed is None else allowed[self._row_maps.catalogue_rows[name]]

@@ -10,7 +10,7 @@ from index.catalogue.catalogue import Catalogue
 from index.core.arrays import BoolArray, Float32Array, Int64Array
 from index.core.ids import Ids
 from index.library.entries import Changes
-from index.spaces.faiss_index import Hits, half_index, merged
+from index.spaces.faiss_index import Hits, half_index, merge_hits
 from index.spaces.space import Space
 from index.spaces.vectors import HalfVectors, Vectors
 
@@ -69,7 +69,7 @@ class OverlaidVectors:
             of_base[self._source[self._kept]] = True if allowed is None else allowed[self._kept]
         of_added = None if allowed is None else allowed[self._new]
         return [
-            merged((self._row_of[old], old_scores), (self._new[new], new_scores), k)
+            merge_hits((self._row_of[old], old_scores), (self._new[new], new_scores), k)
             for (old, old_scores), (new, new_scores) in zip(
                 self._base.search(queries, k, of_base), self._added.search(queries, k, of_added), strict=True
             )

@@ -1,4 +1,4 @@
-"""Look, taste and facts together: a weighted mean of how rare each space's score is in this catalogue."""
+"""Blend of several spaces: the weighted mean of score percentiles."""
 
 from __future__ import annotations
 
@@ -12,64 +12,68 @@ from index.core.errors import NotComparable
 from index.core.ids import Ids
 from index.spaces.faiss_index import Hits, top_rows
 from index.spaces.space import Match, Neighbours, Space
-from index.spaces.vectors import CANDIDATES, PER_MATCH
+from index.spaces.vectors import CANDIDATES, CANDIDATES_PER_MATCH
 
 NAME = "blend"
-_FLOORS = (0.95, 0.85, -1.0)  # most movies are below the first in every space; everything is above the last
-_ROUNDING = 1e-6
+_FLOORS = (0.95, 0.85, -1.0)  # percentiles; few movies exceed the first in any space, and every movie the last
+_TOLERANCE = 1e-6  # of float32 means
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """Which row of the catalogue is which of a space."""
+class RowMaps:
+    """Row mappings between the catalogue and its spaces, in both directions."""
 
-    catalogue: Mapping[str, Int64Array]  # space -> the catalogue's rows, (n_space,)
-    space_rows: Mapping[str, Int64Array]  # space -> its own rows, (n_movies,); -1 where it lacks the movie
+    catalogue_rows: Mapping[str, Int64Array]  # space -> (n_space,) row in the catalogue
+    space_rows: Mapping[str, Int64Array]  # space -> (n_movies,) row in the space; -1 if the space lacks the movie
 
     @classmethod
-    def of(cls, spaces: Mapping[str, Space], movie_ids: Ids) -> Places:
-        """The places of some spaces' movies."""
-        catalogue = {name: movie_ids.find(space.ids.values) for name, space in spaces.items()}
-        return cls(catalogue, {name: space.ids.find(movie_ids.values) for name, space in spaces.items()})
+    def of(cls, spaces: Mapping[str, Space], movie_ids: Ids) -> RowMaps:
+        """Build the mappings of some spaces."""
+        catalogue_rows = {name: movie_ids.find(space.ids.values) for name, space in spaces.items()}
+        return cls(catalogue_rows, {name: space.ids.find(movie_ids.values) for name, space in spaces.items()})
 
 
 class Blend:
-    """Several spaces as one. Rows are the catalogue's.
+    """Weighted combination of spaces. Rows are the catalogue's.
 
-    Raw scores of different spaces do not compare, percentiles do. A movie that lacks a space is scored on those
-    that it shares with the query; one that shares none is never found.
+    Percentiles are comparable between spaces, raw scores are not. A movie is scored on the spaces that it shares with
+    the query; a movie that shares none is never returned.
 
     Args:
-        weights: space -> weight, positive.
-        places: of the spaces' movies, where they are known already.
+        spaces: by name.
+        weights: space -> weight; spaces without a positive weight are ignored.
+        movie_ids: of the catalogue.
+        row_maps: of ``spaces``, if they exist already.
     """
 
     def __init__(
-        self, spaces: Mapping[str, Space], weights: Mapping[str, float], movie_ids: Ids, places: Places | None = None
+        self, spaces: Mapping[str, Space], weights: Mapping[str, float], movie_ids: Ids, row_maps: RowMaps | None = None
     ) -> None:
         self._weights = {name: float(weights[name]) for name in spaces if weights.get(name, 0) > 0}
         self._spaces = spaces
         self._ids = movie_ids
-        self._places = Places.of(spaces, movie_ids) if places is None else places
+        self._row_maps = RowMaps.of(spaces, movie_ids) if row_maps is None else row_maps
 
-    def weighed(self, weights: Mapping[str, float]) -> Blend:
-        """The same spaces under other weights."""
-        return Blend(self._spaces, weights, self._ids, self._places)
+    def with_weights(self, weights: Mapping[str, float]) -> Blend:
+        """Return a blend of the same spaces with other weights."""
+        return Blend(self._spaces, weights, self._ids, self._row_maps)
 
     def similar(
         self, movie_id: int, k: int, *, allowed: BoolArray | None = None, stored: Neighbours | None = None
     ) -> list[Match]:
-        """The ``k`` most alike other movies, best first, ties by id.
+        """Return the ``k`` nearest neighbours of a movie, best first, ties by id.
 
         Args:
-            allowed: (n_movies,) which catalogue rows may come back; all where it is None.
-            stored: every movie's neighbours under these very weights, to answer from where they suffice.
+            movie_id: of the query; never returned.
+            k: number of matches; fewer are returned only if fewer movies qualify.
+            allowed: (n_movies,) mask of catalogue rows that may be returned; None for all.
+            stored: every movie's neighbours with exactly these weights; used if they suffice.
 
         Raises:
             NotComparable: the movie has a vector in none of the spaces.
         """
         row = self._ids.row(movie_id)
-        if not self._having(row):
+        if not self._spaces_of(row):
             raise NotComparable(f"movie {movie_id} has nothing to be compared by: no {', no '.join(self._weights)}")
         if stored is not None:
             rows, scores = stored.of(row)
@@ -77,143 +81,140 @@ class Blend:
             kept = np.ones(rows.size, dtype=np.bool_) if allowed is None else allowed[rows]
             rows, scores = rows[kept], scores[kept]
             if complete or rows.size >= k:
-                return self._matches(self._having(row), rows[:k], scores[:k])
+                return self._matches(self._spaces_of(row), rows[:k], scores[:k])
         others = np.ones(len(self._ids), dtype=np.bool_) if allowed is None else allowed.copy()
         others[row] = False
-        return self.search(self._queries(row), k, allowed=others)
+        return self.search(self._queries_of(row), k, allowed=others)
 
     def search(self, queries: Mapping[str, Float32Array], k: int, *, allowed: BoolArray | None = None) -> list[Match]:
-        """The ``k`` most alike movies, best first, ties by id.
+        """Return the ``k`` movies with the highest blended score, best first, ties by id.
 
         Args:
-            queries: what to look for in each space, (d,); spaces without a weight here are left out.
-            allowed: (n_movies,) which catalogue rows may come back; all where it is None.
+            queries: space -> query vector (d,); spaces without a weight are ignored.
+            k: number of matches; fewer are returned only if fewer movies qualify.
+            allowed: (n_movies,) mask of catalogue rows that may be returned; None for all.
         """
-        asked = {name: queries[name] for name in self._weights if name in queries}
-        estimates = {name: self._spaces[name].vectors.estimates(query[None])[0] for name, query in asked.items()}
-        return self._matches(tuple(asked), *self._best(asked, estimates, k, allowed))
+        weighted = {name: queries[name] for name in self._weights if name in queries}
+        estimates = {name: self._spaces[name].vectors.estimates(query[None])[0] for name, query in weighted.items()}
+        return self._matches(tuple(weighted), *self._search_exact(weighted, estimates, k, allowed))
 
     def nearest(self, rows: Int64Array, k: int) -> list[Hits]:
-        """The ``k`` most alike others of each of some movies (m,), best first, ties by row."""
-        found = []
+        """Return the ``k`` nearest neighbours of each of some movies (m,)."""
+        hits = []
         others = np.ones(len(self._ids), dtype=np.bool_)
         for row, queries, estimates in self._estimates(rows):
             others[row] = False
-            found.append(self._best(queries, estimates, k, others))
+            hits.append(self._search_exact(queries, estimates, k, others))
             others[row] = True
-        return found
+        return hits
 
     def score_rows(self, rows: Int64Array) -> Float32Array:
-        """Blended scores of some movies against all, (m, n_movies); -inf for itself and where no space is shared.
+        """Return blended scores of some movies (m,) with all, (m, n_movies); -inf for itself and without shared spaces.
 
-        Of a space that is searched in two stages these are estimates.
+        They are approximate if a space is searched in two stages.
         """
-        every = np.arange(len(self._ids))
-        lines = [self._means(estimates, every, _picked(estimates)) for _, _, estimates in self._estimates(rows)]
-        scores = np.array(lines, dtype=np.float32).reshape(rows.size, every.size)
+        all_rows = np.arange(len(self._ids))
+        lines = [self._blended(estimates, all_rows, _scores_from(estimates)) for *_, estimates in self._estimates(rows)]
+        scores = np.array(lines, dtype=np.float32).reshape(rows.size, all_rows.size)
         scores[np.arange(rows.size), rows] = -np.inf
         return scores
 
     def _estimates(self, rows: Int64Array) -> Iterator[tuple[int, dict[str, Float32Array], dict[str, Float32Array]]]:
-        """Each of some rows (m,) with its vector (d,) in each space that has one, and what its scores there are about.
-
-        The scores are with all movies of the space, (n_space,).
-        """
+        """Yield each of some rows (m,), its vector (d,) per space, and approximate scores (n_space,) per space."""
         vectors, estimates, lines = {}, {}, {}
         for name in self._weights:
-            own = self._places.space_rows[name][rows]
-            asking = np.flatnonzero(own >= 0)
-            lines[name] = dict(zip(asking.tolist(), range(asking.size), strict=True))
-            vectors[name] = self._spaces[name].vectors.rows(own[asking])
+            space_rows = self._row_maps.space_rows[name][rows]
+            present = np.flatnonzero(space_rows >= 0)
+            lines[name] = dict(zip(present.tolist(), range(present.size), strict=True))
+            vectors[name] = self._spaces[name].vectors.rows(space_rows[present])
             estimates[name] = self._spaces[name].vectors.estimates(vectors[name])
         for at, row in enumerate(rows.tolist()):
-            having = {name: line[at] for name, line in lines.items() if at in line}
+            line_in = {name: line[at] for name, line in lines.items() if at in line}
             yield (
                 row,
-                {name: vectors[name][line] for name, line in having.items()},
-                {name: estimates[name][line] for name, line in having.items()},
+                {name: vectors[name][line] for name, line in line_in.items()},
+                {name: estimates[name][line] for name, line in line_in.items()},
             )
 
-    def _best(
+    def _search_exact(
         self,
         queries: Mapping[str, Float32Array],
         estimates: Mapping[str, Float32Array],
         k: int,
         allowed: BoolArray | None,
     ) -> Hits:
-        """The ``k`` best by exact scores.
+        """Return the ``k`` best hits by exact scores: find candidates by the estimates, then score them again.
 
         Args:
-            queries: space -> what is looked for, (d,).
-            estimates: space -> what its scores with all movies of the space are about, (n_space,).
+            queries: space -> query vector (d,).
+            estimates: space -> approximate scores of the query, (n_space,).
+            k: number of hits.
+            allowed: (n_movies,) mask of catalogue rows that may be returned; None for all.
         """
         if all(self._spaces[name].vectors.exact for name in queries):
-            return self._first(estimates, k, allowed)
-        candidates, _ = self._first(estimates, max(CANDIDATES, PER_MATCH * k), allowed)
+            return self._search_estimates(estimates, k, allowed)
+        candidates, _ = self._search_estimates(estimates, max(CANDIDATES, CANDIDATES_PER_MATCH * k), allowed)
         candidates.sort()
-        scores = self._means(
-            queries, candidates, lambda name, own: self._spaces[name].vectors.scores(queries[name], own)
+        scores = self._blended(
+            queries, candidates, lambda name, rows: self._spaces[name].vectors.scores(queries[name], rows)
         )
         order = top_rows(scores, k)
         return candidates[order], scores[order]
 
-    def _first(self, scores: Mapping[str, Float32Array], k: int, allowed: BoolArray | None) -> Hits:
-        """The ``k`` best by the scores with all movies of each space, (n_space,).
-
-        A mean is above some share only where one of the percentiles is. So movies that no space puts high are weighed
-        only where those that one does are not enough.
-        """
+    def _search_estimates(self, estimates: Mapping[str, Float32Array], k: int, allowed: BoolArray | None) -> Hits:
+        """Return the ``k`` best hits by the scores (n_space,) of a query in each space."""
+        # A mean exceeds a floor only if one of its percentiles does. So blend only the rows above a high floor in some
+        # space, and lower the floor if they turn out to be too few.
         for floor in _FLOORS:
             near = np.zeros(len(self._ids), dtype=np.bool_)
-            for name, line in scores.items():
-                near[self._places.catalogue[name][line >= self._spaces[name].calibration.score(floor)]] = True
+            for name, line in estimates.items():
+                above = line >= self._spaces[name].calibration.score(floor)
+                near[self._row_maps.catalogue_rows[name][above]] = True
             rows = np.flatnonzero(near if allowed is None else near & allowed)
-            means = self._means(scores, rows, _picked(scores))
-            first = top_rows(means, k)
-            if first.size == k and means[first[-1]] > floor + _ROUNDING:
+            scores = self._blended(estimates, rows, _scores_from(estimates))
+            order = top_rows(scores, k)
+            if order.size == k and scores[order[-1]] > floor + _TOLERANCE:
                 break
-        return rows[first], means[first]
+        return rows[order], scores[order]
 
-    def _means(
+    def _blended(
         self, names: Iterable[str], rows: Int64Array, scores: Callable[[str, Int64Array], Float32Array]
     ) -> Float32Array:
-        """Weighted means of percentiles, (m,) for rows (m,); -inf where nothing is shared.
+        """Return weighted means of percentiles, (m,) for catalogue rows (m,); -inf without shared spaces.
 
         Args:
-            names: the spaces of the query.
-            scores: the scores in a space with some of its own rows.
+            names: spaces of the query.
+            rows: (m,) catalogue rows.
+            scores: (space, rows of the space) -> scores of the query.
         """
         total, weight = np.zeros((2, rows.size), dtype=np.float32)
         for name in names:
-            own = self._places.space_rows[name][rows]
-            shared = np.flatnonzero(own >= 0)
-            total[shared] += self._weights[name] * self._spaces[name].calibration.percentile(scores(name, own[shared]))
+            space_rows = self._row_maps.space_rows[name][rows]
+            shared = np.flatnonzero(space_rows >= 0)
+            percentiles = self._spaces[name].calibration.percentile(scores(name, space_rows[shared]))
+            total[shared] += self._weights[name] * percentiles
             weight[shared] += self._weights[name]
         means = np.full_like(total, -np.inf)
         np.divide(total, weight, out=means, where=weight > 0)
         return means
 
-    def _queries(self, row: int) -> dict[str, Float32Array]:
-        """The movie's own vector in each space that has one."""
+    def _queries_of(self, row: int) -> dict[str, Float32Array]:
+        """Return the vector of a movie in each weighted space that has it."""
         return {
-            name: self._spaces[name].vectors.rows(self._places.space_rows[name][[row]])[0] for name in self._having(row)
+            name: self._spaces[name].vectors.rows(self._row_maps.space_rows[name][[row]])[0]
+            for name in self._spaces_of(row)
         }
 
-    def _having(self, row: int) -> tuple[str, ...]:
-        """The spaces that have a weight and a vector of the movie."""
-        return tuple(name for name in self._weights if self._places.space_rows[name][row] >= 0)
+    def _spaces_of(self, row: int) -> tuple[str, ...]:
+        """Return the weighted spaces that have a vector of a movie."""
+        return tuple(name for name in self._weights if self._row_maps.space_rows[name][row] >= 0)
 
-    def _matches(self, asked: Sequence[str], rows: Int64Array, scores: Float32Array) -> list[Match]:
+    def _matches(self, names: Sequence[str], rows: Int64Array, scores: Float32Array) -> list[Match]:
         return [
-            Match(
-                int(self._ids.values[row]),
-                score,
-                score,
-                tuple(name for name in self._weights if name in asked and self._places.space_rows[name][row] >= 0),
-            )
+            Match(int(self._ids.values[row]), score, score, tuple(n for n in self._spaces_of(row) if n in names))
             for row, score in zip(rows.tolist(), scores.tolist(), strict=True)
         ]
 
 
-def _picked(scores: Mapping[str, Float32Array]) -> Callable[[str, Int64Array], Float32Array]:
-    return lambda name, own: scores[name][own]
+def _scores_from(scores: Mapping[str, Float32Array]) -> Callable[[str, Int64Array], Float32Array]:
+    return lambda name, rows: scores[name][rows]

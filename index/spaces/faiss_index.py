@@ -1,4 +1,4 @@
-"""Faiss indexes that compare every vector, and the largest inner products among those that are allowed."""
+"""Exact Faiss indexes, and exact search with masks and deterministic ties."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ import numpy.typing as npt
 
 from index.core.arrays import BoolArray, Float16Array, Float32Array, Int64Array
 
-_PROCESSORS = os.cpu_count() or 1
-_TURNED = 4096  # numbers that may be rounded the other way
+_CPUS = os.cpu_count() or 1
+_TURNED = 4096  # components that may be rounded the other way
 
 Hits = tuple[Int64Array, Float32Array]  # rows and scores (m,) each, best first, ties by row
 
 
 def read_index(file: Path) -> Any:
-    """A Faiss index, its vectors memory-mapped where its type allows."""
+    """Return the Faiss index in a file, memory-mapped if its type supports it."""
     return faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC)
 
 
 def flat_index(vectors: Float32Array) -> Any:
-    """A Faiss inner-product index that holds (n, d) vectors as they are."""
+    """Return a flat Faiss inner-product index of vectors (n, d)."""
     index = faiss.IndexFlatIP(vectors.shape[1])
     index.add(np.ascontiguousarray(vectors, dtype=np.float32))
     return index
 
 
 def half_index(dimension: int) -> Any:
-    """An empty Faiss inner-product index of vectors in float16."""
+    """Return an empty Faiss inner-product index of vectors in float16."""
     return faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
 
 
 def halved(vector: npt.NDArray[np.floating]) -> Float16Array:
-    """A vector (d,) of length 1 in float16, still of length 1.
+    """Round a unit vector (d,) to float16 and keep its length 1.
 
-    Rounding makes it some 1e-5 longer or shorter, and with it all its scores. So of the numbers that lay nearest to the
-    middle between two, where either is as good, as many are rounded the other way as bring the length back.
+    Plain rounding changes the length, and all scores, by about 1e-5. So some components are rounded the other way,
+    those nearest to the middle of two float16 numbers first, until the length is restored.
     """
     exact = vector.astype(np.float64)
     rounded = exact.astype(np.float16)
@@ -48,7 +48,7 @@ def halved(vector: npt.NDArray[np.floating]) -> Float16Array:
     step = other.astype(np.float64) - nearest
     change = np.square(nearest + step) - np.square(nearest)
     excess = np.square(nearest).sum() - 1
-    middling = np.where(change * excess < 0, (exact - nearest) / step, -1)  # up to 1/2, where either is as good
+    middling = np.where(change * excess < 0, (exact - nearest) / step, -1)  # up to 1/2: exactly in the middle
     order = np.argsort(-middling)[:_TURNED]
     left = np.abs(excess + np.cumsum(change[order]))
     if left.min() < abs(excess):
@@ -58,19 +58,20 @@ def halved(vector: npt.NDArray[np.floating]) -> Float16Array:
 
 
 def view_of(index: Any) -> Float32Array:
-    """The vectors of a flat Faiss index, (n, d) float32: a view, not a copy; read only."""
+    """Return the vectors of a flat Faiss index, (n, d) float32: a read-only view, not a copy."""
     view: Float32Array = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d).reshape(index.ntotal, index.d)
     view.flags.writeable = False
     return view
 
 
 def search_exact(index: Any, vector: Float32Array, k: int, allowed: BoolArray | None = None) -> Hits:
-    """Rows and scores of the ``k`` largest inner products among the allowed rows, best first, ties by row.
+    """Return the ``k`` largest inner products; fewer only if fewer rows are allowed.
 
     Args:
-        index: a Faiss index that compares every vector: flat, or scalar quantised.
-        allowed: (n,) which rows may come back; all where it is None. Never fewer than ``k`` come back when
-            ``k`` are allowed.
+        index: exhaustive Faiss index: flat, or scalar quantiser.
+        vector: (d,).
+        k: number of hits.
+        allowed: (n,) mask of rows that may be returned; None for all.
     """
     query = np.ascontiguousarray(vector, dtype=np.float32).reshape(1, -1)
     available = index.ntotal if allowed is None else int(allowed.sum())
@@ -83,7 +84,7 @@ def search_exact(index: Any, vector: Float32Array, k: int, allowed: BoolArray | 
     while True:
         depth = min(2 * depth if depth > k else k + 1, available)
         scores, rows = (found[0] for found in index.search(query, depth, **options))
-        # A tie across the border: Faiss picks any of the tied rows, a reader expects the first ones.
+        # Of rows tied at rank k Faiss returns any, so search deeper until all of them are found.
         if depth == available or scores[-1] < scores[k - 1]:
             break
     order = np.lexsort((rows, -scores))[:k]
@@ -91,38 +92,37 @@ def search_exact(index: Any, vector: Float32Array, k: int, allowed: BoolArray | 
 
 
 def threads_for(queries: int) -> None:
-    """Lets Faiss use as many threads for the next search as there are queries, and processors.
+    """Set the calling thread's number of Faiss threads: one per query, at most one per CPU.
 
-    Threads without a query of their own would wait for the others, spinning, and take the time from whatever else runs.
-    The setting is the calling thread's own.
+    Surplus threads would spin and take CPU time from other requests.
     """
-    faiss.omp_set_num_threads(min(queries, _PROCESSORS))
+    faiss.omp_set_num_threads(min(queries, _CPUS))
 
 
 def top_rows(scores: Float32Array, k: int) -> Int64Array:
-    """Rows of the ``k`` largest of ``scores`` (n,), best first, ties by row; -inf never comes back."""
+    """Return the rows of the ``k`` largest ``scores`` (n,), best first, ties by row; never those of -inf."""
     k = min(k, scores.size)
     if k <= 0:
         return np.empty(0, dtype=np.int64)
-    border = np.partition(scores, scores.size - k)[scores.size - k]
-    rows = np.flatnonzero((scores >= border) & (scores > -np.inf))
+    threshold = np.partition(scores, scores.size - k)[scores.size - k]
+    rows = np.flatnonzero((scores >= threshold) & (scores > -np.inf))
     return rows[np.lexsort((rows, -scores[rows]))][:k]
 
 
-def merged(first: Hits, second: Hits, k: int) -> Hits:
-    """The ``k`` best of both, ties by row."""
+def merge_hits(first: Hits, second: Hits, k: int) -> Hits:
+    """Return the ``k`` best hits of both, ties by row."""
     rows, scores = np.concatenate([first[0], second[0]]), np.concatenate([first[1], second[1]])
     order = np.lexsort((rows, -scores))[:k]
     return rows[order], scores[order]
 
 
 def selector(allowed: BoolArray) -> Any:
-    """Faiss' form of a mask (n,)."""
+    """Return Faiss' selector for a mask (n,)."""
     return faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
 
 
 def mask_of(rows: Int64Array, n: int) -> BoolArray:
-    """(n,) which rows are among ``rows``; -1 is none."""
+    """Return the mask (n,) of some rows (m,); -1 is skipped."""
     mask = np.zeros(n, dtype=np.bool_)
     mask[rows[rows >= 0]] = True
     return mask

@@ -1,4 +1,4 @@
-"""Which of a snapshot's spaces has what, and what is said where one has not."""
+"""Look-up of a space by name and movie, with errors that name the alternatives."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from index.core.errors import NotComparable, UnknownSpace
 from index.spaces import blend
 from index.spaces.space import Space
 
-_LACKS = {"poster": "no poster", "taste": "no ratings", "facts": "no genres, year or tags"}
+_MISSING = {"poster": "no poster", "taste": "no ratings", "facts": "no genres, year or tags"}
 
 
 def space_named(spaces: Mapping[str, Space], name: str) -> Space:
-    """The space of that name.
+    """Return the space of this name.
 
     Raises:
         UnknownSpace: the snapshot was built without it.
@@ -24,7 +24,7 @@ def space_named(spaces: Mapping[str, Space], name: str) -> Space:
 
 
 def space_with(spaces: Mapping[str, Space], catalogue: Catalogue, name: str, movie_id: int) -> Space:
-    """The same, in which the movie has a vector.
+    """Return the space of this name, if the movie has a vector in it.
 
     Raises:
         UnknownMovie: there is no such movie.
@@ -33,7 +33,7 @@ def space_with(spaces: Mapping[str, Space], catalogue: Catalogue, name: str, mov
     """
     space, movie = space_named(spaces, name), catalogue.movie(movie_id)
     if movie_id not in space.ids:
-        having = [other for other in spaces if movie_id in spaces[other].ids]
-        ways = f"compare by {', '.join((*having, blend.NAME))}" if having else "there is nothing to compare it by"
-        raise NotComparable(f"{movie} (id {movie_id}) has {_LACKS.get(name, f'no {name}')}: {ways}")
+        others = [other for other in spaces if movie_id in spaces[other].ids]
+        remedy = f"compare by {', '.join((*others, blend.NAME))}" if others else "there is nothing to compare it by"
+        raise NotComparable(f"{movie} (id {movie_id}) has {_MISSING.get(name, f'no {name}')}: {remedy}")
     return space

@@ -1,4 +1,4 @@
-"""One searchable set of vectors, and the neighbours and score percentiles that go with it."""
+"""One searchable vector space, with stored neighbours and score percentiles."""
 
 from __future__ import annotations
 
@@ -12,77 +12,80 @@ import numpy as np
 from index.core.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from index.core.errors import BadSnapshot, UnknownMovie
 from index.core.ids import Ids
+from index.spaces.faiss_index import Hits
 from index.spaces.vectors import Vectors, load_vectors
 
-NEIGHBOURS = 100  # stored for every movie and space
+NEIGHBOURS = 100  # stored per movie and space
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A movie found, and how alike it is."""
+    """Movie returned by a similarity query."""
 
     movie_id: int
     score: float  # inner product, or a blend's mean percentile; larger is more similar
-    percentile: float  # share of random pairs of this catalogue that are less alike, 0 to 1
-    spaces: tuple[str, ...]  # the spaces that the score was made from
+    percentile: float  # share of random movie pairs with a lower score, 0 to 1
+    spaces: tuple[str, ...]  # that contribute to the score
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What share of random pairs of movies score less than a given score."""
+    """Empirical distribution of the scores of random movie pairs."""
 
-    scores: Float32Array  # (q,) ascending
-    shares: Float32Array  # (q,) ascending, 0 to 1
+    scores: Float32Array  # (q,) ascending quantiles
+    shares: Float32Array  # (q,) ascending, 0 to 1: share of pairs below each score
 
     def percentile(self, scores: Float32Array) -> Float32Array:
-        """The share for each score, same shape, 0 to 1."""
+        """Return the percentile of each score, same shape, 0 to 1."""
         return np.interp(scores, self.scores, self.shares).astype(np.float32)
 
     def score(self, share: float) -> float:
-        """A score such that none below it has a percentile above ``share``."""
+        """Return a score such that every lower score has a percentile of at most ``share``."""
         at = int(np.searchsorted(self.shares, share, side="right")) - 1
         return -np.inf if at < 0 else float(self.scores[at])
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """The nearest other movies of every movie of a space, best first, ties by id."""
+    """Nearest neighbours of every movie of a space, best first, ties by id."""
 
-    rows: Int32Array  # (n, depth); -1 where there are fewer
+    rows: Int32Array  # (n, depth); -1 pads short rows
     scores: Float32Array  # (n, depth)
 
-    def of(self, row: int) -> tuple[Int64Array, Float32Array]:
-        """Rows and scores, (m,) each with m up to ``depth``."""
+    def of(self, row: int) -> Hits:
+        """Return the stored neighbours of a row, at most ``depth``."""
         rows = np.asarray(self.rows[row], dtype=np.int64)
-        there = rows >= 0
-        return rows[there], np.asarray(self.scores[row])[there]
+        found = rows >= 0
+        return rows[found], np.asarray(self.scores[row])[found]
 
     def __len__(self) -> int:
-        """How many movies have neighbours here."""
+        """Return the number of movies."""
         return int(self.rows.shape[0])
 
     @property
     def depth(self) -> int:
-        """How many neighbours are kept for a movie."""
+        """Largest number of neighbours stored per movie."""
         return int(self.rows.shape[1])
 
 
 class Space:
-    """One searchable vector space. Never changes once open, so threads may share it.
-
-    Row ``i`` of the vectors belongs to ``ids.values[i]``.
+    """One searchable vector space. Immutable, so threads may share it.
 
     Args:
-        neighbours: everyone's, as a search would find them; None where they are searched for when asked.
+        name: of the space.
+        ids: movie ids of the rows.
+        vectors: (n, d), in the same order.
+        neighbours: stored neighbours, equal to those that a search finds; None to search on every query.
+        calibration: distribution of scores, for percentiles.
     """
 
     def __init__(
         self, name: str, ids: Ids, vectors: Vectors, neighbours: Neighbours | None, calibration: Calibration
     ) -> None:
-        lists = len(ids) if neighbours is None else len(neighbours)
-        if not len(ids) == len(vectors) == lists:
+        n_lists = len(ids) if neighbours is None else len(neighbours)
+        if not len(ids) == len(vectors) == n_lists:
             raise BadSnapshot(
-                f"the {name} space has {len(ids)} ids, {len(vectors)} vectors and {lists} neighbour lists: build the"
+                f"the {name} space has {len(ids)} ids, {len(vectors)} vectors and {n_lists} neighbour lists: build the"
                 " snapshot again"
             )
         self.name = name
@@ -92,31 +95,33 @@ class Space:
         self._neighbours = neighbours
 
     @classmethod
-    def load(cls, name: str, folder: Path, facts: Mapping[str, Any]) -> Space:
-        """The space saved in ``folder``; vectors and neighbours stay on disk, memory-mapped.
+    def load(cls, name: str, folder: Path, metadata: Mapping[str, Any]) -> Space:
+        """Return the space saved in ``folder``, its vectors and neighbours memory-mapped.
 
         Args:
-            facts: what the manifest says of the space.
+            name: of the space.
+            folder: of the space.
+            metadata: the manifest's entry for the space.
         """
         return cls(
             name,
             Ids(np.load(folder / "movie_ids.npy")),
-            load_vectors(folder, facts.get("search")),
+            load_vectors(folder, metadata.get("search")),
             load_neighbours(folder),
             Calibration(*np.load(folder / "calibration.npy")),
         )
 
     def __len__(self) -> int:
-        """How many movies have a vector here."""
+        """Return the number of movies."""
         return len(self.ids)
 
     @property
     def dimension(self) -> int:
-        """How many numbers a vector has."""
+        """Dimension d of a vector."""
         return self.vectors.dimension
 
     def row(self, movie_id: int) -> int:
-        """The movie's row.
+        """Return the row of a movie.
 
         Raises:
             UnknownMovie: the movie has no vector in this space.
@@ -127,7 +132,7 @@ class Space:
         return row
 
     def vector(self, movie_id: int) -> Float32Array:
-        """The movie's vector, (d,) float32.
+        """Return the vector of a movie, (d,) float32.
 
         Raises:
             UnknownMovie: the movie has no vector in this space.
@@ -136,10 +141,12 @@ class Space:
         return vector
 
     def similar(self, movie_id: int, k: int = 10, *, allowed: BoolArray | None = None) -> list[Match]:
-        """The ``k`` nearest other movies, best first, ties by id.
+        """Return the ``k`` nearest neighbours of a movie, best first, ties by id.
 
         Args:
-            allowed: (n,) which rows may come back; all where it is None.
+            movie_id: of the query; never returned.
+            k: number of matches; fewer are returned only if fewer rows are allowed.
+            allowed: (n,) mask of rows that may be returned; None for all.
 
         Raises:
             UnknownMovie: the movie has no vector in this space.
@@ -158,18 +165,14 @@ class Space:
         return self.search(self.vector(movie_id), k, allowed=others)
 
     def search(self, vector: Float32Array, k: int = 10, *, allowed: BoolArray | None = None) -> list[Match]:
-        """The ``k`` movies nearest to a vector (d,), best first, ties by id."""
-        return self.search_all(vector[None], k, allowed=allowed)[0]
-
-    def search_all(self, vectors: Float32Array, k: int = 10, *, allowed: BoolArray | None = None) -> list[list[Match]]:
-        """The ``k`` movies nearest to each vector (m, d), best first, ties by id."""
-        return [self._matches(*found) for found in self.vectors.search(vectors, k, allowed)]
+        """Return the ``k`` movies nearest to a vector (d,), best first, ties by id."""
+        return self._matches(*self.vectors.search(vector[None], k, allowed)[0])
 
     def direction(self, liked: Sequence[int], disliked: Sequence[int] = ()) -> Float32Array:
-        """Where to look for movies like some and unlike others: a vector (d,), of length 1.
+        """Return the query (d,), of length 1, for movies similar to ``liked`` and dissimilar to ``disliked``.
 
-        The mean of the liked movies' vectors less that of the others': the inner product with it is, but for its
-        length, the mean score to the liked movies less the mean score to the others.
+        It is the difference of the mean vectors: its inner product with a movie is proportional to the mean score with
+        the liked movies minus the mean score with the disliked ones. If both sides are equal, it is 0.
 
         Raises:
             UnknownMovie: a movie has no vector in this space.
@@ -178,7 +181,6 @@ class Space:
         if disliked:
             mean = mean - self._mean(disliked)
         length = np.linalg.norm(mean)
-        # Nothing is left where both sides are the same movies: then anything is as near as anything else.
         return mean if length == 0 else mean / length
 
     def _mean(self, movie_ids: Sequence[int]) -> Float32Array:
@@ -187,16 +189,16 @@ class Space:
         return mean
 
     def _matches(self, rows: Int64Array, scores: Float32Array) -> list[Match]:
-        scores = np.clip(scores, -1, 1)  # rounding may leave a vector a little longer than 1
-        shares = self.calibration.percentile(scores)
+        scores = np.clip(scores, -1, 1)  # rounded vectors may be slightly longer than 1
+        percentiles = self.calibration.percentile(scores)
         return [
-            Match(int(movie_id), float(score), float(share), (self.name,))
-            for movie_id, score, share in zip(self.ids.values[rows], scores, shares, strict=True)
+            Match(int(movie_id), float(score), float(percentile), (self.name,))
+            for movie_id, score, percentile in zip(self.ids.values[rows], scores, percentiles, strict=True)
         ]
 
 
 def load_neighbours(folder: Path) -> Neighbours:
-    """The neighbours saved in ``folder``, memory-mapped."""
+    """Return the neighbours saved in ``folder``, memory-mapped."""
     return Neighbours(
         np.load(folder / "neighbour_rows.npy", mmap_mode="r"),
         np.load(folder / "neighbour_scores.npy", mmap_mode="r"),

@@ -1,10 +1,10 @@
-"""Vectors that can be searched: a few numbers a movie as they are, many in two stages with the answer of a full scan.
+"""Searchable vectors: exact search for low dimensions, two-stage search for high ones.
 
-The two stages, for unit vectors x of many numbers: each is projected onto a few orthonormal axes B, and the length that
-the projection loses is kept as one more number, z = (Bx, sqrt(c (1 - |Bx|^2))). What is lost of two vectors points the
-same way by some share c, which is measured when the axes are fitted; so the inner product of short vectors z estimates
-that of the long ones. Faiss finds the movies with the largest estimates; these few are scored exactly on the long
-vectors, which stay on disk in float16, memory-mapped.
+Two-stage search, for unit vectors x of many dimensions: project each onto a few orthonormal axes B and append the
+length that the projection loses, z = (Bx, sqrt(c (1 - |Bx|^2))). The lost parts of two vectors share a direction to
+some degree c, measured when the axes are fitted, so the inner product of two short vectors estimates that of the long
+ones. Faiss finds the rows with the largest estimates; they are then scored exactly with the long vectors, which stay on
+disk in float16, memory-mapped.
 """
 
 from __future__ import annotations
@@ -19,142 +19,131 @@ from index.core.arrays import BoolArray, Float32Array, Int64Array
 from index.core.errors import BadSnapshot
 from index.spaces.faiss_index import Hits, mask_of, read_index, search_exact, selector, threads_for, view_of
 
-CANDIDATES = 200  # scored exactly for every query, unless the manifest says that this catalogue wants more
-PER_MATCH = 4  # and at least so many for each match that is wanted
-NARROWED = 4  # times as many where a filter narrows: whoever narrows has fewer answers to lose
-_BLOCK = 4096  # vectors multiplied at a time
+CANDIDATES = 200  # scored exactly per query; the manifest may raise it for a large catalogue
+CANDIDATES_PER_MATCH = 4  # lower bound
+_FILTER_FACTOR = 4  # more candidates with a filter, where a missed match weighs more
+_BLOCK = 4096  # vectors per matrix product
 
 FLAT_FILE, ROWS_FILE, SHORT_FILE, AXES_FILE = "vectors.faiss", "rows.faiss", "short.faiss", "axes.npy"
 
 
 class Vectors(Protocol):
-    """Vectors (n, d) that never change once open; threads may share them."""
+    """Immutable vectors (n, d), so threads may share them."""
 
     def __len__(self) -> int:
-        """How many vectors there are."""
+        """Return the number of vectors."""
 
     @property
     def dimension(self) -> int:
-        """How many numbers a vector has."""
+        """Dimension d of a vector."""
 
     @property
     def exact(self) -> bool:
-        """Whether estimates are the inner products themselves."""
+        """True if ``estimates`` are exact."""
 
     def rows(self, rows: Int64Array) -> Float32Array:
-        """Some of the vectors, (m, d)."""
+        """Return the vectors of some rows (m,), as (m, d)."""
 
     def search(self, queries: Float32Array, k: int, allowed: BoolArray | None = None) -> list[Hits]:
-        """The ``k`` largest inner products with each query (m, d); fewer only where fewer are allowed (n,)."""
+        """Return the ``k`` largest inner products per query (m, d); fewer only if fewer rows are allowed.
+
+        Args:
+            queries: (m, d).
+            k: number of hits per query.
+            allowed: (n,) mask of rows that may be returned; None for all.
+        """
 
     def scores(self, query: Float32Array, rows: Int64Array) -> Float32Array:
-        """Inner products of a query (d,) with some of the vectors, (m,)."""
+        """Return exact inner products of a query (d,) with some rows (m,), as (m,)."""
 
     def estimates(self, queries: Float32Array) -> Float32Array:
-        """What the inner products of queries (m, d) with all vectors are about, (m, n)."""
+        """Return approximate inner products of queries (m, d) with all vectors, as (m, n)."""
 
 
-class FlatVectors:
-    """Vectors in memory-mapped float32, each compared with every query.
-
-    Args:
-        index: a flat Faiss inner-product index.
-    """
+class _FaissVectors:
+    """Common part of the vectors whose exact scores come from one Faiss index."""
 
     def __init__(self, index: Any) -> None:
         self._index = index
 
     def __len__(self) -> int:
-        """How many vectors there are."""
+        """Return the number of vectors."""
         return int(self._index.ntotal)
 
     @property
     def dimension(self) -> int:
-        """How many numbers a vector has."""
+        """Dimension d of a vector."""
         return int(self._index.d)
 
     @property
     def exact(self) -> bool:
-        """Whether estimates are the inner products themselves."""
+        """True if ``estimates`` are exact."""
         return True
 
+    def search(self, queries: Float32Array, k: int, allowed: BoolArray | None = None) -> list[Hits]:
+        """Return the ``k`` largest inner products per query (m, d), by comparing every vector."""
+        return [search_exact(self._index, query, k, allowed) for query in queries]
+
+
+class FlatVectors(_FaissVectors):
+    """Vectors in memory-mapped float32, searched exactly.
+
+    Args:
+        index: flat Faiss inner-product index.
+    """
+
     @property
-    def everything(self) -> Float32Array:
-        """All vectors, (n, d) float32, a read-only view of the index's memory."""
+    def matrix(self) -> Float32Array:
+        """All vectors, (n, d) float32: a read-only view of the index's memory."""
         return view_of(self._index)
 
     def rows(self, rows: Int64Array) -> Float32Array:
-        """Some of the vectors, (m, d)."""
-        return self.everything[rows]
-
-    def search(self, queries: Float32Array, k: int, allowed: BoolArray | None = None) -> list[Hits]:
-        """The ``k`` largest inner products with each query (m, d); fewer only where fewer are allowed (n,)."""
-        return [search_exact(self._index, query, k, allowed) for query in queries]
+        """Return the vectors of some rows (m,), as (m, d)."""
+        return self.matrix[rows]
 
     def scores(self, query: Float32Array, rows: Int64Array) -> Float32Array:
-        """Inner products of a query (d,) with some of the vectors, (m,)."""
-        return self.everything[rows] @ query
+        """Return exact inner products of a query (d,) with some rows (m,), as (m,)."""
+        return self.matrix[rows] @ query
 
     def estimates(self, queries: Float32Array) -> Float32Array:
-        """The inner products of queries (m, d) with all vectors, (m, n): no need to guess."""
-        return _products(queries, self.everything)
+        """Return exact inner products of queries (m, d) with all vectors, as (m, n)."""
+        return _products(queries, self.matrix)
 
 
-class HalfVectors:
-    """Vectors in float16, each compared with every query.
+class HalfVectors(_FaissVectors):
+    """Vectors in float16, searched exactly.
 
     Args:
         index: Faiss scalar quantiser in float16, inner product.
     """
 
-    def __init__(self, index: Any) -> None:
-        self._long = index
-
-    def __len__(self) -> int:
-        """How many vectors there are."""
-        return int(self._long.ntotal)
-
-    @property
-    def dimension(self) -> int:
-        """How many numbers a vector has."""
-        return int(self._long.d)
-
-    @property
-    def exact(self) -> bool:
-        """Whether estimates are the inner products themselves."""
-        return True
-
     def rows(self, rows: Int64Array) -> Float32Array:
-        """Some of the vectors, (m, d) float32."""
-        vectors: Float32Array = self._long.reconstruct_batch(np.ascontiguousarray(rows))
+        """Return the vectors of some rows (m,), as (m, d) float32."""
+        vectors: Float32Array = self._index.reconstruct_batch(np.ascontiguousarray(rows))
         return vectors
 
-    def search(self, queries: Float32Array, k: int, allowed: BoolArray | None = None) -> list[Hits]:
-        """The ``k`` largest inner products with each query (m, d); fewer only where fewer are allowed (n,)."""
-        return [search_exact(self._long, query, k, allowed) for query in queries]
-
     def scores(self, query: Float32Array, rows: Int64Array) -> Float32Array:
-        """Inner products of a query (d,) with some of the vectors, (m,)."""
-        wanted, at = np.unique(rows, return_inverse=True)
-        found, scores = search_exact(self._long, query, wanted.size, mask_of(wanted, len(self)))
-        return scores[np.argsort(found)][at]
+        """Return exact inner products of a query (d,) with some rows (m,), as (m,)."""
+        unique, inverse = np.unique(rows, return_inverse=True)
+        found, scores = search_exact(self._index, query, unique.size, mask_of(unique, len(self)))
+        return scores[np.argsort(found)][inverse]
 
     def estimates(self, queries: Float32Array) -> Float32Array:
-        """The inner products of queries (m, d) with all vectors, (m, n)."""
-        everything: Float32Array = self._long.reconstruct_n(0, len(self))
-        return queries @ everything.T
+        """Return exact inner products of queries (m, d) with all vectors, as (m, n)."""
+        vectors: Float32Array = self._index.reconstruct_n(0, len(self))
+        return queries @ vectors.T
 
 
-class ReducedVectors(HalfVectors):
-    """Unit vectors in two stages: candidates among short vectors, exact scores on the long ones.
+class TwoStageVectors(HalfVectors):
+    """Unit vectors in two stages: candidates by short vectors, exact scores by the long ones.
 
     Args:
         index: Faiss scalar quantiser of the long vectors (n, d) in float16, inner product.
         short: Faiss inner-product index of the short vectors (n, r + 1), in the same order.
         axes: (r, d) orthonormal.
-        shared: c, the share of what the projection loses that counts as shared.
-        candidates: how many short vectors are looked up for a query; also how widely a graph is searched for them.
-        probes: of an index in cells, how many are searched.
+        shared: c of the module's formula.
+        candidates: number of short vectors to retrieve per query; an HNSW index gets twice as many as efSearch.
+        probes: number of cells to search, if ``short`` is an IVF index.
     """
 
     def __init__(
@@ -181,47 +170,48 @@ class ReducedVectors(HalfVectors):
 
     @property
     def exact(self) -> bool:
-        """Whether estimates are the inner products themselves."""
+        """True if ``estimates`` are exact."""
         return False
 
     def search(self, queries: Float32Array, k: int, allowed: BoolArray | None = None) -> list[Hits]:
-        """The ``k`` largest inner products with each query (m, d); fewer only where fewer are allowed (n,).
+        """Return the ``k`` largest inner products per query (m, d).
 
-        Where a filter narrows, every short vector that it lets through is looked at.
+        With a filter, the first stage compares every allowed short vector.
         """
         available = len(self) if allowed is None else int(allowed.sum())
-        wanted = max(self._candidates, PER_MATCH * k) * (1 if allowed is None else NARROWED)
-        if available <= wanted:
+        n_candidates = max(self._candidates, CANDIDATES_PER_MATCH * k) * (1 if allowed is None else _FILTER_FACTOR)
+        if available <= n_candidates:
             return super().search(queries, k, allowed)
         short = shorten(queries, self._axes, self._shared)
-        candidates = nearest_short(self._short, short, wanted, self._probes, allowed)
+        candidates = _search_short(self._short, short, n_candidates, self._probes, allowed)
         return [
-            search_exact(self._long, query, k, mask_of(near, len(self)))
-            for query, near in zip(queries, candidates, strict=True)
+            search_exact(self._index, query, k, mask_of(rows, len(self)))
+            for query, rows in zip(queries, candidates, strict=True)
         ]
 
     def estimates(self, queries: Float32Array) -> Float32Array:
-        """What the inner products of queries (m, d) with all vectors are about, (m, n)."""
-        return _products(shorten(queries, self._axes, self._shared), self._every_short())
+        """Return approximate inner products of queries (m, d) with all vectors, as (m, n)."""
+        return _products(shorten(queries, self._axes, self._shared), self._short_vectors())
 
-    def _every_short(self) -> Float32Array:
-        """The short vectors (n, r + 1), as exactly as the index keeps them."""
-        holder = faiss.downcast_index(self._short.storage) if isinstance(self._short, faiss.IndexHNSW) else self._short
-        if isinstance(holder, faiss.IndexFlat):
-            return view_of(holder)
-        every: Float32Array = holder.reconstruct_n(0, len(self))
-        return every
+    def _short_vectors(self) -> Float32Array:
+        """Return the short vectors (n, r + 1), in the precision of their index."""
+        storage = faiss.downcast_index(self._short.storage) if isinstance(self._short, faiss.IndexHNSW) else self._short
+        if isinstance(storage, faiss.IndexFlat):
+            return view_of(storage)
+        vectors: Float32Array = storage.reconstruct_n(0, len(self))
+        return vectors
 
 
-def load_vectors(folder: Path, search: Any) -> FlatVectors | ReducedVectors:
-    """The vectors saved in a space's folder; they stay on disk, memory-mapped.
+def load_vectors(folder: Path, search: Any) -> FlatVectors | TwoStageVectors:
+    """Return the vectors saved in a space's folder, memory-mapped.
 
     Args:
-        search: what the manifest says of the two stages; None where there is only one.
+        folder: of the space.
+        search: two-stage settings from the manifest; None for exact search.
     """
     if search is None:
         return FlatVectors(read_index(folder / FLAT_FILE))
-    return ReducedVectors(
+    return TwoStageVectors(
         read_index(folder / ROWS_FILE),
         read_index(folder / SHORT_FILE),
         np.load(folder / AXES_FILE, mmap_mode="r"),
@@ -232,7 +222,7 @@ def load_vectors(folder: Path, search: Any) -> FlatVectors | ReducedVectors:
 
 
 def shorten(vectors: Float32Array, axes: Float32Array, shared: float) -> Float32Array:
-    """Short vectors (m, r + 1) of unit vectors (m, d), on orthonormal axes (r, d)."""
+    """Return short vectors (m, r + 1) of unit vectors (m, d), on orthonormal axes (r, d)."""
     short = np.empty((vectors.shape[0], axes.shape[0] + 1), dtype=np.float32)
     np.matmul(vectors, axes.T, out=short[:, :-1])
     kept = np.einsum("ij,ij->i", short[:, :-1], short[:, :-1], dtype=np.float64)
@@ -241,23 +231,19 @@ def shorten(vectors: Float32Array, axes: Float32Array, shared: float) -> Float32
 
 
 def _products(queries: Float32Array, vectors: Float32Array) -> Float32Array:
-    """Inner products of queries (m, d) with vectors (n, d), (m, n).
-
-    In blocks that are copied first: a mapped Faiss index begins at an odd address, at which numpy multiplies without
-    BLAS (20 times as slow for one query), or copies all of it.
-    """
+    """Return the inner products of queries (m, d) with vectors (n, d), as (m, n)."""
+    # Copy the vectors in blocks: a mapped Faiss index is not aligned, so numpy would multiply it without BLAS (20 times
+    # slower for one query) or copy all of it.
     products = np.empty((queries.shape[0], vectors.shape[0]), dtype=np.float32)
     for start in range(0, vectors.shape[0], _BLOCK):
-        part = slice(start, start + _BLOCK)
-        np.matmul(queries, np.array(vectors[part]).T, out=products[:, part])
+        block = slice(start, start + _BLOCK)
+        np.matmul(queries, np.array(vectors[block]).T, out=products[:, block])
     return products
 
 
-def nearest_short(index: Any, queries: Float32Array, k: int, probes: int, allowed: BoolArray | None) -> Int64Array:
-    """Rows of about the ``k`` largest inner products with each query, (m, k); -1 where there are fewer.
-
-    A filter could leave a graph or cells without enough that is allowed, so then every short vector is looked at.
-    """
+def _search_short(index: Any, queries: Float32Array, k: int, probes: int, allowed: BoolArray | None) -> Int64Array:
+    """Return the rows of approximately the ``k`` largest inner products per query, (m, k); -1 pads short rows."""
+    # A filtered graph or few cells may hold fewer than ``k`` allowed rows: with a filter, search exhaustively.
     sel = {} if allowed is None else {"sel": selector(allowed)}
     if isinstance(index, faiss.IndexHNSW):
         if allowed is None:

@@ -89,4 +89,4 @@ def test_movies_that_no_space_puts_high_are_left_out_only_where_they_cannot_matt
 
 
 def test_other_weights_of_the_same_spaces() -> None:
-    assert blend(poster=1, taste=1).weighed({"taste": 1}).similar(1, 10) == blend(taste=1).similar(1, 10)
+    assert blend(poster=1, taste=1).with_weights({"taste": 1}).similar(1, 10) == blend(taste=1).similar(1, 10)

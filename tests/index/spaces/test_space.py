@@ -69,7 +69,7 @@ def test_searching_a_vector_finds_the_movie_it_belongs_to(circle: Space) -> None
 
 def test_vectors_cannot_be_written_to(circle: Space) -> None:
     with pytest.raises(ValueError, match="read-only"):
-        circle.vectors.everything[0, 0] = 1
+        circle.vectors.matrix[0, 0] = 1
     assert circle.dimension == 2
     assert len(circle) == 4
 

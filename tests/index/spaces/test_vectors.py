@@ -15,7 +15,7 @@ from index.spaces.vectors import (
     ROWS_FILE,
     FlatVectors,
     HalfVectors,
-    ReducedVectors,
+    TwoStageVectors,
     load_vectors,
     shorten,
 )
@@ -54,16 +54,16 @@ def half(vectors: Float32Array) -> HalfVectors:
 WHOLE = half(LONG)
 
 
-def reduced(folder: Path, vectors: Float16Array, factory: str | None = None) -> ReducedVectors:
+def reduced(folder: Path, vectors: Float16Array, factory: str | None = None) -> TwoStageVectors:
     blocks = (vectors[start : start + 300] for start in range(0, len(vectors), 300))
     search = write_reduced(folder, blocks, np.random.default_rng(0), factory=factory)
     loaded = load_vectors(folder, search)
-    assert isinstance(loaded, ReducedVectors)
+    assert isinstance(loaded, TwoStageVectors)
     return loaded
 
 
 @pytest.fixture(scope="module")
-def two_stages(tmp_path_factory: pytest.TempPathFactory) -> ReducedVectors:
+def two_stages(tmp_path_factory: pytest.TempPathFactory) -> TwoStageVectors:
     return reduced(tmp_path_factory.mktemp("flat"), HALVES)
 
 
@@ -87,7 +87,7 @@ def test_rows_are_written_as_faiss_would_have_them(tmp_path: Path) -> None:
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_two_stages_find_what_a_full_scan_finds(two_stages: ReducedVectors) -> None:
+def test_two_stages_find_what_a_full_scan_finds(two_stages: TwoStageVectors) -> None:
     found = two_stages.search(LONG[:100], 10)
     for query, (rows, scores) in zip(LONG[:100], found, strict=True):
         assert_exact(rows, query, 10)
@@ -105,7 +105,7 @@ def test_a_filter_loses_nothing_that_qualifies(tmp_path: Path, factory: str) -> 
             assert_exact(rows, query, 10, allowed)
 
 
-def test_a_filter_to_one_movie_or_none_gives_it_or_nothing(two_stages: ReducedVectors) -> None:
+def test_a_filter_to_one_movie_or_none_gives_it_or_nothing(two_stages: TwoStageVectors) -> None:
     one = np.zeros(N, dtype=np.bool_)
     assert two_stages.search(LONG[:1], 10, one)[0][0].tolist() == []
     one[77] = True
@@ -145,7 +145,7 @@ def test_a_longer_list_begins_with_the_shorter(row: int, k: int) -> None:
     assert shorter[0].tolist() == longer[0].tolist()[:k]
 
 
-def test_a_longer_list_begins_with_the_shorter_in_two_stages(two_stages: ReducedVectors) -> None:
+def test_a_longer_list_begins_with_the_shorter_in_two_stages(two_stages: TwoStageVectors) -> None:
     for row in range(0, N, 97):
         longest = two_stages.search(LONG[[row]], 101)[0][0].tolist()
         for k in (1, 9, 10, 49, 50, 51, 100):
@@ -160,7 +160,7 @@ def test_scores_are_symmetric_and_at_most_1(first: int, second: int) -> None:
     assert -1 - 2e-5 <= there <= 1 + 2e-5
 
 
-def test_a_batch_answers_as_one_by_one(two_stages: ReducedVectors) -> None:
+def test_a_batch_answers_as_one_by_one(two_stages: TwoStageVectors) -> None:
     together = two_stages.search(LONG[:20], 10)
     for query, (rows, scores) in zip(LONG[:20], together, strict=True):
         alone_rows, alone_scores = two_stages.search(query[None], 10)[0]
@@ -168,7 +168,7 @@ def test_a_batch_answers_as_one_by_one(two_stages: ReducedVectors) -> None:
         assert scores.tolist() == alone_scores.tolist()
 
 
-def test_the_order_of_insertion_changes_no_answer(tmp_path: Path, two_stages: ReducedVectors) -> None:
+def test_the_order_of_insertion_changes_no_answer(tmp_path: Path, two_stages: TwoStageVectors) -> None:
     order = np.random.default_rng(5).permutation(N)
     shuffled = reduced(tmp_path, HALVES[order])
     for query in LONG[::50]:
@@ -178,7 +178,7 @@ def test_the_order_of_insertion_changes_no_answer(tmp_path: Path, two_stages: Re
         np.testing.assert_allclose(other_scores, scores, atol=1e-6)
 
 
-def test_scores_come_in_the_order_asked_for(two_stages: ReducedVectors) -> None:
+def test_scores_come_in_the_order_asked_for(two_stages: TwoStageVectors) -> None:
     rows = np.array([900, 3, 3, 41])
     np.testing.assert_allclose(two_stages.scores(LONG[8], rows), LONG[rows] @ LONG[8], atol=1e-6)
 
@@ -190,7 +190,7 @@ def test_short_vectors_keep_the_length_that_the_axes_lose() -> None:
     np.testing.assert_array_equal(shorten(LONG[:5], axes, 0.0)[:, -1], 0)
 
 
-def test_estimates_are_close(two_stages: ReducedVectors) -> None:
+def test_estimates_are_close(two_stages: TwoStageVectors) -> None:
     np.testing.assert_allclose(two_stages.estimates(LONG[:9]), LONG[:9] @ LONG.T, atol=0.02)
     assert not two_stages.exact
     assert FlatVectors(flat_index(LONG)).exact
