@@ -12,8 +12,7 @@ import numpy as np
 
 from index.core.arrays import Float64Array, Int64Array
 from index.core.files import replacing
-
-RESAMPLES = 1000
+from indexer.metrics.bootstrap import Estimate, interval, resample_totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +45,6 @@ class Outcome:
             return cls(head["method"], head["fold"], arrays["users"], measures, head["facts"])
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A mean over what was held out, with a 95% bootstrap interval over users."""
-
-    value: float
-    low: float
-    high: float
-
-
 def value_of(outcome: Outcome, measure: str) -> float | None:
     """The mean of one fold; None where there is nothing to average."""
     name, root = _stored(measure)
@@ -68,7 +58,6 @@ def figures(outcomes: Sequence[Outcome], names: Sequence[str]) -> dict[str, Esti
     """Figures of one method over all its folds; None where the method has no such measure.
 
     Users are drawn with replacement, as often as there are users; all ratings of a user come along.
-    Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993 (percentile intervals).
     """
     users, rows = np.unique(np.concatenate([outcome.users for outcome in outcomes]), return_inverse=True)
     stored = {_stored(name)[0] for name in names} & set(outcomes[0].measures)
@@ -80,7 +69,7 @@ def figures(outcomes: Sequence[Outcome], names: Sequence[str]) -> dict[str, Esti
         values = np.concatenate([outcome.measures[name] for outcome in outcomes], axis=1)
         for part in (0, 1):
             per_user[2 * at + part] = np.bincount(rows, weights=values[part], minlength=users.size)
-    totals = np.vstack([per_user.sum(axis=1), _resample(per_user)]).reshape(-1, len(order), 2)
+    totals = np.vstack([per_user.sum(axis=1), resample_totals(per_user)]).reshape(-1, len(order), 2)
     with np.errstate(invalid="ignore"):
         means = totals[..., 0] / totals[..., 1]
     return {
@@ -89,20 +78,12 @@ def figures(outcomes: Sequence[Outcome], names: Sequence[str]) -> dict[str, Esti
     }
 
 
-def _resample(per_user: Float64Array) -> Float64Array:
-    """Totals (RESAMPLES, m) of users drawn with replacement, from (m, n_users). The same draws every time."""
-    rng = np.random.default_rng(0)
-    n = per_user.shape[1]
-    return np.stack([per_user @ np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(RESAMPLES)])
-
-
 def _figure(means: Float64Array, name: str) -> Estimate | None:
     if np.isnan(means[0]):
         return None
     if _stored(name)[1]:
         means = np.sqrt(means)
-    low, high = np.nanquantile(means[1:], [0.025, 0.975])
-    return Estimate(float(means[0]), float(low), float(high))
+    return Estimate(float(means[0]), *interval(means[1:]))
 
 
 def _stored(name: str) -> tuple[str, bool]:
