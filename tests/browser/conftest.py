@@ -31,8 +31,8 @@ THEMES = ("light", "dark")
 LOOKS = (
     (360, "dark"),
     (1280, "light"),
-    (2560, "dark"),
-    *(pytest.param(*look, marks=pytest.mark.long) for look in ((360, "light"), (1280, "dark"), (2560, "light"))),
+    *(pytest.param(*look, marks=pytest.mark.long) for look in ((360, "light"), (1280, "dark"))),
+    *(pytest.param(2560, theme, marks=pytest.mark.long) for theme in THEMES),
 )
 
 Visit = Callable[..., Page]

@@ -15,6 +15,7 @@ from tests.soak.server_kills import kill_servers
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
 
 
+@pytest.mark.long
 def test_whatever_a_killed_server_acknowledged_is_there_and_whole(world: World, tmp_path: Path) -> None:
     shutil.copytree(world.data, tmp_path / "data", symlinks=True)
     (tmp_path / "server").mkdir()

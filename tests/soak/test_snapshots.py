@@ -11,6 +11,7 @@ from tests.soak.editions import NAMES, build_editions
 from tests.soak.snapshots import DAMAGED, soak
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not processes.HERE, reason="needs /proc")
 def test_snapshots_that_change_under_load_are_never_mixed(world: World, tmp_path: Path) -> None:
     shutil.copytree(world.data, tmp_path / "data", symlinks=True)  # its posters are embedded already

@@ -14,6 +14,7 @@ from tests.soak.pictures import KINDS, written
 from tests.soak.uploads import soak
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not processes.HERE, reason="needs /proc")
 def test_mutated_pictures_are_answered_or_refused(world: World, tmp_path: Path) -> None:
     data = tmp_path / "data"
