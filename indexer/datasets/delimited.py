@@ -1,4 +1,4 @@
-"""Delimited text to columns, fast where it is well formed and to the line where it is not."""
+"""Delimited text files: parse columns fast, and report errors by line and value."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ _MAX_REAL = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A delimited text file: where its columns are."""
+    """Layout of a delimited text file."""
 
     file: Path
     columns: tuple[str, ...]  # names in file order
-    delimiter: str = ","  # "::" too
+    delimiter: str = ","  # one character or "::"
     encoding: str = "utf-8-sig"
-    header: bool = True  # whether the first line holds names
+    header: bool = True  # first line holds the column names
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
-        """Line number (from 1) and fields of every row that is not blank.
+        """Yield the line number (from 1) and the fields of every row that is not blank.
 
         Raises:
-            InvalidInput: a line in another encoding, or with another number of fields.
+            InvalidInput: a line has another encoding or another number of fields.
         """
         try:
             with self.file.open(encoding=self.encoding, newline="") as lines:
                 yield from self._split(lines)
         except UnicodeDecodeError as error:
             raise InvalidInput(
-                f"{self.file}, line {self._undecodable()}: not {self.encoding} text ({error.reason})"
+                f"{self.file}, line {self._undecodable_line()}: not {self.encoding} text ({error.reason})"
             ) from error
         except csv.Error as error:
             raise InvalidInput(f"{self.file}: {error}") from error
         except OSError as error:
-            raise _unreadable(self.file, error) from error
+            raise _file_error(self.file, error) from error
 
     def _split(self, lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
         if len(self.delimiter) == 1:
@@ -69,24 +69,24 @@ class Table:
             yield at, fields
 
     def _quoting(self) -> Literal[0, 3]:
-        return csv.QUOTE_MINIMAL if self.header else csv.QUOTE_NONE  # the editions without names do not quote
+        return csv.QUOTE_MINIMAL if self.header else csv.QUOTE_NONE  # MovieLens files without a header do not quote
 
     def numbers(self, whole: Sequence[str], real: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
-        """Columns of numbers: ``whole`` as int64, none below 0, and ``real`` as float32, all finite; (n,) each.
+        """Return columns (n,) by name: ``whole`` as int64 >= 0, ``real`` as finite float32.
 
         Raises:
-            InvalidInput: a value that is no such number, or a malformed line; the message names line and value.
+            InvalidInput: a value is not such a number, or a line is malformed; the message names line and value.
         """
-        # The C parser takes delimiters of one character; "1::2" has an empty field between "1" and "2".
+        # pandas' C parser takes one-character delimiters; split by ":", "1::2" has an empty field between 1 and 2.
         step = len(self.delimiter)
-        places = {name: step * at for at, name in enumerate(self.columns)}
+        positions = {name: step * at for at, name in enumerate(self.columns)}
         width = step * (len(self.columns) - 1) + 1
-        kinds: dict[str, Any] = dict.fromkeys(whole, np.int64) | dict.fromkeys(real, np.float32)
-        wanted = {places[name]: kind for name, kind in kinds.items()}
-        blocks: dict[str, list[npt.NDArray[Any]]] = {name: [np.empty(0, kind)] for name, kind in kinds.items()}
+        dtypes: dict[str, Any] = dict.fromkeys(whole, np.int64) | dict.fromkeys(real, np.float32)
+        wanted = {positions[name]: dtype for name, dtype in dtypes.items()}
+        blocks: dict[str, list[npt.NDArray[Any]]] = {name: [np.empty(0, dtype)] for name, dtype in dtypes.items()}
         try:
-            with warnings.catch_warnings(), np.errstate(over="ignore"):  # too large becomes infinite, told below
-                warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
+            with warnings.catch_warnings(), np.errstate(over="ignore"):  # overflow gives inf, reported below
+                warnings.simplefilter("error", pd.errors.ParserWarning)  # a row has more fields than the header
                 chunks = pd.read_csv(
                     self.file,
                     sep=self.delimiter[0],
@@ -102,26 +102,26 @@ class Table:
                 with chunks:
                     for chunk in chunks:
                         for name, block in blocks.items():
-                            block.append(chunk[places[name]].to_numpy())
+                            block.append(chunk[positions[name]].to_numpy())
         except OSError as error:
-            raise _unreadable(self.file, error) from error
+            raise _file_error(self.file, error) from error
         except pd.errors.EmptyDataError:
-            pass  # a header alone
+            pass  # the file has a header only
         except (ValueError, OverflowError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
-            self._explain(whole, real)
+            self._raise_for_bad_value(whole, real)
             raise InvalidInput(f"{self.file} cannot be read: {error}") from error
-        columns = {name: np.concatenate(blocks.pop(name)) for name in kinds}
-        sound = [(columns[name] >= 0).all() for name in whole] + [np.isfinite(columns[name]).all() for name in real]
-        if not all(sound):
-            self._explain(whole, real)
+        columns = {name: np.concatenate(blocks.pop(name)) for name in dtypes}
+        valid = [(columns[name] >= 0).all() for name in whole] + [np.isfinite(columns[name]).all() for name in real]
+        if not all(valid):
+            self._raise_for_bad_value(whole, real)
         return columns
 
     def line_of(self, row: int) -> int:
-        """The line number of the data row ``row``, from 0."""
+        """Return the line number of data row ``row`` (from 0)."""
         return next(line for at, (line, _) in enumerate(self.rows()) if at == row)
 
-    def _explain(self, whole: Sequence[str], real: Sequence[str]) -> None:
-        """Raises InvalidInput for the first value that is at fault, if there is one."""
+    def _raise_for_bad_value(self, whole: Sequence[str], real: Sequence[str]) -> None:
+        """Raise InvalidInput for the first invalid value, if any."""
         for line, fields in self.rows():
             for name, value in zip(self.columns, fields, strict=True):
                 if name in whole:
@@ -129,7 +129,7 @@ class Table:
                 elif name in real:
                     real_number(value, name, self.file, line)
 
-    def _undecodable(self) -> int:
+    def _undecodable_line(self) -> int:
         with self.file.open("rb") as lines:
             for at, line in enumerate(lines, start=1):
                 try:
@@ -140,7 +140,7 @@ class Table:
 
 
 def csv_table(file: Path) -> Table:
-    """A CSV file, its columns named as in its first line.
+    """Return the layout of a CSV file, with the column names of its first line.
 
     Raises:
         InvalidInput: the file is missing or empty.
@@ -151,42 +151,42 @@ def csv_table(file: Path) -> Table:
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{file}, line 1: not UTF-8 text ({error.reason}): save it as UTF-8") from error
     except OSError as error:
-        raise _unreadable(file, error) from error
+        raise _file_error(file, error) from error
     if not first.strip():
-        raise InvalidInput(f"{file} is empty: a first line with the names of its columns is needed")
+        raise InvalidInput(f"{file} is empty: the first line must name its columns")
     delimiter = max(",;\t", key=first.count)
     names = next(csv.reader([first], delimiter=delimiter))
     return Table(file, tuple(name.strip() for name in names), delimiter)
 
 
 def whole_number(value: str, name: str, file: Path, line: int) -> int:
-    """``value`` as a number from 0.
+    """Return ``value`` as an integer from 0.
 
     Raises:
-        InvalidInput: it is none.
+        InvalidInput: ``value`` is not a whole number from 0, or does not fit into int64.
     """
     digits = re.fullmatch(r"\s*([0-9]+)(\.0*)?\s*", value)  # some programs write 2 as 2.0
     if digits is None or int(digits[1]) > _MAX_ID:
-        raise InvalidInput(f"{file}, line {line}: {name} {value!r} is no whole number from 0")
+        raise InvalidInput(f"{file}, line {line}: {name} {value!r} is not a whole number from 0")
     return int(digits[1])
 
 
 def real_number(value: str, name: str, file: Path, line: int) -> float:
-    """``value`` as a finite number.
+    """Return ``value`` as a finite number.
 
     Raises:
-        InvalidInput: it is none.
+        InvalidInput: ``value`` is not a number, or does not fit into float32.
     """
     try:
         number = float(value)
     except ValueError:
         number = math.nan
     if not abs(number) <= _MAX_REAL:
-        raise InvalidInput(f"{file}, line {line}: {name} {value!r} is no number")
+        raise InvalidInput(f"{file}, line {line}: {name} {value!r} is not a number")
     return number
 
 
-def _unreadable(file: Path, error: OSError) -> InvalidInput:
+def _file_error(file: Path, error: OSError) -> InvalidInput:
     if isinstance(error, FileNotFoundError):
         return InvalidInput(f"there is no file {file}")
     return InvalidInput(f"{file} cannot be read: {error.strerror}")

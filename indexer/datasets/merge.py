@@ -1,4 +1,4 @@
-"""A data set and what came in since: the library's movies and posters win, whoever it removed is gone."""
+"""Merge the library into a data set: its movies, ratings and posters replace the data set's."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ from indexer.datasets.dataset import Dataset, Ratings
 
 
 def merge(dataset: Dataset, changes: Changes, rated: RatingChanges) -> Dataset:
-    """The data set after the changes: a removed movie takes its ratings and tags with it, a replaced one keeps them.
+    """Return the data set with the library's changes applied.
+
+    A deleted movie loses its ratings and tags; an updated one keeps them.
 
     Args:
-        rated: ratings of movies that are nowhere do not count.
+        dataset: the data set as read.
+        changes: movies added, updated and deleted in the library.
+        rated: ratings added, updated and deleted in the library; those of unknown movies are ignored.
 
     Raises:
-        InvalidInput: all movies that were rated are removed.
+        InvalidInput: the library deletes every rated movie.
     """
     movies = changes.applied_to(dataset.movies)
     ratings = _merged(dataset.ratings, rated, np.array([movie.movie_id for movie in movies], np.int64))
@@ -31,7 +35,7 @@ def merge(dataset: Dataset, changes: Changes, rated: RatingChanges) -> Dataset:
     kept = ~np.isin(ratings.movie_ids, removed)
     if not kept.any():
         raise InvalidInput(
-            f"the library removes every rated movie of {dataset.name}: bring one back by library add --id"
+            f"the library deletes every rated movie of {dataset.name}: add one again with library add --id"
         )
     return replace(
         dataset,
@@ -42,30 +46,33 @@ def merge(dataset: Dataset, changes: Changes, rated: RatingChanges) -> Dataset:
 
 
 def merge_posters(found: Mapping[int, Path], changes: Changes, folder: Path) -> dict[int, Path]:
-    """Movie id -> poster file, by ascending id: the library's where it has one, else the one that was found.
+    """Return movie id -> poster file by ascending id; the library's posters take precedence.
 
     Args:
-        found: of movies that are there after the changes.
-        folder: where the library's poster files are.
+        found: movie id -> file of the poster folder; only movies that remain after the changes.
+        changes: movies added, updated and deleted in the library.
+        folder: the library's poster folder.
     """
-    own = {entry.movie.movie_id: folder / entry.poster for entry in changes.movies if entry.poster is not None}
-    return dict(sorted((dict(found) | own).items()))
+    library_posters = {
+        entry.movie.movie_id: folder / entry.poster for entry in changes.movies if entry.poster is not None
+    }
+    return dict(sorted((dict(found) | library_posters).items()))
 
 
 def _merged(ratings: Ratings, rated: RatingChanges, movie_ids: Int64Array) -> Ratings:
-    """The ratings after those that came in online: changed and taken back where they were, new ones at the end."""
+    """Return the ratings with the library's: updated and added ones are appended, deleted ones dropped."""
     if not len(rated):
         return ratings
-    changed = pd.MultiIndex.from_arrays([rated.user_ids, rated.movie_ids])
-    before = pd.MultiIndex.from_arrays([ratings.user_ids, ratings.movie_ids])
-    stays = ~before.isin(changed)
-    given = ~np.isnan(rated.values) & np.isin(rated.movie_ids, movie_ids)
-    stamps = None
+    changed_pairs = pd.MultiIndex.from_arrays([rated.user_ids, rated.movie_ids])
+    pairs = pd.MultiIndex.from_arrays([ratings.user_ids, ratings.movie_ids])
+    kept = ~pairs.isin(changed_pairs)
+    added = ~np.isnan(rated.values) & np.isin(rated.movie_ids, movie_ids)
+    timestamps = None
     if ratings.timestamps is not None:
-        stamps = np.concatenate([ratings.timestamps[stays], rated.timestamps[given]])
+        timestamps = np.concatenate([ratings.timestamps[kept], rated.timestamps[added]])
     return Ratings(
-        np.concatenate([ratings.user_ids[stays], rated.user_ids[given]]),
-        np.concatenate([ratings.movie_ids[stays], rated.movie_ids[given]]),
-        np.concatenate([ratings.values[stays], rated.values[given]]),
-        stamps,
+        np.concatenate([ratings.user_ids[kept], rated.user_ids[added]]),
+        np.concatenate([ratings.movie_ids[kept], rated.movie_ids[added]]),
+        np.concatenate([ratings.values[kept], rated.values[added]]),
+        timestamps,
     )

@@ -1,4 +1,4 @@
-"""Data sets from disk: every edition of MovieLens as it is unzipped, or any CSV of user, item, rating[, timestamp]."""
+"""Data set readers: any unzipped MovieLens edition, or any CSV file of user, item, rating[, timestamp]."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _COLUMNS = {
     "rating": {"rating", "score"},
     "timestamp": {"timestamp", "time"},
 }
-# u.item's flags, after "unknown". Source: u.genre of ml-100k.
+# Genre flags of u.item after "unknown". Source: u.genre of ml-100k.
 _GENRES_100K = [
     "Action",
     "Adventure",
@@ -55,62 +55,62 @@ _GENRES_100K = [
     "War",
     "Western",
 ]
-_BESIDE = {"ratings.csv": "movies.csv", "ratings.dat": "movies.dat", "u.data": "u.item"}
+_TITLES_FILE = {"ratings.csv": "movies.csv", "ratings.dat": "movies.dat", "u.data": "u.item"}
 _COLUMNS_1M = ("user", "movie", "rating", "timestamp")
 _COLUMNS_ITEM = ("movieId", "title", "release", "video", "url", "unknown", *_GENRES_100K)
 
 
 @dataclass(slots=True)
-class _Findings:
-    """Warnings as they come up: how many rows of a kind, and the first of them."""
+class _Warnings:
+    """Skipped rows: the count and the first example per reason."""
 
     first: dict[str, str] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
-    def add(self, what: str, example: str, n: int = 1) -> None:
-        self.first.setdefault(what, example)
-        self.counts[what] += n
+    def add(self, reason: str, example: str, n: int = 1) -> None:
+        self.first.setdefault(reason, example)
+        self.counts[reason] += n
 
-    def sentences(self) -> tuple[str, ...]:
-        return tuple(f"{what}: {n:,} (such as {self.first[what]})" for what, n in self.counts.items())
+    def messages(self) -> tuple[str, ...]:
+        return tuple(f"{reason}: {n:,} (such as {self.first[reason]})" for reason, n in self.counts.items())
 
 
 def read_dataset(path: Path) -> Dataset:
-    """The data set in a folder or a CSV file.
+    """Read the data set in a folder or a CSV file.
 
-    What a wrong line makes doubtful is an error; what can be left out without harm (a rating of an unknown movie, a
-    second rating of the same movie by the same user, of which the latest counts) is counted in ``warnings``.
+    Skip rows that do not affect the rest and count them in ``warnings``: ratings of unknown movies, and all but the
+    latest rating of a movie by the same user. Any other invalid row is an error.
 
     Raises:
-        InvalidInput: there is no data set, or a file of it cannot be used; names file, line and value.
+        InvalidInput: the path holds no data set, or a file is invalid; the message names file, line and value.
     """
     if path.suffix.lower() == ".zip":
-        raise InvalidInput(f"{path} is a zip file: unzip it, and give the folder")
+        raise InvalidInput(f"{path} is a zip file: unzip it and give the folder")
     if path.is_file():
-        # Whoever points at an edition's ratings wants its titles too.
-        titles = _BESIDE.get(path.name)
+        # The ratings file of an edition stands for its folder, so that the titles are read too.
+        titles = _TITLES_FILE.get(path.name)
         return read_dataset(path.parent) if titles and (path.parent / titles).exists() else _read_any_csv(path)
     if not path.is_dir():
         raise InvalidInput(f"there is no folder or file {path}: give a MovieLens folder or a CSV file")
     folder = _dataset_folder(path)
     if (folder / "ratings.dat").exists():
-        return _named(_read_1m(folder), folder)
+        return _with_name_and_notice(_read_1m(folder), folder)
     if (folder / "u.data").exists():
-        return _named(_read_100k(folder), folder)
+        return _with_name_and_notice(_read_100k(folder), folder)
     if (folder / "movies.csv").exists():
-        return _named(_read_csv_edition(folder), folder)
-    return _named(_read_any_csv(*folder.glob("*.csv")), folder)
+        return _with_name_and_notice(_read_csv_edition(folder), folder)
+    return _with_name_and_notice(_read_any_csv(*folder.glob("*.csv")), folder)
 
 
 def _dataset_folder(path: Path) -> Path:
-    """``path``, or the one folder in it that holds a data set."""
+    """Return ``path``, or its only subfolder that holds a data set."""
     if holds_dataset(path):
         return path
     inner = [folder for folder in sorted(path.iterdir()) if folder.is_dir() and holds_dataset(folder)]
     if len(inner) == 1:
         return inner[0]
     if inner:
-        raise InvalidInput(f"{path} holds several data sets, give one: {', '.join(str(folder) for folder in inner)}")
+        raise InvalidInput(f"{path} holds several data sets; give one: {', '.join(str(folder) for folder in inner)}")
     raise InvalidInput(
         f"{path} holds no ratings: expected ratings.csv and movies.csv, ratings.dat (ml-1m), u.data (ml-100k), or"
         " one CSV file of user, item, rating"
@@ -118,31 +118,31 @@ def _dataset_folder(path: Path) -> Path:
 
 
 def holds_dataset(folder: Path) -> bool:
-    """Whether ``read_dataset`` would look for its files in this folder itself."""
+    """Return True if this folder itself, not a subfolder, holds the files of a data set."""
     known = any((folder / name).exists() for name in ("ratings.csv", "ratings.dat", "u.data"))
     return known or len(list(folder.glob("*.csv"))) == 1
 
 
 def _read_csv_edition(folder: Path) -> Dataset:
-    findings = _Findings()
-    movies = _movies_from_csv(folder / "movies.csv", findings)
+    skipped = _Warnings()
+    movies = _movies_from_csv(folder / "movies.csv", skipped)
     if (folder / "links.csv").exists():
-        _add_links(movies, folder / "links.csv", findings)
-    tags = _tags(folder / "tags.csv", movies, findings) if (folder / "tags.csv").exists() else {}
-    return _dataset(movies, _rating_table(folder / "ratings.csv"), findings, tags)
+        _add_links(movies, folder / "links.csv", skipped)
+    tags = _tags(folder / "tags.csv", movies, skipped) if (folder / "tags.csv").exists() else {}
+    return _dataset(movies, _rating_table(folder / "ratings.csv"), skipped, tags)
 
 
 def _read_1m(folder: Path) -> Dataset:
-    findings = _Findings()
+    skipped = _Warnings()
     titles = Table(folder / "movies.dat", ("movieId", "title", "genres"), "::", "latin-1", header=False)
     movies: dict[int, Movie] = {}
     for line, (movie_id, title, genres) in titles.rows():
-        _add_movie(movies, _movie(movie_id, title, genres.split("|"), titles.file, line), titles.file, line, findings)
-    return _dataset(movies, Table(folder / "ratings.dat", _COLUMNS_1M, "::", "latin-1", header=False), findings)
+        _add_movie(movies, _movie(movie_id, title, genres.split("|"), titles.file, line), titles.file, line, skipped)
+    return _dataset(movies, Table(folder / "ratings.dat", _COLUMNS_1M, "::", "latin-1", header=False), skipped)
 
 
 def _read_100k(folder: Path) -> Dataset:
-    findings = _Findings()
+    skipped = _Warnings()
     items = Table(folder / "u.item", _COLUMNS_ITEM, "|", "latin-1", header=False)
     movies: dict[int, Movie] = {}
     for line, (movie_id, title, release, _video, _url, _unknown, *flags) in items.rows():
@@ -150,31 +150,31 @@ def _read_100k(folder: Path) -> Dataset:
         movie = _movie(movie_id, title, genres, items.file, line)
         if movie.year is None and re.search(r"\d{4}$", release):
             movie = replace(movie, year=int(release[-4:]))
-        _add_movie(movies, movie, items.file, line, findings)
-    return _dataset(movies, Table(folder / "u.data", _COLUMNS_1M, "\t", "latin-1", header=False), findings)
+        _add_movie(movies, movie, items.file, line, skipped)
+    return _dataset(movies, Table(folder / "u.data", _COLUMNS_1M, "\t", "latin-1", header=False), skipped)
 
 
 def _read_any_csv(file: Path) -> Dataset:
-    """Ratings alone: movies are called after their ids."""
-    return replace(_dataset(None, _rating_table(file), _Findings()), name=file.stem)
+    """Read a file of ratings without titles; name movies by their ids."""
+    return replace(_dataset(None, _rating_table(file), _Warnings()), name=file.stem)
 
 
-def _movies_from_csv(file: Path, findings: _Findings) -> dict[int, Movie]:
+def _movies_from_csv(file: Path, skipped: _Warnings) -> dict[int, Movie]:
     table, at = _with_columns(csv_table(file), "movieId", "title", "genres")
     movies: dict[int, Movie] = {}
     for line, fields in table.rows():
         movie_id, title, genres = (fields[column] for column in at)
-        _add_movie(movies, _movie(movie_id, title, genres.split("|"), file, line), file, line, findings)
+        _add_movie(movies, _movie(movie_id, title, genres.split("|"), file, line), file, line, skipped)
     return movies
 
 
-def _add_links(movies: dict[int, Movie], file: Path, findings: _Findings) -> None:
+def _add_links(movies: dict[int, Movie], file: Path, skipped: _Warnings) -> None:
     table, at = _with_columns(csv_table(file), "movieId", "imdbId", "tmdbId")
     for line, fields in table.rows():
         movie_id = whole_number(fields[at[0]], "movieId", file, line)
         imdb, tmdb = (fields[column].strip() for column in at[1:])
         if movie_id not in movies:
-            findings.add(f"{file}: links of unknown movies, left out", f"line {line}, movie {movie_id}")
+            skipped.add(f"{file}: skipped links of unknown movies", f"line {line}, movie {movie_id}")
             continue
         movies[movie_id] = replace(
             movies[movie_id],
@@ -183,7 +183,7 @@ def _add_links(movies: dict[int, Movie], file: Path, findings: _Findings) -> Non
         )
 
 
-def _tags(file: Path, movies: Mapping[int, Movie], findings: _Findings) -> dict[int, tuple[str, ...]]:
+def _tags(file: Path, movies: Mapping[int, Movie], skipped: _Warnings) -> dict[int, tuple[str, ...]]:
     table, at = _with_columns(csv_table(file), "movieId", "tag")
     tags: dict[int, list[str]] = defaultdict(list)
     for line, fields in table.rows():
@@ -191,53 +191,53 @@ def _tags(file: Path, movies: Mapping[int, Movie], findings: _Findings) -> dict[
         if movie_id in movies:
             tags[movie_id].append(fields[at[1]])
         else:
-            findings.add(f"{file}: tags of unknown movies, left out", f"line {line}, movie {movie_id}")
+            skipped.add(f"{file}: skipped tags of unknown movies", f"line {line}, movie {movie_id}")
     return {movie_id: tuple(given) for movie_id, given in tags.items()}
 
 
 def _rating_table(file: Path) -> Table:
-    """A CSV file of ratings, its columns under our names."""
+    """Return the layout of a CSV file of ratings, with columns named user, movie, rating and timestamp."""
     table = csv_table(file)
-    plain = [name.casefold().replace("_", "") for name in table.columns]
-    ours: dict[str, int] = {}
-    for name, known in _COLUMNS.items():
-        found = [at for at, given in enumerate(plain) if given in known]
+    normalized = [name.casefold().replace("_", "") for name in table.columns]
+    positions: dict[str, int] = {}
+    for name, accepted in _COLUMNS.items():
+        found = [at for at, given in enumerate(normalized) if given in accepted]
         if len(found) > 1:
             both = " and ".join(table.columns[at] for at in found)
             raise InvalidInput(f"{file}, line 1: {both} could both be the {name} column: remove one")
         if found:
-            ours[name] = found[0]
+            positions[name] = found[0]
         elif name != "timestamp":
             raise InvalidInput(
-                f"{file}, line 1: no {name} column among {', '.join(table.columns)}; expected names are"
+                f"{file}, line 1: no {name} column among {', '.join(table.columns)}; expected one of"
                 f" {', '.join(sorted(_COLUMNS[name]))}, or with an underscore"
             )
-    names = {at: name for name, at in ours.items()}
+    names = {at: name for name, at in positions.items()}
     return replace(table, columns=tuple(names.get(at, given) for at, given in enumerate(table.columns)))
 
 
 def _with_columns(table: Table, *names: str) -> tuple[Table, list[int]]:
-    """The table, and where its columns ``names`` are."""
-    plain = [name.casefold() for name in table.columns]
-    missing = [name for name in names if name.casefold() not in plain]
+    """Return the table and the positions of the columns ``names``."""
+    normalized = [name.casefold() for name in table.columns]
+    missing = [name for name in names if name.casefold() not in normalized]
     if missing:
         raise InvalidInput(f"{table.file}, line 1: no {missing[0]} column among {', '.join(table.columns)}")
-    return table, [plain.index(name.casefold()) for name in names]
+    return table, [normalized.index(name.casefold()) for name in names]
 
 
 def _movie(movie_id: str, title: str, genres: Sequence[str], file: Path, line: int) -> Movie:
     name, year = parse_title(title)
     if not name:
         raise InvalidInput(f"{file}, line {line}: movie {movie_id} has no title")
-    named = tuple(dict.fromkeys(genre.strip() for genre in genres if genre.strip()))
-    if named == ("(no genres listed)",):
-        named = ()
-    return Movie(whole_number(movie_id, "movieId", file, line), name, year, named)
+    listed = tuple(dict.fromkeys(genre.strip() for genre in genres if genre.strip()))
+    if listed == ("(no genres listed)",):
+        listed = ()
+    return Movie(whole_number(movie_id, "movieId", file, line), name, year, listed)
 
 
-def _add_movie(movies: dict[int, Movie], movie: Movie, file: Path, line: int, findings: _Findings) -> None:
+def _add_movie(movies: dict[int, Movie], movie: Movie, file: Path, line: int, skipped: _Warnings) -> None:
     if movie.movie_id in movies:
-        findings.add(f"{file}: movie ids given again, the first counts", f"line {line}, movie {movie.movie_id}")
+        skipped.add(f"{file}: duplicate movie ids, kept the first", f"line {line}, movie {movie.movie_id}")
     else:
         movies[movie.movie_id] = movie
 
@@ -245,55 +245,55 @@ def _add_movie(movies: dict[int, Movie], movie: Movie, file: Path, line: int, fi
 def _dataset(
     movies: Mapping[int, Movie] | None,
     table: Table,
-    findings: _Findings,
+    skipped: _Warnings,
     tags: Mapping[int, tuple[str, ...]] | None = None,
 ) -> Dataset:
-    """The data set of some movies, or of those that are rated where it is None."""
-    timed = "timestamp" in table.columns
-    columns = table.numbers(["user", "movie", *(["timestamp"] if timed else [])], ["rating"])
+    """Return the data set of ``movies``, or of the rated movies if None."""
+    optional = [name for name in table.columns if name == "timestamp"]
+    columns = table.numbers(["user", "movie", *optional], ["rating"])
     ratings = Ratings(columns["user"], columns["movie"], columns["rating"], columns.get("timestamp"))
     if not len(ratings):
         raise InvalidInput(f"{table.file} holds no ratings")
     if movies is None:
         movies = {int(i): Movie(int(i), f"Movie {i}") for i in np.unique(ratings.movie_ids)}
-    kept = _known(ratings, movies, table, findings) & _latest(ratings, table, findings)
+    kept = _listed(ratings, movies, table, skipped) & _latest(ratings, table, skipped)
     if not kept.any():
-        raise InvalidInput(f"{table.file}: not one rating is of a movie that is listed: do the files belong together?")
+        raise InvalidInput(f"{table.file}: no rating is of a listed movie: do the files belong together?")
     ordered = tuple(movies[movie_id] for movie_id in sorted(movies))
     ratings = ratings if kept.all() else ratings.take(kept)
-    return Dataset("", "", ordered, ratings, tags or {}, findings.sentences())
+    return Dataset("", "", ordered, ratings, tags or {}, skipped.messages())
 
 
-def _known(ratings: Ratings, movies: Mapping[int, Movie], table: Table, findings: _Findings) -> BoolArray:
-    """(n,) which ratings are of movies that are listed."""
-    known = Ids(sorted(movies)).find(ratings.movie_ids) >= 0
-    unknown = np.flatnonzero(~known)
+def _listed(ratings: Ratings, movies: Mapping[int, Movie], table: Table, skipped: _Warnings) -> BoolArray:
+    """Return the mask (n,) of ratings of listed movies."""
+    listed = Ids(sorted(movies)).find(ratings.movie_ids) >= 0
+    unknown = np.flatnonzero(~listed)
     if unknown.size:
         line, movie_id = table.line_of(int(unknown[0])), ratings.movie_ids[unknown[0]]
-        what = f"{table.file}: ratings of movies that are not listed, left out"
-        findings.add(what, f"line {line}, movie {movie_id}", unknown.size)
-    return known
+        reason = f"{table.file}: skipped ratings of unlisted movies"
+        skipped.add(reason, f"line {line}, movie {movie_id}", unknown.size)
+    return listed
 
 
-def _latest(ratings: Ratings, table: Table, findings: _Findings) -> BoolArray:
-    """(n,) which ratings are a user's latest of a movie; of equally late ones the last in the file."""
-    keys = pd.DataFrame({"user": ratings.user_ids, "movie": ratings.movie_ids})
-    again = keys.duplicated().to_numpy()
-    if not again.any():
-        return ~again
+def _latest(ratings: Ratings, table: Table, skipped: _Warnings) -> BoolArray:
+    """Return the mask (n,) of each user's latest rating per movie; of equal timestamps, the last in the file."""
+    pairs = pd.DataFrame({"user": ratings.user_ids, "movie": ratings.movie_ids})
+    repeated = pairs.duplicated().to_numpy()
+    if not repeated.any():
+        return ~repeated
     if ratings.timestamps is not None:
-        keys = keys.iloc[np.argsort(ratings.timestamps, kind="stable")]
+        pairs = pairs.iloc[np.argsort(ratings.timestamps, kind="stable")]
     latest = np.zeros(len(ratings), dtype=np.bool_)
-    latest[keys.index[~keys.duplicated(keep="last")]] = True
-    first = int(np.flatnonzero(again)[0])
+    latest[pairs.index[~pairs.duplicated(keep="last")]] = True
+    first = int(np.flatnonzero(repeated)[0])
     example = f"line {table.line_of(first)}, user {ratings.user_ids[first]}, movie {ratings.movie_ids[first]}"
-    what = f"{table.file}: second ratings of a movie by the same user, of which the latest counts"
-    findings.add(what, example, int(again.sum()))
+    reason = f"{table.file}: repeated ratings of a movie by the same user, kept the latest"
+    skipped.add(reason, example, int(repeated.sum()))
     return latest
 
 
-def _named(dataset: Dataset, folder: Path) -> Dataset:
-    """The data set under the name and terms that its folder and README give it."""
+def _with_name_and_notice(dataset: Dataset, folder: Path) -> Dataset:
+    """Return the data set with the name and terms of its folder and README."""
     readme = next((file for file in sorted(folder.glob("README*")) if file.is_file()), None)
     text = "" if readme is None else readme.read_text(encoding="utf-8", errors="replace")[:100_000]
     if text.startswith(_README_SAMPLE):

@@ -1,4 +1,4 @@
-"""Where fetched things lie in a data directory, and what a build takes when it is told nothing."""
+"""Paths of fetched files in a data directory, and the default inputs of a build."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from index.posters.vgg16 import IMAGENET_FILE
 from index.snapshot.store import Manifest, SnapshotStore
 
 FETCHED = "fetched"
-SAMPLE = "posterity-sample"  # its name as a data set
+SAMPLE = "posterity-sample"  # name of the sample data set
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What a build reads."""
+    """Inputs of a build."""
 
     ratings: Path
     posters: Path | None
@@ -23,52 +23,56 @@ class Sources:
 
     @property
     def paths(self) -> list[Path]:
-        """The files and folders among them."""
+        """Paths of the inputs; a name of weights counts as a path."""
         return [path for path in (self.ratings, self.posters, Path(self.weights)) if path is not None]
 
 
 def movielens_folder(data: Path) -> Path:
-    """The folder of fetched editions."""
+    """Return the folder of fetched MovieLens editions."""
     return data / FETCHED / "movielens"
 
 
 def posters_folder(data: Path) -> Path:
-    """The folder of fetched posters."""
+    """Return the folder of fetched posters."""
     return data / FETCHED / "posters"
 
 
 def weights_path(data: Path) -> Path:
-    """Where fetched weights are."""
+    """Return the path of the fetched weights."""
     return data / FETCHED / IMAGENET_FILE
 
 
 def sample_folder(data: Path) -> Path:
-    """Where the demo draws the sample."""
+    """Return the folder that the demo draws the sample into."""
     return data / "sample"
 
 
-def choose(
+def choose_sources(
     data: Path, ratings: Path | None, posters: Path | None, weights: str, *, edition: str | None = None
 ) -> Sources:
-    """What was given, and where nothing was, what was fetched, or else the sample.
+    """Return the inputs of a build: those given, else fetched ones, else the sample.
 
-    Posters are chosen with the ratings and never without: ids of one data set mean nothing in another.
+    Default posters belong to the same data set as the ratings: movie ids of another data set do not match.
 
     Args:
-        edition: which of several that were fetched; by default the one that is served.
+        data: the data directory.
+        ratings: folder or file; None for the default.
+        posters: folder; None for the default.
+        weights: "imagenet", "untrained" or a file.
+        edition: MovieLens edition to choose if several were fetched; by default that of the current snapshot.
 
     Raises:
-        InvalidInput: there are no ratings.
+        InvalidInput: the data directory holds no ratings.
     """
     weights = fetched_weights(data, weights)
     if ratings is not None:
         return Sources(ratings, posters, weights)
     ratings = fetched_ratings(data, edition)
     if ratings is not None:
-        # An edition without links had no posters to fetch; those that are there are another's.
-        linked = (ratings / "links.csv").is_file() and any(posters_folder(data).glob("[0-9]*"))
-        usual = posters_folder(data) if linked else None
-        return Sources(ratings, posters or usual, weights)
+        # Posters are fetched by the edition's links: without links, the posters belong to another edition.
+        has_posters = (ratings / "links.csv").is_file() and any(posters_folder(data).glob("[0-9]*"))
+        default_posters = posters_folder(data) if has_posters else None
+        return Sources(ratings, posters or default_posters, weights)
     sample = sample_folder(data)
     if (sample / "ratings").is_dir():
         return Sources(sample / "ratings", posters or sample / "posters", _sample_weights(data, weights))
@@ -76,37 +80,37 @@ def choose(
 
 
 def fetched_ratings(data: Path, edition: str | None = None) -> Path | None:
-    """The fetched edition: the one named, the only one, or the one that is served.
+    """Return the folder of the fetched edition: the named one, that of the current snapshot, or the only one.
 
-    The folder of several where none of these is any; None where nothing was fetched.
+    Return the parent folder if several remain, and None if none was fetched.
     """
     folder = movielens_folder(data)
     editions = [each for each in folder.iterdir() if each.is_dir()] if folder.is_dir() else []
     if not editions:
         return None
-    served = _served(data)
-    for name in (f"ml-{edition}", None if served is None else served.dataset["name"]):
+    current = _current_manifest(data)
+    for name in (f"ml-{edition}", None if current is None else current.dataset["name"]):
         if folder / str(name) in editions:
             return folder / str(name)
     return editions[0] if len(editions) == 1 else folder
 
 
 def fetched_weights(data: Path, weights: str) -> str:
-    """The fetched file where ImageNet's weights are wanted and it is there."""
+    """Return the path of the fetched weights if ``weights`` is "imagenet" and they exist, else ``weights``."""
     file = weights_path(data)
     return str(file) if weights == "imagenet" and file.is_file() else weights
 
 
 def _sample_weights(data: Path, weights: str) -> str:
-    """Untrained ones, where the demo said that ImageNet's were not to be had for the sample that is served."""
-    served = _served(data)
-    if weights != "imagenet" or served is None or served.dataset["name"] != SAMPLE or served.weights is None:
+    """Return "untrained" if the current snapshot of the sample fell back to untrained weights, else ``weights``."""
+    current = _current_manifest(data)
+    if weights != "imagenet" or current is None or current.dataset["name"] != SAMPLE or current.weights is None:
         return weights
-    return "untrained" if served.weights["name"] == "untrained" else weights
+    return "untrained" if current.weights["name"] == "untrained" else weights
 
 
-def _served(data: Path) -> Manifest | None:
-    """The manifest of the snapshot that is served; None where there is none that can be read."""
+def _current_manifest(data: Path) -> Manifest | None:
+    """Return the manifest of the current snapshot; None if there is none or it cannot be read."""
     try:
         return SnapshotStore(data).manifest()
     except PosterityError:

@@ -1,4 +1,4 @@
-"""Titles as MovieLens writes them, "Godfather, The (1972)", as people read them."""
+"""Movie titles: parse "Godfather, The (1972)", as MovieLens writes it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ _PARTS = re.compile(r"\(([^()]*)\)")
 
 
 def parse_title(text: str) -> tuple[str, int | None]:
-    """The title with its articles in front, and the year of release where one is given.
+    """Return the title with its articles in front, and the year of release (None if absent).
 
-    "Amelie (Fabuleux destin d'Amélie Poulain, Le) (2001)" is "Amelie (Le Fabuleux destin d'Amélie Poulain)", 2001.
+    "Amelie (Fabuleux destin d'Amélie Poulain, Le) (2001)" gives "Amelie (Le Fabuleux destin d'Amélie Poulain)", 2001.
     """
     year = _YEAR.search(text)
     title = (text if year is None else text[: year.start()]).strip()
-    if not title:  # a film called "(1972)"
+    if not title:  # the title itself is "(1972)"
         return text.strip(), None
-    # Other names stand in parentheses behind the title, each with an article of its own.
+    # Alternative titles follow in parentheses, each with its own article.
     main, bracket, others = title.partition(" (")
     main = _article_first(main)
     others = _PARTS.sub(lambda part: f"({_article_first(part[1])})", bracket[1:] + others)

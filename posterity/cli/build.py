@@ -126,9 +126,9 @@ def build(
     Posters that were embedded before are not embedded again. Until the new snapshot is whole, the old one is served.
     """
     from indexer.config import make_plan
-    from indexer.datasets.sources import choose
+    from indexer.datasets.sources import choose_sources
 
-    sources = choose(data, ratings, posters, weights)
+    sources = choose_sources(data, ratings, posters, weights)
     if every is not None:
         from indexer.schedule import build_every
 

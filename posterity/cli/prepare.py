@@ -34,7 +34,7 @@ def prepare(edition: str | None, data: Path, weights: str, sources: Sources) -> 
     """
     from index.snapshot.store import SnapshotStore
     from indexer.config import make_plan
-    from indexer.datasets.sources import choose
+    from indexer.datasets.sources import choose_sources
     from indexer.demo import build_demo
 
     if edition is None and (os.environ.get("TMDB_API_KEY") or os.environ.get("TMDB_ACCESS_TOKEN")):
@@ -46,7 +46,7 @@ def prepare(edition: str | None, data: Path, weights: str, sources: Sources) -> 
     try:
         fetch_all(edition, data, sources)
         # Of this edition: several may have been fetched, and another one be served.
-        found = choose(data, None, None, weights, edition=edition)
+        found = choose_sources(data, None, None, weights, edition=edition)
         manifest = run_plan(make_plan(found.ratings, data, found.posters, found.weights), if_new=True)
     except PosterityError as error:
         served = SnapshotStore(data).current_id()

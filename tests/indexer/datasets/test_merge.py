@@ -51,28 +51,28 @@ def test_a_removed_movie_takes_ratings_and_tags_with_it() -> None:
     assert merged.ratings.timestamps is not None
     assert merged.ratings.timestamps.tolist() == [7]
     assert merged.tags == {10: ("a",)}
-    assert len(DATASET.ratings) == 3  # what was read stays as it was
+    assert len(DATASET.ratings) == 3  # the input is unchanged
 
 
 def test_a_library_that_removes_all_that_was_rated_is_told_so() -> None:
-    with pytest.raises(InvalidInput, match="removes every rated movie of mine"):
+    with pytest.raises(InvalidInput, match="deletes every rated movie of mine"):
         merge(DATASET, Changes(2, (), frozenset({10, 20})), NOTHING_RATED)
 
 
 def test_ratings_that_came_in_win(tmp_path: Path) -> None:
     log = RatingLog(Database(tmp_path), clock=lambda: 99)
-    log.put(1, 20, 1.5)  # changed
-    log.remove(2, 20)  # taken back
-    log.put(3, 30, 5)  # new, by someone new
-    log.put(3, 77, 5)  # of a movie that is nowhere
-    log.remove(4, 10)  # of somebody who never rated
+    log.put(1, 20, 1.5)  # updated
+    log.remove(2, 20)  # deleted
+    log.put(3, 30, 5)  # added by a new user
+    log.put(3, 77, 5)  # of an unknown movie
+    log.remove(4, 10)  # of a rating that does not exist
     merged = merge(DATASET, Changes(0), log.changes()).ratings
     assert merged.user_ids.tolist() == [1, 1, 3]
     assert merged.movie_ids.tolist() == [10, 20, 30]
     assert merged.values.tolist() == [3, 1.5, 5]
     assert merged.timestamps is not None
     assert merged.timestamps.tolist() == [7, 99, 99]
-    assert RATINGS.values.tolist() == [3, 4, 5]  # what was read stays as it was
+    assert RATINGS.values.tolist() == [3, 4, 5]  # the input is unchanged
 
 
 def test_the_librarys_posters_win(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_the_librarys_posters_win(tmp_path: Path) -> None:
 
 
 def green(at: int) -> bytes:
-    """A poster that looks like nobody else's."""
+    """Return a poster that resembles none of the world's."""
     image = Image.new("RGB", (120, 180), (20, 160, 60))
     ImageDraw.Draw(image).rectangle((10, at, 110, at + 30), fill=(250, 240, 0))
     stream = io.BytesIO()
@@ -116,7 +116,7 @@ def test_a_build_merges_what_came_in(world: World, tmp_path: Path) -> None:
     assert str(index.catalogue.movie(6)) == "Starship 6, renamed (1976)"
     assert {match.movie_id for match in index.similar(added, 5, by="facts")} <= {*SPACE, 21}
     assert index.users.predict(1, [added, bare])[0].rating > 0
-    # What an earlier snapshot shows is not touched.
+    # Files of earlier snapshots stay.
     assert (data / "posters" / "5.png").read_bytes() == (world.posters / "5.png").read_bytes()
 
     assert 12 not in index.catalogue.ids
@@ -127,7 +127,7 @@ def test_a_build_merges_what_came_in(world: World, tmp_path: Path) -> None:
 
     again = build(Plan(world.ratings, data, world.posters, "untrained", QUICK))
     assert again.posters["embedded"] == 0
-    assert again.files == manifest.files  # the library is merged anew by every build
+    assert again.files == manifest.files  # every build merges the library anew
 
 
 def test_without_a_poster_folder_the_librarys_posters_are_compared(world: World, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ TAGS = 'userId,movieId,tag,timestamp\n1,1,pixar,1\n2,1,"toys, alive",2\n'
 
 
 def edition(folder: Path, **files: str) -> Path:
-    """A CSV edition; a keyword replaces a file's content."""
+    """Write a CSV edition; a keyword replaces the content of a file."""
     folder.mkdir(exist_ok=True)
     for name, content in {"movies": MOVIES, "ratings": RATINGS, "links": LINKS, "tags": TAGS, **files}.items():
         (folder / f"{name}.csv").write_bytes(content.encode() if isinstance(content, str) else content)
@@ -125,7 +125,7 @@ def test_the_folder_around_an_edition_will_do(tmp_path: Path) -> None:
     edition(tmp_path / "ml-tiny")
     assert read_dataset(tmp_path).name == "ml-tiny"
     edition(tmp_path / "ml-other")
-    with pytest.raises(InvalidInput, match=r"several data sets, give one: .*ml-other, .*ml-tiny"):
+    with pytest.raises(InvalidInput, match=r"several data sets; give one: .*ml-other, .*ml-tiny"):
         read_dataset(tmp_path)
 
 
@@ -145,7 +145,7 @@ def test_of_a_movie_rated_twice_the_latest_counts_and_is_told(tmp_path: Path) ->
     )
     assert kept == {(1, 1): 4, (1, 6): 2.5, (2, 1): 3.5}
     (warning,) = dataset.warnings
-    assert "latest counts: 3 (such as line 5, user 1, movie 1)" in warning
+    assert "kept the latest: 3 (such as line 5, user 1, movie 1)" in warning
     assert "ratings.csv" in warning
 
 
@@ -161,24 +161,24 @@ def test_what_names_unknown_movies_is_left_out_and_told(tmp_path: Path) -> None:
     assert len(dataset.ratings) == 3
     assert dataset.movies[1].title == "The Heat"
     told = "\n".join(dataset.warnings)
-    assert "movies.csv: movie ids given again, the first counts: 1 (such as line 5, movie 6)" in told
-    assert "links.csv: links of unknown movies, left out: 1 (such as line 4, movie 777)" in told
-    assert "tags.csv: tags of unknown movies, left out: 1 (such as line 4, movie 777)" in told
-    assert "ratings.csv: ratings of movies that are not listed, left out: 2 (such as line 6, movie 777)" in told
+    assert "movies.csv: duplicate movie ids, kept the first: 1 (such as line 5, movie 6)" in told
+    assert "links.csv: skipped links of unknown movies: 1 (such as line 4, movie 777)" in told
+    assert "tags.csv: skipped tags of unknown movies: 1 (such as line 4, movie 777)" in told
+    assert "ratings.csv: skipped ratings of unlisted movies: 2 (such as line 6, movie 777)" in told
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("ratings", RATINGS + "3,1,good,1\n", r"ratings\.csv, line 5: rating 'good' is no number"),
-        ("ratings", RATINGS + "3,1,nan,1\n", r"ratings\.csv, line 5: rating 'nan' is no number"),
-        ("ratings", RATINGS + "3,1,,1\n", r"ratings\.csv, line 5: rating '' is no number"),
-        ("ratings", RATINGS + "3,1,inf,1\n", r"ratings\.csv, line 5: rating 'inf' is no number"),
-        ("ratings", RATINGS + "3,1,1e39,1\n", r"ratings\.csv, line 5: rating '1e39' is no number"),
-        ("ratings", RATINGS + "x3,1,3,1\n", r"ratings\.csv, line 5: user 'x3' is no whole number"),
-        ("ratings", RATINGS + "3,1.5,3,1\n", r"ratings\.csv, line 5: movie '1\.5' is no whole number"),
-        ("ratings", RATINGS + "3,-1,3,1\n", r"ratings\.csv, line 5: movie '-1' is no whole number"),
-        ("ratings", RATINGS + "3,99999999999999999999,3,1\n", r"line 5: movie '99999999999999999999' is no whole"),
+        ("ratings", RATINGS + "3,1,good,1\n", r"ratings\.csv, line 5: rating 'good' is not a number"),
+        ("ratings", RATINGS + "3,1,nan,1\n", r"ratings\.csv, line 5: rating 'nan' is not a number"),
+        ("ratings", RATINGS + "3,1,,1\n", r"ratings\.csv, line 5: rating '' is not a number"),
+        ("ratings", RATINGS + "3,1,inf,1\n", r"ratings\.csv, line 5: rating 'inf' is not a number"),
+        ("ratings", RATINGS + "3,1,1e39,1\n", r"ratings\.csv, line 5: rating '1e39' is not a number"),
+        ("ratings", RATINGS + "x3,1,3,1\n", r"ratings\.csv, line 5: user 'x3' is not a whole number"),
+        ("ratings", RATINGS + "3,1.5,3,1\n", r"ratings\.csv, line 5: movie '1\.5' is not a whole number"),
+        ("ratings", RATINGS + "3,-1,3,1\n", r"ratings\.csv, line 5: movie '-1' is not a whole number"),
+        ("ratings", RATINGS + "3,99999999999999999999,3,1\n", r"line 5: movie '99999999999999999999' is not a whole"),
         ("ratings", RATINGS + "3,1,3\n", r"ratings\.csv, line 5: 3 fields, 4 expected"),
         ("ratings", RATINGS + "3,1,3,1,7\n", r"ratings\.csv, line 5: 5 fields, 4 expected"),
         ("ratings", "user,item,rating\n1,1,3,9\n2,1,3,9\n", r"ratings\.csv, line 2: 4 fields, 3 expected"),
@@ -191,15 +191,15 @@ def test_what_names_unknown_movies_is_left_out_and_told(tmp_path: Path) -> None:
         ("ratings", "user,userId,item,rating\n1,1,1,3\n", r"line 1: user and userId could both be the user column"),
         ("ratings", "", r"ratings\.csv is empty"),
         ("ratings", "userId,movieId,rating,timestamp\n", r"ratings\.csv holds no ratings"),
-        ("ratings", "userId,movieId,rating\n1,777,3\n", r"not one rating is of a movie that is listed"),
+        ("ratings", "userId,movieId,rating\n1,777,3\n", r"no rating is of a listed movie"),
         ("ratings", RATINGS.encode() + b"3,1,\xff,1\n", r"ratings\.csv, line 5: not utf-8"),
         ("ratings", b"userId,movieId,rating\n1,\xff,1\n", r"ratings\.csv, line 2: not utf-8"),
         ("movies", MOVIES.encode() + b"10,Caf\xe9,Drama\n", r"movies\.csv, line 5: not utf-8"),
-        ("movies", MOVIES + "ten,Ten,Drama\n", r"movies\.csv, line 5: movieId 'ten' is no whole number"),
+        ("movies", MOVIES + "ten,Ten,Drama\n", r"movies\.csv, line 5: movieId 'ten' is not a whole number"),
         ("movies", MOVIES + "10,,Drama\n", r"movies\.csv, line 5: movie 10 has no title"),
         ("movies", MOVIES + "10,Ten\n", r"movies\.csv, line 5: 2 fields, 3 expected"),
         ("movies", "id,title\n1,x\n", r"movies\.csv, line 1: no movieId column among id, title"),
-        ("links", LINKS + "9,tt5,\n", r"links\.csv, line 4: imdbId 'tt5' is no whole number"),
+        ("links", LINKS + "9,tt5,\n", r"links\.csv, line 4: imdbId 'tt5' is not a whole number"),
     ],
 )
 def test_what_is_wrong_is_named_with_file_and_line(tmp_path: Path, name: str, content: str, message: str) -> None:

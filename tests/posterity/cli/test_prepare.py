@@ -12,7 +12,7 @@ from index.core.errors import WeightsUnavailable
 from index.snapshot.store import SnapshotStore
 from indexer import demo
 from indexer.config import Plan
-from indexer.datasets.sources import choose, sample_folder
+from indexer.datasets.sources import choose_sources, sample_folder
 from posterity.cli.fetch import Sources, fetch_all
 from posterity.cli.main import main
 from tests.paths import GOLDEN
@@ -171,11 +171,11 @@ def test_a_sample_that_is_damaged_is_built_again(data: Path) -> None:
 
 
 def test_a_sample_keeps_the_untrained_weights_that_it_fell_back_to(demo_data: Path, tmp_path: Path) -> None:
-    assert choose(demo_data, None, None, "imagenet").weights == "untrained"
-    assert choose(demo_data, None, None, "my.h5").weights == "my.h5"
-    assert choose(demo_data, tmp_path, None, "imagenet").weights == "imagenet"
+    assert choose_sources(demo_data, None, None, "imagenet").weights == "untrained"
+    assert choose_sources(demo_data, None, None, "my.h5").weights == "my.h5"
+    assert choose_sources(demo_data, tmp_path, None, "imagenet").weights == "imagenet"
     (tmp_path / "sample" / "ratings").mkdir(parents=True)
-    assert choose(tmp_path, None, None, "imagenet").weights == "imagenet"
+    assert choose_sources(tmp_path, None, None, "imagenet").weights == "imagenet"
 
 
 def test_the_sample_that_was_prepared_is_nothing_new_for_a_build(demo_data: Path) -> None:
