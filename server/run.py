@@ -15,7 +15,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from threadpoolctl import threadpool_limits
 
 from index.core.errors import InvalidInput
-from index.library.database import bring_up_to_date
+from index.library.database import migrate
 from index.snapshot.store import FORMAT, SnapshotStore
 from server.config import ServerConfig
 from server.middleware.logs import log_settings
@@ -41,7 +41,7 @@ def run_server(
     """
     # Said here in one line, rather than by each worker in a page.
     manifest = SnapshotStore(config.data).verify()
-    bring_up_to_date(config.data)
+    migrate(config.data)
     if manifest.format < FORMAT:
         warn(
             f"Note: snapshot {manifest.id} has format version {manifest.format}, this version of Posterity writes"

@@ -1,6 +1,6 @@
-"""API keys: who may write. Made, listed, revoked, recognised; of a secret only its hash is kept.
+"""API keys: create, list, revoke, authenticate. Only the hash of a secret is stored.
 
-A key reads ``pst_<key id>_<secret>``. The secret has 256 random bits, so a plain hash of it cannot be guessed from.
+The text of a key is ``pst_<key id>_<secret>``. The secret has 256 random bits, so an unsalted SHA-256 is safe.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from typing import Literal
 from index.core.errors import InvalidInput, UnknownKey
 from index.library.database import Database
 
-Scope = Literal["read", "write"]  # whoever may write may read
+Scope = Literal["read", "write"]  # write includes read
 
-_FORM = re.compile(r"pst_([0-9a-f]{12})_([A-Za-z0-9_-]{43})", re.ASCII)
-_NOBODY = bytes(32)  # no secret is known to have this hash
+_KEY_FORMAT = re.compile(r"pst_([0-9a-f]{12})_([A-Za-z0-9_-]{43})", re.ASCII)
+_NO_DIGEST = bytes(32)  # no known secret hashes to this
 _MAX_NAME = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What is known of a key."""
+    """API key, without its secret."""
 
     key_id: str
     name: str
@@ -36,10 +36,11 @@ class Key:
 
 
 class Keys:
-    """The keys of a library. Threads may share it.
+    """API keys of a library. Threads may share it.
 
     Args:
-        clock: seconds since 1970.
+        database: of the library.
+        clock: returns seconds since 1970.
     """
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
@@ -47,15 +48,15 @@ class Keys:
         self._clock = clock
 
     def create(self, name: str, scope: Scope = "write") -> tuple[Key, str]:
-        """A new key, and the text of it, which is told this once and kept nowhere.
+        """Create a key; return it with its text, which is not stored.
 
         Raises:
-            InvalidInput: a name that cannot be used.
-            BadLibrary, Busy: none was made.
+            InvalidInput: the name is empty, too long or has control characters.
+            BadLibrary, Busy: the library could not be written; no key was created.
         """
         name = name.strip()
         if not name or len(name) > _MAX_NAME or not name.isprintable():
-            raise InvalidInput(f"the name {name!r} is no name for a key: give up to {_MAX_NAME} characters on one line")
+            raise InvalidInput(f"the name {name!r} is no name for a key: give 1 to {_MAX_NAME} characters on one line")
         key = Key(secrets.token_hex(6), name, scope, int(self._clock()))
         secret = secrets.token_urlsafe(32)
         with self._database.writing() as db:
@@ -64,45 +65,45 @@ class Keys:
         return key, f"pst_{key.key_id}_{secret}"
 
     def all(self) -> list[Key]:
-        """Every key there ever was, oldest first.
+        """Return every key, revoked ones included, oldest first.
 
         Raises:
-            BadLibrary: the file cannot be read.
+            BadLibrary: the library cannot be read.
         """
         with self._database.reading() as db:
             query = "SELECT key_id, name, scope, created, revoked FROM keys ORDER BY created, key_id"
             return [] if db is None else [Key(*row) for row in db.execute(query)]
 
     def revoke(self, key_id: str) -> Key:
-        """The key, which is of no use from now on; revoked twice is revoked once.
+        """Revoke a key and return it. Revoking again changes nothing.
 
         Raises:
-            UnknownKey: there is none of that id.
-            BadLibrary, Busy: nothing was changed.
+            UnknownKey: there is no key of this id.
+            BadLibrary, Busy: the library could not be written; nothing changed.
         """
         with self._database.writing() as db:
             db.execute("UPDATE keys SET revoked = ifnull(revoked, ?) WHERE key_id = ?", (int(self._clock()), key_id))
-        found = [key for key in self.all() if key.key_id == key_id]
-        if not found:
-            raise UnknownKey(f"there is no key {key_id!r}: see posterity keys list")
-        return found[0]
+        for key in self.all():
+            if key.key_id == key_id:
+                return key
+        raise UnknownKey(f"there is no key {key_id!r}: see posterity keys list")
 
-    def recognise(self, text: str) -> Key | None:
-        """The key that a text is, if it is one that is of use. Takes as long for a wrong secret as for a right one.
+    def authenticate(self, text: str) -> Key | None:
+        """Return the key with this text; None if it is unknown or revoked. Secrets are compared in constant time.
 
         Raises:
-            BadLibrary: the file cannot be read.
+            BadLibrary: the library cannot be read.
         """
-        form = _FORM.fullmatch(text)
-        if form is None:
+        parts = _KEY_FORMAT.fullmatch(text)
+        if parts is None:
             return None
         with self._database.reading() as db:
             query = "SELECT name, scope, created, revoked, secret_sha256 FROM keys WHERE key_id = ?"
-            found = None if db is None else db.execute(query, (form[1],)).fetchone()
-        right = hmac.compare_digest(_digest(form[2]), _NOBODY if found is None else found[4])
-        if found is None or not right or found[3] is not None:
+            row = None if db is None else db.execute(query, (parts[1],)).fetchone()
+        matches = hmac.compare_digest(_digest(parts[2]), _NO_DIGEST if row is None else row[4])
+        if row is None or not matches or row[3] is not None:
             return None
-        return Key(form[1], *found[:3])
+        return Key(parts[1], *row[:3])
 
 
 def _digest(secret: str) -> bytes:

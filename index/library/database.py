@@ -1,4 +1,4 @@
-"""The SQLite file behind what came in online: made whole, brought up to date, read and written; its errors as ours."""
+"""SQLite file of the library: schema and migrations, connections, and SQLite errors as our own."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pathlib import Path
 from index.core.errors import BadLibrary, Busy
 from index.core.files import creating
 
-FIRST_ID = 1_000_000_000  # of added movies: no data set counts so far
+FIRST_ID = 1_000_000_000  # of added movies; above the ids of any data set
 
-_PATIENCE = 30.0  # seconds that one who writes waits for the others
+_LOCK_TIMEOUT = 30.0  # seconds that a writer waits for other writers
 
-# What leads from one schema version (PRAGMA user_version) to the next, statement by statement.
-_STEPS = (
-    # A removed movie keeps its row, so that no number is given twice. The vector stands last: what is before it can be
-    # read without it.
+# Statements that migrate from each schema version (PRAGMA user_version) to the next.
+_MIGRATIONS = (
+    # A deleted movie keeps its row, so that no id or sequence number is reused. The vector is the last column, so that
+    # SQLite can read the others without it.
     (
         """
         CREATE TABLE movies (
@@ -39,10 +39,10 @@ _STEPS = (
         )
         """,
         "CREATE TABLE ids (last INTEGER NOT NULL)",
-        "INSERT INTO ids VALUES (999999999)",  # FIRST_ID comes next
+        "INSERT INTO ids VALUES (999999999)",  # FIRST_ID - 1
     ),
-    # A rating that was taken back keeps its row, too: it takes back what a data set says. Numbers (seq) are shared with
-    # movies. Of a key only a hash is kept.
+    # A deleted rating keeps its row too: it also deletes the data set's rating. Movies and ratings share one sequence
+    # (seq). Only the hash of a key's secret is stored.
     (
         """
         CREATE TABLE ratings (
@@ -76,28 +76,28 @@ _STEPS = (
         "INSERT INTO identity VALUES (lower(hex(randomblob(16))))",
     ),
 )
-SCHEMA = len(_STEPS)
-# The number of the latest change of anything; 0 before the first.
+SCHEMA = len(_MIGRATIONS)
+# Sequence number of the latest change of a movie or rating; 0 before the first.
 LATEST = "SELECT max(ifnull((SELECT max(seq) FROM movies), 0), ifnull((SELECT max(seq) FROM ratings), 0))"
 
 log = logging.getLogger(__name__)
 
 
 class Database:
-    """The file of one data directory. Threads may share it, and other processes read and write beside it.
+    """SQLite file of a data directory. Threads and processes may share it.
 
-    What a call has acknowledged survives a kill and a power cut. Where nobody has written yet there is no file. Open it
-    after a fork, not before: SQLite's connections do not survive one.
+    Every write that has returned survives a kill and a power cut. The first write creates the file. Create this object
+    after a fork, not before: SQLite connections do not survive a fork.
     """
 
     def __init__(self, data: Path) -> None:
         self.file = data / "library.db"
-        self._lock = threading.Lock()  # over the connection that reads; whoever writes has one of their own
+        self._lock = threading.Lock()  # guards the reading connection; every write opens its own
         self._reader: sqlite3.Connection | None = None
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection | None]:
-        """The connection that is kept, which sees one state; None where nobody has written yet.
+        """Yield the reading connection inside a read transaction; None if the file does not exist yet.
 
         Raises:
             BadLibrary: the file cannot be read.
@@ -105,36 +105,36 @@ class Database:
         if self._is_missing():
             yield None
             return
-        with self._kept() as db:
+        with self._shared_reader() as db:
             db.execute("BEGIN")
             try:
                 yield db
             finally:
                 db.rollback()
 
-    def number(self, query: str) -> int:
-        """What a query for one number finds; 0 where nobody has written yet.
+    def read_number(self, query: str) -> int:
+        """Return the result of a query for one integer; 0 if the file does not exist yet.
 
-        Every request asks for one, so this does not begin a transaction as ``reading`` does: each call of SQLite lets
-        another thread go first.
+        Unlike ``reading`` it begins no transaction: every request calls it, and each further call of SQLite releases
+        the GIL to another thread.
 
         Raises:
             BadLibrary: the file cannot be read.
         """
         if self._is_missing():
             return 0
-        with self._kept() as db:
+        with self._shared_reader() as db:
             (found,) = db.execute(query).fetchone()
             return int(found)
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """A connection that alone may write; what was written is on the disk afterwards, or undone by an error.
+        """Yield a connection in an exclusive write transaction: committed durably at the end, rolled back on errors.
 
         Raises:
-            BadLibrary, Busy: nothing was changed.
+            BadLibrary, Busy: the file could not be written; nothing changed.
         """
-        with _own_errors(self.file):
+        with _translated_errors(self.file):
             if not self.file.exists():
                 _create(self.file)
             with closing(_connect(self.file)) as db:
@@ -146,9 +146,9 @@ class Database:
         return self._reader is None and not self.file.exists()
 
     @contextmanager
-    def _kept(self) -> Iterator[sqlite3.Connection]:
-        """The connection that is kept, for one thread alone."""
-        with self._lock, _own_errors(self.file):
+    def _shared_reader(self) -> Iterator[sqlite3.Connection]:
+        """Yield the reading connection to one thread at a time."""
+        with self._lock, _translated_errors(self.file):
             if self._reader is None:
                 self._reader = _connect(self.file)
                 weakref.finalize(self, self._reader.close)
@@ -156,73 +156,73 @@ class Database:
 
 
 def next_seq(db: sqlite3.Connection) -> int:
-    """The number of the change that is being written: one sequence for movies and ratings."""
+    """Return the sequence number of the change being written."""
     return latest(db) + 1
 
 
 def latest(db: sqlite3.Connection) -> int:
-    """The number of the latest change of anything; 0 before the first."""
+    """Return the sequence number of the latest change; 0 before the first."""
     (seq,) = db.execute(LATEST).fetchone()
     return int(seq)
 
 
 @contextmanager
-def opened(file: Path) -> Iterator[sqlite3.Connection]:
-    """A connection of one's own to a library that is there, closed afterwards.
+def connection(file: Path) -> Iterator[sqlite3.Connection]:
+    """Yield a new connection to an existing library, and close it.
 
     Raises:
-        BadLibrary, Busy: it cannot be used; SQLite's errors meanwhile, too.
+        BadLibrary, Busy: the library cannot be opened, or SQLite raised an error within the block.
     """
-    with _own_errors(file), closing(_connect(file)) as db:
+    with _translated_errors(file), closing(_connect(file)) as db:
         yield db
 
 
-def bring_up_to_date(data: Path) -> None:
-    """Opens the library of a data directory, if there is one, and closes it: what is wrong shows before a server forks.
+def migrate(data: Path) -> None:
+    """Migrate the library of a data directory, if there is one, so that errors show before the server forks.
 
     Raises:
-        BadLibrary, Busy: it cannot be used.
+        BadLibrary, Busy: the library cannot be opened.
     """
     file = Database(data).file
     if file.exists():
-        with opened(file):
+        with connection(file):
             pass
 
 
 def check(file: Path) -> None:
-    """Raises BadLibrary unless the file is a library that this version reads, and SQLite finds nothing wrong in it."""
-    with opened(file) as db:
+    """Raise BadLibrary if the file is no library of this version, or fails SQLite's integrity check."""
+    with connection(file) as db:
         found = [row[0] for row in db.execute("PRAGMA integrity_check(1)")]
         if found != ["ok"]:
             raise BadLibrary(f"{file.name} is damaged ({found[0]}): restore it")
 
 
 def copy(source: Path, target: Path) -> None:
-    """A consistent copy of a library, also while others write to it, as one file."""
-    with opened(source) as db, closing(sqlite3.connect(target)) as into:
+    """Copy a library, consistently while others write to it, to a single file without WAL."""
+    with connection(source) as db, closing(sqlite3.connect(target)) as into:
         db.backup(into)
         into.execute("PRAGMA journal_mode = DELETE")
 
 
 def renew_identity(file: Path) -> None:
-    """Makes a library another one: no snapshot may take its numbers for those of the one that it was copied from."""
-    with opened(file) as db:
+    """Give a copied library its own id, so that no snapshot mistakes its sequence numbers for the original's."""
+    with connection(file) as db:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("UPDATE identity SET library_id = lower(hex(randomblob(16)))")
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _connect(file: Path) -> sqlite3.Connection:
-    """A connection to a library that is there and up to date, without transactions of Python's own making."""
+    """Open a connection to an existing library, in autocommit mode, and migrate the schema if it is old."""
     address = f"{file.absolute().as_uri()}?mode=rw"
-    db = sqlite3.connect(address, _PATIENCE, uri=True, isolation_level=None, check_same_thread=False)
+    db = sqlite3.connect(address, _LOCK_TIMEOUT, uri=True, isolation_level=None, check_same_thread=False)
     try:
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
         if _schema(db, file) < SCHEMA:
             db.execute("BEGIN IMMEDIATE")
-            before = _schema(db, file)  # again: another process may have been quicker
-            _take_steps(db, before)
+            before = _schema(db, file)  # again: another process may have migrated it meanwhile
+            _apply_migrations(db, before)
             db.commit()
             if before < SCHEMA:
                 log.warning(
@@ -249,15 +249,15 @@ def _schema(db: sqlite3.Connection, file: Path) -> int:
     return int(schema)
 
 
-def _take_steps(db: sqlite3.Connection, schema: int) -> None:
-    for step in _STEPS[schema:]:
-        for statement in step:
+def _apply_migrations(db: sqlite3.Connection, schema: int) -> None:
+    for migration in _MIGRATIONS[schema:]:
+        for statement in migration:
             db.execute(statement)
     db.execute(f"PRAGMA user_version = {SCHEMA}")
 
 
 def _create(file: Path) -> None:
-    """An empty library, unless another process is quicker. It appears whole: nobody sees half a schema."""
+    """Create an empty library atomically, unless another process has created it meanwhile."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with (
         suppress(FileExistsError),
@@ -266,15 +266,15 @@ def _create(file: Path) -> None:
     ):
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA journal_mode = WAL")
-        _take_steps(db, 0)
+        _apply_migrations(db, 0)
 
 
 @contextmanager
-def _own_errors(file: Path) -> Iterator[None]:
-    """SQLite's errors as ours. They name the file alone: such a message may be a reply."""
+def _translated_errors(file: Path) -> Iterator[None]:
+    """Raise SQLite errors as ours. Messages name the file without its folder: users may see them."""
     try:
         yield
     except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:  # in any of its variants
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:  # or one of its extended codes
             raise Busy(f"{file.name} is being written to by others: try again") from error
         raise BadLibrary(f"{file.name} cannot be used ({error}): make room on the disk, or restore the file") from error

@@ -1,4 +1,4 @@
-"""What the library keeps of a movie: its facts, checked, and its poster; and what became of many since some moment."""
+"""Library entries: validated movies with their posters, and the changes since a point in time."""
 
 from __future__ import annotations
 
@@ -23,54 +23,54 @@ MAX_TMDB_ID = 10**18 - 1
 
 @dataclass(frozen=True, slots=True)
 class Poster:
-    """A poster to keep, and its vector where there are weights to make one."""
+    """Poster to store, with its embedding if there are weights to compute it."""
 
-    content: bytes  # a picture that index.posters.images.decode_image takes
+    content: bytes  # image file that index.posters.images.decode_image accepts
     vector: npt.NDArray[np.floating] | None = None  # (25088,) of length 1
-    weights_sha256: str | None = None  # of the weights that made the vector
+    weights_sha256: str | None = None  # of the VGG16 weights behind the vector
 
     def __post_init__(self) -> None:
-        """Refuses a vector of another shape, and one without weights or the other way round."""
+        """Raise ValueError for a vector of another shape, or without its weights, or weights without a vector."""
         if (self.vector is None) != (self.weights_sha256 is None):
-            raise ValueError("a vector and the weights that made it belong together")
+            raise ValueError("a vector and its weights_sha256 belong together: give both or neither")
         if self.vector is not None and self.vector.shape != (DIMENSION,):
             raise ValueError(f"a poster's vector has shape ({DIMENSION},), not {self.vector.shape}")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A movie that was added, or that replaces the data set's movie of its id."""
+    """Movie added to the library, or replacing the data set's movie of the same id."""
 
     movie: Movie
-    poster: str | None  # file name in the poster folder; None says nothing of a poster that the data set's movie has
+    poster: str | None  # file name in the poster folder; None keeps the data set's poster, if any
     poster_sha256: str | None
-    vector: Float16Array | None  # (25088,) of length 1; None where the next build has to make it
-    weights_sha256: str | None  # of the weights that made the vector
+    vector: Float16Array | None  # (25088,) of length 1; None if the next build must compute it
+    weights_sha256: str | None  # of the VGG16 weights behind the vector
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What became of each movie that changed after some number."""
+    """Movies changed in the library after some sequence number, each in its latest state."""
 
-    version: int  # the number of the latest change of anything
+    version: int  # sequence number of the latest change
     movies: tuple[Entry, ...] = ()  # ascending movie_id
-    removed: frozenset[int] = frozenset()  # movie ids; some may be of movies that nobody else ever heard of
-    movies_version: int = field(default=0, compare=False)  # the number of the latest change of a movie
+    removed: frozenset[int] = frozenset()  # ids of deleted movies; some may be in no data set
+    movies_version: int = field(default=0, compare=False)  # sequence number of the latest change of a movie
 
     def applied_to(self, movies: Iterable[Movie]) -> tuple[Movie, ...]:
-        """The movies after the changes, by ascending id."""
+        """Return the movies with the changes applied, by ascending id."""
         after = {movie.movie_id: movie for movie in movies} | {e.movie.movie_id: e.movie for e in self.movies}
         return tuple(after[movie_id] for movie_id in sorted(after.keys() - self.removed))
 
 
 def checked_movie(movie: Movie) -> Movie:
-    """The movie with the space around its title and genres taken off and every genre once.
+    """Return the movie with its title and genres stripped of white space, and each genre once.
 
     Raises:
-        InvalidInput: a title, year, genre or id that cannot be used; the message names it.
+        InvalidInput: a title, year, genre or id is invalid; the message names it.
     """
-    title = _text(movie.title, "title", MAX_TITLE)
-    genres = tuple(dict.fromkeys(_text(genre, "genre", MAX_GENRE) for genre in movie.genres))
+    title = _checked_text(movie.title, "title", MAX_TITLE)
+    genres = tuple(dict.fromkeys(_checked_text(genre, "genre", MAX_GENRE) for genre in movie.genres))
     if movie.year is not None and movie.year not in YEARS:
         raise InvalidInput(f"the year is {movie.year}; it must be from {YEARS[0]} to {YEARS[-1]}")
     if movie.imdb_id is not None and not re.fullmatch(IMDB_ID, movie.imdb_id, re.ASCII):
@@ -80,12 +80,12 @@ def checked_movie(movie: Movie) -> Movie:
     return replace(movie, title=title, genres=genres)
 
 
-def _text(text: str, what: str, limit: int) -> str:
+def _checked_text(text: str, label: str, limit: int) -> str:
     text = text.strip()
     if not text:
-        raise InvalidInput(f"the {what} is empty")
+        raise InvalidInput(f"the {label} is empty: write at least one character")
     if len(text) > limit:
-        raise InvalidInput(f"the {what} has {len(text)} characters; at most {limit} are allowed")
+        raise InvalidInput(f"the {label} has {len(text)} characters; at most {limit} are allowed")
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
-        raise InvalidInput(f"the {what} {text!r} holds control characters or is no Unicode: write it as plain text")
+        raise InvalidInput(f"the {label} {text!r} holds control characters or is no Unicode: write it as plain text")
     return text

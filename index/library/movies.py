@@ -1,6 +1,7 @@
-"""What came in while the server runs: movies added, replaced and removed, with their posters. Durable, in SQLite.
+"""The library: movies added, updated and deleted online, with their posters, stored durably in SQLite.
 
-The only state that cannot be built again. Every build merges all of it; nothing in it is ever forgotten.
+With the ratings and API keys in the same database it is the only state that a build cannot recreate. Every build merges
+all of it, so nothing in it expires.
 """
 
 from __future__ import annotations
@@ -25,30 +26,22 @@ from index.spaces.faiss_index import halved
 
 _LATEST_OF_MOVIES = "SELECT ifnull(max(seq), 0) FROM movies"
 _VECTOR = np.dtype("<f2")
-_REMEMBERED = 7 * 24 * 3600  # seconds that a request is known again
+_REQUEST_LIFETIME = 7 * 24 * 3600  # seconds that a request id is remembered
 _REPLACE = "REPLACE INTO movies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request that may be made again, by whoever did not hear the answer."""
+    """Identity of a request to add a movie, so that a retry adds it once."""
 
-    id: str  # the same when it is made again
-    content_sha256: str  # of what it asked for
-
-
-@dataclass(frozen=True, slots=True)
-class Added:
-    """What became of a request to add a movie."""
-
-    movie_id: int
-    before: bool = False  # by the same request, made before
+    id: str  # the same for every retry
+    content_sha256: str  # of the movie and its poster
 
 
 class Library:
-    """The movies of one data directory's library. Threads may share it, and other processes read and write beside it.
+    """Movies in the library of a data directory. Threads and processes may share it.
 
-    What a call has acknowledged survives a kill and a power cut.
+    Every write that has returned survives a kill and a power cut.
     """
 
     def __init__(self, data: Path) -> None:
@@ -57,7 +50,7 @@ class Library:
 
     @classmethod
     def open(cls, data: Path) -> Library:
-        """The library under a data directory.
+        """Return the library of a data directory, after a first read.
 
         Raises:
             BadLibrary: its file is damaged, or of a newer version of Posterity.
@@ -67,38 +60,39 @@ class Library:
         return library
 
     def version(self) -> int:
-        """The number of the latest change of anything, by whichever process; 0 before the first. Takes microseconds.
+        """Return the sequence number of the latest change by any process; 0 before the first. Takes microseconds.
 
         Raises:
-            BadLibrary: the file cannot be read.
+            BadLibrary: the library cannot be read.
         """
-        return self.database.number(LATEST)
+        return self.database.read_number(LATEST)
 
     def movies_version(self) -> int:
-        """The number of the latest change of a movie; 0 before the first. Takes microseconds.
+        """Return the sequence number of the latest change of a movie; 0 before the first. Takes microseconds.
 
         Raises:
-            BadLibrary: the file cannot be read.
+            BadLibrary: the library cannot be read.
         """
-        return self.database.number(_LATEST_OF_MOVIES)
+        return self.database.read_number(_LATEST_OF_MOVIES)
 
     def identity(self) -> str:
-        """What tells this library from any other, such as one that was put in its place; empty before the first change.
+        """Return the unique id of this library, which an imported copy does not share; empty before the first change.
 
         Raises:
-            BadLibrary: the file cannot be read.
+            BadLibrary: the library cannot be read.
         """
         with self.database.reading() as db:
             return "" if db is None else db.execute("SELECT library_id FROM identity").fetchone()[0]
 
     def changes_since(self, seq: int, *, vectors: bool = True) -> Changes:
-        """What became of each movie that changed after the change ``seq``, as of one moment; after 0, of all.
+        """Return the changes after sequence number ``seq``, in one consistent read.
 
         Args:
-            vectors: whether to read them, 50 kB each; without, every entry's is None.
+            seq: 0 for all changes.
+            vectors: read the embeddings, 50 kB each; otherwise they are None.
 
         Raises:
-            BadLibrary: the file cannot be read.
+            BadLibrary: the library cannot be read.
         """
         with self.database.reading() as db:
             if db is None:
@@ -110,76 +104,77 @@ class Library:
                 " weights_sha256, CASE WHEN ? THEN vector END FROM movies WHERE seq > ?",
                 (vectors, seq),
             ).fetchall()
-        # Here: asked to sort, SQLite would read every row instead of the changed ones.
+        # Not ORDER BY: SQLite would then read every row instead of the changed ones.
         rows.sort(key=lambda row: row[0])
         removed = frozenset(movie_id for movie_id, deleted, *_ in rows if deleted)
         return Changes(version, tuple(_entry(row) for row in rows if row[0] not in removed), removed, movies_version)
 
     def knows(self, movie_id: int) -> bool:
-        """Whether the movie was ever added, replaced or removed.
+        """Return True if the movie was ever added, updated or deleted here.
 
         Raises:
-            BadLibrary: the file cannot be read.
+            BadLibrary: the library cannot be read.
         """
         with self.database.reading() as db:
             if db is None:
                 return False
             return db.execute("SELECT 1 FROM movies WHERE movie_id = ?", (movie_id,)).fetchone() is not None
 
-    def added_by(self, request: Request) -> Added | None:
-        """What a request added that was made before; None where it was not.
+    def added_by(self, request: Request) -> int | None:
+        """Return the id of the movie that this request has added; None if it has not yet.
 
         Raises:
-            ReusedRequest: it was, with other content.
-            BadLibrary: the file cannot be read.
+            ReusedRequest: the request id was used with other content.
+            BadLibrary: the library cannot be read.
         """
         with self.database.reading() as db:
             return None if db is None else _added_by(db, request)
 
-    def add(self, movie: Movie, poster: Poster | None = None, *, above: int, request: Request | None = None) -> Added:
-        """The id that the movie was added under, or was before by the same request: that adds it once.
+    def add(self, movie: Movie, poster: Poster | None = None, *, above: int, request: Request | None = None) -> int:
+        """Add a movie under a new id and return the id; a retried request gets the id of the first.
 
         Args:
-            movie: its own id does not count.
-            above: the largest id that others have given.
-            request: by which it is known again for a week.
+            movie: to add; its ``movie_id`` is ignored.
+            poster: to store with it.
+            above: largest id in the data set.
+            request: makes retries idempotent for a week.
 
         Raises:
             InvalidInput, BadImage: as ``put``.
-            ReusedRequest: the request was made before, with other content.
-            BadLibrary, Busy: nothing was changed.
+            ReusedRequest: the request id was used with other content.
+            BadLibrary, Busy: the library could not be written; nothing changed.
         """
         movie = checked_movie(movie)
         known = None if request is None else self.added_by(request)
         if known is not None:
             return known
         movie_id = self.next_id(above)
-        facts = self._facts(replace(movie, movie_id=movie_id), poster)
+        columns = self._columns(replace(movie, movie_id=movie_id), poster)
         with self.database.writing() as db:
             if request is not None:
-                before = _added_by(db, request)
-                if before is not None:
-                    return before
+                known = _added_by(db, request)  # again: another thread may have been quicker
+                if known is not None:
+                    return known
                 now = int(time.time())
-                db.execute("DELETE FROM requests WHERE made < ?", (now - _REMEMBERED,))
+                db.execute("DELETE FROM requests WHERE made < ?", (now - _REQUEST_LIFETIME,))
                 db.execute(
                     "INSERT INTO requests VALUES (?, ?, ?, ?)", (request.id, request.content_sha256, movie_id, now)
                 )
-            db.execute(_REPLACE, (movie_id, next_seq(db), False, *facts))
-        return Added(movie_id)
+            db.execute(_REPLACE, (movie_id, next_seq(db), False, *columns))
+        return movie_id
 
     def put(self, movie: Movie, poster: Poster | None = None) -> int:
-        """The number of the change that added the movie, or replaced whatever the library knew of its id.
+        """Add the movie, or update the one of its id; return the sequence number of the change.
 
-        A poster that the library has stays where no other is given. What is so already is no change.
+        Without ``poster`` the library's poster stays. If nothing differs, the number is that of the earlier change.
 
         Raises:
-            InvalidInput: the movie cannot be used, see ``entries.checked_movie``.
-            BadImage: the poster is in no format that a poster may have.
-            BadLibrary, Busy: nothing was changed.
+            InvalidInput: the movie is invalid, see ``entries.checked_movie``.
+            BadImage: the poster is not in a supported image format.
+            BadLibrary, Busy: the library could not be written; nothing changed.
         """
         movie = checked_movie(movie)
-        facts = self._facts(movie, poster)
+        columns = self._columns(movie, poster)
         with self.database.writing() as db:
             known = db.execute(
                 "SELECT seq, title, year, genres, imdb_id, tmdb_id, poster, poster_sha256, weights_sha256, vector"
@@ -188,18 +183,18 @@ class Library:
             ).fetchone()
             if known is not None:
                 if poster is None:
-                    facts = (*facts[:5], *known[6:])
-                if known[1:] == facts:
+                    columns = (*columns[:5], *known[6:])
+                if known[1:] == columns:
                     return int(known[0])
             seq = next_seq(db)
-            db.execute(_REPLACE, (movie.movie_id, seq, False, *facts))
+            db.execute(_REPLACE, (movie.movie_id, seq, False, *columns))
         return seq
 
     def remove(self, movie_id: int) -> int:
-        """The number of the change that removed the movie, whether it was added or is a data set's.
+        """Delete a movie, of the library or a data set; return the sequence number as ``put`` does.
 
         Raises:
-            BadLibrary, Busy: nothing was changed.
+            BadLibrary, Busy: the library could not be written; nothing changed.
         """
         with self.database.writing() as db:
             known = db.execute("SELECT seq FROM movies WHERE movie_id = ? AND deleted", (movie_id,)).fetchone()
@@ -210,10 +205,10 @@ class Library:
         return seq
 
     def next_id(self, taken_max: int) -> int:
-        """An id for a new movie, from a billion on and above ``taken_max``; no process is given it again.
+        """Reserve an id for a new movie: at least ``FIRST_ID``, above ``taken_max``, and never returned again.
 
         Raises:
-            BadLibrary, Busy: none was given.
+            BadLibrary, Busy: the library could not be written; no id was reserved.
         """
         with self.database.writing() as db:
             (last,) = db.execute("SELECT last FROM ids").fetchone()
@@ -222,19 +217,19 @@ class Library:
             db.execute("UPDATE ids SET last = ?", (movie_id,))
         return movie_id
 
-    def _facts(self, movie: Movie, poster: Poster | None) -> tuple[Any, ...]:
-        """The columns from the title on. The poster's file is whole before anything names it."""
+    def _columns(self, movie: Movie, poster: Poster | None) -> tuple[Any, ...]:
+        """Store the poster, and return the columns from the title on; no row may name a file that is not written."""
         genres = json.dumps(movie.genres, ensure_ascii=False)
-        told = (movie.title, movie.year, genres, movie.imdb_id, movie.tmdb_id)
+        metadata = (movie.title, movie.year, genres, movie.imdb_id, movie.tmdb_id)
         if poster is None:
-            return (*told, None, None, None, None)
+            return (*metadata, None, None, None, None)
         sha256 = hashlib.sha256(poster.content).hexdigest()
-        name = self._keep(f"{movie.movie_id}-{sha256[:16]}", poster.content)
+        name = self._write_poster(f"{movie.movie_id}-{sha256[:16]}", poster.content)
         vector = None if poster.vector is None else halved(poster.vector).astype(_VECTOR).tobytes()
-        return (*told, name, sha256, poster.weights_sha256, vector)
+        return (*metadata, name, sha256, poster.weights_sha256, vector)
 
-    def _keep(self, stem: str, content: bytes) -> str:
-        """The name of the file in the poster folder that now has the content."""
+    def _write_poster(self, stem: str, content: bytes) -> str:
+        """Write a file to the poster folder, and return its name."""
         suffix = suffix_of(content)
         if not self._posters.is_dir():
             self._posters.mkdir(parents=True, exist_ok=True)
@@ -243,17 +238,17 @@ class Library:
         return f"{stem}{suffix}"
 
 
-def _added_by(db: sqlite3.Connection, request: Request) -> Added | None:
-    known = db.execute("SELECT content_sha256, movie_id FROM requests WHERE request_id = ?", (request.id,)).fetchone()
-    if known is None:
+def _added_by(db: sqlite3.Connection, request: Request) -> int | None:
+    row = db.execute("SELECT content_sha256, movie_id FROM requests WHERE request_id = ?", (request.id,)).fetchone()
+    if row is None:
         return None
-    if known[0] != request.content_sha256:
-        raise ReusedRequest("this Idempotency-Key came before, with another movie: give every movie a key of its own")
-    return Added(known[1], before=True)
+    if row[0] != request.content_sha256:
+        raise ReusedRequest("this Idempotency-Key was used before, with another movie: use one key per movie")
+    return int(row[1])
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
     movie_id, _, title, year, genres, imdb_id, tmdb_id, poster, poster_sha256, weights_sha256, vector = row
     movie = Movie(movie_id, title, year, tuple(json.loads(genres)), imdb_id, tmdb_id)
-    numbers = None if vector is None else np.frombuffer(vector, _VECTOR)
-    return Entry(movie, poster, poster_sha256, numbers, weights_sha256)
+    embedding = None if vector is None else np.frombuffer(vector, _VECTOR)
+    return Entry(movie, poster, poster_sha256, embedding, weights_sha256)

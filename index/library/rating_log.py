@@ -1,4 +1,4 @@
-"""Ratings that came in while the server runs: given, changed and taken back. Durable, in the library's file."""
+"""Ratings added, updated and deleted online, stored durably in the library."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ MAX_USER_ID = 10**18 - 1
 
 @dataclass(frozen=True, slots=True)
 class RatingChanges:
-    """The latest that is known of each rating that changed; rows by ascending user, then movie."""
+    """Latest state of every rating changed in the library, by ascending user, then movie."""
 
     user_ids: Int64Array  # (n,)
     movie_ids: Int64Array  # (n,)
-    values: Float32Array  # (n,) NaN where the rating was taken back
+    values: Float32Array  # (n,) NaN for deleted ratings
     timestamps: Int64Array  # (n,) seconds since 1970, of the change
 
     def __len__(self) -> int:
-        """How many ratings changed."""
+        """Return the number of changed ratings."""
         return int(self.values.size)
 
 
 class RatingLog:
-    """The ratings of a library. Threads may share it.
+    """Ratings of a library. Threads may share it.
 
     Args:
-        clock: seconds since 1970.
+        database: of the library.
+        clock: returns seconds since 1970.
     """
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
@@ -40,10 +41,10 @@ class RatingLog:
         self._clock = clock
 
     def of(self, user_id: int, *, since: int = 0) -> dict[int, float | None]:
-        """What a user rated after the change ``since``: movie id -> rating, None where it was taken back.
+        """Return the user's ratings changed after sequence number ``since``: movie id -> rating, None if deleted.
 
         Raises:
-            BadLibrary: the file cannot be read.
+            BadLibrary: the library cannot be read.
         """
         with self._database.reading() as db:
             if db is None:
@@ -52,10 +53,10 @@ class RatingLog:
             return dict(db.execute(query, (user_id, since)).fetchall())
 
     def changes(self) -> RatingChanges:
-        """All that came in so far, as of one moment.
+        """Return all changed ratings, in one consistent read.
 
         Raises:
-            BadLibrary: the file cannot be read.
+            BadLibrary: the library cannot be read.
         """
         with self._database.reading() as db:
             query = "SELECT user_id, movie_id, rating, rated FROM ratings ORDER BY user_id, movie_id"
@@ -69,18 +70,18 @@ class RatingLog:
         )
 
     def put(self, user_id: int, movie_id: int, rating: float) -> int:
-        """The number of the change that gave the rating; what is so already is no change.
+        """Add or update a rating; return the sequence number of the change, or of the earlier one that made it so.
 
         Raises:
-            BadLibrary, Busy: nothing was changed.
+            BadLibrary, Busy: the library could not be written; nothing changed.
         """
         return self._write(user_id, movie_id, rating)
 
     def remove(self, user_id: int, movie_id: int) -> int:
-        """The number of the change that took the rating back, whether it came in online or is a data set's.
+        """Delete a rating, of the library or a data set; return the sequence number as ``put`` does.
 
         Raises:
-            BadLibrary, Busy: nothing was changed.
+            BadLibrary, Busy: the library could not be written; nothing changed.
         """
         return self._write(user_id, movie_id, None)
 

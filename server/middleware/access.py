@@ -41,7 +41,7 @@ def present_key() -> Key | None:
     if "key" not in g:
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
         keys: Keys = current_app.extensions["keys"]
-        g.key = keys.recognise(text.strip()) if scheme.lower() == "bearer" else None
+        g.key = keys.authenticate(text.strip()) if scheme.lower() == "bearer" else None
         if g.key is not None:
             g.key_id = g.key.key_id
     found: Key | None = g.key

@@ -19,21 +19,21 @@ def keys(tmp_path: Path) -> Keys:
 def test_a_key_is_recognised_until_it_is_revoked(keys: Keys) -> None:
     key, text = keys.create("the website")
     assert key == Key(key.key_id, "the website", "write", 1000)
-    assert keys.recognise(text) == key
+    assert keys.authenticate(text) == key
     reader, reading = keys.create("a screen", "read")
-    assert keys.recognise(reading) == reader
+    assert keys.authenticate(reading) == reader
     assert keys.all() == sorted([key, reader], key=lambda each: each.key_id)
     assert keys.revoke(key.key_id) == Key(key.key_id, "the website", "write", 1000, 1000)
-    assert keys.recognise(text) is None
-    assert keys.recognise(reading) == reader
+    assert keys.authenticate(text) is None
+    assert keys.authenticate(reading) == reader
     assert keys.revoke(key.key_id).revoked == 1000
 
 
 def test_another_process_recognises_it_at_once(keys: Keys, tmp_path: Path) -> None:
     other = Keys(Database(tmp_path))
-    assert other.recognise("pst_0123456789ab_" + 43 * "x") is None
+    assert other.authenticate("pst_0123456789ab_" + 43 * "x") is None
     _, text = keys.create("the website")
-    assert other.recognise(text) is not None
+    assert other.authenticate(text) is not None
 
 
 def test_what_is_no_key_is_not_recognised(keys: Keys) -> None:
@@ -53,7 +53,7 @@ def test_what_is_no_key_is_not_recognised(keys: Keys) -> None:
         f"pst_{key.key_id}_{43 * 'é'}",
         f"pst_{key.key_id}_{bytes(32).hex()[:43]}",
     )
-    assert [keys.recognise(each) for each in wrong] == [None] * len(wrong)
+    assert [keys.authenticate(each) for each in wrong] == [None] * len(wrong)
 
 
 def test_the_secret_is_not_on_the_disk(keys: Keys, tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def test_a_library_comes_back_whole_and_a_key_still_works(tmp_path: Path) -> Non
     assert export_library(tmp_path / "source", file) == contents
     assert import_library(file, target) == contents
     assert told(target) == told(tmp_path / "source")
-    key = Keys(Database(target)).recognise(text)
+    key = Keys(Database(target)).authenticate(text)
     assert key is not None
     assert key.name == "the website"
     for poster in (tmp_path / "source" / "posters").iterdir():
@@ -222,7 +222,7 @@ def test_what_is_exported_while_another_process_writes_is_of_one_moment(tmp_path
 def test_a_file_that_is_there_is_replaced_only_by_force(source: Path, tmp_path: Path) -> None:
     file = tmp_path / "library.tar"
     file.write_text("something dear")
-    with pytest.raises(InvalidInput, match="is there already: give another name, or --force"):
+    with pytest.raises(InvalidInput, match="exists already: give another name, or --force"):
         export_library(source, file)
     assert file.read_text() == "something dear"
     export_library(source, file, replace=True)
@@ -288,7 +288,7 @@ def test_a_poster_that_is_there_stays_and_has_to_be_the_same(archive: Path, sour
     first.unlink()
     content = second.read_bytes()
     second.write_bytes(b"something else")
-    with pytest.raises(InvalidInput, match=f"{second.name} is there with other content: move it away"):
+    with pytest.raises(InvalidInput, match=f"{second.name} exists with other content: move it away"):
         import_library(archive, data)
     assert second.read_bytes() == b"something else"
     assert not first.exists()

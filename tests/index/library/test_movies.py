@@ -22,7 +22,7 @@ from index.catalogue.catalogue import Movie
 from index.core.errors import BadImage, BadLibrary, InvalidInput, ReusedRequest
 from index.library.database import FIRST_ID
 from index.library.entries import Changes, Poster, checked_movie
-from index.library.movies import Added, Library, Request
+from index.library.movies import Library, Request
 from index.library.rating_log import RatingLog
 from tests.paths import GOLDEN
 
@@ -109,14 +109,15 @@ def test_what_is_so_already_is_no_change(tmp_path: Path) -> None:
 
 def test_a_request_adds_a_movie_once(tmp_path: Path) -> None:
     library, request = Library.open(tmp_path), Request("abc", "of Heat")
-    first = library.add(HEAT, Poster(JPEG), above=7, request=request)
-    assert first == Added(FIRST_ID)
-    assert library.add(HEAT, Poster(JPEG), above=7, request=request) == Added(FIRST_ID, before=True)
-    assert Library.open(tmp_path).add(HEAT, above=7, request=request).before
+    assert library.added_by(request) is None
+    for _ in range(2):
+        assert library.add(HEAT, Poster(JPEG), above=7, request=request) == FIRST_ID
+    assert Library.open(tmp_path).add(HEAT, above=7, request=request) == FIRST_ID
+    assert library.added_by(request) == FIRST_ID
     with pytest.raises(ReusedRequest, match="with another movie"):
         library.add(Movie(0, "Ronin"), above=7, request=Request("abc", "of Ronin"))
-    assert library.add(Movie(0, "Ronin"), above=7, request=Request("def", "of Ronin")) == Added(FIRST_ID + 1)
-    assert library.add(Movie(0, "Ronin"), above=7) == Added(FIRST_ID + 2)
+    assert library.add(Movie(0, "Ronin"), above=7, request=Request("def", "of Ronin")) == FIRST_ID + 1
+    assert library.add(Movie(0, "Ronin"), above=7) == FIRST_ID + 2
     assert [entry.movie.title for entry in library.changes_since(0).movies] == ["Heat", "Ronin", "Ronin"]
 
 
@@ -124,8 +125,7 @@ def test_a_request_that_many_make_at_once_adds_a_movie_once(tmp_path: Path) -> N
     library, request = Library.open(tmp_path), Request("abc", "of Heat")
     with ThreadPoolExecutor(8) as pool:
         added = list(pool.map(lambda _: library.add(HEAT, Poster(JPEG), above=7, request=request), range(8)))
-    assert len({each.movie_id for each in added}) == 1
-    assert sorted(each.before for each in added) == [False] + 7 * [True]
+    assert len(set(added)) == 1
     assert len(library.changes_since(0).movies) == 1
 
 
@@ -324,7 +324,7 @@ from pathlib import Path
 import numpy as np
 from index.catalogue.catalogue import Movie
 from index.library.entries import Poster
-from index.library.movies import Added, Library, Request
+from index.library.movies import Library, Request
 from index.library.rating_log import RatingLog
 
 library = Library.open(Path(sys.argv[1]))

@@ -26,7 +26,7 @@ def test_a_key_is_printed_once_alone_on_its_line_before_there_is_any_snapshot(tm
     result = run(data, "create", "the website")
     assert result.exit_code == 0
     (line,) = result.stdout.splitlines()
-    key = keys(data).recognise(line)
+    key = keys(data).authenticate(line)
     assert key is not None
     assert (key.name, key.scope) == ("the website", "write")
     assert "shown this once" in result.stderr
@@ -35,7 +35,7 @@ def test_a_key_is_printed_once_alone_on_its_line_before_there_is_any_snapshot(tm
 
 
 def test_a_key_may_be_for_reading_alone(tmp_path: Path) -> None:
-    key = keys(tmp_path).recognise(run(tmp_path, "create", "a screen", "--read-only").stdout.strip())
+    key = keys(tmp_path).authenticate(run(tmp_path, "create", "a screen", "--read-only").stdout.strip())
     assert key is not None
     assert key.scope == "read"
 
@@ -57,7 +57,7 @@ def test_a_revoked_key_is_of_no_use(tmp_path: Path) -> None:
     text = run(tmp_path, "create", "the website").stdout.strip()
     key_id = text.split("_")[1]
     assert run(tmp_path, "revoke", key_id).output == f"Revoked the website (id {key_id})\n"
-    assert keys(tmp_path).recognise(text) is None
+    assert keys(tmp_path).authenticate(text) is None
     assert run(tmp_path, "revoke", key_id).exit_code == 0
 
 
