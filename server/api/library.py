@@ -11,7 +11,8 @@ from werkzeug.datastructures import MultiDict
 
 from index.answers.serialize import present_movie, provenance
 from index.catalogue.catalogue import Movie
-from index.core.errors import Conflict, InvalidInput, UnknownMovie
+from index.core.errors import InvalidInput
+from index.library.checks import known_id, with_free_ids
 from index.library.entries import Poster
 from index.library.movies import Library, Request
 from index.library.rating_log import RatingLog
@@ -36,14 +37,14 @@ def add_movie() -> Response:
     index, library = movie_index(), _library()
     body, picture = _movie_and_poster()
     again = _request(body, picture)
-    before = None if again is None else library.added_by(again)
-    if before is None:
-        movie = _nobody_elses(index, body.movie())
+    movie_id = None if again is None else library.added_by(again)
+    if movie_id is None:
+        movie = with_free_ids(index.catalogue, body.movie())
         poster = _prepared(index, picture)
-        before = library.add(movie, poster, above=int(index.catalogue.ids.values[-1]), request=again)
+        movie_id = library.add(movie, poster, above=int(index.catalogue.ids.values[-1]), request=again)
     index = changed_index()
-    reply = _movie_reply(index, index.catalogue.movie(before.movie_id))
-    place = url_for("api.movie", movie=before.movie_id)
+    reply = _movie_reply(index, index.catalogue.movie(movie_id))
+    place = url_for("api.movie", movie=movie_id)
     return Response(to_json(reply), 201, {"Location": place}, mimetype="application/json")
 
 
@@ -55,9 +56,9 @@ def replace_movie(movie: str) -> MovieReply:
     Its ratings stay, and its poster where a form brings no other.
     """
     index, library = movie_index(), _library()
-    movie_id = _known_id(index, library, movie)
+    movie_id = known_id(index.catalogue, library, movie)
     body, picture = _movie_and_poster()
-    wanted = _nobody_elses(index, body.movie(movie_id))
+    wanted = with_free_ids(index.catalogue, body.movie(movie_id))
     library.put(wanted, _prepared(index, picture))
     index = changed_index()
     return _movie_reply(index, index.catalogue.movie(movie_id))
@@ -79,7 +80,7 @@ def replace_poster(movie: str) -> MovieReply:
 def remove_movie(movie: str) -> None:
     """Removes a movie, with its ratings, from every answer; removed twice is removed once."""
     index, library = movie_index(), _library()
-    library.remove(_known_id(index, library, movie))
+    library.remove(known_id(index.catalogue, library, movie))
 
 
 @api.put(f"/users/{USER}/ratings/<movie>")
@@ -137,30 +138,6 @@ def _request(body: MovieBody, picture: bytes | None) -> Request | None:
     whose = f"{'' if key is None else key.key_id} {given}"
     content = body.model_dump_json().encode() + (picture or b"")
     return Request(hashlib.sha256(whose.encode()).hexdigest(), hashlib.sha256(content).hexdigest())
-
-
-def _known_id(index: MovieIndex, library: Library, text: str) -> int:
-    """The id of a movie that is there, or was once."""
-    try:
-        return index.catalogue.identify(text).movie_id
-    except UnknownMovie:
-        if re.fullmatch("[0-9]{1,18}", text, re.ASCII) and library.knows(int(text)):
-            return int(text)
-        raise
-
-
-def _nobody_elses(index: MovieIndex, movie: Movie) -> Movie:
-    """The movie, unless another one has its IMDb or TMDB id."""
-    for scheme, value in (("imdb", movie.imdb_id), ("tmdb", movie.tmdb_id)):
-        try:
-            other = index.catalogue.identify(f"{scheme}:{value}")
-        except UnknownMovie:
-            continue
-        if other.movie_id != movie.movie_id:
-            raise Conflict(
-                f"{scheme}:{value} is {other} (id {other.movie_id}): PUT that one, or give another {scheme}_id"
-            )
-    return movie
 
 
 def _prepared(index: MovieIndex, picture: bytes | None) -> Poster | None:

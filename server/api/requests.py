@@ -33,7 +33,7 @@ from index.library.entries import (
 )
 from index.library.rating_log import MAX_USER_ID
 from index.movie_index import MovieIndex
-from server.api.parsing import as_flag, as_number, as_text
+from server.api.validation import as_flag, as_number, as_text
 from server.media.thumbnails import Width
 
 MAX_LIMIT = 100

@@ -100,7 +100,7 @@ def test_the_same_request_again_adds_nothing(client: FlaskClient) -> None:
 def test_an_id_that_another_movie_has_is_refused(client: FlaskClient) -> None:
     taken = MEADOW | {"imdb_id": "tt0000003"}
     assert_problem(client.post(f"{API}/movies", json=taken), 409, "imdb:tt0000003 is Starship 3 (1973) (id 3)")
-    assert_problem(client.put(f"{API}/movies/4", json=taken), 409, "PUT that one")
+    assert_problem(client.put(f"{API}/movies/4", json=taken), 409, "replace that one")
     assert client.put(f"{API}/movies/3", json=taken).status_code == 200
 
 

@@ -1,0 +1,89 @@
+"""Validation of request values by pydantic models, and one-line messages about invalid ones. Independent of Flask."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError, ValidationInfo
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from index.core.errors import InvalidCombination, InvalidInput
+
+_SHOWN = 200  # characters of an invalid value
+
+Query = TypeVar("Query", bound=BaseModel)
+
+
+def parse_json(model: type[Query], content: bytes) -> Query:
+    """Return the model of a JSON document.
+
+    Raises:
+        InvalidInput: it is no JSON object, a value cannot be used, or a member is unknown.
+        InvalidCombination: values that are each valid, but not together.
+    """
+    with explained(model):
+        return model.model_validate_json(content, strict=True)
+
+
+@contextmanager
+def explained(model: type[BaseModel]) -> Iterator[None]:
+    """Raise pydantic's errors about ``model`` as our own, in one line."""
+    try:
+        yield
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        together = all(problem["type"] == "value_error" for problem in problems)
+        raise (InvalidCombination if together else InvalidInput)(
+            "; ".join(_explain(model, each) for each in problems)
+        ) from None
+
+
+def as_text(value: object) -> object:
+    """Convert an id written as a number to text; return any other value as it is."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def as_number(value: object, info: ValidationInfo) -> object:
+    """Convert text of a query to a whole number (pydantic also takes ``1_0`` and ``+1``); return JSON as it is."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if not isinstance(value, str) or info.mode == "json":
+        return value
+    if re.fullmatch("-?[0-9]{1,18}", value, re.ASCII) is None:
+        raise PydanticCustomError("number", "write a whole number")
+    return int(value)
+
+
+def as_flag(value: object, info: ValidationInfo) -> object:
+    """Convert ``true`` or ``false`` of a query to a bool (pydantic also takes ``yes`` and ``1``)."""
+    if isinstance(value, bool) or info.mode == "json":
+        return value
+    if value not in {"true", "false"}:
+        raise PydanticCustomError("flag", "write true or false")
+    return value == "true"
+
+
+def _explain(model: type[BaseModel], problem: ErrorDetails) -> str:
+    """Return one line about one invalid value: the parameter, the value and the allowed ones."""
+    if problem["type"] == "json_invalid":
+        return f"the body is no JSON: {problem['msg'].removeprefix('Invalid JSON: ')}"
+    if problem["type"] == "model_type":
+        return f"the body is no JSON object with members {', '.join(model.model_fields)}"
+    name = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        known = ", ".join(model.model_fields) or "none"
+        return f"{name}: there is no such parameter; there are: {known}"
+    if problem["type"] == "missing":
+        return f"{name}: is needed"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{name}: {message}, not {_short(problem['input'])}" if name else message
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
