@@ -120,9 +120,9 @@ def test_item_cosine_finds_the_articles_neighbours_of_heat(realdata: Path) -> No
 def test_the_articles_figures_come_out(realdata: Path) -> None:
     """Mean squared errors with 10 ratings of every user held out; the article printed 9.8 for users."""
     dataset = read_dataset(realdata / "ml-latest-small-2016")
-    contest = rating_contest(rating_methods(), keep_to_scale=False)
+    contest = rating_contest(rating_methods(), clip=False)
     contest = contest.only(["user-mean", "user-cosine", "item-cosine", "als"])
-    mse = {each.method: value_of(each, "mse") for each in evaluate(dataset, contest, protocol="article")}
+    mse = {each.method: value_of(each, "mse") for each in evaluate(dataset, contest, split="article")}
     assert mse["user-cosine"] == pytest.approx(10.2, abs=0.3)
     assert mse["item-cosine"] == pytest.approx(13.7, abs=0.3)
     assert mse["als"] < mse["user-mean"] < 1  # type: ignore[operator]

@@ -1,7 +1,7 @@
-"""How good the rating model is, on ratings that it was not fitted to: what a manifest says under ``evaluation``.
+"""The evaluation of a build: the rating model on held-out ratings, the manifest's ``evaluation``.
 
-Every build asks, so it must not take long: one chain of the sampler is fitted where the served model has several, and
-much data is sampled. ``posterity evaluate`` asks at length.
+It runs in every build, so its time is bounded: one chain of the sampler instead of several, and a sample of the users
+of a large data set. ``posterity evaluate`` is the full evaluation.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from index.core.arrays import BoolArray, Float64Array, Int64Array
 from index.core.progress import T, Track, silent
 from indexer.datasets.training import Predictor, Training
 from indexer.evaluation.contest import LEVELS, Contest, rating_contest
-from indexer.metrics.estimate import Estimate, Outcome, figures, value_of
+from indexer.metrics.bootstrap import Estimate
+from indexer.metrics.estimate import Outcome, figures, value_of
 from indexer.models import factorization_machine
 from indexer.models.all_users import subsample_users
 from indexer.models.factorization_machine import Posterior, Settings
@@ -25,40 +26,43 @@ from indexer.models.rating_model import rating_model
 from indexer.models.registry import SERVED, ServedModel, rating_methods
 
 HELD_OUT = 0.1  # share of the ratings
-HELD_OUT_MOST = 50_000  # so many tell RMSE to .003
-LEAST = 200  # ratings: of fewer, too few are held out to say anything
-MOST = 2_000_000  # ratings: of more, some users stand for all
+MAX_HELD_OUT = 50_000  # ratings; enough for an RMSE to within .003
+MIN_RATINGS = 200  # with fewer, too few are held out for an estimate
+MAX_RATINGS = 2_000_000  # of a larger data set, a sample of users is evaluated
 BASELINES = ("global-mean", "user-mean", "movie-mean", "biases", "item-neighbours")
-BESIDE = "biases"  # the baseline beside which every band of films stands
-BANDS = (0, 3, 10, 30, 100, 300, 1000)  # films by their number of ratings: each from one to below the next
-STOPS = 20  # of the learning curve, about
+BAND_BASELINE = "biases"  # compared with the served model in every band of movies
+BANDS = (0, 3, 10, 30, 100, 300, 1000)  # movies by number of training ratings: each band ends below the next start
+CURVE_POINTS = 20  # of the learning curve, at most
 
 
 def evaluate_build(
     training: Training, settings: Settings | None = None, *, seed: int = 0, track: Track = silent
 ) -> dict[str, Any]:
-    """The model's figures, as plain values; ``left_out``, with the reason, where there are too few ratings for any.
+    """Return the model's metrics as JSON values; of too few ratings only ``left_out``, the reason.
 
     Args:
-        settings: of the machine that is served.
+        training: all ratings of the build; some are held out here.
+        settings: of the served factorisation machine.
+        seed: of the split and of the methods.
+        track: reports progress.
     """
     settings = settings or Settings()
     given = training.values.size
-    if given < LEAST:
-        return {"left_out": f"{given} ratings are too few to hold some out: it takes {LEAST}"}
+    if given < MIN_RATINGS:
+        return {"left_out": f"{given} ratings are too few to hold some out: at least {MIN_RATINGS} are needed"}
     rng = np.random.default_rng(seed)
-    training = subsample_users(training, rng, MOST)
-    held_out = _drawn(training.values.size, rng)
+    training = subsample_users(training, rng, MAX_RATINGS)
+    held_out = _random_mask(training.values.size, rng)
     rest, test = training.take(~held_out), training.take(held_out)
 
     methods = rating_methods(settings)
     contest = rating_contest(methods)
     fitted = {name: methods[name].fit(rest, rng, methods[name].settings) for name in BASELINES}
     posterior = factorization_machine.fit(
-        rest, rng, replace(settings, chains=1), track=_labelled(track, "Trying the rating model")
+        rest, rng, replace(settings, chains=1), track=_relabel(track, "Evaluating the rating model")
     )
     fitted[SERVED] = ServedModel(rating_model(posterior, rest))
-    judge = _Judge(contest, rest)
+    metrics = _Metrics(contest, rest)
     return {
         "protocol": _protocol(given, training.values.size, test.values.size, seed, settings.chains),
         "seed": seed,
@@ -67,78 +71,79 @@ def evaluate_build(
         "training": int(rest.values.size),
         "chains": 1,
         "methods": [
-            {"method": name, **judge.figures(method, test, ("rmse", "mae"))} for name, method in fitted.items()
+            {"method": name, **metrics.estimates(method, test, ("rmse", "mae"))} for name, method in fitted.items()
         ],
-        "curve": _curve(posterior, judge, test, settings.burn_in),
-        "intervals": _intervals(judge, fitted[SERVED], test),
-        "by_ratings": _by_ratings(judge, {name: fitted[name] for name in (SERVED, BESIDE)}, test),
+        "curve": _learning_curve(posterior, metrics, test, settings.burn_in),
+        "intervals": _intervals(metrics, fitted[SERVED], test),
+        "by_ratings": _by_ratings(metrics, {name: fitted[name] for name in (SERVED, BAND_BASELINE)}, test),
     }
 
 
 @dataclass(frozen=True, slots=True)
-class _Judge:
-    """Judges methods as ``posterity evaluate`` does."""
+class _Metrics:
+    """Metrics of fitted methods, the same as in ``posterity evaluate``."""
 
     contest: Contest
     training: Training
 
     def outcome(self, fitted: Predictor, test: Training) -> Outcome:
-        measures, _ = self.contest.judge(fitted, self.training, test)
+        measures, _ = self.contest.measure(fitted, self.training, test)
         return Outcome("", 1, test.users.values[np.unique(test.user_rows)], measures)
 
-    def figures(self, fitted: Predictor, test: Training, names: tuple[str, ...]) -> dict[str, Any]:
-        """Each figure's value with its interval, rounded; figures that the method has not are left out."""
+    def estimates(self, fitted: Predictor, test: Training, names: tuple[str, ...]) -> dict[str, Any]:
+        """Return each metric's estimate, rounded; a metric that the method does not have is left out."""
         found = figures([self.outcome(fitted, test)], names)
-        return {name: _rounded(figure) for name, figure in found.items() if figure is not None}
+        return {name: _rounded(estimate) for name, estimate in found.items() if estimate is not None}
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """Predictions that were made before."""
+class _Precomputed:
+    """A predictor that returns given predictions."""
 
-    values: Float64Array  # (m,) of the ratings that will be asked for
+    values: Float64Array  # (m,) of the test ratings, in their order
 
     def predict(self, _users: Int64Array, _movies: Int64Array) -> Float64Array:
         return self.values
 
 
-def _drawn(n: int, rng: np.random.Generator) -> BoolArray:
-    """A mask (n,) of what is held out."""
+def _random_mask(n: int, rng: np.random.Generator) -> BoolArray:
+    """Draw a mask (n,) of held-out ratings."""
     mask = np.zeros(n, dtype=np.bool_)
-    mask[rng.permutation(n)[: min(int(HELD_OUT * n), HELD_OUT_MOST)]] = True
+    mask[rng.permutation(n)[: min(int(HELD_OUT * n), MAX_HELD_OUT)]] = True
     return mask
 
 
-def _curve(posterior: Posterior, judge: _Judge, test: Training, burn_in: int) -> list[dict[str, Any]]:
-    """RMSE of the mean of all samples so far, and of the last one alone, after every few iterations that are kept."""
+def _learning_curve(posterior: Posterior, metrics: _Metrics, test: Training, burn_in: int) -> list[dict[str, Any]]:
+    """Return RMSE by iteration: of the mean over the posterior samples so far, and of the latest sample alone."""
 
     def rmse(values: Float64Array) -> float | None:
-        value = value_of(judge.outcome(_Known(values), test), "rmse")
+        value = value_of(metrics.outcome(_Precomputed(values), test), "rmse")
         return None if value is None else round(value, 4)
 
-    kept = posterior.global_bias.size
-    stops = set(np.unique(np.linspace(0, kept - 1, min(kept, STOPS)).astype(int)).tolist())
+    n_samples = posterior.global_bias.size
+    points = set(np.unique(np.linspace(0, n_samples - 1, min(n_samples, CURVE_POINTS)).astype(int)).tolist())
     total = np.zeros(test.values.size)
     curve = []
     for at, sample in enumerate(posterior.samples(test.user_rows, test.movie_rows)):
         total += sample
-        if at in stops:
+        if at in points:
             curve.append({"iteration": burn_in + at + 1, "mean": rmse(total / (at + 1)), "sample": rmse(sample)})
     return curve
 
 
-def _intervals(judge: _Judge, served: Predictor, test: Training) -> list[dict[str, Any]]:
-    """How many of the held-out ratings lie within the intervals that are served, and how wide these are, in stars."""
-    found = judge.figures(served, test, tuple(f"{what}_{level}" for level in LEVELS for what in ("inside", "width")))
+def _intervals(metrics: _Metrics, served: Predictor, test: Training) -> list[dict[str, Any]]:
+    """Return coverage on the held-out ratings and mean width (stars) of the served intervals, by level."""
+    names = tuple(f"{metric}_{level}" for level in LEVELS for metric in ("inside", "width"))
+    found = metrics.estimates(served, test, names)
     return [
         {"level": level / 100, "inside": found[f"inside_{level}"], "width": found[f"width_{level}"]["value"]}
         for level in LEVELS
     ]
 
 
-def _by_ratings(judge: _Judge, fitted: dict[str, Predictor], test: Training) -> list[dict[str, Any]]:
-    """RMSE for films with few training ratings, and with many; bands of which nothing is held out are left out."""
-    counts = np.bincount(judge.training.movie_rows, minlength=test.shape[1])[test.movie_rows]
+def _by_ratings(metrics: _Metrics, fitted: dict[str, Predictor], test: Training) -> list[dict[str, Any]]:
+    """Return RMSE by the movie's number of training ratings; bands without held-out ratings are left out."""
+    counts = np.bincount(metrics.training.movie_rows, minlength=test.shape[1])[test.movie_rows]
     bands = []
     for least, below in pairwise((*BANDS, None)):
         within = counts >= (least or 0)
@@ -146,34 +151,34 @@ def _by_ratings(judge: _Judge, fitted: dict[str, Predictor], test: Training) -> 
             within &= counts < below
         if within.any():
             part = test.take(within)
-            rmse = {name: judge.figures(method, part, ("rmse",))["rmse"] for name, method in fitted.items()}
+            rmse = {name: metrics.estimates(method, part, ("rmse",))["rmse"] for name, method in fitted.items()}
             most = None if below is None else below - 1
             bands.append({"least": least, "most": most, "held_out": int(within.sum()), "rmse": rmse})
     return bands
 
 
-def _rounded(figure: Estimate) -> dict[str, float]:
-    return {name: round(float(getattr(figure, name)), 4) for name in figure.__slots__}
+def _rounded(estimate: Estimate) -> dict[str, float]:
+    return {name: round(float(getattr(estimate, name)), 4) for name in estimate.__slots__}
 
 
 def _protocol(given: int, used: int, held_out: int, seed: int, chains: int) -> str:
-    """What was done, in words."""
+    """Describe the split and the fit in sentences, for the manifest."""
     sampled = "" if used == given else f"Of {given:,} ratings, the {used:,} by users drawn at random are used. "
-    served = (
-        f" one of the sampler's chains, where the served model has {chains}, and so is a little better."
+    model = (
+        f"one chain of the sampler. The served model has {chains} chains and is a little better."
         if chains > 1
-        else " a model with the settings of the served one."
+        else "a model with the settings of the served one."
     )
     return (
         f"{sampled}{held_out:,} of {used:,} ratings, drawn at random (seed {seed}), are held out and predicted from"
-        f" the others, by{served} Intervals of the figures are 95% bootstrap intervals over users."
+        f" the others, by {model} Intervals of the metrics are 95% bootstrap intervals over users."
     )
 
 
-def _labelled(track: Track, words: str) -> Track:
-    """The same ``track`` with words of its own."""
+def _relabel(track: Track, fixed: str) -> Track:
+    """Return ``track`` with a fixed label."""
 
-    def labelled(items: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:  # noqa: ARG001
-        return track(items, words, total)
+    def relabelled(items: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:  # noqa: ARG001
+        return track(items, fixed, total)
 
-    return labelled
+    return relabelled

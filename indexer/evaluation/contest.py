@@ -1,7 +1,7 @@
-"""Methods on held-out ratings: fit each on the rest of a fold, judge it, keep the outcome.
+"""Contests: several methods, fitted on the training part of each fold and measured on its held-out ratings.
 
-Rating methods are judged by how far predictions are off and by how many ratings their intervals hold; rankers by where
-the movies that a user rated next stand among all that there are (``indexer.metrics.ranking``).
+Metrics of rating methods: the error of predictions, and the coverage and width of intervals. Metrics of rankers: the
+ranks of a user's held-out movies among the full catalogue (``indexer.metrics.ranking``).
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ from index.core.errors import InvalidInput
 from index.core.progress import Track, silent
 from indexer.datasets.dataset import Dataset
 from indexer.datasets.training import Training
-from indexer.evaluation.splits import PROTOCOLS
+from indexer.evaluation.splits import SPLITS
 from indexer.metrics.estimate import Outcome
 from indexer.models.registry import Method, ServedModel
 
-LEVELS = (50, 80, 95)  # percent that an interval is meant to hold
-FEW = 30  # a user with fewer training ratings is one with few
+LEVELS = (50, 80, 95)  # nominal coverage of the intervals, percent
+FEW = 30  # metrics named few_… are of users with fewer training ratings
 
-RATING_FIGURES = (
+RATING_METRICS = (
     "rmse", "mae", "mse",
-    *(f"{who}{what}_{level}" for who in ("", "few_") for what in ("inside", "width") for level in LEVELS),
+    *(f"{users}{metric}_{level}" for users in ("", "few_") for metric in ("inside", "width") for level in LEVELS),
 )  # fmt: skip
 
-Judgement = tuple[dict[str, Float64Array], dict[str, Any]]  # measures and facts of an Outcome
+Measurement = tuple[dict[str, Float64Array], dict[str, Any]]  # measures and facts of an Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """Methods that are judged alike."""
+    """Methods with the same metrics."""
 
     methods: Mapping[str, Method]
-    judge: Callable[[Any, Training, Training], Judgement]  # fitted, training, test
-    figures: tuple[str, ...]  # what is made of the measures
+    measure: Callable[[Any, Training, Training], Measurement]  # fitted, training, test
+    metrics: tuple[str, ...]  # names of the metrics to report
 
     def only(self, names: Sequence[str]) -> Contest:
-        """The contest of some methods, all where none is named.
+        """Return the contest of the named methods; of all if ``names`` is empty.
 
         Raises:
-            InvalidInput: there is no such method.
+            InvalidInput: a name is not of a method.
         """
         for name in names:
             if name not in self.methods:
@@ -59,49 +59,56 @@ def evaluate(
     dataset: Dataset,
     contest: Contest,
     *,
-    protocol: str = "kfold",
+    split: str = "kfold",
     folds: int = 5,
     seed: int = 0,
-    kept: Path | None = None,
+    checkpoints: Path | None = None,
     track: Track = silent,
 ) -> Iterator[Outcome]:
-    """What every method does, fold by fold, as it becomes known.
+    """Yield the outcome of every method on every fold.
 
     Args:
-        kept: a folder for outcomes; what is there already is not worked out again.
+        dataset: all ratings.
+        contest: methods and metrics.
+        split: a name in ``SPLITS``.
+        folds: number of folds of a cross-validation; other splits ignore it.
+        seed: of the methods and the article split; folds are always the same.
+        checkpoints: folder to save outcomes in; an outcome saved there by an earlier run is loaded.
+        track: reports progress.
 
     Raises:
-        InvalidInput: nothing can be held out by this protocol.
+        InvalidInput: the split cannot hold out any of these ratings.
     """
-    masks = list(PROTOCOLS[protocol].split(dataset.ratings, folds, seed))
-    tries = [(fold, name) for fold in range(len(masks)) for name in contest.methods]
+    masks = list(SPLITS[split].masks(dataset.ratings, folds, seed))
+    fits = [(fold, name) for fold in range(len(masks)) for name in contest.methods]
     parts: tuple[int, Training, Training] | None = None
-    for fold, name in track(tries, "Methods on folds", len(tries)):
-        file = None if kept is None else kept / f"{name}-{fold + 1}.npz"
+    for fold, name in track(fits, "Methods on folds", len(fits)):
+        file = None if checkpoints is None else checkpoints / f"{name}-{fold + 1}.npz"
         if file is not None and file.exists():
             yield Outcome.load(file)
             continue
-        if parts is None or parts[0] != fold:  # made once a fold, and only for a method that needs it
+        if parts is None or parts[0] != fold:  # once per fold, and only if some outcome is not saved
             parts = fold, Training.of(dataset, ~masks[fold]), Training.of(dataset, masks[fold])
-        outcome = outcome_of(name, contest.methods[name], contest, fold + 1, *parts[1:], seed, track)
+        outcome = fit_and_measure(name, contest.methods[name], contest, fold + 1, *parts[1:], seed, track)
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
             outcome.save(file)
         yield outcome
 
 
-def rating_contest(methods: Mapping[str, Method], *, keep_to_scale: bool = True) -> Contest:
-    """Rating methods, judged by their errors and intervals.
+def rating_contest(methods: Mapping[str, Method], *, clip: bool = True) -> Contest:
+    """Return a contest of rating methods: errors of predictions, coverage and width of intervals.
 
     Args:
-        keep_to_scale: as the server does. Where predictions are scored as they are, a method that predicts near zero
-            is seen to.
+        methods: name -> method.
+        clip: clip predictions to the rating scale, as the server does. Unclipped, predictions near zero show in the
+            error.
     """
 
-    def judge(fitted: Any, training: Training, test: Training) -> Judgement:
+    def measure(fitted: Any, training: Training, test: Training) -> Measurement:
         predicted = fitted.predict(test.user_rows, test.movie_rows)
         scale = training.ratings.scale
-        if keep_to_scale:
+        if clip:
             predicted = np.clip(predicted, *scale)
         error = predicted - test.values
         values = {"mse": error**2, "mae": np.abs(error)}
@@ -119,10 +126,10 @@ def rating_contest(methods: Mapping[str, Method], *, keep_to_scale: bool = True)
         curve = getattr(fitted, "curve", None)
         return measures, {} if curve is None else {"curve": curve}
 
-    return Contest(methods, judge, RATING_FIGURES)
+    return Contest(methods, measure, RATING_METRICS)
 
 
-def outcome_of(
+def fit_and_measure(
     name: str,
     method: Method,
     contest: Contest,
@@ -132,24 +139,24 @@ def outcome_of(
     seed: int,
     track: Track,
 ) -> Outcome:
-    """What a method does on one fold."""
+    """Return the outcome of one method on one fold (from 1)."""
     rng = np.random.default_rng([seed, fold])
     watched = {"test": test} if method.watches else {}
     begin = perf_counter()
     fitted = method.fit(training, rng, method.settings, track=track, **watched)
     seconds = perf_counter() - begin
-    measures, facts = contest.judge(fitted, training, test)
-    asked = np.unique(test.user_rows)
-    strangers = int(np.isin(asked, training.user_rows, invert=True).sum())
-    facts |= {"seconds": seconds, "held_out": int(test.values.size), "users_without_training_ratings": strangers}
-    return Outcome(name, fold, training.users.values[asked], measures, facts)
+    measures, facts = contest.measure(fitted, training, test)
+    user_rows = np.unique(test.user_rows)
+    new_users = int(np.isin(user_rows, training.user_rows, invert=True).sum())
+    facts |= {"seconds": seconds, "held_out": int(test.values.size), "users_without_training_ratings": new_users}
+    return Outcome(name, fold, training.users.values[user_rows], measures, facts)
 
 
 def _by_user(values: Float64Array, test: Training) -> Float64Array:
-    """Sums and counts (2, users with anything held out) of values (m,) of the held-out ratings; NaN is no value."""
-    there = ~np.isnan(values)
+    """Return sums and counts (2, users with held-out ratings) of values (m,) per held-out rating; NaN is skipped."""
+    known = ~np.isnan(values)
     n = len(test.users)
-    sums = np.bincount(test.user_rows[there], weights=values[there], minlength=n)
-    counts = np.bincount(test.user_rows[there], minlength=n)
-    both: Float64Array = np.stack([sums, counts.astype(np.float64)])[:, np.unique(test.user_rows)]
-    return both
+    sums = np.bincount(test.user_rows[known], weights=values[known], minlength=n)
+    counts = np.bincount(test.user_rows[known], minlength=n)
+    sums_and_counts: Float64Array = np.stack([sums, counts.astype(np.float64)])[:, np.unique(test.user_rows)]
+    return sums_and_counts

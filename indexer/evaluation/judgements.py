@@ -1,4 +1,4 @@
-"""Pairs of movies that people called alike or not, from a CSV file."""
+"""Human judgements of similarity: pairs of movies labelled alike or not, from a CSV file."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _ALIKE = {"0": False, "0.0": False, "1": True, "1.0": True}  # some programs wri
 
 @dataclass(frozen=True, slots=True)
 class JudgedPairs:
-    """Rows of movies that people called alike or not, (n,) each."""
+    """Pairs of movies labelled alike or not."""
 
-    first: Int64Array
-    second: Int64Array
-    alike: BoolArray
-    warnings: tuple[str, ...] = ()  # what was left out
+    first: Int64Array  # (n,) catalogue rows
+    second: Int64Array  # (n,) catalogue rows
+    alike: BoolArray  # (n,)
+    warnings: tuple[str, ...] = ()  # about pairs that were left out
 
 
 def read_judged(path: Path, movie_ids: Ids) -> JudgedPairs:
-    """The pairs in a CSV file of three columns, whatever they are called: movie id, movie id, alike (1 or 0).
+    """Read pairs from a CSV file of three columns with any names: movie id, movie id, alike (1 or 0).
 
     Raises:
-        InvalidInput: the file cannot be used; names line and value.
+        InvalidInput: the file is invalid; the message names line and value.
     """
     table = csv_table(path)
     if len(table.columns) != 3 or all(name.isdigit() for name in table.columns):
@@ -49,13 +49,13 @@ def read_judged(path: Path, movie_ids: Ids) -> JudgedPairs:
         alike.append(_ALIKE[fields[2].strip()])
     rows = movie_ids.find(np.array(pairs, dtype=np.int64).ravel()).reshape(-1, 2)
     known = (rows >= 0).all(axis=1)
-    kept = np.array(alike, dtype=np.bool_)[known]
-    if kept.all() or not kept.any():
-        which = f"{kept.sum():,} of {kept.size:,} pairs of movies that are listed are alike"
-        raise InvalidInput(f"{path}: {which}: pairs of both kinds are needed, some with 1 and some with 0")
+    labels = np.array(alike, dtype=np.bool_)[known]
+    if labels.all() or not labels.any():
+        counts = f"{labels.sum():,} of {labels.size:,} pairs of movies in the catalogue are alike"
+        raise InvalidInput(f"{path}: {counts}: give pairs of both kinds, some with 1 and some with 0")
     warnings: tuple[str, ...] = ()
     if not known.all():
-        first = next(name for pair, there in zip(pairs, rows >= 0, strict=True) for name in np.array(pair)[~there])
-        what = f"{path}: judged pairs of movies that are not listed, left out"
-        warnings = (f"{what}: {(~known).sum():,} (such as movie {first})",)
-    return JudgedPairs(rows[known, 0], rows[known, 1], kept, warnings)
+        unknown = next(ids[row < 0][0] for ids, row in zip(np.array(pairs), rows, strict=True) if (row < 0).any())
+        left_out = f"{(~known).sum():,} judged pairs left out, of movies that are not in the catalogue"
+        warnings = (f"{path}: {left_out} (such as movie {unknown})",)
+    return JudgedPairs(rows[known, 0], rows[known, 1], labels, warnings)

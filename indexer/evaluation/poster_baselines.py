@@ -1,7 +1,7 @@
-"""Two plain ways of looking at a poster, which VGG16 has to beat.
+"""Baselines of poster search: a colour histogram and a thumbnail as the embedding.
 
 Source: Bhattacharyya, "On a measure of divergence between two statistical populations defined by their probability
-distributions", 1943, for comparing histograms by the inner product of their square roots.
+distributions", 1943 (inner product of the square roots of two histograms).
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ _THUMBNAIL = (16, 24)  # pixels, width and height
 
 
 def colour_histogram(data: bytes) -> Float32Array:
-    """(512,) float32 of length 1: roots of the shares of pixels in each of 8 x 8 x 8 boxes of red, green and blue.
+    """Return the square roots of an 8 x 8 x 8 RGB histogram, a (512,) unit vector.
 
     Raises:
-        BadImage: ``data`` is no usable picture.
+        BadImage: ``data`` is not a readable image.
     """
-    boxes = np.asarray(decode_image(data), dtype=np.int64).reshape(-1, 3) * _BINS // 256
-    counts = np.bincount(boxes @ (_BINS**2, _BINS, 1), minlength=_BINS**3)
-    shares: Float32Array = np.sqrt(counts / counts.sum()).astype(np.float32)
-    return shares
+    bins = np.asarray(decode_image(data), dtype=np.int64).reshape(-1, 3) * _BINS // 256
+    counts = np.bincount(bins @ (_BINS**2, _BINS, 1), minlength=_BINS**3)
+    roots: Float32Array = np.sqrt(counts / counts.sum()).astype(np.float32)
+    return roots
 
 
-def small_picture(data: bytes) -> Float32Array:
-    """(1152,) float32 of length 1: a thumbnail of 16 x 24 pixels less its mean; zeros where it is all one shade.
+def thumbnail(data: bytes) -> Float32Array:
+    """Return a 16 x 24 RGB thumbnail minus its mean, a (1152,) unit vector; zeros if all pixels are equal.
 
     Raises:
-        BadImage: ``data`` is no usable picture.
+        BadImage: ``data`` is not a readable image.
     """
     pixels = np.asarray(decode_image(data).resize(_THUMBNAIL), dtype=np.float32).ravel()
     centred = pixels - pixels.mean()
@@ -44,5 +44,5 @@ def small_picture(data: bytes) -> Float32Array:
 
 BASELINES: Mapping[str, Callable[[bytes], Float32Array]] = {
     "colour histogram": colour_histogram,
-    "16 x 24 thumbnail": small_picture,
+    "16 x 24 thumbnail": thumbnail,
 }

@@ -1,13 +1,10 @@
-"""How well each space tells which movies are alike.
+"""Metrics of movie similarity, each on data that the space does not use.
 
-A space is judged by what it was not made from:
-    co-liked: a user liked two movies; is the second more like the first than one, rated about as often, which other
-        users liked and this one never rated? The share of such questions answered right, ties by half; all of it is
-        held-out ratings.
-    genres, tags: how much of them a movie shares with its ten nearest that have any (Jaccard; Tanimoto for tf-idf).
-    judged: the chance that a pair which people called alike scores higher than one which they did not.
-
-Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, for the percentile intervals.
+co_liked: triplet accuracy on held-out ratings. The anchor and the positive movie were liked by the same user; the
+    negative one was liked by other users, was not rated by this one, and has about as many ratings as the positive.
+    Ties count half.
+genres, tags: mean similarity with the ten nearest neighbours that have genres or tags (Jaccard; Tanimoto for tf-idf).
+judged: AUC of pairs labelled alike against pairs labelled not alike.
 """
 
 from __future__ import annotations
@@ -22,50 +19,47 @@ from index.core.errors import InvalidInput
 from index.core.progress import Track, silent
 from index.spaces.faiss_index import top_rows
 from indexer.datasets.training import Training
-from indexer.evaluation.candidates import CandidateSpace, nearest, pair_scores, score_lines
+from indexer.evaluation.candidates import CandidateSpace, iter_scores, nearest, pair_scores
 from indexer.evaluation.judgements import JudgedPairs
+from indexer.metrics.bootstrap import RESAMPLES, Estimate, interval, resample_means
 from indexer.spaces.facts import facts_vectors
 
-_QUESTIONS = 50  # a user: those who rate a lot are not to speak for all
-_REACH = 0.01  # share of liked movies, in the order of how often they are rated, to either side of what one stands for
-_LEAST_REACH = 20
-_REDRAWS = 100  # of a movie that the user turns out to have rated
-_WIDE = 0.5  # spaces that can answer that share of all questions are asked the same ones
-_KNOWN = 8  # ratings of a movie whose neighbours' genres are looked at
-_NEAREST = 10  # neighbours looked at
-_SHOWN, _FILMS = 5, 6  # neighbours shown, and of how many films
-_RESAMPLES = 1000
+_TRIPLETS_PER_USER = 50  # at most, so that heavy raters do not dominate
+_WINDOW = 0.01  # share of all positives, by popularity rank, from which a negative is drawn, to either side
+_MIN_WINDOW = 20
+_REDRAWS = 100  # of a negative that the user has rated
+_MIN_COVERAGE = 0.5  # spaces that score at least this share of the triplets are compared on the same ones
+_MIN_RATINGS = 8  # of a movie whose neighbours' genres are compared
+_NEAREST = 10  # neighbours compared
+_SHOWN_NEIGHBOURS, _SHOWN_MOVIES = 5, 6  # in the report
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """A mean and its 95% bootstrap interval."""
+class PartialEstimate(Estimate):
+    """An estimate from those questions, movies or judged pairs that a space can answer."""
 
-    value: float
-    low: float
-    high: float
-    coverage: float  # share of the questions, movies or judged pairs that it was made from
+    coverage: float  # their share
 
 
 @dataclass(frozen=True, slots=True)
 class SpaceScore:
-    """How one space did; a figure is None where the space was made from what it would be judged by, or covers none."""
+    """Metrics of one space; None if the space uses the metric's own data, or has no score for it."""
 
     space: str
-    co_liked: Estimate | None  # over users
-    genres: Estimate | None  # over movies
-    tags: Estimate | None  # over movies
-    judged: Estimate | None  # over pairs
-    nearest: Mapping[str, tuple[str, ...]]  # film -> those most like it, best first
+    co_liked: PartialEstimate | None  # over users
+    genres: PartialEstimate | None  # over movies
+    tags: PartialEstimate | None  # over movies
+    judged: PartialEstimate | None  # over pairs
+    nearest: Mapping[str, tuple[str, ...]]  # title -> titles of its nearest neighbours, best first
 
 
 @dataclass(frozen=True, slots=True)
-class Questions:
-    """Which of two movies is more like a first one? In rows."""
+class Triplets:
+    """Triplets of movies for triplet accuracy, as rows."""
 
-    users: Int64Array  # (q,)
-    first: Int64Array  # (q,) the user liked it
-    second: Int64Array  # (2, q) what the user liked too, and what others liked and this one never rated
+    users: Int64Array  # (q,) user rows
+    anchors: Int64Array  # (q,) movie rows, liked by the user
+    others: Int64Array  # (2, q) movie rows: positives, liked by the user; negatives, not rated by the user
 
 
 def compare(
@@ -76,54 +70,64 @@ def compare(
     *,
     tags: Mapping[int, Sequence[str]],
     judged: JudgedPairs | None = None,
-    films: Sequence[int] = (),
+    shown: Sequence[int] = (),
     track: Track = silent,
 ) -> list[SpaceScore]:
-    """The score of every space.
+    """Return the metrics of every space.
 
     Args:
-        spaces: made from ``training``, which has the users and movies of ``test`` and none of its ratings.
+        spaces: name -> space, made from ``training``.
+        training: the training ratings.
+        test: the held-out ratings, of the same users and movies.
+        rng: for triplets and resamples.
         tags: movie id -> tags.
-        films: ids of movies whose neighbours are shown; by default a few that many people rated.
+        judged: pairs labelled alike or not.
+        shown: ids of movies whose neighbours are returned; by default a few popular ones.
+        track: reports progress.
 
     Raises:
-        InvalidInput: no questions can be made of the test ratings.
-        UnknownMovie: one of ``films`` is not there.
+        InvalidInput: the test ratings give no triplet.
+        UnknownMovie: a movie in ``shown`` is not in the catalogue.
     """
-    shown = [training.movie_ids.row(film) for film in films] or well_known(training)
-    asked = co_liked(training, test, rng)
-    answers = {
-        name: right_answers(*pair_scores(space, asked.first, asked.second))
+    shown_rows = [training.movie_ids.row(movie_id) for movie_id in shown] or popular_movies(training)
+    triplets = co_liked_triplets(training, test, rng)
+    correct = {
+        name: correct_triplets(*pair_scores(space, triplets.anchors, triplets.others))
         for name, space in track(spaces.items(), "Co-liked movies", len(spaces))
     }
-    missing = [np.isnan(answer) for answer in answers.values()]
-    passed = np.logical_or.reduce([gap for gap in missing if gap.mean() <= 1 - _WIDE], initial=False)
-    known = np.bincount(training.movie_rows, minlength=training.shape[1]) >= _KNOWN
-    genres, tagged = _genres(training), _tags(training, tags)
-    with_genres, with_tags = np.flatnonzero(genres.any(axis=1) & known), np.flatnonzero(tagged.any(axis=1))
+    missing = [np.isnan(values) for values in correct.values()]
+    # Skip triplets without a score in some space of good coverage, so that these spaces compare on the same triplets.
+    skipped = np.logical_or.reduce([gap for gap in missing if gap.mean() <= 1 - _MIN_COVERAGE], initial=False)
+    rated_enough = np.bincount(training.movie_rows, minlength=training.shape[1]) >= _MIN_RATINGS
+    genre_table, tag_table = _genre_table(training), _tag_table(training, tags)
+    with_genres = np.flatnonzero(genre_table.any(axis=1) & rated_enough)
+    with_tags = np.flatnonzero(tag_table.any(axis=1))
     titles = [str(movie) for movie in training.movies]
-    seed = int(rng.integers(2**31))  # all spaces meet the same resamples
+    seed = int(rng.integers(2**31))  # the same resamples for all spaces
     return [
         SpaceScore(
             name,
-            figure_of(np.where(passed, np.nan, answers[name]), asked.users, seed),
-            None if "genres" in space.facts else _agreement(space, genres, with_genres, seed),
-            None if "tags" in space.facts else _agreement(space, tagged, with_tags, seed),
-            None if judged is None else _judged(space, judged, seed),
-            {titles[row]: tuple(titles[near] for near in nearest(space, row, _SHOWN)) for row in shown},
+            figure_of(np.where(skipped, np.nan, correct[name]), triplets.users, seed),
+            None if "genres" in space.facts else _neighbour_similarity(space, genre_table, with_genres, seed),
+            None if "tags" in space.facts else _neighbour_similarity(space, tag_table, with_tags, seed),
+            None if judged is None else _judged_auc(space, judged, seed),
+            {
+                titles[row]: tuple(titles[neighbour] for neighbour in nearest(space, row, _SHOWN_NEIGHBOURS))
+                for row in shown_rows
+            },
         )
         for name, space in track(spaces.items(), "Neighbours", len(spaces))
     ]
 
 
-def co_liked(training: Training, test: Training, rng: np.random.Generator) -> Questions:
-    """Questions from what users liked among test ratings: those at or above their mean training rating.
+def co_liked_triplets(training: Training, test: Training, rng: np.random.Generator) -> Triplets:
+    """Draw triplets from liked test ratings: those at or above the user's mean training rating.
 
-    The third movie is one of the second movies of all questions, drawn from those rated about as often as the second
-    of its own: otherwise popular movies would be the answer, as a user has rated most of those already.
+    The negative is drawn from the positives of all triplets with a similar number of ratings. Without that, popular
+    movies would always be positives, since a user has rated most of them.
 
     Raises:
-        InvalidInput: nobody liked two movies, or everyone rated them all.
+        InvalidInput: no user likes two test movies and leaves another unrated.
     """
     n_users, n_movies = training.shape
     sums, counts = np.zeros((2, 2, n_users))
@@ -132,119 +136,109 @@ def co_liked(training: Training, test: Training, rng: np.random.Generator) -> Qu
         counts[at] = np.bincount(part.user_rows, minlength=n_users)
     means = np.where(counts[0] > 0, *sums / np.maximum(counts, 1))
     liked = test.values >= means[test.user_rows]
-    of_user, of_movie = test.user_rows[liked], test.movie_rows[liked]
-    order = np.argsort(of_user, kind="stable")
-    names, starts = np.unique(of_user[order], return_index=True)
-    pairs = [_pairs(movies, rng) for movies in np.split(of_movie[order], starts[1:])]
-    users = np.repeat(names, [pair.shape[1] for pair in pairs])
-    first, second = np.hstack(pairs)
+    liked_users, liked_movies = test.user_rows[liked], test.movie_rows[liked]
+    order = np.argsort(liked_users, kind="stable")
+    distinct_users, starts = np.unique(liked_users[order], return_index=True)
+    pairs = [_random_pairs(movies, rng) for movies in np.split(liked_movies[order], starts[1:])]
+    users = np.repeat(distinct_users, [pair.shape[1] for pair in pairs])
+    anchors, positives = np.hstack(pairs)
 
     rated = np.concatenate([part.user_rows * n_movies + part.movie_rows for part in (training, test)])
-    popularity = np.bincount(training.movie_rows, minlength=n_movies)[second]
-    ordered = np.lexsort((rng.random(second.size), popularity))
-    place = np.argsort(ordered)
-    reach = max(round(_REACH * second.size), _LEAST_REACH)
-    low, high = np.maximum(place - reach, 0), np.minimum(place + reach + 1, second.size)
-    other, left = np.zeros_like(second), np.arange(second.size)
+    popularity = np.bincount(training.movie_rows, minlength=n_movies)[positives]
+    by_popularity = np.lexsort((rng.random(positives.size), popularity))
+    rank = np.argsort(by_popularity)
+    window = max(round(_WINDOW * positives.size), _MIN_WINDOW)
+    low, high = np.maximum(rank - window, 0), np.minimum(rank + window + 1, positives.size)
+    negatives, undrawn = np.zeros_like(positives), np.arange(positives.size)
     for _ in range(_REDRAWS):
-        other[left] = second[ordered[rng.integers(low[left], high[left])]]
-        left = left[np.isin(users[left] * n_movies + other[left], rated)]
-    kept = np.delete(np.arange(second.size), left)
-    if not kept.size:
+        negatives[undrawn] = positives[by_popularity[rng.integers(low[undrawn], high[undrawn])]]
+        undrawn = undrawn[np.isin(users[undrawn] * n_movies + negatives[undrawn], rated)]
+    drawn = np.delete(np.arange(positives.size), undrawn)
+    if not drawn.size:
         raise InvalidInput(
             "no user likes two movies of the held-out ratings and leaves one unrated: hold out more ratings"
         )
-    return Questions(users[kept], first[kept], np.stack([second, other])[:, kept])
+    return Triplets(users[drawn], anchors[drawn], np.stack([positives, negatives])[:, drawn])
 
 
-def well_known(training: Training) -> list[int]:
-    """Rows of a few movies that many people rated, most first, each sharing no genre with those before."""
+def popular_movies(training: Training) -> list[int]:
+    """Return rows of a few movies with many ratings, most first, no two with a common genre."""
     counts = np.bincount(training.movie_rows, minlength=training.shape[1])
-    least = min(_KNOWN, counts.max())
+    least = min(_MIN_RATINGS, counts.max())
     chosen: list[int] = []
-    shown: set[str] = set()
+    chosen_genres: set[str] = set()
     for row in np.argsort(-counts, kind="stable").tolist():
         genres = training.movies[row].genres
-        if counts[row] >= least and len(chosen) < _FILMS and shown.isdisjoint(genres):
+        if counts[row] >= least and len(chosen) < _SHOWN_MOVIES and chosen_genres.isdisjoint(genres):
             chosen.append(row)
-            shown.update(genres)
+            chosen_genres.update(genres)
     return chosen
 
 
 def auc(higher: Float64Array | Float32Array, lower: Float64Array | Float32Array) -> float:
-    """The chance that one of ``higher`` is larger than one of ``lower``, ties by half."""
+    """Return the probability that a value of ``higher`` exceeds one of ``lower``; ties count half."""
     ordered = np.sort(lower)
     below, not_above = (np.searchsorted(ordered, higher, side).mean() for side in ("left", "right"))
     return float((below + not_above) / 2 / lower.size)
 
 
-def _pairs(movies: Int64Array, rng: np.random.Generator) -> Int64Array:
-    """Some pairs (2, p) of a user's movies, either of which may come first."""
-    every = np.array(np.triu_indices(movies.size, 1))
-    chosen = rng.permutation(every.shape[1])[:_QUESTIONS]
-    return rng.permuted(movies[every[:, chosen]], axis=0)
+def _random_pairs(movies: Int64Array, rng: np.random.Generator) -> Int64Array:
+    """Draw distinct pairs (2, p) of a user's movies, in random order within each pair."""
+    pairs = np.array(np.triu_indices(movies.size, 1))
+    chosen = rng.permutation(pairs.shape[1])[:_TRIPLETS_PER_USER]
+    return rng.permuted(movies[pairs[:, chosen]], axis=0)
 
 
-def right_answers(liked: Float64Array | Float32Array, other: Float64Array | Float32Array) -> Float64Array:
-    """(q,) 1, 0 or a half; NaN where the space cannot compare."""
-    answers = (liked > other) + 0.5 * (liked == other)
-    return np.where(np.isfinite(liked) & np.isfinite(other), answers, np.nan)
+def correct_triplets(positive: Float64Array | Float32Array, negative: Float64Array | Float32Array) -> Float64Array:
+    """Return 1, 0 or (tied) 0.5 for each triplet, from the scores (q,) with the anchor; NaN if a score is missing."""
+    correct = (positive > negative) + 0.5 * (positive == negative)
+    return np.where(np.isfinite(positive) & np.isfinite(negative), correct, np.nan)
 
 
-def _agreement(space: CandidateSpace, table: Float64Array, rows: Int64Array, seed: int) -> Estimate | None:
-    """How much of what ``table`` (n_movies, d) tells of movies some of them share with their nearest."""
-    having, squares = table.any(axis=1), np.square(table).sum(axis=1)
-    shared = np.full(rows.size, np.nan)
-    for at, (row, line) in enumerate(zip(rows.tolist(), score_lines(space, rows), strict=True)):
-        near = top_rows(np.where(having, line, np.float32(-np.inf)), _NEAREST)
-        if near.size:
-            inner = table[near] @ table[row]
-            shared[at] = np.mean(inner / (squares[near] + squares[row] - inner))
-    return figure_of(shared, rows, seed)
+def _neighbour_similarity(
+    space: CandidateSpace, table: Float64Array, rows: Int64Array, seed: int
+) -> PartialEstimate | None:
+    """Estimate the mean Tanimoto similarity of movies with their nearest neighbours, by ``table`` (n_movies, d)."""
+    nonzero, squares = table.any(axis=1), np.square(table).sum(axis=1)
+    similarity = np.full(rows.size, np.nan)
+    for at, (row, scores) in enumerate(zip(rows.tolist(), iter_scores(space, rows), strict=True)):
+        neighbours = top_rows(np.where(nonzero, scores, np.float32(-np.inf)), _NEAREST)
+        if neighbours.size:
+            inner = table[neighbours] @ table[row]
+            similarity[at] = np.mean(inner / (squares[neighbours] + squares[row] - inner))
+    return figure_of(similarity, rows, seed)
 
 
-def _genres(training: Training) -> Float64Array:
-    """(n_movies, n_genres) 0 or 1."""
+def _genre_table(training: Training) -> Float64Array:
+    """Return genre indicators (n_movies, n_genres), 0 or 1."""
     names = sorted({genre for movie in training.movies for genre in movie.genres})
     return np.array([[float(name in movie.genres) for name in names] for movie in training.movies])
 
 
-def _tags(training: Training, tags: Mapping[int, Sequence[str]]) -> Float64Array:
-    """(n_movies, d) unit vectors of tf-idf; zeros where a movie shares no tag with any."""
+def _tag_table(training: Training, tags: Mapping[int, Sequence[str]]) -> Float64Array:
+    """Return tf-idf unit vectors (n_movies, d); zeros for a movie without a shared tag."""
     rows, vectors = facts_vectors([replace(movie, year=None, genres=()) for movie in training.movies], tags)
     table = np.zeros((training.shape[1], vectors.shape[1]))
     table[rows] = vectors
     return table
 
 
-def _judged(space: CandidateSpace, judged: JudgedPairs, seed: int) -> Estimate | None:
+def _judged_auc(space: CandidateSpace, judged: JudgedPairs, seed: int) -> PartialEstimate | None:
+    """Estimate the AUC of judged pairs; None if no pair of one kind has a score."""
     scores = pair_scores(space, judged.first, judged.second)
     known = np.isfinite(scores)
     alike, unlike = scores[known & judged.alike], scores[known & ~judged.alike]
     if not alike.size or not unlike.size:
         return None
     rng = np.random.default_rng(seed)
-    means = [auc(rng.choice(alike, alike.size), rng.choice(unlike, unlike.size)) for _ in range(_RESAMPLES)]
-    low, high = np.quantile(means, (0.025, 0.975)).tolist()
-    return Estimate(auc(alike, unlike), low, high, float(known.mean()))
+    means = [auc(rng.choice(alike, alike.size), rng.choice(unlike, unlike.size)) for _ in range(RESAMPLES)]
+    return PartialEstimate(auc(alike, unlike), *interval(means), float(known.mean()))
 
 
-def figure_of(values: Float64Array, groups: Int64Array, seed: int) -> Estimate | None:
+def figure_of(values: Float64Array, groups: Int64Array, seed: int) -> PartialEstimate | None:
     """The mean of values (q,), NaN left out, with groups (q,) of them drawn again; None where there are none."""
     known = ~np.isnan(values)
     if not known.any():
         return None
-    low, high = np.quantile(resampled(values, groups, seed), (0.025, 0.975)).tolist()
-    return Estimate(float(values[known].mean()), low, high, float(known.mean()))
-
-
-def resampled(values: Float64Array, groups: Int64Array, seed: int) -> Float64Array:
-    """Means (r,) of values (q,), NaN left out, after whole groups (q,) were drawn again."""
-    known = ~np.isnan(values)
-    names, at = np.unique(groups, return_inverse=True)
-    sums = np.bincount(at[known], values[known], names.size)
-    counts = np.bincount(at[known], minlength=names.size)
-    draws = np.random.default_rng(seed).multinomial(names.size, np.full(names.size, 1 / names.size), _RESAMPLES)
-    drawn = draws @ counts
-    means: Float64Array = (draws @ sums)[drawn > 0] / drawn[drawn > 0]
-    return means
+    means = resample_means(values[None], groups, seed)
+    return PartialEstimate(float(values[known].mean()), *interval(means), float(known.mean()))

@@ -1,12 +1,10 @@
-"""Which ratings are held out: the protocols of ``posterity evaluate``.
+"""Splits of ratings into training and held-out ratings: the protocols of ``posterity evaluate``.
 
-kfold: ratings are shuffled once (seed 0) and cut into folds of equal size; each is predicted from the others. The folds
-    are those of scikit-learn's ``KFold(folds, shuffle=True, random_state=0)``, which other libraries' published figures
-    use.
-article: the 2017 article's: once, 10 ratings of every user are held out.
-time: once, the newest fifth of all ratings is held out; everything is predicted from what came before, also for users
-    who were not there then.
-cold: movies, not ratings, are cut into folds as in kfold; a movie is predicted without any rating of it.
+kfold: k-fold cross-validation over ratings, shuffled once (seed 0). The folds equal those of scikit-learn's
+    ``KFold(folds, shuffle=True, random_state=0)``, used by other libraries' published results.
+article: one split, as in the 2017 article: 10 ratings of every user are held out.
+time: one split: the newest fifth of all ratings is held out, including ratings of users without older ones.
+cold: k-fold cross-validation over movies: a held-out movie has no training rating.
 """
 
 from __future__ import annotations
@@ -20,23 +18,23 @@ from index.core.arrays import BoolArray
 from index.core.errors import InvalidInput
 from indexer.datasets.dataset import Ratings
 
-HELD_OUT = 10  # ratings a user, in the article's protocol
-NEWEST = 0.2  # share of ratings, in the time protocol
+HELD_OUT = 10  # ratings per user, in the article split
+NEWEST = 0.2  # share of ratings, in the time split
 
 
 @dataclass(frozen=True, slots=True)
-class Protocol:
-    """A way to hold ratings out."""
+class Split:
+    """A named way to hold ratings out."""
 
-    words: str  # what it does, with the number of folds as {folds}
-    split: Callable[[Ratings, int, int], Iterator[BoolArray]]  # ratings, folds, seed -> masks of what is held out
+    description: str  # for the report; {folds} stands for the number of folds
+    masks: Callable[[Ratings, int, int], Iterator[BoolArray]]  # ratings, folds, seed -> (n,) masks of held-out ratings
 
 
 def kfold(n: int, folds: int) -> Iterator[BoolArray]:
-    """Masks (n,) of what is held out in each fold.
+    """Yield the mask (n,) of held-out items of each fold.
 
     Raises:
-        InvalidInput: there are fewer than ``folds``.
+        InvalidInput: ``n`` is less than ``folds``.
     """
     if n < folds:
         raise InvalidInput(f"{n} ratings cannot be cut into {folds} folds: give fewer folds or more ratings")
@@ -49,7 +47,7 @@ def kfold(n: int, folds: int) -> Iterator[BoolArray]:
 
 
 def per_user(ratings: Ratings, count: int, rng: np.random.Generator) -> BoolArray:
-    """A mask (n,) of ``count`` ratings of every user who has more than that."""
+    """Return a mask (n,) of ``count`` random ratings of every user with more than that."""
     order = np.lexsort((rng.random(len(ratings)), ratings.user_ids))
     _, starts, counts = np.unique(ratings.user_ids[order], return_index=True, return_counts=True)
     held_out = np.zeros(len(ratings), dtype=np.bool_)
@@ -59,13 +57,13 @@ def per_user(ratings: Ratings, count: int, rng: np.random.Generator) -> BoolArra
 
 
 def newest(ratings: Ratings, share: float) -> BoolArray:
-    """A mask (n,) of the newest ratings; of those in the same second the last ones.
+    """Return a mask (n,) of the newest ratings; equal timestamps are in file order.
 
     Raises:
-        InvalidInput: it is not known when ratings were given, or there are too few.
+        InvalidInput: the ratings have no timestamps, or there are too few.
     """
     if ratings.timestamps is None:
-        raise InvalidInput("these ratings have no timestamps, so none are newest: use another protocol")
+        raise InvalidInput("these ratings have no timestamps, so none is the newest: use another protocol")
     held_out = np.zeros(len(ratings), dtype=np.bool_)
     count = int(share * len(ratings))
     if not count:
@@ -75,10 +73,10 @@ def newest(ratings: Ratings, share: float) -> BoolArray:
 
 
 def movie_folds(ratings: Ratings, folds: int) -> Iterator[BoolArray]:
-    """Masks (n,) of all ratings of each fold's movies.
+    """Yield the mask (n,) of all ratings of each fold's movies.
 
     Raises:
-        InvalidInput: there are fewer movies than folds.
+        InvalidInput: there are fewer rated movies than folds.
     """
     movies, rows = np.unique(ratings.movie_ids, return_inverse=True)
     if movies.size < folds:
@@ -100,12 +98,12 @@ def _time(ratings: Ratings, _folds: int, _seed: int) -> Iterator[BoolArray]:
     yield newest(ratings, NEWEST)
 
 
-PROTOCOLS: Mapping[str, Protocol] = {
-    "kfold": Protocol("{folds}-fold cross-validation, ratings shuffled once", lambda r, folds, _: kfold(len(r), folds)),
-    "article": Protocol(f"the article's: {HELD_OUT} ratings of every user held out", _article),
-    "time": Protocol(f"the newest {NEWEST:.0%} of ratings predicted from all before them", _time),
-    "cold": Protocol(
-        "{folds}-fold cross-validation over movies: none has a rating in training",
+SPLITS: Mapping[str, Split] = {
+    "kfold": Split("{folds}-fold cross-validation, ratings shuffled once", lambda r, folds, _: kfold(len(r), folds)),
+    "article": Split(f"{HELD_OUT} ratings of every user, as in the article", _article),
+    "time": Split(f"the newest {NEWEST:.0%} of ratings, predicted from the older ones", _time),
+    "cold": Split(
+        "{folds}-fold cross-validation over movies: no training rating of a held-out movie",
         lambda r, folds, _: movie_folds(r, folds),
     ),
 }

@@ -1,8 +1,8 @@
-"""Hyperparameters by nested cross-validation, for any method.
+"""Hyperparameter search by nested cross-validation, for any method.
 
-Each outer fold chooses by cross-validation inside its own training part, and is scored on what that choice has not
-seen: so the nested score says what to expect of a tuned method, where the best trial's own score is too kind. The
-settings that come out are chosen in the same way on everything.
+Each outer fold chooses settings by an inner cross-validation on its training part, and scores them on its held-out
+part. The nested score is therefore unbiased; the best trial's own score is optimistic. The final settings are chosen by
+the same cross-validation on all ratings.
 
 Source: Cawley and Talbot, "On Over-fitting in Model Selection and Subsequent Selection Bias in Performance Evaluation",
 JMLR 2010.
@@ -23,7 +23,7 @@ from index.core.errors import InvalidInput
 from index.core.progress import Track, silent
 from indexer.datasets.dataset import Dataset
 from indexer.datasets.training import Training
-from indexer.evaluation.contest import Contest, outcome_of, rating_contest
+from indexer.evaluation.contest import Contest, fit_and_measure, rating_contest
 from indexer.evaluation.splits import kfold
 from indexer.metrics.estimate import value_of
 from indexer.metrics.ranking import RANKING_FIGURES, judge_lists
@@ -33,23 +33,23 @@ from indexer.models.settings import changed
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Settings, and how well they did."""
+    """Settings and their score."""
 
-    settings: Mapping[str, Any]  # those that were varied
-    score: float
+    settings: Mapping[str, Any]  # the varied ones
+    score: float  # mean of the folds
     folds: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """What was tried, and what came out."""
+    """The result of a search."""
 
     method: str
     metric: str  # "rmse", or "ndcg_10" for a ranker
-    settings: Mapping[str, Any]  # all of them, as chosen on everything
-    trials: tuple[Trial, ...]  # on everything, best first
-    nested: tuple[Trial, ...]  # what each outer fold chose, scored on what it held out
-    nested_score: float  # mean of these
+    settings: Mapping[str, Any]  # all settings of the method, chosen on all ratings
+    trials: tuple[Trial, ...]  # on all ratings, best first
+    nested: tuple[Trial, ...]  # the choice of each outer fold, scored on its held-out ratings
+    nested_score: float  # mean over ``nested``
 
 
 def tune(
@@ -62,56 +62,59 @@ def tune(
     seed: int = 0,
     track: Track = silent,
 ) -> Tuned:
-    """The settings of a method that predict, or rank, held-out ratings best.
+    """Choose the settings of a method by nested cross-validation.
 
     Args:
-        name: of a method of ``posterity evaluate``.
-        search: setting -> values to try; the method's own by default.
-        trials: how many combinations to draw at random; all of them by default.
+        dataset: the ratings.
+        name: a method of ``posterity evaluate``.
+        search: setting -> values to try; the method's own grid by default.
+        trials: number of combinations to draw at random; all of them by default.
         folds: of the inner and of the outer cross-validation.
+        seed: of the method and of the draw.
+        track: reports progress.
 
     Raises:
-        InvalidInput: there is no such method or setting, or a value cannot be used.
+        InvalidInput: the method or a setting does not exist, or a value is invalid.
     """
-    contest, metric = _contest(name)
+    contest, metric = _contest_and_metric(name)
     method = contest.methods[name]
     candidates = combinations(method, name, search or method.search, trials, np.random.default_rng(seed))
     steps = iter(track(range((folds + 1) * folds * len(candidates) + folds), f"Tuning {name}"))
 
     def score(training: Training, test: Training, settings: Mapping[str, Any], fold: int) -> float:
         chosen = replace(method, settings=replace(method.settings, **settings), watches=False)
-        value = value_of(outcome_of(name, chosen, contest, fold, training, test, seed, silent), metric)
+        value = value_of(fit_and_measure(name, chosen, contest, fold, training, test, seed, silent), metric)
         next(steps, None)
         return float("nan") if value is None else value
 
-    def tried(training: Training) -> tuple[Trial, ...]:
+    def cross_validate(training: Training) -> tuple[Trial, ...]:
         parts = [(training.take(~held_out), training.take(held_out)) for held_out in kfold(training.values.size, folds)]
-        found = []
+        scored = []
         for settings in candidates:
-            each = tuple(score(*part, settings, fold) for fold, part in enumerate(parts, start=1))
-            found.append(Trial(settings, float(np.mean(each)), each))
-        return tuple(sorted(found, key=lambda trial: trial.score if metric == "rmse" else -trial.score))
+            scores = tuple(score(*part, settings, fold) for fold, part in enumerate(parts, start=1))
+            scored.append(Trial(settings, float(np.mean(scores)), scores))
+        return tuple(sorted(scored, key=lambda trial: trial.score if metric == "rmse" else -trial.score))
 
     whole = Training.of(dataset)
     nested = []
     for fold, held_out in enumerate(kfold(whole.values.size, folds), start=1):
         training, test = whole.take(~held_out), whole.take(held_out)
-        best = tried(training)[0]
+        best = cross_validate(training)[0]
         outer = score(training, test, best.settings, fold)
         nested.append(Trial(best.settings, outer, (outer,)))
-    everything = tried(whole)
-    next(steps, None)  # lets the progress bar see its end
-    settings = asdict(replace(method.settings, **everything[0].settings))
-    return Tuned(name, metric, settings, everything, tuple(nested), float(np.mean([trial.score for trial in nested])))
+    on_all = cross_validate(whole)
+    next(steps, None)  # exhausts the iterator, so that the progress bar ends
+    settings = asdict(replace(method.settings, **on_all[0].settings))
+    return Tuned(name, metric, settings, on_all, tuple(nested), float(np.mean([trial.score for trial in nested])))
 
 
 def combinations(
     method: Method, name: str, search: Mapping[str, Sequence[Any]], trials: int | None, rng: np.random.Generator
 ) -> list[dict[str, Any]]:
-    """What to try, each checked: every combination, or some at random.
+    """Return the combinations to try, validated: all, or ``trials`` drawn at random.
 
     Raises:
-        InvalidInput: there is nothing to vary, no such setting, or a value that cannot be used.
+        InvalidInput: the method has no settings, a setting does not exist, or a value is invalid.
     """
     if method.settings is None or not search:
         raise InvalidInput(f"{name} has nothing to tune: name another method, or a setting and its values")
@@ -125,13 +128,13 @@ def combinations(
 
 
 def save_tuned(tuned: Tuned, dataset: Dataset, file: Path) -> None:
-    """Writes what ``read_choices`` reads, with all that was tried."""
+    """Write a search as a JSON file for ``read_choices``."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps({"dataset": dataset.name, **asdict(tuned)}, indent=2) + "\n")
 
 
-def _contest(name: str) -> tuple[Contest, str]:
-    """The contest that a method is in, and the figure that is tuned for."""
+def _contest_and_metric(name: str) -> tuple[Contest, str]:
+    """Return the contest of a method, and the metric to tune for."""
     ranking = {key: method for key, method in ranking_methods().items() if method.search}
     if name in ranking:
         return Contest(ranking, judge_lists, RANKING_FIGURES), "ndcg_10"

@@ -1,4 +1,4 @@
-"""What all plots of a report share: colours, type, and how they become part of a page."""
+"""Shared style of all plots of a report, and their rendering to SVG."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 INK, MUTED, ACCENT, SECOND = "#25232e", "#77758a", "#b5791a", "#4a6fa5"
 _STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",  # text stays text
-    "svg.hashsalt": "posterity",  # the same report is the same file
+    "svg.fonttype": "none",  # keep text as text
+    "svg.hashsalt": "posterity",  # deterministic output
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 10,
@@ -31,7 +31,7 @@ _STYLE: dict[Any, Any] = {
 
 
 def svg(draw: Callable[[Sequence[Axes]], None], panels: int, *, height: float) -> Markup:
-    """What ``draw`` makes on axes side by side, as SVG; height in inches."""
+    """Return an SVG of ``panels`` axes side by side, drawn by ``draw``; height in inches."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(9.5 if panels > 1 else 7.5, height), layout="constrained")
         draw(figure.subplots(1, panels, squeeze=False)[0].tolist())
@@ -39,5 +39,5 @@ def svg(draw: Callable[[Sequence[Axes]], None], panels: int, *, height: float) -
         figure.savefig(
             stream, format="svg", transparent=True, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type"))
         )
-    drawn = stream.getvalue()
-    return Markup(drawn[drawn.index("<svg") :])  # noqa: S704  drawn by matplotlib, which escapes text
+    text = stream.getvalue()
+    return Markup(text[text.index("<svg") :])  # noqa: S704  matplotlib escapes text

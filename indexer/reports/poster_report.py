@@ -1,9 +1,9 @@
-"""The section on look, as it is read: in words, tables and plots."""
+"""The section on poster search of a report: tables and plots."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from markupsafe import Markup
@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from indexer.evaluation.poster_search import LENGTHS
 from indexer.reports.plots import ACCENT, MUTED, SECOND, svg
 
-_COLOURS = (ACCENT, SECOND, MUTED)  # of VGG16 and the plain looks
+_COLOURS = (ACCENT, SECOND, MUTED)  # of VGG16 and the baselines
 _ALTERNATE_COLUMNS = {
     "recall_1": "Found first",
     "recall_5": "Among 5",
@@ -20,14 +20,14 @@ _ALTERNATE_COLUMNS = {
     "reciprocal_rank": "Mean reciprocal rank",
 }
 _UNTRAINED = (
-    "The weights are untrained: drawn at random from a seed. VGG16's figures below say nothing of what it does with"
-    " ImageNet weights."
+    "The weights are untrained: drawn at random from a seed. VGG16's metrics below do not predict those with ImageNet"
+    " weights."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A figure as it is shown; both are empty where there is none."""
+    """An estimate as text."""
 
     value: str
     interval: str
@@ -35,131 +35,134 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of a table."""
+    """A row of a table."""
 
     name: str
-    words: str  # what the name stands for; may be empty
+    words: str  # description of the name; may be empty
     cells: Sequence[Cell]
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of figures, and what they say."""
+    """A table of estimates with its explanation and plot."""
 
     title: str
     words: str
-    columns: Sequence[str]  # the first one is of the rows' names
+    columns: Sequence[str]  # the first is the column of row names
     rows: Sequence[Row]
     plot: Markup | None = None
 
 
 def described(section: Mapping[str, Any]) -> dict[str, Any]:
-    """What the page shows: ``words``, a ``caution`` that may be empty, and ``tables`` with plots."""
-    found_first, scores, *alternates = tables(section)
-    plotted = [Table(found_first.title, found_first.words, found_first.columns, found_first.rows, _robustness(section))]
-    plotted.append(scores)
-    plotted += [Table(table.title, table.words, table.columns, table.rows, _by_length(section)) for table in alternates]
+    """Return the template's values: ``words``, ``caution`` (may be empty), and ``tables`` with plots."""
+    robustness, scores, *alternates = tables(section)
+    plotted = [replace(robustness, plot=_robustness_plot(section)), scores]
+    plotted += [replace(table, plot=_recall_plot(section)) for table in alternates]
     return {"words": words(section), "caution": caution(section), "tables": plotted}
 
 
 def words(section: Mapping[str, Any]) -> str:
-    """What was searched."""
+    """Describe the searched posters."""
     return f"{section['posters']:,} posters in the folder {section['folder']}, each compared with all of them."
 
 
 def caution(section: Mapping[str, Any]) -> str:
-    """What has to be known before VGG16's figures are read; empty where there is nothing."""
+    """Return a warning if VGG16's weights are untrained, else an empty string."""
     return _UNTRAINED if section["weights"] == "untrained" else ""
 
 
 def tables(section: Mapping[str, Any]) -> list[Table]:
-    """How many distorted posters find themselves, how high they score; and what alternate artwork finds, if any."""
-    looks = [method["method"] for method in section["distortions"][0]["methods"]]
-    found_first = Table(
-        "Distorted posters that find themselves first",
-        "With 95% bootstrap intervals over posters. Where all of them do, the bootstrap has nothing to draw an interval"
-        f" from: of posters like these at least {_sure(section['posters']):.1%} would, with 95% confidence.",
-        ["Distortion", *looks],
+    """Return the tables: recall@1 of distorted posters, their scores, and recall of alternates if there are any."""
+    methods = [method["method"] for method in section["distortions"][0]["methods"]]
+    robustness = Table(
+        "Distorted posters that find their original first",
+        "With 95% bootstrap intervals over posters. A bootstrap interval of 100% has no width: with 95% confidence, at"
+        f" least {_lower_bound(section['posters']):.1%} of such posters find their original.",
+        ["Distortion", *methods],
         [
-            Row(each["distortion"], each["words"], _cells(each["methods"], "recall_1"))
-            for each in section["distortions"]
+            Row(distortion["distortion"], distortion["words"], _cells(distortion["methods"], "recall_1"))
+            for distortion in section["distortions"]
         ],
     )
     scores = Table(
-        "Their median score with themselves",
-        "Scores of one look cannot be compared with those of another, but with the last line: how high the other poster"
-        " that is most like an undistorted one scores.",
-        ["Distortion", *looks],
+        "Their median score with the original",
+        "Compare scores of a method with its last row only, the median score of an undistorted poster with its nearest"
+        " neighbour. Scores of different methods have different scales.",
+        ["Distortion", *methods],
         [
-            *(Row(each["distortion"], "", _cells(each["methods"], "score")) for each in section["distortions"]),
+            *(
+                Row(distortion["distortion"], "", _cells(distortion["methods"], "score"))
+                for distortion in section["distortions"]
+            ),
             Row("the nearest other poster", "", _cells(section["nearest_other"], "score")),
         ],
     )
     if not section["alternates"]:
-        return [found_first, scores]
+        return [robustness, scores]
     shown = {name: title for name, title in _ALTERNATE_COLUMNS.items() if name in section["methods"][0]["figures"]}
     alternates = Table(
-        "Other artwork that finds the poster of its film",
-        f"{section['alternates']:,} pictures, with 95% bootstrap intervals over them.",
-        ["Look", *shown.values()],
+        "Alternate artwork that finds the movie's poster",
+        f"{section['alternates']:,} images, with 95% bootstrap intervals over them.",
+        ["Method", *shown.values()],
         [
-            Row(method["method"], "", [_cell(name, method["figures"].get(name)) for name in shown])
+            Row(method["method"], "", [_cell(name, method["figures"][name]) for name in shown])
             for method in section["methods"]
         ],
     )
-    return [found_first, scores, alternates]
+    return [robustness, scores, alternates]
 
 
-def _sure(n: int) -> float:
-    """The least share that is likely where all of n succeed: one lower would make that happen in under 5% of cases."""
+def _lower_bound(n: int) -> float:
+    """Return the lower end of the exact one-sided 95% confidence interval of a share, from n successes in n trials."""
     return float(0.05 ** (1 / n))
 
 
-def _cells(methods: Sequence[Mapping[str, Any]], figure: str) -> list[Cell]:
-    return [_cell(figure, method["figures"][figure]) for method in methods]
+def _cells(methods: Sequence[Mapping[str, Any]], metric: str) -> list[Cell]:
+    return [_cell(metric, method["figures"][metric]) for method in methods]
 
 
-def _cell(name: str, figure: Mapping[str, float]) -> Cell:
-    form = "{:.1%}" if name.startswith("recall") else "{:.4f}"
-    value, low, high = (form.format(figure[end]) for end in ("value", "low", "high"))
+def _cell(metric: str, estimate: Mapping[str, float]) -> Cell:
+    form = "{:.1%}" if metric.startswith("recall") else "{:.4f}"
+    value, low, high = (form.format(estimate[end]) for end in ("value", "low", "high"))
     return Cell(value, f"{low} to {high}")
 
 
-def _robustness(section: Mapping[str, Any]) -> Markup:
+def _robustness_plot(section: Mapping[str, Any]) -> Markup:
     distortions = section["distortions"]
-    looks = [method["method"] for method in distortions[0]["methods"]]
+    methods = [method["method"] for method in distortions[0]["methods"]]
 
     def draw(axes: Sequence[Axes]) -> None:
         (axis,) = axes
-        for at, (look, colour) in enumerate(zip(looks, _COLOURS, strict=True)):
+        for at, (method, colour) in enumerate(zip(methods, _COLOURS, strict=True)):
             for row, distortion in enumerate(reversed(distortions)):
-                figure = distortion["methods"][at]["figures"]["recall_1"]
-                place = row + 0.22 * (1 - at)
-                ends = [100 * figure["low"], 100 * figure["high"]]
-                axis.plot(ends, [place, place], color=colour, linewidth=3, alpha=0.45)
-                label = look if row == 0 else None
-                axis.plot(100 * figure["value"], place, "o", color=colour, markersize=5, label=label)
+                estimate = distortion["methods"][at]["figures"]["recall_1"]
+                y = row + 0.22 * (1 - at)
+                ends = [100 * estimate["low"], 100 * estimate["high"]]
+                axis.plot(ends, [y, y], color=colour, linewidth=3, alpha=0.45)
+                label = method if row == 0 else None
+                axis.plot(100 * estimate["value"], y, "o", color=colour, markersize=5, label=label)
         axis.set_yticks(range(len(distortions)), [distortion["distortion"] for distortion in reversed(distortions)])
-        axis.set(xlabel="Find themselves first (%)", xlim=(-2, 102), ylim=(-0.6, len(distortions) - 0.4))
+        axis.set(xlabel="Find their original first (%)", xlim=(-2, 102), ylim=(-0.6, len(distortions) - 0.4))
         axis.grid(axis="x", color="#ddd", linewidth=0.6)
         axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 
     return svg(draw, 1, height=0.8 + 0.42 * len(distortions))
 
 
-def _by_length(section: Mapping[str, Any]) -> Markup:
+def _recall_plot(section: Mapping[str, Any]) -> Markup:
     def draw(axes: Sequence[Axes]) -> None:
         (axis,) = axes
         for method, colour in zip(section["methods"], _COLOURS, strict=True):
-            found = {k: method["figures"].get(f"recall_{k}") for k in LENGTHS}
-            there = {k: figure for k, figure in found.items() if figure is not None}
-            lows, values, highs = ([100 * figure[end] for figure in there.values()] for end in ("low", "value", "high"))
-            axis.fill_between(list(there), lows, highs, color=colour, alpha=0.15, linewidth=0)
-            axis.plot(list(there), values, "o-", color=colour, markersize=4, label=method["method"])
+            recalls = {k: method["figures"][f"recall_{k}"] for k in LENGTHS if f"recall_{k}" in method["figures"]}
+            lows, values, highs = (
+                [100 * estimate[end] for estimate in recalls.values()] for end in ("low", "value", "high")
+            )
+            axis.fill_between(list(recalls), lows, highs, color=colour, alpha=0.15, linewidth=0)
+            axis.plot(list(recalls), values, "o-", color=colour, markersize=4, label=method["method"])
         axis.set_xscale("log")
-        axis.set_xticks(list(there), [str(k) for k in there])
+        axis.set_xticks(list(recalls), [str(k) for k in recalls])
         axis.minorticks_off()
-        axis.set(xlabel="Length of the list", ylabel="Its poster is in it (%)", ylim=(0, 102))
+        axis.set(xlabel="k", ylabel="Recall@k (%)", ylim=(0, 102))
         axis.grid(color="#ddd", linewidth=0.6)
         axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 

@@ -1,4 +1,4 @@
-"""A report as one HTML page that needs nothing else: tables, and plots drawn into it."""
+"""The report as one self-contained HTML page of tables and inline SVG plots."""
 
 from __future__ import annotations
 
@@ -33,27 +33,28 @@ _TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30)  # of a l
 
 
 def render(report: Mapping[str, Any]) -> str:
-    """The page of a report (see ``indexer.reports.report``)."""
-    pages = Environment(
+    """Return the HTML page of a report (``indexer.reports.report``)."""
+    templates = Environment(
         loader=PackageLoader("indexer.reports"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    pages.filters["cell"] = cell
-    sections = [_described(name, found) for name, found in report["sections"].items()]
-    return pages.get_template("report.html").render(report=report, sections=sections, few=FEW)
+    templates.filters["cell"] = cell
+    sections = [_described(name, section) for name, section in report["sections"].items()]
+    return templates.get_template("report.html").render(report=report, sections=sections, few=FEW)
 
 
 def cell(name: str, value: float | None) -> str:
-    """A figure as it is shown: shares of people and films in percent, nothing where there is none."""
+    """Format a metric: shares in percent, others with four decimals, None as an empty string."""
     if value is None:
         return ""
     return f"{value:.1%}" if name.startswith(PERCENT) else f"{value:.4f}"
 
 
 def _described(name: str, section: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the template's values for a section."""
     kind = name.partition("-")[0]
     if kind == "look":
         return {"name": name, **poster_report.described(section), **section}
@@ -62,15 +63,15 @@ def _described(name: str, section: Mapping[str, Any]) -> dict[str, Any]:
         key: title for key, title in columns.items() if any(key in method["figures"] for method in section["methods"])
     }
     levels = _levels(section["methods"]) if kind == "ratings" else []
-    plots = drawn(kind, json.dumps(section))
+    plots = draw_plots(kind, json.dumps(section))
     return {"name": name, "kind": kind, "columns": present, "levels": levels, "plots": plots, **section}
 
 
 @lru_cache(maxsize=32)
-def drawn(kind: str, section: str) -> tuple[tuple[str, Markup], ...]:
-    """Title and drawing of each plot of a section, given as JSON.
+def draw_plots(kind: str, section: str) -> tuple[tuple[str, Markup], ...]:
+    """Return (title, SVG) of each plot of a section, given as JSON.
 
-    A campaign writes its page after every section: those that stand there already are not drawn again.
+    The cache avoids redrawing finished sections, since the page is written after every section.
     """
     draw: dict[str, Callable[[Mapping[str, Any]], list[tuple[str, Markup]]]] = {
         "ratings": _rating_plots, "ranking": _ranking_plots, "similarity": _similarity_plots,
@@ -79,14 +80,15 @@ def drawn(kind: str, section: str) -> tuple[tuple[str, Markup], ...]:
 
 
 def _levels(methods: Sequence[Mapping[str, Any]]) -> list[tuple[int, list[str]]]:
-    """What intervals of each level hold and how wide they are, for all users and for those with few ratings."""
-    found: list[tuple[int, list[str]]] = []
-    for method in methods:
-        figures = method["figures"]
-        if "inside_80" in figures:
-            names = ("inside_{}", "width_{}", "few_inside_{}", "few_width_{}")
-            found = [(level, [_value(figures, name.format(level)) for name in names]) for level in LEVELS]
-    return found
+    """Return coverage and width of the intervals by level, for all users and for those with few ratings.
+
+    They are of the last method with intervals, the served one.
+    """
+    names = ("inside_{}", "width_{}", "few_inside_{}", "few_width_{}")
+    with_intervals = [method["figures"] for method in methods if "inside_80" in method["figures"]]
+    if not with_intervals:
+        return []
+    return [(level, [_value(with_intervals[-1], name.format(level)) for name in names]) for level in LEVELS]
 
 
 def _value(figures: Mapping[str, Any], name: str) -> str:
@@ -95,14 +97,12 @@ def _value(figures: Mapping[str, Any], name: str) -> str:
 
 def _rating_plots(section: Mapping[str, Any]) -> list[tuple[str, Markup]]:
     methods = section["methods"]
-    plots = [
-        ("Error, with 95% bootstrap intervals over users", _bars(methods, {"rmse": "RMSE", "mae": "MAE"})),
-    ]
-    sure = [method for method in methods if "inside_80" in method["figures"]]
-    if sure:
-        plots.append(("How many held-out ratings the intervals hold", _calibration(sure[-1]["figures"])))
+    plots = [("Error, with 95% bootstrap intervals over users", _dot_plot(methods, {"rmse": "RMSE", "mae": "MAE"}))]
+    with_intervals = [method for method in methods if "inside_80" in method["figures"]]
+    if with_intervals:
+        plots.append(("Coverage of the intervals on held-out ratings", _calibration(with_intervals[-1]["figures"])))
     curves = {method["method"]: method["curve"] for method in methods if "curve" in method}
-    plots += [(f"Learning curve of {name}, first fold", _learning(curve)) for name, curve in curves.items()]
+    plots += [(f"Learning curve of {name}, first fold", _learning_curve(curve)) for name, curve in curves.items()]
     return plots
 
 
@@ -111,30 +111,28 @@ def _ranking_plots(section: Mapping[str, Any]) -> list[tuple[str, Markup]]:
     return [
         ("nDCG by length of the list", _curves(methods, "ndcg", "nDCG@k")),
         ("Recall by length of the list", _curves(methods, "recall", "Recall@k")),
-        ("Share of the catalogue in anyone's ten", _coverage(methods)),
+        ("Catalogue coverage and novelty of the top ten", _coverage(methods)),
     ]
 
 
 def _similarity_plots(section: Mapping[str, Any]) -> list[tuple[str, Markup]]:
     shown = {name: title for name, title in SIMILARITY_COLUMNS.items() if name in {"co_liked", "judged"}}
     shown = {name: title for name, title in shown.items() if any(name in m["figures"] for m in section["methods"])}
-    return [
-        ("Chance that the pair that belongs together scores higher (.5 is a guess)", _bars(section["methods"], shown))
-    ]
+    return [("Share of pairs in the right order (0.5 is chance)", _dot_plot(section["methods"], shown))]
 
 
-def _bars(methods: Sequence[Mapping[str, Any]], figures: Mapping[str, str]) -> Markup:
-    """A dot and its interval for each method, a panel for each figure."""
+def _dot_plot(methods: Sequence[Mapping[str, Any]], metrics: Mapping[str, str]) -> Markup:
+    """Plot a dot with its interval for each method, one panel per metric (name -> title)."""
 
     def draw(axes: Sequence[Axes]) -> None:
-        for axis, (name, title) in zip(axes, figures.items(), strict=True):
+        for axis, (name, title) in zip(axes, metrics.items(), strict=True):
             for at, method in enumerate(reversed(methods)):
-                figure = method["figures"].get(name)
-                if figure is None:
+                estimate = method["figures"].get(name)
+                if estimate is None:
                     continue
                 colour = ACCENT if at == 0 else SECOND
-                axis.plot([figure["low"], figure["high"]], [at, at], color=colour, linewidth=3, alpha=0.45)
-                axis.plot(figure["value"], at, "o", color=colour, markersize=5)
+                axis.plot([estimate["low"], estimate["high"]], [at, at], color=colour, linewidth=3, alpha=0.45)
+                axis.plot(estimate["value"], at, "o", color=colour, markersize=5)
             names = [method["method"] for method in reversed(methods)]
             axis.set_yticks(range(len(methods)), names if axis is axes[0] else [""] * len(names))
             axis.set_ylim(-0.7, len(methods) - 0.3)
@@ -146,30 +144,29 @@ def _bars(methods: Sequence[Mapping[str, Any]], figures: Mapping[str, str]) -> M
                 axis.set_xticks(ticks := [tick for tick in _TICKS if min(ends) <= tick <= max(ends)], map(str, ticks))
                 axis.minorticks_off()
 
-    return svg(draw, len(figures), height=0.6 + 0.27 * len(methods))
+    return svg(draw, len(metrics), height=0.6 + 0.27 * len(methods))
 
 
-def _calibration(figures: Mapping[str, Any]) -> Markup:
+def _calibration(estimates: Mapping[str, Any]) -> Markup:
     def draw(axes: Sequence[Axes]) -> None:
-        held, wide = axes
-        held.plot([40, 100], [40, 100], color=MUTED, linewidth=1, linestyle="--", label="as promised")
+        coverage, width = axes
+        coverage.plot([40, 100], [40, 100], color=MUTED, linewidth=1, linestyle="--", label="nominal")
         for prefix, label, colour in (("", "all users", ACCENT), ("few_", f"under {FEW} ratings", SECOND)):
-            inside = [figures.get(f"{prefix}inside_{level}") for level in LEVELS]
-            there = [(level, figure) for level, figure in zip(LEVELS, inside, strict=True) if figure]
-            if not there:
+            levels = [level for level in LEVELS if f"{prefix}inside_{level}" in estimates]
+            if not levels:
                 continue
-            levels = [level for level, _ in there]
-            held.plot(levels, [100 * f["value"] for _, f in there], "o-", color=colour, label=label, markersize=5)
-            width = [figures[f"{prefix}width_{level}"]["value"] for level in levels]
-            wide.plot(levels, width, "o-", color=colour, label=label, markersize=5)
-        held.set(xlabel="Interval (%)", ylabel="Ratings inside (%)", title="Coverage")
-        wide.set(xlabel="Interval (%)", ylabel="Stars", title="Mean width", ylim=(0, None))
-        held.legend(frameon=False)
+            inside = [100 * estimates[f"{prefix}inside_{level}"]["value"] for level in levels]
+            coverage.plot(levels, inside, "o-", color=colour, label=label, markersize=5)
+            widths = [estimates[f"{prefix}width_{level}"]["value"] for level in levels]
+            width.plot(levels, widths, "o-", color=colour, label=label, markersize=5)
+        coverage.set(xlabel="Interval (%)", ylabel="Ratings inside (%)", title="Coverage")
+        width.set(xlabel="Interval (%)", ylabel="Stars", title="Mean width", ylim=(0, None))
+        coverage.legend(frameon=False)
 
     return svg(draw, 2, height=3)
 
 
-def _learning(curve: Sequence[Sequence[Any]]) -> Markup:
+def _learning_curve(curve: Sequence[Sequence[Any]]) -> Markup:
     def draw(axes: Sequence[Axes]) -> None:
         (axis,) = axes
         epochs = range(1, len(curve) + 1)
@@ -183,12 +180,12 @@ def _learning(curve: Sequence[Sequence[Any]]) -> Markup:
     return svg(draw, 1, height=2.8)
 
 
-def _curves(methods: Sequence[Mapping[str, Any]], figure: str, title: str) -> Markup:
+def _curves(methods: Sequence[Mapping[str, Any]], metric: str, title: str) -> Markup:
     def draw(axes: Sequence[Axes]) -> None:
         (axis,) = axes
         colours = mpl.colormaps["tab10"].colors  # type: ignore[attr-defined]
         for at, method in enumerate(methods):
-            values = [method["figures"][f"{figure}_{k}"]["value"] for k in LENGTHS]
+            values = [method["figures"][f"{metric}_{k}"]["value"] for k in LENGTHS]
             last = at == len(methods) - 1
             style = {"color": ACCENT, "linewidth": 2.5} if last else {"color": colours[at % 10], "linewidth": 1.3}
             axis.plot(LENGTHS, values, "o-", markersize=4, label=method["method"], **style)
@@ -208,9 +205,9 @@ def _coverage(methods: Sequence[Mapping[str, Any]]) -> Markup:
         names = [method["method"] for method in reversed(methods)]
         colours = [ACCENT, *[SECOND] * (len(methods) - 1)]
         share.barh(names, [100 * method["catalogue_10"] for method in reversed(methods)], color=colours, height=0.6)
-        share.set(xlabel="Movies that stand in someone's ten (%)", title="Coverage")
+        share.set(xlabel="Movies in some user's top ten (%)", title="Catalogue coverage")
         bits = [method["figures"]["novelty_10"]["value"] for method in reversed(methods)]
         novelty.barh(names, bits, color=colours, height=0.6)
-        novelty.set(xlabel="Mean surprise of the ten (bits)", title="Novelty")
+        novelty.set(xlabel="Mean self-information of the top ten (bits)", title="Novelty")
 
     return svg(draw, 2, height=0.9 + 0.27 * len(methods))

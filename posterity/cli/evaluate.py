@@ -81,7 +81,7 @@ def evaluate(
     its film, find it first among all of them.
     """
     from indexer.evaluate import EvaluationConfig, run
-    from indexer.evaluate_posters import judge_posters
+    from indexer.evaluate_posters import evaluate_posters
     from indexer.models.factorization_machine import Settings
 
     of_ratings = (ranking, similarity, everything, protocols, names, judged, films)
@@ -103,12 +103,12 @@ def evaluate(
     kind = "all" if everything else "similarity" if similarity else "ranking" if ranking else "ratings"
     with shown_progress() as track:
         if ratings is not None:
-            campaign = EvaluationConfig(
+            config = EvaluationConfig(
                 ratings, output, folds, seed, settings, names, judged, films, posters, weights, alternates
             )
-            sections, warnings = run(campaign, kind, protocols, track=track)
+            sections, warnings = run(config, kind, protocols, track=track)
         elif posters is not None:
-            sections, warnings = judge_posters(posters, alternates, weights, output, track=track)
+            sections, warnings = evaluate_posters(posters, alternates, weights, output, track=track)
     for warning in warnings:
         click.echo(f"Warning: {warning}", err=True)
     if as_json:

@@ -9,8 +9,9 @@ from index.core.progress import silent
 from indexer.datasets.dataset import Dataset
 from indexer.datasets.movielens import read_dataset
 from indexer.datasets.training import Training
-from indexer.evaluation.contest import RATING_FIGURES, evaluate, rating_contest
-from indexer.metrics.estimate import Estimate, Outcome, figures
+from indexer.evaluation.contest import RATING_METRICS, evaluate, rating_contest
+from indexer.metrics.bootstrap import Estimate
+from indexer.metrics.estimate import Outcome, figures
 from indexer.models.registry import COLD, SERVED, baseline_methods, rating_methods
 from tests.conftest import QUICK, World
 
@@ -24,7 +25,7 @@ def dataset(world: World) -> Dataset:
 
 def by_method(outcomes: list[Outcome]) -> dict[str, dict[str, Estimate | None]]:
     names = dict.fromkeys(outcome.method for outcome in outcomes)
-    return {name: figures([each for each in outcomes if each.method == name], RATING_FIGURES) for name in names}
+    return {name: figures([each for each in outcomes if each.method == name], RATING_METRICS) for name in names}
 
 
 def value(figure: Estimate | None) -> float:
@@ -60,7 +61,7 @@ def test_the_learning_curve_of_gradient_descent_is_kept(dataset: Dataset) -> Non
 
 
 def test_movies_without_training_ratings_are_predicted_from_their_facts(dataset: Dataset) -> None:
-    found = by_method(list(evaluate(dataset, CONTEST.only(baseline_methods("cold")), protocol="cold", folds=4)))
+    found = by_method(list(evaluate(dataset, CONTEST.only(baseline_methods("cold")), split="cold", folds=4)))
     assert value(found[COLD]["rmse"]) < value(found["user-mean"]["rmse"]) - 0.2
 
 
@@ -69,7 +70,7 @@ def test_users_without_training_ratings_are_predicted_and_counted(dataset: Datas
     order = np.argsort(dataset.ratings.user_ids, kind="stable")
     ratings = replace(dataset.ratings.take(order), timestamps=np.arange(len(dataset.ratings)))
     newer = Dataset(dataset.name, "", dataset.movies, ratings)
-    for outcome in evaluate(newer, CONTEST, protocol="time"):
+    for outcome in evaluate(newer, CONTEST, split="time"):
         assert outcome.facts["users_without_training_ratings"] >= 7
         rmse = figures([outcome], ("rmse",))["rmse"]
         assert rmse is not None
@@ -79,7 +80,7 @@ def test_users_without_training_ratings_are_predicted_and_counted(dataset: Datas
 def test_the_articles_predictions_are_scored_as_they_are(dataset: Dataset) -> None:
     methods = {"item-cosine": rating_methods(QUICK)["item-cosine"]}
     kept, free = (
-        by_method(list(evaluate(dataset, rating_contest(methods, keep_to_scale=keep), protocol="article")))
+        by_method(list(evaluate(dataset, rating_contest(methods, clip=keep), split="article")))
         for keep in (True, False)
     )
     assert value(free["item-cosine"]["mse"]) > value(kept["item-cosine"]["mse"])
@@ -87,7 +88,7 @@ def test_the_articles_predictions_are_scored_as_they_are(dataset: Dataset) -> No
 
 def test_what_was_kept_of_a_killed_run_is_not_worked_out_again(dataset: Dataset, tmp_path: Path) -> None:
     contest = CONTEST.only(["biases", "user-mean"])
-    run = evaluate(dataset, contest, folds=3, kept=tmp_path)
+    run = evaluate(dataset, contest, folds=3, checkpoints=tmp_path)
     for _ in range(4):
         next(run)
     run.close()  # killed in the second fold, after its second method
@@ -102,7 +103,7 @@ def test_what_was_kept_of_a_killed_run_is_not_worked_out_again(dataset: Dataset,
         return replace(contest.methods[name], fit=fit)
 
     again = replace(contest, methods={name: counting(name) for name in contest.methods})
-    outcomes = list(evaluate(dataset, again, folds=3, kept=tmp_path, track=silent))
+    outcomes = list(evaluate(dataset, again, folds=3, checkpoints=tmp_path, track=silent))
     assert fitted == ["biases", "user-mean"]
     fresh = list(evaluate(dataset, contest, folds=3))
     assert [(o.method, o.fold) for o in outcomes] == [(o.method, o.fold) for o in fresh]

@@ -63,8 +63,8 @@ def test_odd_ratings_can_be_built_from_and_asked(tmp_path: Path, name: str) -> N
 @pytest.mark.parametrize("name", ODD)
 def test_odd_ratings_are_evaluated_as_far_as_they_go(tmp_path: Path, name: str) -> None:
     """Among folds like these are users and movies without any training rating."""
-    campaign = EvaluationConfig(write(tmp_path, ODD[name]), tmp_path / "report", folds=2, settings=QUICK)
-    sections, warnings = run(campaign, "all")
+    config = EvaluationConfig(write(tmp_path, ODD[name]), tmp_path / "report", folds=2, settings=QUICK)
+    sections, warnings = run(config, "all")
     skipped = [warning for warning in warnings if warning.startswith("no ")]
     assert len(sections) + len(skipped) == 7
     assert len(skipped) == len(REFUSED[name])
@@ -81,7 +81,7 @@ def test_odd_ratings_are_evaluated_as_far_as_they_go(tmp_path: Path, name: str) 
 def test_users_without_training_ratings_are_counted(tmp_path: Path) -> None:
     rows = ODD["users with one rating each"]
     sections, _ = run(
-        EvaluationConfig(write(tmp_path, rows), tmp_path / "report", folds=3, settings=QUICK, names=["als"]), "ratings"
+        EvaluationConfig(write(tmp_path, rows), tmp_path / "report", folds=3, settings=QUICK, methods=["als"]), "ratings"
     )
     assert sections["ratings-kfold"]["users_without_training_ratings"] == 30
 

@@ -1,4 +1,4 @@
-"""The figures that a build gives itself, against sums done here by hand."""
+"""The evaluation of a build, against metrics computed by hand."""
 
 from __future__ import annotations
 
@@ -104,22 +104,22 @@ def test_the_same_seed_gives_the_same_figures_and_another_others() -> None:
 
 def test_too_few_ratings_give_a_reason_instead() -> None:
     assert evaluate_build(training(5, 20), QUICK) == {
-        "left_out": "100 ratings are too few to hold some out: it takes 200"
+        "left_out": "100 ratings are too few to hold some out: at least 200 are needed"
     }
 
 
 @pytest.mark.parametrize(
     "whole", [training(1, 300), training(300, 1), training(constant=True)], ids=["one user", "one film", "constant"]
 )
-def test_odd_data_is_appraised_too(whole: Training) -> None:
+def test_odd_data_is_evaluated_too(whole: Training) -> None:
     found = evaluate_build(whole, QUICK)
     for each in found["methods"]:
         assert np.isfinite([*each["rmse"].values(), *each["mae"].values()]).all()
 
 
 def test_of_very_many_ratings_some_users_stand_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST", 500)
-    monkeypatch.setattr(module, "HELD_OUT_MOST", 30)
+    monkeypatch.setattr(module, "MAX_RATINGS", 500)
+    monkeypatch.setattr(module, "MAX_HELD_OUT", 30)
     found = evaluate_build(training(), QUICK)
     assert found["held_out"] == 30
     assert found["training"] + 30 == 500  # 25 users with 20 ratings each
@@ -134,5 +134,5 @@ def test_one_chain_stands_for_several_and_says_so() -> None:
         return items
 
     found = evaluate_build(training(), replace(QUICK, chains=3), track=track)
-    assert "one of the sampler's chains, where the served model has 3" in found["protocol"]
-    assert words == [("Trying the rating model", QUICK.iterations)]
+    assert "one chain of the sampler. The served model has 3 chains" in found["protocol"]
+    assert words == [("Evaluating the rating model", QUICK.iterations)]

@@ -24,7 +24,7 @@ def noise(width: int, height: int) -> bytes:
     return png(np.random.default_rng(0).integers(256, size=(height, width, 3), dtype=np.uint8))
 
 
-def spoiled(name: str, data: bytes) -> UInt8Array:
+def distorted(name: str, data: bytes) -> UInt8Array:
     return np.asarray(decode_image(BY_NAME[name](data)))
 
 
@@ -33,29 +33,29 @@ def plain(*colour: int) -> bytes:
 
 
 def test_half_size_is_half_as_wide_and_half_as_high() -> None:
-    assert spoiled("half size", noise(100, 151)).shape == (76, 50, 3)
+    assert distorted("half size", noise(100, 151)).shape == (76, 50, 3)
 
 
 @pytest.mark.parametrize(("name", "left", "top"), [("crop, 5% in all", 5, 10), ("crop, 5% a side", 10, 20)])
 def test_crops_take_the_same_from_opposite_sides(name: str, left: int, top: int) -> None:
     data = noise(200, 400)
-    np.testing.assert_array_equal(spoiled(name, data), np.asarray(decode_image(data))[top:-top, left:-left])
+    np.testing.assert_array_equal(distorted(name, data), np.asarray(decode_image(data))[top:-top, left:-left])
 
 
 def test_brighter_is_a_fifth_more_and_never_over_255() -> None:
-    assert spoiled("20% brighter", plain(100, 10, 250))[0, 0].tolist() == [120, 12, 255]
+    assert distorted("20% brighter", plain(100, 10, 250))[0, 0].tolist() == [120, 12, 255]
 
 
 def test_greyscale_has_the_luma_in_every_channel() -> None:
-    grey = spoiled("greyscale", plain(200, 100, 50))
+    grey = distorted("greyscale", plain(200, 100, 50))
     assert grey[0, 0].tolist() == [round(0.299 * 200 + 0.587 * 100 + 0.114 * 50)] * 3
 
 
 def test_blur_grows_with_the_picture() -> None:
-    """The edge between black and white is as soft in a poster twice as large, for its size."""
+    """The blur of an edge is proportional to the width of the poster."""
     edges = [np.repeat(np.uint8([0, 255]), half)[None].repeat(30, axis=0) for half in (185, 370)]
     small, large = (
-        spoiled("blur", png(np.repeat(edge[..., None], 3, axis=2)))[15, :, 0].astype(float) for edge in edges
+        distorted("blur", png(np.repeat(edge[..., None], 3, axis=2)))[15, :, 0].astype(float) for edge in edges
     )
     rises = [
         np.sqrt(np.average((np.arange(line.size - 1) - line.size / 2 + 0.5) ** 2, weights=np.diff(line)))
@@ -68,7 +68,7 @@ def test_a_poor_jpeg_is_a_jpeg_and_smaller() -> None:
     poor = BY_NAME["JPEG, quality 20"](noise(100, 150))
     assert poor[:2] == b"\xff\xd8"
     assert len(poor) < len(noise(100, 150)) / 4
-    assert spoiled("JPEG, quality 20", noise(100, 150)).shape == (150, 100, 3)
+    assert distorted("JPEG, quality 20", noise(100, 150)).shape == (150, 100, 3)
 
 
 @pytest.mark.parametrize("distortion", DISTORTIONS, ids=lambda each: each.name)

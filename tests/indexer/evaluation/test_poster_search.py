@@ -19,20 +19,20 @@ from index.core.progress import Track, silent
 from index.posters.images import decode_image
 from indexer.datasets.movielens import read_dataset
 from indexer.evaluate import EvaluationConfig, run
-from indexer.evaluate_posters import find_pictures, judge_posters
+from indexer.evaluate_posters import evaluate_posters, find_poster_files
 from indexer.evaluation.distortions import DISTORTIONS
-from indexer.evaluation.poster_baselines import BASELINES, colour_histogram, small_picture
+from indexer.evaluation.poster_baselines import BASELINES, colour_histogram, thumbnail
 from indexer.evaluation.poster_search import (
-    Searches,
-    bootstrapped,
+    SearchResult,
+    baseline_embedder,
     median,
     nearest_other,
-    plain_look,
     recall,
     reciprocal_rank,
     search,
     search_all,
 )
+from indexer.metrics.bootstrap import estimate
 from indexer.reports.poster_report import described, tables
 from indexer.reports.report import write_report
 from posterity.cli.main import main
@@ -42,8 +42,8 @@ AXES = np.eye(3, dtype=np.float32)
 DRAWN = (1, 8, 11, 15)
 
 
-def found(*places: int) -> Searches:
-    return Searches(np.array(places), np.linspace(0, 1, len(places), dtype=np.float32))
+def found(*ranks: int) -> SearchResult:
+    return SearchResult(np.array(ranks), np.linspace(0, 1, len(ranks), dtype=np.float32))
 
 
 def folder_of(folder: Path, movies: tuple[int, ...], suffix: str = "png") -> Path:
@@ -55,15 +55,15 @@ def folder_of(folder: Path, movies: tuple[int, ...], suffix: str = "png") -> Pat
 
 @pytest.fixture(scope="module")
 def posters(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four posters, and one that cannot be read. Read it, never write to it."""
-    folder = folder_of(tmp_path_factory.mktemp("look") / "posters", DRAWN)
+    """Four posters and an unreadable one. Read-only."""
+    folder = folder_of(tmp_path_factory.mktemp("posters") / "posters", DRAWN)
     (folder / "77.jpg").write_text("no picture")
     return folder
 
 
 @pytest.fixture(scope="module")
 def alternates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The posters of films 1 and 15 upside down, film 8's as it is, and one of a film without a poster."""
+    """The posters of movies 1 and 15 upside down, movie 8's unchanged, and one of a movie without a poster."""
     folder = tmp_path_factory.mktemp("alternates")
     for movie in (1, 15):
         poster(movie).rotate(180).save(folder / f"{movie}.png")
@@ -73,18 +73,18 @@ def alternates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def judged(
+def evaluated(
     posters: Path, alternates: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, click.testing.Result]:
-    """The output folder of the command on both, and what it printed."""
-    output = tmp_path_factory.mktemp("judged")
+    """The command's output folder and result, for posters and alternates."""
+    output = tmp_path_factory.mktemp("evaluated")
     return output, cli("--posters", posters, "--alternates", alternates, "--weights", "untrained", "--output", output)
 
 
 @pytest.fixture
-def output(judged: tuple[Path, click.testing.Result], tmp_path: Path) -> Path:
-    """A folder for a report, with all embeddings at hand."""
-    shutil.copytree(judged[0] / "embeddings", tmp_path / "report" / "embeddings")
+def output(evaluated: tuple[Path, click.testing.Result], tmp_path: Path) -> Path:
+    """A folder for a report, with cached embeddings."""
+    shutil.copytree(evaluated[0] / "embeddings", tmp_path / "report" / "embeddings")
     return tmp_path / "report"
 
 
@@ -100,23 +100,25 @@ def file_of(image: Image.Image, file: Path) -> bytes:
 def test_a_place_counts_what_scores_higher() -> None:
     queries = np.array([[0.9, 0.5, 0.1], [0.2, 0.1, 0.7]], dtype=np.float32)
     found = search(queries, np.array([1, 2]), AXES)
-    assert found.places.tolist() == [2, 1]
+    assert found.ranks.tolist() == [2, 1]
     assert found.scores.tolist() == pytest.approx([0.5, 0.7])
 
 
 def test_of_equal_scores_the_lower_id_comes_first() -> None:
     alike = np.ones((3, 2), dtype=np.float32)
-    assert search(alike, np.arange(3), alike).places.tolist() == [1, 2, 3]
+    assert search(alike, np.arange(3), alike).ranks.tolist() == [1, 2, 3]
 
 
 @given(st.permutations(range(8)), st.integers(0, 100))
 def test_places_are_those_of_a_sorted_list(order: list[int], seed: int) -> None:
     rng = np.random.default_rng(seed)
     originals, queries = rng.normal(size=(2, 8, 3)).astype(np.float32)
-    own = np.array(order)
+    relevant = np.array(order)
     scores = queries @ originals.T
-    expected = [np.argsort(-line, kind="stable").tolist().index(row) + 1 for line, row in zip(scores, own, strict=True)]
-    assert search(queries, own, originals).places.tolist() == expected
+    expected = [
+        np.argsort(-line, kind="stable").tolist().index(row) + 1 for line, row in zip(scores, relevant, strict=True)
+    ]
+    assert search(queries, relevant, originals).ranks.tolist() == expected
 
 
 def test_the_nearest_other_is_not_the_poster_itself() -> None:
@@ -132,19 +134,19 @@ def test_figures_of_places() -> None:
 
 
 def test_an_interval_is_as_wide_as_that_of_a_mean() -> None:
-    figure = bootstrapped(np.repeat([0.0, 1.0], 200), np.mean)
+    figure = estimate(np.repeat([0.0, 1.0], 200), np.mean)
     assert figure.high - figure.low == pytest.approx(2 * 1.96 * 0.5 / 20, rel=0.1)
-    assert bootstrapped(np.ones(5), np.mean).low == 1
+    assert estimate(np.ones(5), np.mean).low == 1
 
 
-def test_every_distorted_poster_is_looked_at_once_and_compared_with_its_own(tmp_path: Path) -> None:
-    """A look that knows the ids: an even one's copy is taken for the next poster, an odd one's for itself."""
+def test_every_distorted_poster_is_embedded_once_and_compared_with_its_own(tmp_path: Path) -> None:
+    """An embedder that knows the ids finds the next poster for an even id, and the original for an odd one."""
     movie_ids = np.arange(1, 101)
     files = dict.fromkeys(movie_ids.tolist(), tmp_path / "1.png")
     poster(1).save(tmp_path / "1.png")
     seen: list[int] = []
 
-    def look(posters: Mapping[int, Path], *, track: Track = silent) -> Float32Array:  # noqa: ARG001
+    def embed_files(posters: Mapping[int, Path], *, track: Track = silent) -> Float32Array:  # noqa: ARG001
         for file in posters.values():
             pixels = np.asarray(decode_image(file.read_bytes()))
             assert (pixels[..., 0] == pixels[..., 2]).all()
@@ -154,9 +156,9 @@ def test_every_distorted_poster_is_looked_at_once_and_compared_with_its_own(tmp_
 
     grey = next(each for each in DISTORTIONS if each.name == "greyscale")
     originals = {"ids": np.eye(100, dtype=np.float32)}
-    searches = search_all(files, {"ids": look}, originals, movie_ids, distortion=grey)["ids"]
+    searches = search_all(files, {"ids": embed_files}, originals, movie_ids, distortion=grey)["ids"]
     assert seen == movie_ids.tolist()
-    assert (searches.places == 1).tolist() == [movie_id % 2 == 1 for movie_id in movie_ids.tolist()]
+    assert (searches.ranks == 1).tolist() == [movie_id % 2 == 1 for movie_id in movie_ids.tolist()]
 
 
 def test_a_histogram_counts_colours_wherever_they_are(tmp_path: Path) -> None:
@@ -173,60 +175,60 @@ def test_a_thumbnail_knows_where_things_are_and_not_how_bright_it_all_is(tmp_pat
     def half_lit(low: int, high: int, box: tuple[int, int, int, int]) -> Float32Array:
         image = Image.new("RGB", (160, 240), (low, low, low))
         image.paste((high, high, high), box)
-        return small_picture(file_of(image, tmp_path / "a.png"))
+        return thumbnail(file_of(image, tmp_path / "a.png"))
 
     top, darker = half_lit(100, 200, (0, 0, 160, 120)), half_lit(50, 100, (0, 0, 160, 120))
     bottom = half_lit(100, 200, (0, 120, 160, 240))
     assert top.shape == (16 * 24 * 3,)
     assert top @ darker == pytest.approx(1, abs=1e-3)
     assert top @ bottom == pytest.approx(-1, abs=1e-3)
-    assert not small_picture(file_of(Image.new("RGB", (40, 60), "grey"), tmp_path / "a.png")).any()
+    assert not thumbnail(file_of(Image.new("RGB", (40, 60), "grey"), tmp_path / "a.png")).any()
 
 
-def test_a_plain_look_has_a_row_for_each_poster(posters: Path) -> None:
+def test_a_baseline_has_a_row_for_each_poster(posters: Path) -> None:
     files = {movie_id: posters / f"{movie_id}.png" for movie_id in DRAWN}
-    rows = plain_look(colour_histogram)(files)
+    rows = baseline_embedder(colour_histogram)(files)
     assert rows.shape == (4, 512)
     np.testing.assert_array_equal(rows[1], colour_histogram(files[8].read_bytes()))
 
 
 def test_pictures_are_paired_by_their_names(posters: Path, alternates: Path) -> None:
-    pictures = find_pictures(posters, alternates)
+    pictures = find_poster_files(posters, alternates)
     assert list(pictures.posters) == [*DRAWN, 77]
     assert list(pictures.alternates) == [1, 8, 15]
-    assert pictures.warnings == (f"{alternates}: 1 left out, with no poster in {posters} to find",)
+    assert pictures.warnings == (f"{alternates}: 1 left out, without a poster in {posters}",)
 
 
 def test_folders_that_cannot_be_used_are_refused(posters: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"no poster folder .*nowhere"):
-        find_pictures(tmp_path / "nowhere", None)
+        find_poster_files(tmp_path / "nowhere", None)
     with pytest.raises(InvalidInput, match=r"no poster folder .*nowhere"):
-        find_pictures(posters, tmp_path / "nowhere")
+        find_poster_files(posters, tmp_path / "nowhere")
     others = folder_of(tmp_path / "others", (2, 3))
-    with pytest.raises(InvalidInput, match=r"none of the 2 pictures in .*others has the name of one in .*posters"):
-        find_pictures(posters, others)
+    with pytest.raises(InvalidInput, match=r"none of the 2 images in .*others has the name of one in .*posters"):
+        find_poster_files(posters, others)
     (tmp_path / "empty").mkdir()
     with pytest.raises(InvalidInput, match="empty holds no poster: name the files <movie id>"):
-        find_pictures(tmp_path / "empty", None)
+        find_poster_files(tmp_path / "empty", None)
     one = folder_of(tmp_path / "one", (1,))
     (one / "2.jpg").write_text("no picture")
     with pytest.raises(InvalidInput, match=r"1 of the posters in .*one can be read: at least 2"):
-        judge_posters(one, None, "untrained", tmp_path / "report")
+        evaluate_posters(one, None, "untrained", tmp_path / "report")
     bad = tmp_path / "bad"
     bad.mkdir()
     (bad / "1.jpg").write_text("no picture")
     with pytest.raises(
-        InvalidInput, match=r"no picture in .*bad can be used: the alternate of movie 1 is left out: this is no"
+        InvalidInput, match=r"no image in .*bad can be used: the alternate of movie 1 is left out: this is no"
     ):
-        judge_posters(posters, bad, "untrained", tmp_path / "report")
+        evaluate_posters(posters, bad, "untrained", tmp_path / "report")
     assert not (tmp_path / "report").exists()
 
 
-def test_look_is_judged_without_ratings_and_reported(judged: tuple[Path, click.testing.Result]) -> None:
-    output, result = judged
+def test_poster_search_is_evaluated_without_ratings_and_reported(evaluated: tuple[Path, click.testing.Result]) -> None:
+    output, result = evaluated
     assert result.exit_code == 0, result.output
     assert "Warning: the poster of movie 77 is left out: this is no JPEG" in result.stderr
-    assert "Look: 4 posters in the folder posters" in result.stdout
+    assert "Poster search: 4 posters in the folder posters" in result.stdout
     assert "The weights are untrained" in result.stdout
     for word in ("JPEG, quality 20", "colour histogram", "Mean reciprocal rank", "the nearest other poster"):
         assert word in result.stdout
@@ -237,13 +239,13 @@ def test_look_is_judged_without_ratings_and_reported(judged: tuple[Path, click.t
 
 
 def test_a_second_run_embeds_nothing_and_says_the_same(
-    judged: tuple[Path, click.testing.Result], output: Path, posters: Path, alternates: Path
+    evaluated: tuple[Path, click.testing.Result], output: Path, posters: Path, alternates: Path
 ) -> None:
     how = ("--posters", posters, "--alternates", alternates, "--weights", "untrained", "--output", output)
     files = sorted(output.rglob("*.npy"))
     section = json.loads(cli(*how, "--json").stdout)["look"]
     assert sorted(output.rglob("*.npy")) == files
-    assert json.loads((judged[0] / "report.json").read_text())["sections"]["look"] == section
+    assert json.loads((evaluated[0] / "report.json").read_text())["sections"]["look"] == section
     assert (section["weights"], section["posters"], section["alternates"]) == ("untrained", 4, 3)
     assert [each["distortion"] for each in section["distortions"]] == [each.name for each in DISTORTIONS]
     assert [method["method"] for method in section["methods"]] == ["VGG16, untrained weights", *BASELINES]
@@ -255,39 +257,41 @@ def test_a_second_run_embeds_nothing_and_says_the_same(
 
 
 def test_without_alternates_there_are_two_tables(output: Path, posters: Path) -> None:
-    section = judge_posters(posters, None, "untrained", output)[0]["look"]
+    section = evaluate_posters(posters, None, "untrained", output)[0]["look"]
     assert [table.title for table in tables(section)] == [
-        "Distorted posters that find themselves first",
-        "Their median score with themselves",
+        "Distorted posters that find their original first",
+        "Their median score with the original",
     ]
-    # If 4 of 4 find themselves, the true share may be such that this happens in one of twenty cases.
+    # With a true share of the bound, 4 of 4 would succeed in one of twenty cases.
     assert f"at least {0.05 ** (1 / 4):.1%}" in tables(section)[0].words
     assert described(section)["caution"]
     assert not described(section | {"weights": "imagenet"})["caution"]
 
 
-def test_look_goes_with_ratings_of_any_data_set(world: World, posters: Path, output: Path) -> None:
+def test_poster_search_goes_with_ratings_of_any_data_set(world: World, posters: Path, output: Path) -> None:
     dataset = read_dataset(world.ratings)
-    found, _ = run(EvaluationConfig(world.ratings, output, folds=2, settings=QUICK, names=("biases",)), "ratings")
-    look, _ = judge_posters(posters, None, "untrained", output)
+    found, _ = run(EvaluationConfig(world.ratings, output, folds=2, settings=QUICK, methods=("biases",)), "ratings")
+    sections, _ = evaluate_posters(posters, None, "untrained", output)
     report = json.loads((output / "report.json").read_text())
     assert set(report["sections"]) == {"ratings-kfold", "look"}
     assert report["dataset"]["ratings"] == len(dataset.ratings)
     (output / "report.json").unlink()
-    assert write_report(output, None, look)["dataset"] is None
+    assert write_report(output, None, sections)["dataset"] is None
     assert set(write_report(output, dataset, found)["sections"]) == {"ratings-kfold", "look"}
 
 
-def test_all_with_posters_judges_look_too(world: World, posters: Path, alternates: Path, output: Path) -> None:
-    campaign = EvaluationConfig(
-        world.ratings, output, folds=2, settings=QUICK, names=("biases",),
+def test_all_with_posters_evaluates_poster_search_too(
+    world: World, posters: Path, alternates: Path, output: Path
+) -> None:
+    config = EvaluationConfig(
+        world.ratings, output, folds=2, settings=QUICK, methods=("biases",),
         posters=posters, weights="untrained", alternates=alternates,
     )  # fmt: skip
-    found, warnings = run(campaign, "all")
+    found, warnings = run(config, "all")
     assert {"ratings-kfold", "ratings-time", "similarity", "look"} <= set(found)
     assert (found["look"]["posters"], found["look"]["alternates"]) == (4, 3)
-    assert f"{posters}: 1 file left out, of movies that are not in the data set (such as 77.jpg)" in warnings
-    assert not [warning for warning in warnings if warning.startswith("no look")]
+    assert f"{posters}: 1 file left out, of movies not in the data set (such as 77.jpg)" in warnings
+    assert not [warning for warning in warnings if warning.startswith("no poster search")]
 
 
 @pytest.mark.parametrize(
@@ -311,12 +315,12 @@ def test_options_that_do_not_go_together_are_refused(arguments: tuple[object, ..
 @pytest.mark.long
 @pytest.mark.realdata
 def test_poor_copies_of_real_posters_find_themselves_first(realdata: Path, tmp_path: Path) -> None:
-    """Eight of the catalogue's posters; an alternate's own film comes first more often than chance has it."""
+    """Eight real posters; alternates find their movie's poster above chance."""
     folder = tmp_path / "posters"
     folder.mkdir()
     for file in sorted((realdata / "posters-alternate").glob("*.jpg"))[::24][:8]:
         (folder / file.name).symlink_to(realdata / "posters" / file.name)
-    found, _ = judge_posters(folder, realdata / "posters-alternate", "untrained", tmp_path / "report")
+    found, _ = evaluate_posters(folder, realdata / "posters-alternate", "untrained", tmp_path / "report")
     section = found["look"]
     first = {each["distortion"]: each["methods"][0]["figures"]["recall_1"]["value"] for each in section["distortions"]}
     assert first["JPEG, quality 20"] == first["half size"] == 1

@@ -17,14 +17,14 @@ from indexer.evaluation.blend_weights import blended, choose_weights, percentile
 from indexer.evaluation.candidates import (
     CandidateSpace,
     blend_space,
+    candidate_spaces,
     nearest,
     pair_scores,
     scored_space,
-    spaces_of,
     vector_space,
 )
 from indexer.evaluation.judgements import JudgedPairs, read_judged
-from indexer.evaluation.similarity import auc, co_liked, compare, well_known
+from indexer.evaluation.similarity import auc, co_liked_triplets, compare, popular_movies
 from tests.conftest import QUICK, SPACE, WEDDINGS, World
 
 # Movies 100 to 109 are of one kind, 110 to 119 of another. Of 40 users the even ones rated every movie of the first
@@ -80,8 +80,8 @@ def test_questions_are_of_liked_pairs_and_a_movie_that_others_like_and_the_user_
     test = ratings_of(of_1 + of_2 + of_3 + of_4, users)
     liked, others = {}, {}
     for seed in range(60):
-        asked = co_liked(train, test, np.random.default_rng(seed))
-        for user, *rows in zip(asked.users.tolist(), asked.first, *asked.second, strict=True):
+        triplets = co_liked_triplets(train, test, np.random.default_rng(seed))
+        for user, *rows in zip(triplets.users.tolist(), triplets.anchors, *triplets.others, strict=True):
             first, second, other = IDS.values[rows].tolist()
             liked.setdefault(users[user], set()).add(frozenset({first, second}))
             others.setdefault(users[user], set()).add(other)
@@ -96,21 +96,29 @@ def test_questions_are_of_liked_pairs_and_a_movie_that_others_like_and_the_user_
 
 def test_questions_are_the_same_for_the_same_seed_and_never_of_anything_rated() -> None:
     train, test = two_kinds()
-    asked, again = (co_liked(train, test, np.random.default_rng(3)) for _ in range(2))
-    np.testing.assert_array_equal(asked.second, again.second)
-    assert asked.users.size == 40 * 3  # three pairs of three movies
-    assert (KINDS[asked.first] == KINDS[asked.second[0]]).all()
-    assert (KINDS[asked.first] != KINDS[asked.second[1]]).all()  # they rated all of their kind
-    assert (asked.first != asked.second[0]).all()
+    triplets, again = (co_liked_triplets(train, test, np.random.default_rng(3)) for _ in range(2))
+    np.testing.assert_array_equal(triplets.others, again.others)
+    assert triplets.users.size == 40 * 3  # three pairs of three movies
+    assert (KINDS[triplets.anchors] == KINDS[triplets.others[0]]).all()
+    assert (KINDS[triplets.anchors] != KINDS[triplets.others[1]]).all()  # they rated all of their kind
+    assert (triplets.anchors != triplets.others[0]).all()
 
 
 def test_a_user_who_likes_a_lot_is_asked_no_more_than_fifty_times() -> None:
     movies = tuple(Movie(i, str(i)) for i in range(60))
     given = [(1, i, 4) for i in range(40)] + [(2, i, 4) for i in range(30, 60)]
-    asked = co_liked(ratings_of([], [1, 2], movies), ratings_of(given, [1, 2], movies), np.random.default_rng(0))
-    assert np.bincount(asked.users).tolist() == [50, 50]
+    triplets = co_liked_triplets(
+        ratings_of([], [1, 2], movies), ratings_of(given, [1, 2], movies), np.random.default_rng(0)
+    )
+    assert np.bincount(triplets.users).tolist() == [50, 50]
     assert (
-        len({(u, frozenset((a, b))) for u, a, b in zip(asked.users, asked.first, asked.second[0], strict=True)}) == 100
+        len(
+            {
+                (u, frozenset((a, b)))
+                for u, a, b in zip(triplets.users, triplets.anchors, triplets.others[0], strict=True)
+            }
+        )
+        == 100
     )
 
 
@@ -126,16 +134,16 @@ def test_the_movie_that_others_like_is_rated_about_as_often() -> None:
         (user, i, 4) for user in range(300) for i in range(100, 300, 7) if (user, i) not in rated and rng.random() < 0.3
     ]
     users = [*range(300), *range(1000, 1030)]
-    asked = co_liked(ratings_of(train, users, movies), ratings_of(liked, users, movies), rng)
+    triplets = co_liked_triplets(ratings_of(train, users, movies), ratings_of(liked, users, movies), rng)
     count = np.bincount([i for _, i, _ in train])
-    assert abs(np.diff(count[asked.second].mean(axis=1))[0]) < 0.1 * count[asked.second].std()
+    assert abs(np.diff(count[triplets.others].mean(axis=1))[0]) < 0.1 * count[triplets.others].std()
 
 
 def test_held_out_ratings_without_a_liked_pair_are_refused() -> None:
     train = ratings_of([(1, 100, 3), (2, 100, 3)], [1, 2])
     for given in ([(1, 101, 5), (2, 102, 5)], [(1, 101, 1)]):
         with pytest.raises(InvalidInput, match="hold out more ratings"):
-            co_liked(train, ratings_of(given, [1, 2]), np.random.default_rng(0))
+            co_liked_triplets(train, ratings_of(given, [1, 2]), np.random.default_rng(0))
 
 
 def test_every_figure_comes_out_by_hand_on_two_kinds_of_movies() -> None:
@@ -148,7 +156,7 @@ def test_every_figure_comes_out_by_hand_on_two_kinds_of_movies() -> None:
     }
     judged = JudgedPairs(np.array([0, 0, 1, 2]), np.array([1, 11, 2, 3]), np.array([True, False, True, False]))
     right, opposite, nothing, known = compare(
-        spaces, train, test, np.random.default_rng(0), tags=TAGS, judged=judged, films=[103]
+        spaces, train, test, np.random.default_rng(0), tags=TAGS, judged=judged, shown=[103]
     )
     for score, share in ((right, 1), (opposite, 0), (nothing, 0.5)):
         assert score.co_liked is not None
@@ -208,14 +216,14 @@ def test_films_to_show_are_known_to_many_and_of_different_genres() -> None:
     )
     counts = {1: 12, 2: 11, 3: 10, 4: 20, 5: 7}
     given = [(user, movie_id, 3) for movie_id, n in counts.items() for user in range(n)]
-    assert [movies[row].movie_id for row in well_known(ratings_of(given, list(range(20)), movies))] == [4, 1, 3]
-    assert well_known(ratings_of(given[:1], [0], movies)) == [0]
+    assert [movies[row].movie_id for row in popular_movies(ratings_of(given, list(range(20)), movies))] == [4, 1, 3]
+    assert popular_movies(ratings_of(given[:1], [0], movies)) == [0]
 
 
 def test_a_film_to_show_must_exist() -> None:
     train, test = two_kinds()
     with pytest.raises(UnknownMovie, match="there is no movie 7"):
-        compare({"kinds": by_kind()}, train, test, np.random.default_rng(0), tags={}, films=[7])
+        compare({"kinds": by_kind()}, train, test, np.random.default_rng(0), tags={}, shown=[7])
 
 
 def test_the_nearest_are_best_first_ties_by_row_and_never_the_movie_itself() -> None:
@@ -303,7 +311,8 @@ def test_judged_pairs_are_read_under_any_names(tmp_path: Path) -> None:
     assert judged.first.tolist() == [0, 0]
     assert judged.second.tolist() == [1, 19]
     assert judged.alike.tolist() == [True, False]
-    assert judged.warnings == (f"{file}: judged pairs of movies that are not listed, left out: 2 (such as movie 7)",)
+    left_out = "2 judged pairs left out, of movies that are not in the catalogue (such as movie 7)"
+    assert judged.warnings == (f"{file}: {left_out}",)
 
 
 @pytest.mark.parametrize(
@@ -313,10 +322,13 @@ def test_judged_pairs_are_read_under_any_names(tmp_path: Path) -> None:
         ("100,101,1\n", r"line 1: expected names of three columns \(movie, movie, alike\), not 100, 101, 1"),
         ("a,b,alike\n100,101,1\n100,102,yes\n", r"line 3: alike 'yes' is neither 1 \(alike\) nor 0 \(not\)"),
         ("a,b,alike\n100,101,2\n", "line 2: alike '2' is neither"),
-        ("a,b,alike\n100,Heat,1\n", "line 2: b 'Heat' is no whole number from 0"),
+        ("a,b,alike\n100,Heat,1\n", "line 2: b 'Heat' is not a whole number from 0"),
         ("a,b,alike\n100,100,1\n", "line 2: movie 100 is paired with itself: remove the line"),
         ("a,b,alike\n100,101\n", "line 2: 2 fields, 3 expected"),
-        ("a,b,alike\n100,101,1\n101,102,1\n", "2 of 2 pairs of movies that are listed are alike: pairs of both kinds"),
+        (
+            "a,b,alike\n100,101,1\n101,102,1\n",
+            "2 of 2 pairs of movies in the catalogue are alike: give pairs of both kinds",
+        ),
         ("a,b,alike\n100,101,0\n1,2,1\n", "0 of 1 pairs"),
         ("a,b,alike\n", "0 of 0 pairs"),
     ],
@@ -339,7 +351,7 @@ def test_every_space_of_a_world_with_taste_tells_its_two_kinds_of_film(world: Wo
     pictured = train.movie_ids.find([*SPACE, *range(11, 20)])
     looks = np.where(np.arange(pictured.size)[:, None] < 10, [1, 0.1], [0.1, 1]).astype(np.float32)
     looks /= np.linalg.norm(looks, axis=1, keepdims=True)
-    spaces = spaces_of(train, np.random.default_rng(0), tags={}, settings=QUICK, poster=(pictured, looks))
+    spaces = candidate_spaces(train, np.random.default_rng(0), tags={}, settings=QUICK, poster=(pictured, looks))
     assert list(spaces) == [
         "item-cosine", "sgd", "als", "bayesian-mf", "taste", "implicit-als", "ease", "facts", "poster",
     ]  # fmt: skip

@@ -3,7 +3,7 @@ import pytest
 
 from index.core.errors import InvalidInput
 from indexer.datasets.dataset import Ratings
-from indexer.evaluation.splits import HELD_OUT, PROTOCOLS, kfold, movie_folds, newest, per_user
+from indexer.evaluation.splits import HELD_OUT, SPLITS, kfold, movie_folds, newest, per_user
 
 
 def ratings(users: object, movies: object, stamps: object = None) -> Ratings:
@@ -51,11 +51,11 @@ def test_cold_movies_have_no_rating_in_training() -> None:
         list(movie_folds(data, 8))
 
 
-@pytest.mark.parametrize("name", PROTOCOLS)
-def test_every_protocol_holds_something_out_and_leaves_something(name: str) -> None:
+@pytest.mark.parametrize("name", SPLITS)
+def test_every_split_holds_something_out_and_leaves_something(name: str) -> None:
     data = ratings(np.repeat([1, 2, 3], 20), np.tile(np.arange(20), 3), np.arange(60))
-    masks = list(PROTOCOLS[name].split(data, 4, 0))
-    assert len(masks) == (4 if "{folds}" in PROTOCOLS[name].words else 1)
+    masks = list(SPLITS[name].masks(data, 4, 0))
+    assert len(masks) == (4 if "{folds}" in SPLITS[name].description else 1)
     for mask in masks:
         assert mask.shape == (60,)
         assert mask.any()
@@ -73,4 +73,4 @@ def test_every_protocol_holds_something_out_and_leaves_something(name: str) -> N
 )
 def test_too_few_ratings_to_hold_any_out_are_refused(name: str, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
-        list(PROTOCOLS[name].split(ratings([1, 1], [1, 2], [1, 2]), 5, 0))
+        list(SPLITS[name].masks(ratings([1, 1], [1, 2], [1, 2]), 5, 0))

@@ -20,12 +20,12 @@ def dataset(world: World) -> Dataset:
     return read_dataset(world.ratings)
 
 
-def campaign(world: World, output: Path, *names: str) -> EvaluationConfig:
-    return EvaluationConfig(world.ratings, output, folds=2, settings=QUICK, names=names)
+def config(world: World, output: Path, *methods: str) -> EvaluationConfig:
+    return EvaluationConfig(world.ratings, output, folds=2, settings=QUICK, methods=methods)
 
 
 def test_a_section_says_what_was_held_out_and_what_was_found(world: World, tmp_path: Path) -> None:
-    found = run(campaign(world, tmp_path, "biases", "factorization-machine"), "ratings")[0]["ratings-kfold"]
+    found = run(config(world, tmp_path, "biases", "factorization-machine"), "ratings")[0]["ratings-kfold"]
     assert found["held_out"] == len((world.ratings / "ratings.csv").read_text().splitlines()) - 1
     biases, machine = found["methods"]
     assert biases["settings"] == {"of_users": True, "of_movies": True, "damping": 5.0, "sweeps": 10}
@@ -37,7 +37,7 @@ def test_a_section_says_what_was_held_out_and_what_was_found(world: World, tmp_p
 
 def test_the_page_has_a_plot_of_each_kind_and_titles_cannot_break_it(world: World, tmp_path: Path) -> None:
     dataset = read_dataset(world.ratings)
-    found, _ = run(campaign(world, tmp_path, "sgd", "factorization-machine"), "ratings")
+    found, _ = run(config(world, tmp_path, "sgd", "factorization-machine"), "ratings")
     renamed = Dataset("<script>alert(1)</script>", "a & b", dataset.movies, dataset.ratings)
     write_report(tmp_path, renamed, found)
     page = (tmp_path / PAGE_FILE).read_text()
@@ -47,15 +47,15 @@ def test_the_page_has_a_plot_of_each_kind_and_titles_cannot_break_it(world: Worl
     assert "a &amp; b" in page
 
 
-def test_a_plot_that_stands_in_the_report_is_not_drawn_again(world: World, tmp_path: Path) -> None:
-    report_html.drawn.cache_clear()
+def test_a_plot_of_a_finished_section_is_not_drawn_again(world: World, tmp_path: Path) -> None:
+    report_html.draw_plots.cache_clear()
     with patch.object(report_html, "svg", wraps=report_html.svg) as svg:
-        run(campaign(world, tmp_path, "biases"), "ratings", ("kfold", "article", "time"))
+        run(config(world, tmp_path, "biases"), "ratings", ("kfold", "article", "time"))
     assert svg.call_count == (tmp_path / PAGE_FILE).read_text().count("<svg") == 3
 
 
 def test_sections_gather_but_not_those_of_other_data(world: World, dataset: Dataset, tmp_path: Path) -> None:
-    run(campaign(world, tmp_path, "biases"), "ratings", ("kfold", "article"))
+    run(config(world, tmp_path, "biases"), "ratings", ("kfold", "article"))
     sections = json.loads((tmp_path / JSON_FILE).read_text())["sections"]
     assert set(sections) == {"ratings-kfold", "ratings-article"}
     fewer = Dataset(dataset.name, "", dataset.movies, dataset.ratings.take(dataset.ratings.values > 1))
@@ -77,14 +77,14 @@ def test_a_killed_run_goes_on_where_it_was(world: World, tmp_path: Path, monkeyp
     with monkeypatch.context() as patched:
         patched.setattr("indexer.evaluate.evaluate", until_killed)
         with pytest.raises(KeyboardInterrupt):
-            run(campaign(world, tmp_path, "biases", "als"), "ratings")
+            run(config(world, tmp_path, "biases", "als"), "ratings")
     kept = sorted((tmp_path / UNFINISHED).rglob("*.npz"))
     assert [file.name for file in kept] == ["als-1.npz", "biases-1.npz", "biases-2.npz"]
     assert not (tmp_path / JSON_FILE).exists()
     # What is kept is taken, not worked out again: a mark put into it comes out.
     marked = Outcome.load(kept[0])
     Outcome(marked.method, 1, marked.users, marked.measures, marked.facts | {"seconds": 1000.0}).save(kept[0])
-    methods = run(campaign(world, tmp_path, "biases", "als"), "ratings")[0]["ratings-kfold"]["methods"]
+    methods = run(config(world, tmp_path, "biases", "als"), "ratings")[0]["ratings-kfold"]["methods"]
     assert {each["method"]: each["seconds"] > 400 for each in methods} == {"biases": False, "als": True}
     assert not (tmp_path / UNFINISHED).exists()
 

@@ -185,7 +185,7 @@ def test_recommendations_and_similarity_are_evaluated(world: World, tmp_path: Pa
     assert "served" in table
     result = run("evaluate", *how, "--similarity", "--judged", judged, "--film", 3)
     table = result.stdout
-    assert "judged pairs of movies that are not listed, left out: 1 (such as movie 99)" in result.stderr
+    assert "1 judged pairs left out, of movies that are not in the catalogue (such as movie 99)" in result.stderr
     assert "Co-liked" in table
     assert "Weights of the blend by co-liked pairs: taste" in table
     page = (tmp_path / "report" / "report.html").read_text()
@@ -332,10 +332,10 @@ def test_a_build_says_how_far_off_its_predictions_are_unless_it_should_not_ask(w
     assert re.search(
         r"^Predicted ratings: RMSE 0\.[0-9]{4}, MAE 0\.[0-9]{4} on 52 held-out ratings$", result.stdout, re.MULTILINE
     )
-    assert "Trying the rating model: 30" in result.stderr
+    assert "Evaluating the rating model: 30" in result.stderr
     result = run(*arguments, "--no-evaluation")
     assert "Predicted ratings" not in result.stdout
-    assert "Trying the rating model" not in result.stderr
+    assert "Evaluating the rating model" not in result.stderr
 
 
 def test_an_index_by_hand_is_built_and_said(world: World, tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_a_snapshot_without_evaluation_says_how_to_get_one(page_of: Callable[...
 
 
 def test_a_snapshot_that_was_not_evaluated_says_why(page_of: Callable[..., str]) -> None:
-    page = page_of(evaluation={"left_out": "12 ratings are too few to hold some out: it takes 200"})
+    page = page_of(evaluation={"left_out": "12 ratings are too few to hold some out: at least 200 are needed"})
     assert "12 ratings are too few to hold some out" in page
 
 
