@@ -1,4 +1,4 @@
-"""The facade: everything that the command and the server ask of a snapshot."""
+"""Facade of an opened snapshot: every query that the commands and the server make."""
 
 from __future__ import annotations
 
@@ -7,25 +7,23 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 from index.catalogue.catalogue import Catalogue, MovieFilter
-from index.core.arrays import BoolArray
+from index.core.arrays import BoolArray, Float32Array
 from index.core.errors import NotComparable
 from index.core.progress import Track, silent
 from index.explain.explainer import Explainer
 from index.library.entries import Poster
 from index.library.movies import Library
 from index.library.rating_log import RatingLog
-from index.overlay import overlaid_catalogue, overlaid_spaces
+from index.overlay import overlay_catalogue, overlay_spaces
 from index.posters import vgg16
 from index.posters.duplicates import Duplicates, find_duplicates
 from index.posters.images import decode_image, pixels_for_vgg16
-from index.ratings.elicitation import asking_order
+from index.ratings.elicitation import elicitation_order
 from index.ratings.model import RatingModel
 from index.ratings.users import Users
 from index.snapshot.maps import Maps
-from index.snapshot.poster_files import files_of
+from index.snapshot.poster_files import poster_paths
 from index.snapshot.store import Manifest, SnapshotStore
 from index.spaces import blend as blends
 from index.spaces.blend import Blend, RowMaps
@@ -34,14 +32,19 @@ from index.spaces.space import Match, Neighbours, Space, load_neighbours
 
 
 class MovieIndex:
-    """One opened snapshot, with what had come in online by some moment. Never changes, so threads may share it.
+    """Opened snapshot, with a delta of library changes overlaid. Immutable, so threads may share it.
 
     Args:
-        data: the data directory, where posters and weights are.
-        blended: everyone's neighbours under the default blend; None where they are searched for when asked.
-        library: what comes in online.
-        seen: the number of the latest change in the library that is in here.
-        base: the snapshot alone; None where this is it.
+        data: data directory, with posters and weights.
+        manifest: of the snapshot.
+        catalogue: with the delta.
+        spaces: with the delta.
+        blended: stored neighbours under the default blend; None to search on every query.
+        ratings: model of the snapshot.
+        library: for ratings, and for changes after this index was opened.
+        movies_version: sequence number of the latest movie change included.
+        base: index of the snapshot without a delta; None if this is it.
+        embed_path: how VGG16 runs for uploads, as in ``vgg16.load``.
     """
 
     def __init__(
@@ -53,98 +56,108 @@ class MovieIndex:
         blended: Neighbours | None,
         ratings: RatingModel,
         library: Library,
-        seen: int,
+        movies_version: int,
         base: MovieIndex | None = None,
+        *,
+        embed_path: str = "auto",
     ) -> None:
         self.manifest = manifest
         self.catalogue = catalogue
         self.spaces = spaces
-        self.seen = seen
+        self.movies_version = movies_version
         self._data = data
+        self._embed_path = embed_path
         self._row_maps = RowMaps.of(spaces, catalogue.ids)
         self._blend = Blend(spaces, manifest.blend, catalogue.ids, self._row_maps)
         self.blended = blended
         self._ratings = ratings
         self._library = library
-        self._base = base  # never itself: a cycle would keep files mapped that nobody needs any more
-        alone = base or self
-        self.users = Users(ratings, alone.catalogue, catalogue, RatingLog(library.database), alone.seen)
-        self.explainer = Explainer(spaces, catalogue, alone.catalogue.ids, ratings)
-        self.maps = Maps(data / "snapshots" / manifest.id, manifest, catalogue, alone.catalogue)
+        self._base = base  # never self: a reference cycle would keep the files mapped until a garbage collection
+        snapshot = base or self
+        self.users = Users(ratings, snapshot.catalogue, catalogue, RatingLog(library.database), snapshot.movies_version)
+        self.explainer = Explainer(spaces, catalogue, snapshot.catalogue.ids, ratings)
+        self.maps = Maps(data / "snapshots" / manifest.id, manifest, catalogue, snapshot.catalogue)
 
     @classmethod
-    def open(cls, data: Path, snapshot_id: str | None = None, *, checked: str | None = None) -> MovieIndex:
-        """The snapshot ``snapshot_id``, or the current one, after every file was checked; with what came in since.
+    def open(
+        cls, data: Path, snapshot_id: str | None = None, *, checked: str | None = None, embed_path: str = "auto"
+    ) -> MovieIndex:
+        """Verify and open a snapshot, and overlay all library changes since.
 
         Args:
-            checked: id of a snapshot whose files were checked a moment ago; they are not read again.
+            data: data directory.
+            snapshot_id: by default the current snapshot.
+            checked: id of a snapshot that was just verified, to skip the verification.
+            embed_path: how VGG16 runs for uploads, as in ``vgg16.load``.
 
         Raises:
             UnknownSnapshot: there is no such snapshot, or none at all.
             BadSnapshot: a file is missing or damaged; the message names it.
-            BadLibrary: what came in online cannot be read.
+            BadLibrary: the library cannot be read.
         """
         store = SnapshotStore(data)
         folder = store.path(snapshot_id)
         manifest = store.manifest(folder.name) if folder.name == checked else store.verify(folder.name)
         catalogue = Catalogue.from_json(json.loads((folder / "movies.json").read_bytes()))
         ratings = RatingModel.load(folder, catalogue.ids, manifest.ratings)
-        spaces = {name: Space.load(name, folder / name, facts) for name, facts in manifest.spaces.items()}
+        spaces = {name: Space.load(name, folder / name, metadata) for name, metadata in manifest.spaces.items()}
         blended = load_neighbours(folder / blends.NAME)
         library = Library.open(data)
-        # Another library counts from the start: one that was restored, say.
+        # Sequence numbers compare only within one library: all changes of another one, restored say, are new.
         same = manifest.dataset.get("library_id", library.identity()) == library.identity()
-        merged = manifest.dataset.get("library", 0) if same else 0
-        return cls(data, manifest, catalogue, spaces, blended, ratings, library, merged).refreshed()
+        built_with = manifest.dataset.get("library", 0) if same else 0
+        return cls(
+            data, manifest, catalogue, spaces, blended, ratings, library, built_with, embed_path=embed_path
+        ).refreshed()
 
     def is_fresh(self) -> bool:
-        """Whether every movie that has come in online by now is in here. Asking is cheap.
+        """Return True if this index includes every library change so far. Takes microseconds.
 
         Raises:
-            BadLibrary: what came in online cannot be read.
+            BadLibrary: the library cannot be read.
         """
-        return self._library.movies_version() <= self.seen
+        return self._library.movies_version() <= self.movies_version
 
     def version(self, *, ratings: bool) -> str:
-        """What an answer depends on, besides the question: the same for as long as nothing that it is made of changes.
+        """Return a cache key of this index: equal keys mean equal responses to equal requests.
 
         Args:
-            ratings: whether it depends on ratings that come in online.
+            ratings: include ratings added online, for responses that depend on them.
 
         Raises:
-            BadLibrary: what came in online cannot be read.
+            BadLibrary: the library cannot be read.
         """
-        return f"{self.manifest.id}.{self._library.version() if ratings else self.seen}"
+        return f"{self.manifest.id}.{self._library.version() if ratings else self.movies_version}"
 
     def refreshed(self) -> MovieIndex:
-        """The same snapshot with all that has come in online by now; itself where nothing has.
+        """Return an index with all library changes so far; itself if it is fresh.
 
         Raises:
-            BadLibrary: what came in online cannot be read.
+            BadLibrary: the library cannot be read.
         """
         if self.is_fresh():
             return self
         base = self._base or self
-        changes = self._library.changes_since(base.seen)
+        delta = self._library.changes_since(base.movies_version)
         weights = self.manifest.weights
-        touched = changes.movies or any(movie_id in base.catalogue.ids for movie_id in changes.removed)
-        blended = None if touched else base.blended
+        changes_catalogue = delta.movies or any(movie_id in base.catalogue.ids for movie_id in delta.removed)
         return MovieIndex(
             self._data,
             self.manifest,
-            overlaid_catalogue(base.catalogue, changes),
-            overlaid_spaces(base.spaces, base.catalogue, changes, None if weights is None else weights["sha256"]),
-            blended,
+            overlay_catalogue(base.catalogue, delta),
+            overlay_spaces(base.spaces, base.catalogue, delta, None if weights is None else weights["sha256"]),
+            None if changes_catalogue else base.blended,
             self._ratings,
             self._library,
-            # Not of ratings: processes that looked at other times have the same in them, and must say so.
-            changes.movies_version,
+            # Not delta.version, which counts ratings: processes with the same movies must return the same version.
+            delta.movies_version,
             base,
+            embed_path=self._embed_path,
         )
 
     @property
     def ways(self) -> tuple[str, ...]:
-        """What ``similar`` takes for ``by`` here."""
+        """Valid values of ``by``: the spaces, and ``blend``."""
         return (*self.spaces, blends.NAME)
 
     def similar(
@@ -156,12 +169,14 @@ class MovieIndex:
         where: MovieFilter | None = None,
         weights: Mapping[str, float] | None = None,
     ) -> list[Match]:
-        """The ``k`` most alike other movies, best first; fewer only where fewer qualify.
+        """Return the ``k`` nearest neighbours of a movie, best first, ties by id.
 
         Args:
+            movie_id: of the query; never returned.
+            k: number of matches; fewer are returned only if fewer movies qualify.
             by: a space of this snapshot, or ``blend``.
-            where: which movies may come back.
-            weights: space -> weight of a blend, at least one above 0; the snapshot's own where it is None.
+            where: filter on the movies to return.
+            weights: space -> weight of the blend, at least one positive; by default the snapshot's.
 
         Raises:
             UnknownMovie: there is no such movie.
@@ -171,12 +186,11 @@ class MovieIndex:
         self.catalogue.movie(movie_id)
         allowed = self.catalogue.allowed(where) if where else None
         if by == blends.NAME and weights is not None:
-            return self._weighed(weights).similar(movie_id, k, allowed=allowed)
+            return self._blend_with(weights).similar(movie_id, k, allowed=allowed)
         if by == blends.NAME:
             return self._blend.similar(movie_id, k, allowed=allowed, stored=self.blended)
-        return space_with(self.spaces, self.catalogue, by, movie_id).similar(
-            movie_id, k, allowed=self._within(by, allowed)
-        )
+        space = space_with(self.spaces, self.catalogue, by, movie_id)
+        return space.similar(movie_id, k, allowed=self._in_space(by, allowed))
 
     def similar_to(
         self,
@@ -188,12 +202,15 @@ class MovieIndex:
         where: MovieFilter | None = None,
         weights: Mapping[str, float] | None = None,
     ) -> list[Match]:
-        """The ``k`` movies most like all of some and least like others, best first; none of these is among them.
+        """Return the ``k`` movies most similar to ``liked`` and least to ``disliked``, best first, ties by id.
 
         Args:
-            liked: at least one.
-            by: a space of this snapshot, in which each must have a vector; or ``blend``, in which each counts in the
-                spaces that it has.
+            liked: movie ids, at least one; never returned.
+            disliked: movie ids; never returned.
+            k: number of matches; fewer are returned only if fewer movies qualify.
+            by: a space of this snapshot, in which each movie must have a vector; or ``blend``, where each movie counts
+                in the spaces that have it.
+            where: filter on the movies to return.
             weights: as in ``similar``.
 
         Raises:
@@ -201,67 +218,64 @@ class MovieIndex:
             NotComparable: it has no vector in the space.
             UnknownSpace: this snapshot was built without it.
         """
-        names = self.spaces if by == blends.NAME else (by,)
-        queries = {}
-        for name in names:
-            sides = [[m for m in side if by != blends.NAME or m in self.spaces[name].ids] for side in (liked, disliked)]
-            for movie_id in (*sides[0], *sides[1]):
-                space_with(self.spaces, self.catalogue, name, movie_id)
-            if sides[0]:
-                queries[name] = self.spaces[name].direction(*sides)
-        for movie_id in (*liked, *disliked):
-            self.catalogue.movie(movie_id)
-        if not queries:
-            raise NotComparable(f"none of the movies {', '.join(map(str, liked))} has anything to be compared by")
         others = self.catalogue.allowed(where or MovieFilter())
         others[self.catalogue.ids.rows([*liked, *disliked])] = False
-        if by == blends.NAME:
-            blend = self._blend if weights is None else self._weighed(weights)
-            return blend.search(queries, k, allowed=others)
-        return self.spaces[by].search(queries[by], k, allowed=self._within(by, others))
+        if by != blends.NAME:
+            for movie_id in (*liked, *disliked):
+                space_with(self.spaces, self.catalogue, by, movie_id)
+            space = self.space(by)
+            return space.search(space.direction(liked, disliked), k, allowed=self._in_space(by, others))
+        queries = {}
+        for name, space in self.spaces.items():
+            present = [movie_id for movie_id in liked if movie_id in space.ids]
+            if present:
+                queries[name] = space.direction(present, [movie_id for movie_id in disliked if movie_id in space.ids])
+        if not queries:
+            raise NotComparable(f"none of the movies {', '.join(map(str, liked))} has anything to be compared by")
+        blend = self._blend if weights is None else self._blend_with(weights)
+        return blend.search(queries, k, allowed=others)
 
     def similar_to_poster(self, image: bytes, k: int = 10, *, where: MovieFilter | None = None) -> list[Match]:
-        """The ``k`` movies whose posters look most like an uploaded picture, best first. Nothing is stored.
+        """Return the ``k`` movies with the posters most similar to an image file, best first. Nothing is stored.
 
         Raises:
-            BadImage: the bytes are not a picture that can be used.
+            BadImage: the bytes are not a usable image.
             UnknownSpace: this snapshot was built without posters.
-            BadWeights: the weights that the posters were embedded with are gone.
+            BadWeights: the weights of the posters' embeddings are missing.
         """
-        space = self.space("poster")
-        vector = self.embed(image)
-        return space.search(vector, k, allowed=self._within("poster", self.catalogue.allowed(where) if where else None))
+        allowed = self.catalogue.allowed(where) if where else None
+        return self.space("poster").search(self.embed(image), k, allowed=self._in_space("poster", allowed))
 
-    def embed(self, image: bytes) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-        """The unit vector (25088,) of a picture, by the weights that this snapshot's posters were embedded with.
+    def embed(self, image: bytes) -> Float32Array:
+        """Return the embedding (25088,) of an image file, a unit vector, with the weights of this snapshot's posters.
 
         Raises:
-            BadImage: the bytes are not a picture that can be used.
+            BadImage: the bytes are not a usable image.
             UnknownSpace: this snapshot was built without posters.
-            BadWeights: the weights are gone.
+            BadWeights: the weights are missing.
         """
         self.space("poster")
         pixels = pixels_for_vgg16(decode_image(image))
         weights = self.manifest.spaces["poster"]["weights"]
         file = vgg16.weights_file(self._data, weights["sha256"])
-        vector: np.ndarray[tuple[int], np.dtype[np.float32]]
-        (vector,) = vgg16.embed_with(file, weights["name"], weights["sha256"], pixels[None])
+        vector: Float32Array
+        (vector,) = vgg16.embed_with(file, weights["name"], weights["sha256"], pixels[None], path=self._embed_path)
         return vector
 
     def prepared(self, image: bytes) -> Poster:
-        """A picture as the library keeps it, with its vector where this snapshot compares posters.
+        """Return an image file as a poster for the library, embedded if this snapshot has a poster space.
 
         Raises:
-            BadImage: the bytes are not a picture that can be used.
-            BadWeights: the weights that the posters were embedded with are gone.
+            BadImage: the bytes are not a usable image.
+            BadWeights: the weights of the posters' embeddings are missing.
         """
         if "poster" not in self.spaces:
-            decode_image(image)  # raises where it is none
+            decode_image(image)  # for its errors
             return Poster(image)
         return Poster(image, self.embed(image), self.manifest.spaces["poster"]["weights"]["sha256"])
 
     def poster(self, movie_id: int) -> Path:
-        """The movie's poster file.
+        """Return the poster file of a movie.
 
         Raises:
             UnknownMovie: there is no such movie.
@@ -274,16 +288,16 @@ class MovieIndex:
         return file
 
     def duplicates(self, *, track: Track = silent) -> Duplicates:
-        """Groups of movies whose posters are the same picture; a poster that cannot be read is left out and named.
+        """Find groups of movies with the same picture as poster; unreadable posters are listed separately.
 
         Raises:
             UnknownSpace: this snapshot was built without posters.
         """
         space = self.space("poster")
-        return find_duplicates(space, files_of(space.ids, self.catalogue, self._data / "posters"), track=track)
+        return find_duplicates(space, poster_paths(space.ids, self.catalogue, self._data / "posters"), track=track)
 
     def space(self, name: str) -> Space:
-        """One of the spaces.
+        """Return a space by name.
 
         Raises:
             UnknownSpace: this snapshot was built without it.
@@ -292,13 +306,14 @@ class MovieIndex:
 
     @cached_property
     def to_ask(self) -> list[int]:
-        """Ids of movies to have rated by someone new, in the order of asking."""
-        return asking_order(self.catalogue, self.spaces["taste"])
+        """Movie ids to ask a new user to rate, in elicitation order."""
+        return elicitation_order(self.catalogue, self.spaces["taste"])
 
-    def _weighed(self, weights: Mapping[str, float]) -> Blend:
+    def _blend_with(self, weights: Mapping[str, float]) -> Blend:
         for name in weights:
-            self.space(name)
+            self.space(name)  # raises UnknownSpace
         return self._blend.with_weights(weights)
 
-    def _within(self, name: str, allowed: BoolArray | None) -> BoolArray | None:
+    def _in_space(self, name: str, allowed: BoolArray | None) -> BoolArray | None:
+        """Return a mask of catalogue rows as a mask of the rows of a space."""
         return None if allowed is None else allowed[self._row_maps.catalogue_rows[name]]

@@ -1,4 +1,4 @@
-"""A snapshot on disk: written once, checksummed, published by one atomic swap, verified whenever it is opened."""
+"""Snapshots on disk: immutable, checksummed, published and rolled back by one atomic swap."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from index.core.errors import BadSnapshot, UnknownSnapshot
 from index.core.files import locked, sha256_of, sync
 
 FORMAT = 4
-READABLE = (2, 3, 4)  # 2 has poster vectors in memory-mapped float32 alone; 2 and 3 have no evaluation and no maps
+READABLE = (2, 3, 4)  # 2 has no two-stage search; 2 and 3 have no evaluation and no maps
 
 _UNFINISHED = ".unfinished-"
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a snapshot is, how it was made, and the checksum of every file in it. The authority on all of it."""
+    """Metadata of a snapshot: its configuration, results and the checksum of every file."""
 
     id: str
     created: str  # ISO 8601, UTC
-    version: str  # of Posterity, that built it
+    version: str  # of Posterity at build time
     dataset: Mapping[str, Any]  # name, notice, counts
-    spaces: Mapping[str, Mapping[str, Any]]  # name -> dimension, metric, movies, how it was made
+    spaces: Mapping[str, Mapping[str, Any]]  # name -> dimension, metric, movies, build settings
     blend: Mapping[str, float]  # space -> default weight
     ratings: Mapping[str, Any]  # the rating model: scale, noise, hyperparameters
-    posters: Mapping[str, Any]  # counts, and the unreadable ones with the reason
-    warnings: tuple[str, ...]  # what the build left out and why
+    posters: Mapping[str, Any]  # counts, and unreadable posters with the reason
+    warnings: tuple[str, ...]  # from the build: skipped input with the reason
     files: Mapping[str, Mapping[str, Any]]  # path -> size, sha256
     format: int = FORMAT
-    evaluation: Mapping[str, Any] = field(default_factory=dict)  # how good it is, on held-out ratings; may be empty
-    maps: Mapping[str, Any] = field(default_factory=dict)  # space -> how its posters were laid out; may be empty
+    evaluation: Mapping[str, Any] = field(default_factory=dict)  # metrics on held-out ratings; may be empty
+    maps: Mapping[str, Any] = field(default_factory=dict)  # space -> layout settings; may be empty
 
     @property
     def weights(self) -> Mapping[str, Any] | None:
@@ -48,16 +48,20 @@ class Manifest:
         return None if poster is None else poster["weights"]
 
     def to_json(self) -> dict[str, Any]:
-        """What stands in ``manifest.json``, its own checksum included."""
+        """Return the content of ``manifest.json``, its own checksum included."""
         body = {"format": self.format} | {name: getattr(self, name) for name in self.__slots__}
         return body | {"sha256": _digest_of(body)}
 
     @classmethod
     def from_json(cls, document: Any, source: str) -> Manifest:
-        """The manifest in a parsed ``manifest.json``.
+        """Return the manifest from a parsed ``manifest.json``.
+
+        Args:
+            document: parsed JSON.
+            source: file name, for error messages.
 
         Raises:
-            BadSnapshot: another format version, a wrong checksum, or not a manifest at all.
+            BadSnapshot: not a manifest, another format version, or a wrong checksum.
         """
         if not isinstance(document, dict) or not isinstance(document.get("format"), int):
             raise BadSnapshot(f"{source} is not a snapshot manifest: build the snapshot again")
@@ -73,14 +77,14 @@ class Manifest:
         body = {name: value for name, value in document.items() if name != "sha256"}
         if document.get("sha256") != _digest_of(body):
             raise BadSnapshot(f"{source} is damaged (its checksum differs): roll back or build again")
-        known = {name: body[name] for name in cls.__slots__ if name in body}
-        return cls(**known | {"warnings": tuple(body["warnings"])})
+        fields = {name: body[name] for name in cls.__slots__ if name in body}
+        return cls(**fields | {"warnings": tuple(body["warnings"])})
 
 
 class SnapshotStore:
-    """The snapshots under one data directory.
+    """Snapshots of a data directory.
 
-    ``snapshots/<id>/`` never changes once it is there; ``current`` is a symbolic link to the one that is served.
+    ``snapshots/<id>/`` is immutable; ``current`` is a symbolic link to the snapshot that is served.
     """
 
     def __init__(self, data: Path) -> None:
@@ -89,7 +93,7 @@ class SnapshotStore:
         self._current = data / "current"
 
     def current_id(self) -> str | None:
-        """The id of the snapshot that is served; None where nothing was published yet."""
+        """Return the id of the current snapshot; None if none was published yet."""
         try:
             return self._current.readlink().name
         except FileNotFoundError:
@@ -98,13 +102,13 @@ class SnapshotStore:
             raise BadSnapshot(f"{self._current} is no symbolic link: remove it, then roll back") from error
 
     def ids(self) -> list[str]:
-        """Ids of every published snapshot, oldest first."""
+        """Return the ids of all published snapshots, oldest first."""
         if not self._folder.is_dir():
             return []
         return sorted(path.name for path in self._folder.iterdir() if not path.name.startswith("."))
 
     def path(self, snapshot_id: str | None = None) -> Path:
-        """The folder of a snapshot, the current one by default.
+        """Return the folder of a snapshot, by default the current one.
 
         Raises:
             UnknownSnapshot: there is no such snapshot, or none at all.
@@ -117,7 +121,7 @@ class SnapshotStore:
         return self._folder / wanted
 
     def manifest(self, snapshot_id: str | None = None) -> Manifest:
-        """The manifest of a snapshot, the current one by default.
+        """Return the manifest of a snapshot, by default the current one.
 
         Raises:
             UnknownSnapshot: there is no such snapshot.
@@ -133,7 +137,7 @@ class SnapshotStore:
         return Manifest.from_json(document, str(file))
 
     def verify(self, snapshot_id: str | None = None) -> Manifest:
-        """The manifest, after every file was found there with its size and checksum.
+        """Check the size and checksum of every file; return the manifest.
 
         Raises:
             UnknownSnapshot: there is no such snapshot.
@@ -141,21 +145,21 @@ class SnapshotStore:
         """
         folder = self.path(snapshot_id)
         manifest = self.manifest(folder.name)
-        for name, known in manifest.files.items():
+        for name, expected in manifest.files.items():
             if not (folder / name).is_file():
                 raise BadSnapshot(f"{folder / name} is missing: roll back or build again")
-            if (folder / name).stat().st_size != known["size"]:
+            if (folder / name).stat().st_size != expected["size"]:
                 raise BadSnapshot(f"{folder / name} is damaged (its checksum differs): roll back or build again")
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # of a large snapshot this takes most of what opening it does
-            found = pool.map(sha256_of, (folder / name for name in manifest.files))
-            for (name, known), sha256 in zip(manifest.files.items(), found, strict=True):
-                if sha256 != known["sha256"]:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # most of the time to open a large snapshot
+            digests = pool.map(sha256_of, (folder / name for name in manifest.files))
+            for (name, expected), sha256 in zip(manifest.files.items(), digests, strict=True):
+                if sha256 != expected["sha256"]:
                     raise BadSnapshot(f"{folder / name} is damaged (its checksum differs): roll back or build again")
         return manifest
 
     @contextmanager
     def writing(self) -> Iterator[Path]:
-        """An empty folder for the files of a new snapshot; gone afterwards unless it was published.
+        """Yield an empty folder for a new snapshot, under the build lock; delete it unless it was published.
 
         Raises:
             PosterityError: another build is writing into the same data directory.
@@ -163,9 +167,9 @@ class SnapshotStore:
         self._folder.mkdir(parents=True, exist_ok=True)
         busy = f"another build is running in {self.data}: wait until it ends"
         with locked(self.data / ".build.lock", busy):
-            # Under the lock nobody else writes, so whatever is unfinished was left by a build that was killed.
-            for left in self._folder.glob(f"{_UNFINISHED}*"):
-                shutil.rmtree(left)
+            # No other build is running, so every unfinished folder is from a build or prune that was killed.
+            for abandoned in self._folder.glob(f"{_UNFINISHED}*"):
+                shutil.rmtree(abandoned)
             folder = self._folder / f"{_UNFINISHED}{os.getpid()}"
             folder.mkdir()
             try:
@@ -173,12 +177,13 @@ class SnapshotStore:
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def publish(self, folder: Path, *, now: datetime | None = None, **facts: Any) -> Manifest:
-        """Makes the files in ``folder`` the current snapshot and returns its manifest.
+    def publish(self, folder: Path, *, now: datetime | None = None, **fields: Any) -> Manifest:
+        """Publish the files in ``folder`` as the current snapshot, durably and atomically; return its manifest.
 
         Args:
-            folder: what ``writing`` gave.
-            facts: the fields of ``Manifest`` besides id, created and files.
+            folder: from ``writing``.
+            now: time of creation, by default the current time.
+            fields: of ``Manifest``, except id, created and files.
         """
         now = now or datetime.now(UTC)
         files = {
@@ -186,46 +191,46 @@ class SnapshotStore:
             for file in sorted(folder.rglob("*"))
             if file.is_file()
         }
-        # By time, so that names sort by age; and by content, so that no two builds share one.
+        # The time sorts ids by age, the digest makes them unique.
         snapshot_id = f"{now:%Y%m%dT%H%M%S%f}"[:18] + f"-{_digest_of(files)[:8]}"
-        manifest = Manifest(id=snapshot_id, created=now.isoformat(), files=files, **facts)
+        manifest = Manifest(id=snapshot_id, created=now.isoformat(), files=files, **fields)
         (folder / "manifest.json").write_text(json.dumps(manifest.to_json(), indent=1, ensure_ascii=False))
         for path in (*folder.rglob("*"), folder):
             sync(path)
         folder.rename(self._folder / snapshot_id)
         sync(self._folder)
-        self._point_to(snapshot_id)
+        self._set_current(snapshot_id)
         return manifest
 
     def rollback(self, snapshot_id: str | None = None) -> Manifest:
-        """Serves an earlier snapshot again: the one before the current, or the one named. It is verified first.
+        """Make an earlier snapshot current again, after verification; by default the one before the current.
 
         Raises:
             UnknownSnapshot: there is no such snapshot, or none before the current one.
-            BadSnapshot: it is damaged; the current one stays.
+            BadSnapshot: the snapshot is damaged; the current one stays.
         """
         if snapshot_id is None:
             current = self.current_id()
-            earlier = [known for known in self.ids() if current is None or known < current]
+            earlier = [other for other in self.ids() if current is None or other < current]
             if not earlier:
                 raise UnknownSnapshot(f"{self.data} holds no snapshot before {current}: nothing to roll back to")
             snapshot_id = earlier[-1]
         manifest = self.verify(snapshot_id)
-        self._point_to(manifest.id)
+        self._set_current(manifest.id)
         return manifest
 
     def prune(self, keep: int) -> list[str]:
-        """Deletes all but the newest ``keep`` snapshots and the current one; the ids of those deleted."""
+        """Delete all snapshots but the newest ``keep`` and the current one; return the deleted ids."""
         current = self.current_id()
-        doomed = [known for known in self.ids()[: -keep or None] if known != current]
-        for snapshot_id in doomed:
-            # Renamed first: a half-deleted snapshot must never be seen under its name.
-            grave = self._folder / f"{_UNFINISHED}{snapshot_id}"
-            (self._folder / snapshot_id).rename(grave)
-            shutil.rmtree(grave)
-        return doomed
+        pruned = [other for other in self.ids()[: -keep or None] if other != current]
+        for snapshot_id in pruned:
+            # Rename first: a half-deleted snapshot must never be visible under its id.
+            hidden = self._folder / f"{_UNFINISHED}{snapshot_id}"
+            (self._folder / snapshot_id).rename(hidden)
+            shutil.rmtree(hidden)
+        return pruned
 
-    def _point_to(self, snapshot_id: str) -> None:
+    def _set_current(self, snapshot_id: str) -> None:
         fresh = self.data / f".current-{os.getpid()}"
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(Path("snapshots") / snapshot_id)

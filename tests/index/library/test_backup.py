@@ -190,7 +190,7 @@ def test_a_snapshot_that_saw_the_old_library_takes_nothing_of_it_for_seen(world:
     (data / "library.db").rename(tmp_path / "moved-away.db")
     import_library(tmp_path / "library.tar", data)
     index = MovieIndex.open(data)
-    assert index.seen == 2
+    assert index.movies_version == 2
     assert {MOVIE, MOVIE + 1} <= set(index.catalogue.ids.values.tolist())
     Library.open(data).remove(MOVIE)
     assert MOVIE not in index.refreshed().catalogue.ids
