@@ -1,1 +1,1 @@
-"""Poster images: decode, embed with VGG16, compare."""
+"""Poster images: decoding, VGG16 embedding, comparison."""

@@ -1,4 +1,4 @@
-"""Groups of movies whose posters are the same picture: near in the poster space, and then compared pixel by pixel."""
+"""Search for duplicate posters: nearest neighbours in the poster space, confirmed pixel by pixel."""
 
 from __future__ import annotations
 
@@ -15,91 +15,94 @@ from index.posters.image_match import HEIGHT, SAME, WIDTH, similarities
 from index.posters.images import decode_image, dimensions, grey_pixels, read_image
 from index.spaces.space import NEIGHBOURS, Space
 
-_BLOCK = 256  # pairs compared at a time, at most 0.2 MB each
+_BLOCK = 256  # pairs compared per step; at most 0.2 MB each
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A poster that is the same picture as another; more pixels, or more bytes of as many, make the better copy."""
+    """A poster with at least one duplicate. More pixels, then more bytes, mean a better copy."""
 
     movie_id: int
-    width: int  # pixels, as the file has them
+    width: int  # pixels, as stored in the file
     height: int
     size: int  # bytes of the file
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Movies whose posters are the same picture."""
+    """Movies with the same poster image."""
 
-    similarity: float  # of the weakest link, where its two pictures are least alike; SAME to 1
-    copies: tuple[Copy, ...]  # two or more, by ascending id
+    similarity: float  # lowest similarity among the matching pairs; SAME to 1
+    copies: tuple[Copy, ...]  # two or more, by ascending movie id
 
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
-    """What a search for duplicates found."""
+    """Result of a search for duplicate posters."""
 
-    groups: tuple[Group, ...]  # by the lowest id in each
-    compared: int  # how many posters
-    skipped: Mapping[int, str]  # movie id -> why its poster could not be compared
+    groups: tuple[Group, ...]  # by the lowest movie id in each
+    compared: int  # number of posters
+    skipped: Mapping[int, str]  # movie id -> reason its poster was not compared
 
 
 def find_duplicates(space: Space, files: Mapping[int, Path], *, track: Track = silent) -> Duplicates:
-    """Every group of movies whose posters are the same picture: scaled, cropped by 5%, compressed, greyed, brightened.
+    """Return every group of movies with the same poster image.
 
-    Every file is decoded once, and only a small grey version is kept: 6 kB a poster.
+    Copies may be scaled, cropped by 5% on each side, compressed, greyed or brightened. Every file is decoded once and
+    kept as a grey thumbnail of 6 kB.
 
     Args:
-        space: the poster space; each poster is compared with its nearest neighbours there.
-        files: movie id -> poster, of every movie in the space.
+        space: poster space; each poster is compared with its nearest neighbours.
+        files: movie id -> poster file, for every movie in the space.
+        track: progress reporter.
     """
     copies: list[Copy] = []
-    pictures: list[UInt8Array] = []
+    thumbnails: list[UInt8Array] = []
     skipped: dict[int, str] = {}
     for movie_id in track(space.ids.values.tolist(), "Posters read", len(space)):
         try:
             data = read_image(files[movie_id])
-            picture = grey_pixels(decode_image(data), WIDTH, HEIGHT)
+            thumbnail = grey_pixels(decode_image(data), WIDTH, HEIGHT)
         except FileNotFoundError:
             skipped[movie_id] = f"{files[movie_id]} is missing"
         except (BadImage, OSError) as error:
             skipped[movie_id] = f"{files[movie_id]}: {error}"
         else:
             copies.append(Copy(movie_id, *dimensions(data), len(data)))
-            pictures.append(picture)
+            thumbnails.append(thumbnail)
     if not copies:
         return Duplicates((), 0, skipped)
-    pairs = _near_pairs(space, [copy.movie_id for copy in copies])
-    alike = _compare(np.stack(pictures), pairs, track)
-    same = alike >= SAME
-    return Duplicates(_groups(copies, pairs[same], alike[same].tolist()), len(copies), skipped)
+    pairs = _neighbour_pairs(space, [copy.movie_id for copy in copies])
+    scores = _pair_similarities(np.stack(thumbnails), pairs, track)
+    same = scores >= SAME
+    return Duplicates(_groups(copies, pairs[same], scores[same].tolist()), len(copies), skipped)
 
 
-def _near_pairs(space: Space, movie_ids: list[int]) -> Int64Array:
-    """Rows of ``movie_ids`` (p, 2), each pair once, the lower first, of movies near each other in the space."""
+def _neighbour_pairs(space: Space, movie_ids: list[int]) -> Int64Array:
+    """Return pairs of nearest neighbours as rows of ``movie_ids`` (p, 2), each pair once, lower row first."""
     rows = {movie_id: row for row, movie_id in enumerate(movie_ids)}
-    near = {
+    pairs = {
         (min(row, rows[match.movie_id]), max(row, rows[match.movie_id]))
         for movie_id, row in rows.items()
         for match in space.similar(movie_id, NEIGHBOURS)
         if match.movie_id in rows
     }
-    return np.array(sorted(near), dtype=np.int64).reshape(-1, 2)
+    return np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2)
 
 
-def _compare(pictures: UInt8Array, pairs: Int64Array, track: Track) -> Float32Array:
-    alike = np.zeros(len(pairs), dtype=np.float32)
+def _pair_similarities(thumbnails: UInt8Array, pairs: Int64Array, track: Track) -> Float32Array:
+    """Return ``similarities`` of all pairs (p,), block by block."""
+    scores = np.zeros(len(pairs), dtype=np.float32)
     starts = range(0, len(pairs), _BLOCK)
     for start in track(starts, "Pairs compared", len(starts)):
         block = slice(start, start + _BLOCK)
-        alike[block] = similarities(pictures, pairs[block])
-    return alike
+        scores[block] = similarities(thumbnails, pairs[block])
+    return scores
 
 
-def _groups(copies: list[Copy], pairs: Int64Array, alike: Iterable[float]) -> tuple[Group, ...]:
-    """The connected components of the pairs."""
-    root = list(range(len(copies)))  # union-find: the lowest row of a group, by way of lower rows
+def _groups(copies: list[Copy], pairs: Int64Array, scores: Iterable[float]) -> tuple[Group, ...]:
+    """Return the connected components of the pairs."""
+    root = list(range(len(copies)))  # union-find; the root of a component is its lowest row
 
     def find(row: int) -> int:
         while root[row] != row:
@@ -111,10 +114,10 @@ def _groups(copies: list[Copy], pairs: Int64Array, alike: Iterable[float]) -> tu
         low, high = sorted((find(one), find(other)))
         root[high] = low
     weakest: dict[int, float] = {}
-    for (one, _), similarity in zip(pairs.tolist(), alike, strict=True):
-        weakest[find(one)] = min(similarity, weakest.get(find(one), 1.0))
+    for (one, _), score in zip(pairs.tolist(), scores, strict=True):
+        weakest[find(one)] = min(score, weakest.get(find(one), 1.0))
     members: dict[int, list[Copy]] = {row: [] for row in sorted(weakest)}
     for row, copy in enumerate(copies):
         if find(row) in members:
             members[find(row)].append(copy)
-    return tuple(Group(weakest[row], tuple(found)) for row, found in members.items())
+    return tuple(Group(weakest[row], tuple(group)) for row, group in members.items())

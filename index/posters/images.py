@@ -1,4 +1,4 @@
-"""Untrusted bytes to RGB pixels. The indexer and the server both go through here, so both see the same picture."""
+"""Decoding of untrusted image bytes to RGB pixels. Shared by indexer and server, so both see the same pixels."""
 
 from __future__ import annotations
 
@@ -13,51 +13,51 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from index.core.arrays import UInt8Array
 from index.core.errors import BadImage, ImageTooLarge
 
-SIDE = 224  # what VGG16 was trained on
+SIDE = 224  # pixels; the input size VGG16 was trained on
 MAX_BYTES = 10 * 2**20
-MAX_PIXELS = 10_000_000  # decoding a transparent WebP takes 16 bytes for each
-MAX_PIXELS_JPEG = 24_000_000  # a camera's 6000 x 4000; large JPEGs are decoded at a fraction of their size
+MAX_PIXELS = 10_000_000  # decoding a transparent WebP takes 16 bytes per pixel
+MAX_PIXELS_JPEG = 24_000_000  # a camera's 6000 x 4000; large JPEGs are decoded at reduced scale
 MIN_SIDE = 16
-WEBP_QUALITY = 82  # at 240 pixels across a poster has 10 to 20 kB
+WEBP_QUALITY = 82  # a poster 240 pixels wide takes 10 to 20 kB
 PREPROCESSING = (
-    "The whole picture (of a large JPEG a halving or quartering that leaves 1024 pixels on each side) is turned upright"
-    " by its EXIF orientation, laid on white where it is transparent, brought to 8-bit RGB and squeezed to 224 x 224 by"
-    " Pillow's antialiased bicubic resampling, without cropping."
+    "The whole image (a large JPEG at a half or a quarter of its size, at least 1024 pixels on each side) is rotated by"
+    " its EXIF orientation, composited on white if transparent, converted to 8-bit RGB and resized to 224 x 224 by"
+    " Pillow's antialiased bicubic filter, without cropping."
 )
 
-Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit would only warn; ours is checked before anything is decoded
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit only warns; _check_size refuses before anything is decoded
 
-WEBP_QUALITY = 82
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF")  # judged by content, whatever the name says
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF")  # detected by content; file names are ignored
 _SUFFIXES = (
     (re.compile(rb"\xff\xd8\xff"), ".jpg"),
     (re.compile(rb"\x89PNG\r\n"), ".png"),
     (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), ".webp"),
     (re.compile(rb"GIF8"), ".gif"),
 )
-_ENOUGH = (1024, 1024)  # pixels that a JPEG is decoded to at least, if it has them
+_MIN_DECODED = (1024, 1024)  # pixels; JPEGs are not reduced below this
 _LIMIT = f"at most {MAX_PIXELS:,} are allowed ({MAX_PIXELS_JPEG:,} in a JPEG), so make it smaller"
-_LYING = {5, 6, 7, 8}  # EXIF orientations that stand on a side
+_TRANSPOSED = {5, 6, 7, 8}  # EXIF orientations that swap width and height
 _THUMBNAIL = 360  # pixels on the longer side
 
 
-def decode_image(data: bytes, enough: tuple[int, int] = _ENOUGH) -> Image.Image:
-    """The picture in a JPEG, PNG, WebP or GIF file as RGB, upright; of an animation its first frame.
+def decode_image(data: bytes, min_size: tuple[int, int] = _MIN_DECODED) -> Image.Image:
+    """Decode a JPEG, PNG, WebP or GIF file to an upright RGB image; use the first frame of an animation.
 
     Args:
-        enough: pixels on each side that a large JPEG is decoded to at least, at a fraction of its size.
+        data: content of the file.
+        min_size: lower bound on width and height in pixels for the reduced-scale decoding of a large JPEG.
 
     Raises:
-        ImageTooLarge: more than MAX_BYTES or MAX_PIXELS; judged before anything is decoded.
-        BadImage: no such file, a damaged one, or one of less than MIN_SIDE pixels on a side.
+        ImageTooLarge: more than MAX_BYTES, MAX_PIXELS or MAX_PIXELS_JPEG; checked before anything is decoded.
+        BadImage: another format, a damaged file, or fewer than MIN_SIDE pixels on a side.
     """
     _check_bytes(len(data))
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about odd metadata; how large is too large is decided below
+            warnings.simplefilter("ignore")  # about odd metadata
             with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
                 _check_size(image)
-                image.draft(None, enough)
+                image.draft(None, min_size)
                 image.load()
                 ImageOps.exif_transpose(image, in_place=True)
                 return _to_rgb(image)
@@ -65,25 +65,25 @@ def decode_image(data: bytes, enough: tuple[int, int] = _ENOUGH) -> Image.Image:
         raise
     except UnidentifiedImageError as error:
         raise BadImage("this is no JPEG, PNG, WebP or GIF picture") from error
-    except Exception as error:  # whatever a decoder makes of hostile bytes, the bytes are at fault
+    except Exception as error:  # decoders raise all kinds of errors on hostile bytes
         raise BadImage(f"the picture is damaged ({_first_words(error)})") from error
 
 
 def read_image(file: Path) -> bytes:
-    """A picture file's bytes; one that is too large is not read.
+    """Return the content of an image file. Check its size first.
 
     Raises:
-        ImageTooLarge: it has more than MAX_BYTES.
+        ImageTooLarge: the file has more than MAX_BYTES.
     """
     _check_bytes(file.stat().st_size)
     return file.read_bytes()
 
 
 def suffix_of(data: bytes) -> str:
-    """What the name of a picture file should end with.
+    """Return the file name suffix of the image format, such as ".jpg".
 
     Raises:
-        BadImage: it is in no format that a poster may have.
+        BadImage: neither JPEG, PNG, WebP nor GIF.
     """
     suffix = next((suffix for pattern, suffix in _SUFFIXES if pattern.match(data)), None)
     if suffix is None:
@@ -92,25 +92,25 @@ def suffix_of(data: bytes) -> str:
 
 
 def pixels_for_vgg16(image: Image.Image) -> UInt8Array:
-    """The whole picture squeezed to (224, 224, 3) uint8 RGB."""
+    """Return the whole image resized to (224, 224, 3) uint8 RGB; aspect ratio is not kept."""
     return np.array(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC), dtype=np.uint8)
 
 
 def grey_pixels(image: Image.Image, width: int, height: int) -> UInt8Array:
-    """The whole picture squeezed to (height, width) uint8 shades of grey, each the mean of what it covers."""
+    """Return the whole image resized to (height, width) uint8 grey by box filter; aspect ratio is not kept."""
     return np.array(image.convert("L").resize((width, height), Image.Resampling.BOX), dtype=np.uint8)
 
 
 def dimensions(data: bytes) -> tuple[int, int]:
-    """Width and height in pixels, upright, of a picture that ``decode_image`` took; before any halving."""
+    """Return the upright width and height in pixels of a file accepted by ``decode_image``, at full scale."""
     with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
         width, height = image.size
-        turned = image.getexif().get(ExifTags.Base.Orientation, 1) in _LYING
-    return (height, width) if turned else (width, height)
+        transposed = image.getexif().get(ExifTags.Base.Orientation, 1) in _TRANSPOSED
+    return (height, width) if transposed else (width, height)
 
 
 def thumbnail(image: Image.Image) -> bytes:
-    """A small JPEG of the picture."""
+    """Return the image as a JPEG of at most 360 x 360 pixels."""
     small = image.copy()
     small.thumbnail((_THUMBNAIL, _THUMBNAIL))
     content = io.BytesIO()
@@ -119,17 +119,17 @@ def thumbnail(image: Image.Image) -> bytes:
 
 
 def small_pixels(data: bytes, width: int, height: int) -> UInt8Array:
-    """The middle of a picture in these proportions, (height, width, 3) uint8 RGB.
+    """Decode, centre-crop to the aspect ratio and resize an image file to (height, width, 3) uint8 RGB.
 
     Raises:
-        BadImage: as ``decode_image``.
+        BadImage: as in ``decode_image``.
     """
     image = decode_image(data, (2 * max(width, height), 2 * max(width, height)))
     return np.array(ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS), dtype=np.uint8)
 
 
 def webp(image: Image.Image, width: int | None = None) -> bytes:
-    """The picture as WebP, where it is wider made ``width`` pixels wide."""
+    """Encode as WebP, reduced to ``width`` pixels if wider."""
     if width is not None and image.width > width:
         image = image.resize((width, max(1, round(image.height * width / image.width))), Image.Resampling.LANCZOS)
     content = io.BytesIO()
@@ -138,7 +138,7 @@ def webp(image: Image.Image, width: int | None = None) -> bytes:
 
 
 def webp_of_pixels(pixels: UInt8Array) -> bytes:
-    """Pixels (height, width, 3) uint8 RGB as WebP."""
+    """Encode pixels (height, width, 3) uint8 RGB as WebP."""
     return webp(Image.fromarray(pixels))
 
 
@@ -169,10 +169,10 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
-    """16-bit grey as 8-bit grey; Pillow's own conversion would turn all but the darkest white."""
+    """Convert 16-bit to 8-bit grey. Pillow's own conversion clips to 255 instead of scaling."""
     wide = np.asarray(image)
     grey = Image.fromarray((wide >> 8).astype(np.uint8))
-    if "transparency" in image.info:  # one shade that stands for nothing
+    if "transparency" in image.info:  # the shade of transparent pixels
         grey.info["transparency"] = image.info["transparency"] >> 8
     return grey
 

@@ -23,7 +23,7 @@ RED, BLUE = (220, 30, 20), (20, 40, 200)
 
 
 def halves(mode: str = "RGB", size: tuple[int, int] = (64, 96)) -> Image.Image:
-    """Red above, blue below."""
+    """Return an image with a red upper and a blue lower half."""
     image = Image.new("RGB", size, RED)
     image.paste(BLUE, (0, size[1] // 2, *size))
     return image.convert(mode)
@@ -157,7 +157,7 @@ def test_a_picture_of_one_pixel_says_how_many_are_needed() -> None:
 
 @pytest.mark.parametrize("side", [20_000, 65_535, 2**31 - 1])
 def test_a_bomb_is_refused_by_its_header(side: int) -> None:
-    # Its data would be an error of another kind: so it was not looked at.
+    # Decoding the empty data would raise another error, so the header alone was read.
     with pytest.raises(ImageTooLarge, match="at most 10,000,000 are allowed"):
         decode_image(png(side, side, data=b""))
 
