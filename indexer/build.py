@@ -23,7 +23,7 @@ from index.posters.images import PREPROCESSING
 from index.ratings import by_movie
 from index.ratings import fold_in as fold_ins
 from index.ratings import model as rating_models
-from index.ratings.by_movie import Raters
+from index.ratings.by_movie import RatingsByMovie
 from index.ratings.rankers import save_rankers
 from index.snapshot.poster_files import load_contents, save_contents
 from index.snapshot.store import Manifest, SnapshotStore
@@ -191,7 +191,7 @@ def _ratings_and_taste(
     whole = posterior if some is training else solve_all_users(posterior, training, fit_rng, track=track)
     arrays, noise = rating_arrays(whole, training)
     save_arrays(arrays, folder / rating_models.FOLDER)
-    save_arrays(Raters.of(arrays.rated_rows, training.shape[1]), folder / by_movie.FOLDER)
+    save_arrays(RatingsByMovie.from_rows(arrays.rated_rows, training.shape[1]), folder / by_movie.FOLDER)
     save_arrays(fold_in_arrays(posterior), folder / fold_ins.FOLDER)
     choice = choose_ranker(training, fit_rng, plan.rankers, track=track)
     forms = save_rankers(choice.rankers, folder / "ranker")
@@ -201,7 +201,7 @@ def _ratings_and_taste(
     model = {
         "method": "Bayesian factorisation machine, implicit features on both sides, genres and year; Gibbs sampling",
         "scale": list(training.ratings.scale),
-        "noise": asdict(noise),
+        "noise": noise.as_manifest(),
         "samples": int(posterior.global_bias.size),
         "trained_on": {"ratings": int(some.values.size), "users": len(some.users)},
         "seed": plan.seed,

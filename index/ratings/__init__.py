@@ -1,1 +1,1 @@
-"""The rating model: predictions, fold-in of new users, rankers, recommendations."""
+"""Rating model: predictions, fold-in of new users, rankers, recommendations."""

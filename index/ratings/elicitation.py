@@ -1,4 +1,4 @@
-"""What to have rated by someone new: films that they are likely to know, and that say much of their taste."""
+"""Preference elicitation: the movies a new user should rate first, well known and of diverse taste."""
 
 from __future__ import annotations
 
@@ -9,46 +9,46 @@ import numpy as np
 from index.catalogue.catalogue import Catalogue
 from index.spaces.space import Space
 
-CANDIDATES = 240  # beyond these few films are known to many
-TOO_NEAR = 0.9  # a film says little that is new where this share of random pairs is less alike
-MOST_STEPS = 11
+CANDIDATES = 240  # the most rated movies; few users know the others
+MAX_PERCENTILE = 0.9  # of the taste score of two movies in one round: above it the second rating adds little
+MAX_STEPS = 11
 
 _STEPS = tuple(Decimal(step) for step in ("0.5", "1", "2", "5", "10", "20", "50", "100"))
 
 
-def asking_order(catalogue: Catalogue, taste: Space) -> list[int]:
-    """Movie ids in the order in which to have them rated: whoever rates or skips one is asked the next.
+def elicitation_order(catalogue: Catalogue, taste: Space) -> list[int]:
+    """Return movie ids in the order in which to ask for ratings.
 
-    The most rated films with posters come first, but each round leaves out those that are loved like one that was taken
-    in it already; they wait for the next round. Only movies with a place in ``taste`` are asked about.
+    The most rated movies with posters come first. Each round skips movies too similar in taste to an earlier one of
+    the round; they move to the next round. Movies without a vector in ``taste`` are left out.
     """
-    known = [movie.movie_id for movie in catalogue.best_known(len(catalogue)) if movie.movie_id in taste.ids]
-    known = known[:CANDIDATES]
-    if not known:
+    candidates = [movie.movie_id for movie in catalogue.best_known(len(catalogue)) if movie.movie_id in taste.ids]
+    candidates = candidates[:CANDIDATES]
+    if not candidates:
         return []
-    vectors = taste.vectors.rows(taste.ids.rows(known))
-    near = np.interp(TOO_NEAR, taste.calibration.shares, taste.calibration.scores)
-    alike = vectors @ vectors.T > near
+    vectors = taste.vectors.rows(taste.ids.rows(candidates))
+    max_score = np.interp(MAX_PERCENTILE, taste.calibration.shares, taste.calibration.scores)
+    similar = vectors @ vectors.T > max_score
     order: list[int] = []
-    waiting = np.arange(len(known))
-    while waiting.size:
-        free = np.ones(len(known), dtype=np.bool_)
-        taken = []
-        for at in waiting.tolist():
-            if free[at]:
-                taken.append(at)
-                free &= ~alike[at]
-        order += [known[at] for at in taken]
-        waiting = np.setdiff1d(waiting, taken)
+    remaining = np.arange(len(candidates))
+    while remaining.size:
+        eligible = np.ones(len(candidates), dtype=np.bool_)
+        chosen = []
+        for position in remaining.tolist():
+            if eligible[position]:
+                chosen.append(position)
+                eligible &= ~similar[position]
+        order += [candidates[position] for position in chosen]
+        remaining = np.setdiff1d(remaining, chosen)
     return order
 
 
 def rating_steps(scale: tuple[float, float]) -> list[float]:
-    """The ratings to choose from, ascending: half a star apart, or as far as leaves no more than eleven.
+    """Return the ratings to choose from, ascending: in steps of 0.5, or the smallest round step that gives at most 11.
 
-    Whole steps are counted from the highest rating down.
+    Steps are counted down from the highest rating, so the lowest may be left out.
     """
     low, high = (Decimal(str(end)) for end in scale)
-    step = next((step for step in _STEPS if (high - low) / step < MOST_STEPS), (high - low) / (MOST_STEPS - 1))
+    step = next((step for step in _STEPS if (high - low) / step < MAX_STEPS), (high - low) / (MAX_STEPS - 1))
     count = int((high - low) / step) + 1 if step else 1
-    return [float(high - step * at) for at in reversed(range(count))]
+    return [float(high - step * i) for i in reversed(range(count))]

@@ -1,4 +1,4 @@
-"""How any user would rate any movie, with an interval, and what to recommend. numpy only."""
+"""Rating predictions with 80% intervals, explanations and recommendations. numpy only."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ import numpy.typing as npt
 from index.core.arrays import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array, load_arrays
 from index.core.errors import InvalidInput, UnknownUser
 from index.core.ids import Ids
-from index.ratings import by_movie as raters_of_movies
+from index.ratings import by_movie as ratings_by_movie
 from index.ratings import fold_in as fold_ins
-from index.ratings.by_movie import Raters
-from index.ratings.fold_in import Folded, FoldInArrays
+from index.ratings.by_movie import RatingsByMovie
+from index.ratings.fold_in import FoldedUser, FoldInArrays
 from index.ratings.rankers import Ranker, load_ranker
 from index.spaces.faiss_index import top_rows
 
 FOLDER = "ratings"
 
-INTERVAL = 0.8  # the share of ratings that an interval is meant to hold
+INTERVAL = 0.8  # nominal coverage of the intervals
 
-# Chosen on ratings held out of a training part of latest-small: log likelihood -1.204, -1.226 with one noise for all.
+# Ratings' worth of weight of the average noise variance in a user's own. Chosen on ratings held out of a training part
+# of latest-small: log likelihood -1.204, against -1.226 with one noise variance for all users.
 NOISE_PRIOR = 6
 
 
@@ -41,15 +42,15 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class RatingArrays:
-    """What a rating model is made of; each array is one file of the snapshot."""
+    """Parameters and training ratings of a rating model. Each array is one file of the snapshot."""
 
     user_ids: Int64Array  # (n_users,) ascending
-    user_bias: Float32Array  # (n_users,) posterior mean, the global bias included
+    user_bias: Float32Array  # (n_users,) posterior mean, including the global bias
     user_factors: Float32Array  # (n_users, factors)
-    user_samples: Float32Array  # (samples, n_users, f + 1): factors, then bias with the global bias; thinned
-    movie_vectors: Float32Array  # (n_movies, factors + 1): factors, then bias; rows are the catalogue's
+    user_samples: Float32Array  # (samples, n_users, f + 1) factors, then bias including the global bias; thinned
+    movie_vectors: Float32Array  # (n_movies, factors + 1) factors, then bias; rows of the catalogue
     movie_samples: Float32Array  # (samples, n_movies, f + 1)
-    user_noise: Float32Array  # (n_users,) variance of a user's ratings about their predictions
+    user_noise: Float32Array  # (n_users,) noise variance of the user's ratings
     rated_starts: Int64Array  # (n_users + 1,) user row u rated rated_rows[starts[u]:starts[u + 1]]
     rated_rows: Int32Array  # (n_ratings,) catalogue rows
     rated_values: Float32Array  # (n_ratings,)
@@ -57,58 +58,74 @@ class RatingArrays:
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """How far ratings scatter about their predictions. Some people are harder to predict than others."""
+    """Noise variance of ratings, which differs between users.
 
-    variance: float  # over all users, by the posterior
-    residual: float  # mean square of what is left of the trained ratings of someone who gave very many
-    taken: float  # of n ratings n / (n + taken) of that is left: a user's own parameters take the rest
+    A user's parameters fit part of the noise in the user's training ratings: with n of them the expected mean squared
+    residual is ``residual * n / (n + shrinkage)``.
+    """
 
-    def of(self, squares: npt.ArrayLike, counts: npt.ArrayLike) -> Float64Array:
-        """Users' variances, from the sum of squares that is left of each one's own ratings and how many these are.
+    variance: float  # posterior mean, over all users
+    residual: float  # mean squared residual on training ratings, in the limit of many ratings per user
+    shrinkage: float  # in ratings
 
-        As if everyone had ``NOISE_PRIOR`` more ratings, of average scatter.
+    @classmethod
+    def from_manifest(cls, facts: Mapping[str, float]) -> Noise:
+        """Return the noise stored by ``as_manifest``."""
+        return cls(facts["variance"], facts["residual"], facts["taken"])
+
+    def as_manifest(self) -> dict[str, float]:
+        """Return the numbers under their manifest keys."""
+        return {"variance": self.variance, "residual": self.residual, "taken": self.shrinkage}
+
+    def user_variances(self, squares: npt.ArrayLike, counts: npt.ArrayLike) -> Float64Array:
+        """Return noise variances of users from the sum of squared residuals and the number of each one's ratings.
+
+        Shrunk towards the mean as if every user had ``NOISE_PRIOR`` more ratings with average residuals.
         """
         n = np.asarray(counts, dtype=np.float64)
-        expected = self.residual * np.maximum(n, 1) / (n + self.taken)
+        expected = self.residual * np.maximum(n, 1) / (n + self.shrinkage)
         variances: Float64Array = self.variance * (NOISE_PRIOR + np.asarray(squares) / expected) / (NOISE_PRIOR + n)
         return variances
 
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """What one rated movie adds to a prediction, in stars."""
+    """Contribution of one rated movie to a prediction, in units of the rating scale."""
 
     movie_id: int
-    given: float  # the rating it was given
-    watched: float  # because it was rated at all
-    rated: float  # because of how it was rated
+    given: float  # the user's rating of the movie
+    watched: float  # effect of having rated the movie at all
+    rated: float  # effect of the rating's value
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A prediction as a sum: ``base`` and all contributions add up to ``rating``, before that is kept to the scale."""
+    """A prediction as a sum: ``base`` and all contributions add up to ``rating``, before clipping to the scale."""
 
     movie_id: int
     rating: float
-    base: float  # for someone of whom nothing is known; for a user of the model with what more samples than 32 change
-    contributions: tuple[Contribution, ...]  # largest first, up or down
+    base: float  # prediction without ratings; for a user of the model plus the effect of all samples instead of 32
+    contributions: tuple[Contribution, ...]  # by descending absolute value
 
 
-Who = int | Mapping[int, float]  # a user id; or a stranger's ratings, by movie id
+UserOrRatings = int | Mapping[int, float]  # id of a user of the model, or a new user's ratings by movie id
 
 
 class RatingModel:
-    """Posterior mean ratings as inner products, and intervals from a few posterior samples. Immutable.
+    """Posterior mean ratings as inner products, with intervals from a few posterior samples. Immutable.
 
-    Who is asked for is a user id, or what a stranger rates: they are folded in, and nothing is stored.
+    A user of the model is given by id, a new user by ratings. These are folded in and not stored.
 
     Args:
-        fold_in: what strangers are folded in with.
-        scale: the lowest and the highest rating there is; predictions stay within.
-        ranker: who would pick what next. Recommendations are ordered by its scores (for someone who rated nothing by
-            the share of users who rated a movie) plus ``rating_weight`` times the predicted rating; without a ranker by
-            that rating alone.
-        raters: who rated which movie; made here where it is None.
+        arrays: parameters and training ratings.
+        fold_in: posterior samples for fold-in.
+        movie_ids: ids of the movie rows.
+        noise: noise variance of ratings.
+        scale: lowest and highest rating; predictions are clipped to it.
+        ranker: recommendations are ordered by its scores (for a user without ratings by the share of users who rated a
+            movie) plus ``rating_weight`` times the predicted rating; without a ranker by the predicted rating alone.
+        rating_weight: weight of the predicted rating beside the ranker's score.
+        by_movie: index of the ratings by movie; built if None.
     """
 
     def __init__(
@@ -121,7 +138,7 @@ class RatingModel:
         scale: tuple[float, float],
         ranker: Ranker | None = None,
         rating_weight: float = 1.0,
-        raters: Raters | None = None,
+        by_movie: RatingsByMovie | None = None,
     ) -> None:
         self.users = Ids(arrays.user_ids, noun="user", unknown=UnknownUser)
         self.scale = scale
@@ -131,100 +148,104 @@ class RatingModel:
         self._fold_in = fold_in
         self._ranker = ranker
         self._rating_weight = np.float32(rating_weight)
-        self._raters = Raters.of(arrays.rated_rows, len(movie_ids)) if raters is None else raters
-        self._popularity = (self._raters.counts() / max(len(self.users), 1)).astype(np.float32)
+        self._by_movie = by_movie or RatingsByMovie.from_rows(arrays.rated_rows, len(movie_ids))
+        self._popularity = (self._by_movie.counts() / max(len(self.users), 1)).astype(np.float32)
 
     @classmethod
     def load(cls, snapshot: Path, movie_ids: Ids, facts: Mapping[str, Any]) -> RatingModel:
-        """The model saved in a snapshot's folder, its arrays memory-mapped.
+        """Load the model of a snapshot, with memory-mapped arrays.
 
         Args:
-            facts: what the manifest says of the model.
+            snapshot: folder of the snapshot.
+            movie_ids: ids of the movie rows.
+            facts: the manifest's entry for the rating model.
         """
         arrays = load_arrays(RatingArrays, snapshot / FOLDER)
         low, high = facts["scale"]
-        raters = snapshot / raters_of_movies.FOLDER  # some older snapshots have none
+        by_movie = snapshot / ratings_by_movie.FOLDER  # missing in some older snapshots
         return cls(
             arrays,
             load_arrays(FoldInArrays, snapshot / fold_ins.FOLDER),
             movie_ids,
-            noise=Noise(**facts["noise"]),
+            noise=Noise.from_manifest(facts["noise"]),
             scale=(low, high),
             ranker=load_ranker(snapshot / "ranker", facts["ranker"]["forms"]),
             rating_weight=facts["ranker"]["rating_weight"],
-            raters=load_arrays(Raters, raters) if raters.is_dir() else None,
+            by_movie=load_arrays(RatingsByMovie, by_movie) if by_movie.is_dir() else None,
         )
 
-    def predict(self, who: Who, movie_ids: Sequence[int]) -> list[Prediction]:
-        """Their rating of each movie, in the order given.
+    def predict(self, user: UserOrRatings, movie_ids: Sequence[int]) -> list[Prediction]:
+        """Return the predicted rating of each movie, in the given order.
 
         Raises:
-            UnknownUser: the user rated nothing when the model was trained.
+            UnknownUser: the user has no training ratings.
             UnknownMovie: one of the movies is not in the catalogue.
-            InvalidInput: a stranger's rating is off the scale.
+            InvalidInput: a new user's rating is off the scale.
         """
         rows = self._movie_ids.rows(movie_ids)
-        return self._predictions(self._rater(who), rows)
+        return self._predictions(self._profile(user), rows)
 
-    def recommend(self, who: Who, k: int = 10, *, allowed: BoolArray | None = None) -> list[Prediction]:
-        """The ``k`` movies that they have not rated and would pick next, likeliest first, with predicted ratings.
+    def recommend(self, user: UserOrRatings, k: int = 10, *, allowed: BoolArray | None = None) -> list[Prediction]:
+        """Return the ``k`` highest-ranked movies that the user has not rated, best first, with predicted ratings.
 
-        A list by predicted rating alone is a poor one: films that few have seen head it. A list by the ranker alone has
-        films that the user would watch and dislike.
+        Ranking by predicted rating alone puts movies with few ratings first. Ranking by the ranker alone includes
+        movies that the user would watch and dislike.
 
         Args:
-            allowed: (n_movies,) which movies of the catalogue may come back; all where it is None.
+            user: id, or ratings of a new user.
+            k: number of movies.
+            allowed: (n_movies,) mask of movies that may be returned; None for all.
 
         Raises:
-            UnknownUser: the user rated nothing when the model was trained.
-            UnknownMovie: a stranger's rating is of a movie that is not in the catalogue.
-            InvalidInput: a stranger's rating is off the scale.
+            UnknownUser: the user has no training ratings.
+            UnknownMovie: a new user's rating is of a movie that is not in the catalogue.
+            InvalidInput: a new user's rating is off the scale.
         """
-        rater = self._rater(who)
-        wanted = np.ones(len(self._movie_ids), dtype=np.bool_) if allowed is None else allowed.copy()
-        wanted[rater.rows] = False
-        scores = self._ranking_scores(rater)
-        scores[~wanted] = -np.inf
-        return self._predictions(rater, top_rows(scores, k))
+        profile = self._profile(user)
+        eligible = np.ones(len(self._movie_ids), dtype=np.bool_) if allowed is None else allowed.copy()
+        eligible[profile.rows] = False
+        scores = self._ranking_scores(profile)
+        scores[~eligible] = -np.inf
+        return self._predictions(profile, top_rows(scores, k))
 
-    def explain(self, who: Who, movie_ids: Sequence[int]) -> list[Explanation]:
-        """What each movie that they rated adds to the predictions for others, in the order given.
+    def explain(self, user: UserOrRatings, movie_ids: Sequence[int]) -> list[Explanation]:
+        """Return the contributions of the rated movies to the prediction for each movie, in the given order.
 
         Raises:
             UnknownUser, UnknownMovie, InvalidInput: as in ``predict``.
         """
-        rater, rows = self._rater(who), self._movie_ids.rows(movie_ids)
-        folded = rater.folded or self._fold(rater.rows, rater.values)
-        ratings = self._moments(rater, rows)[0].tolist()
-        parts = folded.parts(rows)
-        rated_ids, given = self._movie_ids.values[rater.rows].tolist(), rater.values.tolist()
+        profile, rows = self._profile(user), self._movie_ids.rows(movie_ids)
+        folded = profile.folded or self._fold(profile.rows, profile.values)
+        ratings = self._moments(profile, rows)[0].tolist()
+        terms = folded.terms(rows)
+        rated_ids, given = self._movie_ids.values[profile.rows].tolist(), profile.values.tolist()
         explanations = []
-        for movie_id, rating, watched, rated in zip(movie_ids, ratings, parts.watched, parts.rated, strict=True):
-            whole = watched + rated
+        for movie_id, rating, watched, rated in zip(movie_ids, ratings, terms.watched, terms.rated, strict=True):
+            total = watched + rated
             contributions = tuple(
-                Contribution(rated_ids[at], given[at], float(watched[at]), float(rated[at]))
-                for at in np.argsort(-np.abs(whole), kind="stable").tolist()
+                Contribution(rated_ids[i], given[i], float(watched[i]), float(rated[i]))
+                for i in np.argsort(-np.abs(total), kind="stable").tolist()
             )
-            # A known user's prediction is a mean over more samples than explain it; the base takes the rest.
-            explanations.append(Explanation(movie_id, rating, rating - float(whole.sum()), contributions))
+            # Predictions for users of the model average more samples than the terms; the base takes the difference.
+            explanations.append(Explanation(movie_id, rating, rating - float(total.sum()), contributions))
         return explanations
 
     def rated(self, user_id: int) -> tuple[Int64Array, Float32Array]:
-        """The catalogue rows that the user rated and the ratings, (m,) each.
+        """Return the catalogue rows rated by the user and the ratings, (m,) each.
 
         Raises:
-            UnknownUser: the user rated nothing when the model was trained.
+            UnknownUser: the user has no training ratings.
         """
         return self._rated(self.users.row(user_id))
 
-    def raters(self, movie: int) -> tuple[Int64Array, Float32Array]:
-        """The users who rated a catalogue row, ascending user rows, and their ratings, (m,) each."""
-        at = self._raters.places_of(movie)
-        users = np.searchsorted(self._arrays.rated_starts, at, side="right") - 1
-        return users.astype(np.int64), np.asarray(self._arrays.rated_values[at])
+    def raters(self, movie_row: int) -> tuple[Int64Array, Float32Array]:
+        """Return the users who rated a movie (rows, ascending) and their ratings, (m,) each."""
+        positions = self._by_movie.positions(movie_row)
+        users = np.searchsorted(self._arrays.rated_starts, positions, side="right") - 1
+        return users.astype(np.int64), np.asarray(self._arrays.rated_values[positions])
 
     def distribution(self, users: Int64Array, movies: Int64Array) -> tuple[Float64Array, Float64Array]:
-        """Mean and standard deviation of the rating, (m,) each, for user rows and movie rows (m,) each."""
+        """Return mean and standard deviation of ratings, (m,) each, for user rows and movie rows, (m,) each."""
         arrays = self._arrays
         vectors = arrays.movie_vectors[movies]
         mean = arrays.user_bias[users] + vectors[:, -1]
@@ -235,50 +256,50 @@ class RatingModel:
         return mean.astype(np.float64), np.sqrt(spread + arrays.user_noise[users])
 
     def ranking_scores(self, user: int) -> Float32Array:
-        """What recommendations are ordered by, (n_movies,), for a user row; larger comes first."""
-        return self._ranking_scores(_Rater(*self._rated(user), user))
+        """Return the recommendation scores (n_movies,) for a user row; larger is better."""
+        return self._ranking_scores(_Profile(*self._rated(user), user))
 
-    def _ranking_scores(self, rater: _Rater) -> Float32Array:
-        if rater.folded is None:
-            query = np.append(self._arrays.user_factors[rater.user], np.float32(1))
+    def _ranking_scores(self, profile: _Profile) -> Float32Array:
+        if profile.folded is None:
+            query = np.append(self._arrays.user_factors[profile.user], np.float32(1))
             ratings = self._arrays.movie_vectors @ query
         else:
-            ratings = rater.folded.means().astype(np.float32)
+            ratings = profile.folded.means().astype(np.float32)
         scores: Float32Array = self._rating_weight * ratings
         if self._ranker is None:
             return scores
-        return scores + (self._ranker.scores(rater.rows) if rater.rows.size else self._popularity)
+        return scores + (self._ranker.scores(profile.rows) if profile.rows.size else self._popularity)
 
-    def _predictions(self, rater: _Rater, rows: Int64Array) -> list[Prediction]:
-        mean, deviation = self._moments(rater, rows)
+    def _predictions(self, profile: _Profile, rows: Int64Array) -> list[Prediction]:
+        mean, deviation = self._moments(profile, rows)
         half = NormalDist().inv_cdf((1 + INTERVAL) / 2) * deviation
         ends = (np.clip(end, *self.scale).tolist() for end in (mean, mean - half, mean + half))
         return [Prediction(*each) for each in zip(self._movie_ids.values[rows].tolist(), *ends, strict=True)]
 
-    def _moments(self, rater: _Rater, rows: Int64Array) -> tuple[Float64Array, Float64Array]:
-        """Mean and standard deviation of their ratings of some movies, (m,) each."""
-        if rater.folded is None:
-            return self.distribution(np.full(rows.size, rater.user), rows)
-        mean, variance = rater.folded.moments(rows)
-        left = rater.folded.left
-        return mean, np.sqrt(variance + self._noise.of(left @ left, left.size))
+    def _moments(self, profile: _Profile, rows: Int64Array) -> tuple[Float64Array, Float64Array]:
+        """Return mean and standard deviation of the user's ratings of some movies, (m,) each."""
+        if profile.folded is None:
+            return self.distribution(np.full(rows.size, profile.user), rows)
+        mean, variance = profile.folded.moments(rows)
+        residuals = profile.folded.residuals
+        return mean, np.sqrt(variance + self._noise.user_variances(residuals @ residuals, residuals.size))
 
-    def _rater(self, who: Who) -> _Rater:
-        if isinstance(who, int):
-            user = self.users.row(who)
-            return _Rater(*self._rated(user), user)
+    def _profile(self, user: UserOrRatings) -> _Profile:
+        if isinstance(user, int):
+            row = self.users.row(user)
+            return _Profile(*self._rated(row), row)
         low, high = self.scale
-        for movie_id, rating in who.items():
+        for movie_id, rating in user.items():
             if not low <= rating <= high:
                 raise InvalidInput(
                     f"the rating {rating:g} of movie {movie_id} is off the scale: ratings here are {low:g} to {high:g}"
                 )
-        rows = self._movie_ids.rows(list(who))
-        values = np.array(list(who.values()), dtype=np.float32)
-        return _Rater(rows, values, -1, self._fold(rows, values))
+        rows = self._movie_ids.rows(list(user))
+        values = np.array(list(user.values()), dtype=np.float32)
+        return _Profile(rows, values, -1, self._fold(rows, values))
 
-    def _fold(self, rows: Int64Array, values: Float32Array) -> Folded:
-        return Folded(self._fold_in, self._arrays.movie_samples, rows, values)
+    def _fold(self, rows: Int64Array, values: Float32Array) -> FoldedUser:
+        return FoldedUser(self._fold_in, self._arrays.movie_samples, rows, values)
 
     def _rated(self, user: int) -> tuple[Int64Array, Float32Array]:
         part = slice(*self._arrays.rated_starts[user : user + 2])
@@ -286,10 +307,10 @@ class RatingModel:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rater:
-    """Whoever rated: a user of the model, or someone folded in."""
+class _Profile:
+    """Ratings of a user of the model, or of a folded-in user."""
 
-    rows: Int64Array  # (m,) movies
-    values: Float32Array  # (m,)
-    user: int  # row; -1 for a stranger
-    folded: Folded | None = None  # None for a user of the model
+    rows: Int64Array  # (m,) rated movies
+    values: Float32Array  # (m,) ratings
+    user: int  # row; -1 for a folded-in user
+    folded: FoldedUser | None = None  # None for a user of the model

@@ -1,6 +1,6 @@
-"""Which movies a user would pick next, from which movies they rated at all. numpy only.
+"""Rankers: scores of the movies a user would rate next, from the set of movies rated so far. numpy only.
 
-Every ranker scores from the rated movies alone, so a stranger is served as anyone else is.
+Scores depend on the rated movies alone, so new users need no fitting.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, get_args
 
 import numpy as np
 
@@ -17,53 +17,53 @@ from index.core.errors import BadSnapshot
 
 
 class Ranker(Protocol):
-    """Scores of every movie, from what was rated. Immutable."""
+    """Model of the movies a user would rate next. Immutable."""
 
     def scores(self, rated: Int64Array) -> Float32Array:
-        """(n_movies,) for someone who rated these movie rows; larger is likelier. What was rated has a score too."""
+        """Return a score per movie (n_movies,), rated ones included, given the rated movie rows; larger is likelier."""
 
 
 @dataclass(frozen=True, slots=True)
 class EaseByMovies:
-    """EASE with X B as its scores (see ``indexer.models.ease``)."""
+    """EASE with an item-item weight matrix B: scores are X B (see ``indexer.models.ease``)."""
 
     weights: Float32Array  # (n_movies, n_movies) B
 
     def scores(self, rated: Int64Array) -> Float32Array:
-        """The rated movies' rows of B, summed."""
+        """Return the sum of the rated movies' rows of B."""
         summed: Float32Array = np.asarray(self.weights[rated]).sum(axis=0)
         return summed
 
 
 @dataclass(frozen=True, slots=True)
 class EaseByUsers:
-    """The same scores from a users x users matrix: x - (x - x XᵀA X) / (λ diag(P))."""
+    """EASE with a user-user matrix A, for fewer users than movies: scores are x - (x - x XᵀA X) / (λ diag(P))."""
 
     weights: Float32Array  # (n_users, n_users) A
     movie_scale: Float32Array  # (n_movies,) 1 / (λ diag(P))
-    rated_users: Int32Array  # (n_ratings,) user row of each rating that A was made from
+    rated_users: Int32Array  # (n_ratings,) user row of each rating in X
     rated_rows: Int32Array  # (n_ratings,) its movie row
 
     def scores(self, rated: Int64Array) -> Float32Array:
-        """What A says of everyone who shares a movie, summed over what they rated."""
+        """Return the scores (n_movies,) for the rated movie rows."""
         x = np.zeros(self.movie_scale.size, dtype=np.float32)
         x[rated] = 1
-        shared = np.bincount(self.rated_users, weights=x[self.rated_rows], minlength=len(self.weights))
-        shares = self.weights @ shared.astype(np.float32)
-        summed = np.bincount(self.rated_rows, weights=shares[self.rated_users], minlength=x.size)
+        overlap = np.bincount(self.rated_users, weights=x[self.rated_rows], minlength=len(self.weights))
+        user_weights = self.weights @ overlap.astype(np.float32)
+        summed = np.bincount(self.rated_rows, weights=user_weights[self.rated_users], minlength=x.size)
         return (x - (x - summed) * self.movie_scale).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class ImplicitFactors:
-    """Implicit-feedback factors: users are solved for anew, movies stay (see ``indexer.models.implicit``)."""
+    """Implicit-feedback matrix factorisation with fold-in of the user (see ``indexer.models.implicit``)."""
 
     item_factors: Float32Array  # (n_movies, factors) Y
     gram: Float64Array  # (factors, factors) YᵀY + λI
-    confidence: Float64Array  # () in a rating being there, where its absence has 1
+    confidence: Float64Array  # () confidence in a rating; 1 in a missing one
 
     def scores(self, rated: Int64Array) -> Float32Array:
-        """Inner products with the factors of someone who rated these: one ridge regression."""
+        """Return inner products with the user's factors, from one ridge regression."""
         y = np.asarray(self.item_factors[rated], dtype=np.float64)
         confidence = float(self.confidence)
         factors = np.linalg.solve(self.gram + (confidence - 1) * (y.T @ y), confidence * y.sum(axis=0))
@@ -72,24 +72,24 @@ class ImplicitFactors:
 
 
 @dataclass(frozen=True, slots=True)
-class Mean:
-    """Several rankers as one."""
+class MeanRanker:
+    """Mean of the scores of several rankers."""
 
     rankers: tuple[Ranker, ...]
 
     def scores(self, rated: Int64Array) -> Float32Array:
-        """The mean of their scores."""
+        """Return the mean scores, (n_movies,)."""
         mean: Float32Array = np.mean([ranker.scores(rated) for ranker in self.rankers], axis=0, dtype=np.float32)
         return mean
 
 
-Part = EaseByMovies | EaseByUsers | ImplicitFactors
+StoredRanker = EaseByMovies | EaseByUsers | ImplicitFactors
 
-_FORMS: Mapping[str, type[Part]] = {form.__name__: form for form in (EaseByMovies, EaseByUsers, ImplicitFactors)}
+_FORMS: Mapping[str, type[StoredRanker]] = {form.__name__: form for form in get_args(StoredRanker)}
 
 
-def save_rankers(rankers: Sequence[Part], folder: Path) -> list[str]:
-    """Writes what ``load_ranker`` reads; back come the names of the rankers' forms, which it must be told."""
+def save_rankers(rankers: Sequence[StoredRanker], folder: Path) -> list[str]:
+    """Write the rankers and return the names of their forms, which ``load_ranker`` needs."""
     folder.mkdir()
     forms = [type(ranker).__name__ for ranker in rankers]
     for form, ranker in zip(forms, rankers, strict=True):
@@ -98,19 +98,21 @@ def save_rankers(rankers: Sequence[Part], folder: Path) -> list[str]:
 
 
 def load_ranker(folder: Path, forms: Sequence[str]) -> Ranker:
-    """The rankers saved in ``folder`` as one, their arrays memory-mapped.
+    """Load the rankers saved in ``folder`` as one, with memory-mapped arrays.
 
     Raises:
-        BadSnapshot: there is no such form.
+        BadSnapshot: a form is unknown.
     """
     rankers = []
     for form in forms:
         if form not in _FORMS:
-            raise BadSnapshot(f"{folder} holds a ranker of the form {form!r}, this version knows {', '.join(_FORMS)}")
+            raise BadSnapshot(
+                f"{folder} holds a ranker of the form {form!r}, this version knows {', '.join(_FORMS)}: build again"
+            )
         rankers.append(load_arrays(_FORMS[form], folder / form))
-    return together(rankers)
+    return combine_rankers(rankers)
 
 
-def together(rankers: Sequence[Part]) -> Ranker:
-    """One ranker of several."""
-    return rankers[0] if len(rankers) == 1 else Mean(tuple(rankers))
+def combine_rankers(rankers: Sequence[StoredRanker]) -> Ranker:
+    """Return the only ranker, or the mean of several."""
+    return rankers[0] if len(rankers) == 1 else MeanRanker(tuple(rankers))

@@ -1,4 +1,4 @@
-"""Whoever rates: the users of a snapshot, with what they rated since, and strangers with a few ratings."""
+"""Users of a snapshot, with the ratings added online since, and new users with a few ratings."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import numpy as np
 from index.catalogue.catalogue import Catalogue, MovieFilter
 from index.core.errors import NotComparable, UnknownUser
 from index.library.rating_log import RatingLog
-from index.ratings.model import Explanation, Prediction, RatingModel, Who
+from index.ratings.model import Explanation, Prediction, RatingModel, UserOrRatings
 
 
 class Users:
-    """Predictions, recommendations and explanations for anyone. Never changes, so threads may share it.
+    """Predictions, recommendations and explanations for users. Immutable, so threads may share it.
 
-    A ``Who`` is a user id, for a user as the snapshot knows them; or ratings by movie id, for a stranger and for anyone
-    who rated since: these are folded in. ``known`` says which one a user is.
-
-    ``ids`` are the users that the model was trained on, and ``scale`` is the lowest and the highest rating there is.
+    A user without changes since the build is given by id; a new user, or one with changes, by ratings, which are folded
+    in. ``resolve`` returns one or the other. ``ids`` holds the users of the model, ``scale`` the lowest and the highest
+    rating.
 
     Args:
-        base: the snapshot's catalogue, which the model's rows are of.
-        catalogue: the same with what came in online.
-        log: ratings that came in online.
-        merged: the number of the latest change that the model was trained on.
+        model: rating model of the snapshot.
+        base: catalogue of the snapshot; the model's movie rows are its rows.
+        catalogue: base catalogue with the library's changes.
+        log: ratings added online.
+        merged: number of the last library change the model was trained on.
     """
 
     def __init__(self, model: RatingModel, base: Catalogue, catalogue: Catalogue, log: RatingLog, merged: int) -> None:
@@ -37,45 +37,47 @@ class Users:
         self._log = log
         self._merged = merged
 
-    def known(self, user_id: int) -> Who:
-        """Who the user is by now. Ask once for each answer, that all of it be about the same ratings.
+    def resolve(self, user_id: int) -> UserOrRatings:
+        """Return the user's merged ratings, or the id of a user without changes since the build.
+
+        Call once per request, so that one response is consistent.
 
         Raises:
-            UnknownUser: the user has no ratings here.
-            BadLibrary: what came in online cannot be read.
+            UnknownUser: the user has no ratings.
+            BadLibrary: the library cannot be read.
         """
         since = self._log.of(user_id, since=self._merged)
         if not since and user_id in self._model.users:
             return user_id
-        rated = self._with(user_id, since)
+        rated = self._merge(user_id, since)
         if not rated:
-            raise UnknownUser(f"there is no user {user_id} here, or their ratings were taken back: rate something")
+            raise UnknownUser(f"there is no user {user_id} here, or all their ratings were deleted: add a rating")
         return {movie_id: rating for movie_id, rating in rated.items() if movie_id in self._catalogue.ids}
 
     def rated(self, user_id: int) -> dict[int, float]:
-        """All that a user rated by now, of movies that are there, by ascending movie id; empty for nobody.
+        """Return the user's merged ratings of current movies, by ascending movie id; empty for an unknown user.
 
         Raises:
-            BadLibrary: what came in online cannot be read.
+            BadLibrary: the library cannot be read.
         """
-        rated = self._with(user_id, self._log.of(user_id, since=self._merged))
+        rated = self._merge(user_id, self._log.of(user_id, since=self._merged))
         return {movie_id: rated[movie_id] for movie_id in sorted(rated) if movie_id in self._catalogue.ids}
 
-    def predict(self, who: Who, movie_ids: Sequence[int]) -> list[Prediction]:
-        """How they would rate each movie, in the order given.
+    def predict(self, user: UserOrRatings, movie_ids: Sequence[int]) -> list[Prediction]:
+        """Return the predicted rating of each movie, in the given order.
 
         Raises:
             UnknownUser: the user has no ratings in the snapshot.
             UnknownMovie: one of the movies is not in the catalogue.
-            NotComparable: one of them came in after the rating model was trained.
-            InvalidInput: a stranger's rating is off the scale.
+            NotComparable: one of the movies was added after the rating model was trained.
+            InvalidInput: a new user's rating is off the scale.
         """
         for movie_id in movie_ids:
             self._check_predictable(movie_id)
-        return self._model.predict(self._rater(who), movie_ids)
+        return self._model.predict(self._without_new_movies(user), movie_ids)
 
-    def recommend(self, who: Who, k: int = 10, *, where: MovieFilter | None = None) -> list[Prediction]:
-        """The ``k`` movies that they have not rated and would pick next, likeliest first, with predicted ratings.
+    def recommend(self, user: UserOrRatings, k: int = 10, *, where: MovieFilter | None = None) -> list[Prediction]:
+        """Return the ``k`` highest-ranked movies that the user has not rated, best first, with predicted ratings.
 
         Raises:
             UnknownUser, UnknownMovie, NotComparable, InvalidInput: as in ``predict``.
@@ -84,28 +86,29 @@ class Users:
         if self._catalogue is not self._base:
             rows = self._catalogue.ids.find(self._base.ids.values)
             allowed = (rows >= 0) if allowed is None else (rows >= 0) & allowed[rows]
-        return self._model.recommend(self._rater(who), k, allowed=allowed)
+        return self._model.recommend(self._without_new_movies(user), k, allowed=allowed)
 
-    def explain(self, who: Who, movie_ids: Sequence[int]) -> list[Explanation]:
-        """What each movie that they rated adds to the predictions for others, in the order given.
+    def explain(self, user: UserOrRatings, movie_ids: Sequence[int]) -> list[Explanation]:
+        """Return the contributions of the rated movies to the prediction for each movie, in the given order.
 
         Raises:
             UnknownUser, UnknownMovie, NotComparable, InvalidInput: as in ``predict``.
         """
         for movie_id in movie_ids:
             self._check_predictable(movie_id)
-        return [self._named(each) for each in self._model.explain(self._rater(who), movie_ids)]
+        explanations = self._model.explain(self._without_new_movies(user), movie_ids)
+        return [self._without_deleted_movies(each) for each in explanations]
 
-    def _named(self, explanation: Explanation) -> Explanation:
-        """A removed movie is not named, but what it taught is still there."""
-        named = tuple(part for part in explanation.contributions if part.movie_id in self._catalogue.ids)
-        if len(named) == len(explanation.contributions):
+    def _without_deleted_movies(self, explanation: Explanation) -> Explanation:
+        """Move the contributions of deleted movies into the base."""
+        kept = tuple(part for part in explanation.contributions if part.movie_id in self._catalogue.ids)
+        if len(kept) == len(explanation.contributions):
             return explanation
-        kept = sum(p.watched + p.rated for p in explanation.contributions if p.movie_id not in self._catalogue.ids)
-        return replace(explanation, base=explanation.base + kept, contributions=named)
+        moved = sum(p.watched + p.rated for p in explanation.contributions if p.movie_id not in self._catalogue.ids)
+        return replace(explanation, base=explanation.base + moved, contributions=kept)
 
-    def _with(self, user_id: int, since: dict[int, float | None]) -> dict[int, float]:
-        """What a user rated before and since."""
+    def _merge(self, user_id: int, since: dict[int, float | None]) -> dict[int, float]:
+        """Return the training ratings of a user with later changes applied; None deletes a rating."""
         rated: dict[int, float | None] = {}
         if user_id in self._model.users:
             rows, values = self._model.rated(user_id)
@@ -117,10 +120,10 @@ class Users:
         if movie_id not in self._base.ids:
             raise NotComparable(f"{movie} (id {movie_id}) is new: its ratings can be predicted from the next build on")
 
-    def _rater(self, who: Who) -> Who:
-        """Ratings of movies that the model knows; a user as they are."""
-        if isinstance(who, int):
-            return who
-        for movie_id in who:
-            self._catalogue.movie(movie_id)
-        return {movie_id: rating for movie_id, rating in who.items() if movie_id in self._base.ids}
+    def _without_new_movies(self, user: UserOrRatings) -> UserOrRatings:
+        """Drop ratings of movies added since the build, which the model does not contain."""
+        if isinstance(user, int):
+            return user
+        for movie_id in user:
+            self._catalogue.movie(movie_id)  # raises if unknown
+        return {movie_id: rating for movie_id, rating in user.items() if movie_id in self._base.ids}

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from index.core.arrays import Float32Array
 from index.core.errors import InvalidInput
 from index.core.progress import Track, silent
-from index.ratings.rankers import Part, Ranker, together
+from index.ratings.rankers import Ranker, StoredRanker, combine_rankers
 from indexer.datasets.training import Training
 from indexer.metrics.ranking import judge_lists
 from indexer.models import ease, implicit
@@ -52,7 +52,7 @@ class Ranked:
 class Choice:
     """The rankers that won, fitted on everything: one, or two that are taken together."""
 
-    rankers: tuple[Part, ...]
+    rankers: tuple[StoredRanker, ...]
     settings: Mapping[str, Mapping[str, Any]]  # of each, by name
     validation: Mapping[str, float]  # nDCG@10 on what was held out; empty where only one could compete
     warnings: tuple[str, ...] = ()  # which could not, and why
@@ -113,7 +113,7 @@ def _validate(
     fitted = {name: fit(rest, rng, settings, track=track) for name, (fit, settings) in fits.items()}
     found = {}
     for names in (*((name,) for name in fits), tuple(fits)):
-        measures, _ = judge_lists(Ranked(together([fitted[name] for name in names]), rest.rated), rest, test)
+        measures, _ = judge_lists(Ranked(combine_rankers([fitted[name] for name in names]), rest.rated), rest, test)
         total, count = measures[_METRIC].sum(axis=1)
         found[names] = round(float(total / count), 4)
     return found

@@ -54,7 +54,7 @@ def rating_arrays(posterior: Posterior, training: Training) -> tuple[RatingArray
         ),
         movie_vectors=_with_bias(movie_factors, movie_bias),
         movie_samples=_with_bias(posterior.movie_factors[kept], posterior.movie_bias[kept]),
-        user_noise=noise.of(squares, counts).astype(np.float32),
+        user_noise=noise.user_variances(squares, counts).astype(np.float32),
         rated_starts=starts.astype(np.int64),
         rated_rows=training.movie_rows[order].astype(np.int32),
         rated_values=training.ratings.values[order],

@@ -11,7 +11,7 @@ import numpy as np
 from index.core.arrays import Float32Array, Float64Array, Int64Array
 from index.core.progress import Track
 from index.ratings.model import RatingModel
-from index.ratings.rankers import Ranker, together
+from index.ratings.rankers import Ranker, combine_rankers
 from indexer.datasets.training import Training
 from indexer.models import (
     als,
@@ -110,7 +110,8 @@ def ranking_methods(settings: factorization_machine.Settings | None = None) -> M
 
     def served(training: Training, rng: np.random.Generator, chosen: Any, *, track: Track) -> ServedModel:
         fitted = posterior(training, rng, chosen, track=track)
-        return ServedModel(rating_model(fitted, training, together(choose_ranker(training, rng, track=track).rankers)))
+        ranker = combine_rankers(choose_ranker(training, rng, track=track).rankers)
+        return ServedModel(rating_model(fitted, training, ranker))
 
     methods = {
         "popularity": Method(_fit_popularity),

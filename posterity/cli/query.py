@@ -15,7 +15,7 @@ from posterity.cli.console import data_option, json_option, print_json, print_ta
 if TYPE_CHECKING:
     from index.answers.schemas import ExplanationAnswer, MatchAnswer, MovieAnswer
     from index.movie_index import MovieIndex
-    from index.ratings.model import Who
+    from index.ratings.model import UserOrRatings
 
 _EXPLAINED = 10  # contributions that are named
 
@@ -159,12 +159,12 @@ def _open(data: Path) -> MovieIndex:
     return MovieIndex.open(data)
 
 
-def _who(index: MovieIndex, user: int | None, rated: tuple[str, ...]) -> tuple[Who, str]:
+def _who(index: MovieIndex, user: int | None, rated: tuple[str, ...]) -> tuple[UserOrRatings, str]:
     """Whom a command is about, and what they are called."""
     if user is not None:
         if rated:
             raise click.UsageError("--rated is for someone new: write - for USER.")
-        return index.users.known(user), f"user {user}"
+        return index.users.resolve(user), f"user {user}"
     who: dict[int, float] = {}
     for text in rated:
         name, given, stars = text.rpartition("=")

@@ -15,7 +15,7 @@ from index.answers.serialize import (
 from index.catalogue.catalogue import MovieFilter
 from index.core.errors import UnknownUser
 from index.movie_index import MovieIndex
-from index.ratings.model import Prediction, Who
+from index.ratings.model import Prediction, UserOrRatings
 from server.api.blueprint import USER, api
 from server.api.operation import operation
 from server.api.requests import (
@@ -50,7 +50,7 @@ def ratings(user_id: int, query: Page) -> RatingsReply:
     index = movie_index()
     rated = index.users.rated(user_id)
     if not rated:
-        raise UnknownUser(f"there is no user {user_id} here, or their ratings were taken back: rate something")
+        raise UnknownUser(f"there is no user {user_id} here, or all their ratings were deleted: add a rating")
     lean = query.fields == "ids"
     part = list(rated.items())[query.offset : query.offset + query.limit]
     movies = [(index.catalogue.movie(movie_id), rating) for movie_id, rating in part]
@@ -70,7 +70,7 @@ def prediction(user_id: int, movie: str, query: PredictionQuery) -> PredictionRe
     """How a user would rate a movie, with an 80% interval and, if wanted, what each rated movie adds to it."""
     index = movie_index()
     wanted = index.catalogue.identify(movie).movie_id
-    (found,) = _predicted(index, index.users.known(user_id), [wanted], explain=query.explain)
+    (found,) = _predicted(index, index.users.resolve(user_id), [wanted], explain=query.explain)
     return {"user_id": user_id, **found, **provenance(index)}
 
 
@@ -82,7 +82,7 @@ def recommendations(user_id: int, query: RecommendationsQuery) -> UserRecommenda
     where, ignored = query.where(index.catalogue)
     return {
         "user_id": user_id,
-        "results": _recommended(index, index.users.known(user_id), query, where),
+        "results": _recommended(index, index.users.resolve(user_id), query, where),
         "ignored": ignored,
         **page(index, query),
     }
@@ -130,31 +130,35 @@ def recommendations_for_several(body: RecommendationsBody) -> RecommendationsRep
     }
 
 
-def _known(index: MovieIndex, user_ids: Sequence[int]) -> tuple[list[tuple[int, Who]], list[int]]:
+def _known(index: MovieIndex, user_ids: Sequence[int]) -> tuple[list[tuple[int, UserOrRatings]], list[int]]:
     """The users who rated something, with who they are by now, and those who did not."""
-    known: list[tuple[int, Who]] = []
+    known: list[tuple[int, UserOrRatings]] = []
     unknown = []
     for user_id in user_ids:
         try:
-            known.append((user_id, index.users.known(user_id)))
+            known.append((user_id, index.users.resolve(user_id)))
         except UnknownUser:
             unknown.append(user_id)
     return known, unknown
 
 
 def _predictions(
-    index: MovieIndex, who: Who, movie_ids: Sequence[int], body: PredictionsBody
+    index: MovieIndex, who: UserOrRatings, movie_ids: Sequence[int], body: PredictionsBody
 ) -> list[PredictionAnswer] | list[PredictionId]:
     if body.fields == "ids":
         return lean_predictions(index.users.predict(who, movie_ids))
     return _predicted(index, who, movie_ids, explain=body.explain)
 
 
-def _predicted(index: MovieIndex, who: Who, movie_ids: Sequence[int], *, explain: bool) -> list[PredictionAnswer]:
+def _predicted(
+    index: MovieIndex, who: UserOrRatings, movie_ids: Sequence[int], *, explain: bool
+) -> list[PredictionAnswer]:
     return _shown(index, who, index.users.predict(who, movie_ids), explain=explain)
 
 
-def _shown(index: MovieIndex, who: Who, found: Sequence[Prediction], *, explain: bool) -> list[PredictionAnswer]:
+def _shown(
+    index: MovieIndex, who: UserOrRatings, found: Sequence[Prediction], *, explain: bool
+) -> list[PredictionAnswer]:
     shown = present_predictions(index, found)
     if explain:
         explanations = index.users.explain(who, [prediction.movie_id for prediction in found])
@@ -164,7 +168,7 @@ def _shown(index: MovieIndex, who: Who, found: Sequence[Prediction], *, explain:
 
 
 def _recommended(
-    index: MovieIndex, who: Who, query: RecommendationsQuery, where: MovieFilter
+    index: MovieIndex, who: UserOrRatings, query: RecommendationsQuery, where: MovieFilter
 ) -> list[PredictionAnswer] | list[PredictionId]:
     found = index.users.recommend(who, query.offset + query.limit, where=where)[query.offset :]
     fields: Fields = query.fields

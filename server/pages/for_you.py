@@ -18,7 +18,7 @@ from index.catalogue.catalogue import Movie
 from index.core.errors import UnknownUser
 from index.movie_index import MovieIndex
 from index.ratings.elicitation import rating_steps
-from index.ratings.model import INTERVAL, Contribution, Explanation, Prediction, Who
+from index.ratings.model import INTERVAL, Contribution, Explanation, Prediction, UserOrRatings
 from server.api.parsing import parse_form
 from server.api.requests import MovieText, Nothing, Rating, Someone, UserId, identified
 from server.config import ServerConfig
@@ -147,16 +147,16 @@ def signed(number: float, digits: int = 2) -> str:
     return f"{number:+.{digits}f}".replace("-", _MINUS)
 
 
-def _who(index: MovieIndex, state: State, own: dict[int, float]) -> Who:
+def _who(index: MovieIndex, state: State, own: dict[int, float]) -> UserOrRatings:
     if state.user is None or not own:
         return state.rated
     try:
-        return own | state.rated if state.rated else index.users.known(state.user)
+        return own | state.rated if state.rated else index.users.resolve(state.user)
     except UnknownUser:  # all that they rated was taken back since it was looked up
         return state.rated
 
 
-def _picks(index: MovieIndex, who: Who) -> list[Pick]:
+def _picks(index: MovieIndex, who: UserOrRatings) -> list[Pick]:
     found = index.users.recommend(who, _PICKS)
     explanations = index.users.explain(who, [prediction.movie_id for prediction in found])
     return [_pick(index, *each) for each in zip(found, explanations, strict=True)]

@@ -70,10 +70,10 @@ def test_someone_new_is_predicted_from_their_first_rating_on(data: Path) -> None
     index = MovieIndex.open(data)
     log = RatingLog(Library.open(data).database)
     with pytest.raises(UnknownUser, match="no user 4000 here"):
-        index.users.known(NEW)
+        index.users.resolve(NEW)
     for movie in (1, 2, 3):
         log.put(NEW, movie, 5)
-    who = index.users.known(NEW)
+    who = index.users.resolve(NEW)
     assert who == {1: 5, 2: 5, 3: 5}
     space = [p.rating for p in index.users.predict(who, [4, 5, 6])]
     weddings = [p.rating for p in index.users.predict(who, [14, 15, 16])]
@@ -82,14 +82,14 @@ def test_someone_new_is_predicted_from_their_first_rating_on(data: Path) -> None
     assert index.users.rated(NEW) == who
     for movie in (1, 2, 3):
         log.remove(NEW, movie)
-    with pytest.raises(UnknownUser, match="taken back"):
-        index.users.known(NEW)
+    with pytest.raises(UnknownUser, match="were deleted"):
+        index.users.resolve(NEW)
 
 
 def test_a_user_of_the_data_set_is_known_with_what_they_rated_since(data: Path) -> None:
     index = MovieIndex.open(data)
     log = RatingLog(Library.open(data).database)
-    assert index.users.known(2) == 2
+    assert index.users.resolve(2) == 2
     before = index.users.rated(2)
     changed, gone = sorted(before)[:2]
     unseen = next(movie for movie in (*SPACE, *WEDDINGS) if movie not in before)
@@ -97,10 +97,10 @@ def test_a_user_of_the_data_set_is_known_with_what_they_rated_since(data: Path) 
     log.remove(2, gone)
     log.put(2, unseen, 4)
     expected = {movie: rating for movie, rating in before.items() if movie != gone} | {changed: 1.5, unseen: 4}
-    assert index.users.known(2) == index.users.rated(2) == expected
-    assert unseen not in {p.movie_id for p in index.users.recommend(index.users.known(2), 30)}
-    assert gone in {p.movie_id for p in index.users.recommend(index.users.known(2), 30)}
-    assert index.users.known(1) == 1
+    assert index.users.resolve(2) == index.users.rated(2) == expected
+    assert unseen not in {p.movie_id for p in index.users.recommend(index.users.resolve(2), 30)}
+    assert gone in {p.movie_id for p in index.users.recommend(index.users.resolve(2), 30)}
+    assert index.users.resolve(1) == 1
 
 
 def test_a_rating_of_a_movie_that_was_removed_does_not_show(data: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_rating_of_a_movie_that_was_removed_does_not_show(data: Path) -> None:
     log.put(NEW, 2, 4)
     library.remove(1)
     index = index.refreshed()
-    assert index.users.known(NEW) == index.users.rated(NEW) == {2: 4}
+    assert index.users.resolve(NEW) == index.users.rated(NEW) == {2: 4}
     assert 1 not in index.users.rated(2)
 
 

@@ -11,7 +11,7 @@ from index.catalogue.catalogue import Catalogue, Movie
 from index.core.ids import Ids
 from index.library.movies import Library
 from index.movie_index import MovieIndex
-from index.ratings.elicitation import CANDIDATES, MOST_STEPS, asking_order, rating_steps
+from index.ratings.elicitation import CANDIDATES, MAX_STEPS, elicitation_order, rating_steps
 from index.spaces.faiss_index import flat_index
 from index.spaces.space import Calibration, Space
 from index.spaces.vectors import FlatVectors
@@ -19,14 +19,14 @@ from tests.conftest import SPACE, WEDDINGS
 
 
 def catalogue(counts: list[int], posters: list[bool] | None = None) -> Catalogue:
-    """Movies from id 1 on, rated so many times."""
+    """Return movies with ids from 1 and these numbers of ratings."""
     movies = tuple(Movie(movie_id, f"Film {movie_id}") for movie_id in range(1, len(counts) + 1))
     files = tuple("p.jpg" if there else None for there in posters or [True] * len(counts))
     return Catalogue(movies, tuple(counts), tuple(3.0 for _ in counts), files)
 
 
 def taste(directions: dict[int, float]) -> Space:
-    """Movies by id on a circle, at angles in degrees; a cosine over .9 is nearer than nine tenths of pairs."""
+    """Return movies on a circle, by id at angles in degrees; a cosine of .9 is the 90th percentile."""
     angles = np.deg2rad([directions[movie_id] for movie_id in sorted(directions)])
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     calibration = Calibration(np.array([-1, 0.9, 1], np.float32), np.array([0, 0.9, 1], np.float32))
@@ -34,28 +34,28 @@ def taste(directions: dict[int, float]) -> Space:
 
 
 def test_films_loved_like_one_that_was_taken_wait_for_the_next_round() -> None:
-    # Films 1 to 3 are loved alike, 4 and 5 alike, 6 alone; the lower the id, the better known.
+    # Similar in taste: movies 1 to 3, and 4 and 5. Lower ids have more ratings.
     space = taste({1: 0, 2: 5, 3: 10, 4: 90, 5: 95, 6: 180})
-    assert asking_order(catalogue([60, 50, 40, 30, 20, 10]), space) == [1, 4, 6, 2, 5, 3]
+    assert elicitation_order(catalogue([60, 50, 40, 30, 20, 10]), space) == [1, 4, 6, 2, 5, 3]
 
 
 def test_the_best_known_with_posters_come_first_and_only_those_with_a_taste() -> None:
     known = catalogue([10, 20, 30, 40], [True, True, True, False])
-    assert asking_order(known, taste({1: 0, 2: 90, 4: 180})) == [2, 1, 4]
+    assert elicitation_order(known, taste({1: 0, 2: 90, 4: 180})) == [2, 1, 4]
 
 
 def test_where_nobody_rated_anything_nothing_is_asked() -> None:
-    assert asking_order(catalogue([0, 0]), taste({7: 0})) == []
+    assert elicitation_order(catalogue([0, 0]), taste({7: 0})) == []
 
 
 @given(st.lists(st.tuples(st.integers(0, 500), st.integers(0, 359)), min_size=1, max_size=60))
 def test_each_is_asked_once_and_a_round_is_spread_out(films: list[tuple[int, int]]) -> None:
     counts = [count for count, _ in films]
     angles = {movie_id: float(angle) for movie_id, (_, angle) in enumerate(films, start=1)}
-    order = asking_order(catalogue(counts), taste(angles))
+    order = elicitation_order(catalogue(counts), taste(angles))
     assert sorted(order) == list(range(1, len(films) + 1))
     assert counts[order[0] - 1] == max(counts)
-    # The second film is the best known of those far from the first, if there are any.
+    # The second movie is the most rated of those far from the first, if there are any.
     far = [i for i in order if np.cos(np.deg2rad(angles[i] - angles[order[0]])) < 0.9 - 1e-3]
     if far:
         assert counts[order[1] - 1] >= max(counts[i - 1] for i in far)
@@ -63,7 +63,7 @@ def test_each_is_asked_once_and_a_round_is_spread_out(films: list[tuple[int, int
 
 def test_no_more_are_asked_than_many_know() -> None:
     n = CANDIDATES + 5
-    order = asking_order(catalogue(list(range(n, 0, -1))), taste(dict.fromkeys(range(1, n + 1), 0.0)))
+    order = elicitation_order(catalogue(list(range(n, 0, -1))), taste(dict.fromkeys(range(1, n + 1), 0.0)))
     assert order == list(range(1, CANDIDATES + 1))
 
 
@@ -94,7 +94,7 @@ def test_ratings_to_choose_from(scale: tuple[float, float], steps: list[float]) 
 def test_ratings_to_choose_from_are_few_and_on_the_scale(halves: int, width: int) -> None:
     low = halves / 2
     steps = rating_steps((low, low + width))
-    assert 1 <= len(steps) <= MOST_STEPS
+    assert 1 <= len(steps) <= MAX_STEPS
     assert steps == sorted(set(steps))
     assert low <= steps[0]
     assert steps[-1] == low + width

@@ -13,8 +13,8 @@ from index.ratings.fold_in import FoldInArrays
 from index.ratings.model import Noise, RatingArrays, RatingModel
 from index.ratings.rankers import EaseByMovies, save_rankers
 
-# Two users and three movies on one taste axis: user 10 is for it, user 20 against; movie 1 has it, movie 3 the
-# opposite, movie 2 neither. Everybody starts from 3; user 10 rated movie 3.
+# Two users and three movies with one factor: +1 for user 10 and movie 1, -1 for user 20 and movie 3, 0 for movie 2. The
+# bias of both users is 3; user 10 rated movie 3.
 MOVIES = Ids([1, 2, 3])
 ARRAYS = RatingArrays(
     user_ids=np.array([10, 20]),
@@ -30,14 +30,14 @@ ARRAYS = RatingArrays(
 )
 
 
-# Two samples, in which having rated a movie says nothing and a user's own factor and bias are about 0 and 0.
+# Two samples without weights of rated movies; the prior mean of a user's own factor and bias is 0.
 FOLD_IN = FoldInArrays(
     rated=np.zeros((2, 3, 2), dtype=np.float32),
     prior=np.array([[[0, 0], [1, 1]], [[0, 0], [1, 1]]], dtype=np.float32),
     noise_precision=np.array([4, 4], dtype=np.float32),
     global_bias=np.array([3, 3], dtype=np.float32),
 )
-NOISE = Noise(variance=0.25, residual=0.2, taken=1)
+NOISE = Noise(variance=0.25, residual=0.2, shrinkage=1)
 
 
 def make(arrays: RatingArrays = ARRAYS, **options: Any) -> RatingModel:
@@ -74,7 +74,7 @@ def test_recommendations_leave_out_what_was_rated_and_put_the_best_first(model: 
 
 
 def test_with_a_ranker_it_decides_the_order_and_ratings_stand_beside() -> None:
-    # By movies: who rated movie 3 picks movie 2 next; user 20 rated nothing, so ties go by id.
+    # Users who rated movie 3 rate movie 2 next; user 20 has no ratings.
     weights = np.array([[0, 0, 0], [0, 0, 0], [0.1, 0.7, 0]], dtype=np.float32)
     ranker = EaseByMovies(weights)
 
@@ -82,9 +82,9 @@ def test_with_a_ranker_it_decides_the_order_and_ratings_stand_beside() -> None:
         return make(ranker=ranker, rating_weight=rating_weight)
 
     assert [(p.movie_id, p.rating) for p in model(0).recommend(10)] == [(2, 3), (1, 4.5)]
-    assert [p.movie_id for p in model(0).recommend(20)] == [3, 1, 2]  # who rated nothing gets what others rated
+    assert [p.movie_id for p in model(0).recommend(20)] == [3, 1, 2]  # by popularity, then id
     assert [p.movie_id for p in model(0).recommend(10, allowed=np.array([True, False, True]))] == [1]
-    # Movie 1 is predicted 1.5 stars higher: from a weight of .4 a star on that counts for more than .6 of the ranker.
+    # Movie 1 is predicted 1.5 higher, movie 2 has .6 more from the ranker: they tie at a weight of .4.
     assert [p.movie_id for p in model(0.39).recommend(10)] == [2, 1]
     assert [p.movie_id for p in model(0.41).recommend(10)] == [1, 2]
     assert [p.movie_id for p in model(0.01).recommend(20)] == [3, 2, 1]
@@ -110,9 +110,9 @@ def test_strangers_are_named(model: RatingModel) -> None:
 
 
 def test_a_stranger_is_folded_in(model: RatingModel) -> None:
-    # One rating of movie 2, which has no taste: only the bias moves, by 4 / (4 + 1) of the surprise.
+    # Movie 2 has factor 0: its rating moves the bias alone, by 4 / (4 + 1) of the residual.
     assert [p.rating for p in model.predict({2: 4.0}, [2, 3, 1])] == pytest.approx([3.8, 3.8, 4.3])
-    # Loving movie 1 pulls towards it and away from movie 3.
+    # A high rating of movie 1 raises its prediction and lowers that of movie 3.
     towards, away = model.predict({1: 5.0}, [1, 3])
     assert towards.rating > 4.5
     assert away.rating < 3.5 - 0.001
@@ -122,11 +122,11 @@ def test_a_stranger_is_folded_in(model: RatingModel) -> None:
 
 
 def test_ratings_in_an_explanation_add_up(model: RatingModel) -> None:
-    for who in (10, 20, {1: 5.0, 3: 1.0}, {}):
-        (explanation,) = model.explain(who, [2])
+    for user in (10, 20, {1: 5.0, 3: 1.0}, {}):
+        (explanation,) = model.explain(user, [2])
         total = explanation.base + sum(part.watched + part.rated for part in explanation.contributions)
         assert total == pytest.approx(explanation.rating)
-        assert explanation.rating == pytest.approx(model.predict(who, [2])[0].rating)
+        assert explanation.rating == pytest.approx(model.predict(user, [2])[0].rating)
     largest_first = [abs(part.watched + part.rated) for part in model.explain({1: 5.0, 3: 3.0}, [1])[0].contributions]
     assert largest_first == sorted(largest_first, reverse=True)
     assert [(part.movie_id, part.given) for part in model.explain(10, [1])[0].contributions] == [(3, 2.5)]
@@ -142,13 +142,13 @@ def test_a_strangers_rating_must_be_on_the_scale_and_of_a_movie_that_is_there(mo
 
 
 def test_people_who_are_harder_to_predict_have_wider_intervals(model: RatingModel) -> None:
-    assert NOISE.of(0, 0) == 0.25
-    steady, as_others, erratic = NOISE.of([0.2, 20 * 0.2 * 20 / 21, 20], [20, 20, 20])
+    assert NOISE.user_variances(0, 0) == 0.25
+    steady, as_others, erratic = NOISE.user_variances([0.2, 20 * 0.2 * 20 / 21, 20], [20, 20, 20])
     assert steady < as_others < erratic
     assert as_others == pytest.approx(0.25)
 
-    def width(who: dict[int, float]) -> float:
-        (prediction,) = model.predict(who, [2])
+    def width(user: dict[int, float]) -> float:
+        (prediction,) = model.predict(user, [2])
         return prediction.high - prediction.low
 
     assert width({1: 4.5, 3: 2.5}) < width({1: 0.5, 3: 5.0, 2: 0.5})
@@ -169,7 +169,7 @@ def test_a_saved_model_answers_the_same(tmp_path: Path, rating_weight: float, or
     model = make(ranker=ranker, rating_weight=rating_weight)
     assert [p.movie_id for p in again.recommend(10)] == order
     assert again.rated(10)[0].tolist() == [2]
-    for who in (10, 20, {1: 5.0, 3: 2.0}):
-        assert again.predict(who, [1, 2, 3]) == model.predict(who, [1, 2, 3])
-        assert again.recommend(who) == model.recommend(who)
-        assert again.explain(who, [2, 1]) == model.explain(who, [2, 1])
+    for user in (10, 20, {1: 5.0, 3: 2.0}):
+        assert again.predict(user, [1, 2, 3]) == model.predict(user, [1, 2, 3])
+        assert again.recommend(user) == model.recommend(user)
+        assert again.explain(user, [2, 1]) == model.explain(user, [2, 1])

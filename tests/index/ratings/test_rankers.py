@@ -8,14 +8,14 @@ from index.ratings.rankers import (
     EaseByMovies,
     EaseByUsers,
     ImplicitFactors,
-    Part,
+    StoredRanker,
+    combine_rankers,
     load_ranker,
     save_rankers,
-    together,
 )
 
 RNG = np.random.default_rng(0)
-RANKERS: list[Part] = [
+RANKERS: list[StoredRanker] = [
     EaseByMovies(RNG.normal(size=(4, 4)).astype(np.float32)),
     EaseByUsers(
         RNG.normal(size=(3, 3)).astype(np.float32),
@@ -28,7 +28,7 @@ RANKERS: list[Part] = [
 
 
 @pytest.mark.parametrize("ranker", RANKERS, ids=lambda ranker: type(ranker).__name__)
-def test_a_saved_ranker_scores_the_same(ranker: Part, tmp_path: Path) -> None:
+def test_a_saved_ranker_scores_the_same(ranker: StoredRanker, tmp_path: Path) -> None:
     again = load_ranker(tmp_path / "ranker", save_rankers([ranker], tmp_path / "ranker"))
     for rated in ([0, 2], [1], []):
         rows = np.array(rated, dtype=np.int64)
@@ -39,7 +39,7 @@ def test_a_saved_ranker_scores_the_same(ranker: Part, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ranker", RANKERS, ids=lambda ranker: type(ranker).__name__)
-def test_who_rated_nothing_has_no_preference(ranker: Part) -> None:
+def test_who_rated_nothing_has_no_preference(ranker: StoredRanker) -> None:
     assert ranker.scores(np.array([], dtype=np.int64)).tolist() == [0, 0, 0, 0]
 
 
@@ -53,8 +53,8 @@ def test_several_rankers_are_one_by_the_mean_of_their_scores(tmp_path: Path) -> 
     saved = load_ranker(tmp_path / "ranker", save_rankers(both, tmp_path / "ranker"))
     rated = np.array([1, 3])
     expected = (both[0].scores(rated) + both[1].scores(rated)) / 2
-    np.testing.assert_allclose(together(both).scores(rated), expected, rtol=1e-6)
-    np.testing.assert_array_equal(saved.scores(rated), together(both).scores(rated))
+    np.testing.assert_allclose(combine_rankers(both).scores(rated), expected, rtol=1e-6)
+    np.testing.assert_array_equal(saved.scores(rated), combine_rankers(both).scores(rated))
 
 
 def test_an_unknown_form_is_named(tmp_path: Path) -> None:

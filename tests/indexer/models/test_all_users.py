@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from index.movie_index import MovieIndex
-from index.ratings.fold_in import Folded
+from index.ratings.fold_in import FoldedUser
 from indexer import build as build_module
 from indexer.build import build
 from indexer.config import Plan
@@ -60,7 +60,7 @@ def test_everyone_is_solved_for_as_a_stranger_is_folded_in(training: Training, p
     movies = np.concatenate([whole.movie_factors, whole.movie_bias[..., None]], axis=2)
     for user in range(len(training.users)):
         mine = training.user_rows == user
-        folded = Folded(arrays, movies, training.movie_rows[mine], training.ratings.values[mine])
+        folded = FoldedUser(arrays, movies, training.movie_rows[mine], training.ratings.values[mine])
         np.testing.assert_allclose(whole.user_factors[:, user], folded.samples[:, :-1], atol=2e-4)
         bias = whole.user_bias[:, user] + whole.global_bias
         np.testing.assert_allclose(bias, folded.samples[:, -1], atol=2e-4)
@@ -69,7 +69,7 @@ def test_everyone_is_solved_for_as_a_stranger_is_folded_in(training: Training, p
 def test_who_rated_nothing_is_solved_for_too(training: Training, posterior: Posterior) -> None:
     nobody = solve_all_users(posterior, training.take(training.user_rows > 0), Nought())  # type: ignore[arg-type]
     movies = np.concatenate([nobody.movie_factors, nobody.movie_bias[..., None]], axis=2)
-    folded = Folded(fold_in_arrays(posterior), movies, np.empty(0, np.int64), np.empty(0, np.float32))
+    folded = FoldedUser(fold_in_arrays(posterior), movies, np.empty(0, np.int64), np.empty(0, np.float32))
     np.testing.assert_allclose(nobody.user_factors[:, 0], folded.samples[:, :-1], atol=2e-4)
 
 
@@ -78,7 +78,7 @@ def test_draws_scatter_as_folding_in_says(training: Training, posterior: Posteri
     kept = posterior.thinned
     samples = np.concatenate([posterior.movie_factors[kept], posterior.movie_bias[kept][..., None]], axis=2)
     mine = training.user_rows == user
-    folded = Folded(fold_in_arrays(posterior), samples, training.movie_rows[mine], training.ratings.values[mine])
+    folded = FoldedUser(fold_in_arrays(posterior), samples, training.movie_rows[mine], training.ratings.values[mine])
     mean, variance = folded.moments(movies)
     drawn = []
     for seed in range(150):

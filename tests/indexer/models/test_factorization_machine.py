@@ -197,8 +197,8 @@ def test_noise_is_fitted_as_what_users_with_few_and_with_many_ratings_leave() ->
     counts = np.array([0, 5, 10, 20, 50, 200])
     noise = noise_of(0.7, 0.5 * counts**2 / (counts + 3.0), counts)
     assert noise.residual == pytest.approx(0.5, rel=0.01)
-    assert noise.taken == pytest.approx(3, rel=0.15)
-    np.testing.assert_allclose(noise.of(0.5 * counts**2 / (counts + 3.0), counts), 0.7, rtol=0.02)
+    assert noise.shrinkage == pytest.approx(3, rel=0.15)
+    np.testing.assert_allclose(noise.user_variances(0.5 * counts**2 / (counts + 3.0), counts), 0.7, rtol=0.02)
     nothing = noise_of(0.7, np.zeros(2), np.array([4, 9]))  # constant ratings
     assert np.isfinite(nothing.of(np.zeros(2), [4, 9])).all()
 
