@@ -140,7 +140,7 @@ class MovieIndex:
         base = self._base or self
         delta = self._library.changes_since(base.movies_version)
         weights = self.manifest.weights
-        changes_catalogue = delta.movies or any(movie_id in base.catalogue.ids for movie_id in delta.removed)
+        changes_catalogue = delta.movies or any(movie_id in base.catalogue.ids for movie_id in delta.deleted)
         return MovieIndex(
             self._data,
             self.manifest,

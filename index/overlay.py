@@ -12,7 +12,7 @@ import numpy as np
 from index.catalogue.catalogue import Catalogue
 from index.core.arrays import BoolArray, Float32Array, Int64Array
 from index.core.ids import Ids
-from index.library.entries import Changes
+from index.library.entries import MovieChanges
 from index.spaces.faiss_index import Hits, half_index, merge_hits
 from index.spaces.space import Space
 from index.spaces.vectors import HalfVectors, Vectors
@@ -119,7 +119,7 @@ def overlay_space(space: Space, deleted: Set[int], added: Mapping[int, Float32Ar
     return Space(space.name, Ids(values[order]), overlaid, None, space.calibration)
 
 
-def overlay_catalogue(catalogue: Catalogue, delta: Changes) -> Catalogue:
+def overlay_catalogue(catalogue: Catalogue, delta: MovieChanges) -> Catalogue:
     """Return the catalogue with the delta applied; movies keep their rating statistics."""
     posters = {entry.movie.movie_id: entry.poster for entry in delta.movies if entry.poster is not None}
     movies = delta.applied_to(catalogue.movies)
@@ -134,7 +134,7 @@ def overlay_catalogue(catalogue: Catalogue, delta: Changes) -> Catalogue:
 
 
 def overlay_spaces(
-    spaces: Mapping[str, Space], catalogue: Catalogue, delta: Changes, weights_sha256: str | None
+    spaces: Mapping[str, Space], catalogue: Catalogue, delta: MovieChanges, weights_sha256: str | None
 ) -> dict[str, Space]:
     """Return the spaces with the delta applied.
 
@@ -148,7 +148,7 @@ def overlay_spaces(
         delta: changes since the snapshot was built.
         weights_sha256: of the VGG16 weights behind the snapshot's posters.
     """
-    deleted = {name: set(delta.removed) for name in spaces}
+    deleted = {name: set(delta.deleted) for name in spaces}
     vectors: dict[int, Float32Array] = {}
     for entry in delta.movies:
         movie = entry.movie

@@ -49,18 +49,18 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class MovieChanges:
     """Movies changed in the library after some sequence number, each in its latest state."""
 
     version: int  # sequence number of the latest change
     movies: tuple[Entry, ...] = ()  # ascending movie_id
-    removed: frozenset[int] = frozenset()  # ids of deleted movies; some may be in no data set
+    deleted: frozenset[int] = frozenset()  # ids of deleted movies; some may be in no data set
     movies_version: int = field(default=0, compare=False)  # sequence number of the latest change of a movie
 
     def applied_to(self, movies: Iterable[Movie]) -> tuple[Movie, ...]:
         """Return the movies with the changes applied, by ascending id."""
         after = {movie.movie_id: movie for movie in movies} | {e.movie.movie_id: e.movie for e in self.movies}
-        return tuple(after[movie_id] for movie_id in sorted(after.keys() - self.removed))
+        return tuple(after[movie_id] for movie_id in sorted(after.keys() - self.deleted))
 
 
 def checked_movie(movie: Movie) -> Movie:

@@ -20,9 +20,8 @@ from index.catalogue.catalogue import Movie
 from index.core.errors import ReusedRequest
 from index.core.files import sync, write_durably
 from index.library.database import LATEST, Database, latest, next_seq
-from index.library.entries import Changes, Entry, Poster, checked_movie
+from index.library.entries import Entry, MovieChanges, Poster, checked_movie
 from index.posters.images import suffix_of
-from index.spaces.faiss_index import halved
 
 _LATEST_OF_MOVIES = "SELECT ifnull(max(seq), 0) FROM movies"
 _VECTOR = np.dtype("<f2")
@@ -84,7 +83,7 @@ class Library:
         with self.database.reading() as db:
             return "" if db is None else db.execute("SELECT library_id FROM identity").fetchone()[0]
 
-    def changes_since(self, seq: int, *, vectors: bool = True) -> Changes:
+    def changes_since(self, seq: int, *, vectors: bool = True) -> MovieChanges:
         """Return the changes after sequence number ``seq``, in one consistent read.
 
         Args:
@@ -96,7 +95,7 @@ class Library:
         """
         with self.database.reading() as db:
             if db is None:
-                return Changes(0)
+                return MovieChanges(0)
             version = latest(db)
             (movies_version,) = db.execute(_LATEST_OF_MOVIES).fetchone()
             rows = db.execute(
@@ -106,8 +105,10 @@ class Library:
             ).fetchall()
         # Not ORDER BY: SQLite would then read every row instead of the changed ones.
         rows.sort(key=lambda row: row[0])
-        removed = frozenset(movie_id for movie_id, deleted, *_ in rows if deleted)
-        return Changes(version, tuple(_entry(row) for row in rows if row[0] not in removed), removed, movies_version)
+        deleted = frozenset(movie_id for movie_id, is_deleted, *_ in rows if is_deleted)
+        return MovieChanges(
+            version, tuple(_entry(row) for row in rows if row[0] not in deleted), deleted, movies_version
+        )
 
     def knows(self, movie_id: int) -> bool:
         """Return True if the movie was ever added, updated or deleted here.
@@ -225,7 +226,7 @@ class Library:
             return (*metadata, None, None, None, None)
         sha256 = hashlib.sha256(poster.content).hexdigest()
         name = self._write_poster(f"{movie.movie_id}-{sha256[:16]}", poster.content)
-        vector = None if poster.vector is None else halved(poster.vector).astype(_VECTOR).tobytes()
+        vector = None if poster.vector is None else poster.vector.astype(_VECTOR).tobytes()
         return (*metadata, name, sha256, poster.weights_sha256, vector)
 
     def _write_poster(self, stem: str, content: bytes) -> str:

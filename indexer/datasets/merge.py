@@ -11,12 +11,12 @@ import pandas as pd
 
 from index.core.arrays import Int64Array
 from index.core.errors import InvalidInput
-from index.library.entries import Changes
+from index.library.entries import MovieChanges
 from index.library.rating_log import RatingChanges
 from indexer.datasets.dataset import Dataset, Ratings
 
 
-def merge(dataset: Dataset, changes: Changes, rated: RatingChanges) -> Dataset:
+def merge(dataset: Dataset, changes: MovieChanges, rated: RatingChanges) -> Dataset:
     """Return the data set with the library's changes applied.
 
     A deleted movie loses its ratings and tags; an updated one keeps them.
@@ -31,7 +31,7 @@ def merge(dataset: Dataset, changes: Changes, rated: RatingChanges) -> Dataset:
     """
     movies = changes.applied_to(dataset.movies)
     ratings = _merged(dataset.ratings, rated, np.array([movie.movie_id for movie in movies], np.int64))
-    removed = np.fromiter(changes.removed, np.int64, len(changes.removed))
+    removed = np.fromiter(changes.deleted, np.int64, len(changes.deleted))
     kept = ~np.isin(ratings.movie_ids, removed)
     if not kept.any():
         raise InvalidInput(
@@ -41,11 +41,11 @@ def merge(dataset: Dataset, changes: Changes, rated: RatingChanges) -> Dataset:
         dataset,
         movies=movies,
         ratings=ratings if kept.all() else ratings.take(kept),
-        tags={movie_id: tags for movie_id, tags in dataset.tags.items() if movie_id not in changes.removed},
+        tags={movie_id: tags for movie_id, tags in dataset.tags.items() if movie_id not in changes.deleted},
     )
 
 
-def merge_posters(found: Mapping[int, Path], changes: Changes, folder: Path) -> dict[int, Path]:
+def merge_posters(found: Mapping[int, Path], changes: MovieChanges, folder: Path) -> dict[int, Path]:
     """Return movie id -> poster file by ascending id; the library's posters take precedence.
 
     Args:

@@ -120,7 +120,7 @@ def test_a_look_is_explained_by_parts_that_add_up(movie_index: MovieIndex) -> No
     assert look.percentile == pytest.approx(match.percentile, abs=1e-3)
     assert look.comparison.heat.sum() == pytest.approx(match.score, abs=1e-5)
     assert look.usual_score < look.score
-    # A spaceship is nearer to a spaceship than to a wedding, on the whole and mostly part by part.
+    # A spaceship is more similar to a spaceship than to a wedding, in total and in most cells.
     wedding = movie_index.explainer.look(3, 13)
     assert look.comparison.likeness.mean() > wedding.comparison.likeness.mean()
     assert wedding.score < look.score
@@ -160,7 +160,7 @@ def test_one_that_nobody_holds_is_gone_at_once_with_its_files(world: World) -> N
     assert index.users.recommend(1, 3)
     assert index.explainer.look(3, 4)
     gone = [weakref.ref(each) for each in (index, *index.spaces.values())]
-    gc.disable()  # which would find it in the end: a server that follows many snapshots may wait for that for long
+    gc.disable()  # a server that switches snapshots must not wait for a collection to unmap the old files
     try:
         del index
         assert [each() for each in gone] == [None] * 4

@@ -43,7 +43,7 @@ MOVIE = 1_000_000_000
 
 
 def filled(data: Path, posters: int = 2) -> str:
-    """A library of movies, a removed one, ratings and keys; the text of a key."""
+    """Fill a library with movies, a deleted one, ratings and a key; return the text of the key."""
     library = Library.open(data)
     for number in range(posters):
         movie = Movie(library.next_id(0), f"Movie {number}", 2001, ("Drama",))
@@ -70,8 +70,8 @@ def archive(source: Path, tmp_path: Path) -> Path:
     return tmp_path / "library.tar"
 
 
-def told(data: Path) -> tuple[object, ...]:
-    """All that a library says of itself, but for its identity."""
+def content_of(data: Path) -> tuple[object, ...]:
+    """Return the whole content of a library, except its identity."""
     library = Library.open(data)
     changes = library.changes_since(0)
     movies = [
@@ -80,7 +80,7 @@ def told(data: Path) -> tuple[object, ...]:
     ]
     rated = RatingLog(library.database).changes()
     ratings = [array.tobytes() for array in (rated.user_ids, rated.movie_ids, rated.values, rated.timestamps)]
-    return changes.version, movies, changes.removed, ratings, Keys(library.database).all()
+    return changes.version, movies, changes.deleted, ratings, Keys(library.database).all()
 
 
 def assert_nothing_was_imported(data: Path) -> None:
@@ -93,7 +93,7 @@ def names(file: Path) -> list[str]:
 
 
 def rewritten(archive: Path, change: Callable[[tarfile.TarInfo, bytes], tuple[tarfile.TarInfo, bytes] | None]) -> Path:
-    """The archive with every member as ``change`` makes it; without those that it makes None."""
+    """Rewrite the archive with ``change`` applied to every member; drop the members for which it returns None."""
     target = archive.with_name("changed.tar")
     with tarfile.open(archive) as tar, tarfile.open(target, "w") as into:
         for member in tar:
@@ -115,7 +115,7 @@ def with_member(archive: Path, member: tarfile.TarInfo, content: bytes = b"") ->
 
 
 def with_database(archive: Path, statement: str) -> Path:
-    """The archive with a statement run on its library."""
+    """Rewrite the archive with a statement executed on its library."""
 
     def change(member: tarfile.TarInfo, content: bytes) -> tuple[tarfile.TarInfo, bytes]:
         if member.name == "library.db":
@@ -124,7 +124,7 @@ def with_database(archive: Path, statement: str) -> Path:
             with closing(sqlite3.connect(file)) as db:
                 db.executescript(statement)
             content = file.read_bytes()
-            member.pax_headers = {}  # the checksum, which has the test of its own
+            member.pax_headers = {}  # drop the checksum, which has its own test
         return member, content
 
     return rewritten(archive, change)
@@ -136,7 +136,7 @@ def test_a_library_comes_back_whole_and_a_key_still_works(tmp_path: Path) -> Non
     contents = Contents(movies=4, ratings=3, keys=1, posters=2)
     assert export_library(tmp_path / "source", file) == contents
     assert import_library(file, target) == contents
-    assert told(target) == told(tmp_path / "source")
+    assert content_of(target) == content_of(tmp_path / "source")
     key = Keys(Database(target)).authenticate(text)
     assert key is not None
     assert key.name == "the website"
@@ -148,8 +148,8 @@ def test_a_library_comes_back_whole_and_a_key_still_works(tmp_path: Path) -> Non
 
 
 def test_an_archive_holds_the_database_and_the_posters_that_it_names(source: Path, tmp_path: Path) -> None:
-    (source / "posters" / "6.jpg").write_bytes(JPEG)  # a data set's
-    Library.open(source).put(Movie(MOVIE, "Movie 0"), Poster(JPEG + b"another"))  # its first one is named no more
+    (source / "posters" / "6.jpg").write_bytes(JPEG)  # of a data set
+    Library.open(source).put(Movie(MOVIE, "Movie 0"), Poster(JPEG + b"another"))  # no longer names its first poster
     export_library(source, tmp_path / "library.tar")
     (database, *posters) = names(tmp_path / "library.tar")
     assert database == "library.db"
@@ -167,7 +167,7 @@ def test_an_imported_library_is_another_one(archive: Path, source: Path, tmp_pat
 
 def test_a_snapshot_of_the_old_library_shows_all_that_was_imported(world: World, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
-    for number in range(5):  # more changes than the snapshot has seen, so that numbers alone would not do
+    for number in range(5):  # more changes than the snapshot includes, so that sequence numbers alone would miss some
         Library.open(elsewhere).put(Movie(MOVIE + number, f"Movie {number}"))
     export_library(elsewhere, tmp_path / "library.tar")
     data = tmp_path / "data"
@@ -313,7 +313,7 @@ def without(archive: Path, name: str) -> Path:
 
 
 def with_link(archive: Path, name: str) -> Path:
-    """The archive with a member that is a link out of it."""
+    """Rewrite the archive with a member replaced by a symbolic link out of it."""
     away = link(name, tarfile.SYMTYPE, "/etc/passwd")
     return rewritten(archive, lambda member, content: (away, b"") if member.name == name else (member, content))
 
@@ -434,7 +434,7 @@ def test_an_archive_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) ->
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a library and what it was exported to. Read it, never write to it."""
+    """Return a folder with a library and its export, shared by tests that only read it."""
     folder = tmp_path_factory.mktemp("exported")
     filled(folder / "source", posters=1)
     export_library(folder / "source", folder / "library.tar")
@@ -448,7 +448,7 @@ def test_changed_headers_are_refused_in_our_own_words_or_change_nothing(exported
         start = data.draw(st.sampled_from([member.offset for member in tar]))
     for _ in range(data.draw(st.integers(1, 4))):
         content[start + data.draw(st.integers(0, 511))] = data.draw(st.integers(0, 255))
-    header = content[start : start + 512]  # with the right sum, or nobody reads on
+    header = content[start : start + 512]  # correct the checksum, without which tarfile stops here
     header[148:156] = b" " * 8
     content[start + 148 : start + 156] = b"%06o\0 " % sum(header)
     with TemporaryDirectory() as folder:
@@ -459,11 +459,11 @@ def test_changed_headers_are_refused_in_our_own_words_or_change_nothing(exported
         except PosterityError:
             assert_nothing_was_imported(target)
         else:
-            assert told(target) == told(exported / "source")
+            assert content_of(target) == content_of(exported / "source")
         assert {path.name for path in Path(folder).iterdir()} == {"target", "library.tar"}
 
 
-# A process of its own that imports, and kills itself at the n-th thing that it does to the disk; it tells how many.
+# Subprocess that imports and kills itself at its n-th file operation; it prints their number.
 IMPORTER = """
 import os, signal, sys
 from pathlib import Path
@@ -502,12 +502,12 @@ def test_a_kill_at_any_moment_leaves_no_library_or_the_whole(archive: Path, sour
         if not whole:
             assert import_library(archive, data) == Contents(movies=4, ratings=3, keys=1, posters=2)
         check(data / "library.db")
-        assert told(data) == told(source)
+        assert content_of(data) == content_of(source)
         for entry in Library.open(data).changes_since(0).movies:
             if entry.poster is not None:
                 content = (data / "posters" / entry.poster).read_bytes()
                 assert hashlib.sha256(content).hexdigest() == entry.poster_sha256
-        assert whole or not list(data.glob(".import-*"))  # what the killed one left was swept
+        assert whole or not list(data.glob(".import-*"))  # the second import deleted the staging folder of the first
     assert outcomes == {True, False}
 
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from index.catalogue.catalogue import Movie
 from index.core.errors import BadImage, BadLibrary, InvalidInput, ReusedRequest
 from index.library.database import FIRST_ID
-from index.library.entries import Changes, Poster, checked_movie
+from index.library.entries import MovieChanges, Poster, checked_movie
 from index.library.movies import Library, Request
 from index.library.rating_log import RatingLog
 from tests.paths import GOLDEN
@@ -39,7 +39,7 @@ def unit_vector(seed: int = 0) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
 def test_an_empty_library_has_no_file_and_no_changes(tmp_path: Path) -> None:
     library = Library.open(tmp_path / "data")
     assert library.version() == 0
-    assert library.changes_since(0) == Changes(0, (), frozenset())
+    assert library.changes_since(0) == MovieChanges(0, (), frozenset())
     assert not (tmp_path / "data").exists()
 
 
@@ -48,7 +48,7 @@ def test_a_movie_comes_back_whole(tmp_path: Path) -> None:
     assert Library.open(tmp_path).put(HEAT, Poster(JPEG, vector, "abc")) == 1
     changes = Library.open(tmp_path).changes_since(0)
     (entry,) = changes.movies
-    assert (changes.version, changes.removed) == (1, frozenset())
+    assert (changes.version, changes.deleted) == (1, frozenset())
     assert entry.movie == HEAT
     assert entry.poster_sha256 == hashlib.sha256(JPEG).hexdigest()
     assert entry.poster == f"6-{entry.poster_sha256[:16]}.jpg"
@@ -69,11 +69,11 @@ def test_only_what_changed_since_is_told(tmp_path: Path) -> None:
     assert library.version() == 4
     every = library.changes_since(0)
     assert [entry.movie.title for entry in every.movies] == ["Ronin", "Heat 2"]  # by id
-    assert every.removed == {9}
+    assert every.deleted == {9}
     assert [entry.movie.title for entry in library.changes_since(2).movies] == ["Heat 2"]
-    assert library.changes_since(3).removed == frozenset()
-    assert library.changes_since(4) == Changes(4)
-    assert library.changes_since(99) == Changes(4)
+    assert library.changes_since(3).deleted == frozenset()
+    assert library.changes_since(4) == MovieChanges(4)
+    assert library.changes_since(99) == MovieChanges(4)
 
 
 def test_a_movie_that_is_replaced_keeps_its_poster_until_it_gets_another(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_what_is_so_already_is_no_change(tmp_path: Path) -> None:
     assert [library.remove(6) for _ in range(2)] == [2, 2]
     assert library.put(HEAT) == 3
     (entry,) = library.changes_since(0).movies
-    assert entry.poster is None  # its poster went with it
+    assert entry.poster is None  # deleted with the movie
 
 
 def test_a_request_adds_a_movie_once(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_library_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> 
     assert library.version() == 3
     changes = library.changes_since(0)
     assert [entry.movie for entry in changes.movies] == [HEAT]
-    assert changes.removed == {9}
+    assert changes.deleted == {9}
     assert library.knows(9)
     assert not library.knows(10)
     ratings = RatingLog(library.database)
@@ -151,10 +151,10 @@ def test_added_removed_and_brought_back(tmp_path: Path) -> None:
     movie_id = library.next_id(10)
     library.put(Movie(movie_id, "Night Train"), Poster(JPEG))
     library.remove(movie_id)
-    assert library.changes_since(0) == Changes(2, (), frozenset({movie_id}))
+    assert library.changes_since(0) == MovieChanges(2, (), frozenset({movie_id}))
     library.put(Movie(movie_id, "Night Train"))
     changes = library.changes_since(0)
-    assert (changes.version, changes.removed) == (3, frozenset())
+    assert (changes.version, changes.deleted) == (3, frozenset())
     assert [entry.movie.movie_id for entry in changes.movies] == [movie_id]
 
 
@@ -166,7 +166,7 @@ def test_ids_of_new_movies_are_nobodys(tmp_path: Path) -> None:
     library.remove(FIRST_ID + 5)
     assert library.next_id(0) == FIRST_ID + 6
     assert library.next_id(2 * FIRST_ID) == 2 * FIRST_ID + 1
-    assert library.version() == 2  # an id that was asked for is no change
+    assert library.version() == 2  # reserving an id is no change
 
 
 def test_changes_apply_to_movies(tmp_path: Path) -> None:
@@ -263,7 +263,7 @@ def test_any_movie_comes_back_as_it_was(movies: list[Movie]) -> None:
         for movie in movies:
             assert library.put(movie) <= library.version()
         found = {entry.movie.movie_id: entry.movie for entry in library.changes_since(0).movies}
-    for movie in {movie.movie_id: movie for movie in movies}.values():  # the last of each id
+    for movie in {movie.movie_id: movie for movie in movies}.values():  # the latest of each id
         kept = found.pop(movie.movie_id)
         assert kept.title == movie.title.strip()
         assert kept.genres == tuple(dict.fromkeys(genre.strip() for genre in movie.genres))
@@ -280,16 +280,16 @@ def test_whoever_follows_the_changes_has_the_same_movies(actions: list[tuple[int
     base = [Movie(movie_id, "of the data set") for movie_id in (2, 4)]
     with tempfile.TemporaryDirectory() as folder:
         writer, reader = Library.open(Path(folder)), Library.open(Path(folder))
-        seen, followed, numbers = 0, tuple(base), [0]
+        version, followed, numbers = 0, tuple(base), [0]
         for movie_id, action in actions:
             if action == "put":
                 title = f"put as number {len(numbers)}"
                 numbers.append(max(numbers[-1], writer.put(Movie(movie_id, title))))
             elif action == "remove":
-                numbers.append(max(numbers[-1], writer.remove(movie_id)))  # twice removed is once removed
+                numbers.append(max(numbers[-1], writer.remove(movie_id)))  # deleting twice is one change
             else:
-                changes = reader.changes_since(seen)
-                seen, followed = changes.version, changes.applied_to(followed)
+                changes = reader.changes_since(version)
+                version, followed = changes.version, changes.applied_to(followed)
                 assert followed == writer.changes_since(0).applied_to(base)
             assert reader.version() == writer.version() == numbers[-1]
         assert numbers == sorted(numbers)
@@ -317,15 +317,14 @@ def test_threads_share_a_library(tmp_path: Path) -> None:
     assert len(given_ids) == 40
 
 
-# A process of its own that adds movies and prints the id of each once it is acknowledged.
+# Subprocess that adds movies and prints the id of each after its write has returned.
 ADDER = """
 import sys
 from pathlib import Path
 import numpy as np
 from index.catalogue.catalogue import Movie
 from index.library.entries import Poster
-from index.library.movies import Library, Request
-from index.library.rating_log import RatingLog
+from index.library.movies import Library
 
 library = Library.open(Path(sys.argv[1]))
 for _ in range(int(sys.argv[2])):
@@ -343,10 +342,10 @@ def adder(data: Path, count: int) -> subprocess.Popen[str]:
 
 
 def assert_whole(data: Path, acknowledged: set[int]) -> None:
-    """Every movie that was acknowledged is there with all that belongs to it, and SQLite finds nothing wrong."""
+    """Assert that every acknowledged movie is complete, and that SQLite's integrity check passes."""
     entries = {entry.movie.movie_id: entry for entry in Library.open(data).changes_since(0).movies}
     assert acknowledged <= entries.keys()
-    for movie_id, entry in entries.items():  # one may be there though its acknowledgement was not heard
+    for movie_id, entry in entries.items():  # one may exist without having been acknowledged
         assert entry.movie.title == f"Movie {movie_id}"
         assert entry.poster is not None
         content = (data / "posters" / entry.poster).read_bytes()
@@ -360,7 +359,7 @@ def assert_whole(data: Path, acknowledged: set[int]) -> None:
 
 
 def test_processes_write_side_by_side_and_see_each_other(tmp_path: Path) -> None:
-    watcher = Library.open(tmp_path)  # from before there was a file
+    watcher = Library.open(tmp_path)  # opened before the file exists
     adders = [adder(tmp_path, 15) for _ in range(3)]
     printed = [process.communicate()[0].split() for process in adders]
     assert [process.returncode for process in adders] == [0, 0, 0]
@@ -379,7 +378,7 @@ def test_whatever_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
         assert process.stdout is not None
         for _ in range(rng.integers(1, 6)):
             acknowledged.add(int(process.stdout.readline()))
-        for _ in range(rng.integers(0, 3000)):  # so that it is anywhere in its next one
+        for _ in range(rng.integers(0, 3000)):  # to kill it at a random point of its next write
             os.sched_yield()
         process.send_signal(signal.SIGKILL)
         acknowledged |= {int(line) for line in process.stdout.read().split()}

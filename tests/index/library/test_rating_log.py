@@ -13,7 +13,7 @@ from index.library.rating_log import RatingLog
 from index.movie_index import MovieIndex
 from tests.conftest import SPACE, WEDDINGS, World
 
-NEW = 4000  # a user whom the data set does not have
+NEW = 4000  # a user without ratings in the data set
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_another_library_in_its_place_counts_from_its_start(world: World, data: 
     assert (built.dataset["library"], built.dataset["library_id"]) == (3, library.identity())
     for file in data.glob("library.db*"):
         file.unlink()
-    Library.open(data).remove(4)  # number 1 of another library
+    Library.open(data).remove(4)  # sequence number 1 of another library
     index = MovieIndex.open(data)
-    assert index.seen == 1
+    assert index.movies_version == 1
     assert 4 not in index.catalogue.ids

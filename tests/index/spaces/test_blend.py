@@ -17,11 +17,11 @@ LINE = Calibration(np.array([0, 1], dtype=np.float32), np.array([0, 1], dtype=np
 
 def space(name: str, ids: list[int], vectors: list[list[float]]) -> Space:
     n = len(ids)
-    nobody = Neighbours(np.full((n, 1), -1, dtype=np.int32), np.zeros((n, 1), dtype=np.float32))
-    return Space(name, Ids(ids), FlatVectors(flat_index(np.array(vectors, dtype=np.float32))), nobody, LINE)
+    none_stored = Neighbours(np.full((n, 1), -1, dtype=np.int32), np.zeros((n, 1), dtype=np.float32))
+    return Space(name, Ids(ids), FlatVectors(flat_index(np.array(vectors, dtype=np.float32))), none_stored, LINE)
 
 
-# By look 1 is like 2; by taste 1 is like 3. Movie 4 has no poster, 5 has nothing.
+# Movie 1 is similar to 2 by poster and to 3 by taste. Movie 4 has no poster, 5 is in no space.
 LOOK = space("poster", [1, 2, 3], [[1, 0], [0.8, 0], [0.2, 0]])
 TASTE = space("taste", [1, 2, 3, 4], [[1, 0], [0.1, 0], [0.9, 0], [0.7, 0]])
 MOVIES = Ids([1, 2, 3, 4, 5])
@@ -67,7 +67,7 @@ def test_stored_neighbours_give_the_same_answer(tmp_path: Path) -> None:
                 )
 
 
-@pytest.mark.parametrize("spread", [1, 0])  # without any, every score is the same
+@pytest.mark.parametrize("spread", [1, 0])  # 0: all scores are equal
 def test_movies_that_no_space_puts_high_are_left_out_only_where_they_cannot_matter(spread: float) -> None:
     rng = np.random.default_rng(0)
     n = 600

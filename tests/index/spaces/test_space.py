@@ -16,7 +16,7 @@ from index.spaces.space import NEIGHBOURS, Calibration, Space
 from index.spaces.vectors import FlatVectors
 from indexer.spaces.writer import calibrate, write_space
 
-# Four films on a circle, at 0, 10, 90 and 180 degrees; ids are not rows.
+# Four movies on a circle, at 0, 10, 90 and 180 degrees; ids differ from rows.
 ANGLES = np.radians([0, 10, 90, 180])
 IDS = [5, 7, 20, 21]
 CIRCLE = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1).astype(np.float32)
@@ -88,7 +88,7 @@ def test_deeper_than_what_is_stored_is_searched_for(tmp_path: Path) -> None:
     found = [match.movie_id for match in space.similar(0, k=n)]
     assert sorted(found) == list(range(1, n))
     assert found[:NEIGHBOURS] == [match.movie_id for match in space.similar(0, k=NEIGHBOURS)]
-    # A filter that leaves few of the stored ones: the rest must come from a search.
+    # The filter leaves few stored neighbours, so the rest must come from a search.
     allowed = np.zeros(n, dtype=np.bool_)
     allowed[found[NEIGHBOURS - 5 :]] = True
     assert [match.movie_id for match in space.similar(0, k=20, allowed=allowed)] == found[NEIGHBOURS - 5 :][:20]

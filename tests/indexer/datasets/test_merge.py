@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from index.catalogue.catalogue import Movie
 from index.core.errors import BadLibrary, InvalidInput
 from index.library.database import Database
-from index.library.entries import Changes, Entry, Poster
+from index.library.entries import Entry, MovieChanges, Poster
 from index.library.movies import Library
 from index.library.rating_log import RatingLog
 from index.movie_index import MovieIndex
@@ -32,11 +32,11 @@ def entry(movie: Movie, poster: str | None = None) -> Entry:
 
 
 def test_a_library_without_changes_changes_nothing() -> None:
-    assert merge(DATASET, Changes(0), NOTHING_RATED) == DATASET
+    assert merge(DATASET, MovieChanges(0), NOTHING_RATED) == DATASET
 
 
 def test_added_and_replaced_movies_are_the_librarys() -> None:
-    changes = Changes(2, (entry(Movie(20, "Twenty, again", 1920)), entry(Movie(25, "New"))))
+    changes = MovieChanges(2, (entry(Movie(20, "Twenty, again", 1920)), entry(Movie(25, "New"))))
     merged = merge(DATASET, changes, NOTHING_RATED)
     assert [str(movie) for movie in merged.movies] == ["Ten", "Twenty, again (1920)", "New", "Thirty"]
     assert merged.ratings is RATINGS
@@ -44,7 +44,7 @@ def test_added_and_replaced_movies_are_the_librarys() -> None:
 
 
 def test_a_removed_movie_takes_ratings_and_tags_with_it() -> None:
-    merged = merge(DATASET, Changes(1, (), frozenset({20, 30, 99})), NOTHING_RATED)
+    merged = merge(DATASET, MovieChanges(1, (), frozenset({20, 30, 99})), NOTHING_RATED)
     assert merged.movies == (Movie(10, "Ten"),)
     assert merged.ratings.user_ids.tolist() == [1]
     assert merged.ratings.movie_ids.tolist() == [10]
@@ -56,7 +56,7 @@ def test_a_removed_movie_takes_ratings_and_tags_with_it() -> None:
 
 def test_a_library_that_removes_all_that_was_rated_is_told_so() -> None:
     with pytest.raises(InvalidInput, match="deletes every rated movie of mine"):
-        merge(DATASET, Changes(2, (), frozenset({10, 20})), NOTHING_RATED)
+        merge(DATASET, MovieChanges(2, (), frozenset({10, 20})), NOTHING_RATED)
 
 
 def test_ratings_that_came_in_win(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_ratings_that_came_in_win(tmp_path: Path) -> None:
     log.put(3, 30, 5)  # added by a new user
     log.put(3, 77, 5)  # of an unknown movie
     log.remove(4, 10)  # of a rating that does not exist
-    merged = merge(DATASET, Changes(0), log.changes()).ratings
+    merged = merge(DATASET, MovieChanges(0), log.changes()).ratings
     assert merged.user_ids.tolist() == [1, 1, 3]
     assert merged.movie_ids.tolist() == [10, 20, 30]
     assert merged.values.tolist() == [3, 1.5, 5]
@@ -77,7 +77,9 @@ def test_ratings_that_came_in_win(tmp_path: Path) -> None:
 
 def test_the_librarys_posters_win(tmp_path: Path) -> None:
     found = {10: Path("10.jpg"), 30: Path("30.jpg")}
-    changes = Changes(3, (entry(Movie(10, "Ten")), entry(Movie(20, "Twenty"), "20-ab.png"), entry(Movie(30, "x"), "y")))
+    changes = MovieChanges(
+        3, (entry(Movie(10, "Ten")), entry(Movie(20, "Twenty"), "20-ab.png"), entry(Movie(30, "x"), "y"))
+    )
     merged = merge_posters(found, changes, tmp_path)
     assert list(merged.items()) == [(10, Path("10.jpg")), (20, tmp_path / "20-ab.png"), (30, tmp_path / "y")]
 
