@@ -21,9 +21,9 @@ def write_durably(file: Path, content: bytes) -> None:
 
 @contextmanager
 def replacing(file: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``file``, and put what was written there in its place, atomically and durably.
+    """Yield a temporary path beside ``file``; then rename it to ``file``, atomically and durably.
 
-    Readers see the old content or the whole new one. If the block raises, the old file stays.
+    Readers see the old content or all of the new one. If the block raises, the old file stays.
     """
     with _temporary(file) as fresh:
         yield fresh
@@ -34,10 +34,10 @@ def replacing(file: Path) -> Iterator[Path]:
 
 @contextmanager
 def creating(file: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``file``, and link what was written there to ``file``, durably.
+    """Yield a temporary path beside ``file``; then hard-link it to ``file``, durably.
 
     Raises:
-        FileExistsError: the file exists, perhaps since a moment ago; it stays as it is.
+        FileExistsError: the file exists, or was created meanwhile; it stays unchanged.
     """
     with _temporary(file) as fresh:
         yield fresh
@@ -67,7 +67,7 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def locked(file: Path, busy: str) -> Iterator[None]:
-    """Hold the exclusive lock of a file, which is created if missing. A killed process gives it back.
+    """Hold the exclusive lock of a file, which is created if missing. The lock of a killed process is released.
 
     Args:
         file: the lock file; its folder exists.
