@@ -46,7 +46,7 @@ from indexer.models.rating_model import fold_in_arrays, rating_arrays
 from indexer.spaces.embed import embed_posters
 from indexer.spaces.facts import WEIGHTS as FACTS_WEIGHTS
 from indexer.spaces.facts import facts_vectors
-from indexer.spaces.poster_files import find_posters, keep_posters
+from indexer.spaces.poster_files import copy_posters, find_posters
 from indexer.spaces.recall import tune_search
 from indexer.spaces.taste import taste_vectors
 from indexer.spaces.two_stage import write_reduced
@@ -86,7 +86,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         # Read after the movies: ratings that come in between count twice, which is once.
         dataset = merge(read_dataset(plan.ratings), changes, RatingLog(library.database).changes())
         training = Training.of(dataset)
-        settings = plan.settings or factorization_machine.suited_to(training)
+        settings = plan.settings or factorization_machine.default_settings(training)
         movie_ids = training.movie_ids
         fit_rng, rng, map_rng = np.random.default_rng(plan.seed).spawn(3)
         # Posters first: a wrong path or missing weights should end a build at its start.
@@ -99,7 +99,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         spaces = {name: Space.load(name, folder / name, made) for name, made in how.items() if made is not None}
         weights = {name: plan.blend[name] for name in spaces}
         write_blend(folder / blends.NAME, Blend(spaces, weights, movie_ids), len(movie_ids), track=track)
-        catalogue = _catalogue(dataset, movie_ids, keep_posters(posters.files, plan.data / "posters"))
+        catalogue = _catalogue(dataset, movie_ids, copy_posters(posters.files, plan.data / "posters"))
         (folder / "movies.json").write_text(json.dumps(catalogue.to_json(), ensure_ascii=False))
         # Once the model's own samples are given back, as both take much memory.
         evaluation = (
@@ -146,7 +146,7 @@ def _poster_space(
 ) -> _Posters:
     if not found:
         return _Posters()
-    embed = vgg16.load(plan.weights)
+    embed = vgg16.load(plan.weights, path=plan.embed_path)
     embeddings = embed_posters(found, embed, plan.data / "embeddings", track=track)
     embed.save(vgg16.weights_file(plan.data, embed.sha256))
     before = _contents_before(plan.data)

@@ -36,6 +36,7 @@ class Plan:
     memory: int = MEMORY  # bytes that it may take in a process
     evaluation: bool = True  # whether the rating model is tried on held-out ratings, too
     seed: int = 0
+    embed_path: str = "auto"  # how VGG16 runs, as in vgg16.load
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,7 @@ def make_plan(
     index: str | None = None,
     memory: int = MEMORY,
     evaluation: bool = True,
+    embed_path: str = "auto",
 ) -> Plan:
     """Return the plan of a build, with the settings that tuning chose.
 
@@ -141,4 +143,5 @@ def make_plan(
         memory=memory,
         evaluation=evaluation,
         seed=seed,
+        embed_path=embed_path,
     )

@@ -18,7 +18,7 @@ from indexer.datasets.sources import SAMPLE, fetched_ratings, sample_folder
 from indexer.sample import make_sample
 
 
-def build_demo(data: Path, weights: str, *, track: Track, say: Callable[[str], None]) -> None:
+def build_demo(data: Path, weights: str, embed_path: str = "auto", *, track: Track, say: Callable[[str], None]) -> None:
     """Draws the sample and publishes a snapshot of it, unless an earlier call of the same version did.
 
     Films of one's own that were built there stay. Where ImageNet weights are not to be had, untrained ones are used and
@@ -40,10 +40,10 @@ def build_demo(data: Path, weights: str, *, track: Track, say: Callable[[str], N
         make_sample(sample, track=track)
         drawn.write_text(version("posterity"))
     try:
-        build(make_plan(sample / "ratings", data, sample / "posters", weights), track=track)
+        build(make_plan(sample / "ratings", data, sample / "posters", weights, embed_path=embed_path), track=track)
     except WeightsUnavailable as error:
         say(f"Note: {error}.")
-        build(make_plan(sample / "ratings", data, sample / "posters", "untrained"), track=track)
+        build(make_plan(sample / "ratings", data, sample / "posters", "untrained", embed_path=embed_path), track=track)
 
 
 def demo_is_built(data: Path, weights: str) -> bool:

@@ -28,14 +28,14 @@ from indexer.evaluation.contest import Contest, evaluate, rating_contest
 from indexer.evaluation.judgements import read_judged
 from indexer.evaluation.similarity import compare
 from indexer.evaluation.splits import SPLITS, kfold
-from indexer.metrics.ranking import RANKING_FIGURES, judge_lists
+from indexer.metrics.ranking import RANKING_METRICS, measure_ranking
 from indexer.models.factorization_machine import Settings
-from indexer.models.registry import baseline_methods, ranking_methods, rating_methods
+from indexer.models.registry import methods_for_split, ranking_methods, rating_methods
 from indexer.reports.report import code_digest, fingerprint, section, write_report
 from indexer.spaces.embed import embed_posters
 from indexer.spaces.poster_files import find_posters
 
-UNFINISHED = "unfinished"  # folder of saved outcomes, deleted once their section is in the report
+UNFINISHED = "unfinished"  # folder of saved results, deleted once their section is in the report
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +132,12 @@ def _evaluate_section(
     name = f"{kind}-{split}"
     contest = _contest(config, kind, split)
     checkpoints = config.output / UNFINISHED / _checkpoint_key(config, dataset, name)
-    outcomes = evaluate(
+    results = evaluate(
         dataset, contest, split=split, folds=config.folds, seed=config.seed, checkpoints=checkpoints, track=track
     )
     title = {"ratings": "Ratings", "ranking": "Recommendations"}[kind]
     title = title if split == "kfold" else f"{title}, {split}"
-    evaluated = section(contest, outcomes, title=title, split=split, folds=config.folds, seed=config.seed)
+    evaluated = section(contest, results, title=title, split=split, folds=config.folds, seed=config.seed)
     sections = {name: {"kind": kind, **evaluated}}
     write_report(config.output, dataset, sections)
     shutil.rmtree(checkpoints)
@@ -148,10 +148,10 @@ def _evaluate_section(
 
 def _contest(config: EvaluationConfig, kind: str, split: str) -> Contest:
     if kind == "ranking":
-        return Contest(ranking_methods(config.settings), judge_lists, RANKING_FIGURES).only(config.methods)
+        return Contest(ranking_methods(config.settings), measure_ranking, RANKING_METRICS).only(config.methods)
     # The article did not clip, so its errors show predictions near zero.
     contest = rating_contest(rating_methods(config.settings), clip=split != "article")
-    return contest.only(config.methods or baseline_methods(split))
+    return contest.only(config.methods or methods_for_split(split))
 
 
 def _checkpoint_key(config: EvaluationConfig, dataset: Dataset, name: str) -> str:

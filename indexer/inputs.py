@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import stat
 from collections.abc import Iterable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -33,7 +34,8 @@ def state_of(paths: Iterable[Path]) -> State:
 def fingerprint(plan: Plan) -> str:
     """SHA-256 of the settings of a build and the state of the files that it reads, besides the library."""
     paths = [path for path in (plan.ratings, plan.posters, Path(plan.weights)) if path is not None]
-    return hashlib.sha256(repr((plan, sorted(state_of(paths)))).encode()).hexdigest()
+    settings = replace(plan, embed_path="auto")  # the vectors of all paths agree
+    return hashlib.sha256(repr((settings, sorted(state_of(paths)))).encode()).hexdigest()
 
 
 def newest(data: Path) -> Manifest | None:

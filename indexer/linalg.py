@@ -1,4 +1,4 @@
-"""Truncated singular value decompositions, and inner products in blocks."""
+"""Truncated singular value decomposition, and inner products in blocks."""
 
 from __future__ import annotations
 
@@ -19,23 +19,24 @@ _BLOCK = 256  # rows in memory at a time, in float32
 def truncated_product(
     left: npt.NDArray[Real], right: npt.NDArray[Real], factors: int
 ) -> tuple[npt.NDArray[Real], npt.NDArray[Real]]:
-    """(n, f) and (m, f) whose product is the best of rank f to ``left @ right.T``, from (n, d) and (m, d)."""
+    """Return (n, f) and (m, f) whose product is the best rank-f approximation of left (n, d) @ right (m, d).T."""
     shape = left.shape[0], right.shape[0]
-    u, values, v = leading(lambda x: left @ (right.T @ x), lambda x: right @ (left.T @ x), shape, factors, left.dtype)
+    u, values, v = truncated_svd(
+        lambda x: left @ (right.T @ x), lambda x: right @ (left.T @ x), shape, factors, left.dtype
+    )
     scale = np.sqrt(values)
     return u * scale, v * scale
 
 
-def leading(
+def truncated_svd(
     times: Callable[[npt.NDArray[Real]], npt.NDArray[Real]],
     transposed_times: Callable[[npt.NDArray[Real]], npt.NDArray[Real]],
     shape: tuple[int, int],
     count: int,
     dtype: np.dtype[Real],
 ) -> tuple[npt.NDArray[Real], npt.NDArray[Real], npt.NDArray[Real]]:
-    """The ``count`` largest singular values (k,) of an (n, m) matrix and their vectors, (n, k) and (m, k).
+    """Return left vectors (n, k), singular values (k,) and right vectors (m, k) of an implicit matrix (n, m).
 
-    The matrix need never be made: it is known by its products with (m, w) and, transposed, with (n, w) matrices.
     Source: Halko, Martinsson and Tropp, "Finding Structure with Randomness", SIAM Review 2011, algorithms 4.4 and 5.1.
     """
     width = min(count + _OVERSAMPLING, *shape)
@@ -49,17 +50,18 @@ def leading(
 
 
 def gram(vectors: Callable[[Int64Array], Float32Array], rows: Int64Array) -> Float32Array:
-    """Inner products of some vectors with each other, (m, m), a block of them in memory at a time.
+    """Return the inner products (m, m) of all pairs of some vectors, with two blocks of vectors in memory at a time.
 
     Args:
-        vectors: gives those of some rows, (b, d).
+        vectors: returns the vectors (b, d) of rows (b,).
+        rows: (m,) rows.
     """
     products = np.empty((rows.size, rows.size), dtype=np.float32)
     for start in range(0, rows.size, _BLOCK):
         block = vectors(rows[start : start + _BLOCK])
         for at in range(start, rows.size, _BLOCK):
             other = block if at == start else vectors(rows[at : at + _BLOCK])
-            part = block @ other.T
-            products[start : start + _BLOCK, at : at + _BLOCK] = part
-            products[at : at + _BLOCK, start : start + _BLOCK] = part.T
+            inner = block @ other.T
+            products[start : start + _BLOCK, at : at + _BLOCK] = inner
+            products[at : at + _BLOCK, start : start + _BLOCK] = inner.T
     return products

@@ -21,8 +21,8 @@ from indexer.datasets.movielens import read_dataset
 from indexer.datasets.training import Training
 from indexer.evaluation.contest import Contest, evaluate, rating_contest
 from indexer.evaluation.splits import kfold
-from indexer.metrics.estimate import value_of
-from indexer.metrics.ranking import RANKING_FIGURES, judge_lists
+from indexer.metrics.estimate import fold_value
+from indexer.metrics.ranking import RANKING_METRICS, measure_ranking
 from indexer.models import factorization_machine, neighbourhood
 from indexer.models.factorization_machine import Settings
 from indexer.models.rating_model import rating_model
@@ -122,7 +122,7 @@ def test_the_articles_figures_come_out(realdata: Path) -> None:
     dataset = read_dataset(realdata / "ml-latest-small-2016")
     contest = rating_contest(rating_methods(), clip=False)
     contest = contest.only(["user-mean", "user-cosine", "item-cosine", "als"])
-    mse = {each.method: value_of(each, "mse") for each in evaluate(dataset, contest, split="article")}
+    mse = {each.method: fold_value(each, "mse") for each in evaluate(dataset, contest, split="article")}
     assert mse["user-cosine"] == pytest.approx(10.2, abs=0.3)
     assert mse["item-cosine"] == pytest.approx(13.7, abs=0.3)
     assert mse["als"] < mse["user-mean"] < 1  # type: ignore[operator]
@@ -130,11 +130,11 @@ def test_the_articles_figures_come_out(realdata: Path) -> None:
 
 def test_ease_ranks_what_is_rated_next_as_published(realdata: Path) -> None:
     """Five folds, full catalogue: nDCG@10 .352 and recall@10 .168 where the most popular films have .175 and .070."""
-    contest = Contest(ranking_methods(), judge_lists, RANKING_FIGURES).only(["popularity", "ease"])
-    outcomes = list(evaluate(read_dataset(realdata / "ml-latest-small-2016"), contest))
+    contest = Contest(ranking_methods(), measure_ranking, RANKING_METRICS).only(["popularity", "ease"])
+    results = list(evaluate(read_dataset(realdata / "ml-latest-small-2016"), contest))
 
     def mean(method: str, figure: str) -> float:
-        return float(np.mean([value_of(each, figure) for each in outcomes if each.method == method]))  # type: ignore[arg-type]
+        return float(np.mean([fold_value(each, figure) for each in results if each.method == method]))  # type: ignore[arg-type]
 
     assert mean("ease", "ndcg_10") == pytest.approx(0.3524, abs=0.002)
     assert mean("ease", "recall_10") == pytest.approx(0.1676, abs=0.002)

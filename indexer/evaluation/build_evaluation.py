@@ -18,12 +18,12 @@ from index.core.progress import T, Track, silent
 from indexer.datasets.training import Predictor, Training
 from indexer.evaluation.contest import LEVELS, Contest, rating_contest
 from indexer.metrics.bootstrap import Estimate
-from indexer.metrics.estimate import Outcome, figures, value_of
+from indexer.metrics.estimate import FoldResult, estimate_metrics, fold_value
 from indexer.models import factorization_machine
 from indexer.models.all_users import subsample_users
 from indexer.models.factorization_machine import Posterior, Settings
 from indexer.models.rating_model import rating_model
-from indexer.models.registry import SERVED, ServedModel, rating_methods
+from indexer.models.registry import SERVED, RatingModelAdapter, rating_methods
 
 HELD_OUT = 0.1  # share of the ratings
 MAX_HELD_OUT = 50_000  # ratings; enough for an RMSE to within .003
@@ -61,7 +61,7 @@ def evaluate_build(
     posterior = factorization_machine.fit(
         rest, rng, replace(settings, chains=1), track=_relabel(track, "Evaluating the rating model")
     )
-    fitted[SERVED] = ServedModel(rating_model(posterior, rest))
+    fitted[SERVED] = RatingModelAdapter(rating_model(posterior, rest))
     metrics = _Metrics(contest, rest)
     return {
         "protocol": _protocol(given, training.values.size, test.values.size, seed, settings.chains),
@@ -86,13 +86,13 @@ class _Metrics:
     contest: Contest
     training: Training
 
-    def outcome(self, fitted: Predictor, test: Training) -> Outcome:
+    def result(self, fitted: Predictor, test: Training) -> FoldResult:
         measures, _ = self.contest.measure(fitted, self.training, test)
-        return Outcome("", 1, test.users.values[np.unique(test.user_rows)], measures)
+        return FoldResult("", 1, test.users.values[np.unique(test.user_rows)], measures)
 
     def estimates(self, fitted: Predictor, test: Training, names: tuple[str, ...]) -> dict[str, Any]:
         """Return each metric's estimate, rounded; a metric that the method does not have is left out."""
-        found = figures([self.outcome(fitted, test)], names)
+        found = estimate_metrics([self.result(fitted, test)], names)
         return {name: _rounded(estimate) for name, estimate in found.items() if estimate is not None}
 
 
@@ -117,7 +117,7 @@ def _learning_curve(posterior: Posterior, metrics: _Metrics, test: Training, bur
     """Return RMSE by iteration: of the mean over the posterior samples so far, and of the latest sample alone."""
 
     def rmse(values: Float64Array) -> float | None:
-        value = value_of(metrics.outcome(_Precomputed(values), test), "rmse")
+        value = fold_value(metrics.result(_Precomputed(values), test), "rmse")
         return None if value is None else round(value, 4)
 
     n_samples = posterior.global_bias.size

@@ -21,8 +21,8 @@ from index.core.progress import Track, silent
 from indexer.datasets.dataset import Dataset
 from indexer.datasets.training import Training
 from indexer.evaluation.splits import SPLITS
-from indexer.metrics.estimate import Outcome
-from indexer.models.registry import Method, ServedModel
+from indexer.metrics.estimate import FoldResult
+from indexer.models.registry import Method, RatingModelAdapter
 
 LEVELS = (50, 80, 95)  # nominal coverage of the intervals, percent
 FEW = 30  # metrics named few_… are of users with fewer training ratings
@@ -32,7 +32,7 @@ RATING_METRICS = (
     *(f"{users}{metric}_{level}" for users in ("", "few_") for metric in ("inside", "width") for level in LEVELS),
 )  # fmt: skip
 
-Measurement = tuple[dict[str, Float64Array], dict[str, Any]]  # measures and facts of an Outcome
+Measurement = tuple[dict[str, Float64Array], dict[str, Any]]  # measures and facts of a FoldResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ def evaluate(
     seed: int = 0,
     checkpoints: Path | None = None,
     track: Track = silent,
-) -> Iterator[Outcome]:
-    """Yield the outcome of every method on every fold.
+) -> Iterator[FoldResult]:
+    """Yield the result of every method on every fold.
 
     Args:
         dataset: all ratings.
@@ -73,7 +73,7 @@ def evaluate(
         split: a name in ``SPLITS``.
         folds: number of folds of a cross-validation; other splits ignore it.
         seed: of the methods and the article split; folds are always the same.
-        checkpoints: folder to save outcomes in; an outcome saved there by an earlier run is loaded.
+        checkpoints: folder to save results in; a result saved there by an earlier run is loaded.
         track: reports progress.
 
     Raises:
@@ -85,15 +85,15 @@ def evaluate(
     for fold, name in track(fits, "Methods on folds", len(fits)):
         file = None if checkpoints is None else checkpoints / f"{name}-{fold + 1}.npz"
         if file is not None and file.exists():
-            yield Outcome.load(file)
+            yield FoldResult.load(file)
             continue
-        if parts is None or parts[0] != fold:  # once per fold, and only if some outcome is not saved
+        if parts is None or parts[0] != fold:  # once per fold, and only if some result is not saved
             parts = fold, Training.of(dataset, ~masks[fold]), Training.of(dataset, masks[fold])
-        outcome = fit_and_measure(name, contest.methods[name], contest, fold + 1, *parts[1:], seed, track)
+        result = fit_and_measure(name, contest.methods[name], contest, fold + 1, *parts[1:], seed, track)
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
-            outcome.save(file)
-        yield outcome
+            result.save(file)
+        yield result
 
 
 def rating_contest(methods: Mapping[str, Method], *, clip: bool = True) -> Contest:
@@ -112,7 +112,7 @@ def rating_contest(methods: Mapping[str, Method], *, clip: bool = True) -> Conte
             predicted = np.clip(predicted, *scale)
         error = predicted - test.values
         values = {"mse": error**2, "mae": np.abs(error)}
-        if isinstance(fitted, ServedModel):
+        if isinstance(fitted, RatingModelAdapter):
             mean, deviation = fitted.distribution(test.user_rows, test.movie_rows)
             few = np.bincount(training.user_rows, minlength=len(training.users))[test.user_rows] < FEW
             for level in LEVELS:
@@ -138,18 +138,18 @@ def fit_and_measure(
     test: Training,
     seed: int,
     track: Track,
-) -> Outcome:
-    """Return the outcome of one method on one fold (from 1)."""
+) -> FoldResult:
+    """Return the result of one method on one fold (from 1)."""
     rng = np.random.default_rng([seed, fold])
-    watched = {"test": test} if method.watches else {}
+    options = {"test": test} if method.keeps_curve else {}
     begin = perf_counter()
-    fitted = method.fit(training, rng, method.settings, track=track, **watched)
+    fitted = method.fit(training, rng, method.settings, track=track, **options)
     seconds = perf_counter() - begin
     measures, facts = contest.measure(fitted, training, test)
     user_rows = np.unique(test.user_rows)
     new_users = int(np.isin(user_rows, training.user_rows, invert=True).sum())
     facts |= {"seconds": seconds, "held_out": int(test.values.size), "users_without_training_ratings": new_users}
-    return Outcome(name, fold, training.users.values[user_rows], measures, facts)
+    return FoldResult(name, fold, training.users.values[user_rows], measures, facts)
 
 
 def _by_user(values: Float64Array, test: Training) -> Float64Array:

@@ -25,8 +25,8 @@ from indexer.datasets.dataset import Dataset
 from indexer.datasets.training import Training
 from indexer.evaluation.contest import Contest, fit_and_measure, rating_contest
 from indexer.evaluation.splits import kfold
-from indexer.metrics.estimate import value_of
-from indexer.metrics.ranking import RANKING_FIGURES, judge_lists
+from indexer.metrics.estimate import fold_value
+from indexer.metrics.ranking import RANKING_METRICS, measure_ranking
 from indexer.models.registry import Method, ranking_methods, rating_methods
 from indexer.models.settings import changed
 
@@ -82,8 +82,8 @@ def tune(
     steps = iter(track(range((folds + 1) * folds * len(candidates) + folds), f"Tuning {name}"))
 
     def score(training: Training, test: Training, settings: Mapping[str, Any], fold: int) -> float:
-        chosen = replace(method, settings=replace(method.settings, **settings), watches=False)
-        value = value_of(fit_and_measure(name, chosen, contest, fold, training, test, seed, silent), metric)
+        chosen = replace(method, settings=replace(method.settings, **settings), keeps_curve=False)
+        value = fold_value(fit_and_measure(name, chosen, contest, fold, training, test, seed, silent), metric)
         next(steps, None)
         return float("nan") if value is None else value
 
@@ -137,7 +137,7 @@ def _contest_and_metric(name: str) -> tuple[Contest, str]:
     """Return the contest of a method, and the metric to tune for."""
     ranking = {key: method for key, method in ranking_methods().items() if method.search}
     if name in ranking:
-        return Contest(ranking, judge_lists, RANKING_FIGURES), "ndcg_10"
+        return Contest(ranking, measure_ranking, RANKING_METRICS), "ndcg_10"
     contest = rating_contest(rating_methods())
     if name not in contest.methods:
         raise InvalidInput(f"there is no method {name!r}; there are {', '.join((*contest.methods, *ranking))}")

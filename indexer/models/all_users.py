@@ -1,8 +1,8 @@
-"""Everyone's taste from a posterior that some users' ratings were enough for.
+"""Posterior samples of all users, from a posterior fitted to a subsample of users.
 
-What the movies are like is known from some millions of ratings as well as from all. Whoever is left out is solved for
-afterwards: given a sample of all else, a user's own factors and bias are Gaussian (see ``index.ratings.fold_in``), and
-here they are drawn for all users at once, from all that each of them rated.
+A few million ratings determine the movies' parameters as well as all ratings. Given a sample of all other parameters, a
+user's own factors and bias are Gaussian (see ``index.ratings.fold_in``); here they are drawn for all users in blocks,
+from all ratings of each.
 
 Source: Rendle, "Factorization Machines with libFM", ACM TIST 2012 (the conditional posterior).
 """
@@ -20,18 +20,18 @@ from index.core.progress import Track, silent
 from indexer.datasets.training import Training
 from indexer.models.factorization_machine import Posterior
 
-MOST = 8_000_000  # ratings that the rating model is sampled from: about half an hour on one processor
+MAX_RATINGS = 8_000_000  # that the rating model is fitted to: about half an hour on one CPU
 
-_BLOCK = 20_000  # users solved for at a time
+_BLOCK = 20_000  # users per block
 
 
-def subsample_users(training: Training, rng: np.random.Generator, most: int = MOST) -> Training:
-    """The training, or what users drawn at random rated, of which there are no more than ``most``."""
-    if training.values.size <= most:
+def subsample_users(training: Training, rng: np.random.Generator, limit: int = MAX_RATINGS) -> Training:
+    """Return all ratings of users drawn at random, ``limit`` ratings at most; the training itself if it fits."""
+    if training.values.size <= limit:
         return training
     counts = np.bincount(training.user_rows, minlength=len(training.users))
     order = rng.permutation(counts.size)
-    drawn = order[np.cumsum(counts[order]) <= most]
+    drawn = order[np.cumsum(counts[order]) <= limit]
     users = Ids(np.sort(training.users.values[drawn]))
     return Training(training.ratings.take(np.isin(training.user_rows, drawn)), users, training.movies)
 
@@ -39,23 +39,25 @@ def subsample_users(training: Training, rng: np.random.Generator, most: int = MO
 def solve_all_users(
     posterior: Posterior, training: Training, rng: np.random.Generator, *, track: Track = silent
 ) -> Posterior:
-    """The samples that are kept whole, with a draw of every user's part in place of those of some.
+    """Return the thinned samples of the posterior, with user parameters drawn for every user of ``training``.
 
     Args:
-        posterior: of the same movies.
+        posterior: of the same movies, fitted to any users.
         training: all ratings.
+        rng: draws the user parameters.
+        track: shows progress.
     """
     n_users, samples = training.shape[0], posterior.thinned.size
     factors = np.empty((samples, n_users, posterior.user_factors.shape[2]), dtype=np.float32)
     bias = np.empty((samples, n_users), dtype=np.float32)
     rated = training.rated
     values = sp.csr_matrix((training.values.astype(np.float32), (training.user_rows, training.movie_rows)), rated.shape)
-    for at in track(range(samples), "Everyone's taste", samples):
-        solve = _Sample(posterior, at)
+    for at in track(range(samples), "Taste of all users", samples):
+        draw = _UserSampler(posterior, at)
         for start in range(0, n_users, _BLOCK):
             part = slice(start, start + _BLOCK)
             shape = min(_BLOCK, n_users - start), factors.shape[2] + 1
-            factors[at, part], bias[at, part] = solve(rated[part], values[part], rng.normal(size=shape))
+            factors[at, part], bias[at, part] = draw(rated[part], values[part], rng.normal(size=shape))
     kept = posterior.thinned
     return replace(
         posterior,
@@ -69,8 +71,8 @@ def solve_all_users(
     )
 
 
-class _Sample:
-    """One of the samples that are kept whole, ready to solve for users. Names as in ``index.ratings.fold_in``."""
+class _UserSampler:
+    """Sampler of user parameters, given one posterior sample of all else. Names as in ``index.ratings.fold_in``."""
 
     def __init__(self, posterior: Posterior, at: int) -> None:
         s = posterior.thinned[at]
@@ -79,7 +81,7 @@ class _Sample:
         self._features = posterior.rated_features[at]
         self._squares = np.square(self._features[:, :-1]).sum(axis=1)
         movies, movie_bias = posterior.movie_factors[s], posterior.movie_bias[s]
-        # A movie beside a user's own part, but for what the user adds: its factors, and 1 for the bias.
+        # Row (v, 1) of the design matrix for a user's own parameters, without the implicit part l of the user.
         self._movies = np.column_stack([movies, np.ones_like(movie_bias)])
         self._width = self._movies.shape[1]
         self._upper = np.triu_indices(self._width)
@@ -89,12 +91,12 @@ class _Sample:
     def __call__(
         self, rated: sp.csr_matrix, values: sp.csr_matrix, normal: Float64Array
     ) -> tuple[Float64Array, Float64Array]:
-        """Factors (m, f) and bias (m,) of users, drawn.
+        """Draw factors (m, f) and biases (m,) of users.
 
         Args:
-            rated: (m, n_movies) 1 for each rating.
-            values: (m, n_movies) the ratings.
-            normal: (m, f + 1) standard normal numbers.
+            rated: (m, n_movies), 1 per rating.
+            values: (m, n_movies) ratings.
+            normal: (m, f + 1) standard normal draws.
         """
         counts: Int64Array = np.diff(rated.indptr)
         scale = 1 / np.sqrt(np.maximum(counts, 1))[:, None]
@@ -109,18 +111,27 @@ class _Sample:
         plain[:, self._upper[1], self._upper[0]] = sums[:, : self._upper[0].size]
         towards: Float64Array = (values @ self._movies).astype(np.float64) - sums[:, self._upper[0].size :]
 
-        # With (v, 1) for a movie and (l, 0) for what a user adds, the design's rows are (v + l, 1): its products follow
-        # from those of the (v, 1), which the same movies have for everyone.
-        adds = np.column_stack([latent, np.zeros(counts.size)])
+        # With (v, 1) of a movie and the implicit part (l, 0) of a user, rows of the design matrix are (v + l, 1). Its
+        # products follow from those of (v, 1), which are the same for all users.
+        implicit = np.column_stack([latent, np.zeros(counts.size)])
         total = plain[:, :, -1]  # of the (v, 1)
-        outer = total[:, :, None] * adds[:, None, :]
-        gram = plain + outer + outer.transpose(0, 2, 1) + counts[:, None, None] * adds[:, :, None] * adds[:, None, :]
-        of_latent = np.einsum("ufg,ug->uf", plain, adds) + adds * np.einsum("uf,uf->u", total, adds)[:, None]
-        surprise = towards + adds * towards[:, [-1]] - known[:, None] * (total + counts[:, None] * adds) - of_latent
-        surprise -= gram @ self._prior
+        outer = total[:, :, None] * implicit[:, None, :]
+        gram = (
+            plain
+            + outer
+            + outer.transpose(0, 2, 1)
+            + counts[:, None, None] * implicit[:, :, None] * implicit[:, None, :]
+        )
+        of_latent = (
+            np.einsum("ufg,ug->uf", plain, implicit) + implicit * np.einsum("uf,uf->u", total, implicit)[:, None]
+        )
+        target = (
+            towards + implicit * towards[:, [-1]] - known[:, None] * (total + counts[:, None] * implicit) - of_latent
+        )
+        target -= gram @ self._prior
         precision = self._noise * gram
         precision[:, range(self._width), range(self._width)] += self._prior_precision
         covariance = np.linalg.inv(precision)
-        own = self._prior + np.einsum("ufg,ug->uf", covariance, self._noise * surprise)
+        own = self._prior + np.einsum("ufg,ug->uf", covariance, self._noise * target)
         own += np.einsum("ufg,ug->uf", np.linalg.cholesky(covariance), normal)
         return latent + own[:, :-1], known - self._global_bias + own[:, -1] + np.einsum("uf,uf->u", own[:, :-1], latent)

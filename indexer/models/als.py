@@ -1,7 +1,7 @@
 """Explicit matrix factorisation with biases, by alternating least squares.
 
 Minimises the squared error of mean + user bias + movie bias + <user factors, movie factors> plus ``regularization``
-times every parameter's square: with one side fixed the other is a ridge regression for each user (or movie).
+times the square of every parameter. With one side fixed, each user (or movie) of the other is a ridge regression.
 
 Source: Zhou, Wilkinson, Schreiber and Pan, "Large-scale Parallel Collaborative Filtering for the Netflix Prize", 2008.
 """
@@ -20,7 +20,7 @@ from indexer.datasets.training import Training
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How the factors are fitted."""
+    """Hyperparameters."""
 
     factors: PositiveInt = 20
     regularization: PositiveFloat = 12.0
@@ -29,7 +29,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Factors:
-    """A factorisation of ratings."""
+    """A factorisation of ratings with biases."""
 
     mean: float
     user_bias: Float64Array  # (n_users,)
@@ -38,7 +38,7 @@ class Factors:
     item_factors: Float64Array  # (n_movies, factors)
 
     def predict(self, users: Int64Array, movies: Int64Array) -> Float64Array:
-        """Ratings (m,) of user rows and movie rows (m,) each."""
+        """Return ratings (m,) of user rows (m,) and movie rows (m,)."""
         inner = np.einsum("ij,ij->i", self.user_factors[users], self.item_factors[movies])
         ratings: Float64Array = self.mean + self.user_bias[users] + self.movie_bias[movies] + inner
         return ratings
@@ -47,39 +47,39 @@ class Factors:
 def fit(
     training: Training, rng: np.random.Generator, settings: Settings | None = None, *, track: Track = silent
 ) -> Factors:
-    """Factors after a number of sweeps over both sides."""
+    """Fit factors and biases, alternating between users and movies."""
     settings = settings or Settings()
     n_users, n_movies = training.shape
     mean = float(training.values.mean())
-    residual = training.values - mean
+    residuals = training.values - mean
     user_order = np.argsort(training.user_rows, kind="stable")
     movie_order = np.argsort(training.movie_rows, kind="stable")
     # The last column is the bias.
     users = np.zeros((n_users, settings.factors + 1))
     movies = np.hstack([rng.normal(0, 0.1, (n_movies, settings.factors)), np.zeros((n_movies, 1))])
     for _ in track(range(settings.iterations), "Alternating least squares", settings.iterations):
-        users = _ridge(training.user_rows, training.movie_rows, residual, user_order, movies, n_users, settings)
-        movies = _ridge(training.movie_rows, training.user_rows, residual, movie_order, users, n_movies, settings)
+        users = _ridge(training.user_rows, training.movie_rows, residuals, user_order, movies, n_users, settings)
+        movies = _ridge(training.movie_rows, training.user_rows, residuals, movie_order, users, n_movies, settings)
     return Factors(mean, users[:, -1], movies[:, -1], users[:, :-1], movies[:, :-1])
 
 
 def _ridge(
     rows: Int64Array,
     others: Int64Array,
-    residual: Float64Array,
+    residuals: Float64Array,
     order: Int64Array,
     fixed: Float64Array,
     n: int,
     settings: Settings,
 ) -> Float64Array:
-    """Factors and bias (n, f + 1) of one side, given those of the other side."""
+    """Return factors and bias (n, f + 1) of one side, given those of the other."""
     solved = np.zeros((n, settings.factors + 1))
     starts = np.searchsorted(rows[order], np.arange(n + 1))
     ridge = settings.regularization * np.eye(settings.factors + 1)
     for row in np.unique(rows):
-        mine = order[starts[row] : starts[row + 1]]
-        design = fixed[others[mine]].copy()
-        target = residual[mine] - design[:, -1]
+        entries = order[starts[row] : starts[row + 1]]
+        design = fixed[others[entries]].copy()
+        target = residuals[entries] - design[:, -1]
         design[:, -1] = 1
         solved[row] = np.linalg.solve(design.T @ design + ridge, design.T @ target)
     return solved

@@ -1,4 +1,4 @@
-"""What any method must beat: means and biases."""
+"""Baselines of rating prediction: means and biases."""
 
 from __future__ import annotations
 
@@ -14,48 +14,48 @@ from indexer.datasets.training import Training
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Which means are taken."""
+    """Which biases are fitted, and how."""
 
     of_users: bool = True
     of_movies: bool = True
-    damping: NonNegativeFloat = 5.0  # ratings' worth of pull towards the mean
+    damping: NonNegativeFloat = 5.0  # weight of the mean, in ratings
     sweeps: PositiveInt = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Biases:
-    """Global mean plus what a user and a movie are above it."""
+    """Global mean, plus user and movie biases."""
 
     mean: float
     of_user: Float64Array  # (n_users,)
     of_movie: Float64Array  # (n_movies,)
 
     def predict(self, users: Int64Array, movies: Int64Array) -> Float64Array:
-        """Ratings (m,) of user rows and movie rows (m,) each."""
+        """Return ratings (m,) of user rows (m,) and movie rows (m,)."""
         ratings: Float64Array = self.mean + self.of_user[users] + self.of_movie[movies]
         return ratings
 
 
 def fit(
     training: Training,
-    rng: np.random.Generator,  # noqa: ARG001  nothing is drawn
+    rng: np.random.Generator,  # noqa: ARG001  deterministic
     settings: Settings | None = None,
     *,
-    track: Track = silent,  # noqa: ARG001  done at once
+    track: Track = silent,  # noqa: ARG001  too fast to track
 ) -> Biases:
-    """Damped means of what the other bias leaves, in turn."""
+    """Fit user and movie biases in turn, as damped means of the residuals."""
     settings = settings or Settings()
     mean = float(training.values.mean())
-    residual = training.values - mean
+    centred = training.values - mean
     n_users, n_movies = training.shape
     of_user, of_movie = np.zeros(n_users), np.zeros(n_movies)
     for _ in range(settings.sweeps):
         if settings.of_movies:
-            left = residual - of_user[training.user_rows]
-            of_movie = _damped_mean(left, training.movie_rows, n_movies, settings.damping)
+            residuals = centred - of_user[training.user_rows]
+            of_movie = _damped_mean(residuals, training.movie_rows, n_movies, settings.damping)
         if settings.of_users:
-            left = residual - of_movie[training.movie_rows]
-            of_user = _damped_mean(left, training.user_rows, n_users, settings.damping)
+            residuals = centred - of_movie[training.movie_rows]
+            of_user = _damped_mean(residuals, training.user_rows, n_users, settings.damping)
     return Biases(mean, of_user, of_movie)
 
 

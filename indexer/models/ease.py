@@ -1,7 +1,7 @@
-"""EASE: each movie's score is a weighted sum of what the user rated, all weights by one ridge regression.
+"""EASE: item-item ridge regression. A movie's score is a weighted sum over the movies that the user rated.
 
-With X the users' 0/1 ratings and P = (XᵀX + λI)⁻¹, the weights are B = I - P / diag(P), and the scores X B. Where there
-are fewer users than movies the same scores come from A = (XXᵀ + λI)⁻¹: X P = A X, and diag(P) = (1 - diag(XᵀAX)) / λ.
+With X the users' 0/1 ratings and P = (XᵀX + λI)⁻¹, the weights are B = I - P / diag(P), and the scores X B. With fewer
+users than movies, the same scores follow from A = (XXᵀ + λI)⁻¹: X P = A X, and diag(P) = (1 - diag(XᵀAX)) / λ.
 
 Source: Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019.
 """
@@ -20,31 +20,31 @@ from index.core.progress import Track, silent
 from index.ratings.rankers import EaseByMovies, EaseByUsers
 from indexer.datasets.training import Training
 
-LARGEST = 20_000  # rows of the matrix to invert: 1.6 GB
+MAX_ROWS = 20_000  # of the matrix to invert: 1.6 GB in float32
 
 _BLOCK = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How strongly weights are held back."""
+    """Hyperparameters."""
 
     regularization: PositiveFloat = 300.0
 
 
 def fits_in_memory(training: Training) -> bool:
-    """Whether users or movies are few enough for ``fit``."""
-    return min(training.shape) <= LARGEST
+    """Return True if ``fit`` can invert the smaller of the two matrices."""
+    return min(training.shape) <= MAX_ROWS
 
 
 def fit(
     training: Training,
-    rng: np.random.Generator,  # noqa: ARG001  nothing is drawn
+    rng: np.random.Generator,  # noqa: ARG001  deterministic
     settings: Settings | None = None,
     *,
-    track: Track = silent,  # noqa: ARG001  one inversion
+    track: Track = silent,  # noqa: ARG001  a single inversion
 ) -> EaseByUsers | EaseByMovies:
-    """The ranker, in the smaller of its two forms."""
+    """Fit the smaller of the two forms."""
     regularization = (settings or Settings()).regularization
     n_users, n_movies = training.shape
     x = training.rated
@@ -67,10 +67,10 @@ def _inverse(gram: Float32Array, regularization: float) -> Float64Array:
 
 
 def _diagonal(weights: Float64Array, x: sp.csc_matrix, regularization: float) -> Float64Array:
-    """diag(P) (n_movies,), some movies at a time: users x movies need not fit in memory."""
-    diagonal = np.empty(x.shape[1])
+    """Return diag(P) (n_movies,), in blocks: a dense matrix of users x movies may not fit into memory."""
+    products = np.empty(x.shape[1])
     for start in range(0, x.shape[1], _BLOCK):
         block = x[:, start : start + _BLOCK]
-        diagonal[start : start + _BLOCK] = np.asarray(block.multiply(weights @ block).sum(axis=0)).ravel()
-    left: Float64Array = (1 - diagonal) / regularization
-    return left
+        products[start : start + _BLOCK] = np.asarray(block.multiply(weights @ block).sum(axis=0)).ravel()
+    diagonal: Float64Array = (1 - products) / regularization
+    return diagonal

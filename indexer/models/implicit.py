@@ -1,4 +1,4 @@
-"""Factors of who rated what at all, by the ``implicit`` library: alternating least squares, and BPR.
+"""Implicit-feedback factorisation by the ``implicit`` library: alternating least squares, and BPR.
 
 Source: Hu, Koren and Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008; Rendle,
 Freudenthaler, Gantner and Schmidt-Thieme, "BPR: Bayesian Personalized Ranking from Implicit Feedback", UAI 2009.
@@ -23,7 +23,7 @@ try:
     from implicit.cpu.als import AlternatingLeastSquares
     from implicit.cpu.bpr import BayesianPersonalizedRanking
 except ImportError as error:
-    # Its wheel needs OpenMP from the system, which small container images and some desktops do not have.
+    # The wheel needs the system's OpenMP, which small container images and some desktops lack.
     UNAVAILABLE = f"implicit cannot be loaded ({error}): install OpenMP (libgomp1 on Debian, libomp on macOS)"
 else:
     UNAVAILABLE = ""
@@ -31,17 +31,17 @@ else:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How alternating least squares fits."""
+    """Hyperparameters of alternating least squares."""
 
     factors: PositiveInt = 128
     regularization: PositiveFloat = 60.0
-    confidence: PositiveFloat = 10.0  # in a rating being there, where its absence has 1; alpha in the library
+    confidence: PositiveFloat = 10.0  # weight of a rating, against 1 of a missing one; ``alpha`` in the library
     iterations: PositiveInt = 15
 
 
 @dataclass(frozen=True, slots=True)
 class BprSettings:
-    """How BPR fits."""
+    """Hyperparameters of BPR."""
 
     factors: PositiveInt = 100
     regularization: NonNegativeFloat = 0.01
@@ -51,13 +51,13 @@ class BprSettings:
 
 @dataclass(frozen=True, slots=True)
 class BprFactors:
-    """Factors by BPR, the movies' biases among them."""
+    """Factors by BPR; the last movie factor is a bias."""
 
     user_factors: Float32Array  # (n_users, factors + 1)
     item_factors: Float32Array  # (n_movies, factors + 1)
 
     def scores(self, user: int) -> Float32Array:
-        """(n_movies,) for a user row; larger is likelier."""
+        """Return scores (n_movies,) of a user row; larger is better."""
         scores: Float32Array = self.item_factors @ self.user_factors[user]
         return scores
 
@@ -65,7 +65,7 @@ class BprFactors:
 def fit(
     training: Training, rng: np.random.Generator, settings: Settings | None = None, *, track: Track = silent
 ) -> ImplicitFactors:
-    """Movie factors by alternating least squares; users are folded in."""
+    """Fit item factors by alternating least squares; users are folded in later."""
     settings = settings or Settings()
     with _progress("Implicit least squares", settings.iterations, track) as step:
         model = AlternatingLeastSquares(
@@ -84,7 +84,7 @@ def fit(
 def fit_bpr(
     training: Training, rng: np.random.Generator, settings: BprSettings | None = None, *, track: Track = silent
 ) -> BprFactors:
-    """Factors of users and movies by BPR. On one thread: on several no two fits would be the same."""
+    """Fit user and movie factors by BPR, on one thread: the result on several threads is not reproducible."""
     settings = settings or BprSettings()
     with _progress("BPR", settings.iterations, track) as step:
         model = BayesianPersonalizedRanking(
@@ -101,7 +101,7 @@ def fit_bpr(
 
 @contextmanager
 def _progress(label: str, iterations: int, track: Track) -> Iterator[Callable[..., None]]:
-    """A callback that shows our progress, and BLAS on one thread, as the library asks for."""
+    """Yield a callback that advances the progress bar; limit BLAS to one thread, as the library demands."""
     steps = iter(track(range(iterations), label, iterations))
     with threadpool_limits(1, "blas"):
 
@@ -109,4 +109,4 @@ def _progress(label: str, iterations: int, track: Track) -> Iterator[Callable[..
             next(steps, None)
 
         yield step
-    next(steps, None)  # lets the progress bar see its end
+    next(steps, None)  # ends the progress bar

@@ -1,7 +1,7 @@
-"""Similar users, or similar movies: ratings weighed by cosine, where a missing rating counts as zero.
+"""User-based and item-based nearest neighbours: ratings weighted by cosine, a missing rating counting as zero.
 
-The first method of the 2017 article, with its remedies. As it stands there, a prediction divides by the weights of
-everyone, rater or not, so a film that few people rated is predicted near zero: that is its MSE of about 10.
+The first method of the 2017 article, with corrections. The article divides a prediction by the weights of all users,
+raters or not, so movies with few ratings are predicted near zero: hence its MSE of about 10.
 
 Source: Herlocker, Konstan, Borchers and Riedl, "An Algorithmic Framework for Performing Collaborative Filtering", 1999.
 """
@@ -20,44 +20,44 @@ from index.core.progress import Track, silent
 from indexer.datasets.training import Training
 from indexer.models import baselines
 
-_BLOCK = 1024  # predictions made at a time
+_BLOCK = 1024  # predictions per block
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How neighbours vote."""
+    """Hyperparameters."""
 
     by: Literal["user", "item"] = "user"
-    over: Literal["everyone", "raters"] = "everyone"  # whose weights a prediction is divided by
-    neighbours: PositiveInt | None = None  # the most similar ones; all where it is None
-    subtract_biases: bool = False  # vote on what user and movie biases leave
+    over: Literal["everyone", "raters"] = "everyone"  # whose weights sum up in the denominator
+    neighbours: PositiveInt | None = None  # number of most similar ones; None for all
+    subtract_biases: bool = False  # predict residuals of user and movie biases
 
 
 class Neighbourhood:
-    """Rows vote on columns: users on movies, or for ``by="item"`` movies on users."""
+    """Weighted mean of the ratings of similar rows: users, or movies for ``by="item"``."""
 
     def __init__(self, training: Training, settings: Settings, rng: np.random.Generator) -> None:
         self._settings = settings
         self._biases = baselines.fit(training, rng) if settings.subtract_biases else None
-        ratings, cast = training.user_items, training.values
+        ratings, residuals = training.user_items, training.values
         if self._biases is not None:
-            cast = cast - self._biases.predict(training.user_rows, training.movie_rows)
-        votes = sp.csr_matrix((cast, (training.user_rows, training.movie_rows)), shape=training.shape)
+            residuals = residuals - self._biases.predict(training.user_rows, training.movie_rows)
+        votes = sp.csr_matrix((residuals, (training.user_rows, training.movie_rows)), shape=training.shape)
         if settings.by == "item":
             ratings, votes = ratings.T.tocsr(), votes.T.tocsr()
         self._ratings = _unit_rows(ratings)
         self._votes = votes.tocsc()
 
     def similarity(self, rows: Int64Array) -> Float64Array:
-        """Cosines (m, n) of some rows to all."""
+        """Return cosines (m, n) of rows (m,) to all rows."""
         cosines: Float64Array = (self._ratings[rows] @ self._ratings.T).toarray()
         return cosines
 
     def predict(self, users: Int64Array, movies: Int64Array) -> Float64Array:
-        """Ratings (m,) of user rows and movie rows (m,) each."""
+        """Return ratings (m,) of user rows (m,) and movie rows (m,)."""
         voters, subjects = (users, movies) if self._settings.by == "user" else (movies, users)
         voted = np.empty(users.size)
-        # One row's similarities serve all its predictions.
+        # Sorted, so that the similarities of a row are computed once.
         order = np.argsort(voters, kind="stable")
         for start in range(0, order.size, _BLOCK):
             chosen = order[start : start + _BLOCK]
@@ -85,13 +85,14 @@ def fit(
     rng: np.random.Generator,
     settings: Settings | None = None,
     *,
-    track: Track = silent,  # noqa: ARG001  done at once
+    track: Track = silent,  # noqa: ARG001  too fast to track
 ) -> Neighbourhood:
-    """A method that remembers everything and learns nothing."""
+    """Store the ratings; similarities are computed per prediction."""
     return Neighbourhood(training, settings or Settings(), rng)
 
 
 def _unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:
+    """Scale each row to length 1."""
     length = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
     unit: sp.csr_matrix = sp.diags(1 / np.maximum(length, 1e-12)) @ matrix
     return unit

@@ -1,4 +1,4 @@
-"""The rating model that is served, from posterior samples."""
+"""The rating model that snapshots store, from posterior samples."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from indexer.linalg import truncated_product
 from indexer.models.factorization_machine import Posterior
 from indexer.models.ranker_choice import RATING_WEIGHT
 
-PREDICTION_FACTORS = 64  # keeps the posterior mean to .0002 of RMSE on 100,000 ratings
-_TAKEN = np.geomspace(0.1, 10, 41)  # ratings, that are tried
-_BLOCK = 1_000_000  # ratings predicted at a time
+PREDICTION_FACTORS = 64  # changes the RMSE by less than .0002 on 100,000 ratings
+_SHRINKAGES = np.geomspace(0.1, 10, 41)  # candidates, in ratings
+_BLOCK = 1_000_000  # ratings per block
 
 
-def end_to_end(factors: Float32Array) -> Float32Array:
-    """Samples (samples, n, f) laid end to end, (n, samples * f): inner products of rows are sums over samples."""
+def concatenate_samples(factors: Float32Array) -> Float32Array:
+    """Return posterior samples (samples, n, f) as (n, samples * f); inner products of rows are sums over samples."""
     samples, n, width = factors.shape
     return factors.transpose(1, 0, 2).reshape(n, samples * width)
 
 
 def rating_arrays(posterior: Posterior, training: Training) -> tuple[RatingArrays, Noise]:
-    """What a RatingModel that predicts the posterior's mean is made of."""
+    """Return the arrays and the noise of a RatingModel that predicts the posterior mean."""
     samples, kept = posterior.global_bias.size, posterior.thinned
     user_factors, movie_factors = truncated_product(
-        end_to_end(posterior.user_factors), end_to_end(posterior.movie_factors), PREDICTION_FACTORS
+        concatenate_samples(posterior.user_factors), concatenate_samples(posterior.movie_factors), PREDICTION_FACTORS
     )
     user_factors, movie_factors = user_factors / np.sqrt(samples), movie_factors / np.sqrt(samples)
     user_bias = posterior.user_bias.mean(axis=0, dtype=np.float64) + posterior.global_bias.mean()
@@ -39,9 +39,9 @@ def rating_arrays(posterior: Posterior, training: Training) -> tuple[RatingArray
         users, movies = (rows[start : start + _BLOCK] for rows in (training.user_rows, training.movie_rows))
         means = user_bias[users] + movie_bias[movies]
         means += np.einsum("ij,ij->i", user_factors[users], movie_factors[movies])
-        left = training.values[start : start + _BLOCK] - means
-        squares += np.bincount(users, left**2, counts.size)
-    noise = noise_of(float(posterior.noise_variance.mean()), squares, counts)
+        residuals = training.values[start : start + _BLOCK] - means
+        squares += np.bincount(users, residuals**2, counts.size)
+    noise = fit_noise(float(posterior.noise_variance.mean()), squares, counts)
 
     order = np.lexsort((training.movie_rows, training.user_rows))
     starts = np.searchsorted(training.user_rows[order], np.arange(len(training.users) + 1))
@@ -62,27 +62,32 @@ def rating_arrays(posterior: Posterior, training: Training) -> tuple[RatingArray
     return arrays, noise
 
 
-def noise_of(variance: float, squares: Float64Array, counts: Int64Array) -> Noise:
-    """The noise, from the sum of squares that is left of each user's ratings and how many these are.
+def fit_noise(variance: float, squares: Float64Array, counts: Int64Array) -> Noise:
+    """Fit the residual and the shrinkage of Noise by least squares over ratings.
 
-    What is left grows with the number of ratings, as a user's own parameters fit a few more closely than many; the
-    curve is fitted by least squares over ratings.
+    The mean squared residual of a user grows with the number of ratings, because the user's own parameters fit few
+    ratings more closely than many.
+
+    Args:
+        variance: posterior mean of the noise variance.
+        squares: (n_users,) sums of squared residuals.
+        counts: (n_users,) numbers of ratings.
     """
     rated = counts > 0
     n, means = counts[rated], squares[rated] / counts[rated]
 
-    def fitted(taken: float) -> tuple[float, float]:
-        """The error of a curve, and its height."""
-        share = n / (n + taken)
+    def fit_residual(shrinkage: float) -> tuple[float, float]:
+        """Return the squared error of the best curve, and its limit for many ratings."""
+        share = n / (n + shrinkage)
         residual = float((n * means) @ share / (n @ share**2))
         return float(n @ (means - residual * share) ** 2), residual
 
-    taken = min(_TAKEN.tolist(), key=lambda each: fitted(each)[0])
-    return Noise(variance, max(fitted(taken)[1], 1e-6), taken)
+    shrinkage = min(_SHRINKAGES.tolist(), key=lambda each: fit_residual(each)[0])
+    return Noise(variance, max(fit_residual(shrinkage)[1], 1e-6), shrinkage)
 
 
 def fold_in_arrays(posterior: Posterior) -> FoldInArrays:
-    """What strangers are folded in with, beside the movies' samples."""
+    """Return the arrays for fold-in, besides the movies' samples."""
     kept = posterior.thinned
     return FoldInArrays(
         rated=posterior.rated_features.astype(np.float32),
@@ -93,7 +98,7 @@ def fold_in_arrays(posterior: Posterior) -> FoldInArrays:
 
 
 def rating_model(posterior: Posterior, training: Training, ranker: Ranker | None = None) -> RatingModel:
-    """The model as the server would have it."""
+    """Return the rating model, as the server would load it."""
     arrays, noise = rating_arrays(posterior, training)
     return RatingModel(
         arrays,
@@ -107,5 +112,5 @@ def rating_model(posterior: Posterior, training: Training, ranker: Ranker | None
 
 
 def _with_bias(factors: Float32Array, bias: Float32Array | Float64Array) -> Float32Array:
-    """Factors (…, f) and bias (…) as one vector each, (…, f + 1)."""
+    """Join factors (…, f) and bias (…) into vectors (…, f + 1)."""
     return np.concatenate([factors, bias[..., None]], axis=-1).astype(np.float32)

@@ -1,4 +1,4 @@
-"""A method's settings with some of them changed, each checked: what tuning tries and what a file of it says."""
+"""Validated changes of a method's settings, for tuning and for files of ``posterity tune``."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ Settings = TypeVar("Settings", bound="DataclassInstance")
 
 
 def changed(settings: Settings, changes: Mapping[str, Any], source: str) -> Settings:
-    """The settings with changes, of the types they are declared with; numbers may be written as text.
+    """Return the settings with changes, converted to the declared types; numbers may be text.
 
     Args:
-        source: whose settings they are, for the message.
+        settings: a dataclass.
+        changes: setting -> value.
+        source: method, file or option that the changes come from, for the message.
 
     Raises:
-        InvalidInput: there is no such setting, or a value cannot be used.
+        InvalidInput: a setting does not exist, or a value is invalid.
     """
     known = asdict(settings)
     for name in changes:

@@ -19,19 +19,19 @@ from index.core.files import write_durably
 from indexer.datasets.dataset import Dataset
 from indexer.evaluation.contest import Contest
 from indexer.evaluation.splits import SPLITS
-from indexer.metrics.estimate import Outcome, figures, value_of
+from indexer.metrics.estimate import FoldResult, estimate_metrics, fold_value
 from indexer.reports.report_html import render
 
 JSON_FILE, PAGE_FILE = "report.json", "report.html"
 
 
 def section(
-    contest: Contest, outcomes: Iterable[Outcome], *, title: str, split: str, folds: int, seed: int
+    contest: Contest, results: Iterable[FoldResult], *, title: str, split: str, folds: int, seed: int
 ) -> dict[str, Any]:
     """Return the section of a contest: metrics of every method, with 95% bootstrap intervals, and by fold."""
-    by_method: dict[str, list[Outcome]] = {}
-    for outcome in outcomes:
-        by_method.setdefault(outcome.method, []).append(outcome)
+    by_method: dict[str, list[FoldResult]] = {}
+    for result in results:
+        by_method.setdefault(result.method, []).append(result)
     (first, *_) = by_method.values()
     return {
         "title": title,
@@ -39,30 +39,30 @@ def section(
         "words": SPLITS[split].description.format(folds=folds),
         "folds": len(first),
         "seed": seed,
-        "held_out": sum(outcome.facts["held_out"] for outcome in first),
-        "users_without_training_ratings": sum(outcome.facts["users_without_training_ratings"] for outcome in first),
-        "methods": [_method(contest, name, method_outcomes) for name, method_outcomes in by_method.items()],
+        "held_out": sum(result.facts["held_out"] for result in first),
+        "users_without_training_ratings": sum(result.facts["users_without_training_ratings"] for result in first),
+        "methods": [_method(contest, name, method_results) for name, method_results in by_method.items()],
     }
 
 
-def _method(contest: Contest, name: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def _method(contest: Contest, name: str, results: Sequence[FoldResult]) -> dict[str, Any]:
     settings = contest.methods[name].settings
     estimates = {
         metric: asdict(estimate)
-        for metric, estimate in figures(outcomes, contest.metrics).items()
+        for metric, estimate in estimate_metrics(results, contest.metrics).items()
         if estimate is not None
     }
     report = {
         "method": name,
         "settings": asdict(settings) if is_dataclass(settings) and not isinstance(settings, type) else {},
         "figures": estimates,
-        "seconds": round(float(np.mean([outcome.facts["seconds"] for outcome in outcomes])), 2),
-        "folds": [{metric: value_of(outcome, metric) for metric in estimates} for outcome in outcomes],
+        "seconds": round(float(np.mean([result.facts["seconds"] for result in results])), 2),
+        "folds": [{metric: fold_value(result, metric) for metric in estimates} for result in results],
     }
-    if "catalogue_10" in outcomes[0].facts:
-        report["catalogue_10"] = float(np.mean([outcome.facts["catalogue_10"] for outcome in outcomes]))
-    if "curve" in outcomes[0].facts:
-        report["curve"] = outcomes[0].facts["curve"]
+    if "catalogue_10" in results[0].facts:
+        report["catalogue_10"] = float(np.mean([result.facts["catalogue_10"] for result in results]))
+    if "curve" in results[0].facts:
+        report["curve"] = results[0].facts["curve"]
     return report
 
 
@@ -77,7 +77,7 @@ def fingerprint(dataset: Dataset) -> str:
 
 
 def code_digest() -> str:
-    """Return the SHA-256 of the code of all methods, so that saved outcomes of other code are not used."""
+    """Return the SHA-256 of the code of all methods, so that saved results of other code are not used."""
     digest = hashlib.sha256()
     top = Path(__file__).parents[2]
     for file in sorted([*(top / "indexer").rglob("*.py"), *(top / "index").rglob("*.py")]):

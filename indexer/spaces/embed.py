@@ -1,4 +1,4 @@
-"""Posters to unit vectors, none of them twice: a cache by content and weights. Memory is bounded, however many."""
+"""Poster embedding in bounded memory, with a cache keyed by picture content and weights."""
 
 from __future__ import annotations
 
@@ -20,25 +20,22 @@ from index.core.files import write_durably
 from index.core.progress import Track, silent
 from index.posters.images import decode_image, pixels_for_vgg16, read_image
 from index.posters.vgg16 import DIMENSION, Vgg16
-from index.spaces.faiss_index import halved
 
-_BATCH = 2  # where the pictures still fit the processor's cache; larger ones are slower
+_BATCH = 2  # fits the CPU cache; larger batches are slower
 _AHEAD = 16  # pictures decoded while the network runs
 _DECODERS = min(4, os.cpu_count() or 1)
 _BLOCK = 256  # vectors read at a time
 
 
 class Cache:
-    """Vectors on disk, one file a picture, under the weights that made them.
+    """Cache of embeddings on disk: one float16 file per picture, in a folder per weights and path."""
 
-    They are kept in float16, as they are searched.
-    """
-
-    def __init__(self, folder: Path, weights_sha256: str) -> None:
-        self.folder = folder / weights_sha256[:16]
+    def __init__(self, folder: Path, weights_sha256: str, path: str) -> None:
+        # Earlier versions had one folder for all paths: it stays float32's.
+        self.folder = folder / (weights_sha256[:16] + ("" if path == "float32" else f"-{path}"))
 
     def get(self, content_sha256: str) -> Float16Array | None:
-        """The vector (25088,) of a picture; None where it is not known, or its file is damaged."""
+        """Return the unit vector (25088,) of a picture; None if it is not cached or its file is damaged."""
         try:
             vector = np.load(self._file(content_sha256))
         except (OSError, ValueError, EOFError):
@@ -48,14 +45,15 @@ class Cache:
         length = np.linalg.norm(vector.astype(np.float32))
         if abs(length - 1) > 1e-3:
             return None
-        return vector if vector.dtype == np.float16 else halved(vector)  # of an earlier version: float32
+        half: Float16Array = vector.astype(np.float16)  # earlier versions wrote float32
+        return half
 
     def put(self, content_sha256: str, vector: Float32Array) -> None:
-        """Keeps a vector; a build killed meanwhile leaves the whole file or none."""
+        """Write a vector atomically, so that a killed build leaves a valid cache."""
         file = self._file(content_sha256)
         file.parent.mkdir(parents=True, exist_ok=True)
         content = io.BytesIO()
-        np.save(content, halved(vector))
+        np.save(content, vector.astype(np.float16))
         write_durably(file, content.getvalue())
 
     def _file(self, content_sha256: str) -> Path:
@@ -64,23 +62,23 @@ class Cache:
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """Vectors of the posters that could be read, left in the cache; and why the others could not."""
+    """Cached embeddings of the readable posters, and the reasons why the others are unreadable."""
 
     movie_ids: Int64Array  # (n,) ascending
     contents: tuple[str, ...]  # (n,) SHA-256 of each picture
     unreadable: Mapping[int, str]  # movie_id -> reason
-    embedded: int  # how many pictures were not in the cache
+    embedded: int  # pictures that were not in the cache
     cache: Cache
 
     def __len__(self) -> int:
-        """How many posters could be read."""
+        """Return the number of readable posters."""
         return len(self.contents)
 
     def blocks(self) -> Iterator[Float16Array]:
-        """The vectors in order, a few hundred rows (b, 25088) at a time.
+        """Yield the vectors in order, in blocks (b, 25088) of a few hundred rows.
 
         Raises:
-            InvalidInput: a vector vanished from the cache meanwhile.
+            InvalidInput: a vector was deleted from the cache during the build.
         """
         for start in range(0, len(self), _BLOCK):
             part = self.contents[start : start + _BLOCK]
@@ -89,33 +87,37 @@ class Embeddings:
                 known = self.cache.get(content)
                 if known is None:
                     movie_id = self.movie_ids[start + at]
-                    raise InvalidInput(f"the vector of movie {movie_id} vanished from {self.cache.folder}: build again")
+                    raise InvalidInput(
+                        f"the embedding of movie {movie_id} was deleted from {self.cache.folder}: build again"
+                    )
                 block[at] = known
             yield block
 
     @property
     def vectors(self) -> Float32Array:
-        """All of them, (n, 25088), of length 1: for catalogues that fit into memory."""
-        together = np.empty((len(self), DIMENSION), dtype=np.float32)
-        np.concatenate(list(self.blocks()), out=together)
-        return together
+        """All unit vectors, (n, 25088); the catalogue must fit into memory."""
+        vectors = np.empty((len(self), DIMENSION), dtype=np.float32)
+        np.concatenate(list(self.blocks()), out=vectors)
+        return vectors
 
 
 def embed_posters(
     posters: Mapping[int, Path], embed: Vgg16, cache_folder: Path, *, track: Track = silent
 ) -> Embeddings:
-    """Unit vectors of every readable poster.
+    """Embed every readable poster that is not in the cache.
 
-    A picture that was replaced under the same name is another picture: what counts is its content.
+    Pictures are identified by content, so a file replaced under the same name is embedded again.
 
     Args:
         posters: movie id -> image file, ids ascending.
-        cache_folder: where vectors are kept between builds.
+        embed: the network.
+        cache_folder: folder of the cache, kept between builds.
+        track: shows progress.
 
     Raises:
-        InvalidInput: not one file could be read.
+        InvalidInput: no file is readable.
     """
-    cache = Cache(cache_folder, embed.sha256)
+    cache = Cache(cache_folder, embed.sha256, embed.path)
     contents: dict[int, str] = {}
     unreadable: dict[int, str] = {}
     missing: dict[str, Path] = {}
@@ -149,18 +151,18 @@ def embed_posters(
 
 
 def _batches(posters: Iterable[tuple[str, Path]], failed: dict[str, str]) -> Iterator[list[tuple[str, UInt8Array]]]:
-    """Decoded pictures, a few at a time; what cannot be decoded goes to ``failed``.
+    """Yield batches of (content, pixels); add undecodable pictures to ``failed``.
 
-    A few more are decoded by other threads while the caller works on what it was given.
+    Threads decode the next pictures while the caller embeds a batch.
     """
     with ThreadPoolExecutor(_DECODERS, thread_name_prefix="decode") as decoders:
         waiting: deque[tuple[str, Future[UInt8Array]]] = deque()
-        coming = iter(posters)
+        remaining = iter(posters)
         batch: list[tuple[str, UInt8Array]] = []
         try:
             while True:
-                for content, file in islice(coming, _AHEAD - len(waiting)):
-                    waiting.append((content, decoders.submit(_pixels_of, file, content)))
+                for content, file in islice(remaining, _AHEAD - len(waiting)):
+                    waiting.append((content, decoders.submit(_read_pixels, file, content)))
                 if not waiting:
                     break
                 content, decoded = waiting.popleft()
@@ -178,8 +180,8 @@ def _batches(posters: Iterable[tuple[str, Path]], failed: dict[str, str]) -> Ite
         yield batch
 
 
-def _pixels_of(file: Path, content_sha256: str) -> UInt8Array:
+def _read_pixels(file: Path, content_sha256: str) -> UInt8Array:
     content = read_image(file)
     if hashlib.sha256(content).hexdigest() != content_sha256:
-        raise BadImage("it was replaced while it was read: build again")
+        raise BadImage("the file was replaced during the build: build again")
     return pixels_for_vgg16(decode_image(content))

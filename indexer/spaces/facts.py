@@ -1,4 +1,4 @@
-"""Movies to vectors by what is written about them: genres, year of release, tags."""
+"""Facts vectors of movies: genres, year of release and tags."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ import scipy.sparse.linalg
 from index.catalogue.catalogue import Movie
 from index.core.arrays import Float32Array, Float64Array, Int64Array
 
-# How much of a score each kind of fact carries where both movies have it.
+# Share of each kind of fact in the score of two movies that both have it.
 WEIGHTS = {"genres": 0.7, "year": 0.15, "tags": 0.15}
-YEARS_APART = 8.0  # movies so many years apart share exp(-1/2) of the year's part
+YEARS_APART = 8.0  # standard deviation of the similarity by year: movies this far apart keep exp(-1/2) of it
 TAG_DIMENSION = 64
 
 
 def facts_vectors(movies: Sequence[Movie], tags: Mapping[int, Sequence[str]]) -> tuple[Int64Array, Float32Array]:
-    """Rows of the movies with any facts, (m,), and their unit vectors, (m, d)."""
+    """Return the rows (m,) of the movies with any facts, and their unit vectors (m, d)."""
     parts = {"genres": _genres(movies), "year": _years(movies), "tags": _tags(movies, tags)}
-    whole = np.hstack([np.sqrt(WEIGHTS[name]) * _unit(part) for name, part in parts.items()])
-    rows = np.flatnonzero(whole.any(axis=1))
-    return rows, _unit(whole[rows]).astype(np.float32)
+    vectors = np.hstack([np.sqrt(WEIGHTS[name]) * _unit(part) for name, part in parts.items()])
+    rows = np.flatnonzero(vectors.any(axis=1))
+    return rows, _unit(vectors[rows]).astype(np.float32)
 
 
 def _genres(movies: Sequence[Movie]) -> Float64Array:
-    """(n, n_genres) idf where a movie has the genre: sharing a rare one says more."""
+    """Return the idf-weighted genres of each movie, (n, n_genres)."""
     matrix: Float64Array = _idf([Counter(movie.genres) for movie in movies]).toarray()
     return matrix
 
 
 def _years(movies: Sequence[Movie]) -> Float64Array:
-    """(n, centres) a bump around the year; inner products of two are Gaussian in the years between them."""
+    """Return (n, centres) Gaussian bumps around the year: inner products are Gaussian in the difference of years."""
     known = [movie.year for movie in movies if movie.year is not None]
     if not known:
         return np.zeros((len(movies), 0))
@@ -45,35 +45,35 @@ def _years(movies: Sequence[Movie]) -> Float64Array:
 
 
 def _tags(movies: Sequence[Movie], tags: Mapping[int, Sequence[str]]) -> Float64Array:
-    """(n, d) tf-idf of the tags that at least two movies share, reduced where there are many."""
+    """Return (n, d) tf-idf of the tags that at least two movies share, reduced to ``TAG_DIMENSION`` if more."""
     counts = [Counter(tag.strip().casefold() for tag in tags.get(movie.movie_id, ())) for movie in movies]
-    spread = Counter(tag for row in counts for tag in row)
-    shared = [Counter({tag: n for tag, n in row.items() if spread[tag] > 1}) for row in counts]
+    movies_with = Counter(tag for row in counts for tag in row)
+    shared = [Counter({tag: n for tag, n in row.items() if movies_with[tag] > 1}) for row in counts]
     matrix = _idf(shared)
     if min(matrix.shape) <= TAG_DIMENSION + 1:
-        whole: Float64Array = matrix.toarray()
-        return whole
-    start = np.ones(min(matrix.shape))  # the solver would draw one at random
+        dense: Float64Array = matrix.toarray()
+        return dense
+    start = np.ones(min(matrix.shape))  # fixed: the solver starts at random by default
     _, _, axes = scipy.sparse.linalg.svds(matrix, k=TAG_DIMENSION, v0=start)
     reduced: Float64Array = matrix @ axes.T
     return reduced
 
 
 def _idf(counts: Sequence[Counter[str]]) -> sp.csr_matrix:
-    """(n, n_names) log(1 + count) times log(n / movies that have the name)."""
+    """Return (n, n_names) log(1 + count) times log((1 + n) / number of movies with the name)."""
     names = sorted({name for row in counts for name in row})
     column = {name: at for at, name in enumerate(names)}
     rows = [at for at, row in enumerate(counts) for _ in row]
     columns = [column[name] for row in counts for name in row]
     values = np.log1p([n for row in counts for n in row.values()])
     matrix = sp.csr_matrix((values, (rows, columns)), shape=(len(counts), len(names)))
-    having = np.maximum(np.bincount(columns, minlength=len(names)), 1)
-    weighted: sp.csr_matrix = matrix @ sp.diags(np.log((1 + len(counts)) / having))
+    counts_by_name = np.maximum(np.bincount(columns, minlength=len(names)), 1)
+    weighted: sp.csr_matrix = matrix @ sp.diags(np.log((1 + len(counts)) / counts_by_name))
     return weighted
 
 
 def _unit(vectors: Float64Array) -> Float64Array:
-    """Each row at length 1; empty rows stay empty."""
+    """Scale each row to length 1; keep rows of zeros."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit: Float64Array = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
     return unit

@@ -1,4 +1,4 @@
-"""How good and how fast the search by look is on this very catalogue, against a full scan: the card in the manifest."""
+"""Recall report of a poster search: recall and latency on this catalogue against a full scan."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from index.core.arrays import BoolArray, Float32Array, Int64Array
 from index.core.progress import Track, silent
 from index.spaces.faiss_index import read_index, search_exact
 from index.spaces.vectors import ROWS_FILE, load_vectors
-from indexer.spaces.writer import without
+from indexer.spaces.writer import exclude_row
 
 QUERIES = 200
 K = 10
-FILTERS = (0.5, 0.05, 0.005)  # shares of the movies that may come back, drawn at random
-GOOD = 0.9995  # recall@10 that there are enough candidates for
+FILTERS = (0.5, 0.05, 0.005)  # shares of movies that random filters allow
+TARGET_RECALL = 0.9995  # recall@10; the number of candidates is raised until it is reached
 
-_SCANS = 5  # full scans that are timed: each takes a while
+_SCANS = 5  # timed full scans, few because each is slow
 _BLOCK = 256
 
 
@@ -33,43 +33,46 @@ def tune_search(
     clock: Callable[[], float] = perf_counter,
     track: Track = silent,
 ) -> dict[str, Any]:
-    """``search`` with a card, and with as many candidates as the recall wants.
+    """Raise the number of candidates until the recall is reached; return the settings with a recall report.
 
     Args:
-        folder: of a space that ``indexer.spaces.two_stage`` has written.
-        search: what it says of the search.
+        folder: of a space that ``two_stage.write_reduced`` has written.
+        search: the search settings that it returned.
+        rng: draws the queries and the filters.
+        clock: seconds.
+        track: shows progress.
     """
     rows = read_index(folder / ROWS_FILE)
     n = rows.ntotal
     chosen = np.sort(rng.choice(n, size=min(n, QUERIES), replace=False))
     queries: Float32Array = rows.reconstruct_batch(chosen)
     exact = _full_scan(rows, queries, track)
-    exact[np.arange(chosen.size), chosen] = -np.inf  # a movie is no neighbour of its own
-    trial = search
+    exact[np.arange(chosen.size), chosen] = -np.inf  # a movie is not its own neighbour
+    tuned = search
     while True:
-        seen = _try(folder, trial, chosen, queries, exact, None, clock)
-        if seen["recall_at_10"] >= GOOD or trial["candidates"] >= n:
+        unfiltered = _measure(folder, tuned, chosen, queries, exact, None, clock)
+        if unfiltered["recall_at_10"] >= TARGET_RECALL or tuned["candidates"] >= n:
             break
-        trial = trial | {name: 3 * trial[name] // 2 + trial[name] % 2 for name in ("candidates", "probes")}
-    narrowed = []
+        tuned = tuned | {name: 3 * tuned[name] // 2 + tuned[name] % 2 for name in ("candidates", "probes")}
+    filtered = []
     for share in FILTERS:
         allowed = rng.random(n) < share
-        narrowed.append({"share": share} | _try(folder, trial, chosen, queries, exact, allowed, clock))
+        filtered.append({"share": share} | _measure(folder, tuned, chosen, queries, exact, allowed, clock))
     scans = []
     for query in queries[:_SCANS]:
         begin = clock()
         search_exact(rows, query, K)
         scans.append(clock() - begin)
-    card = {
+    report = {
         "queries": int(chosen.size),
-        **seen,
+        **unfiltered,
         "full_scan_milliseconds": round(1000 * median(scans), 3),
-        "filters": narrowed,
+        "filters": filtered,
     }
-    return trial | {"card": card}
+    return tuned | {"card": report}
 
 
-def _try(
+def _measure(
     folder: Path,
     search: dict[str, Any],
     chosen: Int64Array,
@@ -78,35 +81,36 @@ def _try(
     allowed: BoolArray | None,
     clock: Callable[[], float],
 ) -> dict[str, Any]:
-    """Recall@10 and the median time of single queries."""
+    """Return recall@10 and the median time of single queries in ms."""
     vectors = load_vectors(folder, search)
-    shares, times = [], []
+    recalls, times = [], []
     for row, query, scores in zip(chosen, queries, exact, strict=True):
         begin = clock()
-        (found,) = vectors.search(query[None], K + 1, allowed)
+        (hits,) = vectors.search(query[None], K + 1, allowed)
         times.append(clock() - begin)
-        share = recall(without(row, found, K)[0], scores if allowed is None else np.where(allowed, scores, -np.inf))
-        shares.append(share)
-    return {"recall_at_10": round(float(np.mean(shares)), 5), "milliseconds": round(1000 * median(times), 3)}
+        allowed_scores = scores if allowed is None else np.where(allowed, scores, -np.inf)
+        recalls.append(recall(exclude_row(hits, row, K)[0], allowed_scores))
+    return {"recall_at_10": round(float(np.mean(recalls)), 5), "milliseconds": round(1000 * median(times), 3)}
 
 
 def recall(found: Int64Array, scores: Float32Array, k: int = K) -> float:
-    """The share of the ``k`` best that was found; movies as good as the last of them are as right.
+    """Return the share of the ``k`` best rows that was found; rows tied with the k-th count as well.
 
     Args:
-        scores: (n,) of all movies, -inf for those that must not come back.
+        found: (m,) rows, best first.
+        scores: (n,) exact scores of all rows; -inf excludes a row.
+        k: number of best rows.
     """
-    there = np.isfinite(scores)
-    k = min(k, int(there.sum()))
+    k = min(k, int(np.isfinite(scores).sum()))
     if k == 0:
         return 1.0
-    least = np.partition(scores, scores.size - k)[scores.size - k]
-    rounding = 1e-6  # sums in another order
-    return float((scores[found[:k]] >= least - rounding).sum() / k)
+    threshold = np.partition(scores, scores.size - k)[scores.size - k]
+    rounding = 1e-6  # inner products summed in another order
+    return float((scores[found[:k]] >= threshold - rounding).sum() / k)
 
 
 def _full_scan(rows: Any, queries: Float32Array, track: Track) -> Float32Array:
-    """Inner products of queries (m, d) with all rows, (m, n)."""
+    """Return the inner products (m, n) of queries (m, d) with all rows."""
     scores = np.empty((queries.shape[0], rows.ntotal), dtype=np.float32)
     starts = range(0, rows.ntotal, _BLOCK)
     for start in track(starts, "Checking search by look", len(starts)):

@@ -1,24 +1,30 @@
-"""Taste vectors of movies, from posterior samples."""
+"""Taste vectors of movies, from posterior samples of the rating model."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from index.core.arrays import Float32Array, Int64Array
-from indexer.linalg import leading
+from indexer.linalg import truncated_svd
 from indexer.models.factorization_machine import Posterior
-from indexer.models.rating_model import end_to_end
+from indexer.models.rating_model import concatenate_samples
 
 TASTE_DIMENSION = 128
 
 
 def taste_vectors(posterior: Posterior, rows: Int64Array) -> Float32Array:
-    """Vectors of the movies in ``rows``, (m, d), whose inner products are the cosines of samples laid end to end.
+    """Return vectors (m, d) of some movies; inner products approximate cosines of concatenated posterior samples.
 
-    The samples of a movie that few people know disagree, so its cosine to any other is small; cutting to the
-    largest d dimensions must not scale that away, so the vectors are shorter than 1 and stay so.
+    The samples of a movie with few ratings disagree, so its cosines are small. Truncation to d dimensions keeps
+    them small only if the vectors are not normalised again, so they are shorter than 1.
+
+    Args:
+        posterior: of the rating model.
+        rows: (m,) movie rows.
     """
-    whole = end_to_end(posterior.movie_factors[:, rows])
-    whole /= np.linalg.norm(whole, axis=1, keepdims=True)
-    left, values, _ = leading(lambda x: whole @ x, lambda x: whole.T @ x, whole.shape, TASTE_DIMENSION, whole.dtype)
-    return (left * values).astype(np.float32)
+    samples = concatenate_samples(posterior.movie_factors[:, rows])
+    samples /= np.linalg.norm(samples, axis=1, keepdims=True)
+    u, values, _ = truncated_svd(
+        lambda x: samples @ x, lambda x: samples.T @ x, samples.shape, TASTE_DIMENSION, samples.dtype
+    )
+    return (u * values).astype(np.float32)

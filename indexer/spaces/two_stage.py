@@ -1,6 +1,6 @@
-"""Long unit vectors to what is searched in two stages: rows on disk, axes, and a Faiss index of short vectors.
+"""Two-stage search files: long unit vectors on disk, axes, and a Faiss index of short vectors.
 
-``index.spaces.vectors`` says what they are and how they are searched.
+``index.spaces.vectors`` defines the files and the search.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterable
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +18,23 @@ from index.core.arrays import Float16Array, Float32Array, Float64Array
 from index.core.errors import InvalidInput
 from index.spaces.faiss_index import half_index, read_index, threads_for
 from index.spaces.vectors import AXES_FILE, CANDIDATES, ROWS_FILE, SHORT_FILE, shorten
-from indexer.linalg import gram, leading
+from indexer.linalg import gram, truncated_svd
 
-AXES = 191  # with the number for what is lost, 192 in a short vector
+AXES = 191  # a short vector has one more component, for the length lost
 MEMORY = 2 * 10**9  # bytes
-FLAT_UP_TO = 20_000  # movies; below, comparing every short vector takes about as long as a graph does
+FLAT_UP_TO = 20_000  # movies; up to here an exhaustive search of short vectors is as fast as a graph
 
-_SAMPLE = 4096  # rows that the axes are fitted to
+_SAMPLE = 4096  # rows sampled to fit the axes
 _SHARES = (0.0, 0.1, 0.2, 0.3, 0.5)
-_NEAREST, _AMONG = 10, 50  # a share is judged by how many of the ten nearest are among fifty candidates
+_NEAREST, _AMONG = 10, 50  # a share is scored by the recall of the 10 nearest among 50 candidates
 _BLOCK = 256  # rows in memory at a time, in float32
-_TYPES = (faiss.IndexFlat, faiss.IndexScalarQuantizer, faiss.IndexHNSW, faiss.IndexIVF)  # which take a filter
-_PROBED = 8  # one cell in so many
+_TYPES = (
+    faiss.IndexFlat,
+    faiss.IndexScalarQuantizer,
+    faiss.IndexHNSW,
+    faiss.IndexIVF,
+)  # index types that can be filtered
+_PROBED = 8  # search one cell in 8
 
 
 def write_reduced(
@@ -41,15 +45,17 @@ def write_reduced(
     factory: str | None = None,
     memory: int = MEMORY,
 ) -> dict[str, Any]:
-    """What the manifest says of the search, after all its files were written.
+    """Write all files of a two-stage search; return its settings for the manifest.
 
     Args:
-        blocks: the vectors in order, some rows (b, d) at a time, each row of length 1.
-        factory: the index of short vectors, as Faiss writes it; chosen by number and memory where it is None.
-        memory: bytes that the short vectors may take in a process.
+        folder: created if it does not exist.
+        blocks: the unit vectors in order, in blocks (b, d).
+        rng: samples the rows that axes are fitted to.
+        factory: Faiss factory string of the index of short vectors; None to choose by number and memory.
+        memory: upper bound of the index of short vectors, in bytes per process.
 
     Raises:
-        InvalidInput: the factory string cannot be used, or no index fits into the memory.
+        InvalidInput: the factory string is not usable, or no index fits into the memory.
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_rows(folder / ROWS_FILE, blocks)
@@ -62,7 +68,7 @@ def write_reduced(
         short[start : start + _BLOCK] = shorten(block, axes, shared)
     text = factory or choose_factory(short.shape[0], short.shape[1], memory)
     index = make_index(text, short.shape[1])
-    threads_for(len(short))  # a search before may have left one
+    threads_for(len(short))  # an earlier search may have set one thread
     if not index.is_trained:
         train(index, short, text)
     index.add(short)
@@ -80,86 +86,90 @@ def write_reduced(
 
 
 def write_rows(file: Path, blocks: Iterable[Float16Array]) -> None:
-    """Writes float16 vectors as Faiss' scalar quantiser of inner products, without ever holding them all.
+    """Write float16 vectors as a Faiss scalar quantiser, with one block in memory at a time.
 
-    Faiss has no way to append to a file, but its format is a head with the number of rows, then the rows: a head for
-    no rows is written first, and the number put in at the end.
+    Faiss can only write an index that is complete in memory (50 kB per poster). Its file ends with the vectors, so the
+    file is written as a head for no vectors, the blocks, and then the head again, for all of them.
     """
-    coming = iter(blocks)
-    first = next(coming)
-    dimension = first.shape[1]
-    head = faiss.serialize_index(half_index(dimension)).tobytes()
     n = 0
     with file.open("wb") as stream:
-        stream.write(head)
-        for block in chain([first], coming):
+        for block in blocks:
+            if n == 0:
+                stream.write(_rows_head(0, block.shape[1]))
             stream.write(np.ascontiguousarray(block, dtype="<f2").tobytes())
             n += block.shape[0]
-        stream.seek(8)  # after the type's four letters and the dimension
-        stream.write(struct.pack("<q", n))
-        stream.seek(len(head) - 8)  # the size of what follows
-        stream.write(struct.pack("<Q", n * dimension * 2))
+        stream.seek(0)
+        stream.write(_rows_head(n, block.shape[1]))
+
+
+def _rows_head(n: int, dimension: int) -> bytes:
+    """Return Faiss' file of ``n`` float16 vectors up to the first vector."""
+    index = half_index(dimension)
+    index.ntotal = n
+    # The last field is the size of the vectors, of which this index holds none.
+    return bytes(faiss.serialize_index(index).tobytes()[:-8] + struct.pack("<Q", n * index.code_size))
 
 
 def fit_axes(rows: Any, rng: np.random.Generator) -> tuple[Float32Array, float]:
-    """Orthonormal axes (r, d) that keep most of the vectors' lengths, and the share c of what they lose.
+    """Return orthonormal axes (r, d) that keep most of the vectors' lengths, and the share c of the length they lose.
 
-    The axes are the leading right singular vectors of a sample, found by way of its inner products. Nothing is centred:
-    what is wanted is the inner product, and the first axis takes up what all vectors have in common.
+    The axes are the leading right singular vectors of a sample, computed from its inner products. The vectors are not
+    centred, because inner products are approximated; the first axis holds the component common to all vectors.
     """
     n = rows.ntotal
     chosen = np.sort(rng.choice(n, size=min(n, _SAMPLE), replace=False))
     products = gram(rows.reconstruct_batch, chosen)
     count = min(AXES, chosen.size)
-    vectors, values = _leading(products, count)
-    kept = values > 1e-6 * values[0]  # the same poster twice adds no axis
+    vectors, values = _top_eigenvectors(products, count)
+    kept = values > 1e-6 * values[0]  # duplicate posters add no axis
     weights = vectors[:, kept] / np.sqrt(values[kept])
     axes = np.zeros((int(kept.sum()), rows.d))
     for start in range(0, chosen.size, _BLOCK):
         part = slice(start, start + _BLOCK)
         axes += weights[part].T @ rows.reconstruct_batch(chosen[part])
-    orthonormal = np.linalg.qr(axes.T)[0].T  # rounding on the way leaves some 1e-4
+    orthonormal = np.linalg.qr(axes.T)[0].T  # rounding errors are about 1e-4 otherwise
     return np.ascontiguousarray(orthonormal, dtype=np.float32), choose_share(products, count, rng)
 
 
 def choose_share(products: Float32Array, count: int, rng: np.random.Generator) -> float:
-    """The share c with which short vectors find most of the nearest of rows that the axes were not fitted to.
+    """Return the share c that maximises recall on rows that the axes are not fitted to.
 
-    Of too few rows nothing can be learned, and all are scored exactly anyway: then it is 0.
+    Return 0 if there are too few rows, because all of them are scored exactly anyway.
 
     Args:
         products: inner products (m, m) of unit vectors.
-        count: axes.
+        count: number of axes.
+        rng: splits the rows.
     """
     order = rng.permutation(products.shape[0])
-    fitted, rest = np.split(order, [3 * order.size // 4])
-    if rest.size <= _AMONG:
+    fitted, held_out = np.split(order, [3 * order.size // 4])
+    if held_out.size <= _AMONG:
         return 0.0
-    vectors, values = _leading(products[np.ix_(fitted, fitted)], min(count, fitted.size // 2))
+    vectors, values = _top_eigenvectors(products[np.ix_(fitted, fitted)], min(count, fitted.size // 2))
     on_axes = (products[:, fitted] @ (vectors / np.sqrt(values))).astype(np.float32)
     lost = np.sqrt(np.maximum(0, 1 - (on_axes**2).sum(axis=1)))
-    itself = np.arange(rest.size), rest
-    true = products[rest].copy()
+    itself = np.arange(held_out.size), held_out
+    true = products[held_out].copy()
     true[itself] = -np.inf
     nearest = np.argpartition(-true, _NEAREST, axis=1)[:, :_NEAREST]
 
-    def found(share: float) -> float:
-        estimates = on_axes[rest] @ on_axes.T + np.float32(share) * np.outer(lost[rest], lost)
+    def recall(share: float) -> float:
+        estimates = on_axes[held_out] @ on_axes.T + np.float32(share) * np.outer(lost[held_out], lost)
         estimates[itself] = -np.inf
-        least = -np.partition(-estimates, _AMONG - 1, axis=1)[:, _AMONG - 1]
-        return float((np.take_along_axis(estimates, nearest, axis=1) >= least[:, None]).mean())
+        threshold = -np.partition(-estimates, _AMONG - 1, axis=1)[:, _AMONG - 1]
+        return float((np.take_along_axis(estimates, nearest, axis=1) >= threshold[:, None]).mean())
 
-    return max(_SHARES, key=found)
+    return max(_SHARES, key=recall)
 
 
 def choose_factory(n: int, dimension: int, memory: int) -> str:
-    """The best index of ``n`` short vectors that fits into ``memory`` bytes, as Faiss writes it.
+    """Return the Faiss factory string of the best index of ``n`` short vectors that fits into ``memory`` bytes.
 
     Raises:
-        InvalidInput: none fits.
+        InvalidInput: no index fits.
     """
     cells = max(1, int(4 * math.sqrt(n)))
-    links = 4 * 2 * 32 + 16  # bytes: a graph's lowest layer has twice 32 links a vector, the others few
+    links = 4 * 2 * 32 + 16  # bytes per vector: 2 * 32 links in the lowest layer, few in the others
     choices = {
         "Flat": n * 4 * dimension if n <= FLAT_UP_TO else math.inf,
         "HNSW32": n * (4 * dimension + links),
@@ -177,16 +187,16 @@ def choose_factory(n: int, dimension: int, memory: int) -> str:
 
 
 def make_index(text: str, dimension: int) -> Any:
-    """An empty Faiss inner-product index.
+    """Return an empty Faiss inner-product index.
 
     Raises:
-        InvalidInput: Faiss does not know it, or it cannot be filtered.
+        InvalidInput: the factory string is not known to Faiss, or the index cannot be filtered.
     """
     try:
         index = faiss.index_factory(dimension, text, faiss.METRIC_INNER_PRODUCT)
     except RuntimeError as error:
         raise InvalidInput(
-            f"--index {text!r} is no index of {dimension} numbers that Faiss knows: give one such as Flat, HNSW32 or"
+            f"--index {text!r} is not a Faiss index of {dimension} dimensions: give one such as Flat, HNSW32 or"
             " IVF256,SQ8"
         ) from error
     if not isinstance(index, _TYPES):
@@ -198,10 +208,10 @@ def make_index(text: str, dimension: int) -> Any:
 
 
 def train(index: Any, short: Float32Array, text: str) -> None:
-    """Trains an index on the vectors that it will hold.
+    """Train an index on the vectors that it will hold.
 
     Raises:
-        InvalidInput: there are too few of them.
+        InvalidInput: there are too few vectors.
     """
     try:
         index.train(short)
@@ -211,8 +221,8 @@ def train(index: Any, short: Float32Array, text: str) -> None:
         ) from error
 
 
-def _leading(products: Float32Array, count: int) -> tuple[Float64Array, Float64Array]:
-    """The leading eigenvectors (m, k) and values (k,) of inner products (m, m)."""
+def _top_eigenvectors(products: Float32Array, count: int) -> tuple[Float64Array, Float64Array]:
+    """Return the ``count`` leading eigenvectors (m, k) and eigenvalues (k,) of inner products (m, m)."""
     exact = products.astype(np.float64)
-    vectors, values, _ = leading(lambda x: exact @ x, lambda x: exact @ x, exact.shape, count, exact.dtype)
+    vectors, values, _ = truncated_svd(lambda x: exact @ x, lambda x: exact @ x, exact.shape, count, exact.dtype)
     return vectors, values

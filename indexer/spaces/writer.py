@@ -1,4 +1,4 @@
-"""Vectors to a searchable space on disk: Faiss index, everyone's neighbours, score percentiles."""
+"""Space writer: Faiss index, nearest neighbours of every movie, and score percentiles."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from index.spaces.space import NEIGHBOURS, Calibration
 from index.spaces.vectors import FLAT_FILE, Vectors, load_vectors
 from indexer.linalg import gram
 
-_CALIBRATION_MOVIES = 2000  # two million pairs
-_BLOCK = 64  # movies whose neighbours are looked for at a time
+_CALIBRATION_MOVIES = 2000  # sampled: two million pairs
+_BLOCK = 64  # movies per search
 
 
 def write_space(
@@ -34,11 +34,16 @@ def write_space(
     track: Track,
     search: dict[str, Any] | None = None,
 ) -> None:
-    """Saves all that ``Space.load`` reads.
+    """Write all files that ``Space.load`` reads.
 
     Args:
-        vectors: (n, d), row i that of ``ids.values[i]``; None where ``two_stage`` has written them.
-        search: what that returned.
+        folder: created if it does not exist.
+        ids: movie ids (n,).
+        vectors: (n, d), row i of ``ids.values[i]``; None if ``two_stage.write_reduced`` has written them.
+        rng: samples pairs for the percentiles.
+        label: name of the space in the progress bar.
+        track: shows progress.
+        search: the search settings that ``write_reduced`` returned.
     """
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "movie_ids.npy", ids.values)
@@ -48,23 +53,22 @@ def write_space(
     calibration = calibrate(written, rng)
     np.save(folder / "calibration.npy", np.stack([calibration.scores, calibration.shares]))
 
-    def others(rows: Int64Array, k: int) -> list[Hits]:
-        # One more than wanted, as each finds itself.
-        return [
-            without(row, found, k) for row, found in zip(rows, written.search(written.rows(rows), k + 1), strict=True)
-        ]
+    def nearest_others(rows: Int64Array, k: int) -> list[Hits]:
+        # Search for one more, because each movie finds itself.
+        found = written.search(written.rows(rows), k + 1)
+        return [exclude_row(hits, row, k) for row, hits in zip(rows, found, strict=True)]
 
-    _write_neighbours(folder, others, len(ids), f"Neighbours by {label}", track)
+    _write_neighbours(folder, nearest_others, len(ids), f"Neighbours by {label}", track)
 
 
 def write_blend(folder: Path, blend: Blend, n_movies: int, *, track: Track) -> None:
-    """Saves everyone's neighbours under the default blend."""
+    """Write the nearest neighbours of every movie under the default blend."""
     folder.mkdir(parents=True)
     _write_neighbours(folder, blend.nearest, n_movies, "Neighbours by blend", track)
 
 
 def calibrate(vectors: Vectors, rng: np.random.Generator) -> Calibration:
-    """What share of random pairs of different movies score less than a score, with a fine grid at the top."""
+    """Return score quantiles of random pairs of different movies, with a fine grid near 1."""
     n = len(vectors)
     if n < 2:
         return Calibration(np.array([0, 1], dtype=np.float32), np.array([0, 1], dtype=np.float32))
@@ -72,16 +76,16 @@ def calibrate(vectors: Vectors, rng: np.random.Generator) -> Calibration:
     scores = gram(vectors.rows, chosen)[np.triu_indices(chosen.size, 1)]
     shares = np.unique(np.concatenate([np.linspace(0, 0.99, 200), 1 - np.logspace(-2, -6, 200)]))
     quantiles = np.quantile(scores, shares)
-    # Scores beyond every sampled pair still differ: no cosine is over 1.
+    # The last quantile is 1, the largest cosine, so that scores above all sampled pairs still differ.
     return Calibration(
         np.append(quantiles, max(1.0, float(quantiles[-1]))).astype(np.float32),
         np.append(shares, 1.0).astype(np.float32),
     )
 
 
-def without(row: int, found: Hits, k: int) -> Hits:
-    """The first ``k`` of what was found besides the movie itself."""
-    rows, scores = found
+def exclude_row(hits: Hits, row: int, k: int) -> Hits:
+    """Return the first ``k`` hits other than ``row``."""
+    rows, scores = hits
     others = rows != row
     return rows[others][:k], scores[others][:k]
 
@@ -89,14 +93,14 @@ def without(row: int, found: Hits, k: int) -> Hits:
 def _write_neighbours(
     folder: Path, find: Callable[[Int64Array, int], list[Hits]], n: int, label: str, track: Track
 ) -> None:
-    """Saves what ``find`` gives for every row; blocks of them are worked on side by side."""
+    """Write the hits of ``find(rows, k)`` for all ``n`` rows; search blocks of rows in parallel."""
     depth = max(1, min(NEIGHBOURS, n - 1))
     neighbour_rows = np.full((n, depth), -1, dtype=np.int32)
     neighbour_scores = np.full((n, depth), -np.inf, dtype=np.float32)
     blocks = [np.arange(start, min(start + _BLOCK, n)) for start in range(0, n, _BLOCK)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        done = pool.map(lambda rows: find(rows, depth), blocks)
-        for block, found in track(zip(blocks, done, strict=True), label, len(blocks)):
+        results = pool.map(lambda rows: find(rows, depth), blocks)
+        for block, found in track(zip(blocks, results, strict=True), label, len(blocks)):
             for row, (nearest, scores) in zip(block, found, strict=True):
                 neighbour_rows[row, : nearest.size] = nearest
                 neighbour_scores[row, : nearest.size] = scores

@@ -11,8 +11,8 @@ from indexer.datasets.movielens import read_dataset
 from indexer.datasets.training import Training
 from indexer.evaluation.contest import RATING_METRICS, evaluate, rating_contest
 from indexer.metrics.bootstrap import Estimate
-from indexer.metrics.estimate import Outcome, figures
-from indexer.models.registry import COLD, SERVED, baseline_methods, rating_methods
+from indexer.metrics.estimate import FoldResult, estimate_metrics
+from indexer.models.registry import COLD, SERVED, methods_for_split, rating_methods
 from tests.conftest import QUICK, World
 
 CONTEST = rating_contest(rating_methods(QUICK))
@@ -23,9 +23,9 @@ def dataset(world: World) -> Dataset:
     return read_dataset(world.ratings)
 
 
-def by_method(outcomes: list[Outcome]) -> dict[str, dict[str, Estimate | None]]:
-    names = dict.fromkeys(outcome.method for outcome in outcomes)
-    return {name: figures([each for each in outcomes if each.method == name], RATING_METRICS) for name in names}
+def by_method(results: list[FoldResult]) -> dict[str, dict[str, Estimate | None]]:
+    names = dict.fromkeys(result.method for result in results)
+    return {name: estimate_metrics([each for each in results if each.method == name], RATING_METRICS) for name in names}
 
 
 def value(figure: Estimate | None) -> float:
@@ -34,9 +34,9 @@ def value(figure: Estimate | None) -> float:
 
 
 def test_the_served_model_beats_every_simple_method_on_a_world_with_taste(dataset: Dataset) -> None:
-    outcomes = list(evaluate(dataset, CONTEST.only(baseline_methods("kfold")), folds=2))
-    found = by_method(outcomes)
-    assert len(outcomes) == 2 * len(found) == 2 * (len(CONTEST.methods) - 1)
+    results = list(evaluate(dataset, CONTEST.only(methods_for_split("kfold")), folds=2))
+    found = by_method(results)
+    assert len(results) == 2 * len(found) == 2 * (len(CONTEST.methods) - 1)
     served = found[SERVED]
     for name in ("global-mean", "user-mean", "movie-mean", "biases", "user-cosine", "item-cosine"):
         assert value(served["rmse"]) < value(found[name]["rmse"]), name
@@ -53,15 +53,15 @@ def test_the_served_model_beats_every_simple_method_on_a_world_with_taste(datase
 
 
 def test_the_learning_curve_of_gradient_descent_is_kept(dataset: Dataset) -> None:
-    (outcome, _) = evaluate(dataset, CONTEST.only(["sgd"]), folds=2)
-    curve = np.array(outcome.facts["curve"])
+    (result, _) = evaluate(dataset, CONTEST.only(["sgd"]), folds=2)
+    curve = np.array(result.facts["curve"])
     assert curve.shape == (40, 2)
     assert curve[-1, 0] < curve[0, 0]
     assert np.isfinite(curve[:, 1]).all()
 
 
 def test_movies_without_training_ratings_are_predicted_from_their_facts(dataset: Dataset) -> None:
-    found = by_method(list(evaluate(dataset, CONTEST.only(baseline_methods("cold")), split="cold", folds=4)))
+    found = by_method(list(evaluate(dataset, CONTEST.only(methods_for_split("cold")), split="cold", folds=4)))
     assert value(found[COLD]["rmse"]) < value(found["user-mean"]["rmse"]) - 0.2
 
 
@@ -70,9 +70,9 @@ def test_users_without_training_ratings_are_predicted_and_counted(dataset: Datas
     order = np.argsort(dataset.ratings.user_ids, kind="stable")
     ratings = replace(dataset.ratings.take(order), timestamps=np.arange(len(dataset.ratings)))
     newer = Dataset(dataset.name, "", dataset.movies, ratings)
-    for outcome in evaluate(newer, CONTEST, split="time"):
-        assert outcome.facts["users_without_training_ratings"] >= 7
-        rmse = figures([outcome], ("rmse",))["rmse"]
+    for result in evaluate(newer, CONTEST, split="time"):
+        assert result.facts["users_without_training_ratings"] >= 7
+        rmse = estimate_metrics([result], ("rmse",))["rmse"]
         assert rmse is not None
         assert np.isfinite(rmse.value)
 
@@ -103,11 +103,11 @@ def test_what_was_kept_of_a_killed_run_is_not_worked_out_again(dataset: Dataset,
         return replace(contest.methods[name], fit=fit)
 
     again = replace(contest, methods={name: counting(name) for name in contest.methods})
-    outcomes = list(evaluate(dataset, again, folds=3, checkpoints=tmp_path, track=silent))
+    results = list(evaluate(dataset, again, folds=3, checkpoints=tmp_path, track=silent))
     assert fitted == ["biases", "user-mean"]
     fresh = list(evaluate(dataset, contest, folds=3))
-    assert [(o.method, o.fold) for o in outcomes] == [(o.method, o.fold) for o in fresh]
-    for ours, theirs in zip(outcomes, fresh, strict=True):
+    assert [(o.method, o.fold) for o in results] == [(o.method, o.fold) for o in fresh]
+    for ours, theirs in zip(results, fresh, strict=True):
         np.testing.assert_array_equal(ours.measures["mse"], theirs.measures["mse"])
 
 

@@ -74,7 +74,7 @@ def test_some_combinations_are_drawn_at_random_and_no_other() -> None:
         ("als", {"factors": ["many"]}, "als: factors: .* not 'many'"),
         ("als", {"factors": [0]}, "als: factors: .*greater than 0, not 0"),
         ("als", {"regularization": [-1.0]}, "als: regularization: .* not -1.0"),
-        (SERVED, {"iterations": [10]}, "10 iterations of which the first 20 are thrown away"),
+        (SERVED, {"iterations": [10]}, "10 iterations are too few: the first 20 are discarded"),
     ],
 )
 def test_what_cannot_be_tuned_is_named(

@@ -9,8 +9,8 @@ from indexer.datasets.dataset import Dataset, Ratings
 from indexer.datasets.movielens import read_dataset
 from indexer.datasets.training import Training
 from indexer.evaluation.contest import Contest, evaluate
-from indexer.metrics.estimate import figures
-from indexer.metrics.ranking import RANKING_FIGURES, judge_lists, ndcg
+from indexer.metrics.estimate import estimate_metrics
+from indexer.metrics.ranking import RANKING_METRICS, measure_ranking, ndcg
 from indexer.models.registry import SERVED_RANKER, ranking_methods
 from tests.conftest import QUICK, World
 
@@ -34,7 +34,7 @@ def test_lists_are_judged_by_hand() -> None:
     # User 1 rated movie 0; the list is 5 4 3 2 1, of which 4 and 1 are rated next, 4 over the mean of 3.
     training = data([(1, 0, 3), (2, 0, 5), (2, 5, 5)])
     test = data([(1, 4, 4), (1, 1, 1)])
-    measures, facts = judge_lists(Fixed([9, 1, 2, 3, 4, 5]), training, test)
+    measures, facts = measure_ranking(Fixed([9, 1, 2, 3, 4, 5]), training, test)
     value = {name: float(sums.sum() / counts.sum()) for name, (sums, counts) in measures.items()}
     best = 1 + 1 / np.log2(3)
     assert value["ndcg_1"] == 0
@@ -61,12 +61,12 @@ def test_rankers_beat_popularity_on_a_world_with_taste(world: World) -> None:
     # Everyone here rates at random, so what is relevant cannot be told; leave those who love what they rate.
     loved = dataset.ratings.take(dataset.ratings.values >= 3.5)
     dataset = Dataset(dataset.name, "", dataset.movies, loved)
-    contest = Contest(ranking_methods(QUICK), judge_lists, RANKING_FIGURES)
-    outcomes = list(evaluate(dataset, contest, folds=2))
-    assert [outcome.method for outcome in outcomes[:6]] == list(contest.methods)
+    contest = Contest(ranking_methods(QUICK), measure_ranking, RANKING_METRICS)
+    results = list(evaluate(dataset, contest, folds=2))
+    assert [result.method for result in results[:6]] == list(contest.methods)
     value = {}
     for name in contest.methods:
-        found = figures([outcome for outcome in outcomes if outcome.method == name], RANKING_FIGURES)
+        found = estimate_metrics([result for result in results if result.method == name], RANKING_METRICS)
         assert all(figure is not None and figure.low <= figure.value <= figure.high for figure in found.values())
         value[name] = found["ndcg_10"].value  # type: ignore[union-attr]
     for name in ("ease", "implicit-als", SERVED_RANKER):

@@ -15,7 +15,7 @@ from indexer.config import Plan
 from indexer.datasets.movielens import read_dataset
 from indexer.datasets.training import Training
 from indexer.models.all_users import solve_all_users, subsample_users
-from indexer.models.factorization_machine import Posterior, Settings, fit, suited_to
+from indexer.models.factorization_machine import Posterior, Settings, default_settings, fit
 from indexer.models.rating_model import fold_in_arrays
 from tests.conftest import QUICK, World
 
@@ -99,7 +99,7 @@ def test_a_build_of_very_many_ratings_knows_everyone(
     world: World, training: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     most = training.values.size // 2
-    monkeypatch.setattr(build_module, "some_users", lambda training, rng: subsample_users(training, rng, most))
+    monkeypatch.setattr(build_module, "subsample_users", lambda training, rng: subsample_users(training, rng, most))
     settings = replace(QUICK, iterations=60, burn_in=20)
     manifest = build(Plan(world.ratings, tmp_path / "data", settings=settings, evaluation=False))
     assert manifest.ratings["trained_on"]["ratings"] <= most
@@ -115,12 +115,12 @@ def test_a_build_of_very_many_ratings_knows_everyone(
 
 def test_settings_suit_the_number_of_ratings(training: Training, monkeypatch: pytest.MonkeyPatch) -> None:
     usual = Settings()
-    assert suited_to(training) == usual
+    assert default_settings(training) == usual
     n = training.values.size
     for work, chains in ((n * 400, 4), (n * 399, 3), (n * 150, 1), (n, 1)):
-        monkeypatch.setattr("indexer.models.factorization_machine.WORK", work)
-        assert suited_to(training) == replace(usual, chains=chains)
+        monkeypatch.setattr("indexer.models.factorization_machine.MAX_WORK", work)
+        assert default_settings(training) == replace(usual, chains=chains)
     monkeypatch.undo()
     per_chain = 4 * sum(training.shape) * 17 * 80
-    monkeypatch.setattr("indexer.models.factorization_machine.ROOM", 2.5 * per_chain)
-    assert suited_to(training).chains == 2
+    monkeypatch.setattr("indexer.models.factorization_machine.MAX_BYTES", 2.5 * per_chain)
+    assert default_settings(training).chains == 2

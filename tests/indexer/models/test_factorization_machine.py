@@ -12,8 +12,8 @@ from indexer.datasets.dataset import Ratings
 from indexer.datasets.movielens import read_dataset
 from indexer.datasets.training import Training
 from indexer.linalg import truncated_product
-from indexer.models.factorization_machine import Posterior, Settings, fit, sides
-from indexer.models.rating_model import PREDICTION_FACTORS, end_to_end, noise_of, rating_model
+from indexer.models.factorization_machine import Posterior, Settings, design_matrices, fit
+from indexer.models.rating_model import PREDICTION_FACTORS, concatenate_samples, fit_noise, rating_model
 from indexer.spaces.taste import taste_vectors
 from tests.conftest import World
 
@@ -48,7 +48,7 @@ def posterior(training: Training) -> Posterior:
 @pytest.fixture(scope="module")
 def library(ratings: Ratings, training: Training) -> MyFMRegressor:
     """myfm's own estimator on the same design, from the same seed."""
-    user_side, movie_side = sides(training, SETTINGS)
+    user_side, movie_side = design_matrices(training, SETTINGS)
     machine = MyFMRegressor(rank=SETTINGS.factors, random_seed=int(np.random.default_rng(5).integers(2**31)))
     return machine.fit(
         None,
@@ -73,15 +73,15 @@ def test_inner_products_before_reduction_equal_the_librarys_own_predictions(
     training: Training, posterior: Posterior, library: MyFMRegressor
 ) -> None:
     users, movies = every_pair()
-    user_side, movie_side = sides(training, SETTINGS)
+    user_side, movie_side = design_matrices(training, SETTINGS)
     expected = library.predict(
         None, [RelationBlock(users, user_side.features), RelationBlock(movies, movie_side.features)]
     )
     samples = posterior.global_bias.size
     inner = np.einsum(
         "ij,ij->i",
-        end_to_end(posterior.user_factors)[users] / samples,
-        end_to_end(posterior.movie_factors)[movies],
+        concatenate_samples(posterior.user_factors)[users] / samples,
+        concatenate_samples(posterior.movie_factors)[movies],
     )
     biases = posterior.user_bias[:, users] + posterior.movie_bias[:, movies] + posterior.global_bias[:, None]
     np.testing.assert_allclose(inner + biases.mean(axis=0), expected, rtol=0, atol=1e-6)
@@ -111,7 +111,7 @@ def test_the_same_seed_gives_the_same_posterior(training: Training, posterior: P
 
 
 def test_features_of_a_side_are_ids_who_rated_genres_and_years(ratings: Ratings, training: Training) -> None:
-    user_side, movie_side = sides(training, SETTINGS)
+    user_side, movie_side = design_matrices(training, SETTINGS)
     assert user_side.groups == (15, 12)
     known = [movie.year for movie in MOVIES if movie.year is not None]
     centres = range(min(known), max(known) + 1, 3)
@@ -128,7 +128,7 @@ def test_features_of_a_side_are_ids_who_rated_genres_and_years(ratings: Ratings,
 
 
 def test_a_sides_bias_holds_its_weights_and_its_inner_interactions(training: Training) -> None:
-    _, side = sides(training, SETTINGS)
+    _, side = design_matrices(training, SETTINGS)
     rng = np.random.default_rng(1)
     weights, factors = rng.normal(size=side.features.shape[1]), rng.normal(size=(side.features.shape[1], 3))
     bias, latent = side.project(weights, factors)
@@ -151,9 +151,9 @@ def test_a_truncated_product_is_the_best_of_its_rank() -> None:
     assert PREDICTION_FACTORS == 64
 
 
-def test_taste_is_the_cosine_of_samples_laid_end_to_end(posterior: Posterior) -> None:
+def test_taste_is_the_cosine_of_concatenated_samples(posterior: Posterior) -> None:
     rows = np.arange(11)
-    whole = end_to_end(posterior.movie_factors)[rows]
+    whole = concatenate_samples(posterior.movie_factors)[rows]
     cosine = whole @ whole.T / np.outer(np.linalg.norm(whole, axis=1), np.linalg.norm(whole, axis=1))
     vectors = taste_vectors(posterior, rows)
     assert vectors.dtype == np.float32
@@ -170,7 +170,7 @@ def test_several_chains_are_kept_one_after_the_other(training: Training) -> None
 
 
 def test_a_chain_that_keeps_nothing_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="20 iterations of which the first 20 are thrown away leave none"):
+    with pytest.raises(InvalidInput, match="20 iterations are too few: the first 20 are discarded"):
         Settings(iterations=20)
 
 
@@ -195,12 +195,12 @@ def test_a_known_user_folded_in_is_predicted_as_the_posterior_does(world: World)
 
 def test_noise_is_fitted_as_what_users_with_few_and_with_many_ratings_leave() -> None:
     counts = np.array([0, 5, 10, 20, 50, 200])
-    noise = noise_of(0.7, 0.5 * counts**2 / (counts + 3.0), counts)
+    noise = fit_noise(0.7, 0.5 * counts**2 / (counts + 3.0), counts)
     assert noise.residual == pytest.approx(0.5, rel=0.01)
     assert noise.shrinkage == pytest.approx(3, rel=0.15)
     np.testing.assert_allclose(noise.user_variances(0.5 * counts**2 / (counts + 3.0), counts), 0.7, rtol=0.02)
-    nothing = noise_of(0.7, np.zeros(2), np.array([4, 9]))  # constant ratings
-    assert np.isfinite(nothing.of(np.zeros(2), [4, 9])).all()
+    nothing = fit_noise(0.7, np.zeros(2), np.array([4, 9]))  # constant ratings
+    assert np.isfinite(nothing.user_variances(np.zeros(2), [4, 9])).all()
 
 
 def test_without_ids_movies_of_the_same_facts_are_predicted_alike(training: Training) -> None:
@@ -213,9 +213,9 @@ def test_without_ids_movies_of_the_same_facts_are_predicted_alike(training: Trai
 
 
 def test_features_can_be_left_out(training: Training) -> None:
-    user_side, movie_side = sides(training, replace(SETTINGS, implicit=False, facts=False))
+    user_side, movie_side = design_matrices(training, replace(SETTINGS, implicit=False, facts=False))
     assert user_side.groups == (15,)
     assert movie_side.groups == (12,)
-    user_side, movie_side = sides(training, replace(SETTINGS, facts=False))
+    user_side, movie_side = design_matrices(training, replace(SETTINGS, facts=False))
     assert user_side.groups == (15, 12)
     assert movie_side.groups == (12, 15)

@@ -65,7 +65,7 @@ def test_the_ranker_that_validates_best_is_chosen() -> None:
 
 
 def test_where_no_matrix_of_movies_or_users_fits_factors_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ease, "LARGEST", 20)
+    monkeypatch.setattr(ease, "MAX_ROWS", 20)
     choice = choose_ranker(training(), np.random.default_rng(0))
     assert choice.method == "implicit-als"
     assert choice.validation == {}
@@ -81,7 +81,7 @@ def test_without_openmp_ease_is_served_and_it_is_said(monkeypatch: pytest.Monkey
         "recommendations are by EASE alone: implicit cannot be loaded (libgomp.so.1): install OpenMP",
     )
     assert set(ranking_methods()) == {"popularity", "predicted-rating", "ease", "served"}
-    monkeypatch.setattr(ease, "LARGEST", 20)
+    monkeypatch.setattr(ease, "MAX_ROWS", 20)
     with pytest.raises(InvalidInput, match="30 users or movies are too many for EASE, and implicit cannot be loaded"):
         choose_ranker(training(), np.random.default_rng(0))
 

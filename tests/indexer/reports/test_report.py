@@ -8,7 +8,7 @@ from indexer.datasets.dataset import Dataset
 from indexer.datasets.movielens import read_dataset
 from indexer.evaluate import UNFINISHED, EvaluationConfig, run, tasks
 from indexer.evaluation.contest import evaluate
-from indexer.metrics.estimate import Outcome
+from indexer.metrics.estimate import FoldResult
 from indexer.reports import report_html
 from indexer.reports.report import JSON_FILE, PAGE_FILE, fingerprint, write_report
 from indexer.reports.report_html import cell
@@ -69,8 +69,8 @@ def test_sections_gather_but_not_those_of_other_data(world: World, dataset: Data
 
 def test_a_killed_run_goes_on_where_it_was(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def until_killed(*arguments: object, **options: object) -> object:
-        for done, outcome in enumerate(evaluate(*arguments, **options), start=1):  # type: ignore[arg-type]
-            yield outcome
+        for done, result in enumerate(evaluate(*arguments, **options), start=1):  # type: ignore[arg-type]
+            yield result
             if done == 3:
                 raise KeyboardInterrupt
 
@@ -82,8 +82,8 @@ def test_a_killed_run_goes_on_where_it_was(world: World, tmp_path: Path, monkeyp
     assert [file.name for file in kept] == ["als-1.npz", "biases-1.npz", "biases-2.npz"]
     assert not (tmp_path / JSON_FILE).exists()
     # What is kept is taken, not worked out again: a mark put into it comes out.
-    marked = Outcome.load(kept[0])
-    Outcome(marked.method, 1, marked.users, marked.measures, marked.facts | {"seconds": 1000.0}).save(kept[0])
+    marked = FoldResult.load(kept[0])
+    FoldResult(marked.method, 1, marked.users, marked.measures, marked.facts | {"seconds": 1000.0}).save(kept[0])
     methods = run(config(world, tmp_path, "biases", "als"), "ratings")[0]["ratings-kfold"]["methods"]
     assert {each["method"]: each["seconds"] > 400 for each in methods} == {"biases": False, "als": True}
     assert not (tmp_path / UNFINISHED).exists()

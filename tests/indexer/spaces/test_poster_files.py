@@ -4,7 +4,7 @@ import pytest
 
 from index.core.errors import InvalidInput
 from index.core.ids import Ids
-from indexer.spaces.poster_files import find_posters, keep_posters
+from indexer.spaces.poster_files import copy_posters, find_posters
 
 IDS = Ids([1, 2, 3])
 
@@ -28,8 +28,8 @@ def test_files_that_are_nobodys_are_counted(tmp_path: Path) -> None:
     assert found == {1: tmp_path / "1.jpg"}
     told = "\n".join(warnings)
     assert "2 files left out, not named <movie id>.jpg, .jpeg, .png or .webp (such as 2.gif, cover.jpg)" in told
-    assert "2 files left out, of movies that are not in the data set (such as 8.jpg, 9.jpg)" in told
-    assert "1 file left out, the movie has another (such as 1.png)" in told
+    assert "2 files left out, of movies not in the data set (such as 8.jpg, 9.jpg)" in told
+    assert "1 file left out, the movie has another file (such as 1.png)" in told
 
 
 def test_a_folder_without_posters_says_how_to_name_them(tmp_path: Path) -> None:
@@ -43,20 +43,20 @@ def test_posters_are_kept_under_their_id_and_replaced_when_they_change(tmp_path:
     source = files(tmp_path / "source", "1.JPG", "2.png")
     found, _ = find_posters(source, IDS)
     kept = tmp_path / "kept"
-    assert keep_posters(found, kept) == {1: "1.jpg", 2: "2.png"}
+    assert copy_posters(found, kept) == {1: "1.jpg", 2: "2.png"}
     (source / "1.JPG").write_bytes(b"new")
-    keep_posters(found, kept)
+    copy_posters(found, kept)
     assert (kept / "1.jpg").read_bytes() == b"new"
     assert sorted(file.name for file in kept.iterdir()) == ["1.jpg", "2.png"]
 
 
 def test_posters_that_are_there_already_stay(tmp_path: Path) -> None:
     found, _ = find_posters(files(tmp_path, "1.jpg"), IDS)
-    assert keep_posters(found, tmp_path) == {1: "1.jpg"}
+    assert copy_posters(found, tmp_path) == {1: "1.jpg"}
     assert (tmp_path / "1.jpg").read_bytes() == b"1.jpg"
 
 
 def test_a_poster_of_the_library_keeps_its_name(tmp_path: Path) -> None:
     kept = files(tmp_path / "kept", "1.jpg", "1-0123456789abcdef.png")
-    assert keep_posters({1: kept / "1-0123456789abcdef.png"}, kept) == {1: "1-0123456789abcdef.png"}
+    assert copy_posters({1: kept / "1-0123456789abcdef.png"}, kept) == {1: "1-0123456789abcdef.png"}
     assert (kept / "1.jpg").read_bytes() == b"1.jpg"
