@@ -1,4 +1,4 @@
-"""The movies of a space laid out in the plane: those that are alike lie side by side, each in a cell of its own."""
+"""Map layout: t-SNE of the movies of a space, snapped to distinct grid cells."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from index.spaces.space import Space
 from indexer.maps.grid import NEAREST, WITHIN, grid_shape, neighbours_kept, snap
 from indexer.maps.sprites import write_sprites
 
-LARGEST = 20_000  # movies on a map: the most rated; more would be too small to be told apart
+MAX_MOVIES = 20_000  # on a map, the most rated; more posters would be too small to recognise
 
-_FEW = 10  # below so many the axes alone are as good
+_MIN_MOVIES = 10  # for t-SNE; with fewer, the two leading axes are as good
 _PERPLEXITY = 30.0
-_NEIGHBOURS = 90  # three times the perplexity, as its authors advise
-# Steps with attraction exaggerated twelvefold, and without. On 10,000 movies in 200 clusters they bring 49.5% of the
-# ten nearest near each other on the grid; 250 and 500 bring 50.2% in three times the time.
-_GATHERING, _SPREADING = 100, 150
-_LANDMARKS = 512  # whose inner products with all give the two axes to begin with
+_NEIGHBOURS = 90  # three times the perplexity, as the authors of t-SNE recommend
+# Steps with and without early exaggeration. On 10,000 movies in 200 clusters, 49.5% of the ten nearest end up near each
+# other on the grid; 250 and 500 steps give 50.2% in three times the time.
+_EXAGGERATED_STEPS, _STEPS = 100, 150
+_LANDMARKS = 512  # movies whose inner products with all give the initial axes
 _BLOCK = 512
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where movies lie."""
+    """Map of a space: a cell per movie."""
 
     movie_ids: Int64Array  # (n,)
     cells: Int32Array  # (n, 2) column and row
-    facts: Mapping[str, Any]  # what the manifest says of it
+    facts: Mapping[str, Any]  # manifest entry
 
 
 def write_maps(
@@ -48,37 +48,44 @@ def write_maps(
     *,
     track: Track = silent,
 ) -> dict[str, Any]:
-    """What the manifest says of the maps, after all their files were written.
+    """Write all files of the maps; return their manifest entries by space.
 
     Args:
+        folder: of the snapshot.
+        spaces: name -> space.
         counts: movie id -> number of ratings.
-        posters: movie id -> file, of those that could be read.
+        posters: movie id -> file of readable posters.
+        rng: draws landmarks and starting points.
+        track: shows progress.
     """
     (folder / FOLDER).mkdir()
     layouts = {name: lay_out(spaces[name], counts, rng, track=track) for name in MAPPED if name in spaces}
     for name, layout in layouts.items():
         places = np.column_stack([layout.movie_ids, layout.cells.astype(np.int64)])
         np.save(folder / FOLDER / map_file(name), places)
-    # In the order of the first map, so that a sheet is a part of it.
-    wanted = dict.fromkeys(movie_id for layout in layouts.values() for movie_id in _by_part(layout))
-    files = {movie_id: posters[movie_id] for movie_id in wanted if movie_id in posters}
+    # In the order of the first map, so that a sheet covers one part of it.
+    shown = dict.fromkeys(movie_id for layout in layouts.values() for movie_id in _ids_by_tile(layout))
+    files = {movie_id: posters[movie_id] for movie_id in shown if movie_id in posters}
     write_sprites(folder / FOLDER, files, track=track)
     return {name: dict(layout.facts) for name, layout in layouts.items()}
 
 
 def lay_out(space: Space, counts: Mapping[int, int], rng: np.random.Generator, *, track: Track = silent) -> Layout:
-    """A cell for each movie of a space, or for its most rated ones.
+    """Lay out the movies of a space, or its most rated ones.
 
     Args:
+        space: to map.
         counts: movie id -> number of ratings.
+        rng: draws landmarks and starting points.
+        track: shows progress.
     """
     rows = _most_rated(space.ids, counts)
     nearest, scores = _nearest(space, rows, track)
-    points = place(nearest, scores, _axes(space, rows, rng), rng, track=track, label=space.name)
+    points = embed_points(nearest, scores, _initial_points(space, rows, rng), rng, track=track, label=space.name)
     columns, height = grid_shape(rows.size)
     cells = snap(points.astype(np.float32), columns, height)
     kept, chance = neighbours_kept(cells, nearest[:, :NEAREST])
-    how = "t-SNE" if rows.size >= _FEW else "the two leading axes"
+    how = "t-SNE" if rows.size >= _MIN_MOVIES else "the two leading axes"
     facts = {
         "films": int(rows.size),
         "left_out": len(space) - int(rows.size),
@@ -92,11 +99,11 @@ def lay_out(space: Space, counts: Mapping[int, int], rng: np.random.Generator, *
         },
     }
     if facts["left_out"]:
-        facts["chosen"] = f"the {LARGEST:,} most rated"
+        facts["chosen"] = f"the {MAX_MOVIES:,} most rated"
     return Layout(space.ids.values[rows], cells, facts)
 
 
-def place(
+def embed_points(
     nearest: Int64Array,
     scores: Float32Array,
     start: Float64Array,
@@ -105,23 +112,25 @@ def place(
     track: Track,
     label: str,
 ) -> Float64Array:
-    """Points (n, 2), near each other for movies that are, by t-SNE on the nearest of each.
+    """Return points (n, 2) by t-SNE on the nearest neighbours, on one thread so that builds are reproducible.
 
-    The points are made on one thread, so the same build gives the same map.
     Source: van der Maaten and Hinton, "Visualizing Data using t-SNE", JMLR 2008; Linderman et al., "Fast
     interpolation-based t-SNE", Nature Methods 2019.
 
     Args:
         nearest: (n, k) rows, best first.
         scores: (n, k) inner products.
-        start: (n, 2) where to begin.
+        start: (n, 2) initial points.
+        rng: separates coinciding initial points.
+        track: shows progress.
+        label: name of the space in the progress bar.
     """
     n = start.shape[0]
-    spread = start + rng.normal(size=start.shape) * (1e-6 + 1e-3 * start.std())  # no two in one place
-    if n < _FEW:
+    spread = start + rng.normal(size=start.shape) * (1e-6 + 1e-3 * start.std())  # no two coincide
+    if n < _MIN_MOVIES:
         return np.array(spread, dtype=np.float64)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what its own dependencies deprecate
+        warnings.simplefilter("ignore")  # deprecations in its dependencies
         from openTSNE import TSNEEmbedding
         from openTSNE.affinity import PerplexityBasedNN
         from openTSNE.initialization import rescale
@@ -132,21 +141,21 @@ def place(
         perplexity=min(_PERPLEXITY, nearest.shape[1] / 3), knn_index=PrecomputedNeighbors(nearest, distances)
     )
     points: Any = TSNEEmbedding(rescale(spread), affinities, negative_gradient_method="fft" if n > _BLOCK else "bh")
-    steps = _GATHERING // 10 * [12.0] + _SPREADING // 10 * [1.0]
+    steps = _EXAGGERATED_STEPS // 10 * [12.0] + _STEPS // 10 * [1.0]
     for exaggeration in track(steps, f"Laying out by {label}", len(steps)):
         points.optimize(10, exaggeration=exaggeration, momentum=0.8, inplace=True)
     return np.array(points, dtype=np.float64)
 
 
 def _most_rated(ids: Ids, counts: Mapping[int, int]) -> Int64Array:
-    """Rows of the movies that are laid out, ascending."""
+    """Return the rows of the most rated movies, ascending."""
     rated = np.array([counts.get(movie_id, 0) for movie_id in ids.values.tolist()], dtype=np.int64)
-    order = np.lexsort((ids.values, -rated))[:LARGEST]
+    order = np.lexsort((ids.values, -rated))[:MAX_MOVIES]
     return np.sort(order)
 
 
 def _nearest(space: Space, rows: Int64Array, track: Track) -> tuple[Int64Array, Float32Array]:
-    """For each of the rows the nearest among them, (n, k) positions in ``rows`` and inner products, best first."""
+    """Return the nearest neighbours among ``rows``, as (n, k) positions in ``rows`` and inner products, best first."""
     k = min(_NEIGHBOURS, rows.size - 1)
     nearest = np.empty((rows.size, k), dtype=np.int64)
     scores = np.empty((rows.size, k), dtype=np.float32)
@@ -163,20 +172,20 @@ def _nearest(space: Space, rows: Int64Array, track: Track) -> tuple[Int64Array, 
     return nearest, scores
 
 
-def _axes(space: Space, rows: Int64Array, rng: np.random.Generator) -> Float64Array:
-    """Where movies lie on the two leading axes of their inner products with some of them, (n, 2)."""
-    chosen = np.sort(rng.choice(rows, size=min(rows.size, _LANDMARKS), replace=False))
-    alike = space.vectors.estimates(space.vectors.rows(chosen))[:, rows].astype(np.float64)
+def _initial_points(space: Space, rows: Int64Array, rng: np.random.Generator) -> Float64Array:
+    """Return the coordinates (n, 2) of movies on the two leading axes of inner products with landmarks."""
+    landmarks = np.sort(rng.choice(rows, size=min(rows.size, _LANDMARKS), replace=False))
+    alike = space.vectors.estimates(space.vectors.rows(landmarks))[:, rows].astype(np.float64)
     alike -= alike.mean(axis=1, keepdims=True)
     _, vectors = np.linalg.eigh(alike @ alike.T)
     axes = vectors[:, -2:][:, ::-1]
-    axes = axes * np.where(axes.sum(axis=0) < 0, -1, 1)  # an axis may point either way: one of them always
+    axes = axes * np.where(axes.sum(axis=0) < 0, -1, 1)  # fixes the sign
     points: Float64Array = alike.T @ axes
     return points if points.shape[1] == 2 else np.column_stack([points, np.zeros(points.shape[0])])
 
 
-def _by_part(layout: Layout) -> Iterable[int]:
-    """The ids, those of each square of 32 cells together."""
+def _ids_by_tile(layout: Layout) -> Iterable[int]:
+    """Return the movie ids, ordered by tile of 32 x 32 cells."""
     x, y = layout.cells[:, 0], layout.cells[:, 1]
     order = np.lexsort((x, y, x // 32, y // 32))
     return map(int, layout.movie_ids[order])

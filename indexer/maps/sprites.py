@@ -1,4 +1,4 @@
-"""Posters to sheets of small ones: a map shows thousands at a time, and asks for a few files instead."""
+"""Sprite sheets of thumbnails, so that a map of thousands of posters loads a few files."""
 
 from __future__ import annotations
 
@@ -16,51 +16,53 @@ from index.posters.images import read_image, small_pixels, webp_of_pixels
 from index.snapshot.maps import ACROSS, DOWN, HEIGHT, SHEETS_FILE, WIDTH, sheet_file
 
 _READERS = min(4, os.cpu_count() or 1)
-_AT_ONCE = 64  # small posters that are waiting for their place
+_AT_ONCE = 64  # thumbnails in memory
 
 
 def write_sprites(folder: Path, posters: Mapping[int, Path], *, track: Track = silent) -> list[int]:
-    """The ids of the movies on the sheets, in their order, once sheets and list are written into ``folder``.
+    """Write sprite sheets and their list of movie ids into ``folder``; return the ids in order.
 
-    A poster that can no longer be read is left out. One sheet is in memory at a time, whatever their number.
+    Unreadable posters are skipped. One sheet is in memory at a time.
 
     Args:
-        posters: movie id -> file, in the order that they shall have.
+        folder: of the maps.
+        posters: movie id -> file, in the order of the sheets.
+        track: shows progress.
     """
     shown: list[int] = []
     sheet = np.zeros((DOWN * HEIGHT, ACROSS * WIDTH, 3), dtype=np.uint8)
     with ThreadPoolExecutor(_READERS, thread_name_prefix="sheets") as readers:
-        for movie_id, pixels in track(_small(readers, posters), "Sheets of posters", len(posters)):
+        for movie_id, pixels in track(_thumbnails(readers, posters), "Sheets of posters", len(posters)):
             if pixels is None:
                 continue
             y, x = divmod(len(shown) % (ACROSS * DOWN), ACROSS)
             sheet[y * HEIGHT : (y + 1) * HEIGHT, x * WIDTH : (x + 1) * WIDTH] = pixels
             shown.append(movie_id)
             if len(shown) % (ACROSS * DOWN) == 0:
-                _write(folder, len(shown), sheet)
+                _write_sheet(folder, len(shown), sheet)
     if len(shown) % (ACROSS * DOWN):
-        _write(folder, len(shown), sheet)
+        _write_sheet(folder, len(shown), sheet)
     np.save(folder / SHEETS_FILE, np.array(shown, dtype=np.int64))
     return shown
 
 
-def _small(readers: ThreadPoolExecutor, posters: Mapping[int, Path]) -> Iterator[tuple[int, UInt8Array | None]]:
-    """Each movie with its small poster; with None where that cannot be read."""
+def _thumbnails(readers: ThreadPoolExecutor, posters: Mapping[int, Path]) -> Iterator[tuple[int, UInt8Array | None]]:
+    """Yield each movie id with its thumbnail; None if the poster is unreadable."""
     movie_ids = list(posters)
     for start in range(0, len(movie_ids), _AT_ONCE):
         part = movie_ids[start : start + _AT_ONCE]
-        yield from zip(part, readers.map(_read, (posters[movie_id] for movie_id in part)), strict=True)
+        yield from zip(part, readers.map(_thumbnail, (posters[movie_id] for movie_id in part)), strict=True)
 
 
-def _read(file: Path) -> UInt8Array | None:
+def _thumbnail(file: Path) -> UInt8Array | None:
     try:
         return small_pixels(read_image(file), WIDTH, HEIGHT)
     except (OSError, BadImage):
-        return None  # the build before said why, or it went meanwhile
+        return None  # reported earlier in the build, or deleted since
 
 
-def _write(folder: Path, shown: int, sheet: UInt8Array) -> None:
-    """Writes the sheet on which the last of ``shown`` posters stands, and empties it."""
+def _write_sheet(folder: Path, shown: int, sheet: UInt8Array) -> None:
+    """Write the sheet of the last of ``shown`` posters, and clear it."""
     last = (shown - 1) % (ACROSS * DOWN)
     used = sheet[: (last // ACROSS + 1) * HEIGHT]
     (folder / sheet_file((shown - 1) // (ACROSS * DOWN))).write_bytes(webp_of_pixels(used))

@@ -1,4 +1,4 @@
-"""Posters on a map: none on another, neighbours near each other, the same build the same map."""
+"""Map layout: distinct cells, neighbours near each other, reproducible."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def space_of(vectors: npt.NDArray[np.floating], folder: Path, name: str = "taste
 
 
 def families(n: int, of: int, rng: np.random.Generator) -> tuple[Float32Array, Int64Array]:
-    """Unit vectors around a few directions, and which each is around."""
+    """Return unit vectors around a few directions, and the direction of each."""
     family = rng.integers(of, size=n)
     vectors = rng.normal(size=(of, 32))[family] + 0.4 * rng.normal(size=(n, 32))
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32), family
 
 
-def taken(cells: Int32Array) -> set[tuple[int, int]]:
+def occupied(cells: Int32Array) -> set[tuple[int, int]]:
     return {(x, y) for x, y in cells.tolist()}
 
 
@@ -46,7 +46,7 @@ def test_every_point_has_a_cell_of_its_own_within_the_grid(n: int, seed: int) ->
     points = np.random.default_rng(seed).normal(size=(n, 2)).astype(np.float32)
     columns, rows = grid_shape(n)
     cells = snap(points, columns, rows)
-    assert len(taken(cells)) == n
+    assert len(occupied(cells)) == n
     assert cells.min() >= 0
     assert (cells < (columns, rows)).all()
 
@@ -54,8 +54,8 @@ def test_every_point_has_a_cell_of_its_own_within_the_grid(n: int, seed: int) ->
 @given(st.integers(1, 200), st.integers(0, 5), st.integers(0, 2**32 - 1))
 def test_points_in_one_place_have_cells_too(n: int, spare: int, seed: int) -> None:
     points = np.random.default_rng(seed).integers(0, 2, size=(n, 2)).astype(np.float32)
-    assert len(taken(snap(points, n + spare, 1))) == n
-    assert len(taken(snap(points, 1, n + spare))) == n
+    assert len(occupied(snap(points, n + spare, 1))) == n
+    assert len(occupied(snap(points, 1, n + spare))) == n
 
 
 def test_points_that_are_a_grid_keep_their_places() -> None:
@@ -83,10 +83,10 @@ def test_what_is_near_on_the_grid_is_counted_by_hand() -> None:
 def test_neighbours_lie_near_each_other(tmp_path: Path) -> None:
     vectors, family = families(600, 12, np.random.default_rng(1))
     layout = lay_out(space_of(vectors, tmp_path), {}, np.random.default_rng(0))
-    assert len(taken(layout.cells)) == 600
+    assert len(occupied(layout.cells)) == 600
     quality = layout.facts["quality"]
     assert quality["share"] > 6 * quality["chance"]
-    # Of the cells beside a film most hold its own family; by chance one in twelve would.
+    # By chance, one in twelve cells beside a movie would hold its family.
     at = dict(zip(map(tuple, layout.cells.tolist()), family.tolist(), strict=True))
     beside = [at[x, y] == at[x + 1, y] for x, y in at if (x + 1, y) in at]
     assert np.mean(beside) > 0.75
@@ -106,13 +106,13 @@ def test_the_same_build_gives_the_same_map(tmp_path: Path) -> None:
 def test_small_catalogues_and_ones_where_all_is_alike_are_laid_out(n: int, constant: bool, tmp_path: Path) -> None:
     vectors = np.ones((n, 3)) / 3**0.5 if constant else families(n, 2, np.random.default_rng(0))[0]
     layout = lay_out(space_of(vectors, tmp_path), {}, np.random.default_rng(0))
-    assert len(taken(layout.cells)) == n
+    assert len(occupied(layout.cells)) == n
     assert layout.movie_ids.tolist() == (10 * np.arange(1, n + 1)).tolist()
     assert 0 <= layout.facts["quality"]["share"] <= 1
 
 
 def test_of_too_many_films_the_most_rated_are_laid_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lay_outs, "LARGEST", 20)
+    monkeypatch.setattr(lay_outs, "MAX_MOVIES", 20)
     vectors, _ = families(50, 3, np.random.default_rng(0))
     counts = {10 * (row + 1): row for row in range(50)}
     layout = lay_out(space_of(vectors, tmp_path), counts, np.random.default_rng(0))
