@@ -43,7 +43,7 @@ def test_format_3_opens_and_answers() -> None:
     assert index.manifest.spaces["poster"]["search"]["index"] == "Flat"
     assert [match.movie_id for match in index.similar_to([1, 2], [11], 5, by="poster")] == []
     assert [match.movie_id for match in index.similar_to([1], [11], 5, by="poster")] == [2]
-    assert index.explainer.look(1, 2).comparison.heat.sum() == pytest.approx(near.score, abs=1e-5)
+    assert index.explainer.look(1, 2).comparison.cells.sum() == pytest.approx(near.score, abs=1e-5)
     assert [match.movie_id for match in index.similar(3, 5, by="taste")] == [8, 5, 9, 6, 10]
     assert [match.movie_id for match in index.similar(3, 4, by="facts")] == [2, 4, 1, 5]
     assert [p.rating for p in index.users.predict(2, [3, 9])] == pytest.approx([4.8443, 4.3631], abs=1e-3)

@@ -1,1 +1,1 @@
-"""Answers as JSON values: their types, and the functions that make them."""
+"""JSON values of responses: their types, and the functions that build them."""

@@ -1,7 +1,7 @@
-"""What is answered, as the plain values that JSON has: the same from the command and over HTTP.
+"""Types of the JSON values returned by the commands and the HTTP API.
 
-Every type is declared here once. ``present.py`` makes the values, and mypy holds it to the types; the server derives
-its OpenAPI document from them. A string below a member describes it there.
+``serialize.py`` builds the values, and mypy checks them against these types. The server derives its OpenAPI document
+from them: the string below a member becomes its description.
 """
 
 from __future__ import annotations
@@ -14,53 +14,54 @@ Kind = TypeVar("Kind")
 
 
 def closed(kind: type[Kind]) -> type[Kind]:
-    """The type, marked for whoever derives a schema: it has no other members, and docstrings describe those it has."""
+    """Mark a type for schema generation: no other members, and attribute docstrings as descriptions."""
     setattr(kind, "__pydantic_config__", {"extra": "forbid", "use_attribute_docstrings": True})  # noqa: B010
     return kind
 
 
 @closed
 class MovieAnswer(TypedDict):
-    """A movie, with what ratings say of it."""
+    """A movie with its rating statistics."""
 
     movie_id: int
-    """The data set's id; from a billion on for a movie that was added."""
+    """The data set's id; 1,000,000,000 or more for an added movie."""
     title: str
-    """Without the year."""
+    """Title without the year."""
     year: int | None
     genres: list[str]
     imdb_id: str | None
     tmdb_id: int | None
     rating_count: int
-    """How many people rated it when the snapshot was built."""
+    """Number of ratings in the snapshot."""
     rating_mean: float | None
+    """Mean rating in the snapshot; null without ratings."""
     has_poster: bool
 
 
 @closed
 class MovieId(TypedDict):
-    """A movie in the lean form, ``fields=ids``."""
+    """Id of a movie, with ``fields=ids``."""
 
     movie_id: int
 
 
 @closed
 class MatchAnswer(TypedDict):
-    """A movie found, and how alike it is."""
+    """A similar movie with its score."""
 
     movie: MovieAnswer
     score: float
-    """Inner product, or a blend's mean percentile; larger is more alike."""
+    """Inner product of a space, or weighted mean percentile of a blend; larger is more similar."""
     percentile: float
-    """The share of random pairs of this catalogue that are less alike, 0 to 1."""
+    """Share of random pairs of this catalogue with a lower score, 0 to 1."""
     spaces: list[str]
-    """What was compared."""
+    """Spaces in which the movies were compared."""
     explanation: NotRequired[LookAnswer]
 
 
 @closed
 class MatchId(TypedDict):
-    """A movie found, in the lean form."""
+    """Id of a similar movie with its score, with ``fields=ids``."""
 
     movie_id: int
     score: float
@@ -70,20 +71,20 @@ class MatchId(TypedDict):
 
 @closed
 class PredictionAnswer(TypedDict):
-    """A predicted rating with its interval."""
+    """A predicted rating with its prediction interval."""
 
     movie: MovieAnswer
     rating: float
     low: float
     high: float
     interval: float
-    """The share of ratings that lie between low and high."""
+    """Nominal share of ratings from low to high."""
     explanation: NotRequired[ExplanationAnswer]
 
 
 @closed
 class PredictionId(TypedDict):
-    """A predicted rating, in the lean form."""
+    """A predicted rating with the id of the movie, with ``fields=ids``."""
 
     movie_id: int
     rating: float
@@ -93,24 +94,27 @@ class PredictionId(TypedDict):
 
 @closed
 class ContributionAnswer(TypedDict):
-    """What one rated movie adds to a prediction, in stars."""
+    """Contribution of one rated movie to a prediction, in units of the rating scale."""
 
     movie: MovieAnswer
     given: float
-    """The rating it was given."""
+    """The user's rating of the movie."""
     watched: float
-    """Because it was rated at all."""
+    """Effect of having rated the movie at all."""
     rated: float
-    """Because of how it was rated."""
+    """Effect of the rating's value."""
     total: float
+    """Sum of both effects."""
 
 
 @closed
 class OthersAnswer(TypedDict):
-    """What the rated movies that are not named add together."""
+    """Contribution of all other rated movies."""
 
     count: int
+    """Number of other movies."""
     total: float
+    """Sum of their contributions."""
 
 
 @closed
@@ -118,72 +122,77 @@ class ExplanationAnswer(TypedDict):
     """A prediction as a sum."""
 
     base: float
-    """What anyone would be predicted."""
+    """Prediction for a user without ratings."""
     contributions: list[ContributionAnswer]
+    """Largest contributions, by descending absolute value."""
     others: OthersAnswer
     sum: float
+    """Base and all contributions, before clipping to the rating scale."""
 
 
 @closed
 class CellMatch(TypedDict):
-    """Two parts of two posters that are alike."""
+    """Matching cells of two posters."""
 
     cell: list[int]
-    """Row and column on the first poster, from 0 to 6."""
+    """Row and column on the first poster, 0 to 6."""
     other: list[int]
-    """Row and column on the second."""
+    """Row and column on the second poster, 0 to 6."""
     strength: float
+    """Cosine of the two cells."""
     contribution: float
+    """Inner product of the two cells."""
 
 
 @closed
 class LookAnswer(TypedDict):
-    """Why two posters look alike. Cells are [row, column] from 0: ``heat[row][column]`` is what one adds.
-
-    The 49 numbers of ``heat`` add up to ``score``. ``likeness`` is 1 where a cell is the same on both posters and 0
-    where it differs as much as on two at random.
-    """
+    """Explanation of poster similarity on a grid of 7 x 7 cells."""
 
     score: float
     percentile: float
+    """Share of random pairs of this catalogue with a lower score, 0 to 1."""
     usual_score: float
-    """The mean of random pairs."""
+    """Mean score of random pairs."""
     heat: list[list[float]]
+    """Contribution of each cell to the score, by row and column. The 49 numbers sum to the score."""
     likeness: list[list[float]]
+    """Similarity of each cell, by row and column: 1 if equal on both posters, 0 as on random pairs, or less."""
     matches: list[CellMatch]
+    """Best matching cells at any positions, best first."""
 
 
 @closed
 class TasteAnswer(TypedDict):
-    """Why two movies are loved alike, in people; as of when the snapshot was built."""
+    """Explanation of taste similarity in numbers of users, as of the snapshot's ratings."""
 
     score: float
     percentile: float
+    """Share of random pairs of this catalogue with a lower score, 0 to 1."""
     genres: list[str]
-    """That both have."""
+    """Genres of both movies."""
     loved_from: float
-    """The rating from which on a movie counts as loved."""
+    """Lowest rating that counts as liked."""
     lovers: int
-    """People who love the first movie."""
+    """Users who like the first movie."""
     lovers_who_rated: int
-    """Of these, who rated the other."""
+    """Of these, users who rated the other movie."""
     lovers_of_both: int
-    """Of these, who love it."""
+    """Of these, users who like the other movie."""
     raters: int
-    """All who rated the other movie."""
+    """Users who rated the other movie."""
     lovers_of_other: int
-    """Of these, who love it."""
+    """Of these, users who like the other movie."""
 
 
 class Provenance(TypedDict):
-    """What every answer ends with."""
+    """Members of every response."""
 
     snapshot: str
     weights: str | None
 
 
 class Page(Provenance):
-    """A part of a list."""
+    """Members of every page of a list."""
 
     limit: int
     offset: int

@@ -1,6 +1,6 @@
-"""What is said of movies, matches and predictions: the same in the command and over HTTP.
+"""JSON values of movies, matches, predictions and explanations, for the commands and the HTTP API.
 
-As plain values for JSON; of two posters also as a picture.
+The comparison of two posters is also drawn as a figure.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from index.ratings.model import INTERVAL, Explanation, Prediction
 from index.spaces.space import Match
 
 UNTRAINED_NOTICE = (
-    "Posters are compared with untrained weights: good for trying things out, not for judging the answers."
-    " For those, build with ImageNet weights."
+    "Posters are compared with untrained weights: good for a demo, not for judging results."
+    " For good results, build with ImageNet weights."
 )
 
 
 def present_movie(index: MovieIndex, movie: Movie) -> MovieAnswer:
-    """A movie with what ratings say of it."""
+    """Return a movie with its rating statistics."""
     catalogue = index.catalogue
     row = catalogue.ids.row(movie.movie_id)
     return {
@@ -55,7 +55,7 @@ def present_movie(index: MovieIndex, movie: Movie) -> MovieAnswer:
 
 
 def present_matches(index: MovieIndex, matches: Iterable[Match]) -> list[MatchAnswer]:
-    """Movies found, best first."""
+    """Return matches in the given order."""
     return [
         {
             "movie": present_movie(index, index.catalogue.movie(match.movie_id)),
@@ -68,7 +68,7 @@ def present_matches(index: MovieIndex, matches: Iterable[Match]) -> list[MatchAn
 
 
 def present_predictions(index: MovieIndex, predictions: Iterable[Prediction]) -> list[PredictionAnswer]:
-    """Predicted ratings with their interval, in the order given."""
+    """Return predicted ratings with their intervals, in the given order."""
     return [
         {
             "movie": present_movie(index, index.catalogue.movie(prediction.movie_id)),
@@ -82,12 +82,12 @@ def present_predictions(index: MovieIndex, predictions: Iterable[Prediction]) ->
 
 
 def lean_movies(movies: Iterable[Movie]) -> list[MovieId]:
-    """Movies in the lean form."""
+    """Return the ids of movies, for ``fields=ids``."""
     return [{"movie_id": movie.movie_id} for movie in movies]
 
 
 def lean_matches(matches: Iterable[Match]) -> list[MatchId]:
-    """Movies found in the lean form."""
+    """Return matches with ids instead of movies, for ``fields=ids``."""
     return [
         {
             "movie_id": match.movie_id,
@@ -100,7 +100,7 @@ def lean_matches(matches: Iterable[Match]) -> list[MatchId]:
 
 
 def lean_predictions(predictions: Iterable[Prediction]) -> list[PredictionId]:
-    """Predicted ratings in the lean form."""
+    """Return predicted ratings with ids instead of movies, for ``fields=ids``."""
     return [
         {
             "movie_id": prediction.movie_id,
@@ -113,11 +113,7 @@ def lean_predictions(predictions: Iterable[Prediction]) -> list[PredictionId]:
 
 
 def present_explanation(index: MovieIndex, explanation: Explanation, k: int) -> ExplanationAnswer:
-    """A prediction as a sum: what anyone would be predicted, and what each of the largest contributions adds.
-
-    Args:
-        k: how many contributions are named; the others are summed.
-    """
+    """Return a prediction as a sum of the base, the ``k`` largest contributions, and the total of the others."""
     named, rest = explanation.contributions[:k], explanation.contributions[k:]
     return {
         "base": round(explanation.base, 4),
@@ -137,12 +133,12 @@ def present_explanation(index: MovieIndex, explanation: Explanation, k: int) -> 
 
 
 def present_look(look: LookExplanation) -> LookAnswer:
-    """Why two posters look alike."""
+    """Return an explanation of poster similarity."""
     return {
         "score": round(look.score, 6),
         "percentile": round(look.percentile, 6),
-        "usual_score": round(look.usual_score, 6),
-        "heat": look.comparison.heat.round(8).tolist(),
+        "usual_score": round(look.baseline_score, 6),
+        "heat": look.comparison.cells.round(8).tolist(),
         "likeness": look.comparison.likeness.round(4).tolist(),
         "matches": [
             {
@@ -157,46 +153,46 @@ def present_look(look: LookExplanation) -> LookAnswer:
 
 
 def present_taste(taste: TasteExplanation) -> TasteAnswer:
-    """Why two movies are loved alike."""
+    """Return an explanation of taste similarity."""
     return {
         "score": round(taste.score, 6),
         "percentile": round(taste.percentile, 6),
         "genres": list(taste.genres),
-        "loved_from": round(taste.loved_from, 3),
-        "lovers": taste.lovers,
-        "lovers_who_rated": taste.lovers_who_rated,
-        "lovers_of_both": taste.lovers_of_both,
+        "loved_from": round(taste.liked_from, 3),
+        "lovers": taste.liked,
+        "lovers_who_rated": taste.liked_and_rated,
+        "lovers_of_both": taste.liked_both,
         "raters": taste.raters,
-        "lovers_of_other": taste.lovers_of_other,
+        "lovers_of_other": taste.liked_other,
     }
 
 
 def draw_look(index: MovieIndex, look: LookExplanation) -> bytes:
-    """The same as a PNG file.
+    """Draw an explanation of poster similarity as a PNG file.
 
     Raises:
-        UnknownMovie: a poster is no longer there, or no longer a picture.
+        UnknownMovie: a poster is missing or damaged.
     """
     first, second = (_panel(index, movie_id) for movie_id in (look.movie_id, look.other_id))
     return draw(first, second, look.comparison, look_in_words(look), weights_note(index))
 
 
 def look_in_words(look: LookExplanation) -> str:
-    """The score, and what it is worth."""
+    """Return a sentence with the score, its percentile and the mean score of random pairs."""
     return (
         f"Score {look.score:.3f}: closer than {percent(look.percentile)} of random pairs,"
-        f" whose mean is {look.usual_score:.3f}"
+        f" whose mean is {look.baseline_score:.3f}"
     )
 
 
 def weights_note(index: MovieIndex) -> str:
-    """What must be said beside a comparison of posters; nothing where the weights can be relied on."""
+    """Return a warning for snapshots with untrained weights, else an empty string."""
     weights = index.manifest.weights
     return UNTRAINED_NOTICE if weights is not None and weights["name"] == "untrained" else ""
 
 
 def present_duplicates(index: MovieIndex, found: Duplicates) -> dict[str, Any]:
-    """Groups of movies with the same poster, and which posters were left out."""
+    """Return groups of movies with the same poster, and the skipped posters with reasons."""
     return {
         "groups": [
             {
@@ -219,7 +215,7 @@ def present_duplicates(index: MovieIndex, found: Duplicates) -> dict[str, Any]:
 
 
 def percent(share: float) -> str:
-    """A share in as many digits as tell it from all: "97%", "99.8%", "99.997%"."""
+    """Format a share as a percentage with just enough digits to differ from 100%: "97%", "99.8%", "99.997%"."""
     for digits in range(5):
         if round(100 * share, digits) < 100:
             return f"{100 * share:.{digits}f}%"
@@ -227,7 +223,7 @@ def percent(share: float) -> str:
 
 
 def provenance(index: MovieIndex) -> Provenance:
-    """What every reply ends with: the snapshot, and the name of the weights its posters were embedded with."""
+    """Return the members of every response: the snapshot, and the name of its VGG16 weights."""
     weights = index.manifest.weights
     return {"snapshot": index.manifest.id, "weights": None if weights is None else weights["name"]}
 

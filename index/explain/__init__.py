@@ -1,1 +1,1 @@
-"""Explanations of likeness: posters cell by cell, taste in numbers of users."""
+"""Explanations of similarity: posters cell by cell, taste by numbers of users."""

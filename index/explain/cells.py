@@ -1,12 +1,12 @@
-"""Why two posters look alike, exactly: which part of the one is like which part of the other.
+"""Exact comparison of two posters cell by cell: no gradient, no second model, no estimate.
 
 An embedding is a 7 x 7 grid of cells with 512 numbers each, and the inner product of two embeddings is the sum of the
-inner products of their cells: no gradient, no second model, nothing estimated. Cell (r, c) stands for the r-th row and
-the c-th column of a 7 x 7 grid stretched over the whole poster: posters are squeezed to a square and never cropped.
+inner products of their cells. Cell (r, c) covers row r and column c of a 7 x 7 grid stretched over the whole poster, as
+posters are resized to a square and never cropped.
 
-Scores bunch up, so the inner products by themselves say little: any two posters are warm all over. What tells is how
-far apart cells are compared with those of random pairs. For unit vectors the score is 1 less the *gaps* of all cells,
-a gap being half the squared distance of two cells; so what is missing from the usual gaps adds up exactly too.
+Any two posters have large inner products all over, so these alone say little. Distances of cells relative to those of
+random pairs say more. For unit vectors the score is 1 minus the sum of the *gaps* of all cells, where a gap is half the
+squared distance of two cells. So the reductions of the gaps below their baseline add up exactly, too.
 """
 
 from __future__ import annotations
@@ -24,88 +24,93 @@ from index.posters.vgg16 import GRID
 SIDE = GRID[0]  # cells on each side of a poster
 CELLS = SIDE * SIDE
 
-_TIE = 9  # decimals: numbers that agree so far are the same, summed in another order
-_NEXT_TO = 2  # squared distance in cells: above, beside or aslant
+_DECIMALS = 9  # compared; further ones depend on the order of summation
+_ADJACENT = 2  # squared distance in cells, diagonal included
 
 Embedding = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)
 class CellMatch:
-    """Two cells that are most like each other of all; each is (row, column) from 0, counted from the top left."""
+    """Two cells that are each other's nearest by cosine; each is (row, column) from 0, counted from the top left."""
 
     cell: tuple[int, int]  # of the first poster
-    other: tuple[int, int]  # of the second
-    strength: float  # cosine of the cells' numbers
-    contribution: float  # their inner product: what they would add to the score, were they in the same place
+    other: tuple[int, int]  # of the second poster
+    strength: float  # cosine
+    contribution: float  # inner product: contribution to the score if both were at the same position
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What random pairs of different posters of a catalogue are like."""
+    """Mean score and gaps of random pairs of different posters of a catalogue."""
 
-    score: float  # mean inner product
-    gaps: Float64Array  # (49, 49) mean gap between each cell of the one and each of the other
+    score: float
+    gaps: Float64Array  # (49, 49) by cell of the first and of the second poster
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """Two posters, cell by cell."""
 
-    heat: Float64Array  # (7, 7) what each cell adds to the score; adds up to it
-    likeness: Float64Array  # (7, 7) share of the usual gap that is not there: 1 the same, 0 as in random pairs, or less
+    cells: Float64Array  # (7, 7) contribution of each cell to the score; sums to the score
+    likeness: Float64Array  # (7, 7) relative reduction of the gap below the baseline: 1 if equal, 0 as random pairs
     matches: tuple[CellMatch, ...]  # best first
 
     @property
     def score(self) -> float:
-        """The inner product of the two embeddings."""
-        return float(self.heat.sum())
+        """Inner product of the two embeddings."""
+        return float(self.cells.sum())
 
 
-def baseline(embeddings: Sequence[Embedding]) -> Baseline:
-    """What pairs of unit vectors, (25088,) each, are like: one of every second, the other of the rest.
+def fit_baseline(embeddings: Sequence[Embedding]) -> Baseline:
+    """Return the means over all pairs of a unit vector (25088,) at an even and one at an odd position.
 
-    So no poster meets itself, and no pair need be visited. A single one is paired with nothing at all.
+    No poster is paired with itself, and means of all pairs follow from the means of both halves. A single poster is
+    paired with zeros.
     """
     halves = [embeddings[start::2] for start in (0, 1)]
-    first, second = (_mean(map(_cells, half)) for half in halves)
+    first, second = (_mean_grid(map(_grid, half)) for half in halves)
     products = first @ second.T
-    energies = np.mean([_mean(np.square(_cells(each)) for each in half).sum(axis=1) for half in halves], axis=0)
-    return Baseline(float(np.trace(products)), _gaps(energies, energies, (products + products.T) / 2))
+    norms = np.mean([_mean_grid(np.square(_grid(each)) for each in half).sum(axis=1) for half in halves], axis=0)
+    return Baseline(float(np.trace(products)), _gaps(norms, norms, (products + products.T) / 2))
 
 
-def compare(first: Embedding, second: Embedding, usually: Baseline, k: int = 8) -> Comparison:
-    """Where two posters are alike, and up to ``k`` matches of cells that say most.
+def compare(first: Embedding, second: Embedding, baseline: Baseline, k: int = 8) -> Comparison:
+    """Compare two posters cell by cell, with up to ``k`` matches of cells at any positions.
 
-    A match is a pair of cells of which each is the likest, by cosine, to the other; of equally like cells the nearest
-    in position. First come those whose gap falls furthest below the usual one: they are alike, and where posters mostly
-    differ. The network sees far beyond a cell, so a match that is next to a better one, on both posters, is the same
-    seen twice and left out. Swapping the posters swaps the cells and changes nothing else.
+    A match is a pair of cells that are each other's nearest by cosine; ties go to the nearest position. Matches are
+    ordered by reduction of the gap below the baseline, which favours similar cells where posters mostly differ. The
+    receptive field of a cell extends far beyond it, so a match adjacent to a better one on both posters is a repetition
+    and left out. Swapping the posters swaps the cells and changes nothing else.
 
     Args:
-        first, second: unit vectors (25088,), float16 or wider; computed with in float64.
+        first: unit vector (25088,), float16 or wider; computation is in float64.
+        second: unit vector (25088,).
+        baseline: of the catalogue's random pairs.
+        k: maximal number of matches.
     """
-    left, right = _cells(first), _cells(second)
+    left, right = _grid(first), _grid(second)
     products = left @ right.T
-    energies = np.einsum("ck,ck->c", left, left), np.einsum("ck,ck->c", right, right)
-    lessened = usually.gaps - _gaps(*energies, products)
-    lengths = np.sqrt(np.outer(*energies))
+    norms = np.einsum("ck,ck->c", left, left), np.einsum("ck,ck->c", right, right)
+    reductions = baseline.gaps - _gaps(*norms, products)
+    lengths = np.sqrt(np.outer(*norms))
     cosines = np.divide(products, lengths, out=np.full_like(products, -np.inf), where=lengths > 0)
     matches = (
         CellMatch(divmod(i, SIDE), divmod(j, SIDE), float(cosines[i, j]), float(products[i, j]))
-        for i, j in _apart(_most_telling_first(_mutual(cosines), lessened))
+        for i, j in _skip_adjacent(_by_reduction(_mutual_nearest(cosines), reductions))
     )
-    gaps = np.diag(usually.gaps)
-    likeness = np.divide(np.diag(lessened), gaps, out=np.zeros(CELLS), where=gaps > 0)
+    gaps = np.diag(baseline.gaps)
+    likeness = np.divide(np.diag(reductions), gaps, out=np.zeros(CELLS), where=gaps > 0)
     return Comparison(np.diag(products).reshape(SIDE, SIDE), likeness.reshape(SIDE, SIDE), tuple(islice(matches, k)))
 
 
-def _cells(embedding: Embedding) -> Float64Array:
+def _grid(embedding: Embedding) -> Float64Array:
+    """Return the cells of an embedding, (49, 512)."""
     return np.asarray(embedding, dtype=np.float64).reshape(CELLS, GRID[2])
 
 
-def _mean(grids: Iterable[Float64Array]) -> Float64Array:
-    """(49, 512); nothing but zeros where there are none."""
+def _mean_grid(grids: Iterable[Float64Array]) -> Float64Array:
+    """Return the mean of grids (49, 512), or zeros if there are none."""
     total, count = np.zeros((CELLS, GRID[2])), 0
     for grid in grids:
         total += grid
@@ -114,39 +119,39 @@ def _mean(grids: Iterable[Float64Array]) -> Float64Array:
 
 
 def _gaps(first: Float64Array, second: Float64Array, products: Float64Array) -> Float64Array:
-    """Half the squared distances, from squared lengths (49,) and inner products (49, 49)."""
+    """Return half the squared distances (49, 49), from squared norms (49,) and inner products (49, 49)."""
     return np.add.outer(first, second) / 2 - products
 
 
-def _mutual(cosines: Float64Array) -> list[tuple[int, int]]:
-    """Cells (i, j) that are each other's likest; a cell with no activation, whose cosines are -inf, has none."""
-    there, here = _likest(cosines), _likest(cosines.T)
-    return [(i, j) for i, j in enumerate(there) if here[j] == i and cosines[i, j] > -np.inf]
+def _mutual_nearest(cosines: Float64Array) -> list[tuple[int, int]]:
+    """Return the pairs of cells (i, j) that are each other's nearest; cells without activation (-inf) have none."""
+    forward, backward = _nearest(cosines), _nearest(cosines.T)
+    return [(i, j) for i, j in enumerate(forward) if backward[j] == i and cosines[i, j] > -np.inf]
 
 
-def _most_telling_first(pairs: list[tuple[int, int]], lessened: Float64Array) -> list[tuple[int, int]]:
-    """Pairs by how much their gap is lessened; ties in an order that does not know first from second."""
-    return sorted(pairs, key=lambda pair: (-lessened[pair].round(_TIE), sum(pair), abs(pair[0] - pair[1])))
+def _by_reduction(pairs: list[tuple[int, int]], reductions: Float64Array) -> list[tuple[int, int]]:
+    """Sort pairs by descending reduction of the gap; the order of ties is the same with both posters swapped."""
+    return sorted(pairs, key=lambda pair: (-reductions[pair].round(_DECIMALS), sum(pair), abs(pair[0] - pair[1])))
 
 
-def _apart(pairs: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """The pairs that are not next to an earlier one on both posters."""
+def _skip_adjacent(pairs: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield the pairs that are not adjacent to an earlier one on both posters."""
     kept: list[tuple[int, int]] = []
     for i, j in pairs:
-        if not any(_DISTANCES[i, a] <= _NEXT_TO and _DISTANCES[j, b] <= _NEXT_TO for a, b in kept):
+        if not any(_DISTANCES[i, a] <= _ADJACENT and _DISTANCES[j, b] <= _ADJACENT for a, b in kept):
             kept.append((i, j))
             yield i, j
 
 
-def _likest(cosines: Float64Array) -> list[int]:
-    """For each row the column with the largest cosine; of equal ones the nearest in position, then the first."""
-    rounded = cosines.round(_TIE)
+def _nearest(cosines: Float64Array) -> list[int]:
+    """Return the column with the largest cosine per row; ties go to the nearest position, then to the first."""
+    rounded = cosines.round(_DECIMALS)
     tied = rounded == rounded.max(axis=1, keepdims=True)
     return [int(j) for j in np.where(tied, _DISTANCES, np.inf).argmin(axis=1)]
 
 
 def _distances() -> Float64Array:
-    """(49, 49) how far apart two cells' positions are, squared."""
+    """Return the squared distances (49, 49) between the positions of cells."""
     positions = np.array(np.divmod(np.arange(CELLS), SIDE)).T
     distances: Float64Array = np.square(positions[:, None] - positions[None]).sum(axis=2).astype(np.float64)
     return distances

@@ -1,4 +1,4 @@
-"""Why two movies are alike: their posters part by part, or the people who love both."""
+"""Explanations of the similarity of two movies, by poster or by taste."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cached_property
 from index.catalogue.catalogue import Catalogue
 from index.core.ids import Ids
 from index.explain.cells import Baseline
-from index.explain.look import LookExplanation, baseline_look, explain_look
+from index.explain.look import LookExplanation, explain_look, poster_baseline
 from index.explain.taste import TasteExplanation, explain_taste
 from index.ratings.model import RatingModel
 from index.spaces.lookup import space_named, space_with
@@ -16,10 +16,13 @@ from index.spaces.space import Space
 
 
 class Explainer:
-    """Explanations of a snapshot's likenesses. Never changes, so threads may share it.
+    """Explanations of similarity in a snapshot. Immutable, so threads may share it.
 
     Args:
-        rated: the movies that the rating model's rows are of.
+        spaces: by name.
+        catalogue: with the library's changes.
+        rated: ids of the rating model's movie rows.
+        ratings: model with the training ratings.
     """
 
     def __init__(self, spaces: Mapping[str, Space], catalogue: Catalogue, rated: Ids, ratings: RatingModel) -> None:
@@ -29,24 +32,24 @@ class Explainer:
         self._ratings = ratings
 
     def look(self, movie_id: int, other_id: int) -> LookExplanation:
-        """Why two posters look alike, part by part.
+        """Explain poster similarity cell by cell.
 
         Raises:
-            UnknownMovie: there is no such movie.
-            NotComparable: it has no poster.
-            UnknownSpace: this snapshot was built without posters.
+            UnknownMovie: a movie is not in the catalogue.
+            NotComparable: a movie has no poster.
+            UnknownSpace: the snapshot was built without posters.
         """
         for each in (movie_id, other_id):
             space_with(self._spaces, self._catalogue, "poster", each)
-        return explain_look(space_named(self._spaces, "poster"), self._usual_look, movie_id, other_id)
+        return explain_look(space_named(self._spaces, "poster"), self._poster_baseline, movie_id, other_id)
 
     def taste(self, movie_id: int, other_id: int) -> TasteExplanation:
-        """Why two movies are loved alike: the people who love both, and the genres that both have.
+        """Explain taste similarity: common genres and how many users like both movies, against the second's base rate.
 
         Raises:
-            UnknownMovie: there is no such movie.
-            NotComparable: nobody had rated it when this snapshot was built.
-            UnknownSpace: this snapshot was built without ratings.
+            UnknownMovie: a movie is not in the catalogue.
+            NotComparable: a movie had no ratings when the snapshot was built.
+            UnknownSpace: the snapshot was built without ratings.
         """
         first, other = (self._catalogue.movie(each) for each in (movie_id, other_id))
         for each in (movie_id, other_id):
@@ -56,6 +59,6 @@ class Explainer:
         return explain_taste(space_named(self._spaces, "taste"), self._ratings, rows, movie_id, other_id, genres)
 
     @cached_property
-    def _usual_look(self) -> Baseline:
-        """Found when it is first asked for; threads that ask at once find the same."""
-        return baseline_look(space_named(self._spaces, "poster"))
+    def _poster_baseline(self) -> Baseline:
+        """Baseline of the poster space, computed on first use; threads may compute the same one twice."""
+        return poster_baseline(space_named(self._spaces, "poster"))

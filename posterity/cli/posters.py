@@ -99,7 +99,7 @@ def duplicates(data: Path, as_json: bool) -> None:
 def _show(names: str, words: str, comparison: Comparison, note: str) -> None:
     from index.answers.serialize import percent
 
-    heat = [[f"{value:.4f}" for value in row] for row in comparison.heat]
+    heat = [[f"{value:.4f}" for value in row] for row in comparison.cells]
     likeness = [[percent(value) for value in row] for row in comparison.likeness]
     _print_grid(f"{names}\n{words}\n\nWhat each part of the posters adds to the score", heat)
     _print_grid("How much of the difference between random posters is not there", likeness)

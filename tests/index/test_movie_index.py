@@ -118,8 +118,8 @@ def test_a_look_is_explained_by_parts_that_add_up(movie_index: MovieIndex) -> No
     look = movie_index.explainer.look(3, match.movie_id)
     assert look.score == pytest.approx(match.score, abs=1e-5)
     assert look.percentile == pytest.approx(match.percentile, abs=1e-3)
-    assert look.comparison.heat.sum() == pytest.approx(match.score, abs=1e-5)
-    assert look.usual_score < look.score
+    assert look.comparison.cells.sum() == pytest.approx(match.score, abs=1e-5)
+    assert look.baseline_score < look.score
     # A spaceship is more similar to a spaceship than to a wedding, in total and in most cells.
     wedding = movie_index.explainer.look(3, 13)
     assert look.comparison.likeness.mean() > wedding.comparison.likeness.mean()

@@ -14,7 +14,7 @@ HOT = (0, 0)
 
 
 def comparison(*matches: CellMatch) -> Comparison:
-    """Alike in the left upper corner, elsewhere as random posters are."""
+    """Return a comparison with likeness in the upper left cell only."""
     likeness = np.zeros((7, 7))
     likeness[HOT] = 0.999
     return Comparison(np.full((7, 7), 1 / 49), likeness, matches)
@@ -75,7 +75,7 @@ def test_words_that_are_too_long_end_and_notes_take_room() -> None:
     short = drawn(panel(), panel(), comparison())
     image = drawn(panel(title="word " * 100), panel(title="x" * 500), comparison(), "long " * 100, "note " * 300)
     assert short.height < image.height < short.height + 150
-    assert np.asarray(image)[:, :30].std(axis=(0, 1)).max() == 0  # nothing runs into the margin
+    assert np.asarray(image)[:, :30].std(axis=(0, 1)).max() == 0  # the margins are empty
     assert np.asarray(image)[:, -30:].std(axis=(0, 1)).max() == 0
 
 
