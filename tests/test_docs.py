@@ -1,30 +1,25 @@
-"""Documentation is under test: every command, route and setting has its line, and what is shown is what comes out."""
+"""Tests of the documentation: it covers every command, endpoint, setting and module, and its examples are real output."""
 
 from __future__ import annotations
 
 import json
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
+import yaml
 from click.testing import CliRunner
 from flask import Flask
 
+from docs import hooks
 from posterity.cli.main import main
 from posterity.cli.serve import serve
-from server.api.requests import (
-    FilterQuery,
-    PredictionQuery,
-    PredictionsBody,
-    RecommendationsBody,
-    RecommendationsQuery,
-    SearchQuery,
-    SimilarBody,
-    SimilarQuery,
-)
+from server.api.operation import operation_of
 from server.app import create_app
 from server.config import ServerConfig
 from tests.paths import ROOT
@@ -32,32 +27,55 @@ from tests.serving import serving
 
 README = (ROOT / "README.md").read_text()
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), ROOT / "benchmarks" / "README.md"]
+TEXT = "\n".join(file.read_text() for file in DOCUMENTS)
+PACKAGES = ("index", "indexer", "posterity", "server")
+GENERATED = {"commands.md", "settings.md", "endpoints.md"}  # in docs/reference/, once the site is built
 
 
-def commands(group: click.Group, prefix: str = "posterity") -> list[tuple[str, click.Command]]:
-    found = []
-    for name, command in group.commands.items():
-        if isinstance(command, click.Group):
-            found += commands(command, f"{prefix} {name}")
-        else:
-            found.append((f"{prefix} {name}", command))
-    return found
+@pytest.fixture(scope="module")
+def endpoints() -> str:
+    return hooks.endpoints_page(hooks.openapi_document())
 
 
-@pytest.mark.parametrize(("name", "command"), commands(main), ids=lambda value: value if isinstance(value, str) else "")
-def test_every_command_has_help_and_a_line_in_the_readme(name: str, command: click.Command) -> None:
-    assert f"| `{name}` |" in README
-    assert command.help
-    assert command.get_short_help_str(100).endswith(".")
-    for parameter in command.params:
-        if isinstance(parameter, click.Option):
-            assert parameter.help, f"{name} {parameter.opts}"
-    assert CliRunner().invoke(main, [*name.split()[1:], "--help"]).exit_code == 0
+def section(page: str, anchor: str) -> str:
+    """Return a page's text from the heading with this anchor to the next heading of its level or a higher one."""
+    (found,) = re.findall(rf"^(#+) [^\n]*{{ #{anchor}[ }}].*?\n(.*?)(?=^#{{1,3}} |\Z)", page, re.MULTILINE | re.DOTALL)
+    return str(found[1])
 
 
-def test_the_readme_names_no_command_that_is_not_there() -> None:
-    known = {name for name, _ in commands(main)}
-    assert {f"posterity {found}" for found in re.findall(r"\| `posterity ([a-z ]+)` \|", README)} == known
+def test_the_readme_is_short_and_says_whose_data_it_is() -> None:
+    assert README.count("\n") <= 150
+    assert "https://doi.org/10.1145/2827872" in README
+    assert "This product uses the TMDB API but is not endorsed or certified by TMDB." in README
+
+
+def test_every_command_has_help_and_a_section_in_the_reference() -> None:
+    page = hooks.commands_page()
+    assert len(hooks.all_commands()) > 20
+    for command, context in hooks.all_commands():
+        name = context.command_path
+        assert command.help, name
+        assert command.get_short_help_str(100).endswith("."), name
+        found = section(page, name.replace(" ", "-"))
+        for option in hooks.options(command):
+            assert option.help, f"{name} {option.opts}"
+            assert all(f"`{flag}" in found for flag in (*option.opts, *option.secondary_opts)), f"{name} {option.opts}"
+            assert option.envvar is None or f"`{option.envvar}`" in found, f"{name} {option.opts}"
+        assert CliRunner().invoke(main, [*name.split()[1:], "--help"]).exit_code == 0
+
+
+def test_the_guides_name_every_command_and_no_other() -> None:
+    guides = " ".join(word for file in (ROOT / "docs").glob("*.md") for word in file.read_text().split())
+    for _, context in hooks.all_commands():
+        name = context.command_path.removeprefix("posterity ")
+        assert f"posterity {name}" in guides or f"`{name}`" in guides, name
+    code = re.findall(r"```.*?```|`[^`\n]+`", TEXT, re.DOTALL)
+    for first, second in re.findall(r"\bposterity ([a-z]+)(?: ([a-z]+))?", "\n".join(code)):
+        assert first in main.commands, first
+        group = main.commands[first]
+        if isinstance(group, click.Group):
+            assert second in group.commands, f"{first} {second}"
 
 
 def routes(app: Flask) -> set[str]:
@@ -70,8 +88,22 @@ def routes(app: Flask) -> set[str]:
     }
 
 
-def test_every_route_has_a_line_in_the_readme_and_no_other_has(app: Flask) -> None:
-    assert set(re.findall(r"`((?:GET|POST|PUT|DELETE) /[^`]*)`", README)) == routes(app)
+def test_every_route_is_documented_and_no_other_is(app: Flask, endpoints: str) -> None:
+    reference = endpoints.replace("{", "<").replace("}", ">")
+    described = set(re.findall(r"`((?:GET|POST|PUT|DELETE) /[^`?]*)[^`]*`", reference + TEXT))
+    assert described == routes(app)
+
+
+def test_every_parameter_and_member_is_in_the_reference(app: Flask, endpoints: str) -> None:
+    operations = [found for view in app.view_functions.values() if (found := operation_of(view)) is not None]
+    assert len(operations) > 20
+    for found in operations:
+        described = section(endpoints, found.view.__name__)
+        assert all(f"| `{name}` | query |" in described for name in found.query.model_fields), found.view
+        if found.body is not None:
+            assert f"(#{found.body.__name__})" in described
+            members = section(endpoints, found.body.__name__)
+            assert all(f"| `{name}` |" in members for name in found.body.model_fields), found.body
 
 
 def test_every_view_says_what_it_answers(app: Flask) -> None:
@@ -79,53 +111,43 @@ def test_every_view_says_what_it_answers(app: Flask) -> None:
         assert name == "static" or view.__doc__, name
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        SearchQuery,
-        FilterQuery,
-        SimilarQuery,
-        SimilarBody,
-        PredictionQuery,
-        PredictionsBody,
-        RecommendationsQuery,
-        RecommendationsBody,
-    ],
-)
-def test_every_parameter_is_in_the_readme(query: type[SearchQuery]) -> None:
-    assert all(re.search(rf'[`"]{name}[`"=]', README) for name in query.model_fields)
+def test_every_setting_has_a_row_with_its_default() -> None:
+    page = hooks.settings_page()
+    for setting in fields(ServerConfig):
+        (option,) = [each for each in hooks.options(serve) if each.name == setting.name]
+        value = getattr(ServerConfig(), setting.name)
+        default = {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+        flags = ", ".join(f"`{flag}`" for flag in (*option.opts, *option.secondary_opts))
+        assert f"| `{option.envvar}` | {flags} | `{default}` |" in page
+        assert option.show_envvar
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(ServerConfig)])
-def test_every_setting_has_a_row_with_its_default(name: str) -> None:
-    (option,) = (option for option in serve.params if isinstance(option, click.Option) and option.name == name)
-    value = getattr(ServerConfig(), name)
-    default = {True: "on", False: "off"}[value] if isinstance(value, bool) else value
-    flags = ", ".join(f"`{flag}`" for flag in (*option.opts, *option.secondary_opts))
-    assert f"| {flags} | `{option.envvar}` | `{default}` |" in README
-    assert option.help is not None
-    assert option.show_envvar
+def test_the_documents_name_no_variable_that_is_not_there() -> None:
+    known = {str(option.envvar) for command, _ in hooks.all_commands() for option in hooks.options(command)}
+    sources = [file for folder in (*PACKAGES, "tests") for file in (ROOT / folder).rglob("*.py")]
+    known |= {name for file in sources for name in re.findall(r'"(POSTERITY_[A-Z_]+)"', file.read_text())}
+    for name in ("docker-compose.yml", ".env.example"):
+        known |= set(re.findall(r"\b(POSTERITY_[A-Z_]+)\b", (ROOT / name).read_text()))
+    assert set(re.findall(r"`(POSTERITY_[A-Z_]+)`", TEXT)) <= known
 
 
-def test_the_readme_names_no_setting_that_is_not_there() -> None:
-    known = {option.envvar for _, command in commands(main) for option in command.params}
-    assert set(re.findall(r"`(POSTERITY_[A-Z_]+)`", README)) <= known
-
-
-def test_every_module_is_on_the_map() -> None:
-    for package in ("index", "server"):
-        for file in (ROOT / package).glob("*.py"):
-            if file.name != "__init__.py":
-                mentioned = f"`{package}/{file.name}`" in ARCHITECTURE or f"`{file.name}`" in ARCHITECTURE
-                assert mentioned or file.name in {"cli.py", "config.py", "console.py", "track.py"}, file
+def test_every_folder_and_every_module_is_on_the_map() -> None:
+    """Rows of the map are ``| `folder/` | purpose | `module`, ... |``; a folder in the last column has no modules."""
+    rows = re.findall(r"^\| `([\w/]+)/` \| ([^|]+) \| ([^|]+) \|$", ARCHITECTURE, re.MULTILINE)
+    named = {folder: set(re.findall(r"`(\w+)`", modules)) for folder, _, modules in rows}
+    found: dict[str, set[str]] = {}
+    for file in (file for package in PACKAGES for file in (ROOT / package).rglob("*.py")):
+        modules = found.setdefault(str(file.parent.relative_to(ROOT)), set())
+        modules.update({file.stem} - {"__init__"})
+    assert named == found
 
 
 def test_every_dependency_is_justified() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    dependencies = {re.match("[a-z-]+", each)[0] for each in declared}  # type: ignore[index]
+    dependencies = {re.match("[a-z0-9-]+", each)[0] for each in declared}  # type: ignore[index]
     table = ARCHITECTURE.split("## Dependencies")[1]
     assert len(dependencies) > 10
-    assert all(name in table for name in dependencies if name != "tensorflow")
+    assert not [name for name in dependencies if name not in table and name != "tensorflow"]
 
 
 def test_pinned_requirements_carry_hashes_and_name_no_host() -> None:
@@ -135,13 +157,49 @@ def test_pinned_requirements_carry_hashes_and_name_no_host() -> None:
         assert text.count("--hash=sha256:") > text.count("==") > 30
 
 
-@pytest.mark.parametrize(
-    "name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md"]
-)
-def test_links_lead_somewhere(name: str) -> None:
-    file = ROOT / name
-    for link in re.findall(r"\]\(([^)#:]+)\)", file.read_text()):
-        assert (file.parent / link).exists(), link
+def test_each_commit_is_checked_by_what_lint_runs() -> None:
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    recipe = (ROOT / "Makefile").read_text().split("\nlint:")[1].split("\n\n")[0].replace("$(BIN)", ".venv/bin")
+    assert [hook["entry"] for hook in repository["hooks"]] == re.findall(r"\t(.*)", recipe)
+
+
+def test_the_citation_is_of_this_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    citation: Mapping[str, Any] = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+
+
+def anchors(file: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_links_lead_somewhere() -> None:
+    for file in DOCUMENTS:
+        for target, anchor in re.findall(r"\]\(([^)#:\s]*)(?:#([^)\s]+))?\)", file.read_text()):
+            path = (file.parent / target).resolve() if target else file
+            if path.parent != ROOT / "docs" / "reference" or path.name not in GENERATED:
+                assert path.exists(), f"{file.name}: {target}"
+                assert not anchor or anchor in anchors(path), f"{file.name}: {target}#{anchor}"
+
+
+def test_links_of_the_repository_become_links_of_the_site() -> None:
+    for page, link, site in [
+        ("index.md", "[a](docs/films.md#editions)", "[a](films.md#editions)"),
+        ("index.md", "![a](docs/film.jpg)", "![a](film.jpg)"),
+        ("index.md", "[a](ARCHITECTURE.md)", "[a](architecture.md)"),
+        ("architecture.md", "[a](server/app.py)", "a"),
+        ("terms.md", "[a](../SECURITY.md)", "[a](security.md)"),
+        ("benchmarks.md", "![a](training.svg)", "![a](training.svg)"),
+        ("reference/endpoints.md", "[a](../http-api.md)", "[a](../http-api.md)"),
+        ("terms.md", "[a](https://example.org/x.md)", "[a](https://example.org/x.md)"),
+    ]:
+        assert hooks.site_links(link, page) == site
+
+
+def test_whatever_a_page_of_the_site_loads_is_found() -> None:
+    page = '<link rel="canonical" href="https://a"><link rel="stylesheet" href="//b/c.css"><a href="https://d">'
+    assert hooks.loaded_addresses(page + "<script src=https://e></script>") == ["//b/c.css", "https://e"]
 
 
 def test_the_curl_in_the_readme_gets_the_reply_in_the_readme(demo_data: Path) -> None:
@@ -167,8 +225,9 @@ def test_the_python_in_the_readme_runs(demo_data: Path, capsys: pytest.CaptureFi
     assert "'rating'" in lines[-1]
 
 
-def test_the_table_in_the_readme_is_what_comes_out(demo_data: Path) -> None:
-    ((arguments, shown),) = re.findall(r"\$ posterity (similar [^\n]*) --data data/demo\n(.*?)```", README, re.DOTALL)
+def test_the_table_of_the_guide_is_what_comes_out(demo_data: Path) -> None:
+    guide = (ROOT / "docs" / "command-line.md").read_text()
+    ((arguments, shown),) = re.findall(r"\$ posterity (similar [^\n]*) --data data/demo\n(.*?)```", guide, re.DOTALL)
     title, *rest = re.findall(r'"([^"]*)"|(\S+)', arguments)[1:]
     words = ["similar", title[0], *(word for _, word in rest), "--data", str(demo_data)]
     output = CliRunner().invoke(main, words).output
