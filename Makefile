@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK   := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-annotate \
           --custom-compile-command "make lock"
 
-.PHONY: help setup demo browser test test-long lint lock clean
+.PHONY: help setup demo browser test test-long lint docs lock clean
 
 help:
 	@echo "make demo    build the sample catalogue and serve it (PORT=$(PORT))"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-long  run those that take long, too"
 	@echo "make browser Chromium for the tests of the page, by apt (they are skipped without)"
 	@echo "make lint    ruff and mypy --strict"
+	@echo "make docs    the documentation as a site, in site/"
 	@echo "make setup   the virtual environment alone ($(VENV))"
 	@echo "make lock    pin the newest dependencies again (needs uv)"
 	@echo "make clean   remove the virtual environment and caches; data stays"
@@ -52,10 +53,14 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Strict: a broken link, an anchor that is missing, or a page that asks another host fails it.
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 lock:
 	$(LOCK) pyproject.toml --output-file requirements.txt
 	$(LOCK) pyproject.toml --constraints requirements.txt --extra dev --output-file requirements-dev.txt
 	$(LOCK) --constraints requirements.txt --group server --output-file requirements-server.txt
 
 clean:
-	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
