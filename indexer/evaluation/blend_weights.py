@@ -16,7 +16,7 @@ from index.core.errors import InvalidInput
 from index.spaces.space import Calibration
 from indexer.datasets.training import Training
 from indexer.evaluation.candidates import CandidateSpace, pair_scores
-from indexer.evaluation.similarity import PartialEstimate, co_liked_triplets, correct_triplets, figure_of
+from indexer.evaluation.similarity import PartialEstimate, co_liked_triplets, correct_triplets, partial_estimate
 from indexer.metrics.bootstrap import resample_means
 
 BLENDED = ("poster", "taste", "facts")
@@ -78,7 +78,7 @@ def choose_weights(folds: Iterable[Fold], rng: np.random.Generator) -> WeightCho
     trials = [
         Trial(weights, estimate, float(behind[at]), float(errors[at]))
         for at, weights in enumerate(grid)
-        if (estimate := figure_of(by_trial[at], user_ids, seed)) is not None
+        if (estimate := partial_estimate(by_trial[at], user_ids, seed)) is not None
     ]
     trials.sort(key=lambda trial: trial.behind)
     within_error = [trial for trial in trials if trial.behind <= trial.behind_error + 1e-9]

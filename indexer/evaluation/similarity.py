@@ -107,7 +107,7 @@ def compare(
     return [
         SpaceScore(
             name,
-            figure_of(np.where(skipped, np.nan, correct[name]), triplets.users, seed),
+            partial_estimate(np.where(skipped, np.nan, correct[name]), triplets.users, seed),
             None if "genres" in space.facts else _neighbour_similarity(space, genre_table, with_genres, seed),
             None if "tags" in space.facts else _neighbour_similarity(space, tag_table, with_tags, seed),
             None if judged is None else _judged_auc(space, judged, seed),
@@ -206,7 +206,7 @@ def _neighbour_similarity(
         if neighbours.size:
             inner = table[neighbours] @ table[row]
             similarity[at] = np.mean(inner / (squares[neighbours] + squares[row] - inner))
-    return figure_of(similarity, rows, seed)
+    return partial_estimate(similarity, rows, seed)
 
 
 def _genre_table(training: Training) -> Float64Array:
@@ -235,8 +235,8 @@ def _judged_auc(space: CandidateSpace, judged: JudgedPairs, seed: int) -> Partia
     return PartialEstimate(auc(alike, unlike), *interval(means), float(known.mean()))
 
 
-def figure_of(values: Float64Array, groups: Int64Array, seed: int) -> PartialEstimate | None:
-    """The mean of values (q,), NaN left out, with groups (q,) of them drawn again; None where there are none."""
+def partial_estimate(values: Float64Array, groups: Int64Array, seed: int) -> PartialEstimate | None:
+    """Return the mean of values (q,), NaN left out, with an interval over groups (q,); None if all are NaN."""
     known = ~np.isnan(values)
     if not known.any():
         return None

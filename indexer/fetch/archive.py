@@ -1,4 +1,4 @@
-"""A stranger's zip file, unpacked: nothing outside its folder, plain files alone, and no more than is believable."""
+"""Safe extraction of an untrusted zip file: regular files in one folder only, with a limit on size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from index.core.files import sync
 from indexer.fetch.download import check_space
 
 _CHUNK = 2**20
-# What zipfile makes of bytes that are no zip file.
+# zipfile raises all of these for damaged files.
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -30,20 +30,20 @@ _DAMAGE = (
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is believable."""
+    """Limits of an extraction, against zip bombs."""
 
     members: int = 200
-    size: int = 8 * 10**9  # bytes in all
-    ratio: int = 100  # bytes in all for each of the zip; tables of ratings have about 4
+    size: int = 8 * 10**9  # total bytes
+    ratio: int = 100  # total bytes per byte of the zip; about 4 for tables of ratings
 
 
 def unzip(file: Path, folder: Path, top: str, limits: Limits = Limits()) -> None:
-    """Unpacks ``file`` into ``folder``, which is empty; all of it is below a folder ``top``.
+    """Extract a zip file, all of it below a folder ``top``, into an empty folder.
 
-    What is unpacked is counted as it is written: a zip's own figures are whatever its maker wrote.
+    Bytes are counted while writing, since the sizes in the zip may be wrong.
 
     Raises:
-        InvalidInput: the zip is damaged, holds something else than files and folders in ``top``, or too much.
+        InvalidInput: the zip is damaged, over a limit, or has a member that is not a file or folder in ``top``.
         PosterityError: the disk is too small.
     """
     try:
@@ -51,20 +51,21 @@ def unzip(file: Path, folder: Path, top: str, limits: Limits = Limits()) -> None
             members = archive.infolist()
             _check(members, top, limits)
             check_space(folder, sum(member.file_size for member in members))
-            left = min(limits.size, limits.ratio * file.stat().st_size)
+            remaining = min(limits.size, limits.ratio * file.stat().st_size)
             for member in members:
-                left -= _extract(archive, member, folder, left)
+                remaining -= _extract(archive, member, folder, remaining)
     except _DAMAGE as error:
         if isinstance(error, OSError) and error.errno not in {errno.EINVAL, errno.ENAMETOOLONG}:
-            raise  # the disk is at fault
-        raise InvalidInput(f"the zip file is damaged ({error}), and was not kept: give the command again") from error
+            raise  # an error of the disk
+        raise InvalidInput(f"the zip file is damaged ({error}) and was deleted: run the command again") from error
 
 
 def _check(members: list[zipfile.ZipInfo], top: str, limits: Limits) -> None:
+    """Raise InvalidInput for members that are unsafe, by the zip's directory."""
     if len(members) > limits.members:
-        raise InvalidInput(f"the zip file has {len(members):,} members; at most {limits.members:,} are unpacked")
+        raise InvalidInput(f"the zip file has {len(members):,} members; the limit is {limits.members:,}")
     if sum(member.file_size for member in members) > limits.size:
-        raise InvalidInput(f"the zip file unpacks to more than {limits.size / 1e9:g} GB")
+        raise InvalidInput(f"the zip file extracts to more than {limits.size / 1e9:g} GB, the limit")
     names = set()
     for member in members:
         name = member.orig_filename
@@ -73,23 +74,23 @@ def _check(members: list[zipfile.ZipInfo], top: str, limits: Limits) -> None:
             raise InvalidInput(f"the zip file has a member {name!r}, which is not in its folder {top}/")
         mode = member.external_attr >> 16
         if stat.S_IFMT(mode) not in {0, stat.S_IFREG, stat.S_IFDIR}:
-            raise InvalidInput(f"the zip file has a member {name!r}, which is no plain file")
+            raise InvalidInput(f"the zip file has a member {name!r}, which is not a regular file")
         if member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-            raise InvalidInput(f"the zip file has a member {name!r}, which is packed in an unusual way")
+            raise InvalidInput(f"the zip file has a member {name!r} of an unsupported compression type")
         if member.flag_bits & 1:
             raise InvalidInput(f"the zip file has a member {name!r}, which is encrypted")
-        plain = str(PurePosixPath(name)).casefold()  # on some disks two such names are one
-        if plain in names:
+        normalized = str(PurePosixPath(name)).casefold()  # some file systems ignore case
+        if normalized in names:
             raise InvalidInput(f"the zip file has two members {name!r}")
-        names.add(plain)
+        names.add(normalized)
     files = {str(PurePosixPath(member.filename)).casefold() for member in members if not member.is_dir()}
     for name in names:
         if any(str(parent) in files for parent in PurePosixPath(name).parents):
             raise InvalidInput(f"the zip file has a member {name!r} below a file")
 
 
-def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, most: int) -> int:
-    """How many bytes were written."""
+def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, max_bytes: int) -> int:
+    """Extract a member and return the number of bytes written."""
     target = folder / member.filename
     if member.is_dir():
         target.mkdir(parents=True, exist_ok=True)
@@ -99,10 +100,12 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, mo
     with archive.open(member) as reader, target.open("xb") as writer:
         while chunk := reader.read(_CHUNK):
             written += len(chunk)
-            if written > min(most, member.file_size):
-                raise InvalidInput(f"the zip file's member {member.filename!r} unpacks to more than is believable")
+            if written > min(max_bytes, member.file_size):
+                raise InvalidInput(
+                    f"the zip file's member {member.filename!r} extracts to more than its size or the limit"
+                )
             writer.write(chunk)
     if written != member.file_size:
-        raise InvalidInput(f"the zip file's member {member.filename!r} is shorter than it says")
+        raise InvalidInput(f"the zip file's member {member.filename!r} is shorter than its size in the zip")
     sync(target)
     return written

@@ -1,4 +1,4 @@
-"""What became of each film whose poster was wanted: a SQLite file beside the posters."""
+"""The ledger of poster downloads: the outcome for each movie, in a SQLite file beside the posters."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _TABLE = """
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What became of one film."""
+    """The latest outcome for one movie."""
 
     movie_id: int
     outcome: Literal["found", "missing", "failed"]
-    why: str  # empty where it was found
-    link: str  # by which ids it was asked for: another data set may mean another film by the same movie_id
-    size: str | None  # as which it was asked for; None of one from a folder
+    reason: str  # empty if found
+    link: str  # TMDB and IMDb ids of the request; the same movie_id may be another movie in another data set
+    size: str | None  # of the request; None for a poster from a folder
     at: float  # seconds since 1970
 
 
 class Ledger:
-    """The file, for one thread.
+    """A ledger file, opened for one thread.
 
     Raises:
         InvalidInput: the file is damaged.
@@ -52,23 +52,23 @@ class Ledger:
             self._rows = [Row(*row) for row in self._db.execute("SELECT * FROM outcomes")]
         except sqlite3.DatabaseError as error:
             self._db.close()
-            raise InvalidInput(f"{file} is damaged ({error}): delete it, and posters are fetched again") from error
+            raise InvalidInput(f"{file} is damaged ({error}): delete it to fetch all posters again") from error
 
     def __enter__(self) -> Ledger:
-        """Itself."""
+        """Return the ledger itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Closes the file."""
+        """Close the file."""
         self._db.close()
 
     def rows(self) -> dict[int, Row]:
-        """What there was on opening, by movie_id."""
+        """Return the rows at opening, by movie id."""
         return {row.movie_id: row for row in self._rows}
 
-    def put(self, row: Row) -> None:
-        """Keeps what became of a film now."""
-        values = (row.movie_id, row.outcome, row.why, row.link, row.size, row.at)
+    def record(self, row: Row) -> None:
+        """Save the outcome for a movie, in place of an older one."""
+        values = (row.movie_id, row.outcome, row.reason, row.link, row.size, row.at)
         self._db.execute("REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?)", values)

@@ -1,4 +1,4 @@
-"""Editions of MovieLens, from GroupLens, a mirror or a local copy to a folder as GroupLens unzips it."""
+"""Download of MovieLens editions from GroupLens, a mirror or a local copy."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from index.core.files import sync
 from index.core.progress import Count, uncounted
 from indexer.datasets.sources import movielens_folder
 from indexer.fetch.archive import unzip
-from indexer.fetch.download import ZIP, check_space, discard, download, unfinished
-from indexer.fetch.web import Web, is_address
+from indexer.fetch.download import ZIP, check_space, discard, download, download_folder
+from indexer.fetch.web import HttpClient, is_url
 
 SITE = "https://files.grouplens.org/datasets/movielens/"
-# Of editions that never change, as GroupLens publishes it in <zip>.md5; the others' are asked for.
+# Source: <zip>.md5 at SITE. Editions with None change, so their MD5 is downloaded.
 MD5 = {
     "latest-small": None,
     "latest": None,
@@ -26,69 +26,73 @@ MD5 = {
     "100k": "0e33842e24a9c977be4e0107933c0723",
 }
 
-_SUM = re.compile(r"\b[0-9a-fA-F]{32}\b")  # in "MD5 (ml-25m.zip) = …" and "…  ml-25m.zip"
-_SUM_FILE = 4096  # bytes at most
-
-Say = Callable[[str], None]
+_MD5 = re.compile(r"\b[0-9a-fA-F]{32}\b")  # in "MD5 (ml-25m.zip) = …" and "…  ml-25m.zip"
+_MAX_MD5_FILE = 4096  # bytes
 
 
 def fetch_movielens(
     edition: str,
     data: Path,
-    web: Web,
+    client: HttpClient,
     *,
     source: str | None = None,
     again: bool = False,
     count: Count = uncounted,
-    say: Say,
+    notify: Callable[[str], None],
 ) -> Path:
-    """The folder of the edition, after it was fetched unless it is there.
+    """Return the folder of an edition; fetch it if it is missing.
 
     Args:
-        source: the address of a zip or of a folder of zips; a zip; a folder that is the edition or holds it or its zip.
-        again: fetch it even so.
+        edition: a key of ``MD5``.
+        data: the data directory.
+        client: for downloads.
+        source: URL of a zip or of a folder of zips; path of a zip, of the edition, or of a folder with either.
+        again: fetch it even if it exists.
+        count: reports downloaded bytes.
+        notify: receives messages for the user, a line each.
 
     Raises:
-        SourceUnavailable, Busy: it is not to be had.
-        InvalidInput: it is not what it should be.
-        PosterityError: the disk is too small, or another process fetches the same.
+        SourceUnavailable: the download failed.
+        Busy: the server asks to come back much later.
+        InvalidInput: the source is not this edition.
+        PosterityError: the disk is too small, or another process is fetching MovieLens.
     """
     name = f"ml-{edition}"
     target = movielens_folder(data) / name
     if target.is_dir() and not again:
-        say(f"MovieLens {edition} is in {target} already (--again fetches it anew)")
+        notify(f"MovieLens {edition} is already in {target} (--again fetches it again)")
         return target
-    with unfinished(data, "movielens") as folder:
-        fresh, aside = folder / "unpacked", folder / f"{name}.replaced"
-        shutil.rmtree(fresh, ignore_errors=True)  # left by a call that was killed
-        if aside.exists() and not target.exists():
-            aside.rename(target)
+    with download_folder(data, "movielens") as folder:
+        fresh, replaced = folder / "unpacked", folder / f"{name}.replaced"
+        shutil.rmtree(fresh, ignore_errors=True)  # of a killed process
+        if replaced.exists() and not target.exists():  # killed between the two renames
+            replaced.rename(target)
         fresh.mkdir()
-        found = _find(source or SITE, name)
-        if isinstance(found, Path):
-            _copy(found, fresh / name)
+        resolved = _resolve(source or SITE, name)
+        if isinstance(resolved, Path):
+            _copy(resolved, fresh / name)
         else:
-            md5 = MD5[edition] or _published(web, found)
-            part = download(web, found, folder, f"{name}.zip", ZIP, md5=md5, count=count)
+            md5 = MD5[edition] or _published_md5(client, resolved)
+            part = download(client, resolved, folder, f"{name}.zip", ZIP, md5=md5, count=count)
             try:
                 _unzip(part, fresh, name)
             except InvalidInput:
                 discard(part)
                 raise
-            checked = "by its MD5 sum" if md5 else "by its size and own checksums: no MD5 sum is published beside it"
-            say(f"{name}.zip is checked {checked}")
-        _put(fresh / name, target, aside)
+            checked = "by its MD5" if md5 else "by its size and CRCs only: no MD5 is published beside it"
+            notify(f"{name}.zip is verified {checked}")
+        _replace_folder(fresh / name, target, replaced)
         fresh.rmdir()
         discard(folder / f"{name}.zip.part")
     readme = next(iter(sorted(target.glob("README*"))), None)
-    say(f"MovieLens {edition} is in {target}")
-    say(f"{_citation()}{'' if readme is None else f' Its terms in full: {readme}'}")
+    notify(f"MovieLens {edition} is in {target}")
+    notify(f"{_citation()}{'' if readme is None else f' Its terms in full: {readme}'}")
     return target
 
 
-def _find(source: str, name: str) -> str | Path:
-    """The address or path of a zip file, or (a Path) the folder of the edition itself."""
-    if is_address(source):
+def _resolve(source: str, name: str) -> str | Path:
+    """Return the URL or path of a zip file as a string, or the folder of the edition as a Path."""
+    if is_url(source):
         return source if source.lower().endswith(".zip") else f"{source.rstrip('/')}/{name}.zip"
     path = Path(source)
     if path.is_file():
@@ -98,13 +102,13 @@ def _find(source: str, name: str) -> str | Path:
     for folder in (path / name, path):
         if _holds_dataset(folder):
             return folder
-    raise InvalidInput(f"{source} is neither {name}.zip, nor a folder with it or with what it unzips to")
+    raise InvalidInput(f"{source} is neither {name}.zip nor a folder with it or its content: give one of these")
 
 
 def _unzip(part: Path, fresh: Path, name: str) -> None:
     unzip(part, fresh, name)
     if not _holds_dataset(fresh / name):
-        raise InvalidInput(f"{name}.zip has no ratings in it, and was not kept")
+        raise InvalidInput(f"{name}.zip contains no ratings and was deleted: name another source with --from")
 
 
 def _holds_dataset(folder: Path) -> bool:
@@ -119,20 +123,20 @@ def _citation() -> str:
     return CITATION
 
 
-def _published(web: Web, zip_file: str) -> str | None:
-    """The MD5 sum that lies beside a zip file; None where none does."""
-    if is_address(zip_file):
-        answer = web.get(f"{zip_file}.md5", most=2**20)
-        text = answer.content[:_SUM_FILE] if answer.status == 200 and not answer.is_page else b""
+def _published_md5(client: HttpClient, zip_file: str) -> str | None:
+    """Return the MD5 in ``<zip file>.md5``; None if there is none."""
+    if is_url(zip_file):
+        response = client.get(f"{zip_file}.md5", max_bytes=2**20)
+        text = response.content[:_MAX_MD5_FILE] if response.status == 200 and not response.is_html else b""
     else:
-        beside = Path(f"{zip_file}.md5")
-        text = beside.read_bytes()[:_SUM_FILE] if beside.is_file() else b""
-    found = _SUM.search(text.decode("latin-1"))
-    return found and found.group().lower()
+        md5_file = Path(f"{zip_file}.md5")
+        text = md5_file.read_bytes()[:_MAX_MD5_FILE] if md5_file.is_file() else b""
+    match = _MD5.search(text.decode("latin-1"))
+    return match and match.group().lower()
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copies the plain files of a folder."""
+    """Copy the regular files of a folder."""
     files = [file for file in source.rglob("*") if file.is_file() and not file.is_symlink()]
     target.mkdir()
     check_space(target, sum(file.stat().st_size for file in files))
@@ -143,12 +147,12 @@ def _copy(source: Path, target: Path) -> None:
         sync(copy)
 
 
-def _put(fresh: Path, target: Path, aside: Path) -> None:
-    """Puts a folder in place; what is there goes aside first."""
+def _replace_folder(fresh: Path, target: Path, replaced: Path) -> None:
+    """Move a folder to ``target``; an existing one is moved to ``replaced`` first and then deleted."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(aside, ignore_errors=True)
+    shutil.rmtree(replaced, ignore_errors=True)
     if target.exists():
-        target.rename(aside)
+        target.rename(replaced)
     fresh.rename(target)
     sync(target.parent)
-    shutil.rmtree(aside, ignore_errors=True)
+    shutil.rmtree(replaced, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Posters of a data set's movies, from whoever finds them to files that are whole pictures."""
+"""Download of the posters of a data set's movies, from a poster source to verified image files."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from indexer.fetch.ledger import Ledger, Row
 from indexer.fetch.web import THREADS
 from indexer.spaces.poster_files import SUFFIXES, find_posters
 
-REFRESH = 180 * 86400.0  # seconds. TMDB's terms let nobody keep its content for more than six months
+REFRESH = 180 * 86400.0  # seconds; TMDB's terms limit the storage of its content to six months
 
-_IN_A_ROW = 25  # films that fail before nothing else is tried
+_MAX_CONSECUTIVE_FAILURES = 25
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Film:
-    """Whose poster is wanted."""
+class LinkedMovie:
+    """A movie and its ids at poster sources."""
 
     movie_id: int
     tmdb_id: int | None = None
@@ -40,100 +40,105 @@ class Film:
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
-    """A film that has no poster."""
+class NoPoster:
+    """The absence of a poster at its source."""
 
-    why: str
+    reason: str
 
 
-Find = Callable[[Film], bytes | Missing]
+PosterSource = Callable[[LinkedMovie], bytes | NoPoster]
 
 
 @dataclass(slots=True)
 class Summary:
-    """What became of the films."""
+    """Counts of the outcomes of a download."""
 
-    found: int = 0  # now
-    kept: int = 0  # found before
-    missing: Counter[str] = field(default_factory=Counter)  # why -> films
-    failed: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, int] = field(default_factory=dict)  # why -> a movie_id
+    found: int = 0  # by this call
+    kept: int = 0  # by earlier calls
+    missing: Counter[str] = field(default_factory=Counter)  # reason -> movies
+    failed: Counter[str] = field(default_factory=Counter)  # reason -> movies
+    examples: dict[str, int] = field(default_factory=dict)  # reason -> id of a movie
 
     def lines(self) -> list[str]:
-        """It as people read it."""
+        """Return the summary as lines of text."""
         new = f" ({self.found:,} of them new)" if self.kept else ""
         counts = (
             f"{self.found + self.kept:,} found{new}, {self.missing.total():,} missing, {self.failed.total():,} failed"
         )
-        why = [
-            f"  {name}: {n:,}, {why} (such as movie {self.examples[why]})"
-            for name, reasons in (("missing", self.missing), ("failed", self.failed))
-            for why, n in reasons.most_common()
+        reasons = [
+            f"  {name}: {n:,}, {reason} (such as movie {self.examples[reason]})"
+            for name, counter in (("missing", self.missing), ("failed", self.failed))
+            for reason, n in counter.most_common()
         ]
-        return [f"Posters: {counts}", *why]
+        return [f"Posters: {counts}", *reasons]
 
 
-def films_of(dataset: Dataset) -> list[Film]:
-    """The films that have a link, the most rated first: whoever stops early has the best known.
+def linked_movies(dataset: Dataset) -> list[LinkedMovie]:
+    """Return the movies with a TMDB or IMDb id, most ratings first, so that a partial download has the popular ones.
 
     Raises:
-        InvalidInput: none has.
+        InvalidInput: the data set has no such movie.
     """
     linked = [m for m in dataset.movies if m.tmdb_id is not None or m.imdb_id is not None]
     if not linked:
         raise InvalidInput(
-            f"{dataset.name} has no links to TMDB or IMDb (links.csv), so nobody knows which posters are its: take an"
-            " edition that has (latest-small, latest, 25m, 32m), or give a build a folder of your own with --posters"
+            f"{dataset.name} has no links to TMDB or IMDb (links.csv), which the posters need: use an edition with"
+            " links (latest-small, latest, 25m, 32m), or give a build a folder of posters with --posters"
         )
     ids, counts = np.unique(dataset.ratings.movie_ids, return_counts=True)
     rated = dict(zip(ids.tolist(), counts.tolist(), strict=True))
     linked.sort(key=lambda movie: (-rated.get(movie.movie_id, 0), movie.movie_id))
-    return [Film(movie.movie_id, movie.tmdb_id, movie.imdb_id) for movie in linked]
+    return [LinkedMovie(movie.movie_id, movie.tmdb_id, movie.imdb_id) for movie in linked]
 
 
-def in_folder(folder: Path) -> tuple[list[Film], Find]:
-    """The films that have a poster in a folder of ``<movie id>.jpg``, and what finds it there.
+def folder_source(folder: Path) -> tuple[list[LinkedMovie], PosterSource]:
+    """Return the movies with a poster in a folder of ``<movie id>.jpg``, and the source that reads it.
 
     Raises:
         InvalidInput: the folder is missing or has no poster.
     """
     files, _ = find_posters(folder, None)
-    return [Film(movie_id) for movie_id in files], lambda film: read_image(files[film.movie_id])
+    return [LinkedMovie(movie_id) for movie_id in files], lambda movie: read_image(files[movie.movie_id])
 
 
 def fetch_posters(
-    films: Sequence[Film],
+    movies: Sequence[LinkedMovie],
     folder: Path,
     ledger: Ledger,
-    opened: Callable[[], Find],
+    open_source: Callable[[], PosterSource],
     *,
     size: str | None,
     missing_for: float,
     now: Callable[[], float],
     track: Track = silent,
 ) -> Summary:
-    """What became of every film, after the posters that were due are in ``folder``.
+    """Download the posters that are due, record every outcome in the ledger, and return a summary.
+
+    Errors of the source other than SourceUnavailable and BadImage end the download.
 
     Args:
-        opened: is called once, and only where a poster is due; what it gives, from several threads at once.
-        size: as which posters are fetched; None where they come from a folder, and so belong to whoever gave them.
-        missing_for: seconds for which a film without a poster is not asked for again.
+        movies: in order of download.
+        folder: of the posters, ``<movie id>.<suffix>``.
+        ledger: outcomes of earlier calls.
+        open_source: returns the source, which several threads call; not called if no poster is due.
+        size: of the posters; None for a folder of the user's own, which is always read again.
+        missing_for: seconds before a missing poster is requested again.
         now: seconds since 1970.
+        track: reports progress.
 
     Raises:
-        SourceUnavailable: many films in a row failed, or nothing at all could be had.
-        Whatever else ``opened`` and what it gives raise, besides BadImage.
+        SourceUnavailable: many consecutive movies failed, or all of them.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(".*"):  # half a file of a call that was killed
-        left.unlink()
-    there = {file.stem for file in folder.iterdir()}
-    known = ledger.rows()
+    for temporary in folder.glob(".*"):  # of a killed process
+        temporary.unlink()
+    existing = {file.stem for file in folder.iterdir()}
+    rows = ledger.rows()
     due, summary = [], Summary()
-    for film in films:
-        row = known.get(film.movie_id)
-        if row is None or _is_due(row, film, size, now(), missing_for, str(film.movie_id) in there):
-            due.append(film)
+    for movie in movies:
+        row = rows.get(movie.movie_id)
+        if row is None or _is_due(row, movie, size, now(), missing_for, str(movie.movie_id) in existing):
+            due.append(movie)
         elif row.outcome == "found":
             summary.kept += 1
         else:
@@ -141,32 +146,32 @@ def fetch_posters(
 
     if not due:
         return summary
-    find = opened()
+    source = open_source()
 
-    def fetch(film: Film) -> Row:
-        return _fetch(film, folder, find, size, now())
+    def fetch(movie: LinkedMovie) -> Row:
+        return _fetch(movie, folder, source, size, now())
 
-    in_a_row = 0
-    for row in track(in_threads(fetch, due, THREADS), "Fetching posters", total=len(due)):
-        ledger.put(row)
+    failures = 0
+    for row in track(map_in_threads(fetch, due, THREADS), "Fetching posters", total=len(due)):
+        ledger.record(row)
         _add(summary, row)
-        in_a_row = in_a_row + 1 if row.outcome == "failed" else 0
-        if in_a_row == _IN_A_ROW:
+        failures = failures + 1 if row.outcome == "failed" else 0
+        if failures == _MAX_CONSECUTIVE_FAILURES:
             raise SourceUnavailable(
-                f"{_IN_A_ROW} films in a row failed, the last with: {row.why}. {summary.found:,} posters were found"
-                " until then; give the command again to go on from there"
+                f"{failures} movies in a row failed, the last with: {row.reason}. {summary.found:,} posters were found"
+                " before; run the command again to continue"
             )
     if summary.failed and not summary.found and not summary.kept:
-        raise SourceUnavailable(f"not one poster could be had: {summary.failed.most_common(1)[0][0]}")
+        raise SourceUnavailable(f"no poster could be fetched: {summary.failed.most_common(1)[0][0]}")
     return summary
 
 
-def in_threads(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
-    """What ``work`` makes of the items, in whatever order it comes.
+def map_in_threads(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+    """Yield the function's results in order of completion.
 
-    Whoever stops listening need not wait: the threads end after the item that they are at, or with the process.
+    Closing the iterator does not wait: each thread ends after its current item, or with the process.
     """
-    todo = iter(items)
+    pending = iter(items)
     lock = threading.Lock()
     stopped = threading.Event()
     results: queue.Queue[tuple[Result] | BaseException | None] = queue.Queue()
@@ -174,12 +179,12 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item], threads: i
     def run() -> None:
         while not stopped.is_set():
             with lock:
-                item = next(todo, stopped)
+                item = next(pending, stopped)
             if item is stopped:
                 break
             try:
-                results.put((work(item),))  # type: ignore[arg-type]
-            except BaseException as error:  # noqa: BLE001  raised where somebody hears it
+                results.put((function(item),))  # type: ignore[arg-type]
+            except BaseException as error:  # noqa: BLE001  raised in the caller's thread
                 results.put(error)
         results.put(None)
 
@@ -199,54 +204,56 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item], threads: i
         stopped.set()
 
 
-def _is_due(row: Row, film: Film, size: str | None, now: float, missing_for: float, is_there: bool) -> bool:
+def _is_due(row: Row, movie: LinkedMovie, size: str | None, now: float, missing_for: float, exists: bool) -> bool:
     if size is None or row.outcome == "failed":
         return True
     if row.outcome == "found" and row.size is None:
-        return not is_there  # from a folder
-    if row.link != _link(film) or row.size != size:
+        return not exists  # keep a poster from the user's folder
+    if row.link != _link(movie) or row.size != size:
         return True
-    return now - row.at >= missing_for if row.outcome == "missing" else not is_there or now - row.at >= REFRESH
+    return now - row.at >= missing_for if row.outcome == "missing" else not exists or now - row.at >= REFRESH
 
 
-def _fetch(film: Film, folder: Path, find: Find, size: str | None, now: float) -> Row:
-    """What became of one film, after its poster is in the folder or, where it has none any more, out of it."""
+def _fetch(movie: LinkedMovie, folder: Path, source: PosterSource, size: str | None, now: float) -> Row:
+    """Write the poster of a movie, or delete the old one if the source has none; return the outcome."""
     try:
-        found = find(film)
-        if isinstance(found, Missing):
-            _remove(folder, film.movie_id)
-            return Row(film.movie_id, "missing", found.why, _link(film), size, now)
-        suffix = _suffix(found)
+        poster = source(movie)
+        if isinstance(poster, NoPoster):
+            _remove(folder, movie.movie_id)
+            return Row(movie.movie_id, "missing", poster.reason, _link(movie), size, now)
+        suffix = _suffix(poster)
     except (SourceUnavailable, BadImage) as error:
-        why = re.sub(r"(https?://[^/\s]+)[^\s:]*", r"\1", str(error))  # the same words for all films
-        return Row(film.movie_id, "failed", why, _link(film), size, now)
-    write_durably(folder / f"{film.movie_id}{suffix}", found)
-    _remove(folder, film.movie_id, but=suffix)
-    return Row(film.movie_id, "found", "", _link(film), size, now)
+        reason = re.sub(
+            r"(https?://[^/\s]+)[^\s:]*", r"\1", str(error)
+        )  # without paths, so that reasons can be counted
+        return Row(movie.movie_id, "failed", reason, _link(movie), size, now)
+    write_durably(folder / f"{movie.movie_id}{suffix}", poster)
+    _remove(folder, movie.movie_id, keep=suffix)
+    return Row(movie.movie_id, "found", "", _link(movie), size, now)
 
 
-def _suffix(picture: bytes) -> str:
-    """How the picture's file should be called; BadImage where it is no whole picture, or none that a build takes."""
-    decode_image(picture)
-    suffix = suffix_of(picture)
+def _suffix(image: bytes) -> str:
+    """Return the file suffix of an image; raise BadImage if it is damaged or of a type that a build does not read."""
+    decode_image(image)
+    suffix = suffix_of(image)
     if suffix not in SUFFIXES:
-        raise BadImage(f"the picture is a {suffix[1:].upper()} file")
+        raise BadImage(f"the image is a {suffix[1:].upper()} file: give a JPEG, PNG or WebP")
     return suffix
 
 
-def _remove(folder: Path, movie_id: int, but: str = "") -> None:
+def _remove(folder: Path, movie_id: int, keep: str = "") -> None:
     for suffix in SUFFIXES:
-        if suffix != but:
+        if suffix != keep:
             (folder / f"{movie_id}{suffix}").unlink(missing_ok=True)
 
 
-def _link(film: Film) -> str:
-    return f"tmdb:{film.tmdb_id} imdb:{film.imdb_id}"
+def _link(movie: LinkedMovie) -> str:
+    return f"tmdb:{movie.tmdb_id} imdb:{movie.imdb_id}"
 
 
 def _add(summary: Summary, row: Row) -> None:
     if row.outcome == "found":
         summary.found += 1
         return
-    (summary.missing if row.outcome == "missing" else summary.failed)[row.why] += 1
-    summary.examples.setdefault(row.why, row.movie_id)
+    (summary.missing if row.outcome == "missing" else summary.failed)[row.reason] += 1
+    summary.examples.setdefault(row.reason, row.movie_id)

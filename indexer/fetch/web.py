@@ -1,4 +1,4 @@
-"""Requests to other people's servers: paced, tried again where that may help, and put into words where it does not."""
+"""HTTP client: rate limit, retries with back-off, and error messages without secrets."""
 
 from __future__ import annotations
 
@@ -22,44 +22,55 @@ from index.core.errors import Busy, SourceUnavailable
 
 THREADS = 8
 
-Auth = Callable[[requests.PreparedRequest], requests.PreparedRequest]  # puts a key into a request
+Auth = Callable[[requests.PreparedRequest], requests.PreparedRequest]  # adds credentials to a request
 
-_AGAIN = {408, 425, 429, 500, 502, 503, 504}
+_TRANSIENT = {408, 425, 429, 500, 502, 503, 504}  # statuses that are retried
 _CHUNK = 2**16
 _PORTAL = "is there a portal to sign in to, or a proxy to name in HTTPS_PROXY?"
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to wait for others, in seconds."""
+class RetryPolicy:
+    """Timeouts and back-off, in seconds."""
 
     timeout: float = 30.0  # without a byte
-    tries: int = 6  # in a row that bring nothing
-    backoff: float = 0.5  # after the first of them; then twice as long each time, and up to half as long again
-    longest: float = 600.0  # that a server may ask for
+    attempts: int = 6  # without progress, in a row
+    backoff: float = 0.5  # after the first failure; doubled after each, plus up to half of it as jitter
+    max_wait: float = 600.0  # largest Retry-After that is obeyed
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole reply."""
+class Response:
+    """A complete response."""
 
-    url: str  # as it may be shown
+    url: str  # redacted
     status: int
     content: bytes
-    is_page: bool
+    is_html: bool
 
 
-class Trouble(Exception):
-    """What went wrong with one request, and may go well with the next; ``wait`` is what the server asks for."""
+class TransientError(Exception):
+    """A failed request that may succeed if retried.
 
-    def __init__(self, why: str, wait: float | None = None) -> None:
-        super().__init__(why)
-        self.why = why
-        self.wait = wait
+    Args:
+        reason: for the message of the final error.
+        retry_after: seconds, from the server's Retry-After header.
+    """
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry_after = retry_after
 
 
-class Pace:
-    """Turns for requests, so many a second over all threads."""
+class RateLimiter:
+    """Rate limit shared by all threads.
+
+    Args:
+        rate: requests a second; None for no limit.
+        clock: monotonic seconds.
+        sleep: waits for seconds.
+    """
 
     def __init__(
         self,
@@ -68,58 +79,61 @@ class Pace:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._gap = 0.0 if rate is None else 1 / rate
+        self._interval = 0.0 if rate is None else 1 / rate
         self._clock = clock
         self._sleep = sleep
         self._next = clock()
         self._lock = threading.Lock()
 
     def wait(self) -> None:
-        """Returns when it is the caller's turn."""
+        """Wait until the caller may send a request."""
         with self._lock:
-            turn = max(self._next, self._clock())
-            self._next = turn + self._gap
-        self._sleep(max(0.0, turn - self._clock()))
+            slot = max(self._next, self._clock())
+            self._next = slot + self._interval
+        self._sleep(max(0.0, slot - self._clock()))
 
-    def hold(self, seconds: float) -> None:
-        """Gives nobody a turn for so long."""
+    def pause(self, seconds: float) -> None:
+        """Delay all requests that have no slot yet."""
         with self._lock:
             self._next = max(self._next, self._clock() + seconds)
 
 
-class Web:
-    """GET requests. Threads may share it.
+class HttpClient:
+    """Client for GET requests. Threads may share it.
 
     Args:
-        rate: requests a second in all; None for no limit.
+        retry: timeouts and back-off.
+        rate: requests a second over all threads; None for no limit.
     """
 
-    def __init__(self, patience: Patience = Patience(), rate: float | None = None) -> None:
-        # What urllib3 logs below errors are whole addresses, with the keys in them.
+    def __init__(self, retry: RetryPolicy = RetryPolicy(), rate: float | None = None) -> None:
+        # urllib3's warnings contain whole URLs, and so the API keys in them.
         logging.getLogger("urllib3").setLevel(logging.ERROR)
-        self.patience = patience
-        self.pace = Pace(rate)
+        self.retry = retry
+        self.limiter = RateLimiter(rate)
         self._session = requests.Session()
         self._session.headers["User-Agent"] = f"posterity/{version('posterity')}"
-        self._session.headers["Accept-Encoding"] = "identity"  # ranges and sizes are those of the file itself
+        self._session.headers["Accept-Encoding"] = "identity"  # so that ranges and sizes are those of the file
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(pool_connections=THREADS, pool_maxsize=THREADS))
 
-    def get(self, url: str, *, most: int, params: dict[str, str] | None = None, auth: Auth | None = None) -> Answer:
-        """The whole reply, whatever its status, of at most so many bytes; what may go well later is tried again.
+    def get(
+        self, url: str, *, max_bytes: int, params: dict[str, str] | None = None, auth: Auth | None = None
+    ) -> Response:
+        """Return the complete response of any status that is not transient; transient failures are retried.
 
         Raises:
-            SourceUnavailable: there is none after all tries, or it is larger.
-            Busy: the server asks to come back much later.
+            SourceUnavailable: all attempts failed, or the response is larger than ``max_bytes``.
+            Busy: the server's Retry-After exceeds the policy's maximum.
         """
-        attempts = Attempts(self, url)
+        retries = Retries(self, url)
         while True:
             try:
-                return self._get(url, most, params, auth)
-            except Trouble as trouble:
-                attempts.failed(trouble)
+                return self._get(url, max_bytes, params, auth)
+            except TransientError as error:
+                retries.wait(error)
 
-    def ask(
+    def stream(
         self,
         url: str,
         *,
@@ -127,93 +141,96 @@ class Web:
         headers: dict[str, str] | None = None,
         auth: Auth | None = None,
     ) -> requests.Response:
-        """A reply whose body is still to be read, by ``chunks``. Close it.
+        """Send one request and return the response, its body unread. The caller closes it.
 
         Raises:
-            Trouble: there is none, or one that asks for patience.
-            SourceUnavailable: there will be none.
+            TransientError: the connection failed, or the status is transient.
+            SourceUnavailable: a retry cannot succeed.
         """
-        self.pace.wait()
+        self.limiter.wait()
         try:
             response = self._session.get(
-                url, params=params, headers=headers, auth=auth, stream=True, timeout=self.patience.timeout
+                url, params=params, headers=headers, auth=auth, stream=True, timeout=self.retry.timeout
             )
         except (requests.RequestException, HTTPError, OSError) as error:
-            _tell(error, url)
-        if response.status_code in _AGAIN:
+            _raise_redacted(error, url)
+        if response.status_code in _TRANSIENT:
             response.close()
-            raise Trouble(f"status {response.status_code}", _retry_after(response.headers.get("Retry-After")))
+            raise TransientError(f"status {response.status_code}", _retry_after(response.headers.get("Retry-After")))
         return response
 
     def chunks(self, response: requests.Response, *, decode: bool = False) -> Iterator[bytes]:
-        """The body as it comes.
+        """Yield the body as it arrives.
 
         Raises:
-            Trouble: it broke off.
+            TransientError: the connection broke.
         """
         while True:
             try:
                 chunk = response.raw.read1(_CHUNK, decode_content=decode)
             except (requests.RequestException, HTTPError, OSError) as error:
-                _tell(error, response.url)
+                _raise_redacted(error, response.url)
             if not chunk:
                 return
             yield chunk
 
-    def _get(self, url: str, most: int, params: dict[str, str] | None, auth: Auth | None) -> Answer:
+    def _get(self, url: str, max_bytes: int, params: dict[str, str] | None, auth: Auth | None) -> Response:
         content = bytearray()
-        latest = time.monotonic() + 4 * self.patience.timeout
-        with closing(self.ask(url, params=params, auth=auth)) as response:
+        deadline = time.monotonic() + 4 * self.retry.timeout
+        with closing(self.stream(url, params=params, auth=auth)) as response:
             for chunk in self.chunks(response, decode=True):
                 content += chunk
-                if len(content) > most:
-                    raise SourceUnavailable(f"{shown(url)} sends more than {most:,} bytes")
-                if time.monotonic() > latest:
-                    raise Trouble("it is too slow")
-            return Answer(shown(url), response.status_code, bytes(content), is_page(response, content))
+                if len(content) > max_bytes:
+                    raise SourceUnavailable(f"{redacted(url)} sends more than {max_bytes:,} bytes")
+                if time.monotonic() > deadline:
+                    raise TransientError("the response is too slow")
+            return Response(redacted(url), response.status_code, bytes(content), is_html(response, content))
 
 
-class Attempts:
-    """A row of tries at one address."""
+class Retries:
+    """Consecutive failed attempts at one URL."""
 
-    def __init__(self, web: Web, url: str) -> None:
-        self._web = web
+    def __init__(self, client: HttpClient, url: str) -> None:
+        self._client = client
         self._url = url
         self._failures = 0
 
-    def failed(self, trouble: Trouble, *, advanced: bool = False) -> None:
-        """Waits before the next try: as long as the server asks for, or longer each time.
+    def wait(self, error: TransientError, *, progressed: bool = False) -> None:
+        """Wait before the next attempt: for Retry-After, or else with exponential back-off.
 
         Args:
-            advanced: whether the try that failed brought something.
+            error: of the failed attempt.
+            progressed: the attempt received new bytes, so the count of failures starts again.
 
         Raises:
-            SourceUnavailable: that were too many in a row.
-            Busy: the server asks for more than anybody should wait for.
+            SourceUnavailable: too many consecutive attempts failed.
+            Busy: Retry-After exceeds the policy's maximum.
         """
-        patience = self._web.patience
-        self._failures = 1 if advanced else self._failures + 1
-        if trouble.wait is not None and trouble.wait > patience.longest:
-            raise Busy(f"{shown(self._url)} asks to wait {trouble.wait:,.0f} seconds: give the command again then")
-        if self._failures >= patience.tries:
-            raise SourceUnavailable(
-                f"{shown(self._url)} cannot be had: {trouble.why} ({patience.tries} tries). Give the command"
-                " again, which goes on from here, or name a mirror or a local copy"
+        policy = self._client.retry
+        self._failures = 1 if progressed else self._failures + 1
+        if error.retry_after is not None and error.retry_after > policy.max_wait:
+            raise Busy(
+                f"{redacted(self._url)} asks to wait {error.retry_after:,.0f} seconds: run the command again then"
             )
-        if trouble.wait is not None:
-            self._web.pace.hold(trouble.wait)
+        if self._failures >= policy.attempts:
+            raise SourceUnavailable(
+                f"{redacted(self._url)} is unavailable: {error.reason} ({policy.attempts} attempts). Run the command"
+                " again to continue the download, or name a mirror or a local copy"
+            )
+        if error.retry_after is not None:
+            self._client.limiter.pause(error.retry_after)
         else:
-            wait = patience.backoff * 2 ** (self._failures - 1)
-            time.sleep(wait * (1 + random.random() / 2))  # noqa: S311  nobody need be surprised
+            wait = policy.backoff * 2 ** (self._failures - 1)
+            time.sleep(wait * (1 + random.random() / 2))  # noqa: S311  jitter
 
 
-def is_address(source: str) -> bool:
-    """Whether a source is on the web, and not a path."""
+def is_url(source: str) -> bool:
+    """Return True if a source is an HTTP URL, not a path."""
     return source.lower().startswith(("http://", "https://"))
 
 
-def shown(url: str) -> str:
-    """An address as it may be shown: without what may be secret in it."""
+def redacted(url: str) -> str:
+    """Return a URL without user, password, query and fragment, which may be secret."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -221,36 +238,36 @@ def shown(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def is_page(response: requests.Response, start: bytes | bytearray = b"") -> bool:
-    """Whether a reply is a page for people, as portals and proxies send it in place of what was asked for."""
+def is_html(response: requests.Response, start: bytes | bytearray = b"") -> bool:
+    """Return True if a response is a web page, such as portals and proxies send instead of the file."""
     opening = bytes(start[:100]).lstrip().lower()
     return "html" in response.headers.get("Content-Type", "").lower() or opening.startswith((b"<!doctype", b"<html"))
 
 
-def no_page(url: str, wanted: str) -> SourceUnavailable:
-    """The error for a page in place of something else."""
-    return SourceUnavailable(f"{shown(url)} gave a web page instead of {wanted}: {_PORTAL}")
+def html_error(url: str, expected: str) -> SourceUnavailable:
+    """Return the error for a web page in place of ``expected``."""
+    return SourceUnavailable(f"{redacted(url)} gave a web page instead of {expected}: {_PORTAL}")
 
 
-def _tell(error: Exception, url: str) -> NoReturn:
-    """Raises an error of requests in words of our own: its text holds the whole address."""
+def _raise_redacted(error: Exception, url: str) -> NoReturn:
+    """Raise our own error for one of requests, whose message contains the whole URL."""
     if isinstance(error, requests.exceptions.SSLError):
         raise SourceUnavailable(
-            f"the certificate of {shown(url)} is not trusted: name the network's own in REQUESTS_CA_BUNDLE"
+            f"the certificate of {redacted(url)} is not trusted: name the network's own in REQUESTS_CA_BUNDLE"
         ) from None
     if isinstance(error, requests.TooManyRedirects):
-        raise SourceUnavailable(f"{shown(url)} leads from address to address without end") from None
-    if isinstance(error, (ValueError, requests.exceptions.InvalidHeader)):  # every kind of address that is none
-        raise SourceUnavailable(f"{shown(url)} is no usable address") from None
+        raise SourceUnavailable(f"{redacted(url)} redirects without end: name a mirror or a local copy") from None
+    if isinstance(error, (ValueError, requests.exceptions.InvalidHeader)):  # all invalid URLs
+        raise SourceUnavailable(f"{redacted(url)} is not a valid URL") from None
     if isinstance(error, requests.exceptions.ProxyError):
-        raise Trouble("the proxy cannot be reached") from None
+        raise TransientError("the proxy cannot be reached") from None
     if isinstance(error, (requests.Timeout, TimeoutError)) or "timed out" in str(error):
-        raise Trouble("no answer in time") from None
-    raise Trouble(f"the connection failed ({_system_words(error)})") from None
+        raise TransientError("timed out") from None
+    raise TransientError(f"the connection failed ({_system_message(error)})") from None
 
 
-def _system_words(error: BaseException | None) -> str:
-    """What the operating system says was wrong, which names no address."""
+def _system_message(error: BaseException | None) -> str:
+    """Return the operating system's message in a chain of errors, which contains no URL."""
     while error is not None:
         if isinstance(error, OSError) and error.strerror and not isinstance(error, requests.RequestException):
             return error.strerror.lower()
@@ -259,7 +276,7 @@ def _system_words(error: BaseException | None) -> str:
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds that a server asks to wait; None where it says nothing that can be read."""
+    """Return the seconds of a Retry-After header; None if it is missing or invalid."""
     try:
         return None if value is None else float(Retry().parse_retry_after(value))
     except InvalidHeader:

@@ -1,4 +1,4 @@
-"""VGG16's weights without its top, as Keras publishes them, on to the disk."""
+"""Download of VGG16's ImageNet weights without the top layers, as published by Keras."""
 
 from __future__ import annotations
 
@@ -9,46 +9,51 @@ from index.core.files import sync
 from index.core.progress import Count, uncounted
 from index.posters.vgg16 import IMAGENET_FILE, IMAGENET_MD5
 from indexer.datasets.sources import weights_path
-from indexer.fetch.download import WEIGHTS, discard, download, md5_of, unfinished
-from indexer.fetch.web import Web, is_address
+from indexer.fetch.download import WEIGHTS, discard, download, download_folder, md5_of
+from indexer.fetch.web import HttpClient, is_url
 
 SITE = "https://storage.googleapis.com/tensorflow/keras-applications/vgg16/"
 
 
 def fetch_weights(
     data: Path,
-    web: Web,
+    client: HttpClient,
     *,
     source: str | None = None,
     md5: str | None = None,
     again: bool = False,
     count: Count = uncounted,
-    say: Callable[[str], None],
+    notify: Callable[[str], None],
 ) -> Path:
-    """The weights file, after it was fetched unless it is there.
+    """Return the weights file; fetch it if it is missing.
 
     Args:
-        source: an address, of the file or of the folder it is in (then with a / at its end), or a path.
-        md5: of another VGG16 than Keras'.
-        again: fetch it even so.
+        data: the data directory.
+        client: for downloads.
+        source: URL of the file, or of its folder with a / at the end; or a path.
+        md5: the expected MD5, of other weights than Keras'.
+        again: fetch it even if it exists.
+        count: reports downloaded bytes.
+        notify: receives messages for the user, a line each.
 
     Raises:
-        SourceUnavailable, Busy: it is not to be had.
-        InvalidInput: it is not what it should be.
-        PosterityError: the disk is too small, or another process fetches the same.
+        SourceUnavailable: the download failed.
+        Busy: the server asks to come back much later.
+        InvalidInput: the file is not a weights file, or its MD5 is wrong.
+        PosterityError: the disk is too small, or another process is fetching weights.
     """
     target = weights_path(data)
-    wanted = (md5 or IMAGENET_MD5).lower()
-    if target.is_file() and not again and md5_of(target) == wanted:
-        say(f"The weights are in {target} already (--again fetches them anew)")
+    expected = (md5 or IMAGENET_MD5).lower()
+    if target.is_file() and not again and md5_of(target) == expected:
+        notify(f"The weights are already in {target} (--again fetches them again)")
         return target
     source = source or SITE
-    if is_address(source) and source.endswith("/"):
+    if is_url(source) and source.endswith("/"):
         source += IMAGENET_FILE
-    with unfinished(data, "weights") as folder:
-        part = download(web, source, folder, IMAGENET_FILE, WEIGHTS, md5=wanted, count=count)
+    with download_folder(data, "weights") as folder:
+        part = download(client, source, folder, IMAGENET_FILE, WEIGHTS, md5=expected, count=count)
         part.replace(target)
         sync(target.parent)
         discard(part)
-    say(f"The weights are in {target}")
+    notify(f"The weights are in {target}")
     return target

@@ -22,7 +22,7 @@ from posterity.cli.signals import stoppable
 
 if TYPE_CHECKING:
     from index.core.progress import Count
-    from indexer.fetch.posters import Film, Find
+    from indexer.fetch.posters import LinkedMovie, PosterSource
     from indexer.fetch.tmdb import Key
 
 EDITIONS = ("latest-small", "latest", "25m", "32m", "1m", "100k")
@@ -253,22 +253,24 @@ def fetch_all(edition: str, data: Path, sources: Sources) -> None:
 
 def _movielens(edition: str, data: Path, source: str | None, again: bool) -> Path:
     from indexer.fetch.movielens import fetch_movielens
-    from indexer.fetch.web import Web
+    from indexer.fetch.web import HttpClient
 
     lines: list[str] = []  # told once the bar is gone
     with _counted(f"Downloading ml-{edition}.zip") as count:
-        folder = fetch_movielens(edition, data, Web(), source=source, again=again, count=count, say=lines.append)
+        folder = fetch_movielens(
+            edition, data, HttpClient(), source=source, again=again, count=count, notify=lines.append
+        )
     click.echo("\n".join(lines))
     return folder
 
 
 def _weights(data: Path, source: str | None, md5: str | None, again: bool) -> None:
-    from indexer.fetch.web import Web
+    from indexer.fetch.web import HttpClient
     from indexer.fetch.weights import fetch_weights
 
     lines: list[str] = []
     with _counted("Downloading VGG16's weights") as count:
-        fetch_weights(data, Web(), source=source, md5=md5, again=again, count=count, say=lines.append)
+        fetch_weights(data, HttpClient(), source=source, md5=md5, again=again, count=count, notify=lines.append)
     click.echo("\n".join(lines))
 
 
@@ -276,36 +278,36 @@ def _posters(ratings: Path | None, data: Path, key: Key, size: str, rate: float,
     from index.core.errors import InvalidInput
     from indexer.datasets.movielens import read_dataset
     from indexer.datasets.sources import fetched_ratings
-    from indexer.fetch.posters import films_of
+    from indexer.fetch.posters import linked_movies
     from indexer.fetch.tmdb import NOTICE, Tmdb
-    from indexer.fetch.web import Web
+    from indexer.fetch.web import HttpClient
 
     ratings = ratings or fetched_ratings(data)
     if ratings is None:
         raise InvalidInput(f"there are no films in {data}: posterity fetch movielens, or give --ratings")
-    films = films_of(read_dataset(ratings))
-    if _keep_posters(films, data, lambda: Tmdb(Web(rate=rate), api, key, size), size, missing_for):
+    films = linked_movies(read_dataset(ratings))
+    if _keep_posters(films, data, lambda: Tmdb(HttpClient(rate=rate), api, key, size), size, missing_for):
         click.echo(NOTICE)
 
 
 def _posters_from_folder(folder: Path, data: Path, missing_for: float) -> None:
-    from indexer.fetch.posters import in_folder
+    from indexer.fetch.posters import folder_source
 
-    films, find = in_folder(folder)
+    films, find = folder_source(folder)
     _keep_posters(films, data, lambda: find, None, missing_for)
 
 
 def _keep_posters(
-    films: Sequence[Film], data: Path, opened: Callable[[], Find], size: str | None, missing_for: float
+    films: Sequence[LinkedMovie], data: Path, opened: Callable[[], PosterSource], size: str | None, missing_for: float
 ) -> int:
     """How many posters are new."""
     from indexer.datasets.sources import posters_folder
-    from indexer.fetch.download import unfinished
+    from indexer.fetch.download import download_folder
     from indexer.fetch.ledger import Ledger
     from indexer.fetch.posters import fetch_posters
 
     folder = posters_folder(data)
-    with unfinished(data, "posters"), Ledger(folder.with_suffix(".db")) as ledger, shown_progress() as track:
+    with download_folder(data, "posters"), Ledger(folder.with_suffix(".db")) as ledger, shown_progress() as track:
         summary = fetch_posters(
             films, folder, ledger, opened, size=size, missing_for=missing_for, now=time.time, track=track
         )

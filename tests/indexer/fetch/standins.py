@@ -1,7 +1,7 @@
-"""Stand-ins of files.grouplens.org, api.themoviedb.org, image.tmdb.org and the host of Keras' weights: one local server.
+"""Local stand-ins of GroupLens, TMDB's API and images, and the host of Keras' weights, in one HTTP server.
 
-It answers as they do, ranges, validators, keys and all, and can be told to fail in the ways that servers and networks
-do. What it has is made up. By itself, for trying things out (Ctrl-C ends it):
+They support ranges, validators and keys, serve invented data, and inject the faults of servers and networks. To run
+them by themselves, until Ctrl-C:
 
     python -m tests.indexer.fetch.standins --port 8100 --folder standins
 """
@@ -31,18 +31,18 @@ import numpy as np
 from index.posters.vgg16 import IMAGENET_FILE
 
 KEY = "0123456789abcdef0123456789abcdef"
-TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJub2JvZHkifQ.c2lnbmF0dXJl"  # noqa: S105  nobody's
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJub2JvZHkifQ.c2lnbmF0dXJl"  # noqa: S105  invented
 ZIP = "/datasets/movielens/ml-latest-small.zip"
 WEIGHTS = f"/keras/{IMAGENET_FILE}"
 SIZES = ["w92", "w185", "w500", "original"]
 PAGE = b"<!DOCTYPE html><html><body>Please sign in to the network</body></html>"
 
-_TICK = 0.01  # seconds between the drops of a slow answer
+_TICK = 0.01  # seconds between the chunks of a slow response
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A request that came."""
+    """A received request."""
 
     path: str
     query: dict[str, list[str]]
@@ -50,7 +50,7 @@ class Seen:
 
 
 class StandIns(ThreadingHTTPServer):
-    """The server. Threads answer; whoever tests sets what and how."""
+    """The server, with threads. A test sets its files, speed and faults."""
 
     daemon_threads = True
     block_on_close = False
@@ -63,7 +63,7 @@ class StandIns(ThreadingHTTPServer):
         self.imdb: dict[str, int] = {}  # IMDb id -> TMDB id
         self.seen: list[Seen] = []
         self.sent = 0  # bytes of bodies
-        self.speed: float | None = None  # bytes a second of each answer
+        self.speed: float | None = None  # bytes a second of each response
         self.ranges = True
         self.validators = True
         self.stopping = threading.Event()
@@ -75,7 +75,7 @@ class StandIns(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def fail(self, path: str, *faults: Fault, times: int = 1) -> None:
-        """Answers the next requests for a path in these ways, one after the other, and then as usual."""
+        """Apply these faults to the next requests for a path, one each."""
         self._faults[path] += [*faults] * times
 
     def asked(self, path: str) -> list[Seen]:
@@ -92,7 +92,7 @@ class StandIns(ThreadingHTTPServer):
             self.sent += sent
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exc_info()[1], OSError):  # whoever asked has gone
+        if not isinstance(sys.exc_info()[1], OSError):  # the client closed the connection
             super().handle_error(request, client_address)
 
     def stop(self) -> None:
@@ -105,8 +105,8 @@ class _Handler(BaseHTTPRequestHandler):
     server: StandIns
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    cut: int | None = None  # bytes of the body after which the connection breaks
-    stall: int | None = None  # or after which nothing comes any more
+    cut: int | None = None  # bytes of the body before the connection breaks
+    stall: int | None = None  # bytes of the body before the response stalls
 
     def do_GET(self) -> None:
         self.cut = self.stall = None
@@ -174,9 +174,9 @@ class _Handler(BaseHTTPRequestHandler):
         end = next((each for each in (self.cut, self.stall) if each is not None), len(content))
         step = max(1, int(self.server.speed * _TICK)) if self.server.speed else max(1, len(content))
         for at in range(0, min(end, len(content)), step):
-            drop = content[at : min(at + step, end)]
-            self.wfile.write(drop)
-            self.server.count(len(drop))
+            chunk = content[at : min(at + step, end)]
+            self.wfile.write(chunk)
+            self.server.count(len(chunk))
             if self.server.speed:
                 self.server.stopping.wait(_TICK)
         if self.stall is not None:
@@ -188,11 +188,13 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-Fault = Callable[[_Handler], bool]  # answers, or changes how the usual answer is given and says so
+Fault = Callable[
+    [_Handler], bool
+]  # responds and returns False; or returns True for the usual response, perhaps altered
 
 
 def status(code: int, **headers: str) -> Fault:
-    """Another status; underscores in names of headers stand for hyphens."""
+    """Respond with another status; underscores in names of headers stand for hyphens."""
 
     def answer(handler: _Handler) -> bool:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -203,7 +205,7 @@ def status(code: int, **headers: str) -> Fault:
 
 
 def page(handler: _Handler) -> bool:
-    """The page of a portal, as if it were the answer."""
+    """Respond with the page of a portal."""
     handler.plain(200, PAGE, "text/html")
     return False
 
@@ -217,7 +219,7 @@ def content(body: bytes, kind: str = "application/octet-stream") -> Fault:
 
 
 def breaks(after: int) -> Fault:
-    """The connection breaks after so many bytes of the body."""
+    """Break the connection after some bytes of the body."""
 
     def answer(handler: _Handler) -> bool:
         handler.cut = after
@@ -227,7 +229,7 @@ def breaks(after: int) -> Fault:
 
 
 def stalls(after: int) -> Fault:
-    """Nothing comes any more after so many bytes of the body."""
+    """Stall after some bytes of the body."""
 
     def answer(handler: _Handler) -> bool:
         handler.stall = after
@@ -237,7 +239,7 @@ def stalls(after: int) -> Fault:
 
 
 def hangs_up(handler: _Handler) -> bool:
-    """The connection breaks before there is an answer."""
+    """Break the connection before the response."""
     handler.close_connection = True
     return False
 
@@ -254,7 +256,7 @@ def running(server: StandIns) -> Iterator[StandIns]:
 
 
 def load(server: StandIns, folder: Path) -> None:
-    """Puts what a folder has on the server: ``ratings/`` as an edition, ``posters/<movie id>.*``, ``weights.h5``."""
+    """Serve the files of a folder: ``ratings/`` as an edition, ``posters/<movie id>.*`` and ``weights.h5``."""
     ratings = {file.name: file.read_bytes() for file in sorted((folder / "ratings").iterdir())}
     publish(server, zipped({f"ml-latest-small/{name}": data for name, data in ratings.items()}))
     pictures = {file.stem: file for file in (folder / "posters").iterdir()}
@@ -269,14 +271,14 @@ def load(server: StandIns, folder: Path) -> None:
 
 
 def publish(server: StandIns, archive: bytes, path: str = ZIP) -> None:
-    """A zip with its MD5 sum beside it, as GroupLens has them."""
+    """Serve a zip and, as GroupLens does, its MD5 file."""
     server.files[path] = archive
     name = path.rpartition("/")[2]
     server.files[f"{path}.md5"] = f"MD5 ({name}) = {md5(archive)}\n".encode()
 
 
 def zipped(members: dict[str, bytes]) -> bytes:
-    """The same bytes every time."""
+    """Return a zip file, deterministic to the byte."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in members.items():
@@ -289,7 +291,7 @@ def md5(data: bytes) -> str:
 
 
 def environment(server: StandIns) -> dict[str, str]:
-    """What leads ``posterity fetch`` here."""
+    """Return the environment variables that point ``posterity fetch`` to the stand-ins."""
     found = {
         "TMDB_API_KEY": KEY,
         "POSTERITY_MOVIELENS_FROM": f"{server.address}{ZIP.rpartition('/')[0]}/",
@@ -303,7 +305,7 @@ def environment(server: StandIns) -> dict[str, str]:
 
 
 def write_weights(file: Path) -> None:
-    """Weights drawn at random, in the layout of the file that Keras hands out: names of layers, and of what each has."""
+    """Write random weights in the layout of Keras' file: names of layers, and of the arrays of each."""
     rng = np.random.default_rng(0)
     names = [f"block{block}_conv{n}" for block, layers in enumerate((2, 2, 3, 3, 3), 1) for n in range(1, layers + 1)]
     widths = [3, 64, 64, 128, 128, *[256] * 3, *[512] * 6]
@@ -321,8 +323,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Stand-ins of GroupLens, TMDB and Keras' host, with invented films.")
     parser.add_argument("--port", type=int, default=8100)
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for other machines and containers")
-    parser.add_argument("--folder", type=Path, required=True, help="where what it has is made once")
-    parser.add_argument("--speed", type=float, help="bytes a second of each answer")
+    parser.add_argument("--folder", type=Path, required=True, help="of the served files; generated if empty")
+    parser.add_argument("--speed", type=float, help="bytes a second of each response")
     options = parser.parse_args()
     if not (options.folder / "weights.h5").exists():
         from indexer.sample import make_sample

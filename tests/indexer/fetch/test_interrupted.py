@@ -24,7 +24,7 @@ def begin(data: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> bool:
-    """Whether it came true before the process ended."""
+    """Return True once the condition holds; False if the process ends first."""
     deadline = time.monotonic() + 60
     while not condition():
         if process.poll() is not None:
@@ -47,11 +47,11 @@ def test_a_signal_ends_it_with_a_line(site: StandIns, tmp_path: Path, number: si
 
 
 def enlarge(site: StandIns, film_folder: Path, folder: Path) -> None:
-    """Makes everything large enough to be interrupted in: a zip and weights of 600 kB, and 2 MB of posters."""
+    """Enlarge all files so that a download can be interrupted: 600 kB of zip and weights, 2 MB of posters."""
     rng = np.random.default_rng(0)
     ratings = {f"ml-latest-small/{file.name}": file.read_bytes() for file in (film_folder / "ratings").iterdir()}
     publish(site, zipped({**ratings, "ml-latest-small/noise.bin": rng.bytes(600_000)}))
-    site.files[WEIGHTS] = KIND.first + rng.bytes(600_000)
+    site.files[WEIGHTS] = KIND.magic + rng.bytes(600_000)
     for path in [path for path in site.files if path.startswith("/posters/")]:
         name = path.rpartition("/")[2]
         Image.fromarray(rng.integers(0, 256, (270, 180, 3), dtype=np.uint8)).save(folder / name, quality=100)

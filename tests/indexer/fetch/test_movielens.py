@@ -19,7 +19,7 @@ def test_an_edition_comes_as_it_is_unzipped_with_its_terms_told_once(
     assert result.exit_code == 0, result.output
     folder = tmp_path / "fetched" / "movielens" / "ml-latest-small"
     assert tree(folder) == tree(film_folder / "ratings")
-    assert f"ml-latest-small.zip is checked by its MD5 sum\nMovieLens latest-small is in {folder}\n" in result.stdout
+    assert f"ml-latest-small.zip is verified by its MD5\nMovieLens latest-small is in {folder}\n" in result.stdout
     assert f"{CITATION} Its terms in full: {folder / 'README.txt'}" in result.stdout
     assert "Downloading ml-latest-small.zip" in result.stderr
     assert len(read_dataset(folder).movies) == 23
@@ -27,7 +27,7 @@ def test_an_edition_comes_as_it_is_unzipped_with_its_terms_told_once(
 
     requests = len(site.seen)
     again = fetch("movielens", "--data", tmp_path)
-    assert again.stdout == f"MovieLens latest-small is in {folder} already (--again fetches it anew)\n"
+    assert again.stdout == f"MovieLens latest-small is already in {folder} (--again fetches it again)\n"
     assert len(site.seen) == requests
 
 
@@ -53,11 +53,11 @@ def test_an_edition_that_was_being_replaced_by_a_killed_call_is_not_lost(site: S
 @pytest.mark.parametrize("layout", ["MD5 (ml-latest-small.zip) = {}\n", "{}  ml-latest-small.zip\n", "{}"])
 def test_every_layout_of_a_published_sum_is_understood(site: StandIns, tmp_path: Path, layout: str) -> None:
     site.files[f"{ZIP}.md5"] = layout.format(md5(site.files[ZIP]).upper()).encode()
-    assert "is checked by its MD5 sum" in fetch("movielens", "--data", tmp_path).stdout
+    assert "is verified by its MD5" in fetch("movielens", "--data", tmp_path).stdout
     site.files[f"{ZIP}.md5"] = layout.format("0" * 32).encode()
     result = fetch("movielens", "--again", "--data", tmp_path)
     assert result.exit_code == 1
-    assert f"has the MD5 sum {md5(site.files[ZIP])}, and {'0' * 32} is published" in result.stderr
+    assert f"has the MD5 {md5(site.files[ZIP])}, but {'0' * 32} is expected" in result.stderr
 
 
 @pytest.mark.parametrize("answer", [status(404), page, content(b"no sum")])
@@ -67,7 +67,7 @@ def test_without_a_published_sum_the_zip_checks_itself_and_that_is_said(
     site.fail(f"{ZIP}.md5", answer)
     result = fetch("movielens", "--data", tmp_path)
     assert result.exit_code == 0
-    assert "by its size and own checksums: no MD5 sum is published beside it" in result.stdout
+    assert "by its size and CRCs only: no MD5 is published beside it" in result.stdout
 
 
 def test_sums_are_of_the_editions_that_never_change() -> None:
@@ -87,10 +87,10 @@ def test_an_edition_that_never_changes_is_held_to_its_known_sum(site: StandIns, 
 @pytest.mark.parametrize(
     ("members", "why"),
     [
-        ({"ml-latest-small/README.txt": b"x"}, "ml-latest-small.zip has no ratings in it"),
+        ({"ml-latest-small/README.txt": b"x"}, "ml-latest-small.zip contains no ratings"),
         ({"ml-1m/ratings.dat": b"x"}, "not in its folder ml-latest-small/"),
         ({"ml-latest-small/../../ratings.csv": b"x"}, "not in its folder"),
-        ({}, "has no ratings"),
+        ({}, "contains no ratings"),
     ],
 )
 def test_a_zip_of_something_else_leaves_nothing(
@@ -106,7 +106,7 @@ def test_a_zip_of_something_else_leaves_nothing(
 
 
 def sources(folder: Path, site: StandIns, film_folder: Path) -> list[Path | str]:
-    """Every kind of local source."""
+    """Return every kind of local and mirror source."""
     (folder / "zips").mkdir()
     (folder / "zips" / "ml-latest-small.zip").write_bytes(site.files[ZIP])
     shutil.copytree(film_folder / "ratings", folder / "unzipped" / "ml-latest-small")
@@ -131,11 +131,11 @@ def test_mirrors_and_local_copies_give_the_same(site: StandIns, film_folder: Pat
 def test_a_local_sum_is_held_to(site: StandIns, tmp_path: Path) -> None:
     (tmp_path / "x.zip").write_bytes(site.files[ZIP])
     (tmp_path / "x.zip.md5").write_text("0" * 32)
-    assert "is published" in fetch("movielens", "--from", tmp_path / "x.zip", "--data", tmp_path).stderr
+    assert "is expected" in fetch("movielens", "--from", tmp_path / "x.zip", "--data", tmp_path).stderr
 
 
 def test_a_source_that_is_none_is_told(site: StandIns, tmp_path: Path) -> None:
     result = fetch("movielens", "--from", tmp_path / "nowhere", "--data", tmp_path)
     assert site.seen == []
-    assert "nowhere is neither ml-latest-small.zip, nor a folder" in result.stderr
+    assert "nowhere is neither ml-latest-small.zip nor a folder" in result.stderr
     assert fetch("movielens", "5m", "--data", tmp_path).exit_code == 2

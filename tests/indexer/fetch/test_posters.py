@@ -11,9 +11,9 @@ from click.testing import Result
 from index.core.errors import SourceUnavailable, Unauthorised
 from indexer.datasets.movielens import read_dataset
 from indexer.fetch.ledger import Ledger
-from indexer.fetch.posters import REFRESH, Film, Summary, fetch_posters, films_of
+from indexer.fetch.posters import REFRESH, LinkedMovie, Summary, fetch_posters, linked_movies
 from indexer.fetch.tmdb import Key, Tmdb
-from indexer.fetch.web import Patience, Web
+from indexer.fetch.web import HttpClient, RetryPolicy
 from tests.indexer.fetch.conftest import QUICK, fetch, tree
 from tests.indexer.fetch.standins import KEY, TOKEN, Fault, StandIns, breaks, content, hangs_up, page, status
 
@@ -27,7 +27,7 @@ def folder_of(data: Path) -> Path:
 
 
 class Fetcher:
-    """Fetches some films' posters in this process, with little patience and a clock of its own."""
+    """Fetches posters in this process, with few retries and a fake clock."""
 
     def __init__(self, site: StandIns, data: Path) -> None:
         self.site = site
@@ -37,9 +37,9 @@ class Fetcher:
         self.size = "w500"
         self.key = Key(KEY)
 
-    def __call__(self, *films: Film) -> Summary:
-        def opened() -> Tmdb:
-            return Tmdb(Web(QUICK), self.site.address, self.key, self.size)
+    def __call__(self, *films: LinkedMovie) -> Summary:
+        def open_source() -> Tmdb:
+            return Tmdb(HttpClient(QUICK), self.site.address, self.key, self.size)
 
         self.site.seen.clear()
         with Ledger(folder_of(self.data).with_suffix(".db")) as ledger:
@@ -47,14 +47,14 @@ class Fetcher:
                 films,
                 folder_of(self.data),
                 ledger,
-                opened,
+                open_source,
                 size=self.size,
                 missing_for=self.missing_for,
                 now=lambda: self.now,
             )
 
     def asked(self) -> int:
-        """Requests for the films."""
+        """Return the number of requests of the last call."""
         return len(self.site.seen)
 
 
@@ -63,9 +63,9 @@ def fetcher(site: StandIns, tmp_path: Path) -> Fetcher:
     return Fetcher(site, tmp_path)
 
 
-ONE = Film(1, 1001, "tt0000001")
-TWO = Film(2, 1002, "tt0000002")
-NONE = Film(20, 1020, "tt0000020")
+ONE = LinkedMovie(1, 1001, "tt0000001")
+TWO = LinkedMovie(2, 1002, "tt0000002")
+NONE = LinkedMovie(20, 1020, "tt0000020")
 
 
 def test_every_film_gets_its_poster_and_what_became_of_each_is_told(
@@ -76,7 +76,7 @@ def test_every_film_gets_its_poster_and_what_became_of_each_is_told(
     assert tree(folder_of(tmp_path)) == tree(film_folder / "posters")
     assert result.stdout.splitlines()[:3] == [
         "Posters: 21 found, 1 missing, 0 failed",
-        "  missing: 1, TMDB has no poster of the film (such as movie 20)",
+        "  missing: 1, TMDB has no poster of the movie (such as movie 20)",
         f"The posters are in {folder_of(tmp_path)}",
     ]
     assert "not endorsed or certified by TMDB" in result.stdout
@@ -94,15 +94,17 @@ def test_every_film_gets_its_poster_and_what_became_of_each_is_told(
 def test_the_most_rated_films_come_first_and_those_without_links_never(film_folder: Path) -> None:
     dataset = read_dataset(film_folder / "ratings")
     rated = dataset.ratings.movie_ids.tolist()
-    films = [film.movie_id for film in films_of(dataset)]
+    films = [film.movie_id for film in linked_movies(dataset)]
     assert films == sorted(films, key=lambda movie_id: (-rated.count(movie_id), movie_id))
     assert films[0] == 23  # all 40 rated it
     assert set(films) == {*range(1, 24)} - {22}
 
 
 def test_a_film_that_tmdb_knows_by_another_id_is_found_by_imdb(fetcher: Fetcher) -> None:
-    assert fetcher(Film(1, 999_999, "tt0000001"), Film(2, None, "tt0000002")).found == 2
-    assert fetcher(Film(3, 999_999, "tt9999999"), Film(4, 999_999)).missing == {"TMDB does not know the film": 2}
+    assert fetcher(LinkedMovie(1, 999_999, "tt0000001"), LinkedMovie(2, None, "tt0000002")).found == 2
+    assert fetcher(LinkedMovie(3, 999_999, "tt9999999"), LinkedMovie(4, 999_999)).missing == {
+        "TMDB does not know the movie": 2
+    }
 
 
 @pytest.mark.parametrize(
@@ -132,11 +134,11 @@ def test_without_a_key_it_is_told_where_to_get_one(
     for result in (posters(film_folder, tmp_path), fetch("all", "--data", tmp_path)):
         assert result.exit_code == 1
         assert "https://www.themoviedb.org/settings/api" in result.stderr
-        assert "posterity fetch movielens and posterity fetch weights" in result.stderr
+        assert "posterity fetch movielens, posterity fetch weights" in result.stderr
     assert site.seen == []
     monkeypatch.setenv("TMDB_API_KEY", "se cret")
     result = posters(film_folder, tmp_path)
-    assert "TMDB_API_KEY holds characters" in result.stderr
+    assert "TMDB_API_KEY contains characters" in result.stderr
     assert "cret" not in result.output.replace("TMDB", "")
 
 
@@ -159,13 +161,13 @@ def test_the_key_is_never_shown(
     fetcher: Fetcher, secret: str, kind: Fault, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    find = Tmdb(Web(Patience(timeout=1, tries=2, backoff=0)), fetcher.site.address, Key(secret), "w500")
+    find = Tmdb(HttpClient(RetryPolicy(timeout=1, attempts=2, backoff=0)), fetcher.site.address, Key(secret), "w500")
     fetcher.site.fail("/3/movie/1001", kind, times=2)
     with pytest.raises(Exception, match="movie/1001") as failure:
         find(ONE)
     fetcher.site.stop()
-    with pytest.raises(SourceUnavailable, match="3/configuration cannot be had") as refused:  # nobody listens any more
-        Tmdb(Web(Patience(timeout=1, tries=2, backoff=0)), fetcher.site.address, Key(secret), "w500")
+    with pytest.raises(SourceUnavailable, match="3/configuration is unavailable") as refused:  # nobody listens any more
+        Tmdb(HttpClient(RetryPolicy(timeout=1, attempts=2, backoff=0)), fetcher.site.address, Key(secret), "w500")
     shown = [str(failure.getrepr(style="long")), str(refused.getrepr(style="long")), repr(Key(secret))]
     text = "".join(shown) + caplog.text + "".join(capfd.readouterr())
     assert secret not in text
@@ -185,17 +187,17 @@ def test_a_portal_or_another_server_is_told(site: StandIns, film_folder: Path, t
     site.fail("/3/configuration", answer)
     result = posters(film_folder, tmp_path)
     assert result.exit_code == 1
-    assert re.match(r"Error: http://\S+ (gave|does not say) ", result.stderr)
+    assert re.match(r"Error: http://\S+ (gave|lacks) ", result.stderr)
     assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    "fault",
     [status(429, Retry_After="0"), status(429), status(500), status(503), breaks(100), hangs_up],
 )
-def test_what_passes_is_waited_for(fetcher: Fetcher, trouble: Fault) -> None:
+def test_what_passes_is_waited_for(fetcher: Fetcher, fault: Fault) -> None:
     for path in ("/3/configuration", "/3/movie/1001", "/t/p/w500/1.jpg"):
-        fetcher.site.fail(path, trouble)
+        fetcher.site.fail(path, fault)
     assert fetcher(ONE).found == 1
 
 
@@ -227,7 +229,7 @@ def test_half_a_picture_and_a_page_are_not_kept(fetcher: Fetcher) -> None:
     whole = fetcher.site.files["/posters/1.jpg"]
     fetcher.site.fail("/t/p/w500/1.jpg", content(whole[: len(whole) // 2], "image/jpeg"))
     fetcher.site.fail("/t/p/w500/2.jpg", page)
-    with pytest.raises(SourceUnavailable, match="not one poster could be had"):
+    with pytest.raises(SourceUnavailable, match="no poster could be fetched"):
         fetcher(ONE, TWO)
     assert tree(folder_of(fetcher.data)) == {}
 
@@ -263,17 +265,17 @@ def test_another_size_another_link_or_a_lost_file_is_fetched_again(fetcher: Fetc
     fetcher(ONE, TWO)
     (folder_of(fetcher.data) / "1.jpg").unlink()
     assert fetcher(ONE, TWO).found == 1
-    assert fetcher(ONE, Film(2, 1003, "tt0000003")).found == 1
+    assert fetcher(ONE, LinkedMovie(2, 1003, "tt0000003")).found == 1
     assert tree(folder_of(fetcher.data))["2.jpg"] == fetcher.site.files["/posters/3.jpg"]
     fetcher.size = "w185"
     assert fetcher(ONE).found == 1
 
 
 def test_a_network_that_is_gone_ends_it_and_the_next_call_goes_on(fetcher: Fetcher) -> None:
-    films = [Film(n, 1000 + n) for n in range(1, 4)] + [Film(n, 2000 + n) for n in range(100, 200)]
+    films = [LinkedMovie(n, 1000 + n) for n in range(1, 4)] + [LinkedMovie(n, 2000 + n) for n in range(100, 200)]
     for film in films[3:]:
         fetcher.site.fail(f"/3/movie/{film.tmdb_id}", status(500), times=3)
-    with pytest.raises(SourceUnavailable, match=r"25 films in a row failed, the last with: http://\S+ cannot be had"):
+    with pytest.raises(SourceUnavailable, match=r"25 movies in a row failed, the last with: http://\S+ is unavailable"):
         fetcher(*films)
     assert len(fetcher.site.seen) < 200
     assert fetcher(*films[:3]).kept == 3

@@ -10,7 +10,7 @@ from indexer.fetch.download import WEIGHTS as KIND
 from tests.indexer.fetch.conftest import fetch
 from tests.indexer.fetch.standins import WEIGHTS, StandIns, breaks, md5
 
-FILE = KIND.first + bytes(100_000)
+FILE = KIND.magic + bytes(100_000)
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_weights_are_held_to_the_sum_of_keras_unless_another_is_given(
     monkeypatch.delenv("POSTERITY_WEIGHTS_MD5")
     result = fetch("weights", "--data", tmp_path)
     assert result.exit_code == 1
-    assert f"has the MD5 sum {md5(FILE)}, and {vgg16.IMAGENET_MD5} is published" in result.stderr
+    assert f"has the MD5 {md5(FILE)}, but {vgg16.IMAGENET_MD5} is expected" in result.stderr
     assert not weights_path(tmp_path).exists()
     assert fetch("weights", "--md5", "12", "--data", tmp_path).exit_code == 2
 
