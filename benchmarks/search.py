@@ -96,7 +96,7 @@ def measure(folder: Path, real: Float32Array, n: int) -> None:
     facts = ", ".join(f"{name} {search[name]}" for name in ("index", "axes", "candidates", "shared"))
     print(f"n = {n}: {facts}")
     print(
-        f"  built in {done - begin:.0f} s: rows, axes, index {written - begin:.0f}, card {tuned - written:.0f},"
+        f"  built in {done - begin:.0f} s: rows, axes, index {written - begin:.0f}, recall report {tuned - written:.0f},"
         f" everyone's 100 neighbours {done - tuned:.0f}"
     )
     compare(Space.load("poster", folder, {"search": search}), exact, folder / ROWS_FILE, rng)

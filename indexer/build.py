@@ -1,4 +1,4 @@
-"""From ratings and posters on disk to a published snapshot."""
+"""Builds: read ratings and posters, fit, embed, and publish a snapshot."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from indexer.datasets.merge import merge, merge_posters
 from indexer.datasets.movielens import read_dataset
 from indexer.datasets.training import Training
 from indexer.evaluation.build_evaluation import evaluate_build
-from indexer.inputs import fingerprint
+from indexer.inputs import input_fingerprint
 from indexer.maps.layout import write_maps
 from indexer.models import factorization_machine
 from indexer.models.all_users import solve_all_users, subsample_users
@@ -57,51 +57,56 @@ METRIC = "inner product"
 
 @dataclass(frozen=True, slots=True)
 class _Posters:
-    """What became of the posters."""
+    """Posters of a build, and the manifest entry of their space."""
 
-    files: Mapping[int, Path] = field(default_factory=dict)  # movie_id -> file, of those that could be read
-    how: dict[str, Any] | None = None  # the space was made; None without posters
-    embedded: int = 0  # those that were not in the cache
-    replaced: int = 0  # those that were another picture in the snapshot before
+    files: Mapping[int, Path] = field(default_factory=dict)  # movie_id -> file of readable posters
+    entry: dict[str, Any] | None = None  # of the space; None without posters
+    embedded: int = 0  # number of posters that were not in the cache
+    replaced: int = 0  # number of posters that differ from the current snapshot's
     unreadable: Mapping[int, str] = field(default_factory=dict)  # movie_id -> reason
 
 
 def build(plan: Plan, *, track: Track = silent) -> Manifest:
-    """The manifest of the snapshot that was made and published.
+    """Build and publish a snapshot; return its manifest.
 
-    A build that is killed leaves the snapshot that is served as it is; the next one goes on from the posters that
-    were embedded already.
+    A killed build leaves the current snapshot unchanged; the next build resumes with the cached embeddings.
 
     Raises:
-        InvalidInput: the ratings or the posters cannot be used.
-        BadLibrary: what came in online cannot be read.
-        WeightsUnavailable, BadWeights: there are no such weights.
-        PosterityError: another build is running there.
+        InvalidInput: the ratings or the posters are not usable.
+        BadLibrary: the library cannot be read.
+        WeightsUnavailable: the weights cannot be downloaded.
+        BadWeights: the weights file is missing or not usable.
+        PosterityError: another build is running on the data directory.
     """
     store = SnapshotStore(plan.data)
     with store.writing() as folder:
-        made_from = fingerprint(plan)  # before any of it is read: what changes meanwhile is for the next build
+        inputs = input_fingerprint(plan)  # taken before reading, so that changes during the build trigger the next one
         library = Library.open(plan.data)
         changes, library_id = library.changes_since(0, vectors=False), library.identity()
-        # Read after the movies: ratings that come in between count twice, which is once.
+        # Ratings are read after the movies: one that is added in between is merged again by the next build, harmlessly.
         dataset = merge(read_dataset(plan.ratings), changes, RatingLog(library.database).changes())
         training = Training.of(dataset)
         settings = plan.settings or factorization_machine.default_settings(training)
         movie_ids = training.movie_ids
         fit_rng, rng, map_rng = np.random.default_rng(plan.seed).spawn(3)
-        # Posters first: a wrong path or missing weights should end a build at its start.
+        # Posters first, so that a wrong path or missing weights end a build at its start.
         found, poster_warnings = find_posters(plan.posters, movie_ids) if plan.posters else ({}, [])
         found = merge_posters(found, changes, plan.data / "posters")
         posters = _poster_space(plan, folder / "poster", found, rng, track)
-        taste, model, ranking_warnings = _ratings_and_taste(plan, settings, folder, training, fit_rng, rng, track)
-        how = {"poster": posters.how, "taste": taste, "facts": _facts_space(folder / "facts", dataset, rng, track)}
+        taste, model, ranker_warnings = _ratings_and_taste(plan, settings, folder, training, fit_rng, rng, track)
+        facts = _facts_space(folder / "facts", dataset, rng, track)
+        entries = {
+            name: entry
+            for name, entry in (("poster", posters.entry), ("taste", taste), ("facts", facts))
+            if entry is not None
+        }
 
-        spaces = {name: Space.load(name, folder / name, made) for name, made in how.items() if made is not None}
+        spaces = {name: Space.load(name, folder / name, entry) for name, entry in entries.items()}
         weights = {name: plan.blend[name] for name in spaces}
         write_blend(folder / blends.NAME, Blend(spaces, weights, movie_ids), len(movie_ids), track=track)
         catalogue = _catalogue(dataset, movie_ids, copy_posters(posters.files, plan.data / "posters"))
         (folder / "movies.json").write_text(json.dumps(catalogue.to_json(), ensure_ascii=False))
-        # Once the model's own samples are given back, as both take much memory.
+        # Evaluated only now that the samples of the model are freed, because both take much memory.
         evaluation = (
             evaluate_build(training, settings, seed=plan.seed, track=track)
             if plan.evaluation
@@ -121,10 +126,10 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
                 "ratings": len(dataset.ratings),
                 "library": changes.version,
                 "library_id": library_id,
-                "made_from": made_from,
+                "made_from": inputs,
             },
             spaces={
-                name: {"dimension": space.dimension, "metric": METRIC, "movies": len(space), **(how[name] or {})}
+                name: {"dimension": space.dimension, "metric": METRIC, "movies": len(space), **entries[name]}
                 for name, space in spaces.items()
             },
             blend=weights,
@@ -136,7 +141,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
                 "unreadable": {str(movie_id): reason for movie_id, reason in posters.unreadable.items()},
             },
             maps=maps,
-            warnings=(*dataset.warnings, *poster_warnings, *ranking_warnings),
+            warnings=(*dataset.warnings, *poster_warnings, *ranker_warnings),
             evaluation=evaluation,
         )
 
@@ -149,11 +154,11 @@ def _poster_space(
     embed = vgg16.load(plan.weights, path=plan.embed_path)
     embeddings = embed_posters(found, embed, plan.data / "embeddings", track=track)
     embed.save(vgg16.weights_file(plan.data, embed.sha256))
-    before = _contents_before(plan.data)
+    before = _current_contents(plan.data)
     search = write_reduced(folder, embeddings.blocks(), rng, factory=plan.index, memory=plan.memory)
     search = tune_search(folder, search, rng, track=track)
     write_space(folder, Ids(embeddings.movie_ids), None, rng, search=search, label="poster", track=track)
-    how = {
+    entry = {
         "how": "VGG16 block5_pool of the poster, flattened (7, 7, 512), L2-normalised",
         "preprocessing": PREPROCESSING,
         "weights": {"name": embed.weights, "sha256": embed.sha256},
@@ -165,11 +170,11 @@ def _poster_space(
     contents = dict(zip(movie_ids, embeddings.contents, strict=True))
     replaced = sum(before.get(movie_id, content) != content for movie_id, content in contents.items())
     files = {movie_id: found[movie_id] for movie_id in movie_ids}
-    return _Posters(files, how, embeddings.embedded, replaced, embeddings.unreadable)
+    return _Posters(files, entry, embeddings.embedded, replaced, embeddings.unreadable)
 
 
-def _contents_before(data: Path) -> dict[int, str]:
-    """SHA-256 of every picture of the snapshot that is served now; none where there is none that can be read."""
+def _current_contents(data: Path) -> dict[int, str]:
+    """Return movie id -> SHA-256 of the posters of the current snapshot; empty if there is none or it is unreadable."""
     try:
         return load_contents(SnapshotStore(data).path() / "poster")
     except (PosterityError, OSError, ValueError):
@@ -185,11 +190,11 @@ def _ratings_and_taste(
     rng: np.random.Generator,
     track: Track,
 ) -> tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]:
-    """How the taste space was made, what the rating model is (two uses of one fit), and warnings."""
-    some = subsample_users(training, fit_rng)
-    posterior = factorization_machine.fit(some, fit_rng, settings, track=track)
-    whole = posterior if some is training else solve_all_users(posterior, training, fit_rng, track=track)
-    arrays, noise = rating_arrays(whole, training)
+    """Fit and write the rating model, the ranker and the taste space; return two manifest entries, and warnings."""
+    sample = subsample_users(training, fit_rng)
+    posterior = factorization_machine.fit(sample, fit_rng, settings, track=track)
+    full = posterior if sample is training else solve_all_users(posterior, training, fit_rng, track=track)
+    arrays, noise = rating_arrays(full, training)
     save_arrays(arrays, folder / rating_models.FOLDER)
     save_arrays(RatingsByMovie.from_rows(arrays.rated_rows, training.shape[1]), folder / by_movie.FOLDER)
     save_arrays(fold_in_arrays(posterior), folder / fold_ins.FOLDER)
@@ -203,16 +208,16 @@ def _ratings_and_taste(
         "scale": list(training.ratings.scale),
         "noise": noise.as_manifest(),
         "samples": int(posterior.global_bias.size),
-        "trained_on": {"ratings": int(some.values.size), "users": len(some.users)},
+        "trained_on": {"ratings": int(sample.values.size), "users": len(sample.users)},
         "seed": plan.seed,
         "ranker": {"forms": forms, **choice.facts()},
     }
-    how = {"how": "cosine of the rating model's posterior samples laid end to end, reduced by PCA"}
-    return how, model | asdict(settings), choice.warnings
+    taste = {"how": "cosine of the rating model's concatenated posterior samples, reduced by PCA"}
+    return taste, model | asdict(settings), choice.warnings
 
 
 def _facts_space(folder: Path, dataset: Dataset, rng: np.random.Generator, track: Track) -> dict[str, Any] | None:
-    """How the facts space was made; None where no movie has any facts."""
+    """Write the facts space and return its manifest entry; None if no movie has facts."""
     rows, vectors = facts_vectors(dataset.movies, dataset.tags)
     if not rows.size:
         return None

@@ -1,4 +1,4 @@
-"""Build settings: the plan of a build, and what tuning chose for it."""
+"""Build settings: the plan of a build, and settings chosen by tuning."""
 
 from __future__ import annotations
 
@@ -14,48 +14,46 @@ from indexer.models.registry import SERVED
 from indexer.models.settings import changed
 from indexer.spaces.two_stage import MEMORY
 
-# By posterity evaluate --similarity on MovieLens latest-small with 600 posters (untrained weights). With other data or
-# weights others may be better: build --tuned takes those of a report.
+# Chosen by posterity evaluate --similarity on MovieLens latest-small with 600 posters (untrained weights). For other
+# data, build --tuned takes the weights from a report.
 BLEND = {"poster": 0.25, "taste": 1.0, "facts": 0.25}
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to build from, and how."""
+    """Inputs and settings of a build."""
 
     ratings: Path  # folder or file
     data: Path
     posters: Path | None = None
     weights: str = "imagenet"  # or "untrained", or a file
-    settings: factorization_machine.Settings | None = (
-        None  # of the rating model; suited to the number of ratings where it is None
-    )
+    settings: factorization_machine.Settings | None = None  # of the rating model; None for those suited to the data
     rankers: RankerSettings = field(default_factory=RankerSettings)
-    blend: Mapping[str, float] = field(default_factory=lambda: BLEND)  # space -> weight; of those that there are
-    index: str | None = None  # of posters, as Faiss writes it; chosen by number and memory where it is None
-    memory: int = MEMORY  # bytes that it may take in a process
-    evaluation: bool = True  # whether the rating model is tried on held-out ratings, too
+    blend: Mapping[str, float] = field(default_factory=lambda: BLEND)  # space -> weight; missing spaces are ignored
+    index: str | None = None  # Faiss factory string for posters; None to choose by number and memory
+    memory: int = MEMORY  # upper bound of that index, in bytes per process
+    evaluation: bool = True  # evaluate the rating model on held-out ratings
     seed: int = 0
-    embed_path: str = "auto"  # how VGG16 runs, as in vgg16.load
+    embed_path: str = "auto"  # execution path of VGG16, as in vgg16.load
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What a build is made with; the defaults, but for what was chosen on the data set at hand."""
+    """Settings chosen by tuning; defaults elsewhere."""
 
-    machine: factorization_machine.Settings | None = None  # suited to the number of ratings
+    machine: factorization_machine.Settings | None = None  # None for those suited to the data
     rankers: RankerSettings = field(default_factory=RankerSettings)
     blend: Mapping[str, float] = field(default_factory=lambda: BLEND)
 
 
 def read_choices(files: Sequence[Path]) -> Choices:
-    """What a build uses in place of the defaults.
+    """Read the settings chosen by tuning; later files override earlier ones.
 
     Args:
         files: of ``posterity tune``, or reports of ``posterity evaluate --similarity``.
 
     Raises:
-        InvalidInput: a file is neither, or tunes a method that is not served.
+        InvalidInput: a file is neither, or is of a method that builds do not use.
     """
     chosen = Choices()
     for file in files:
@@ -66,7 +64,7 @@ def read_choices(files: Sequence[Path]) -> Choices:
             method, found = ("", {}) if blend else (document["method"], dict(document["settings"]))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InvalidInput(
-                f"{file} is neither of posterity tune nor a report of posterity evaluate --similarity: {error!r}"
+                f"{file} is neither a file of posterity tune nor a report of posterity evaluate --similarity: {error!r}"
             ) from error
         if blend:
             chosen = replace(chosen, blend=changed_weights(chosen.blend, blend, str(file)))
@@ -81,27 +79,32 @@ def read_choices(files: Sequence[Path]) -> Choices:
             chosen = replace(chosen, rankers=rankers)
         else:
             raise InvalidInput(
-                f"{file} tunes {method}, which is not served: a build takes {SERVED}, ease and implicit-als"
+                f"{file} tunes {method}, which builds do not use: give files for {SERVED}, ease or implicit-als"
             )
     return chosen
 
 
 def changed_weights(weights: Mapping[str, float], changes: Mapping[str, float], source: str) -> dict[str, float]:
-    """The blend's weights with those of a report.
+    """Return the weights of the blend, with changes applied.
+
+    Args:
+        weights: space -> weight.
+        changes: space -> weight.
+        source: file that the changes come from, for the message.
 
     Raises:
-        InvalidInput: a weight is negative or of no space, or none is left.
+        InvalidInput: a weight is negative or of an unknown space, or all are 0.
     """
     for name, weight in changes.items():
         if name not in weights or not 0 <= weight < float("inf"):
             raise InvalidInput(
-                f"{source}: the blend's weight of {name!r} is {weight!r}; expected a number from 0 on, of "
+                f"{source}: the weight of {name!r} is {weight!r}; expected a number of at least 0, for one of "
                 f"{', '.join(weights)}"
             )
-    whole = dict(weights) | dict(changes)
-    if not any(whole.values()):
-        raise InvalidInput(f"{source}: every weight of the blend is 0; one at least must be larger")
-    return whole
+    changed_blend = dict(weights) | dict(changes)
+    if not any(changed_blend.values()):
+        raise InvalidInput(f"{source}: every weight of the blend is 0: at least one must be larger")
+    return changed_blend
 
 
 def make_plan(
@@ -118,14 +121,23 @@ def make_plan(
     evaluation: bool = True,
     embed_path: str = "auto",
 ) -> Plan:
-    """Return the plan of a build, with the settings that tuning chose.
+    """Return the plan of a build, with settings chosen by tuning.
 
     Args:
-        iterations: of each chain of the sampler; None for the number suited to the data.
+        ratings: folder or file.
+        data: the data directory.
+        posters: folder; None for none.
+        weights: "imagenet", "untrained" or a file.
+        seed: of the build.
+        iterations: per chain of the sampler; None for the default.
         tuned: files of ``posterity tune``, or reports of ``posterity evaluate --similarity``.
+        index: Faiss factory string for posters; None to choose by number and memory.
+        memory: upper bound of that index, in bytes per process.
+        evaluation: evaluate the rating model on held-out ratings.
+        embed_path: execution path of VGG16, as in ``vgg16.load``.
 
     Raises:
-        InvalidInput: a file of ``tuned`` or a number cannot be used.
+        InvalidInput: a file of ``tuned`` is not usable, or ``iterations`` is too small.
     """
     chosen = read_choices(tuned)
     settings = chosen.machine

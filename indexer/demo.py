@@ -1,4 +1,4 @@
-"""The bundled sample: drawn, built, ready to serve."""
+"""The demo: draw the bundled sample and build a snapshot of it."""
 
 from __future__ import annotations
 
@@ -19,22 +19,28 @@ from indexer.sample import make_sample
 
 
 def build_demo(data: Path, weights: str, embed_path: str = "auto", *, track: Track, say: Callable[[str], None]) -> None:
-    """Draws the sample and publishes a snapshot of it, unless an earlier call of the same version did.
+    """Draw the sample and publish a snapshot of it, unless this version of Posterity already did.
 
-    Films of one's own that were built there stay. Where ImageNet weights are not to be had, untrained ones are used and
-    a line on stderr says so.
+    Snapshots of other data sets are kept. If ImageNet weights are unavailable, use untrained ones and print a note.
+
+    Args:
+        data: the data directory.
+        weights: "imagenet", "untrained" or a file.
+        embed_path: execution path of VGG16, as in ``vgg16.load``.
+        track: shows progress.
+        say: prints one line.
 
     Raises:
-        BadWeights: the weights file cannot be used.
-        BadSnapshot: films of one's own are there, and cannot be read.
+        BadWeights: the weights file is not usable.
+        BadSnapshot: a snapshot of another data set exists but is damaged.
     """
     if demo_is_built(data, weights):
         manifest = SnapshotStore(data).manifest()
-        say(f"Snapshot {manifest.id} is there: {manifest.dataset['name']}, built by Posterity {manifest.version}")
+        say(f"Snapshot {manifest.id} already exists: {manifest.dataset['name']}, built by Posterity {manifest.version}")
         return
 
     sample = sample_folder(data)
-    drawn = sample / "drawn-by"  # a version; written last, so what was begun and not finished is drawn again
+    drawn = sample / "drawn-by"  # holds the version; written last, so that an unfinished sample is drawn again
     if not drawn.exists() or drawn.read_text() != version("posterity"):
         rmtree(sample, ignore_errors=True)
         make_sample(sample, track=track)
@@ -47,12 +53,12 @@ def build_demo(data: Path, weights: str, embed_path: str = "auto", *, track: Tra
 
 
 def demo_is_built(data: Path, weights: str) -> bool:
-    """Whether there is nothing to build: the current snapshot is what a build would make, or one of other films.
+    """Return True if the current snapshot is a sample of this version with these weights, or another data set.
 
-    A sample with the weights of a fallback counts for what was wanted.
+    A sample with the fallback weights counts as well.
 
     Raises:
-        BadSnapshot: other films are there, and cannot be read.
+        BadSnapshot: a snapshot of another data set exists but is damaged.
     """
     try:
         manifest = SnapshotStore(data).verify()
@@ -60,7 +66,7 @@ def demo_is_built(data: Path, weights: str) -> bool:
         return False
     except BadSnapshot:
         if not sample_folder(data).is_dir() or fetched_ratings(data) is not None:
-            raise  # it is not the demo's to replace
+            raise  # the demo must not replace another data set
         return False
     if manifest.dataset["name"] != SAMPLE:
         return True
@@ -69,13 +75,13 @@ def demo_is_built(data: Path, weights: str) -> bool:
 
 
 def demo_weights(data: Path) -> str | None:
-    """The name of the weights that the sample's posters were embedded with."""
+    """Return the name of the weights of the current snapshot; None without posters."""
     weights = SnapshotStore(data).manifest().weights
     return None if weights is None else weights["name"]
 
 
-def best_known_film(data: Path) -> Movie:
-    """The sample's most rated film. Reads the catalogue alone: whoever asks may be about to fork."""
+def most_rated_movie(data: Path) -> Movie:
+    """Return the most rated movie of the current snapshot. Reads only the catalogue, so that the caller can fork."""
     columns = json.loads((SnapshotStore(data).path() / "movies.json").read_bytes())
-    (film,) = Catalogue.from_json(columns).best_known(1)
-    return film
+    (movie,) = Catalogue.from_json(columns).best_known(1)
+    return movie

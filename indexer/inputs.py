@@ -1,4 +1,4 @@
-"""What a snapshot was made from, so that a build can tell that it would make the same again."""
+"""Input fingerprints: skip builds that would reproduce the newest snapshot."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from index.library.movies import Library
 from index.snapshot.store import Manifest, SnapshotStore
 from indexer.config import Plan
 
-State = frozenset[tuple[str, int, int]]  # path, size and time of change of each file
+FileStates = frozenset[tuple[str, int, int]]  # path, size, modification time in ns
 
 
-def state_of(paths: Iterable[Path]) -> State:
-    """What tells whether any file, or any file in a folder, has changed; one that is not there is not in it."""
-    found = set()
+def file_states(paths: Iterable[Path]) -> FileStates:
+    """Return the state of every file under the paths; skip missing paths."""
+    states = set()
     for path in paths:
         for file in (path, *path.rglob("*")):
             try:
                 status = file.stat()
             except OSError:
-                continue  # gone meanwhile, say
+                continue  # missing, or deleted since it was listed
             if stat.S_ISREG(status.st_mode):
-                found.add((str(file), status.st_size, status.st_mtime_ns))
-    return frozenset(found)
+                states.add((str(file), status.st_size, status.st_mtime_ns))
+    return frozenset(states)
 
 
-def fingerprint(plan: Plan) -> str:
-    """SHA-256 of the settings of a build and the state of the files that it reads, besides the library."""
+def input_fingerprint(plan: Plan) -> str:
+    """Return the SHA-256 of the settings of a build and the states of its input files; the library is not included."""
     paths = [path for path in (plan.ratings, plan.posters, Path(plan.weights)) if path is not None]
-    settings = replace(plan, embed_path="auto")  # the vectors of all paths agree
-    return hashlib.sha256(repr((settings, sorted(state_of(paths)))).encode()).hexdigest()
+    settings = replace(plan, embed_path="auto")  # all paths give equal embeddings
+    return hashlib.sha256(repr((settings, sorted(file_states(paths)))).encode()).hexdigest()
 
 
-def newest(data: Path) -> Manifest | None:
-    """The manifest of the newest snapshot, be it served or not; None where there is none that can be read."""
+def newest_manifest(data: Path) -> Manifest | None:
+    """Return the manifest of the newest snapshot, current or not; None if there is none or it cannot be read."""
     store = SnapshotStore(data)
     try:
         return store.manifest(store.ids()[-1])
@@ -47,24 +47,24 @@ def newest(data: Path) -> Manifest | None:
         return None
 
 
-def has_library(manifest: Manifest, data: Path) -> bool:
-    """Whether a snapshot has all that came in; not where the library cannot be read, as a build says why."""
-    merged = manifest.dataset
+def includes_library(manifest: Manifest, data: Path) -> bool:
+    """Return True if a snapshot includes every library change; False if the library cannot be read."""
+    dataset = manifest.dataset
     try:
-        library = Library.open(data)  # anew: another one may have been put in its place
-        return (merged.get("library"), merged.get("library_id")) == (library.version(), library.identity())
+        library = Library.open(data)  # opened every time, because an import may have replaced it
+        return (dataset.get("library"), dataset.get("library_id")) == (library.version(), library.identity())
     except PosterityError:
         return False
 
 
-def already_built(plan: Plan) -> Manifest | None:
-    """The manifest of the newest snapshot if a build would make the same again; else None."""
-    manifest = newest(plan.data)
+def matching_manifest(plan: Plan) -> Manifest | None:
+    """Return the manifest of the newest snapshot if a build would reproduce that snapshot, else None."""
+    manifest = newest_manifest(plan.data)
     if (
         manifest is not None
         and manifest.version == version("posterity")
-        and manifest.dataset.get("made_from") == fingerprint(plan)
-        and has_library(manifest, plan.data)
+        and manifest.dataset.get("made_from") == input_fingerprint(plan)
+        and includes_library(manifest, plan.data)
     ):
         return manifest
     return None

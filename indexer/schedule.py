@@ -1,4 +1,4 @@
-"""Builds that repeat: again whenever a period is over, each in a process of its own, none where nothing came in."""
+"""Periodic builds, each in its own process, skipped if no input changed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from index.core.errors import PosterityError
 from index.snapshot.store import SnapshotStore
-from indexer.inputs import State, has_library, newest, state_of
+from indexer.inputs import FileStates, file_states, includes_library, newest_manifest
 
 Say = Callable[[str], None]
 
@@ -22,44 +22,48 @@ Say = Callable[[str], None]
 def build_every(
     period: float, command: Sequence[str], data: Path, sources: Iterable[Path], *, keep: int, say: Say
 ) -> None:
-    """Builds now and whenever the period is over, until SIGTERM or SIGINT comes, which ends a running build, too.
+    """Build now and once per period, until SIGTERM or SIGINT, which also terminate a running build.
 
     Args:
-        period: seconds from the start of one build to that of the next.
+        period: seconds from the start of one iteration to the start of the next.
         command: runs one build.
-        sources: the files and folders that it reads, besides the library.
-        keep: how many of the newest snapshots stay.
-        say: tells people a line.
+        data: the data directory.
+        sources: files and folders that a build reads, besides the library.
+        keep: number of newest snapshots to keep.
+        say: prints one line.
     """
-    with UntilStopped() as until:
-        rebuild = Rebuild(data, sources, lambda: until.run(command), keep=keep, say=say)
-        repeat(rebuild, period, clock=time.monotonic, sleep=until.sleep)
+    with InterruptibleRunner() as runner:
+        iteration = BuildIteration(data, sources, lambda: runner.run(command), keep=keep, say=say)
+        run_periodically(iteration, period, clock=time.monotonic, sleep=runner.sleep)
 
 
-def repeat(
-    turn: Callable[[], None], period: float, *, clock: Callable[[], float], sleep: Callable[[float], bool]
+def run_periodically(
+    iteration: Callable[[], None], period: float, *, clock: Callable[[], float], sleep: Callable[[float], bool]
 ) -> None:
-    """Takes a turn now, and the next once the period is over since the last one began: at once where it took longer.
+    """Run an iteration now and once per period; after one that takes longer, start the next at once.
 
     Args:
-        clock: seconds.
-        sleep: for so many seconds; whether to go on then.
+        iteration: runs one iteration.
+        period: seconds from start to start.
+        clock: returns seconds.
+        sleep: sleeps for some seconds; returns False to end the loop.
     """
     while True:
-        began = clock()
-        turn()
-        if not sleep(max(0.0, began + period - clock())):
+        started = clock()
+        iteration()
+        if not sleep(max(0.0, started + period - clock())):
             return
 
 
-class Rebuild:
-    """A turn: builds where something came in since the last build that this began, then prunes. What fails is told.
+class BuildIteration:
+    """One iteration of periodic builds: build if an input changed since the last build, then prune; print failures.
 
     Args:
-        sources: the files and folders that a build reads, besides the library.
-        build: gives the exit code of a build; None where it was told to stop.
-        keep: how many of the newest snapshots stay.
-        say: tells people a line.
+        data: the data directory.
+        sources: files and folders that a build reads, besides the library.
+        build: runs a build and returns its exit code; None if it was stopped.
+        keep: number of newest snapshots to keep.
+        say: prints one line.
     """
 
     def __init__(
@@ -71,71 +75,71 @@ class Rebuild:
         self._build = build
         self._keep = keep
         self._say = say
-        self._built_from: State | None = None
+        self._built_from: FileStates | None = None
 
     def __call__(self) -> None:
-        """Takes the turn."""
+        """Run the iteration."""
         try:
-            self._turn()
+            self._build_and_prune()
         except (PosterityError, OSError) as error:
-            self._say(f"The build failed ({error}): it is tried again next time")
+            self._say(f"The build failed ({error}); it will be retried in the next period")
 
-    def _turn(self) -> None:
-        found = state_of(self._sources)  # before a build reads them: what changes meanwhile is for the next one
-        before = newest(self._data)
-        if found == self._built_from and before is not None and has_library(before, self._data):
-            self._say(f"Nothing came in since snapshot {before.id}: there is nothing to build")
+    def _build_and_prune(self) -> None:
+        states = file_states(self._sources)  # taken before the build, so that the next one sees changes made during it
+        newest = newest_manifest(self._data)
+        if states == self._built_from and newest is not None and includes_library(newest, self._data):
+            self._say(f"No input changed since snapshot {newest.id}: nothing to build")
             return
         code = self._build()
         if code is None:
             return
         if code:
-            how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-            self._say(f"The build failed ({how}): it is tried again next time")
+            reason = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+            self._say(f"The build failed ({reason}); it will be retried in the next period")
             return
-        self._built_from = found
+        self._built_from = states
         deleted = self._store.prune(self._keep)
         if deleted:
             self._say(f"Deleted {', '.join(deleted)}")
 
 
-class UntilStopped:
-    """Sleeping, which SIGTERM and SIGINT end, and running processes, which they terminate. Of the main thread alone.
+class InterruptibleRunner:
+    """Context in which SIGTERM and SIGINT end a sleep and terminate a subprocess; for the main thread only.
 
-    They raise nothing: an exception in the midst of starting a process would leave it behind.
+    The signals raise no exception, because one raised while a process starts would leave that process running.
     """
 
     def __init__(self) -> None:
         self._stopped = False
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> UntilStopped:
-        """Takes the signals from whoever had them."""
+    def __enter__(self) -> InterruptibleRunner:
+        """Install the signal handlers."""
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
-        self._before = {number: signal.signal(number, self._stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        self._previous = {number: signal.signal(number, self._stop) for number in (signal.SIGTERM, signal.SIGINT)}
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Gives the signals back."""
-        for number, handler in self._before.items():
+        """Restore the previous signal handlers."""
+        for number, handler in self._previous.items():
             signal.signal(number, handler)
         os.close(self._reader)
         os.close(self._writer)
 
     def sleep(self, seconds: float) -> bool:
-        """Sleeps, unless it was or is stopped; whether it was not."""
-        select.select([self._reader], [], [], seconds)  # what was written there is never read, so it wakes for good
+        """Sleep until the time is over or a signal arrives; return False if one has arrived."""
+        select.select([self._reader], [], [], seconds)  # never drained, so every later sleep ends at once
         return not self._stopped
 
     def run(self, command: Sequence[str]) -> int | None:
-        """The exit code of a process; None where it was stopped, after the process has ended."""
+        """Run a process and return its exit code; None if a signal stopped it."""
         if self._stopped:
             return None
-        self._process = subprocess.Popen(command)  # noqa: S603  ourselves
-        if self._stopped:  # before it was known whom to terminate
+        self._process = subprocess.Popen(command)  # noqa: S603  our own command
+        if self._stopped:  # the signal arrived before the process was stored
             self._process.terminate()
         code = self._process.wait()
         self._process = None

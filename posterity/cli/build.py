@@ -170,10 +170,10 @@ def run_plan(plan: Plan, *, if_new: bool) -> Manifest | None:
         if_new: return None, with a note, where a build would make the newest snapshot again.
     """
     from indexer.build import build as build_snapshot
-    from indexer.inputs import already_built
+    from indexer.inputs import matching_manifest
 
-    if if_new and (there := already_built(plan)):
-        note(f"Nothing came in since snapshot {there.id}: there is nothing to build")
+    if if_new and (existing := matching_manifest(plan)):
+        note(f"No input changed since snapshot {existing.id}: nothing to build")
         return None
     with shown_progress() as track:
         return build_snapshot(plan, track=track)
@@ -192,10 +192,10 @@ def summarise(manifest: Manifest) -> None:
     )
     if "poster" in manifest.spaces:
         search = manifest.spaces["poster"]["search"]
-        card = search["card"]
+        report = search["card"]
         click.echo(
-            f"Search by look ({search['index']}): recall@10 {card['recall_at_10']:.4f},"
-            f" {card['milliseconds']:.1f} ms against {card['full_scan_milliseconds']:.0f} by a full scan"
+            f"Search by look ({search['index']}): recall@10 {report['recall_at_10']:.4f},"
+            f" {report['milliseconds']:.1f} ms against {report['full_scan_milliseconds']:.0f} by a full scan"
         )
     if "methods" in manifest.evaluation:
         ours = manifest.evaluation["methods"][-1]

@@ -101,7 +101,7 @@ def demo(data: Path, host: str, port: int, weights: str, build_only: bool) -> No
 
     Where ImageNet weights cannot be downloaded, untrained ones are used and said so.
     """
-    from indexer.demo import best_known_film, build_demo, demo_is_built, demo_weights
+    from indexer.demo import build_demo, demo_is_built, demo_weights, most_rated_movie
     from server.run import run_server
 
     if build_only:
@@ -119,7 +119,7 @@ def demo(data: Path, host: str, port: int, weights: str, build_only: bool) -> No
             "Note: the demo compares posters with untrained weights, as every reply and page says."
             f" Delete {data} to try the download again, or give --weights FILE."
         )
-    film = best_known_film(data)
+    film = most_rated_movie(data)
     address = f"http://{'localhost' if host in {'127.0.0.1', '0.0.0.0'} else host}:{port}"  # noqa: S104
     config = ServerConfig(data=data, host=host, port=port)
     run_server(config, ready=_things_to_try(address, film.movie_id, str(film)), say=say, warn=note)

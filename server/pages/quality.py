@@ -44,7 +44,7 @@ def quality_page() -> str:
     unit = "stars" if manifest.ratings["scale"][1] <= 5 else "points"
     ranker = manifest.ratings["ranker"]
     validation = ranker["validation"] if ranker["validation"]["scores"] else None
-    card = manifest.spaces.get("poster", {}).get("search", {}).get("card")
+    report = manifest.spaces.get("poster", {}).get("search", {}).get("card")
     return render_template(
         "quality.html",
         unit=unit,
@@ -52,18 +52,18 @@ def quality_page() -> str:
         movie_mean=rmse_of(evaluation, "movie-mean") if known else None,
         evaluation=evaluation,
         missing=None if known else evaluation.get("left_out", OLDER),
-        tallies=_tallies(evaluation if known else {}, ranker, card),
+        tallies=_tallies(evaluation if known else {}, ranker, report),
         ratings=rating_plots(evaluation, unit) if known else (),
         ranking=None if validation is None else ranking_plot(validation, ranker["method"]),
         blend=blend_plot(manifest.blend),
-        posters=() if card is None else poster_plots(card),
+        posters=() if report is None else poster_plots(report),
         facts=_facts(manifest),
         unreadable=_unreadable(manifest, index.catalogue),
     )
 
 
 def _tallies(
-    evaluation: Mapping[str, Any], ranker: Mapping[str, Any], card: Mapping[str, Any] | None
+    evaluation: Mapping[str, Any], ranker: Mapping[str, Any], report: Mapping[str, Any] | None
 ) -> tuple[Tally, ...]:
     tallies = []
     if evaluation:
@@ -74,8 +74,8 @@ def _tallies(
     scores = ranker["validation"]["scores"]
     if ranker["method"] in scores:
         tallies.append(Tally(f"{scores[ranker['method']]:.2f}", "nDCG@10 of its recommendations, of 1 at most"))
-    if card is not None:
-        tallies.append(Tally(percent(card["recall_at_10"]), "of the ten nearest posters are found"))
+    if report is not None:
+        tallies.append(Tally(percent(report["recall_at_10"]), "of the ten nearest posters are found"))
     return tuple(tallies)
 
 

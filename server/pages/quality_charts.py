@@ -87,10 +87,10 @@ def blend_plot(blend: Mapping[str, float]) -> Bars:
     )
 
 
-def poster_plots(card: Mapping[str, Any]) -> tuple[Bars, Bars]:
+def poster_plots(report: Mapping[str, Any]) -> tuple[Bars, Bars]:
     """How much of a full scan's answer the search by look finds, and how much sooner."""
-    tries = [("All films", card), *((_let_through(each["share"]), each) for each in card["filters"])]
-    scan = card["full_scan_milliseconds"]
+    tries = [("All films", report), *((_let_through(each["share"]), each) for each in report["filters"])]
+    scan = report["full_scan_milliseconds"]
     table = Table(
         ("Search", "Recall@10", "Milliseconds"),
         (
@@ -98,13 +98,13 @@ def poster_plots(card: Mapping[str, Any]) -> tuple[Bars, Bars]:
             ("Full scan, all films", "1", f"{scan:.2f}"),
         ),
     )
-    few = "" if card["milliseconds"] < scan else " So few posters are compared one by one as fast."
+    few = "" if report["milliseconds"] < scan else " So few posters are compared one by one as fast."
     recall = Bars(
         "recall",
         "What the quick search finds",
         "Of the ten posters nearest to a poster, known from comparing it with every other: how many does the quick"
-        f" search find? Asked of {card['queries']} of this snapshot's own posters, among all films, and where a filter"
-        " lets only some through.",
+        f" search find? Asked of {report['queries']} of this snapshot's own posters, among all films, and where a"
+        " filter lets only some through.",
         "Recall@10",
         tuple(Bar(label, each["recall_at_10"], percent(each["recall_at_10"]), "ours") for label, each in tries),
         table,

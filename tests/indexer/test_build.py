@@ -51,7 +51,7 @@ def test_a_build_need_not_evaluate_itself(world: World, tmp_path: Path) -> None:
     manifest = build(Plan(world.ratings, tmp_path, settings=QUICK, evaluation=False))
     assert manifest.evaluation == {"left_out": "the snapshot was built with --no-evaluation"}
     changed = {n for n, file in manifest.files.items() if n.startswith("ratings/") and file != world.manifest.files[n]}
-    assert changed == set()  # whether a model is tried or not, it is the same
+    assert changed == set()  # an evaluation does not change the model
 
 
 def test_no_pickle_is_on_disk(world: World) -> None:
@@ -158,7 +158,7 @@ def test_a_killed_build_leaves_the_old_snapshot_serving_and_the_next_goes_on(wor
     data, posters = tmp_path / "data", tmp_path / "posters"
     shutil.copytree(world.data, data, symlinks=True)
     shutil.copytree(world.posters, posters)
-    for movie_id in SPACE:  # another look, so that there is something to embed
+    for movie_id in SPACE:  # other pictures, so that some must be embedded
         poster(movie_id + 30).save(posters / f"{movie_id}.jpg")
         (posters / f"{movie_id}.png").unlink(missing_ok=True)
     command = [sys.executable, "-m", "posterity", "build", "--ratings", str(world.ratings), "--posters", str(posters)]
@@ -190,13 +190,13 @@ def test_a_poster_that_was_replaced_is_noticed_and_embedded(world: World, tmp_pa
     assert MovieIndex.open(tmp_path / "data").similar(1, 1, by="poster")[0].movie_id == 15
 
 
-def test_the_manifest_has_the_path_and_the_recall_card(world: World) -> None:
+def test_the_manifest_has_the_path_and_the_recall_report(world: World) -> None:
     space = world.manifest.spaces["poster"]
     assert space["path"]["name"] in {"float32", "bfloat16", "gpu"}
     assert space["path"]["agreement"] >= 0.9999
     search = space["search"]
     assert search["index"] == "Flat"
-    card = search["card"]
-    assert card["recall_at_10"] == 1
-    assert card["milliseconds"] > 0
-    assert [each["recall_at_10"] for each in card["filters"]] == [1, 1, 1]
+    report = search["card"]
+    assert report["recall_at_10"] == 1
+    assert report["milliseconds"] > 0
+    assert [each["recall_at_10"] for each in report["filters"]] == [1, 1, 1]

@@ -14,19 +14,19 @@ from index.library.movies import Library
 from index.snapshot.store import SnapshotStore
 from indexer import inputs
 from indexer.config import Plan
-from indexer.inputs import already_built, fingerprint
+from indexer.inputs import input_fingerprint, matching_manifest
 from posterity.cli.main import main
 from tests.conftest import QUICK, World
 
 
 @pytest.fixture
 def plan(world: World) -> Plan:
-    """What the film world was built by."""
+    """Return the plan that the world was built with."""
     return Plan(world.ratings, world.data, world.posters, "untrained", QUICK)
 
 
 def test_a_build_of_the_same_would_make_the_same(world: World, plan: Plan) -> None:
-    there = already_built(plan)
+    there = matching_manifest(plan)
     assert there is not None
     assert there.id == world.manifest.id
 
@@ -43,34 +43,40 @@ def test_a_build_of_the_same_would_make_the_same(world: World, plan: Plan) -> No
     ids=["seed", "posters", "weights", "iterations", "evaluation"],
 )
 def test_other_settings_make_another(plan: Plan, change: Callable[[Plan], Plan]) -> None:
-    assert already_built(change(plan)) is None
+    assert matching_manifest(change(plan)) is None
+
+
+def test_another_embedding_path_makes_no_other(plan: Plan) -> None:
+    assert input_fingerprint(replace(plan, embed_path="float32")) == input_fingerprint(
+        replace(plan, embed_path="bfloat16")
+    )
 
 
 def test_other_files_make_another(plan: Plan, world: World, tmp_path: Path) -> None:
     ratings = shutil.copytree(world.ratings, tmp_path / "ratings")
     plan = replace(plan, ratings=ratings)
-    before = fingerprint(plan)
-    assert fingerprint(plan) == before
+    before = input_fingerprint(plan)
+    assert input_fingerprint(plan) == before
     os.utime(ratings / "ratings.csv", ns=(0, 10**18))
-    assert fingerprint(plan) != before
+    assert input_fingerprint(plan) != before
 
 
 def test_another_version_makes_another(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inputs, "version", lambda _: "99.0")
-    assert already_built(plan) is None
+    assert matching_manifest(plan) is None
 
 
 def test_what_came_in_makes_another_and_so_does_a_library_that_cannot_be_read(data: Path) -> None:
     there = SnapshotStore(data).manifest()
-    assert inputs.has_library(there, data)
+    assert inputs.includes_library(there, data)
     Library.open(data).put(Movie(6, "Heat"))
-    assert not inputs.has_library(there, data)
+    assert not inputs.includes_library(there, data)
     (data / "library.db").write_bytes(b"no library")
-    assert not inputs.has_library(there, data)
+    assert not inputs.includes_library(there, data)
 
 
 def test_where_nothing_can_be_read_nothing_is_built(plan: Plan, tmp_path: Path) -> None:
-    assert already_built(replace(plan, data=tmp_path)) is None
+    assert matching_manifest(replace(plan, data=tmp_path)) is None
 
 
 def test_the_command_builds_once(world: World, tmp_path: Path) -> None:
@@ -80,5 +86,5 @@ def test_the_command_builds_once(world: World, tmp_path: Path) -> None:
     second = CliRunner().invoke(main, arguments)
     assert (second.exit_code, second.stdout) == (0, "")
     (only,) = SnapshotStore(tmp_path).ids()
-    assert second.stderr == f"Nothing came in since snapshot {only}: there is nothing to build\n"
+    assert second.stderr == f"No input changed since snapshot {only}: nothing to build\n"
     assert "is published" in CliRunner().invoke(main, [*arguments, "--seed", "1"]).stdout

@@ -1,4 +1,4 @@
-"""Data sets at the edge of sense: each is used as far as it goes, or refused with what to do about it."""
+"""Degenerate data sets: used as far as possible, or refused with a remedy."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ODD: dict[str, Rows] = {
 }
 NO_PAIRS = "no user likes two movies of the held-out ratings"
 FEW_RATINGS = "no user has more than 10 ratings"
-# What cannot be evaluated, and why; all else can.
+# Sections that cannot be evaluated, with the reason; all others can.
 REFUSED = {
     "one user": {"similarity": NO_PAIRS},
     "one movie": {"ratings by the protocol article": FEW_RATINGS, "ratings by the protocol cold": "1 rated movies cannot",
@@ -62,7 +62,7 @@ def test_odd_ratings_can_be_built_from_and_asked(tmp_path: Path, name: str) -> N
 
 @pytest.mark.parametrize("name", ODD)
 def test_odd_ratings_are_evaluated_as_far_as_they_go(tmp_path: Path, name: str) -> None:
-    """Among folds like these are users and movies without any training rating."""
+    """These folds include users and movies without training ratings."""
     config = EvaluationConfig(write(tmp_path, ODD[name]), tmp_path / "report", folds=2, settings=QUICK)
     sections, warnings = run(config, "all")
     skipped = [warning for warning in warnings if warning.startswith("no ")]
@@ -81,7 +81,8 @@ def test_odd_ratings_are_evaluated_as_far_as_they_go(tmp_path: Path, name: str) 
 def test_users_without_training_ratings_are_counted(tmp_path: Path) -> None:
     rows = ODD["users with one rating each"]
     sections, _ = run(
-        EvaluationConfig(write(tmp_path, rows), tmp_path / "report", folds=3, settings=QUICK, methods=["als"]), "ratings"
+        EvaluationConfig(write(tmp_path, rows), tmp_path / "report", folds=3, settings=QUICK, methods=["als"]),
+        "ratings",
     )
     assert sections["ratings-kfold"]["users_without_training_ratings"] == 30
 

@@ -14,13 +14,13 @@ from index.catalogue.catalogue import Movie
 from index.library.backup import export_library, import_library
 from index.library.movies import Library
 from index.snapshot.store import SnapshotStore
-from indexer.inputs import state_of
-from indexer.schedule import Rebuild, UntilStopped, repeat
+from indexer.inputs import file_states
+from indexer.schedule import BuildIteration, InterruptibleRunner, run_periodically
 from tests.conftest import World
 
 
 class Clock:
-    """A clock that goes on only as it is told to; it stops whoever sleeps for the n-th time."""
+    """A clock that only advances when told to; its n-th sleep returns False."""
 
     def __init__(self, sleeps: int) -> None:
         self.now = 100.0
@@ -41,34 +41,34 @@ class Clock:
     [
         ([0, 0, 0], [100, 160, 220]),
         ([10, 59, 5], [100, 160, 220]),
-        ([60, 61, 200, 1], [100, 160, 221, 421]),  # longer than the period: the next begins at once
+        ([60, 61, 200, 1], [100, 160, 221, 421]),  # longer than the period: the next starts at once
     ],
 )
 def test_turns_begin_a_period_apart_or_at_once_after_a_long_one(takes: list[float], starts: list[float]) -> None:
     clock = Clock(len(takes))
     began = []
 
-    def turn() -> None:
+    def iteration() -> None:
         began.append(clock.now)
         clock.now += takes[len(began) - 1]
 
-    repeat(turn, 60, clock=clock, sleep=clock.sleep)
+    run_periodically(iteration, 60, clock=clock, sleep=clock.sleep)
     assert began == starts
     assert min(clock.slept) >= 0
 
 
 class Builds:
-    """Builds that publish a snapshot of almost nothing at once, or end as they are told to."""
+    """Fake builds that publish a tiny snapshot at once, or end with a given exit code."""
 
     def __init__(self, data: Path, ratings: Path) -> None:
         self.store = SnapshotStore(data)
         self.data = data
         self.ratings = ratings
-        self.codes: list[int | None] = []  # of the next builds; 0 where there is none
+        self.codes: list[int | None] = []  # exit codes of the next builds; 0 by default
         self.done = 0
         self.said: list[str] = []
         self.meanwhile: Callable[[], object] = lambda: None
-        self.turn = Rebuild(data, [ratings], self.build, keep=2, say=self.said.append)
+        self.iteration = BuildIteration(data, [ratings], self.build, keep=2, say=self.said.append)
 
     def build(self) -> int | None:
         self.done += 1
@@ -97,15 +97,15 @@ def builds(ratings: Path, tmp_path: Path) -> Builds:
 
 
 def test_a_turn_for_which_nothing_came_in_builds_nothing_and_says_so(builds: Builds) -> None:
-    builds.turn()
-    builds.turn()
+    builds.iteration()
+    builds.iteration()
     assert builds.done == 1
-    assert builds.said == [f"Nothing came in since snapshot {builds.store.ids()[0]}: there is nothing to build"]
+    assert builds.said == [f"No input changed since snapshot {builds.store.ids()[0]}: nothing to build"]
 
 
 def test_whatever_was_built_before_the_first_turn_builds(builds: Builds) -> None:
-    builds.turn()
-    again = Rebuild(builds.data, [builds.ratings], builds.build, keep=2, say=builds.said.append)
+    builds.iteration()
+    again = BuildIteration(builds.data, [builds.ratings], builds.build, keep=2, say=builds.said.append)
     again()
     assert builds.done == 2
 
@@ -131,7 +131,7 @@ def add(builds: Builds) -> None:
 
 
 def exchange(builds: Builds) -> None:
-    """Another library with as many changes, put in its place."""
+    """Replace the library by another one with as many changes."""
     export_library(builds.data, builds.data / "library.tar")
     (builds.data / "library.db").unlink()
     import_library(builds.data / "library.tar", builds.data)
@@ -144,31 +144,31 @@ def lose(builds: Builds) -> None:
 @pytest.mark.parametrize("change", [touch, lengthen, join, leave, add, exchange, lose])
 def test_whatever_came_in_is_built(builds: Builds, change: Callable[[Builds], None]) -> None:
     Library.open(builds.data).put(Movie(7, "Sabrina"))
-    builds.turn()
+    builds.iteration()
     change(builds)
-    builds.turn()
+    builds.iteration()
     assert builds.done == 2
-    builds.turn()
+    builds.iteration()
     assert builds.done == 2
 
 
 @pytest.mark.parametrize("change", [lengthen, add])
 def test_what_came_in_during_a_build_is_for_the_next(builds: Builds, change: Callable[[Builds], None]) -> None:
     builds.meanwhile = lambda: change(builds)
-    builds.turn()
+    builds.iteration()
     builds.meanwhile = lambda: None
-    builds.turn()
-    builds.turn()
+    builds.iteration()
+    builds.iteration()
     assert builds.done == 2
 
 
 def test_who_rolls_back_keeps_what_they_rolled_back_to(builds: Builds) -> None:
-    builds.turn()
+    builds.iteration()
     lengthen(builds)
-    builds.turn()
+    builds.iteration()
     first, _ = builds.store.ids()
     builds.store.rollback()
-    builds.turn()
+    builds.iteration()
     assert builds.done == 2
     assert builds.store.current_id() == first
 
@@ -176,7 +176,7 @@ def test_who_rolls_back_keeps_what_they_rolled_back_to(builds: Builds) -> None:
 def test_the_newest_snapshots_are_kept(builds: Builds) -> None:
     for number in range(4):
         (builds.ratings / f"{number}.csv").write_text("")
-        builds.turn()
+        builds.iteration()
     assert len(builds.store.ids()) == 2
     assert len([line for line in builds.said if line.startswith("Deleted 2")]) == 2
 
@@ -184,9 +184,9 @@ def test_the_newest_snapshots_are_kept(builds: Builds) -> None:
 @pytest.mark.parametrize(("code", "how"), [(1, "exit code 1"), (-9, "SIGKILL")])
 def test_a_build_that_fails_is_one_line_and_tried_again(builds: Builds, code: int, how: str) -> None:
     builds.codes = [code]
-    builds.turn()
-    assert builds.said == [f"The build failed ({how}): it is tried again next time"]
-    builds.turn()
+    builds.iteration()
+    assert builds.said == [f"The build failed ({how}); it will be retried in the next period"]
+    builds.iteration()
     assert (builds.done, len(builds.store.ids())) == (2, 1)
     assert len(builds.said) == 1
 
@@ -195,49 +195,49 @@ def test_a_build_that_cannot_begin_or_be_pruned_is_one_line(builds: Builds) -> N
     def build() -> int:
         raise OSError(12, "Cannot allocate memory")
 
-    Rebuild(builds.data, [builds.ratings], build, keep=2, say=builds.said.append)()
+    BuildIteration(builds.data, [builds.ratings], build, keep=2, say=builds.said.append)()
     (line,) = builds.said
     assert "Cannot allocate memory" in line
 
 
 def test_a_build_that_was_told_to_stop_has_not_failed(builds: Builds) -> None:
     builds.codes = [None]
-    builds.turn()
+    builds.iteration()
     assert builds.said == []
 
 
 def test_what_is_not_there_has_no_state(tmp_path: Path) -> None:
-    assert state_of([tmp_path / "nowhere"]) == frozenset()
+    assert file_states([tmp_path / "nowhere"]) == frozenset()
     (tmp_path / "file").write_text("x")
     (tmp_path / "broken").symlink_to("nowhere")
-    assert [Path(name).name for name, *_ in state_of([tmp_path])] == ["file"]
-    assert state_of([tmp_path / "file"]) == state_of([tmp_path])
+    assert [Path(name).name for name, *_ in file_states([tmp_path])] == ["file"]
+    assert file_states([tmp_path / "file"]) == file_states([tmp_path])
 
 
 def test_a_process_ends_with_its_code_and_sleep_with_its_time() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with UntilStopped() as until:
-        assert until.run([sys.executable, "-c", "raise SystemExit(3)"]) == 3
-        assert until.sleep(0)
+    with InterruptibleRunner() as runner:
+        assert runner.run([sys.executable, "-c", "raise SystemExit(3)"]) == 3
+        assert runner.sleep(0)
     assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_sleep_and_everything_after(number: signal.Signals) -> None:
-    with UntilStopped() as until:
+    with InterruptibleRunner() as runner:
         os.kill(os.getpid(), number)
         os.kill(os.getpid(), number)
-        assert not until.sleep(10_000)
-        assert not until.sleep(10_000)
-        assert until.run([sys.executable, "-c", "print('not run')"]) is None
+        assert not runner.sleep(10_000)
+        assert not runner.sleep(10_000)
+        assert runner.run([sys.executable, "-c", "print('not run')"]) is None
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_terminates_the_process(number: signal.Signals) -> None:
     code = f"import os, signal; os.kill(os.getppid(), {int(number)}); signal.pause()"
-    with UntilStopped() as until:
-        assert until.run([sys.executable, "-c", code]) is None
-        assert not until.sleep(10_000)
+    with InterruptibleRunner() as runner:
+        assert runner.run([sys.executable, "-c", code]) is None
+        assert not runner.sleep(10_000)
 
 
 def looping(world: World, data: Path) -> subprocess.Popen[str]:
@@ -276,4 +276,4 @@ def test_the_command_ends_cleanly_during_a_build_and_the_build_with_it(world: Wo
     store = SnapshotStore(tmp_path)
     assert store.ids() == []
     with store.writing():
-        pass  # nobody else is at it
+        pass  # the lock is free

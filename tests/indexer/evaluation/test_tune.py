@@ -108,17 +108,17 @@ def test_a_build_takes_what_was_tuned_for_what_it_serves(dataset: Dataset, tmp_p
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "is neither of posterity tune nor"),
-        ("[]", "is neither of posterity tune nor"),
-        ('{"method": "ease"}', "is neither of posterity tune nor"),
-        ('{"sections": {"ratings-kfold": {}}}', "is neither of posterity tune nor"),
+        ("{", "is neither a file of posterity tune nor"),
+        ("[]", "is neither a file of posterity tune nor"),
+        ('{"method": "ease"}', "is neither a file of posterity tune nor"),
+        ('{"sections": {"ratings-kfold": {}}}', "is neither a file of posterity tune nor"),
         ('{"sections": {"similarity": {"weights": {"taste": -1}}}}', "weight of 'taste' is -1.0"),
         ('{"sections": {"similarity": {"weights": {"smell": 1}}}}', "of poster, taste, facts"),
         (
             '{"sections": {"similarity": {"weights": {"taste": 0, "poster": 0, "facts": 0}}}}',
             "every weight of the blend",
         ),
-        ('{"method": "als", "settings": {}}', "tunes als, which is not served: a build takes factorization-machine"),
+        ('{"method": "als", "settings": {}}', "tunes als, which builds do not use: give files for factorization-machine"),
         ('{"method": "ease", "settings": {"lambda": 1}}', "has no setting 'lambda'"),
     ],
 )

@@ -32,7 +32,7 @@ def test_one_folds_value() -> None:
 
 def test_intervals_are_of_whole_users_drawn_again() -> None:
     rng = np.random.default_rng(0)
-    # 400 users of 10 ratings each, all of a user alike: the interval must be that of 400 values, not of 4,000.
+    # 400 users with 10 equal errors each: the interval must be that of 400 values, not of 4,000.
     values = rng.normal(5, 1, 400)
     result = FoldResult("m", 1, np.arange(400), {"mae": np.stack([10 * values, np.full(400, 10.0)])})
     figure = estimate_metrics([result], ("mae",))["mae"]

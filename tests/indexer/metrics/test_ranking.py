@@ -31,7 +31,7 @@ def data(rows: list[tuple[int, int, float]]) -> Training:
 
 
 def test_lists_are_judged_by_hand() -> None:
-    # User 1 rated movie 0; the list is 5 4 3 2 1, of which 4 and 1 are rated next, 4 over the mean of 3.
+    # User 1 rated movie 0; the list is 5 4 3 2 1. Movies 4 and 1 are held out; 4 is rated above the mean of 3.
     training = data([(1, 0, 3), (2, 0, 5), (2, 5, 5)])
     test = data([(1, 4, 4), (1, 1, 1)])
     measures, facts = measure_ranking(Fixed([9, 1, 2, 3, 4, 5]), training, test)
@@ -44,7 +44,7 @@ def test_lists_are_judged_by_hand() -> None:
     assert value["recall_5"] == 1
     assert (value["hit_1"], value["hit_2"]) == (0, 1)
     assert value["liked_ndcg_10"] == pytest.approx(1 / np.log2(3))
-    # Movie 5 has one of three ratings, the others are taken to have one: -log2(1/3) bits each.
+    # Movie 5 has one of three ratings, and the others count as having one: -log2(1/3) bits each.
     assert value["novelty_10"] == pytest.approx(np.log2(3))
     assert facts["catalogue_10"] == 5 / 6
 
@@ -58,7 +58,7 @@ def test_the_best_list_has_a_gain_of_one() -> None:
 
 def test_rankers_beat_popularity_on_a_world_with_taste(world: World) -> None:
     dataset = read_dataset(world.ratings)
-    # Everyone here rates at random, so what is relevant cannot be told; leave those who love what they rate.
+    # All users rate movies at random, so relevance cannot be learned: keep high ratings only.
     loved = dataset.ratings.take(dataset.ratings.values >= 3.5)
     dataset = Dataset(dataset.name, "", dataset.movies, loved)
     contest = Contest(ranking_methods(QUICK), measure_ranking, RANKING_METRICS)
@@ -70,5 +70,5 @@ def test_rankers_beat_popularity_on_a_world_with_taste(world: World) -> None:
         assert all(figure is not None and figure.low <= figure.value <= figure.high for figure in found.values())
         value[name] = found["ndcg_10"].value  # type: ignore[union-attr]
     for name in ("ease", "implicit-als", SERVED_RANKER):
-        # Implicit factors are nearly pulled to nothing: their regularization is that of a larger world.
+        # The default regularization is chosen for larger data sets and shrinks implicit factors almost to zero.
         assert value[name] > value["popularity"] + (0.02 if name == "implicit-als" else 0.1), name

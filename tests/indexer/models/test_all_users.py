@@ -36,7 +36,7 @@ def posterior(some: Training) -> Posterior:
 
 
 class Nought:
-    """Draws that are all the mean, or all one deviation off it."""
+    """A generator whose normal draws are all the mean, or all one deviation off it."""
 
     def __init__(self, value: float = 0) -> None:
         self._value = value

@@ -24,7 +24,7 @@ def test_both_forms_give_the_scores_of_the_papers_formula(n_users: int, n_movies
     np.testing.assert_allclose(np.diag(b), 0, atol=1e-12)
     ranker = ease.fit(data, np.random.default_rng(0), ease.Settings(7))
     assert len(ranker.weights) == min(n_users, n_movies)
-    # Anyone is scored from what they rated: the users it was fitted on, and one it never saw.
+    # Scores depend on the rated movies alone, for training users and for a new one.
     stranger = np.zeros((1, n_movies))
     stranger[0, [0, 3, 8]] = 1
     for row in np.vstack([x, stranger]):

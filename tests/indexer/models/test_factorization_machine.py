@@ -28,7 +28,7 @@ SETTINGS = Settings(factors=3, chains=1, iterations=12, burn_in=4)
 
 @pytest.fixture(scope="module")
 def ratings() -> Ratings:
-    """Every user but the last, and every movie but the last, has ratings."""
+    """Return ratings of all users but the last and of all movies but the last."""
     rng = np.random.default_rng(0)
     pairs = [(u, m.movie_id) for u in range(1, 15) for m in MOVIES[:-1] if rng.random() < 0.5]
     users, movies = np.array(pairs).T
@@ -47,7 +47,7 @@ def posterior(training: Training) -> Posterior:
 
 @pytest.fixture(scope="module")
 def library(ratings: Ratings, training: Training) -> MyFMRegressor:
-    """myfm's own estimator on the same design, from the same seed."""
+    """Return myfm's own estimator, fitted on the same design matrices from the same seed."""
     user_side, movie_side = design_matrices(training, SETTINGS)
     machine = MyFMRegressor(rank=SETTINGS.factors, random_seed=int(np.random.default_rng(5).integers(2**31)))
     return machine.fit(
@@ -175,7 +175,7 @@ def test_a_chain_that_keeps_nothing_is_refused() -> None:
 
 
 def test_a_known_user_folded_in_is_predicted_as_the_posterior_does(world: World) -> None:
-    """Given all else, the mean of a user's own part is what its samples scatter about."""
+    """Given all other parameters, samples of a user's own parameters scatter about their conditional mean."""
     training = Training.of(read_dataset(world.ratings))
     posterior = fit(training, np.random.default_rng(0), Settings(factors=4, chains=2, iterations=150))
     model = rating_model(posterior, training)

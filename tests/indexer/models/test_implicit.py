@@ -14,7 +14,7 @@ from indexer.models.registry import ranking_methods
 
 
 def training(n_users: int = 40, n_movies: int = 30) -> Training:
-    """Even users rate even movies, odd ones odd movies; the last user and movie have no ratings."""
+    """Return ratings of even movies by even users, odd movies by odd users; the last user and movie have none."""
     rng = np.random.default_rng(0)
     pairs = [(u, m) for u in range(n_users - 1) for m in range(n_movies - 1) if u % 2 == m % 2 and rng.random() < 0.6]
     users, movies = np.array(pairs).T

@@ -1,4 +1,4 @@
-"""One contract, every method; then what each must get right by hand."""
+"""Rating methods and rankers: one contract for all, then hand-checked cases."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from indexer.models import als, baselines, neighbourhood, sgd
 from indexer.models.registry import COLD, Method, ranking_methods, rating_methods
 from tests.conftest import QUICK
 
-# Users 1 to 8 love movies 10 to 17 and dislike 20 to 27; users 11 to 18 the other way round. Each pair is rated but
-# for one in five. User 30 and movie 40 are there without any rating.
+# Users 1 to 8 love movies 10 to 17 and dislike 20 to 27; users 11 to 18 vice versa. Four of five pairs are rated. User 30
+# and movie 40 have no ratings.
 HATERS, LOVERS = range(11, 19), range(1, 9)
 ACTION, ROMANCE = range(10, 18), range(20, 28)
 MOVIES = tuple(Movie(i, f"Film {i}", 2000, ("Action" if i in ACTION else "Romance",)) for i in (*ACTION, *ROMANCE, 40))
@@ -26,7 +26,7 @@ TRAINED = [pair for at, pair in enumerate(PAIRS) if at % 5]
 METHODS = rating_methods(QUICK)
 NAMES = tuple(METHODS)
 RANKERS = tuple(ranking_methods(QUICK))
-BLIND = {"global-mean", "user-mean", "movie-mean", "biases"}  # those that cannot tell who loves what
+BLIND = {"global-mean", "user-mean", "movie-mean", "biases"}  # methods that do not model taste
 
 
 def training(pairs: list[tuple[int, int]] = TRAINED) -> Training:
@@ -95,7 +95,7 @@ def test_every_ranker_scores_every_movie_for_everyone(name: str) -> None:
         assert scores.dtype == np.float32
         assert np.isfinite(scores).all()
         np.testing.assert_array_equal(scores, again.scores(user))
-        scores[:] = 0  # the caller's own
+        scores[:] = 0  # the returned array belongs to the caller
         assert model.scores(user).any() or user == USERS.row(30)
 
 

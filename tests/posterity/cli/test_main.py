@@ -249,7 +249,7 @@ def test_settings_are_tuned_and_a_build_takes_them(world: World, tmp_path: Path)
     assert len(json.loads(file.read_text())["trials"]) == 2
     result = run("build", "--ratings", world.ratings, "--data", data, "--tuned", file)
     assert result.exit_code == 1
-    assert "tunes als, which is not served" in result.stderr
+    assert "tunes als, which builds do not use" in result.stderr
 
 
 def test_someone_new_is_known_by_what_they_rate(world: World) -> None:

@@ -60,7 +60,7 @@ def test_without_a_key_it_is_the_sample_once(demo_data: Path) -> None:
     (built,) = SnapshotStore(demo_data).ids()
     result = prepare(demo_data)
     assert result.exit_code == 0
-    assert result.stderr.startswith(f"Snapshot {built} is there: posterity-sample, built by Posterity ")
+    assert result.stderr.startswith(f"Snapshot {built} already exists: posterity-sample, built by Posterity ")
     assert SnapshotStore(demo_data).ids() == [built]
 
 
@@ -142,7 +142,7 @@ def test_films_of_ones_own_stay_whatever_built_them(data: Path) -> None:
     built = SnapshotStore(data).current_id()
     result = prepare(data)
     assert result.exit_code == 0
-    assert f"Snapshot {built} is there: ratings, built by" in result.stderr
+    assert f"Snapshot {built} already exists: ratings, built by" in result.stderr
     assert SnapshotStore(data).ids() == [built]
 
 
