@@ -57,6 +57,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "reference/commands.md": commands_page(),
         "reference/settings.md": settings_page(),
         "reference/endpoints.md": endpoints_page(openapi_document()),
+        "reference/python.md": python_page(),
         **{page: (ROOT / document).read_text() for page, document in ROOT_PAGES.items()},
     }
     for name, content in pages.items():
@@ -156,6 +157,30 @@ def settings_page() -> str:
                 rows.setdefault(str(option.envvar), (row, []))[1].append(f"`{context.command_path[10:]}`")
     few = {name: ", ".join(used) if len(used) < 4 else f"{used[0]} and others" for name, (_, used) in rows.items()}
     return "\n".join([SETTINGS_HEAD, *(f"| {row} | {few[name]} |" for name, (row, _) in rows.items()), ""])
+
+
+def python_page() -> str:
+    """Return the reference of the methods that ``posterity.open`` and ``posterity.Client`` share."""
+    from posterity.interface import MovieService
+
+    parts = [f"# Python interface\n\n{_docstring(MovieService)}\n"]
+    for name, method in vars(MovieService).items():
+        if not name.startswith("_"):
+            given = list(inspect.signature(method).parameters.values())[1:]
+            kinds = [each.kind for each in given]
+            words = [
+                f"{each.name}" if each.default is each.empty else f"{each.name}={each.default!r}" for each in given
+            ]
+            if inspect.Parameter.KEYWORD_ONLY in kinds:
+                words.insert(kinds.index(inspect.Parameter.KEYWORD_ONLY), "*")
+            parts.append(f"\n## {name}\n\n```text\n{name}({', '.join(words)})\n```\n\n{_docstring(method)}\n")
+    return "\n".join(parts)
+
+
+def _docstring(of: Any) -> str:
+    """Return a docstring as Markdown, its indented lists as bullets."""
+    text = inspect.getdoc(of) or ""
+    return re.sub(r"^ {4}([\w, ]+):", r"- `\1`:", _text(text).replace("Raises:\n", "Raises:\n\n"), flags=re.MULTILINE)
 
 
 def openapi_document() -> dict[str, Any]:
