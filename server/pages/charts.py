@@ -1,6 +1,6 @@
-"""Where the marks of a plot go. ``templates/plots.html`` draws them; colours are the style sheet's.
+"""Plots as plain values; ``templates/plots.html`` draws them as SVG, with colours from the style sheet.
 
-Places are percentages of the plot's width and height, so that it fits any width and its type keeps its size.
+Positions are percentages of the plot's width and height: the plot fits any width, and its text keeps its size.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-LEFT, RIGHT, TOP, BOTTOM = 13.0, 96.0, 5.0, 86.0  # percent: where the axes of a chart end
+LEFT, RIGHT, TOP, BOTTOM = 13.0, 96.0, 5.0, 86.0  # percent: the edges of a chart's plotting area
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The numbers behind a plot, as they are read."""
+    """The numbers behind a plot, as text."""
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -22,11 +22,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar: a length, and maybe how sure it is."""
+    """A bar, with an optional interval."""
 
     label: str
     value: float
-    shown: str  # the value, as it is read
+    shown: str  # the value as text
     kind: str = "other"  # or "ours"
     low: float | None = None
     high: float | None = None
@@ -42,18 +42,18 @@ class Bars:
     axis: str
     bars: tuple[Bar, ...]
     table: Table
-    most: float | None = None  # the value that is as long as the plot is wide; by the longest where it is None
+    most: float | None = None  # the value at full width; None for the longest bar
     shape: str = "bars"
 
     def percent(self, value: float) -> float:
-        """How far to the right a value stands."""
+        """Return the length of a value, in percent of the width."""
         longest = self.most or max(max(bar.value, bar.high or 0) for bar in self.bars)
         return round(100 * value / longest, 2) if longest else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A point, and what is said of it; ``low`` and ``high`` where it may as well be."""
+    """A point with its label and an optional interval, ``low`` to ``high``."""
 
     x: float
     y: float
@@ -64,10 +64,10 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Points that belong together."""
+    """The points of one line."""
 
     label: str
-    kind: str  # "ours", "other" or "guide": how it is drawn
+    kind: str  # "ours", "other" or "guide": its style
     marks: tuple[Mark, ...]
     dots: bool = True
 
@@ -88,20 +88,20 @@ class Chart:
     shape: str = field(default="chart")
 
     def x(self, value: float) -> float:
-        """Percent from the left."""
+        """Return the position of a value on the x axis, in percent from the left."""
         return _placed(value, self.x_ticks, LEFT, RIGHT)
 
     def y(self, value: float) -> float:
-        """Percent from the top."""
+        """Return the position of a value on the y axis, in percent from the top."""
         return _placed(value, self.y_ticks, BOTTOM, TOP)
 
     def line(self, series: Series) -> str:
-        """The points of a line, in a square of 100 by 100 that is stretched over the plot."""
+        """Return the points of an SVG polyline, in a view box of 100 by 100."""
         return " ".join(f"{self.x(mark.x)},{self.y(mark.y)}" for mark in series.marks)
 
 
 def ticks(values: Sequence[float], *, digits: int = 2, count: int = 4) -> tuple[tuple[float, str], ...]:
-    """Round numbers from below the least value to above the largest, with how they are written."""
+    """Return round tick values that cover ``values``, with their labels."""
     low, high = min(values), max(values)
     rough = max((high - low) / count, 1.01 * 10**-digits / 2)
     size = 10 ** math.floor(math.log10(rough))
@@ -112,6 +112,6 @@ def ticks(values: Sequence[float], *, digits: int = 2, count: int = 4) -> tuple[
 
 
 def _placed(value: float, over: Sequence[tuple[float, str]], start: float, end: float) -> float:
-    """Where a value stands between the first tick, at ``start``, and the last, at ``end``."""
+    """Return the position of a value on an axis whose first tick is at ``start`` and whose last is at ``end``."""
     first, last = over[0][0], over[-1][0]
     return round(start + (end - start) * (value - first) / (last - first), 2)

@@ -1,4 +1,4 @@
-"""A film's page: what looks like it, what is loved like it, and a blend whose weights the one who looks decides."""
+"""The page of a movie: its neighbours by poster, by taste and by a blend with adjustable weights."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _MISSING = {"poster": "No posters were compared when this snapshot was built."}
 
 
 class FilmQuery(Narrowed):
-    """How the neighbours are weighed and narrowed."""
+    """Weights of the blend, in percent, and the filter on neighbours."""
 
     poster: Percent | None = None
     taste: Percent | None = None
@@ -46,25 +46,25 @@ class FilmQuery(Narrowed):
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """Neighbours by one way, or why there are none."""
+    """Neighbours in one space or the blend, or the reason why there are none."""
 
     by: str
     heading: str
-    pairs: str  # of what the percentages are
+    pairs: str  # unit of the percentile: share of pairs of posters or of films
     films: list[tuple[Movie, Match]]
     hint: str = ""
 
 
 def film_page(movie: str) -> str:
-    """A film and its neighbours."""
+    """Show a movie and its neighbours."""
     index = movie_index()
     found = index.catalogue.identify(movie)
-    # A form sends what was left empty, too.
+    # A form sends its empty fields, too.
     query = parse_form(FilmQuery, MultiDict((name, text) for name, text in request.args.items(multi=True) if text))
-    usual = _usual_weights(index)
-    weights = {name: getattr(query, name) or 0 for name in usual}
+    default = _default_weights(index)
+    weights = {name: getattr(query, name) or 0 for name in default}
     if not any(weights.values()):
-        weights = usual
+        weights = default
     where = query.narrowed(index.catalogue)
     row = index.catalogue.ids.row(found.movie_id)
     return render_template(
@@ -73,17 +73,17 @@ def film_page(movie: str) -> str:
         rating_count=index.catalogue.rating_counts[row],
         rating_mean=index.catalogue.rating_means[row],
         shelves=[
-            _shelf(index, found, where, None if by != blend.NAME or weights == usual else weights, by, heading, pairs)
+            _shelf(index, found, where, None if by != blend.NAME or weights == default else weights, by, heading, pairs)
             for by, heading, pairs in _SHELVES
         ],
         weights_of_blend=weights,
-        usual=weights == usual,
+        usual=weights == default,
         query=query,
     )
 
 
-def _usual_weights(index: MovieIndex) -> dict[str, int]:
-    """Space -> weight from 0 to 100: the snapshot's own."""
+def _default_weights(index: MovieIndex) -> dict[str, int]:
+    """Return the snapshot's own weights of the blend, by space, from 0 to 100."""
     largest = max(index.manifest.blend.values())
     return {name: round(100 * weight / largest) for name, weight in index.manifest.blend.items()}
 

@@ -1,6 +1,6 @@
-"""The page "For you": rate a few films, and see at once what to watch next and why. Nothing is stored.
+"""The page "For you": rate a few movies, and get recommendations with explanations. Nothing is stored.
 
-What was rated and skipped is in the address, so that links, the way back and pages without scripts work alike.
+Ratings and skips are in the address, so that links, the back button and pages without scripts work alike.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from server.api.requests import MovieText, Nothing, Rating, Someone, UserId, ide
 from server.config import ServerConfig
 from server.state.current_snapshot import movie_index
 
-_ASKED = 12  # films on offer to be rated
+_ASKED = 12  # movies offered for rating
 _PICKS = 12
-_NAMED = 12  # contributions in the whole sum
-_OWN = 48  # ratings of a user that are shown
-_MOST = 250  # ratings in an address: what servers on the way let through
+_NAMED = 12  # contributions listed by movie
+_OWN = 48  # stored ratings of a user on the page
+_MOST = 250  # ratings in an address; proxies limit its length
 _MINUS = "\N{MINUS SIGN}"
 
 
@@ -40,7 +40,7 @@ def _as_rating(value: object) -> object:
 
 
 class ForYouQuery(Nothing):
-    """What was rated and skipped, and on top of whose ratings."""
+    """Ratings, skips, and the user that the ratings add to."""
 
     rated: Annotated[tuple[Annotated[Rating, BeforeValidator(_as_rating)], ...], Field(max_length=_MOST)] = ()
     skipped: Annotated[tuple[MovieText, ...], Field(max_length=_MOST)] = ()
@@ -49,7 +49,7 @@ class ForYouQuery(Nothing):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What an address of this page says."""
+    """The state of the page, as in its address."""
 
     rated: dict[int, float]
     skipped: tuple[int, ...] = ()
@@ -57,7 +57,7 @@ class State:
 
     @property
     def members(self) -> dict[str, str]:
-        """The parts of the address, as a form sends them."""
+        """Query parameters of the address; empty ones are left out."""
         members = {
             "user": "" if self.user is None else str(self.user),
             "rated": ",".join(f"{movie_id}:{rating:g}" for movie_id, rating in self.rated.items()),
@@ -67,27 +67,27 @@ class State:
 
     @property
     def address(self) -> str:
-        """As people can read it: colons and commas need not be escaped."""
+        """Readable address: colons and commas are not escaped."""
         asked = "&".join(f"{name}={text}" for name, text in self.members.items())
         return url_for("pages.for_you") + (f"?{asked}" if asked else "")
 
     def without(self, movie_id: int) -> State:
-        """The same before a film was rated."""
+        """Return the state without the rating of a movie."""
         return replace(self, rated={each: rating for each, rating in self.rated.items() if each != movie_id})
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A rating to choose."""
+    """A rating to choose from."""
 
     rating: float
-    words: str  # as they are heard: "4 and a half stars"
-    part: str  # of a star that is drawn for it: left, right or whole
+    words: str  # for screen readers: "4 and a half stars"
+    part: str  # part of a star to draw: left, right or whole
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A prediction on the scale: places in percent of its width."""
+    """A prediction on the rating scale, in percent of its width."""
 
     at: float
     low: float
@@ -96,21 +96,21 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """A film to watch next, with the prediction as a sum."""
+    """A recommended movie, with its prediction as a sum of contributions."""
 
     movie: Movie
     prediction: Prediction
     bar: Bar
     explanation: Explanation
-    reasons: list[tuple[Movie, Contribution]]  # largest first, up or down
-    others: int  # rated films that are not among the reasons
+    reasons: list[tuple[Movie, Contribution]]  # largest absolute value first
+    others: int  # number of rated movies beyond the reasons
     others_total: float
 
 
 def for_you_page() -> str:
-    """Films to rate, what was rated, and what to watch next."""
+    """Show movies to rate, ratings so far, and recommendations."""
     index = movie_index()
-    # A form sends what was left empty, too.
+    # A form sends its empty fields, too.
     query = parse_form(ForYouQuery, MultiDict((name, text) for name, text in request.args.items(multi=True) if text))
     rated, unknown = Someone(ratings=query.rated).stranger(index.catalogue, index.users.scale)
     skipped, unknown_skipped = identified(query.skipped, index.catalogue)
@@ -143,7 +143,7 @@ def for_you_page() -> str:
 
 
 def signed(number: float, digits: int = 2) -> str:
-    """With its sign, as it is set in text: "+0.31"."""
+    """Return a number with its sign, typeset: "+0.31"."""
     return f"{number:+.{digits}f}".replace("-", _MINUS)
 
 
@@ -152,7 +152,7 @@ def _who(index: MovieIndex, state: State, own: dict[int, float]) -> UserOrRating
         return state.rated
     try:
         return own | state.rated if state.rated else index.users.resolve(state.user)
-    except UnknownUser:  # all that they rated was taken back since it was looked up
+    except UnknownUser:  # the last rating was deleted since it was read
         return state.rated
 
 
@@ -202,6 +202,6 @@ def _in_stars(rating: float) -> str:
 
 
 def _ends(index: MovieIndex) -> tuple[int, int] | None:
-    """The lowest and the highest id of a user here."""
+    """Return the lowest and the highest user id; None without users."""
     ids = index.users.ids.values
     return (int(ids[0]), int(ids[-1])) if ids.size else None

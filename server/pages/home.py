@@ -1,6 +1,7 @@
-"""The web page, where people look rather than read: every state of it has an address, and works without scripts.
+"""The web page: the blueprint of all pages, the home page and the search by picture.
 
-Scripts ask for the same addresses and put what they need of the answers into the page that is shown.
+Every state of the page has an address and works without scripts. Scripts request the same addresses and replace parts
+of the page with parts of the response.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ pages = Blueprint("pages", __name__)
 
 TMDB_NOTICE = "This product uses the TMDB API but is not endorsed or certified by TMDB."
 
-# Endpoint and words of what every page leads to.
+# Endpoint and label of the links in every page's header.
 SECTIONS: tuple[tuple[str, str], ...] = (
     ("pages.for_you", "For you"),
     ("pages.map", "Map"),
@@ -37,7 +38,7 @@ SECTIONS: tuple[tuple[str, str], ...] = (
 _SHOWN = 60  # films on the first page and search results
 _NEIGHBOURS = 24
 _LOVED = 12
-_SEEDS = 5  # films that look like a picture, whose lovers are asked
+_SEEDS = 5  # nearest posters whose taste neighbours are shown
 
 
 pages.add_app_template_filter(percent)
@@ -49,9 +50,9 @@ pages.add_url_rule("/map", "map", map_page)
 
 @pages.app_context_processor
 def everywhere() -> dict[str, object]:
-    """What every page shows: the data set's terms and which weights posters are compared with."""
-    # A page that says that the library cannot be read is a page, too.
-    index: MovieIndex = g.get("movie_index") or current_app.extensions["served"].latest()
+    """Return the variables of every template: the manifest, notices and links."""
+    # The page of an error needs an index, too, even if the library cannot be read.
+    index: MovieIndex = g.get("movie_index") or current_app.extensions["snapshot_watcher"].latest()
     weights = index.manifest.weights
     return {
         "manifest": index.manifest,
@@ -68,7 +69,7 @@ def everywhere() -> dict[str, object]:
 
 @pages.get("/")
 def home() -> str:
-    """Search results, or the films that most people know."""
+    """Show search results, or the most rated movies."""
     index = movie_index()
     wanted = request.args.get("q", "").strip()[:200]
     movies = index.catalogue.search(wanted, _SHOWN) if wanted else index.catalogue.best_known(_SHOWN)
@@ -78,13 +79,13 @@ def home() -> str:
 
 @pages.get("/look")
 def look_form() -> str:
-    """Where a picture can be dropped."""
+    """Show the form that takes a picture."""
     return render_template("look.html", matches=None)
 
 
 @pages.post("/look")
 def look() -> str:
-    """Films whose posters look like an uploaded picture, and those that people love who love the nearest of these."""
+    """Show the nearest posters of an uploaded picture, and the taste neighbours of the nearest few."""
     index = movie_index()
     picture = uploaded_picture()
     queue: UploadQueue = current_app.extensions["upload_queue"]

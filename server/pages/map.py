@@ -1,4 +1,4 @@
-"""The map of all posters: a canvas that a script draws, and what is said where it cannot."""
+"""The page of the poster map: a canvas drawn by a script, and a text for browsers without scripts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WAYS = (("poster", "By look"), ("taste", "By taste"))
 
 
 def map_page() -> str:
-    """The posters of all films, near those that are like them."""
+    """Show the map of all posters, by look or by taste."""
     index = movie_index()
     there = index.maps.ways
     asked = request.args.get("by", "")

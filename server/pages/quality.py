@@ -1,4 +1,4 @@
-"""The page "How good is it": what was built, and how it did on what it had not seen."""
+"""The page "How good is it": the snapshot, and its scores on held-out ratings."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ OLDER = "It was built by a version of Posterity that did not try itself yet."
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """One number that says how good something is."""
+    """A headline figure, with its unit in words."""
 
     number: str
     words: str
 
 
 def quality_page() -> str:
-    """What is served, and how good it is."""
+    """Show the snapshot that is served, and its evaluation."""
     index = movie_index()
     manifest = index.manifest
     evaluation = manifest.evaluation
@@ -107,7 +107,7 @@ def _facts(manifest: Manifest) -> tuple[tuple[str, str], ...]:
 
 
 def _unreadable(manifest: Manifest, catalogue: Catalogue) -> tuple[tuple[str, str], ...]:
-    """The film, or its id where it is gone, and the reason, of each poster that could not be read."""
+    """Return the title, or the id of a deleted movie, and the reason, of every unreadable poster."""
     named = []
     for movie_id, reason in manifest.posters["unreadable"].items():
         try:

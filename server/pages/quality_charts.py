@@ -1,4 +1,4 @@
-"""The plots of the page "How good is it", from what a manifest says of its snapshot."""
+"""The plots of the page "How good is it", from the manifest."""
 
 from __future__ import annotations
 
@@ -29,15 +29,16 @@ _INTERVAL = "95% interval"
 
 
 def rmse_of(evaluation: Evaluation, method: str) -> float:
-    """A method's RMSE on the held-out ratings."""
+    """Return a method's RMSE on the held-out ratings."""
     return next(float(each["rmse"]["value"]) for each in evaluation["methods"] if each["method"] == method)
 
 
 def rating_plots(evaluation: Evaluation, unit: str) -> tuple[Bars | Chart, ...]:
-    """How good predicted ratings are.
+    """Return the plots of predicted ratings: against baselines, learning curve, calibration, by rating count.
 
     Args:
-        unit: what a rating is counted in, stars say.
+        evaluation: of the manifest.
+        unit: unit of a rating, such as stars.
     """
     return (
         _against_baselines(evaluation, unit),
@@ -48,7 +49,7 @@ def rating_plots(evaluation: Evaluation, unit: str) -> tuple[Bars | Chart, ...]:
 
 
 def ranking_plot(validation: Mapping[str, Any], served: str) -> Bars:
-    """How well the rankers that a build tries order films."""
+    """Return the plot of the rankers that the build compared."""
     scores: Mapping[str, float] = validation["scores"]
     bars = tuple(
         Bar(RANKERS.get(name, name), score, f"{score:.3f}", "ours" if name == served else "other")
@@ -67,7 +68,7 @@ def ranking_plot(validation: Mapping[str, Any], served: str) -> Bars:
 
 
 def blend_plot(blend: Mapping[str, float]) -> Bars:
-    """What counts how much in the blend."""
+    """Return the plot of the blend's weights."""
     whole = sum(blend.values())
     bars = tuple(
         Bar(SPACES.get(name, name), weight / whole, f"{weight / whole:.0%}", "ours")
@@ -88,7 +89,7 @@ def blend_plot(blend: Mapping[str, float]) -> Bars:
 
 
 def poster_plots(report: Mapping[str, Any]) -> tuple[Bars, Bars]:
-    """How much of a full scan's answer the search by look finds, and how much sooner."""
+    """Return the plots of poster search against a full scan: recall and time."""
     tries = [("All films", report), *((_let_through(each["share"]), each) for each in report["filters"])]
     scan = report["full_scan_milliseconds"]
     table = Table(
