@@ -1,4 +1,4 @@
-"""Runs the server: gunicorn's processes and threads around the application."""
+"""gunicorn, configured for the application: worker processes with threads."""
 
 from __future__ import annotations
 
@@ -20,36 +20,38 @@ from index.snapshot.store import FORMAT, SnapshotStore
 from server.config import ServerConfig
 from server.middleware.logs import log_settings
 
-_GRACE = 30  # seconds that requests in work have to end when the server is stopped
-_IDLE = 75  # seconds that a connection is kept: longer than proxies keep theirs, or they send into a closed one
-_SILENCE = 120  # seconds after which a process that says nothing is replaced; the first upload loads TensorFlow
+_GRACE = 30  # seconds for running requests to end when the server is stopped
+_IDLE = 75  # seconds of keep-alive: longer than a proxy's, which would otherwise send into a closed connection
+_SILENCE = 120  # seconds before a worker without heartbeat is killed; the first upload loads TensorFlow
 
 
 def run_server(
     config: ServerConfig, *, say: Callable[[str], None], warn: Callable[[str], None], ready: str = ""
 ) -> None:
-    """Serves until it is stopped; requests in work are answered before it ends.
+    """Serve until the process is stopped; running requests are answered first.
 
     Args:
-        ready: said once the port is open, in place of the address.
-        say, warn: take lines for people, for stdout and stderr.
+        config: the settings.
+        say: prints a line on stdout.
+        warn: prints a line on stderr.
+        ready: printed once the port is open, in place of the address.
 
     Raises:
-        UnknownSnapshot, BadSnapshot: there is nothing that can be served.
-        BadLibrary: what came in online cannot be read.
-        InvalidInput: the port is taken.
+        UnknownSnapshot, BadSnapshot: no snapshot can be served.
+        BadLibrary: the library cannot be read.
+        InvalidInput: the port is in use.
     """
-    # Said here in one line, rather than by each worker in a page.
+    # Checked here, for one line instead of a traceback per worker.
     manifest = SnapshotStore(config.data).verify()
     migrate(config.data)
     if manifest.format < FORMAT:
         warn(
             f"Note: snapshot {manifest.id} has format version {manifest.format}, this version of Posterity writes"
-            f" {FORMAT}. It is served without what came later, until it is built again (posterity build)"
+            f" {FORMAT}. It is served without newer features until posterity build makes a new one"
         )
     _check_address(config.host, config.port)
     counts = Path(tempfile.mkdtemp(prefix="posterity-metrics-"))
-    # The library that counts reads this, and no other, once it is imported: in the workers.
+    # prometheus_client reads this variable when the workers import it.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(counts)
     host = f"[{config.host}]" if ":" in config.host else config.host
 
@@ -60,7 +62,7 @@ def run_server(
                 "worker_class": Worker,
                 "workers": config.workers,
                 "threads": config.threads,
-                "forwarded_allow_ips": "",  # which proxies are believed is said by one setting alone
+                "forwarded_allow_ips": "",  # trusted proxies have one setting: --proxies
                 "logconfig_dict": log_settings(config.log_format),
                 "proc_name": "posterity",
                 "timeout": _SILENCE,
@@ -68,18 +70,18 @@ def run_server(
                 "keepalive": _IDLE,
                 "when_ready": lambda _: say(ready or f"Posterity is at http://{host}:{config.port}/"),
                 "child_exit": lambda _, worker: _forget(worker.pid, counts),
-                # Not after run(), where each worker ends up, too.
+                # Not after run(), which returns in every worker, too.
                 "on_exit": lambda _: shutil.rmtree(counts, ignore_errors=True),
             }
             for name, value in settings.items():
                 self.cfg.set(name, value)
 
         def load(self) -> Any:
-            # In the worker, not before the fork: Faiss and TensorFlow hang when their threads are forked away.
+            # In the worker, after the fork: threads of Faiss and TensorFlow do not survive a fork.
             from server.app import create_app
 
             app = create_app(config, counts=counts, checked=manifest.id)
-            # Matrices are small here, and threads that wait for each other spin: requests already have threads.
+            # Matrices are small, and idle BLAS threads spin; requests have threads of their own.
             threadpool_limits(1, "blas")
             return app
 
@@ -87,10 +89,10 @@ def run_server(
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """A process with threads. One that is being stopped refuses connections, so that clients turn elsewhere at once."""
+    """A threaded worker that refuses connections while it stops, so that clients turn elsewhere at once."""
 
     def set_accept_enabled(self, enabled: bool) -> None:
-        """Begins or ceases to take connections."""
+        """Start or stop accepting connections."""
         super().set_accept_enabled(enabled)
         if not self.alive:
             for listener in self.sockets:
@@ -98,7 +100,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
 
 def _forget(pid: int, counts: Path) -> None:
-    """Takes off what a process that has ended had in work; what it had counted stays."""
+    """Remove a dead worker's gauges from the metrics; its counters stay."""
     from prometheus_client.multiprocess import mark_process_dead
 
     mark_process_dead(pid, str(counts))  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Posters in the widths that pages show them in: made once, kept beside the data, made again where they are lost."""
+"""Thumbnails of posters, in the widths of the web page: a cache on disk."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from index.posters.images import WEBP_QUALITY, decode_image, read_image, webp
 
 Width = Literal[120, 240, 360, 480]  # pixels
 
-_AT_ONCE = 2  # pictures that are decoded at a time: a large one takes 100 MB
+_AT_ONCE = 2  # images decoded at a time: a large one takes 100 MB
 
 log = logging.getLogger(__name__)
 
 
 class Thumbnails:
-    """Small posters as WebP files. Threads and processes may share the folder; it may be deleted at any time.
+    """Posters as small WebP files. Threads and processes may share the folder; it may be deleted at any time.
 
     Args:
-        folder: where they are kept; where nothing can be written each is made whenever it is asked for.
+        folder: of the files. If it cannot be written to, thumbnails are made for every request.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -30,11 +30,11 @@ class Thumbnails:
         self._turn = threading.Semaphore(_AT_ONCE)
 
     def get(self, poster: Path, width: int) -> tuple[bytes, str]:
-        """A WebP picture of at most ``width`` pixels across, and what it is known by: another poster, another name.
+        """Return a WebP image at most ``width`` pixels wide, and an ETag that changes with the poster.
 
         Raises:
-            OSError: there is no such file.
-            BadImage: it is no picture any more.
+            OSError: the poster file does not exist.
+            BadImage: the poster file is damaged.
         """
         state = poster.stat()
         made_of = f"{poster.name} {state.st_mtime_ns} {state.st_size} {width} {WEBP_QUALITY}"
@@ -54,8 +54,8 @@ class Thumbnails:
         try:
             self._folder.mkdir(exist_ok=True)
             write_durably(file, content)
-            for earlier in self._folder.glob(f"{name}-*.webp"):  # of a poster that was replaced
+            for earlier in self._folder.glob(f"{name}-*.webp"):  # of the poster before
                 if earlier != file:
                     earlier.unlink(missing_ok=True)
         except OSError as error:
-            log.warning("a small poster cannot be kept, so it is made again each time: %s", error.strerror)
+            log.warning("thumbnails cannot be cached, so each request makes its own: %s", error.strerror)

@@ -1,4 +1,4 @@
-"""Pictures that come in: read, queued, compared, forgotten."""
+"""Uploaded images: read from the request, embedded one at a time, never stored."""
 
 from __future__ import annotations
 
@@ -16,49 +16,49 @@ from index.posters.images import MAX_BYTES
 
 Answer = TypeVar("Answer")
 
-FIELD = "poster"  # of a form
+FIELD = "poster"  # name of the file in a form
 
-# A form carries some lines around its file.
+# A form adds boundaries and headers to its file.
 MAX_CONTENT_LENGTH = MAX_BYTES + 2**16
 
 
 class UploadQueue:
-    """A bounded queue in front of the one network: one thread decodes and embeds one picture at a time.
+    """A bounded queue with one worker thread, which decodes and embeds one image at a time.
 
-    One picture fills the processor; and memory that a thread has freed is used again by that thread, not by others.
+    One embedding uses all processors; and memory that a thread has freed is reused by that thread, not by others.
 
     Args:
-        size: how many may be in work or waiting.
-        watch: entered for as long as a place is taken.
+        size: images running or queued, at most.
+        watch: context manager that is entered while an image runs or waits.
     """
 
     def __init__(self, size: int, watch: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
         self.size = size
         self._taken = 0
-        self._lock = threading.Lock()  # over the number of places that are taken
+        self._lock = threading.Lock()  # guards self._taken
         self._watch = watch
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="uploads")
 
     def taken(self) -> int:
-        """How many are in work or waiting."""
+        """Return the number of images running or queued."""
         return self._taken
 
     def run(self, work: Callable[[], Answer]) -> Answer:
-        """What ``work`` returns or raises, once its turn has come.
+        """Run ``work`` on the worker thread; return its result or raise its error.
 
         Raises:
             Busy: the queue is full.
         """
         with self.place():
-            # In the request's own context: what is logged there names its id.
+            # In the request's own context, so that log lines carry its id.
             return self._worker.submit(copy_context().run, work).result()
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """A place in the queue.
+        """Hold a place in the queue.
 
         Raises:
-            Busy: there is none left.
+            Busy: the queue is full.
         """
         with self._lock:
             if self._taken == self.size:
@@ -73,14 +73,14 @@ class UploadQueue:
 
 
 def uploaded_picture(members: Collection[str] = ()) -> bytes:
-    """The bytes of the picture in the present request: a form's ``poster`` file, or the body itself.
+    """Return the image of the current request: a form's ``poster`` file, or the body.
 
     Args:
-        members: what the form may have besides.
+        members: names of other members that the form may have.
 
     Raises:
-        InvalidInput: the form has no such file, or others.
-        BadImage: it is empty.
+        InvalidInput: the form has no ``poster`` file, several, or an unknown member.
+        BadImage: the image is empty.
     """
     if request.mimetype == "multipart/form-data":
         for name in (*request.files, *request.form):

@@ -1,4 +1,4 @@
-"""Who may do what, and how often: API keys, and limits on requests for each key or address."""
+"""Access control: API keys with scopes, and rate limits per key or address."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from server.config import ServerConfig
 
 
 def authorise(kind: str) -> None:
-    """Refuses a request that needs a key and has none, or one that is not enough.
+    """Refuse a request without the API key that it needs.
+
+    Args:
+        kind: of the operation: read, upload or write.
 
     Raises:
-        Unauthorised: no key came, or one that is of no use.
-        Forbidden: the key may only read, or nobody may write here.
+        Unauthorised: the key is missing, unknown or revoked.
+        Forbidden: the key's scope is read-only, or writes are switched off.
     """
     config: ServerConfig = current_app.extensions["config"]
     writes = kind == "write"
@@ -37,7 +40,7 @@ def authorise(kind: str) -> None:
 
 
 def present_key() -> Key | None:
-    """The key that the present request came with, looked up once; None without one that is of use."""
+    """Return the request's API key, looked up once; None without a valid one."""
     if "key" not in g:
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
         keys: Keys = current_app.extensions["keys"]
@@ -49,7 +52,7 @@ def present_key() -> Key | None:
 
 
 def limit_requests(app: Flask, config: ServerConfig) -> None:
-    """Counts requests to the API, of each kind apart, for each key or else each address; too many are refused."""
+    """Apply the rate limits: per kind of operation and per API key, or per address without a key."""
     limits = {"read": config.read_limit, "upload": config.upload_limit, "write": config.write_limit}
     if not any(limits.values()):
         return

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details; the only place that knows HTTP statuses."""
+"""Errors as RFC 9457 problem details; the only module that knows HTTP statuses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from server.middleware.request_context import request_id
 
 log = logging.getLogger(__name__)
 
-# The first class that fits counts.
+# The first matching class counts.
 STATUSES: tuple[tuple[type[errors.PosterityError], int], ...] = (
     (errors.ImageTooLarge, 413),
     (errors.BodyTooLarge, 413),
@@ -34,29 +34,29 @@ STATUSES: tuple[tuple[type[errors.PosterityError], int], ...] = (
     (errors.PosterityError, 500),
 )
 
-# What is said of an error that is ours to mend: its message names files, and those are for the log.
-_UNMENDED: tuple[tuple[type[errors.PosterityError], str], ...] = (
+# Public messages for 5xx errors; the real message may hold paths and is only logged.
+_PUBLIC_MESSAGES: tuple[tuple[type[errors.PosterityError], str], ...] = (
     (errors.BadWeights, "pictures cannot be compared"),
     (errors.WeightsUnavailable, "pictures cannot be compared"),
-    (errors.BadLibrary, "the movies that were added here cannot be read"),
+    (errors.BadLibrary, "the library of added movies cannot be read"),
     (errors.PosterityError, "this cannot be answered"),
 )
 
-NOT_READY = 503  # of a health check
+NOT_READY = 503  # status of a failed readiness check
 
-_DRAINED = 64 * 2**20  # bytes; a client that sends more finds the connection closed
-_RETRY_AFTER = 2  # seconds; an embedding takes a fraction of one
+_DRAINED = 64 * 2**20  # bytes; the connection of a client that sends more is closed
+_RETRY_AFTER = 2  # seconds; an embedding takes less
 
 
 def register_errors(app: Flask) -> None:
-    """Every error of ``app`` becomes a problem, or a page where a person asked."""
+    """Answer every error with a problem document, or with a page to a browser."""
 
     @app.errorhandler(errors.PosterityError)
     def ours(error: errors.PosterityError) -> Response:
         status = next(status for kind, status in STATUSES if isinstance(error, kind))
         if status >= 500 and not isinstance(error, errors.Busy):
             log.error("%s %s: %s", request.method, request.path, error)
-            what = next(words for kind, words in _UNMENDED if isinstance(error, kind))
+            what = next(words for kind, words in _PUBLIC_MESSAGES if isinstance(error, kind))
             return _answer(status, f"{what} at the moment; the log of the server says why")
         return _answer(status, str(error))
 
@@ -77,7 +77,7 @@ def register_errors(app: Flask) -> None:
 
 
 def problem(status: int, detail: str) -> dict[str, Any]:
-    """The members of a problem; of type about:blank, so its title is the status' own phrase (RFC 9457, 4.2.1)."""
+    """Return a problem of type about:blank, whose title is the status' own phrase (RFC 9457, section 4.2.1)."""
     title = HTTPStatus(status).phrase
     return {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": request.path}
 
@@ -86,7 +86,7 @@ def _answer(status: int, detail: str) -> Response:
     _drain()
     document = problem(status, detail)
     if _wants_page():
-        # "Unprocessable Entity" says nothing to people.
+        # "Unprocessable Entity" tells a visitor nothing.
         heading = "That does not work" if status in {400, 422} else document["title"]
         page = render_template("error.html", heading=heading, problem=document, request_id=request_id())
         answer = Response(page, status, mimetype="text/html")
@@ -100,12 +100,12 @@ def _answer(status: int, detail: str) -> Response:
 
 
 def _drain() -> None:
-    """Reads what is left of a request that was refused: most clients listen only once they have sent it all."""
+    """Read the rest of a refused request: most clients read the response only after sending everything."""
     left = min(request.content_length or 0, _DRAINED)
     while left > 0:
         try:
             read = len(request.environ["wsgi.input"].read(min(left, 2**16)))
-        except OSError:  # whoever sent it is gone
+        except OSError:  # the client is gone
             break
         if not read:
             break

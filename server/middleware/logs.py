@@ -1,4 +1,4 @@
-"""Logs on stderr, as text or as a JSON object a line; each with the id of its request."""
+"""Logs on stderr, as text or as one JSON object per line, with the request id."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from server.middleware.request_context import request_id, route, seconds
 
 log = logging.getLogger("server.access")
 
-# What comes from outside must not begin a line of its own, nor colour a terminal.
+# Text from outside must not start a new line, nor send escape sequences to a terminal.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {0x2028: " ", 0x2029: " "}
 
 
 def log_settings(log_format: str) -> dict[str, Any]:
-    """What ``logging.config.dictConfig`` takes, gunicorn's own logs included.
+    """Return settings for ``logging.config.dictConfig``, which cover gunicorn's logs, too.
 
     Args:
         log_format: ``text`` or ``json``.
@@ -42,43 +42,43 @@ def log_settings(log_format: str) -> dict[str, Any]:
 
 
 class RequestId(logging.Filter):
-    """Gives every record the id of the request that it is about."""
+    """A filter that adds the request id to every record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Always true."""
+        """Add the request id; return True."""
         record.request_id = request_id()
         return True
 
 
 class TextLines(logging.Formatter):
-    """A line for people; only a traceback takes more."""
+    """Text lines; only a traceback takes several."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s")
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802
-        """When it was, in UTC."""
+        """Return the time in UTC, ISO 8601 with milliseconds."""
         return _when(record)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
-        """The line, whatever stands in it."""
+        """Return the line, with control characters escaped."""
         return super().formatMessage(record).translate(_CONTROLS)
 
 
 class JsonLines(JsonFormatter):
-    """An object for programs."""
+    """JSON objects, one per line."""
 
     def __init__(self) -> None:
         names = {"asctime": "time", "levelname": "level", "name": "logger"}
         super().__init__("%(asctime)s %(levelname)s %(name)s %(request_id)s %(message)s", rename_fields=names)
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802
-        """When it was, in UTC."""
+        """Return the time in UTC, ISO 8601 with milliseconds."""
         return _when(record)
 
 
 def register_access_log(app: Flask) -> None:
-    """Every reply of ``app`` is a line: what was asked, never by which key nor with which parameters."""
+    """Log a line for every response; never an API key or a query string."""
 
     @app.after_request
     def tell(response: Response) -> Response:

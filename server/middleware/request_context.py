@@ -1,4 +1,4 @@
-"""What is known of the request that is being answered: its id, its route, how long it has taken."""
+"""The current request: its id, its route, its time so far."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _USABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def register_request_ids(app: Flask) -> None:
-    """Every reply of ``app`` names its request's id: the client's own, where it sent one that can be used."""
-    # Before whatever else may answer or refuse.
+    """Give every request an id, the client's own if it is valid, and every response its header."""
+    # Before any other function that may refuse the request.
     app.before_request_funcs.setdefault(None, []).insert(0, _begin)
 
     @app.after_request
@@ -25,17 +25,17 @@ def register_request_ids(app: Flask) -> None:
 
 
 def request_id() -> str:
-    """The id of the present request; ``-`` where there is none."""
+    """Return the id of the current request; ``-`` outside a request."""
     return str(g.get("request_id", "-")) if has_request_context() else "-"
 
 
 def route() -> str:
-    """The rule that the present request's path fits, such as ``/movies/<movie>``: there are few of them."""
+    """Return the URL rule of the current request, such as ``/movies/<movie>``."""
     return "unmatched" if request.url_rule is None else request.url_rule.rule
 
 
 def seconds() -> float:
-    """How long the present request has taken by now."""
+    """Return the seconds since the current request began."""
     began: float = g.began
     return perf_counter() - began
 
@@ -43,5 +43,5 @@ def seconds() -> float:
 def _begin() -> None:
     g.began = perf_counter()
     given = request.environ.get("HTTP_X_REQUEST_ID", "")
-    # It need be no secret, and the system's randomness would let another thread go first.
+    # Not a secret; and os.urandom would release the GIL to another thread.
     g.request_id = given if _USABLE.fullmatch(given) else f"{random.getrandbits(64):016x}"

@@ -1,4 +1,4 @@
-"""What browsers are told to forbid: titles come from files and posters from anywhere, so no script but ours runs."""
+"""Security headers: titles and posters come from strangers, so browsers run no script but ours."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ HEADERS = {
 
 
 def register_headers(app: Flask) -> None:
-    """Every reply of ``app`` carries the headers, unless its view has set others."""
-    # Around the application rather than in it: a tenth of the time, and errors that Flask never sees have them, too.
+    """Add the headers to every response, unless its view has set others."""
+    # Around the application, not in it: a tenth of the time, and it covers errors that Flask never sees.
     answer: WSGIApplication = app.wsgi_app
 
     def protected(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -14,7 +14,7 @@ PAGE = {"Accept": "text/html"}
 @pytest.mark.parametrize(
     ("kind", "status", "words"),
     [
-        (errors.BadLibrary, 500, "the movies that were added here cannot be read at the moment"),
+        (errors.BadLibrary, 500, "the library of added movies cannot be read at the moment"),
         (errors.BadSnapshot, 500, "this cannot be answered at the moment"),
         (errors.BadWeights, 503, "pictures cannot be compared at the moment"),
         (errors.WeightsUnavailable, 500, "pictures cannot be compared at the moment"),
@@ -34,7 +34,7 @@ def test_what_is_ours_to_mend_names_files_in_the_log_alone(
     def broken() -> None:
         raise kind(f"{FOLDER}/file is damaged")
 
-    monkeypatch.setattr(app.extensions["served"], "index", broken)
+    monkeypatch.setattr(app.extensions["snapshot_watcher"], "index", broken)
     monkeypatch.setitem(app.config, "PROPAGATE_EXCEPTIONS", False)
     problem = assert_problem(client.get("/api/v1/movies/1"), status, words)
     page = client.get("/", headers=PAGE)
@@ -48,7 +48,7 @@ def test_a_full_queue_says_what_to_do(app: Flask, client: FlaskClient, monkeypat
     def busy() -> None:
         raise errors.Busy("library.db is being written to by others: try again")
 
-    monkeypatch.setattr(app.extensions["served"], "index", busy)
+    monkeypatch.setattr(app.extensions["snapshot_watcher"], "index", busy)
     reply = client.get("/api/v1/movies/1")
     assert_problem(reply, 503, "try again")
     assert reply.headers["Retry-After"]

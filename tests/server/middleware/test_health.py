@@ -58,7 +58,7 @@ def test_without_posters_there_are_no_uploads(world: World, tmp_path: Path) -> N
 
 def test_a_snapshot_that_is_refused_is_named_until_another_is_served(world: World, data: Path) -> None:
     app, clock = create_app(ServerConfig(data)), Clock()
-    app.extensions["served"] = SnapshotWatcher(data, clock)
+    app.extensions["snapshot_watcher"] = SnapshotWatcher(data, clock)
     client = app.test_client()
 
     damaged = build(Plan(world.ratings, data, settings=QUICK))
@@ -86,10 +86,10 @@ def test_a_library_that_cannot_be_read_is_not_ready_and_tells_no_path(
     assert client.get("/livez").status_code == 200
     assert client.get("/metrics").status_code == 200
     problem = client.get("/api/v1/movies/1")
-    assert_problem(problem, 500, "the movies that were added here cannot be read at the moment", "the log")
+    assert_problem(problem, 500, "the library of added movies cannot be read at the moment", "the log")
     page = client.get("/", headers={"Accept": "text/html"})
     assert page.status_code == 500
-    assert "the movies that were added here cannot be read" in page.text
+    assert "the library of added movies cannot be read" in page.text
     for each in (reply, problem, page):
         assert str(data) not in each.text
         assert "library.db" not in each.text
