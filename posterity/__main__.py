@@ -1,5 +1,6 @@
-"""``python -m posterity``: the command."""
+"""The command, as ``python -m posterity``."""
 
 from posterity.cli.main import main
 
-main(prog_name="posterity")
+if __name__ == "__main__":
+    main(prog_name="posterity")

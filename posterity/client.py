@@ -1,258 +1,415 @@
-"""A server's API in Python. It needs nothing but urllib3, and shares the types of the answers with who makes them.
-
-    client = Client("http://localhost:8000", key="pst_…")
-    for match in client.similar("imdb:tt0113277", by="taste", limit=5):
-        print(match["movie"]["title"], match["score"])
-
-What fails on the way, or is answered by 429 or 503, is tried again, later and later; what is added is added once.
-"""
+"""The HTTP client: the methods of ``MovieService``, answered by a Posterity server."""
 
 from __future__ import annotations
 
-import json
+import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from http import HTTPStatus
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal, cast, overload
 from urllib.parse import quote
 
-import urllib3
-from urllib3.util import Retry, Timeout
+from typing_extensions import override
 
-from index.answers.schemas import LookAnswer, MatchAnswer, MovieAnswer, PredictionAnswer
-from index.core.errors import PosterityError
+from index.answers.schemas import LookAnswer, MovieAnswer, TasteAnswer
+from index.core.errors import Busy, InvalidInput, UnknownUser
+from posterity import arguments
+from posterity.arguments import Json
+from posterity.errors import BadResponse
+from posterity.interface import By, MovieId, MovieService, Ratings, Width
+from posterity.results import Matches, Movies, Predictions
+from posterity.transport import Reply, Transport
 
-__all__ = ["ApiError", "Client", "Unreachable"]
+__all__ = ["Client"]
 
-_AGAIN = (429, 502, 503, 504)
-_WAIT = 0.25  # seconds before the second try; twice as long before each further one
 _PAGE = 100
+_IDLE_PAGES = 1000  # pages in a row without anything new, after which a list is given up
+_LONGEST_QUERY = 3000  # characters; the server reads request lines of 4,094
+_THUMBNAIL = 120  # pixels
 
 
-class ApiError(PosterityError):
-    """A request that the server refused; ``status`` and ``detail`` are the problem's."""
+class Client(MovieService):
+    """A client of a Posterity server. It needs urllib3 alone, and threads may share it.
 
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(f"{status} {HTTPStatus(status).phrase}: {detail}")
-        self.status = status
-        self.detail = detail
+        with Client("http://localhost:8000", api_key="pst_…") as client:
+            for match in client.similar("imdb:tt0113277", by="taste", limit=5):
+                print(match["movie"]["title"], match["score"])
 
-
-class Unreachable(PosterityError):
-    """A server that does not answer."""
-
-
-class Client:
-    """What a server answers, as the plain values of its JSON. Threads may share it.
-
-    A movie is given as an id, ``"imdb:tt0113277"`` or ``"tmdb:949"``. Further parameters of each route, such as
-    ``limit``, ``genre``, ``year_from`` or ``exclude``, are passed on by name. Every method raises:
-
-        ApiError: the server refused.
-        Unreachable: it did not answer, however often it was asked.
+    Network errors, 429, 502, 503 and 504 are retried with exponential back-off; adding a movie is idempotent.
 
     Args:
-        address: such as ``http://localhost:8000``.
-        key: an API key, for whatever needs one.
-        retries: how often a request is made again.
-        timeout: seconds to wait for each answer.
+        url: address of the server.
+        api_key: needed for writes, and for reads if the server says so.
+        retries: number of retries of a request.
+        timeout: seconds to wait for a connection and for each part of a response.
+
+    Raises:
+        InvalidInput: one of the arguments cannot be used.
     """
 
-    def __init__(self, address: str, *, key: str | None = None, retries: int = 5, timeout: float = 60) -> None:
-        self._address = address.rstrip("/")
-        again = Retry(
-            retries,
-            backoff_factor=_WAIT,
-            status_forcelist=_AGAIN,
-            allowed_methods=None,  # all: each may be made twice
-            raise_on_status=False,
-        )
-        self._headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-        self._pool = urllib3.PoolManager(retries=again, timeout=Timeout(timeout), maxsize=8)
+    def __init__(self, url: str, *, api_key: str | None = None, retries: int = 5, timeout: float = 60) -> None:
+        self._transport = Transport(url, api_key, retries, timeout)
 
-    def movies(self, q: str | None = None, **query: Any) -> list[MovieAnswer]:
-        """Movies whose title has words like these; without words by id."""
-        return cast(list[MovieAnswer], self._get("movies", q=q, **query)["results"])
+    def __repr__(self) -> str:
+        """Return the class and the address, without the API key."""
+        return f"Client({self._transport.url!r})"
 
+    @override
+    def movies(self, q: str | None = None, *, limit: int = 10, offset: int = 0) -> Movies:
+        words = {} if q is None else {"q": arguments.text("q", q)}
+        return Movies(self._results(self._get("movies", words | arguments.page(limit, offset))), self._thumbnail)
+
+    @override
     def all_movies(self) -> Iterator[MovieAnswer]:
-        """Every movie once, by id, page by page; also where movies come and go meanwhile."""
-        seen, offset, state = -1, 0, None
-        while True:
-            unchanged: dict[str, str] = {} if state is None else {"If-Match": state}
-            reply = self._ask("GET", "movies", {"limit": _PAGE, "offset": offset}, headers=unchanged, fine=(412,))
-            if reply.status == 412:  # the list has changed: from its beginning, without what came before
-                offset, state = 0, None
+        for movie in self._listed("movies", {}, lambda movie: movie["movie_id"]):
+            yield cast(MovieAnswer, movie)
+
+    @override
+    def movie(self, movie: MovieId) -> MovieAnswer:
+        return self._movie(self._send("GET", f"movies/{_part(movie)}"))
+
+    @override
+    def poster(self, movie: MovieId, *, width: Width | None = None) -> bytes:
+        query = "" if width is None else f"?width={arguments.number('width', width)}"
+        reply = self._send("GET", f"movies/{_part(movie)}/poster{query}")
+        if not reply.headers.get("Content-Type", "").startswith("image/"):
+            raise self._bad_response()
+        return reply.data
+
+    @override
+    def similar(
+        self,
+        movie: MovieId,
+        *,
+        by: By = "blend",
+        weights: Mapping[str, float] | None = None,
+        limit: int = 10,
+        offset: int = 0,
+        genre: str | Iterable[str] = (),
+        year_from: int | None = None,
+        year_to: int | None = None,
+        exclude: Iterable[MovieId] = (),
+        among: Iterable[MovieId] | None = None,
+        explain: bool = False,
+    ) -> Matches:
+        path, explained = f"movies/{_part(movie)}/similar", arguments.flag("explain", explain)
+        query = arguments.comparison(by, weights) | arguments.filters(
+            limit, offset, genre, year_from, year_to, exclude, among
+        )
+        asked = _query_string(query | ({"explain": True} if explained else {}))
+        if asked is not None:
+            return self._matches(self._results(self._json(self._send("GET", path + asked))))
+        # Only a body can hold so much. The batch leaves out movies that cannot be compared, so ask for those first.
+        self._get(path, {"by": by, "limit": 1, "explain": explained})
+        reply = self._post("similar/batch", {"movies": [arguments.movie(movie)], **query})
+        with self._expected():
+            matches = self._results(reply["results"][0])
+            for match in matches if explained else ():
+                match["explanation"] = self.explain(movie, match["movie"]["movie_id"])
+        return self._matches(matches)
+
+    @override
+    def similar_to(
+        self,
+        like: Iterable[MovieId],
+        *,
+        unlike: Iterable[MovieId] = (),
+        by: By = "blend",
+        weights: Mapping[str, float] | None = None,
+        limit: int = 10,
+        offset: int = 0,
+        genre: str | Iterable[str] = (),
+        year_from: int | None = None,
+        year_to: int | None = None,
+        exclude: Iterable[MovieId] = (),
+        among: Iterable[MovieId] | None = None,
+    ) -> Matches:
+        body = arguments.comparison(by, weights) | arguments.filters(
+            limit, offset, genre, year_from, year_to, exclude, among
+        )
+        sides = {"like": arguments.movie_ids("like", like), "unlike": arguments.movie_ids("unlike", unlike)}
+        return self._matches(self._results(self._post("similar", body | sides)))
+
+    @override
+    def similar_to_each(
+        self,
+        movies: Iterable[MovieId],
+        *,
+        by: By = "blend",
+        weights: Mapping[str, float] | None = None,
+        limit: int = 10,
+        offset: int = 0,
+        genre: str | Iterable[str] = (),
+        year_from: int | None = None,
+        year_to: int | None = None,
+        exclude: Iterable[MovieId] = (),
+        among: Iterable[MovieId] | None = None,
+    ) -> dict[int, Matches]:
+        body = arguments.comparison(by, weights) | arguments.filters(
+            limit, offset, genre, year_from, year_to, exclude, among
+        )
+        found = self._results(self._post("similar/batch", body | {"movies": arguments.movie_ids("movies", movies)}))
+        with self._expected():
+            return {each["movie"]["movie_id"]: self._matches(self._results(each)) for each in found}
+
+    @override
+    def similar_to_poster(
+        self,
+        image: bytes,
+        *,
+        limit: int = 10,
+        offset: int = 0,
+        genre: str | Iterable[str] = (),
+        year_from: int | None = None,
+        year_to: int | None = None,
+        exclude: Iterable[MovieId] = (),
+        among: Iterable[MovieId] | None = None,
+    ) -> Matches:
+        asked = _query_string(arguments.filters(limit, offset, genre, year_from, year_to, exclude, among))
+        if asked is None:
+            raise InvalidInput(
+                f"exclude, among, genre: more than {_LONGEST_QUERY} characters, or a comma in one of them, cannot be"
+                " sent beside an image: filter the results instead"
+            )
+        reply = self._send("POST", f"posters/similar{asked}", content=arguments.content("image", image))
+        return self._matches(self._results(self._json(reply)))
+
+    @overload
+    def explain(self, movie: MovieId, other: MovieId, *, by: Literal["poster"] = "poster") -> LookAnswer: ...
+
+    @overload
+    def explain(self, movie: MovieId, other: MovieId, *, by: Literal["taste"]) -> TasteAnswer: ...
+
+    @override
+    def explain(
+        self, movie: MovieId, other: MovieId, *, by: Literal["poster", "taste"] = "poster"
+    ) -> LookAnswer | TasteAnswer:
+        path = f"movies/{_part(movie)}/explanations/{_part(other)}"
+        reply = self._get(path, {"by": arguments.text("by", by)})
+        members = TasteAnswer.__annotations__ if by == "taste" else LookAnswer.__annotations__
+        with self._expected():
+            return cast(LookAnswer | TasteAnswer, {name: reply[name] for name in members})
+
+    @override
+    def predict(self, user: int | Ratings, movies: Iterable[MovieId], *, explain: bool = False) -> Predictions:
+        body = {"movies": arguments.movie_ids("movies", movies), "explain": arguments.flag("explain", explain)}
+        return self._predictions("predictions", user, body)
+
+    @override
+    def recommend(
+        self,
+        user: int | Ratings,
+        *,
+        limit: int = 10,
+        offset: int = 0,
+        genre: str | Iterable[str] = (),
+        year_from: int | None = None,
+        year_to: int | None = None,
+        exclude: Iterable[MovieId] = (),
+        among: Iterable[MovieId] | None = None,
+        explain: bool = False,
+    ) -> Predictions:
+        body = arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
+        return self._predictions("recommendations", user, body | {"explain": arguments.flag("explain", explain)})
+
+    @override
+    def rated(self, user_id: int) -> dict[int, float]:
+        path = f"users/{arguments.number('user_id', user_id)}/ratings"
+        found = self._listed(path, {"fields": "ids"}, lambda each: each["movie"]["movie_id"])
+        with self._expected():
+            return {each["movie"]["movie_id"]: each["rating"] for each in found}
+
+    @override
+    def snapshot(self) -> dict[str, Any]:
+        manifest = self._get("snapshot", {})
+        if "id" not in manifest:
+            raise self._bad_response()
+        return manifest
+
+    @override
+    def add_movie(
+        self,
+        title: str,
+        *,
+        year: int | None = None,
+        genres: Iterable[str] = (),
+        imdb_id: str | None = None,
+        tmdb_id: int | None = None,
+        poster: bytes | None = None,
+    ) -> MovieAnswer:
+        metadata = arguments.metadata(title, year, genres, imdb_id, tmdb_id)
+        return self._write_movie("POST", "movies", metadata, poster, {"Idempotency-Key": secrets.token_hex(16)})
+
+    @override
+    def replace_movie(
+        self,
+        movie: MovieId,
+        title: str,
+        *,
+        year: int | None = None,
+        genres: Iterable[str] = (),
+        imdb_id: str | None = None,
+        tmdb_id: int | None = None,
+        poster: bytes | None = None,
+    ) -> MovieAnswer:
+        metadata = arguments.metadata(title, year, genres, imdb_id, tmdb_id)
+        return self._write_movie("PUT", f"movies/{_part(movie)}", metadata, poster, {})
+
+    @override
+    def replace_poster(self, movie: MovieId, poster: bytes) -> MovieAnswer:
+        content = arguments.content("poster", poster)
+        return self._movie(self._send("PUT", f"movies/{_part(movie)}/poster", content=content, write=True))
+
+    @override
+    def delete_movie(self, movie: MovieId) -> None:
+        self._delete(f"movies/{_part(movie)}")
+
+    @override
+    def rate(self, user_id: int, movie: MovieId, rating: float) -> None:
+        path = f"users/{arguments.number('user_id', user_id)}/ratings/{_part(movie)}"
+        reply = self._json(self._send("PUT", path, json={"rating": arguments.real("rating", rating)}, write=True))
+        if "rating" not in reply:
+            raise self._bad_response()
+
+    @override
+    def delete_rating(self, user_id: int, movie: MovieId) -> None:
+        self._delete(f"users/{arguments.number('user_id', user_id)}/ratings/{_part(movie)}")
+
+    @override
+    def close(self) -> None:
+        self._transport.close()
+
+    def _get(self, path: str, query: Json) -> Json:
+        asked = _query_string(query)
+        if asked is None:
+            raise InvalidInput(f"{', '.join(query)}: more than {_LONGEST_QUERY} characters cannot be sent: be brief")
+        return self._json(self._send("GET", path + asked))
+
+    def _post(self, path: str, body: Json) -> Json:
+        return self._json(self._send("POST", path, json=body))
+
+    def _delete(self, path: str) -> None:
+        if self._send("DELETE", path, write=True).status != 204:
+            raise self._bad_response()
+
+    def _send(self, method: str, path: str, **options: Any) -> Reply:
+        return self._transport.send(method, path, **options)
+
+    def _listed(self, path: str, query: Json, movie_id: Callable[[Json], int]) -> Iterator[Json]:
+        """Yield the items of a list in ascending order of their movie id, each once, page by page.
+
+        Raises:
+            Busy: the list changes faster than it can be read.
+        """
+        seen, offset, state, idle = -1, 0, None, 0
+        while idle < _IDLE_PAGES:
+            unchanged = None if state is None else {"If-Match": state}
+            asked = _query_string(query | {"limit": _PAGE, "offset": offset})
+            reply = self._send("GET", f"{path}{asked}", headers=unchanged, expected=(412,) if unchanged else ())
+            if reply.status == 412:  # the list has changed: begin again, and skip what was yielded
+                offset, state, idle = 0, None, idle + 1
                 continue
-            page = reply.json()["results"]
-            yield from (movie for movie in page if movie["movie_id"] > seen)
+            page = self._results(self._json(reply))
+            with self._expected():
+                new = [item for item in page if movie_id(item) > seen]
+                seen = max([seen, *map(movie_id, new)])
+            yield from new
             if len(page) < _PAGE:
                 return
-            seen, offset, state = page[-1]["movie_id"], offset + _PAGE, reply.headers["ETag"]
+            offset, state, idle = offset + _PAGE, reply.headers.get("ETag"), 0 if new else idle + 1
+        raise Busy("the list changes faster than it can be read: try again later")
 
-    def movie(self, movie: int | str) -> MovieAnswer:
-        """What is known of a movie."""
-        return cast(MovieAnswer, self._get(f"movies/{_part(movie)}")["movie"])
+    def _predictions(self, route: str, user: int | Ratings, body: Json) -> Predictions:
+        asked = arguments.user_or_ratings(user)
+        reply = self._post(route, body | asked)
+        if "user_ids" in asked:
+            with self._expected():
+                if reply["ignored_users"]:
+                    raise UnknownUser(f"there is no user {user} here, or all their ratings were deleted: add a rating")
+                (reply,) = reply["users"]
+        return Predictions(self._results(reply), self._thumbnail)
 
-    def poster(self, movie: int | str) -> bytes:
-        """Its poster's file."""
-        return bytes(self._ask("GET", f"movies/{_part(movie)}/poster").data)
-
-    def similar(self, movie: int | str, **query: Any) -> list[MatchAnswer]:
-        """Movies like this one, by ``by="poster"``, ``"taste"``, ``"facts"`` or ``"blend"``."""
-        return cast(list[MatchAnswer], self._get(f"movies/{_part(movie)}/similar", **query)["results"])
-
-    def similar_to(self, like: Sequence[int | str], **body: Any) -> list[MatchAnswer]:
-        """Movies like all of some and ``unlike`` others."""
-        return cast(list[MatchAnswer], self._post("similar", like=like, **body)["results"])
-
-    def similar_to_each(self, movies: Sequence[int | str], **body: Any) -> dict[int, list[MatchAnswer]]:
-        """Movies like each of up to 100 others, by its id; those that nobody has or nothing compares are left out."""
-        results = self._post("similar/batch", movies=movies, **body)["results"]
-        return {each["movie"]["movie_id"]: each["results"] for each in results}
-
-    def similar_to_poster(self, picture: bytes, **query: Any) -> list[MatchAnswer]:
-        """Movies whose posters look like a picture (a JPEG, PNG, WebP or GIF file's content)."""
-        reply = self._ask("POST", "posters/similar", query, content=picture)
-        return cast(list[MatchAnswer], reply.json()["results"])
-
-    def explain(self, movie: int | str, other: int | str) -> LookAnswer:
-        """Why two posters look alike."""
-        return cast(LookAnswer, self._get(f"movies/{_part(movie)}/explanations/{_part(other)}"))
-
-    def predict(self, who: int | Mapping[int | str, float], movies: Sequence[int | str]) -> list[PredictionAnswer]:
-        """How a user, or someone new with ratings by movie, would rate movies."""
-        return self._for(who, "predictions", movies=movies)
-
-    def recommend(self, who: int | Mapping[int | str, float], **body: Any) -> list[PredictionAnswer]:
-        """What a user, or someone new with ratings by movie, would pick next."""
-        return self._for(who, "recommendations", **body)
-
-    def rated(self, user_id: int) -> dict[int, float]:
-        """All that a user rated: movie id -> rating."""
-        found: dict[int, float] = {}
-        while True:
-            page = self._get(f"users/{user_id}/ratings", fields="ids", limit=_PAGE, offset=len(found))["results"]
-            found |= {each["movie"]["movie_id"]: each["rating"] for each in page}
-            if len(page) < _PAGE:
-                return found
-
-    def snapshot(self) -> dict[str, Any]:
-        """What is served."""
-        return self._get("snapshot")
-
-    def add_movie(self, title: str, *, poster: bytes | None = None, **facts: Any) -> MovieAnswer:
-        """The movie as it was added, for good: with ``year``, ``genres``, ``imdb_id``, ``tmdb_id``."""
-        headers = {"Idempotency-Key": secrets.token_hex(16)}
-        return self._keep("POST", "movies", poster, {"title": title, **facts}, headers)
-
-    def replace_movie(self, movie: int | str, title: str, *, poster: bytes | None = None, **facts: Any) -> MovieAnswer:
-        """The movie as it is from now on; its poster stays where no other is given."""
-        return self._keep("PUT", f"movies/{_part(movie)}", poster, {"title": title, **facts}, {})
-
-    def replace_poster(self, movie: int | str, poster: bytes) -> MovieAnswer:
-        """The movie with another poster."""
-        return cast(MovieAnswer, self._ask("PUT", f"movies/{_part(movie)}/poster", content=poster).json()["movie"])
-
-    def remove_movie(self, movie: int | str) -> None:
-        """Removes a movie from every answer."""
-        self._ask("DELETE", f"movies/{_part(movie)}")
-
-    def rate(self, user_id: int, movie: int | str, rating: float) -> None:
-        """Keeps how a user rates a movie."""
-        self._ask("PUT", f"users/{user_id}/ratings/{_part(movie)}", body={"rating": rating})
-
-    def take_rating_back(self, user_id: int, movie: int | str) -> None:
-        """Forgets how a user rates a movie."""
-        self._ask("DELETE", f"users/{user_id}/ratings/{_part(movie)}")
-
-    def _for(self, who: int | Mapping[int | str, float], route: str, **body: Any) -> list[PredictionAnswer]:
-        if isinstance(who, int):
-            reply = self._post(route, user_ids=[who], **body)
-            if reply["ignored_users"]:
-                raise ApiError(404, f"user {who} has rated nothing here")
-            return cast(list[PredictionAnswer], reply["users"][0]["results"])
-        ratings = [{"movie": movie, "rating": rating} for movie, rating in who.items()]
-        return cast(list[PredictionAnswer], self._post(route, ratings=ratings, **body)["results"])
-
-    def _keep(
-        self, method: str, path: str, poster: bytes | None, facts: Mapping[str, Any], headers: Mapping[str, str]
+    def _write_movie(
+        self, method: str, path: str, metadata: Json, poster: bytes | None, headers: Mapping[str, str]
     ) -> MovieAnswer:
         if poster is None:
-            reply = self._ask(method, path, body=facts, headers=headers)
-        else:
-            form = [(name, str(value)) for name, value in _flat(facts)]
-            picture = ("poster", ("poster", poster, "application/octet-stream"))
-            reply = self._ask(method, path, form=[*form, picture], headers=headers)
-        return cast(MovieAnswer, reply.json()["movie"])
+            return self._movie(self._send(method, path, json=metadata, headers=headers, write=True))
+        genres = metadata.pop("genres", [])
+        if any("," in genre for genre in genres):
+            raise InvalidInput(
+                f"genres: one of {genres} has a comma, which cannot be sent beside a poster: use replace_poster"
+            )
+        members = [(name, str(value)) for name, value in metadata.items()] + [("genres", genre) for genre in genres]
+        file = ("poster", ("poster", arguments.content("poster", poster), "application/octet-stream"))
+        return self._movie(self._send(method, path, form=[*members, file], headers=headers, write=True))
 
-    def _get(self, path: str, **query: Any) -> dict[str, Any]:
-        return cast(dict[str, Any], self._ask("GET", path, query).json())
+    def _json(self, reply: Reply) -> Json:
+        with self._expected():
+            found = reply.json()
+        if not isinstance(found, dict):
+            raise self._bad_response()
+        return found
 
-    def _post(self, path: str, **body: Any) -> dict[str, Any]:
-        return cast(dict[str, Any], self._ask("POST", path, body=body).json())
+    def _results(self, reply: Json) -> list[Any]:
+        with self._expected():
+            found = reply["results"]
+        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+            raise self._bad_response()
+        return found
 
-    def _ask(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, Any] | None = None,
-        *,
-        body: Mapping[str, Any] | None = None,
-        content: bytes | None = None,
-        form: Sequence[tuple[str, Any]] | None = None,
-        headers: Mapping[str, str] | None = None,
-        fine: Sequence[int] = (),
-    ) -> urllib3.BaseHTTPResponse:
-        """The reply; one that is an error is raised, unless its status is ``fine``."""
-        url = f"{self._address}/api/v1/{path}"
-        if query:
-            url += "?" + "&".join(f"{name}={quote(_text(value), safe=',:')}" for name, value in _given(query))
-        sent: dict[str, Any] = {"headers": self._headers | dict(headers or {})}
-        if form is not None:
-            sent["fields"] = form
-        elif content is not None:
-            sent |= {"body": content, "headers": sent["headers"] | {"Content-Type": "application/octet-stream"}}
-        elif body is not None:
-            sent["json"] = body
+    def _movie(self, reply: Reply) -> MovieAnswer:
+        with self._expected():
+            movie = self._json(reply)["movie"]
+            movie["movie_id"]
+        return cast(MovieAnswer, movie)
+
+    def _matches(self, found: list[Any]) -> Matches:
+        return Matches(found, self._thumbnail)
+
+    def _thumbnail(self, movie_id: int) -> str:
+        return f"{self._transport.url}/api/v1/movies/{movie_id}/poster?width={_THUMBNAIL}"
+
+    @contextmanager
+    def _expected(self) -> Iterator[None]:
+        """Raise BadResponse if a response is no JSON, or lacks the members of the API."""
         try:
-            reply = self._pool.request(method, url, **sent)
-        except urllib3.exceptions.HTTPError as error:
-            raise Unreachable(f"{self._address} does not answer: {error}") from error
-        if reply.status >= 400 and reply.status not in fine:
-            raise ApiError(reply.status, _detail(reply))
-        return reply
+            yield
+        except (LookupError, TypeError, ValueError, RecursionError) as error:
+            raise self._bad_response() from error
+
+    def _bad_response(self) -> BadResponse:
+        url = self._transport.url
+        return BadResponse(f"{url} sent something else than the API of Posterity does: is it the address of a server?")
 
 
-def _detail(reply: urllib3.BaseHTTPResponse) -> str:
-    try:
-        return str(reply.json()["detail"])
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):  # of a proxy, say
-        return reply.data[:200].decode(errors="replace")
+def _part(movie: MovieId) -> str:
+    """Return a movie id as a part of a path."""
+    return quote(arguments.movie(movie), safe=":")
 
 
-def _part(movie: int | str) -> str:
-    return quote(str(movie), safe=":")
+def _query_string(query: Json) -> str | None:
+    """Return the part of an address from ``?`` on; None if it is too long, or cannot express a value exactly."""
+    found = []
+    for name, value in query.items():
+        text = _query_text(value)
+        if text is None:
+            return None
+        found.append(f"{name}={quote(text, safe=',:')}")
+    joined = "&".join(found)
+    return f"?{joined}" if len(joined) <= _LONGEST_QUERY else None
 
 
-def _given(query: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    return ((name, value) for name, value in query.items() if value is not None)
-
-
-def _text(value: Any) -> str:
-    """A parameter as a query has it."""
+def _query_text(value: Any) -> str | None:
+    """Return a value as a query has it; None if it cannot express it."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, Mapping):
-        return ",".join(f"{name}:{weight:g}" for name, weight in value.items())
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return ",".join(map(str, value))
+    if isinstance(value, dict):
+        weights = [f"{weight:.6f}".rstrip("0").rstrip(".") for weight in value.values()]
+        written = [f"{name}:{weight}" for name, weight in zip(value, weights, strict=True)]
+        exact = list(map(float, weights)) == list(value.values())
+        valid = all(re.fullmatch(r"[a-z]+:[0-9]{1,3}(\.[0-9]+)?", text) for text in written)
+        return ",".join(written) if written and exact and valid else None
+    if isinstance(value, list):
+        texts = [str(each) for each in value]
+        return None if any("," in text or text != text.strip() for text in texts) else ",".join(texts)
     return str(value)
-
-
-def _flat(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Members as a form has them: a list's one by one."""
-    for name, value in _given(facts):
-        if isinstance(value, Sequence) and not isinstance(value, str):
-            yield from ((name, each) for each in value)
-        else:
-            yield name, value

@@ -123,7 +123,7 @@ def test_without_scripts_the_form_weighs_and_narrows(visit: Visit) -> None:
 
 
 def test_a_film_is_changed_and_removed_with_a_key(visit: Visit, site: Site, key: str) -> None:
-    movie = Client(site.address, key=key).add_movie("To Be Changed", genres=["Drama"])["movie_id"]
+    movie = Client(site.address, api_key=key).add_movie("To Be Changed", genres=["Drama"])["movie_id"]
     page = visit(f"/movies/{movie}", refused=True)
     page.get_by_text("Change or remove this film").click()
     assert_accessible(page)

@@ -1,102 +1,30 @@
-"""The client, against a real server; and against one that fails in the ways that networks do."""
+"""The client, against servers that fail in the ways that networks, proxies and other people's servers do."""
 
 from __future__ import annotations
 
-import io
+import gzip
 import json
-import shutil
+import pickle
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from index.library.api_keys import Keys
-from index.library.database import FIRST_ID, Database
-from posterity.client import ApiError, Client, Unreachable
-from tests.conftest import SPACE, World, poster
-from tests.serving import serving
+from posterity import Client, errors
+from posterity.interface import MovieService
 
-
-@pytest.fixture(scope="module")
-def client(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """A client with a key; what a test changes it puts back."""
-    data = tmp_path_factory.mktemp("client") / "data"
-    shutil.copytree(world.data, data, symlinks=True)
-    _, key = Keys(Database(data)).create("tests")
-    with serving("serve", "--data", data, "--workers", 2) as server:
-        yield Client(server.address, key=key)
-
-
-def picture(movie: int) -> bytes:
-    stream = io.BytesIO()
-    poster(movie).resize((150, 200)).save(stream, "PNG")
-    return stream.getvalue()
-
-
-def test_every_question_is_answered(client: Client, world: World) -> None:
-    assert client.movie("imdb:tt0000003")["title"] == "Starship 3"
-    assert [movie["title"][:8] for movie in client.movies("star", limit=2)] == ["Starship"] * 2
-    assert [movie["movie_id"] for movie in client.all_movies()] == list(range(1, 24))
-    assert client.poster(3) == (world.posters / "3.jpg").read_bytes()
-    found = client.similar(3, by="poster", limit=4, exclude=[1, "imdb:tt0000002"], genre=["Sci-Fi"], year_from=1970)
-    assert {match["movie"]["movie_id"] for match in found} <= {*SPACE} - {1, 2, 3} | {21}
-    assert client.similar(3, weights={"taste": 1.5, "facts": 0}, limit=1) == client.similar(
-        3, weights="taste:1.5,facts:0", limit=1
-    )
-    assert client.similar_to([1, 2], unlike=[12], by="taste", limit=3)[0]["movie"]["movie_id"] in SPACE
-    assert client.similar_to_each([3, 4, 777], limit=2).keys() == {3, 4}
-    assert client.similar_to_poster((world.posters / "3.jpg").read_bytes(), limit=1)[0]["movie"]["movie_id"] == 3
-    assert sum(map(sum, client.explain(3, 4)["heat"])) == pytest.approx(client.explain(3, 4)["score"], abs=1e-5)
-    assert client.snapshot()["id"] == world.manifest.id
-    assert client.predict(2, [3])[0]["rating"] == client.predict(2, [3, 4])[0]["rating"]
-    stranger = client.recommend({1: 5, "imdb:tt0000002": 5, 12: 1}, limit=3)
-    assert {each["movie"]["movie_id"] for each in stranger} <= {*range(3, 24)} - {12}
-    assert client.rated(1).keys().isdisjoint(each["movie"]["movie_id"] for each in client.recommend(1, limit=100))
-
-
-def test_what_is_kept_is_kept(client: Client) -> None:
-    movie = client.add_movie("Meadow", year=2020, genres=["Sci-Fi", "Action"], poster=picture(4))
-    assert movie["movie_id"] >= FIRST_ID
-    assert movie["genres"] == ["Sci-Fi", "Action"]
-    assert client.similar(4, by="poster", limit=1)[0]["movie"] == movie
-    assert client.replace_movie(movie["movie_id"], "Hill", tmdb_id=5)["has_poster"]
-    assert client.movie("tmdb:5")["title"] == "Hill"
-    assert client.replace_poster("tmdb:5", picture(14))["has_poster"]
-    client.remove_movie("tmdb:5")
-    with pytest.raises(ApiError, match="404 Not Found: no movie here has the TMDB id '5'"):
-        client.movie("tmdb:5")
-    client.rate(4000, 1, 4.5)
-    assert client.rated(4000) == {1: 4.5}
-    assert client.predict(4000, [2])[0]["rating"] > 3
-    client.take_rating_back(4000, 1)
-    with pytest.raises(ApiError, match="user 4000 has rated nothing"):
-        client.recommend(4000)
-
-
-def test_a_movie_that_one_process_is_told_of_is_found_through_the_other(client: Client) -> None:
-    # Every client has a connection of its own, so that both processes are asked.
-    address = client._address  # noqa: SLF001
-    for number in range(5):
-        movie = client.add_movie(f"Seen at once {number}")
-        for _ in range(6):
-            assert Client(address).movie(movie["movie_id"])["title"] == f"Seen at once {number}"
-        client.remove_movie(movie["movie_id"])
-        assert all(not Client(address).movies(f"seen at once {number}") for _ in range(6))
-
-
-def test_an_error_says_what_the_server_said(client: Client) -> None:
-    with pytest.raises(ApiError, match=r"400 Bad Request: limit: .* not 0") as caught:
-        client.similar(3, limit=0)
-    assert caught.value.status == 400
-    with pytest.raises(ApiError, match="401"):
-        Client(client._address).remove_movie(1)  # noqa: SLF001
+Way = Callable[[BaseHTTPRequestHandler], None]
 
 
 class Flaky(HTTPServer):
     """Answers each request by the next of some ways."""
 
-    def __init__(self, *ways: Callable[[BaseHTTPRequestHandler], None]) -> None:
+    def __init__(self, *ways: Way) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.ways = list(ways)
         self.asked: list[tuple[str, str, str | None]] = []
@@ -127,9 +55,11 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-def reply(status: int, body: object, **headers: str) -> Callable[[BaseHTTPRequestHandler], None]:
+def reply(status: int, body: object, **headers: str) -> Way:
+    """Return a way to answer: bytes as they are, anything else as JSON."""
+
     def way(handler: BaseHTTPRequestHandler) -> None:
-        content = json.dumps(body).encode()
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
         handler.send_response(status)
         for name, value in {"Content-Length": str(len(content)), **headers}.items():
             handler.send_header(name.replace("_", "-"), value)
@@ -139,9 +69,17 @@ def reply(status: int, body: object, **headers: str) -> Callable[[BaseHTTPReques
     return way
 
 
-def hang_up(handler: BaseHTTPRequestHandler) -> None:
-    handler.close_connection = True
+def raw(content: bytes) -> Way:
+    """Return a way to answer with bytes that need not be HTTP, and to hang up."""
 
+    def way(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(content)
+        handler.close_connection = True
+
+    return way
+
+
+hang_up = raw(b"")
 
 MOVIE = {"movie": {"movie_id": 1}}
 
@@ -157,22 +95,25 @@ def test_what_fails_on_the_way_is_tried_again_and_is_the_same_request() -> None:
 
 def test_what_the_server_refuses_is_not_tried_again() -> None:
     with Flaky(reply(400, {"detail": "no"}), reply(200, MOVIE)) as server:
-        with pytest.raises(ApiError, match="400 Bad Request: no"):
+        with pytest.raises(errors.ApiError, match="400 Bad Request: no"):
             Client(server.address).movie(1)
         assert len(server.asked) == 1
 
 
 def test_an_end_of_patience_is_told() -> None:
-    with Flaky(*[hang_up] * 3) as server, pytest.raises(Unreachable, match="does not answer"):
+    with Flaky(*[hang_up] * 3) as server, pytest.raises(errors.Unreachable, match="does not answer"):
         Client(server.address, retries=2).movie(1)
-    with Flaky(*[reply(503, {"detail": "busy"}, Retry_After="0")] * 3) as server, pytest.raises(ApiError, match="busy"):
+    with (
+        Flaky(*[reply(503, {"detail": "busy"}, Retry_After="0")] * 3) as server,
+        pytest.raises(errors.ApiError, match="busy"),
+    ):
         Client(server.address, retries=2).movie(1)
-    with Flaky(reply(502, "<html>")) as server, pytest.raises(ApiError, match="502 Bad Gateway"):
+    with Flaky(reply(502, "<html>")) as server, pytest.raises(errors.ApiError, match="502 Bad Gateway"):
         Client(server.address, retries=0).movie(1)
 
 
 def test_a_list_that_changes_between_two_pages_repeats_and_skips_nothing() -> None:
-    def page(movie_ids: range, tag: str) -> Callable[[BaseHTTPRequestHandler], None]:
+    def page(movie_ids: range, tag: str) -> Way:
         return reply(200, {"results": [{"movie_id": movie_id} for movie_id in movie_ids]}, ETag=tag)
 
     # Movie 50 goes and 300 comes while the second page is asked for.
@@ -186,3 +127,282 @@ def test_a_list_that_changes_between_two_pages_repeats_and_skips_nothing() -> No
     ) as server:
         found = [movie["movie_id"] for movie in Client(server.address).all_movies()]
     assert found == [*range(1, 201), 300]
+
+
+CALLS: dict[str, Callable[[Client], Any]] = {
+    "movies": lambda c: c.movies("heat"),
+    "all_movies": lambda c: list(c.all_movies()),
+    "movie": lambda c: c.movie(1),
+    "poster": lambda c: c.poster(1),
+    "similar": lambda c: c.similar(1, by="poster", explain=True),
+    "similar excluding many": lambda c: c.similar(1, by="poster", exclude=range(1000), explain=True),
+    "similar_to": lambda c: c.similar_to([1]),
+    "similar_to_each": lambda c: c.similar_to_each([1]),
+    "similar_to_poster": lambda c: c.similar_to_poster(b"image"),
+    "explain": lambda c: c.explain(1, 2),
+    "predict": lambda c: c.predict(1, [1]),
+    "recommend": lambda c: c.recommend({1: 5}),
+    "recommend to a user": lambda c: c.recommend(1),
+    "rated": lambda c: c.rated(1),
+    "snapshot": lambda c: c.snapshot(),
+    "add_movie": lambda c: c.add_movie("Heat", poster=b"image"),
+    "replace_movie": lambda c: c.replace_movie(1, "Heat"),
+    "replace_poster": lambda c: c.replace_poster(1, b"image"),
+    "delete_movie": lambda c: c.delete_movie(1),
+    "rate": lambda c: c.rate(1, 1, 5),
+    "delete_rating": lambda c: c.delete_rating(1, 1),
+}
+PAGE = b"<!doctype html><title>Please log in</title>"
+
+
+def test_every_method_is_called_here() -> None:
+    methods = {name for name in vars(MovieService) if not name.startswith("_")} - {"close"}
+    assert {name.split()[0] for name in CALLS} == methods
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers"),
+    [
+        (200, PAGE, {"Content-Type": "text/html"}),
+        (200, b"", {}),
+        (200, [], {}),
+        (200, {}, {}),
+        (200, {"results": [1], "users": [], "ignored_users": [], "movie": 1, "snapshot": None}, {}),
+        (200, b"[" * 100_000, {}),
+        (200, b"\xff\xfe", {}),
+        (200, PAGE, {"Content-Encoding": "gzip"}),
+        (202, gzip.compress(PAGE), {"Content-Encoding": "gzip"}),
+    ],
+    ids=["page", "nothing", "list", "object", "wrong members", "deep", "bytes", "no gzip", "compressed page"],
+)
+def test_a_response_of_something_else_is_told(status: int, body: object, headers: dict[str, str]) -> None:
+    with Flaky(*[reply(status, body, **headers)] * 100) as server, Client(server.address, retries=0) as client:
+        for call in CALLS.values():
+            with pytest.raises(errors.BadResponse, match=server.address):
+                call(client)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, errors.InvalidInput),
+        (401, errors.Unauthorised),
+        (403, errors.Forbidden),
+        (404, errors.NotFound),
+        (405, errors.ApiError),
+        (409, errors.NotComparable),
+        (412, errors.ApiError),
+        (413, errors.InvalidInput),
+        (414, errors.InvalidInput),
+        (422, errors.InvalidInput),
+        (429, errors.Busy),
+        (500, errors.ApiError),
+        (502, errors.ApiError),
+        (503, errors.Busy),
+        (520, errors.ApiError),
+        (599, errors.ApiError),
+        (999, errors.ApiError),
+    ],
+)
+def test_every_status_is_an_error_with_its_detail(status: int, kind: type[errors.PosterityError]) -> None:
+    writes = {"add_movie", "replace_movie", "replace_poster", "delete_movie", "rate", "delete_rating"}
+    for body, detail in (({"detail": "so it is"}, "so it is"), (b"a proxy's words", "a proxy's words"), ([1], "[1]")):
+        with Flaky(*[reply(status, body)] * len(CALLS)) as server, Client(server.address, retries=0) as client:
+            for name, call in CALLS.items():
+                expected = errors.Conflict if status == 409 and name in writes else kind
+                with pytest.raises(expected, match=str(status)) as caught:
+                    call(client)
+                assert isinstance(caught.value, errors.ApiError)
+                assert (caught.value.status, caught.value.detail) == (status, detail)
+                again = pickle.loads(pickle.dumps(caught.value))  # noqa: S301
+                assert (type(again), str(again)) == (type(caught.value), str(caught.value))
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_not_followed_but_told(status: int) -> None:
+    moved = reply(status, b"", Location="https://elsewhere.example/login")
+    with Flaky(*[moved] * len(CALLS)) as server, Client(server.address) as client:
+        for call in CALLS.values():
+            with pytest.raises(errors.ApiError, match=r"redirects to https://elsewhere\.example/login: give"):
+                call(client)
+        assert len(server.asked) == len(CALLS)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nlots\r\n{",
+        b"HTTP/1.1 200 OK\r\nContent-Length: many\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 -1 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n",
+        b"HTTP/1.1 200 " + b"O" * 100_000 + b"\r\n\r\n",
+    ],
+)
+def test_a_broken_response_is_no_response(content: bytes) -> None:
+    with Flaky(*[raw(content)] * len(CALLS)) as server, Client(server.address, retries=0) as client:
+        for call in CALLS.values():
+            with pytest.raises((errors.Unreachable, errors.BadResponse), match=server.address):
+                call(client)
+
+
+def test_a_silent_server_is_not_waited_for_longer_than_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with Client(url, retries=0, timeout=0.05) as client, pytest.raises(errors.Unreachable, match="timed out"):
+            client.movie(1)
+    with Client(url, retries=0) as client, pytest.raises(errors.Unreachable, match="does not answer"):
+        client.movie(1)  # nobody listens any more
+
+
+@pytest.mark.parametrize("url", ["http://no-such-host.invalid", f"http://{'a' * 64}.example", "http://[fe80::1%25x]:1"])
+def test_a_host_that_nobody_has_is_unreachable(url: str) -> None:
+    with Client(url, retries=0, timeout=1) as client, pytest.raises(errors.Unreachable, match="does not answer"):
+        client.movie(1)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "localhost",
+        "localhost:8000",
+        "//localhost:8000",
+        "ftp://localhost",
+        "http://",
+        "http://:8000",
+        "http://localhost:port",
+        "http://localhost:99999",
+        "http://local host",
+        "http://[::1",
+        "http://localhost/?q=1",
+        "http://localhost/#top",
+        "http://user:secret@localhost",
+        "http://\ud83c",
+        "http://a\r\nb",
+        "http://a\x00b",
+        None,
+        8000,
+        b"http://localhost",
+    ],
+)
+def test_a_url_that_is_none_is_refused(url: Any) -> None:
+    with pytest.raises(errors.InvalidInput, match=r"^url: ") as caught:
+        Client(url)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("api_key", ["", " ", "pst_a b", "pst_secret\r\nX: y", "pst_ü", "pst_\x00", 5, b"pst_secret"])
+def test_a_key_that_no_header_can_hold_is_refused_and_not_shown(api_key: Any) -> None:
+    with pytest.raises(errors.InvalidInput, match=r"^api_key: ") as caught:
+        Client("http://localhost", api_key=api_key)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "options", [{"retries": -1}, {"retries": 1.5}, {"retries": None}, {"timeout": 0}, {"timeout": "x"}]
+)
+def test_numbers_that_cannot_be_used_are_refused(options: dict[str, Any]) -> None:
+    (name,) = options
+    with pytest.raises(errors.InvalidInput, match=f"^{name}: "):
+        Client("http://localhost", **options)
+
+
+def test_the_key_is_sent_and_never_shown() -> None:
+    heard = []
+
+    def way(handler: BaseHTTPRequestHandler) -> None:
+        heard.append(handler.headers["Authorization"])
+        reply(500, {"detail": "no"})(handler)
+
+    with Flaky(way) as server, Client(f"{server.address}/", api_key="pst_secret") as client:
+        with pytest.raises(errors.ApiError) as caught:
+            client.movie(1)
+        assert repr(client) == f"Client('{server.address}')"
+    assert heard == ["Bearer pst_secret"]
+    assert "secret" not in repr(caught.value)
+
+
+def test_a_server_may_stand_below_a_path() -> None:
+    with Flaky(reply(200, MOVIE)) as server, Client(f"{server.address}/films/") as client:
+        client.movie("imdb:tt0113277")
+        assert server.asked[0][1] == "/films/api/v1/movies/imdb:tt0113277"
+
+
+@pytest.mark.parametrize("retry_after", ["soon", "-5", "1e3", "", "999999999", "Fri, 31 Dec 2100 23:59:59 GMT"])
+def test_a_time_to_wait_that_is_none_or_too_long_is_not_waited_for(
+    retry_after: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("posterity.transport._LONGEST_WAIT", 0.01)
+    monkeypatch.setattr("posterity.transport._BACKOFF", 0)
+    with Flaky(reply(503, {}, Retry_After=retry_after), reply(200, MOVIE)) as server, Client(server.address) as client:
+        assert client.movie(1) == {"movie_id": 1}
+
+
+def test_a_list_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("posterity.client._IDLE_PAGES", 3)
+    page = {
+        "results": [{"movie_id": movie_id, "movie": {"movie_id": movie_id}, "rating": 1} for movie_id in range(100)]
+    }
+    for ways in (
+        [reply(200, page)] * 4,
+        [reply(200, page, ETag='"a"'), *[reply(412, {}), reply(200, page, ETag='"b"')] * 2],
+    ):
+        for name in ("all_movies", "rated"):
+            with (
+                Flaky(*ways) as server,
+                Client(server.address) as client,
+                pytest.raises(errors.Busy, match="try again"),
+            ):
+                CALLS[name](client)
+
+
+class Parrot(BaseHTTPRequestHandler):
+    """Answers whatever it was told to."""
+
+    protocol_version = "HTTP/1.1"
+    status, content = 200, b""
+
+    def answer(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(type(self).status)
+        self.send_header("Content-Length", str(len(type(self).content)))
+        self.end_headers()
+        self.wfile.write(type(self).content)
+
+    do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def parroted() -> Iterator[Client]:
+    with HTTPServer(("127.0.0.1", 0), Parrot) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        with Client(f"http://127.0.0.1:{server.server_port}", retries=0) as client:
+            yield client
+        server.shutdown()
+
+
+WORDS = st.sampled_from(["results", "movie", "movie_id", "users", "ignored_users", "rating", "detail", "score", "heat"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=6),
+    max_leaves=12,
+)
+BODIES = VALUES.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=20)
+
+
+@pytest.mark.parametrize("name", CALLS)
+@settings(max_examples=40)
+@given(content=BODIES, status=st.sampled_from([200, 200, 200, 201, 203, 404, 409, 500]))
+def test_nothing_but_documented_errors_is_raised(parroted: Client, name: str, content: bytes, status: int) -> None:
+    Parrot.status, Parrot.content = status, content
+    try:
+        CALLS[name](parroted)
+    except errors.PosterityError as error:
+        assert type(error).__name__ in errors.__all__  # noqa: PT017  of hundreds, most raise

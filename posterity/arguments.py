@@ -1,0 +1,224 @@
+"""Arguments as plain JSON values. Index and client share it, so both refuse the same ones with the same message.
+
+Anything that is a whole number or a list counts as one: numpy's scalars and arrays, and columns of pandas, too.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from operator import index
+from typing import Any
+
+from index.core.errors import InvalidInput, UnknownMovie
+from posterity.interface import MovieId, Ratings
+
+Json = dict[str, Any]
+
+_SHOWN = 100  # characters of an invalid value
+
+
+def number(name: str, value: Any) -> int:
+    """Return a whole number.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    try:
+        if not isinstance(value, bool):
+            return index(value)
+    except TypeError:
+        pass
+    raise InvalidInput(f"{name}: give a whole number, not {_short(value)}")
+
+
+def real(name: str, value: Any) -> float:
+    """Return a finite number.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    try:
+        found = math.nan if isinstance(value, (bool, str, bytes)) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        found = math.nan
+    if not math.isfinite(found):
+        raise InvalidInput(f"{name}: give a number, not {_short(value)}")
+    return found
+
+
+def text(name: str, value: Any) -> str:
+    """Return a text that UTF-8 can encode.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    if not isinstance(value, str):
+        raise InvalidInput(f"{name}: give a text, not {_short(value)}")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInput(f"{name}: {_short(value)} is no Unicode text") from error
+    return value
+
+
+def texts(name: str, values: Any) -> list[str]:
+    """Return a list of non-blank texts; a single text is a list of one.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    found = [text(name, each) for each in ([values] if isinstance(values, str) else _items(name, values))]
+    if not all(each.strip() for each in found):
+        raise InvalidInput(f"{name}: one of {_short(found)} is empty: leave it out")
+    return found
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return True or False.
+
+    Raises:
+        InvalidInput: it is neither.
+    """
+    if type(value).__name__ not in {"bool", "bool_"}:  # numpy's, too
+        raise InvalidInput(f"{name}: give True or False, not {_short(value)}")
+    return bool(value)
+
+
+def movie_id(name: str, value: Any) -> MovieId:
+    """Return a movie id of a list.
+
+    Raises:
+        InvalidInput: it is neither a whole number nor a text.
+    """
+    return text(name, value) if isinstance(value, str) else number(name, value)
+
+
+def movie_ids(name: str, values: Any) -> list[MovieId]:
+    """Return a list of movie ids.
+
+    Raises:
+        InvalidInput: it is none; a single id is no list.
+    """
+    if isinstance(values, str):
+        raise InvalidInput(f"{name}: give a list of movie ids, not {_short(values)}")
+    return [movie_id(name, each) for each in _items(name, values)]
+
+
+def movie(value: Any) -> str:
+    """Return the text of a movie id that is asked for by itself.
+
+    Raises:
+        InvalidInput: it is neither a whole number nor a text.
+        UnknownMovie: it is no movie id, so no movie has it.
+    """
+    found = str(movie_id("movie", value))
+    # Nothing else may become a part of an address.
+    if not re.fullmatch(r"\s*([0-9]{1,18}|(imdb|tmdb):\s*[0-9a-z]{1,30})\s*", found, re.ASCII | re.IGNORECASE):
+        raise UnknownMovie(f"{_short(found)} is no movie id: give a number, imdb:tt… or tmdb:…")
+    return found.strip()
+
+
+def content(name: str, value: Any) -> bytes:
+    """Return the content of a file.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    if not isinstance(value, (bytes, bytearray, memoryview)):
+        raise InvalidInput(f"{name}: give the content of a file as bytes, not {_short(value)}")
+    return bytes(value)
+
+
+def page(limit: int, offset: int) -> Json:
+    """Return the members that choose a part of a list.
+
+    Raises:
+        InvalidInput: one is no whole number.
+    """
+    return {"limit": number("limit", limit), "offset": number("offset", offset)}
+
+
+def filters(
+    limit: int,
+    offset: int,
+    genre: str | Iterable[str],
+    year_from: int | None,
+    year_to: int | None,
+    exclude: Iterable[MovieId],
+    among: Iterable[MovieId] | None,
+) -> Json:
+    """Return the members that filter a list of movies; those that do not filter are left out.
+
+    Raises:
+        InvalidInput: one has the wrong type, or ``among`` is empty.
+    """
+    only = None if among is None else movie_ids("among", among)
+    if only == []:  # an empty list does not filter, over HTTP
+        raise InvalidInput("among: it is empty, so nothing can be found: give movie ids, or None for all movies")
+    given = {
+        "genre": texts("genre", genre),
+        "year_from": None if year_from is None else number("year_from", year_from),
+        "year_to": None if year_to is None else number("year_to", year_to),
+        "exclude": movie_ids("exclude", exclude),
+        "among": only,
+    }
+    return page(limit, offset) | {name: value for name, value in given.items() if value not in (None, [])}
+
+
+def comparison(by: str, weights: Mapping[str, float] | None) -> Json:
+    """Return the members that choose how movies are compared.
+
+    Raises:
+        InvalidInput: one has the wrong type.
+    """
+    compared: Json = {"by": text("by", by)}
+    if weights is not None:
+        if not isinstance(weights, Mapping):
+            raise InvalidInput(f"weights: give a dict of space and weight, not {_short(weights)}")
+        compared["weights"] = {text("weights", name): real("weights", weight) for name, weight in weights.items()}
+    return compared
+
+
+def user_or_ratings(user: int | Ratings) -> Json:
+    """Return the members for a user, or for someone new with ratings.
+
+    Raises:
+        InvalidInput: neither a userle number nor ratings by movie.
+    """
+    if not isinstance(user, Mapping):
+        return {"user_ids": [number("user", user)]}
+    return {
+        "ratings": [{"movie": movie_id("user", each), "rating": real("user", rating)} for each, rating in user.items()]
+    }
+
+
+def metadata(
+    title: str, year: int | None, genres: str | Iterable[str], imdb_id: str | None, tmdb_id: int | None
+) -> Json:
+    """Return the members of a movie to add; those not given are left out.
+
+    Raises:
+        InvalidInput: one has the wrong type.
+    """
+    given = {
+        "title": text("title", title),
+        "year": None if year is None else number("year", year),
+        "genres": texts("genres", genres),
+        "imdb_id": None if imdb_id is None else text("imdb_id", imdb_id),
+        "tmdb_id": None if tmdb_id is None else number("tmdb_id", tmdb_id),
+    }
+    return {name: value for name, value in given.items() if value not in (None, [])}
+
+
+def _items(name: str, values: Any) -> list[Any]:
+    try:
+        return list(values)
+    except TypeError:
+        raise InvalidInput(f"{name}: give a list, not {_short(values)}") from None
+
+
+def _short(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"

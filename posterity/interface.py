@@ -1,0 +1,278 @@
+"""The interface that an index and a client share: the same methods, keyword arguments and results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self, TypeAlias, overload, runtime_checkable
+
+from index.answers.schemas import LookAnswer, MovieAnswer, TasteAnswer
+from posterity.results import Matches, Movies, Predictions
+
+__all__ = ["By", "MovieId", "MovieService", "Ratings", "Width"]
+
+MovieId: TypeAlias = int | str  # 6, "imdb:tt0113277" or "tmdb:949"
+Ratings: TypeAlias = Mapping[int, float] | Mapping[str, float] | Mapping[MovieId, float]  # movie -> rating
+By: TypeAlias = Literal["poster", "taste", "facts", "blend"]
+Width: TypeAlias = Literal[120, 240, 360, 480]  # pixels
+
+
+@runtime_checkable
+class MovieService(Protocol):
+    """Similarity, predictions and recommendations from a snapshot. Threads may share it.
+
+    A movie is given as its number, ``"imdb:tt0113277"`` or ``"tmdb:949"``. Keyword arguments of several methods:
+
+        limit: number of results at most, 1 to 100.
+        offset: number of results to skip, up to 10,000.
+        genre: only movies that have all these genres; a single one may be given as it is.
+        year_from, year_to: only movies of these years, both included.
+        exclude: leave out these movies, up to 10,000.
+        among: only these movies, 1 to 10,000; None for all.
+        by: the space to compare in, or the blend of all.
+        weights: weight of each space in the blend, 0 to 1000; None for the snapshot's own.
+        poster, image: content of a JPEG, PNG, WebP or GIF file of at most 10 MiB.
+
+    Unknown ids in ``exclude``, ``among`` and other lists of movies are ignored. The methods raise the errors listed in
+    ``posterity.errors`` and no others. ``InvalidInput`` and those about connections or files may come from any method.
+    """
+
+    def movies(self, q: str | None = None, *, limit: int = 10, offset: int = 0) -> Movies:
+        """Search titles for words or their beginnings, best match first; without ``q`` list movies by ascending id."""
+
+    def all_movies(self) -> Iterator[MovieAnswer]:
+        """Yield every movie once, by ascending id, also if movies are added and deleted meanwhile."""
+
+    def movie(self, movie: MovieId) -> MovieAnswer:
+        """Return a movie's metadata.
+
+        Raises:
+            NotFound: there is no such movie.
+        """
+
+    def poster(self, movie: MovieId, *, width: Width | None = None) -> bytes:
+        """Return the content of a movie's poster file, or a WebP thumbnail of at most ``width`` pixels across.
+
+        Raises:
+            NotFound: there is no such movie.
+            NotComparable: it has no poster.
+        """
+
+    def similar(
+        self,
+        movie: MovieId,
+        *,
+        by: By = "blend",
+        weights: Mapping[str, float] | None = None,
+        limit: int = 10,
+        offset: int = 0,
+        genre: str | Iterable[str] = (),
+        year_from: int | None = None,
+        year_to: int | None = None,
+        exclude: Iterable[MovieId] = (),
+        among: Iterable[MovieId] | None = None,
+        explain: bool = False,
+    ) -> Matches:
+        """Return the nearest neighbours of a movie, most similar first.
+
+        With ``explain`` each match has its explanation, as ``explain`` returns it; ``by="poster"`` only.
+
+        Raises:
+            NotFound: there is no such movie or space.
+            NotComparable: the movie has no vector in the space.
+        """
+
+    def similar_to(
+        self,
+        like: Iterable[MovieId],
+        *,
+        unlike: Iterable[MovieId] = (),
+        by: By = "blend",
+        weights: Mapping[str, float] | None = None,
+        limit: int = 10,
+        offset: int = 0,
+        genre: str | Iterable[str] = (),
+        year_from: int | None = None,
+        year_to: int | None = None,
+        exclude: Iterable[MovieId] = (),
+        among: Iterable[MovieId] | None = None,
+    ) -> Matches:
+        """Return the movies most similar to several and least similar to others. None of these is among them.
+
+        ``like`` has 1 to 100 movies, ``unlike`` up to 100.
+
+        Raises:
+            NotFound: all ids in ``like`` are unknown, or there is no such space.
+            NotComparable: a movie has no vector in the space.
+        """
+
+    def similar_to_each(
+        self,
+        movies: Iterable[MovieId],
+        *,
+        by: By = "blend",
+        weights: Mapping[str, float] | None = None,
+        limit: int = 10,
+        offset: int = 0,
+        genre: str | Iterable[str] = (),
+        year_from: int | None = None,
+        year_to: int | None = None,
+        exclude: Iterable[MovieId] = (),
+        among: Iterable[MovieId] | None = None,
+    ) -> dict[int, Matches]:
+        """Return the nearest neighbours of each of several movies by movie id, in the order given.
+
+        ``movies`` has 1 to 100 movies. Movies without a vector in the space are left out, like unknown ones.
+        """
+
+    def similar_to_poster(
+        self,
+        image: bytes,
+        *,
+        limit: int = 10,
+        offset: int = 0,
+        genre: str | Iterable[str] = (),
+        year_from: int | None = None,
+        year_to: int | None = None,
+        exclude: Iterable[MovieId] = (),
+        among: Iterable[MovieId] | None = None,
+    ) -> Matches:
+        """Return the movies whose posters are most similar to an image. Nothing is stored.
+
+        Raises:
+            InvalidInput: the bytes are no image, or no usable one.
+            NotFound: the snapshot has no poster space.
+        """
+
+    @overload
+    def explain(self, movie: MovieId, other: MovieId, *, by: Literal["poster"] = "poster") -> LookAnswer: ...
+
+    @overload
+    def explain(self, movie: MovieId, other: MovieId, *, by: Literal["taste"]) -> TasteAnswer: ...
+
+    def explain(
+        self, movie: MovieId, other: MovieId, *, by: Literal["poster", "taste"] = "poster"
+    ) -> LookAnswer | TasteAnswer:
+        """Explain the similarity of two movies: their posters part by part, or how many users like both.
+
+        Raises:
+            NotFound: there is no such movie or space.
+            NotComparable: a movie has no poster, or no ratings.
+        """
+
+    def predict(self, user: int | Ratings, movies: Iterable[MovieId], *, explain: bool = False) -> Predictions:
+        """Predict the ratings of 1 to 100 movies with their 80% interval, in the order given.
+
+        ``user`` is the id of a user, or up to 2,000 ratings by movie of someone new, which are not stored. With
+        ``explain`` each prediction has the contribution of every rated movie.
+
+        Raises:
+            NotFound: there is no such user.
+            NotComparable: a movie was added after the snapshot was built.
+        """
+
+    def recommend(
+        self,
+        user: int | Ratings,
+        *,
+        limit: int = 10,
+        offset: int = 0,
+        genre: str | Iterable[str] = (),
+        year_from: int | None = None,
+        year_to: int | None = None,
+        exclude: Iterable[MovieId] = (),
+        among: Iterable[MovieId] | None = None,
+        explain: bool = False,
+    ) -> Predictions:
+        """Recommend movies that a user has not rated, best first, with predicted ratings. ``user``: see ``predict``.
+
+        Raises:
+            NotFound: there is no such user.
+        """
+
+    def rated(self, user_id: int) -> dict[int, float]:
+        """Return every rating of a user by ascending movie id.
+
+        Raises:
+            NotFound: there is no such user.
+        """
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the manifest of the snapshot: how it was built, and its evaluation."""
+
+    def add_movie(
+        self,
+        title: str,
+        *,
+        year: int | None = None,
+        genres: Iterable[str] = (),
+        imdb_id: str | None = None,
+        tmdb_id: int | None = None,
+        poster: bytes | None = None,
+    ) -> MovieAnswer:
+        """Add a movie to the library and return it with its new id.
+
+        ``title`` is without the year, ``genres`` are as the data set writes them, ``imdb_id`` is such as ``tt0113277``.
+
+        Raises:
+            Conflict: another movie has the IMDb or TMDB id.
+        """
+
+    def replace_movie(
+        self,
+        movie: MovieId,
+        title: str,
+        *,
+        year: int | None = None,
+        genres: Iterable[str] = (),
+        imdb_id: str | None = None,
+        tmdb_id: int | None = None,
+        poster: bytes | None = None,
+    ) -> MovieAnswer:
+        """Replace a movie's metadata, or add a deleted one again. Its ratings stay, and its poster if none is given.
+
+        Raises:
+            NotFound: there is no such movie, and never was.
+            Conflict: another movie has the IMDb or TMDB id.
+        """
+
+    def replace_poster(self, movie: MovieId, poster: bytes) -> MovieAnswer:
+        """Replace a movie's poster.
+
+        Raises:
+            NotFound: there is no such movie.
+        """
+
+    def delete_movie(self, movie: MovieId) -> None:
+        """Delete a movie with its ratings. A deleted movie may be deleted again by its number.
+
+        Raises:
+            NotFound: there is no such movie, and never was.
+        """
+
+    def rate(self, user_id: int, movie: MovieId, rating: float) -> None:
+        """Store a user's rating of a movie, on the scale of the data set. A new ``user_id`` is a new user.
+
+        Raises:
+            NotFound: there is no such movie.
+        """
+
+    def delete_rating(self, user_id: int, movie: MovieId) -> None:
+        """Delete a user's rating of a movie, if there is one.
+
+        Raises:
+            NotFound: there is no such movie.
+        """
+
+    def close(self) -> None:
+        """Release connections and files. Later calls raise ``Closed``."""
+
+    def __enter__(self) -> Self:
+        """Return the service itself; the end of the ``with`` block closes it."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the service."""
+        self.close()

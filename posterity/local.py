@@ -1,0 +1,459 @@
+"""The local index: the methods of ``MovieService``, answered from a data directory without a server."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal, overload
+
+from typing_extensions import override
+
+from index.answers.schemas import LookAnswer, MovieAnswer, TasteAnswer
+from index.answers.serialize import (
+    present_explanation,
+    present_look,
+    present_matches,
+    present_movie,
+    present_predictions,
+    present_taste,
+    provenance,
+)
+from index.core.errors import BadImage, NotComparable, PosterityError, UnknownMovie, UnknownUser
+from index.library.checks import known_id, with_free_ids
+from index.library.entries import Poster
+from index.library.movies import Library
+from index.library.rating_log import MAX_USER_ID, RatingLog
+from index.movie_index import MovieIndex
+from index.posters.images import decode_image, read_image, webp
+from index.ratings.model import Prediction, UserOrRatings
+from index.snapshot.store import SnapshotStore
+from index.spaces.space import Match
+from posterity import arguments
+from posterity.arguments import Json
+from posterity.errors import Closed
+from posterity.interface import By, MovieId, MovieService, Ratings, Width
+from posterity.results import Matches, Movies, Predictions
+from server.api.requests import (
+    BatchBody,
+    ExplanationQuery,
+    FilterQuery,
+    MovieBody,
+    PosterQuery,
+    PredictionsBody,
+    RatingBody,
+    RecommendationsBody,
+    SearchQuery,
+    SimilarBody,
+    SimilarQuery,
+    Someone,
+    check_rating,
+    identified,
+)
+from server.api.validation import Query, parse_json
+
+__all__ = ["Index", "open_index"]
+
+_CONTRIBUTIONS = 10  # named in an explanation, as by the server
+_THUMBNAIL: Width = 120
+
+log = logging.getLogger(__name__)
+
+
+def open_index(data: str | os.PathLike[str] = "data", *, snapshot: str | None = None) -> Index:
+    """Open the current snapshot of a data directory.
+
+        with posterity.open("data") as index:
+            for match in index.similar("imdb:tt0113277", by="taste", limit=5):
+                print(match["movie"]["title"], match["score"])
+
+    Args:
+        data: the data directory, where ``posterity build`` published a snapshot.
+        snapshot: id of a snapshot to stay at; None for the current one, also after a later build.
+
+    Raises:
+        UnknownSnapshot: there is no such snapshot, or none at all.
+        BadSnapshot: a file of it is missing or damaged.
+        BadLibrary: the library cannot be read.
+    """
+    return Index(Path(data), snapshot)
+
+
+class Index(MovieService):
+    """The current snapshot of a data directory with its library, as a server would answer from it.
+
+    Every call includes all movies and ratings added, updated and deleted so far, by any process. A newly published
+    snapshot is opened by the first call after it; if it is damaged, the one before it is used on.
+
+    Args:
+        data: the data directory.
+        snapshot: id of a snapshot to stay at; None for the current one.
+
+    Raises:
+        UnknownSnapshot: there is no such snapshot, or none at all.
+        BadSnapshot: a file of it is missing or damaged.
+        BadLibrary: the library cannot be read.
+    """
+
+    def __init__(self, data: Path, snapshot: str | None = None) -> None:
+        self._data = data
+        self._pinned = snapshot is not None
+        self._store = SnapshotStore(data)
+        self._library = Library.open(data)
+        self._ratings = RatingLog(self._library.database)
+        self._opened: MovieIndex | None = MovieIndex.open(data, snapshot)
+        self._refused: str | None = None  # id of a snapshot that could not be opened
+        self._lock = Lock()  # over the three above
+        self._embedding = Lock()  # one image at a time: each fills the processor
+
+    def __repr__(self) -> str:
+        """Return the class, the data directory and the snapshot."""
+        opened = self._opened
+        return f"Index({str(self._data)!r}, snapshot={None if opened is None else opened.manifest.id!r})"
+
+    @override
+    def movies(self, q: str | None = None, *, limit: int = 10, offset: int = 0) -> Movies:
+        words = {} if q is None else {"q": arguments.text("q", q)}
+        query = _checked(SearchQuery, words | arguments.page(limit, offset))
+        index = self._current()
+        if query.q is None:
+            found = list(index.catalogue.movies[query.offset : query.offset + query.limit])
+        else:
+            found = index.catalogue.search(query.q, query.limit, query.offset)
+        return Movies((present_movie(index, movie) for movie in found), self._thumbnail)
+
+    @override
+    def all_movies(self) -> Iterator[MovieAnswer]:
+        index = self._current()
+        for movie in index.catalogue.movies:
+            yield present_movie(index, movie)
+
+    @override
+    def movie(self, movie: MovieId) -> MovieAnswer:
+        index = self._current()
+        return present_movie(index, index.catalogue.identify(arguments.movie(movie)))
+
+    @override
+    def poster(self, movie: MovieId, *, width: Width | None = None) -> bytes:
+        size = {} if width is None else {"width": arguments.number("width", width)}
+        wanted = _checked(PosterQuery, size).width
+        index = self._current()
+        found = index.catalogue.identify(arguments.movie(movie))
+        file = index.poster(found.movie_id)
+        try:
+            return file.read_bytes() if wanted is None else webp(decode_image(read_image(file)), wanted)
+        except (BadImage, OSError) as error:
+            raise NotComparable(f"the poster of {found} (id {found.movie_id}) can no longer be read") from error
+
+    @override
+    def similar(
+        self,
+        movie: MovieId,
+        *,
+        by: By = "blend",
+        weights: Mapping[str, float] | None = None,
+        limit: int = 10,
+        offset: int = 0,
+        genre: str | Iterable[str] = (),
+        year_from: int | None = None,
+        year_to: int | None = None,
+        exclude: Iterable[MovieId] = (),
+        among: Iterable[MovieId] | None = None,
+        explain: bool = False,
+    ) -> Matches:
+        values = arguments.comparison(by, weights) | arguments.filters(
+            limit, offset, genre, year_from, year_to, exclude, among
+        )
+        query = _checked(SimilarQuery, values | {"explain": arguments.flag("explain", explain)})
+        index = self._current()
+        movie_id = index.catalogue.identify(arguments.movie(movie)).movie_id
+        where, _ = query.where(index.catalogue)
+        k = query.offset + query.limit
+        found = index.similar(movie_id, k, by=query.by, where=where, weights=query.weighed)[query.offset :]
+        matches = self._matches(index, found)
+        for match in matches if query.explain else ():
+            look = index.explainer.look(movie_id, match["movie"]["movie_id"])
+            match["explanation"] = present_look(look)
+        return matches
+
+    @override
+    def similar_to(
+        self,
+        like: Iterable[MovieId],
+        *,
+        unlike: Iterable[MovieId] = (),
+        by: By = "blend",
+        weights: Mapping[str, float] | None = None,
+        limit: int = 10,
+        offset: int = 0,
+        genre: str | Iterable[str] = (),
+        year_from: int | None = None,
+        year_to: int | None = None,
+        exclude: Iterable[MovieId] = (),
+        among: Iterable[MovieId] | None = None,
+    ) -> Matches:
+        values = arguments.comparison(by, weights) | arguments.filters(
+            limit, offset, genre, year_from, year_to, exclude, among
+        )
+        sides = {"like": arguments.movie_ids("like", like), "unlike": arguments.movie_ids("unlike", unlike)}
+        body = _checked(SimilarBody, values | sides)
+        index = self._current()
+        where, _ = body.where(index.catalogue)
+        liked, _ = identified(body.like, index.catalogue)
+        disliked, _ = identified(body.unlike, index.catalogue)
+        if not liked:
+            raise UnknownMovie(f"like: no movie here has the id {', '.join(body.like)}")
+        k = body.offset + body.limit
+        found = index.similar_to(liked, disliked, k, by=body.by, where=where, weights=body.weighed)
+        return self._matches(index, found[body.offset :])
+
+    @override
+    def similar_to_each(
+        self,
+        movies: Iterable[MovieId],
+        *,
+        by: By = "blend",
+        weights: Mapping[str, float] | None = None,
+        limit: int = 10,
+        offset: int = 0,
+        genre: str | Iterable[str] = (),
+        year_from: int | None = None,
+        year_to: int | None = None,
+        exclude: Iterable[MovieId] = (),
+        among: Iterable[MovieId] | None = None,
+    ) -> dict[int, Matches]:
+        values = arguments.comparison(by, weights) | arguments.filters(
+            limit, offset, genre, year_from, year_to, exclude, among
+        )
+        body = _checked(BatchBody, values | {"movies": arguments.movie_ids("movies", movies)})
+        index = self._current()
+        where, _ = body.where(index.catalogue)
+        wanted, _ = identified(body.movies, index.catalogue)
+        k = body.offset + body.limit
+        results = {}
+        for movie_id in wanted:
+            try:
+                found = index.similar(movie_id, k, by=body.by, where=where, weights=body.weighed)
+            except NotComparable:
+                continue
+            results[movie_id] = self._matches(index, found[body.offset :])
+        return results
+
+    @override
+    def similar_to_poster(
+        self,
+        image: bytes,
+        *,
+        limit: int = 10,
+        offset: int = 0,
+        genre: str | Iterable[str] = (),
+        year_from: int | None = None,
+        year_to: int | None = None,
+        exclude: Iterable[MovieId] = (),
+        among: Iterable[MovieId] | None = None,
+    ) -> Matches:
+        values = arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
+        query, content = _checked(FilterQuery, values), arguments.content("image", image)
+        index = self._current()
+        where, _ = query.where(index.catalogue)
+        with self._embedding:
+            found = index.similar_to_poster(content, query.offset + query.limit, where=where)
+        return self._matches(index, found[query.offset :])
+
+    @overload
+    def explain(self, movie: MovieId, other: MovieId, *, by: Literal["poster"] = "poster") -> LookAnswer: ...
+
+    @overload
+    def explain(self, movie: MovieId, other: MovieId, *, by: Literal["taste"]) -> TasteAnswer: ...
+
+    @override
+    def explain(
+        self, movie: MovieId, other: MovieId, *, by: Literal["poster", "taste"] = "poster"
+    ) -> LookAnswer | TasteAnswer:
+        query = _checked(ExplanationQuery, {"by": arguments.text("by", by)})
+        index = self._current()
+        first, second = (index.catalogue.identify(arguments.movie(each)).movie_id for each in (movie, other))
+        if query.by == "taste":
+            return present_taste(index.explainer.taste(first, second))
+        return present_look(index.explainer.look(first, second))
+
+    @override
+    def predict(self, user: int | Ratings, movies: Iterable[MovieId], *, explain: bool = False) -> Predictions:
+        values: Json = {
+            "movies": arguments.movie_ids("movies", movies),
+            "explain": arguments.flag("explain", explain),
+        }
+        body = _checked(PredictionsBody, arguments.user_or_ratings(user) | values)
+        index = self._current()
+        wanted, _ = identified(body.movies, index.catalogue)
+        resolved = _resolved(index, body)
+        return self._predictions(index, resolved, index.users.predict(resolved, wanted), explain=body.explain)
+
+    @override
+    def recommend(
+        self,
+        user: int | Ratings,
+        *,
+        limit: int = 10,
+        offset: int = 0,
+        genre: str | Iterable[str] = (),
+        year_from: int | None = None,
+        year_to: int | None = None,
+        exclude: Iterable[MovieId] = (),
+        among: Iterable[MovieId] | None = None,
+        explain: bool = False,
+    ) -> Predictions:
+        values = arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
+        explained = {"explain": arguments.flag("explain", explain)}
+        body = _checked(RecommendationsBody, arguments.user_or_ratings(user) | values | explained)
+        index = self._current()
+        where, _ = body.where(index.catalogue)
+        resolved = _resolved(index, body)
+        found = index.users.recommend(resolved, body.offset + body.limit, where=where)[body.offset :]
+        return self._predictions(index, resolved, found, explain=body.explain)
+
+    @override
+    def rated(self, user_id: int) -> dict[int, float]:
+        index = self._current()
+        rated = index.users.rated(_user(user_id))
+        if not rated:
+            raise UnknownUser(f"there is no user {user_id} here, or all their ratings were deleted: add a rating")
+        return rated
+
+    @override
+    def snapshot(self) -> dict[str, Any]:
+        index = self._current()
+        manifest: dict[str, Any] = json.loads(json.dumps(index.manifest.to_json() | provenance(index)))
+        del manifest["files"]
+        return manifest
+
+    @override
+    def add_movie(
+        self,
+        title: str,
+        *,
+        year: int | None = None,
+        genres: Iterable[str] = (),
+        imdb_id: str | None = None,
+        tmdb_id: int | None = None,
+        poster: bytes | None = None,
+    ) -> MovieAnswer:
+        body = _checked(MovieBody, arguments.metadata(title, year, genres, imdb_id, tmdb_id))
+        index = self._current()
+        movie = with_free_ids(index.catalogue, body.movie())
+        movie_id = self._library.add(movie, self._embedded(index, poster), above=int(index.catalogue.ids.values[-1]))
+        return self.movie(movie_id)
+
+    @override
+    def replace_movie(
+        self,
+        movie: MovieId,
+        title: str,
+        *,
+        year: int | None = None,
+        genres: Iterable[str] = (),
+        imdb_id: str | None = None,
+        tmdb_id: int | None = None,
+        poster: bytes | None = None,
+    ) -> MovieAnswer:
+        body = _checked(MovieBody, arguments.metadata(title, year, genres, imdb_id, tmdb_id))
+        index = self._current()
+        movie_id = known_id(index.catalogue, self._library, arguments.movie(movie))
+        replacement = with_free_ids(index.catalogue, body.movie(movie_id))
+        self._library.put(replacement, self._embedded(index, poster))
+        return self.movie(movie_id)
+
+    @override
+    def replace_poster(self, movie: MovieId, poster: bytes) -> MovieAnswer:
+        index = self._current()
+        found = index.catalogue.identify(arguments.movie(movie))
+        self._library.put(found, self._embedded(index, arguments.content("poster", poster)))
+        return self.movie(found.movie_id)
+
+    @override
+    def delete_movie(self, movie: MovieId) -> None:
+        self._library.remove(known_id(self._current().catalogue, self._library, arguments.movie(movie)))
+
+    @override
+    def rate(self, user_id: int, movie: MovieId, rating: float) -> None:
+        body = _checked(RatingBody, {"rating": arguments.real("rating", rating)})
+        index = self._current()
+        found = index.catalogue.identify(arguments.movie(movie))
+        check_rating(body.rating, index.users.scale)
+        self._ratings.put(_user(user_id), found.movie_id, body.rating)
+
+    @override
+    def delete_rating(self, user_id: int, movie: MovieId) -> None:
+        found = self._current().catalogue.identify(arguments.movie(movie))
+        self._ratings.remove(_user(user_id), found.movie_id)
+
+    @override
+    def close(self) -> None:
+        with self._lock:
+            self._opened = None
+
+    def _current(self) -> MovieIndex:
+        """Return the snapshot to answer from, with all changes of the library so far."""
+        with self._lock:
+            if self._opened is None:
+                raise Closed(f"this index of {self._data} is closed: open another")
+            current = None if self._pinned else self._store.current_id()
+            if current not in {None, self._refused, self._opened.manifest.id}:
+                try:
+                    self._opened = MovieIndex.open(self._data, current)
+                except PosterityError:
+                    log.exception("snapshot %s cannot be opened; %s is used on", current, self._opened.manifest.id)
+                    self._refused = current
+            self._opened = self._opened.refreshed()
+            return self._opened
+
+    def _embedded(self, index: MovieIndex, poster: bytes | None) -> Poster | None:
+        if poster is None:
+            return None
+        with self._embedding:
+            return index.prepared(arguments.content("poster", poster))
+
+    def _matches(self, index: MovieIndex, found: Iterable[Match]) -> Matches:
+        return Matches(present_matches(index, found), self._thumbnail)
+
+    def _predictions(
+        self, index: MovieIndex, user: UserOrRatings, found: Sequence[Prediction], *, explain: bool
+    ) -> Predictions:
+        shown = Predictions(present_predictions(index, found), self._thumbnail)
+        if explain:
+            explanations = index.users.explain(user, [prediction.movie_id for prediction in found])
+            for each, explanation in zip(shown, explanations, strict=True):
+                each["explanation"] = present_explanation(index, explanation, _CONTRIBUTIONS)
+        return shown
+
+    def _thumbnail(self, movie_id: int) -> str | None:
+        try:
+            content = self.poster(movie_id, width=_THUMBNAIL)
+        except PosterityError:  # deleted since, or closed
+            return None
+        return f"data:image/webp;base64,{b64encode(content).decode()}"
+
+
+def _checked(model: type[Query], values: Json) -> Query:
+    """Return values as the server's model of the same request, with its limits and messages."""
+    return parse_json(model, json.dumps(values).encode())
+
+
+def _resolved(index: MovieIndex, body: Someone) -> UserOrRatings:
+    """Return the user, or the ratings of someone new."""
+    if body.user_ids is not None:
+        return index.users.resolve(body.user_ids[0])
+    ratings, _ = body.stranger(index.catalogue, index.users.scale)
+    return ratings
+
+
+def _user(user_id: int) -> int:
+    """Return the id of a user if the library can store it."""
+    number = arguments.number("user_id", user_id)
+    if not 0 <= number <= MAX_USER_ID:
+        raise UnknownUser(f"there is no user {number} here: ids are whole numbers from 0 to {MAX_USER_ID}")
+    return number
