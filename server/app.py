@@ -1,4 +1,4 @@
-"""The application: wires the parts together and nothing else."""
+"""The application factory: it wires the parts together and does nothing else."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from server.config import ServerConfig
 from server.media.thumbnails import Thumbnails
 from server.media.uploads import MAX_CONTENT_LENGTH, UploadQueue
 from server.middleware.access import limit_requests
+from server.middleware.compression import register_compression
 from server.middleware.errors import register_errors
 from server.middleware.health import health
 from server.middleware.logs import register_access_log
@@ -27,32 +28,34 @@ from server.state.response_cache import ResponseCache
 
 
 def create_app(config: ServerConfig, *, counts: Path | None = None, checked: str | None = None) -> Flask:
-    """The application, once the current snapshot is open.
+    """Return the application, with the current snapshot open.
 
     Args:
-        counts: the folder in which all processes of the server count; None where this process is alone.
-        checked: id of a snapshot whose files were checked by the process that started this one.
+        config: the settings.
+        counts: folder of the metrics that all workers share; None for a single process.
+        checked: id of a snapshot whose files the parent process has verified.
 
     Raises:
-        UnknownSnapshot, BadSnapshot: there is none that can be served.
+        UnknownSnapshot, BadSnapshot: no snapshot can be served.
     """
     app = Flask("server")
     app.config["MAX_CONTENT_LENGTH"] = MAX_CONTENT_LENGTH
-    app.json.sort_keys = False  # type: ignore[attr-defined]  # the order that people read in
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # members stay in the declared order
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions["config"] = config
-    app.extensions["answers"] = ResponseCache()
+    app.extensions["response_cache"] = ResponseCache()
     app.extensions["library"] = stored = Library.open(config.data)
     app.extensions["keys"] = Keys(stored.database)
-    app.extensions["served"] = SnapshotWatcher(config.data, checked=checked)
+    app.extensions["snapshot_watcher"] = SnapshotWatcher(config.data, checked=checked, embed_path=config.embed_path)
     app.extensions["thumbnails"] = Thumbnails(config.data / "thumbnails")
     app.extensions["metrics"] = metrics = Metrics(counts)
     app.extensions["upload_queue"] = UploadQueue(config.upload_queue, metrics.uploads.track_inprogress)
-    # What is registered first sees the reply last, as it leaves.
+    # Flask runs after_request functions in reverse order: the first one registered sees the final response.
     if config.access_log:
         register_access_log(app)
     register_metrics(app)
+    register_compression(app)
     register_request_ids(app)
     register_headers(app)
     app.register_blueprint(health)

@@ -25,3 +25,4 @@ class ServerConfig:
     proxies: int = 0  # trusted reverse proxies in front, whose X-Forwarded-* headers are believed
     log_format: str = "text"  # or json
     access_log: bool = False  # a line a request
+    embed_path: str = "auto"  # how VGG16 runs for uploads: auto, float32 or bfloat16

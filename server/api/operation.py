@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Literal, get_type_hints
 
-from flask import Response, current_app, request
+from flask import Response, current_app, g, request
 from pydantic import BaseModel
 from pydantic_core import to_json
 from werkzeug.exceptions import PreconditionFailed
@@ -42,7 +42,7 @@ class Operation:
     idempotency_key: bool  # whether it takes an Idempotency-Key
 
     @functools.cached_property
-    def kept(self) -> bool:
+    def cached(self) -> bool:
         """Whether its answers are kept: those to who asks by address alone, and that movies alone decide."""
         asks = self.kind == "read" and self.body is None and not self.ratings
         return asks and self.answer is not Response
@@ -86,10 +86,10 @@ def operation(
         @functools.wraps(view)
         def wrapper(**parts: Any) -> Response:
             authorise(kind)
-            answers: ResponseCache | None = current_app.extensions["answers"] if made.kept else None
-            if answers is not None:
-                state, question = movie_index().version(ratings=False), _question(request.environ)
-                content = answers.get(state, question)
+            cache: ResponseCache | None = current_app.extensions["response_cache"] if made.cached else None
+            if cache is not None:
+                g.cache_key = _cache_key(request.environ)
+                content = cache.get(g.cache_key)
                 if content is not None:
                     return _dated(made, Response(content, made.status, mimetype=made.media))
             query = parse(made.query)
@@ -98,8 +98,8 @@ def operation(
             if made.body is not None:
                 parts["body"] = parse_body(made.body)
             response = _respond(made, view(**parts))
-            if answers is not None:
-                answers.keep(state, question, response.get_data())
+            if cache is not None:
+                cache.set(g.cache_key, response.get_data())
             return _dated(made, response)
 
         wrapper.operation = made  # type: ignore[attr-defined]
@@ -114,9 +114,9 @@ def operation_of(view: Any) -> Operation | None:
     return found
 
 
-def _question(environ: Mapping[str, Any]) -> str:
-    """The path and what stands behind it, as they came: werkzeug's takes five times as long."""
-    return f"{environ['PATH_INFO']}?{environ['QUERY_STRING']}"
+def _cache_key(environ: Mapping[str, Any]) -> str:
+    """Return the state of the snapshot with the raw path and query; werkzeug's parsed ones take five times as long."""
+    return f"{movie_index().version(ratings=False)} {environ['PATH_INFO']}?{environ['QUERY_STRING']}"
 
 
 def _respond(made: Operation, answer: Any) -> Response:

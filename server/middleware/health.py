@@ -1,4 +1,4 @@
-"""Whether the process answers, and whether it can answer what it is for: asked by whoever watches over it."""
+"""Health checks: liveness and readiness."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ log = logging.getLogger(__name__)
 
 @health.get("/livez")
 def live() -> Response:
-    """The process answers."""
+    """Return that the process is alive."""
     return jsonify(status="alive")
 
 
 @health.get("/readyz")
 def ready() -> Response:
-    """Movies can be answered; what each part is in, and which snapshot was refused, if one was."""
-    served: SnapshotWatcher = current_app.extensions["served"]
+    """Return the state of every part; 503 if movies cannot be answered."""
+    served: SnapshotWatcher = current_app.extensions["snapshot_watcher"]
     parts = {"snapshot": _snapshot(served), "library": _library(served), "uploads": _uploads(served)}
     if parts["library"]["status"] == "ok":
         return jsonify(status="ready", parts=parts)

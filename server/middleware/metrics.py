@@ -1,4 +1,4 @@
-"""What Prometheus is told: requests, uploads, searches, and which snapshot is served."""
+"""Metrics for Prometheus: requests, uploads, searches, and the snapshot that is served."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from server.state.current_snapshot import SnapshotWatcher
 
 metrics_page = Blueprint("metrics", __name__)
 
-_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}  # anything else is one label, not many
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}  # any other method shares one label
 _REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _SEARCH_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 
 
 class Metrics:
-    """What one application counts.
+    """Counters and histograms of one application.
 
     Args:
-        counts: the folder in which all processes of the server count; None where this process is alone.
+        counts: folder of the metrics that all workers share; None for a single process.
     """
 
     def __init__(self, counts: Path | None = None) -> None:
@@ -61,7 +61,7 @@ class Metrics:
         )
 
     def shown(self, snapshot: Manifest) -> bytes:
-        """Everything that was counted, by all processes, in Prometheus' text format."""
+        """Return the metrics of all workers, in Prometheus' text format."""
         facts = CollectorRegistry()
         facts.register(SnapshotFacts(snapshot))
         counted = self._own
@@ -72,13 +72,13 @@ class Metrics:
 
 
 class SnapshotFacts(Collector):
-    """The snapshot that the answering process serves. Made anew for each answer, so that no earlier one lingers."""
+    """The snapshot that this worker serves; a new collector per response, so that no earlier snapshot stays."""
 
     def __init__(self, snapshot: Manifest) -> None:
         self._snapshot = snapshot
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Which it is, and how old."""
+        """Yield the snapshot's id and age."""
         info = GaugeMetricFamily("posterity_snapshot_info", "The snapshot that is served.", labels=["snapshot"])
         info.add_metric([self._snapshot.id], 1)
         yield info
@@ -87,11 +87,11 @@ class SnapshotFacts(Collector):
 
 
 def register_metrics(app: Flask) -> None:
-    """Every reply of ``app`` is counted."""
+    """Count and time every response."""
     metrics: Metrics = app.extensions["metrics"]
     app.register_blueprint(metrics_page)
 
-    @functools.cache  # a look-up of labels takes longer than counting; there are few of them
+    @functools.cache  # looking labels up takes longer than counting, and there are few
     def of(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
         return metrics.requests.labels(method, route, status), metrics.request_seconds.labels(route)
 
@@ -105,14 +105,14 @@ def register_metrics(app: Flask) -> None:
 
 
 def search_seconds(by: str) -> AbstractContextManager[object]:
-    """Within it passes the time of one search, by a space, by ``blend`` or by a ``picture``."""
+    """Time one search: in a space, by ``blend`` or by ``picture``."""
     metrics: Metrics = current_app.extensions["metrics"]
     return metrics.search_seconds.labels(by).time()
 
 
 @metrics_page.get("/metrics")
 def metrics() -> Response:
-    """What was counted, for Prometheus."""
-    served: SnapshotWatcher = current_app.extensions["served"]
+    """Return the metrics, for Prometheus."""
+    served: SnapshotWatcher = current_app.extensions["snapshot_watcher"]
     shown: Metrics = current_app.extensions["metrics"]
     return Response(shown.shown(served.manifest()), content_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -1,4 +1,4 @@
-"""The snapshot that requests are answered from: follows ``current`` without dropping one."""
+"""The snapshot that the server serves: follow ``current`` without failing a request."""
 
 from __future__ import annotations
 
@@ -23,28 +23,39 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A snapshot that was published and cannot be served."""
+    """A published snapshot that could not be opened."""
 
     id: str
-    reason: str  # files are named from the data directory on
+    reason: str  # file names are relative to the data directory
 
 
 class SnapshotWatcher:
-    """The opened current snapshot. A newer one is opened in the background and then swapped in.
+    """Watcher of the current snapshot: opens a newer one in the background, then swaps it in.
 
-    Where the current one is damaged, the latest before it is served: a process that takes the place of one that died
-    comes to no other end than those that refused the damaged one while they ran.
+    If the current snapshot is damaged, the newest sound one before it is served. So a restarted worker serves the same
+    snapshot as the workers that refused the damaged one.
 
     Args:
-        checked: id of a snapshot whose files whoever started this process has checked.
+        data: the data directory.
+        clock: monotonic seconds.
+        checked: id of a snapshot whose files the parent process has verified.
+        embed_path: how VGG16 runs for uploads.
 
     Raises:
-        UnknownSnapshot: nothing was published yet.
-        BadSnapshot: what was published is damaged, and so is all before it.
+        UnknownSnapshot: no snapshot was published yet.
+        BadSnapshot: every published snapshot is damaged.
     """
 
-    def __init__(self, data: Path, clock: Callable[[], float] = monotonic, *, checked: str | None = None) -> None:
+    def __init__(
+        self,
+        data: Path,
+        clock: Callable[[], float] = monotonic,
+        *,
+        checked: str | None = None,
+        embed_path: str = "auto",
+    ) -> None:
         self._data = data
+        self._embed_path = embed_path
         self._store = SnapshotStore(data)
         self._clock = clock
         self._refused: Refused | None = None
@@ -52,32 +63,32 @@ class SnapshotWatcher:
         self._index = self._opened(self._seen, checked)
         self._looked = clock()
         self._lock = threading.Lock()
-        self._changing = threading.Lock()  # over what is served
+        self._changing = threading.Lock()  # guards self._index
 
     def index(self) -> MovieIndex:
-        """The snapshot to answer from; keep it for the whole request.
+        """Return the index with every library change so far; keep it for the whole request.
 
         Raises:
-            BadLibrary: what came in online cannot be read.
+            BadLibrary: the library cannot be read.
         """
         self._follow()
         if not self._index.is_fresh():
-            # Whoever asks after a change was acknowledged sees it, so they wait for it.
+            # A request that follows an acknowledged change waits for the index that has it.
             with self._changing:
                 self._index = self._index.refreshed()
         return self._index
 
     def latest(self) -> MovieIndex:
-        """The snapshot with what had come in online when that was last read, even if it cannot be read any more."""
+        """Return the index as of the last readable library, for pages and metrics that must not fail."""
         self._follow()
         return self._index
 
     def manifest(self) -> Manifest:
-        """Of the snapshot that is served."""
+        """Return the manifest of the snapshot that is served."""
         return self.latest().manifest
 
     def refused(self) -> Refused | None:
-        """The latest snapshot that was published, if it cannot be served; None once another one is."""
+        """Return the current snapshot if it could not be opened; None otherwise."""
         return self._refused
 
     def _follow(self) -> None:
@@ -94,14 +105,14 @@ class SnapshotWatcher:
         except PosterityError:
             log.exception("the current snapshot cannot be found; %s is served on", self._index.manifest.id)
             return
-        # One that failed to open is not tried again: it never changes.
+        # A snapshot that failed to open is not tried again: it never changes.
         if current is not None and current != self._seen:
             self._seen = current
             threading.Thread(target=self._swap, args=(current,), name="open-snapshot", daemon=True).start()
 
     def _swap(self, snapshot_id: str) -> None:
         try:
-            opened = MovieIndex.open(self._data, snapshot_id)
+            opened = MovieIndex.open(self._data, snapshot_id, embed_path=self._embed_path)
         except (PosterityError, OSError, ValueError, KeyError) as error:
             log.exception("snapshot %s cannot be opened; %s is served on", snapshot_id, self._index.manifest.id)
             self._refused = Refused(snapshot_id, self._reason(error))
@@ -113,32 +124,32 @@ class SnapshotWatcher:
 
     def _opened(self, current: str, checked: str | None) -> MovieIndex:
         try:
-            return MovieIndex.open(self._data, current, checked=checked)
+            return MovieIndex.open(self._data, current, checked=checked, embed_path=self._embed_path)
         except BadSnapshot as error:
             for earlier in sorted((known for known in self._store.ids() if known < current), reverse=True):
                 with suppress(BadSnapshot):
-                    index = MovieIndex.open(self._data, earlier)
+                    index = MovieIndex.open(self._data, earlier, embed_path=self._embed_path)
                     log.exception("snapshot %s cannot be opened; %s is served on", current, earlier)
                     self._refused = Refused(current, self._reason(error))
                     return index
             raise
 
     def _reason(self, error: Exception) -> str:
-        """Why a snapshot is refused, for those who may not know where it is kept."""
+        """Return the reason without the path of the data directory: it is shown over HTTP."""
         if not isinstance(error, PosterityError):
             return "it cannot be read: the log says why"
         return str(error).replace(f"{self._data}/", "")
 
 
 def movie_index() -> MovieIndex:
-    """The snapshot that the present request is answered from, the same from its first line to its last."""
+    """Return the index of the current request, the same for the whole request."""
     if "movie_index" not in g:
-        g.movie_index = current_app.extensions["served"].index()
+        g.movie_index = current_app.extensions["snapshot_watcher"].index()
     index: MovieIndex = g.movie_index
     return index
 
 
 def changed_index() -> MovieIndex:
-    """The same after the present request changed something: from now on it is answered from that."""
+    """Return a fresh index after the current request changed the library, and use it for the rest of the request."""
     g.pop("movie_index", None)
     return movie_index()

@@ -1,39 +1,40 @@
-"""Answers that were given, kept to be given again: the same question to the same state has the same bytes."""
+"""Cached responses: the same request to the same state of the snapshot has the same bytes."""
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 
-_LARGEST = 2**16  # bytes of a question with its answer that is kept
-_ALL = 2**25  # bytes of all
+from cachetools import LRUCache
+
+_LARGEST = 2**16  # bytes of an entry, key included
+_TOTAL = 2**25  # bytes of all entries
 
 
 class ResponseCache:
-    """The answers that were asked for last. Threads may share it."""
+    """The most recently used response bodies, plain and compressed. Threads may share it.
+
+    A key names the state of the snapshot and the request, so entries never go stale.
+    """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, str], bytes] = OrderedDict()
-        self._bytes = 0
+        # Each entry holds its key too: keys may be long and their bodies short, so both count.
+        self._entries: LRUCache[str, tuple[str, bytes]] = LRUCache(_TOTAL, getsizeof=_size)
         self._lock = threading.Lock()
 
-    def get(self, state: str, question: str) -> bytes | None:
-        """What was answered to a question in a state of what is served; None where that is not kept."""
+    def get(self, key: str) -> bytes | None:
+        """Return the cached body; None if there is none."""
         with self._lock:
-            answer = self._kept.get((state, question))
-            if answer is not None:
-                self._kept.move_to_end((state, question))
-            return answer
+            entry = self._entries.get(key)
+        return None if entry is None else entry[1]
 
-    def keep(self, state: str, question: str, answer: bytes) -> None:
-        """Keeps an answer, and lets go of those that were not asked for the longest."""
-        # Questions count, too: they may be long, and their answers short.
-        if len(question) + len(answer) > _LARGEST:
-            return
-        with self._lock:
-            if (state, question) not in self._kept:
-                self._bytes += len(question) + len(answer)
-            self._kept[state, question] = answer
-            while self._bytes > _ALL:
-                (_, asked), dropped = self._kept.popitem(last=False)
-                self._bytes -= len(asked) + len(dropped)
+    def set(self, key: str, body: bytes) -> None:
+        """Cache a body, evicting the least recently used ones. Skip one above 64 KiB."""
+        entry = key, body
+        if _size(entry) <= _LARGEST:
+            with self._lock:
+                self._entries[key] = entry
+
+
+def _size(entry: tuple[str, bytes]) -> int:
+    key, body = entry
+    return len(key) + len(body)

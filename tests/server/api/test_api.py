@@ -521,7 +521,7 @@ def test_an_accident_is_a_500_without_its_details(
     def broken() -> None:
         raise RuntimeError("secret")
 
-    monkeypatch.setattr(app.extensions["served"], "index", broken)
+    monkeypatch.setattr(app.extensions["snapshot_watcher"], "index", broken)
     monkeypatch.setitem(app.config, "PROPAGATE_EXCEPTIONS", False)
     problem = assert_problem(client.get(f"{API}/movies/1"), 500)
     assert "secret" not in str(problem)

@@ -117,7 +117,7 @@ def test_what_goes_wrong_is_logged_with_the_request_s_id(
     def broken() -> None:
         raise RuntimeError("an accident")
 
-    monkeypatch.setattr(app.extensions["served"], "index", broken)
+    monkeypatch.setattr(app.extensions["snapshot_watcher"], "index", broken)
     reply = app.test_client().get("/?q=secret", headers={"X-Request-Id": "mine"})
     assert reply.status_code == 500
     assert reply.headers["X-Request-Id"] == "mine"

@@ -78,7 +78,7 @@ def test_a_server_refuses_each_by_name_and_serves_the_one_before(
     store, clock = SnapshotStore(data), Clock()
     edition = Edition("the world", store.path(), world.manifest)
     app = create_app(unlimited(data))
-    app.extensions["served"] = SnapshotWatcher(data, clock)
+    app.extensions["snapshot_watcher"] = SnapshotWatcher(data, clock)
     client = app.test_client()
 
     names = ("manifest.json", "movies.json", "poster/rows.faiss", "taste/vectors.faiss", "ratings/user_ids.npy")

@@ -109,13 +109,13 @@ def test_a_reply_holds_no_snapshot_once_it_is_sent(world: World, path: str) -> N
     app = create_app(unlimited(world.data))
     client = app.test_client()
     client.get(path, headers={"Accept": "text/html"})
-    app.extensions["served"] = SnapshotWatcher(world.data)
-    gone = weakref.ref(app.extensions["served"].index())
+    app.extensions["snapshot_watcher"] = SnapshotWatcher(world.data)
+    gone = weakref.ref(app.extensions["snapshot_watcher"].index())
     gc.disable()  # which would find it in the end, maybe after hours: until then its files would take up the disk
     try:
         client.get(path, headers={"Accept": "text/html"}).close()
         client.get("/livez").close()  # the client itself keeps the latest
-        app.extensions["served"] = None
+        app.extensions["snapshot_watcher"] = None
         assert gone() is None
     finally:
         gc.enable()

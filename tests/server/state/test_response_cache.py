@@ -9,38 +9,38 @@ from tests.server.conftest import assert_problem
 API = "/api/v1"
 
 
-def test_an_answer_is_of_its_state_and_question() -> None:
-    answers = ResponseCache()
-    assert answers.get("a", "1") is None
-    answers.keep("a", "1", b"one")
-    answers.keep("a", "1", b"one")
-    assert answers.get("a", "1") == b"one"
-    assert answers.get("b", "1") is None
-    assert answers.get("a", "2") is None
+def test_a_body_is_of_its_key() -> None:
+    cache = ResponseCache()
+    assert cache.get("a 1") is None
+    cache.set("a 1", b"one")
+    cache.set("a 1", b"one")
+    assert cache.get("a 1") == b"one"
+    assert cache.get("b 1") is None
+    assert cache.get("a 2") is None
 
 
-def test_what_was_not_asked_for_the_longest_is_let_go_of() -> None:
-    answers = ResponseCache()
+def test_the_least_recently_used_body_is_evicted() -> None:
+    cache = ResponseCache()
     large = bytes(2**16 - 4)
-    for number in range(512):  # as many as there is room for, with four letters each
-        answers.keep("a", f"{number:04}", large)
-    assert answers.get("a", "0000") == large
-    answers.keep("a", "more", large)
-    assert answers.get("a", "0001") is None
-    assert answers.get("a", "0000") == large
-    answers.keep("a", "too large", large)
-    assert answers.get("a", "too large") is None
+    for number in range(512):  # fills the cache: keys have four letters
+        cache.set(f"{number:04}", large)
+    assert cache.get("0000") == large
+    cache.set("more", large)
+    assert cache.get("0001") is None
+    assert cache.get("0000") == large
+    cache.set("too large", large)
+    assert cache.get("too large") is None
 
 
-def test_long_questions_take_room_though_their_answers_are_short() -> None:
-    answers = ResponseCache()
-    for number in range(10_000):
-        answers.keep("a", f"{number:04}" + 4000 * "x", b"{}")
-    kept = sum(answers.get("a", f"{number:04}" + 4000 * "x") is not None for number in range(10_000))
-    assert kept == 2**25 // 4006
+def test_long_keys_take_room_though_their_bodies_are_short() -> None:
+    cache = ResponseCache()
+    keys = [f"{number:04}" + 4000 * "x" for number in range(10_000)]
+    for key in keys:
+        cache.set(key, b"{}")
+    assert sum(cache.get(key) is not None for key in keys) == 2**25 // 4006
 
 
-def test_a_kept_answer_is_refused_whom_the_first_one_was(app: Flask, client: FlaskClient) -> None:
+def test_a_cached_response_meets_the_same_conditions_as_the_first(app: Flask, client: FlaskClient) -> None:
     first = client.get(f"{API}/movies/1/similar?by=taste")
     again = app.test_client().get(f"{API}/movies/1/similar?by=taste")
     assert first.data == again.data
