@@ -91,7 +91,7 @@ def _schemas(operations: list[Operation]) -> tuple[dict[Any, Json], Json]:
     """A schema for each type that requests and answers have, and the components that these refer to."""
     kinds: dict[Any, TypeAdapter[Any]] = {Problem: TypeAdapter(Problem), MovieBody: TypeAdapter(MovieBody)}
     for each in operations:
-        for kind in (each.query, each.body, each.answer):
+        for kind in (each.body, each.answer):
             if kind not in {None, type(None), Response}:
                 kinds[kind] = TypeAdapter(kind)
     found, definitions = TypeAdapter.json_schemas(
@@ -111,7 +111,7 @@ def _operation(rule: Rule, made: Operation, refs: dict[Any, Json], config: Serve
         "operationId": made.view.__name__,
         "summary": summary,
         "tags": [_TAGS[made.kind]],
-        "parameters": [*parts, *_parameters(refs[made.query]), *_headers(made)],
+        "parameters": [*parts, *_parameters(made.query.model_json_schema(ref_template=_SCHEMAS)), *_headers(made)],
         "responses": _responses(rule, made, refs, config),
     }
     if more.strip():
@@ -132,6 +132,7 @@ def _parameters(schema: Json) -> list[Json]:
         parameter = {"name": name, "in": "query", "schema": given, "description": about}
         if given.get("type") == "array":
             parameter |= {"style": "form", "explode": False}  # a,b
+            given["minItems"] = 1  # of nothing, the whole parameter is left out
         described.append(parameter)
     return described
 
@@ -179,6 +180,8 @@ def _responses(rule: Rule, made: Operation, refs: dict[Any, Json], config: Serve
         statuses |= {401, 403}
     problem = {_PROBLEM: {"schema": refs[Problem]}}
     wrong = {str(status): {"description": HTTPStatus(status).phrase, "content": problem} for status in sorted(statuses)}
+    if made.query.model_fields:  # gunicorn's own answer, as HTML: a long list of ids belongs into a body
+        wrong["414"] = {"description": "URI Too Long"}
     return {str(made.status): right, **wrong}
 
 
