@@ -69,7 +69,7 @@ def profile(embed: vgg16.Vgg16, n: int = 50) -> None:
     """Where the time of a poster goes."""
     with tempfile.TemporaryDirectory() as folder:
         files = draw(Path(folder), n)
-        cache = Cache(Path(folder), embed.sha256)
+        cache = Cache(Path(folder), embed.sha256, embed.path)
         spent = dict.fromkeys(("read, hash", "decode, resize", "network", "round, keep"), 0.0)
         for file in files:
             ends = [time.perf_counter()]
@@ -105,7 +105,7 @@ BUILT = """
 import re, sys
 from pathlib import Path
 import numpy as np
-from index import vgg16
+from index.posters import vgg16
 from indexer.spaces.embed import embed_posters
 from indexer.spaces.poster_files import find_posters
 from indexer.spaces.two_stage import write_rows

@@ -12,7 +12,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -26,7 +25,7 @@ from index.core.ids import Ids
 from index.core.progress import silent
 from index.posters import vgg16
 from index.posters.images import decode_image, pixels_for_vgg16, read_image
-from index.spaces.faiss_index import halved, read_index, search_exact
+from index.spaces.faiss_index import read_index, search_exact
 from index.spaces.space import Space
 from index.spaces.vectors import ROWS_FILE, HalfVectors
 from indexer.spaces.poster_files import find_posters
@@ -78,12 +77,10 @@ def measure(folder: Path, real: Float32Array, n: int) -> None:
     exact = faiss.IndexFlatIP(real.shape[1])
     halves = np.empty((n, real.shape[1]), dtype=np.float16)
     at = 0
-    with ThreadPoolExecutor() as pool:
-        for block in made(real, n):
-            exact.add(block)
-            for row, half in enumerate(pool.map(halved, block), start=at):
-                halves[row] = half
-            at += len(block)
+    for block in made(real, n):
+        exact.add(block)
+        halves[at : at + len(block)] = block
+        at += len(block)
 
     begin = time.perf_counter()
     rng = np.random.default_rng(0)

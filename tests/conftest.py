@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from hypothesis import HealthCheck, settings
 from PIL import Image, ImageDraw
 
 from index.movie_index import MovieIndex
+from index.posters import vgg16
 from index.snapshot.store import Manifest, SnapshotStore
 from indexer.build import build
 from indexer.config import Plan
@@ -48,6 +50,20 @@ class World:
     posters: Path
     data: Path
     manifest: Manifest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def embed_path() -> Iterator[str]:
+    """Make ``auto`` mean POSTERITY_EMBED_PATH in this process too: commands read the variable, functions do not."""
+    path, load = os.environ.get("POSTERITY_EMBED_PATH", "auto"), vgg16.load
+
+    def load_by_path(weights: str, **options: str) -> vgg16.Vgg16:
+        if options.get("path", "auto") == "auto":
+            options["path"] = path
+        return load(weights, **options)
+
+    with patch.object(vgg16, "load", load_by_path):
+        yield path
 
 
 @pytest.fixture(scope="session")

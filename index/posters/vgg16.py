@@ -1,7 +1,7 @@
-"""Pixels to unit vectors: VGG16's last pooling layer. TensorFlow is imported here and nowhere else.
+"""Embedding of pixels as unit vectors: VGG16's last pooling layer. TensorFlow is imported here and nowhere else.
 
-The network runs on the fastest path that this machine has and that says the same as float32 on the processor: on a GPU,
-or by oneDNN in bfloat16 where the processor multiplies it, or else in float32. A short check at the start decides.
+The network runs on one of three paths: in float32 on the processor, in bfloat16 on the processor, or on a GPU. By
+default it takes the fastest path of this machine that agrees with float32: a check on two images decides at loading.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from index.core.arrays import Float32Array, UInt8Array
-from index.core.errors import BadWeights, WeightsUnavailable
+from index.core.errors import BadWeights, InvalidInput, WeightsUnavailable
 from index.core.files import replacing
 from index.posters.images import SIDE
 
@@ -31,38 +31,43 @@ LAYER = "block5_pool"
 GRID = (7, 7, 512)  # flattened row by row: cell (0, 0)'s 512 channels first
 DIMENSION = 25088
 
-AGREEMENT = 0.9999  # cosine to float32 that a faster path must have
+PATHS = ("auto", "float32", "bfloat16")  # values of ``path`` in ``load``
+
+# Lowest cosine to float32 of a path that may be used. bfloat16 has 8 significant bits, so rounding changes a number by
+# at most 2^-8 of itself, in root mean square by e = .0017. Each of the 13 convolutions rounds three times (kernel,
+# product, sum with the bias). Independent roundings change a vector by e sqrt(39) = .0104 of its length, and so its
+# cosine by .0104^2 / 2 = 5e-5.
+AGREEMENT = 0.9999
 
 _UNTRAINED_SEED = 0
 _DOWNLOAD_TIMEOUT = 30.0  # seconds without a byte
-
-_BFLOAT16 = {"avx512_bf16", "amx_bf16"}  # any of them multiplies it; without, oneDNN would emulate it slowly
+_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}  # processors with one of these multiply bfloat16 faster than float32
 
 log = logging.getLogger(__name__)
 
-Run = Callable[[UInt8Array], Any]  # (b, 224, 224, 3) RGB -> tensor (b, 25088), rows of length 1
+Run = Callable[[UInt8Array], Any]  # (b, 224, 224, 3) RGB -> tensor (b, 25088) float32, rows of length 1
 
 _one_at_a_time = threading.Lock()  # one embedding saturates the processor
 
 
 @dataclass(frozen=True, slots=True)
 class Vgg16:
-    """VGG16 without its top. Safe to call from one thread at a time."""
+    """VGG16 without its top. Not thread-safe."""
 
     weights: str  # "imagenet", "untrained" or "file"
-    sha256: str  # of the weights themselves, whatever file they came in
-    path: str  # how the network runs here: "float32", "bfloat16" or "gpu"
-    agreement: float  # the least cosine between this path's vectors and those of float32, in the check at the start
+    sha256: str  # of the weights, independent of the file format
+    path: str  # "float32", "bfloat16" or "gpu"
+    agreement: float  # lowest cosine between this path's vectors and those of float32, on the two images of the check
     _model: Any
     _run: Run
 
     def __call__(self, pixels: UInt8Array) -> Float32Array:
-        """(b, 224, 224, 3) RGB -> (b, 25088), each row of length 1."""
+        """Return unit vectors (b, 25088) of RGB images (b, 224, 224, 3)."""
         vectors: Float32Array = self._run(pixels).numpy()
         return vectors
 
     def save(self, file: Path) -> None:
-        """Writes the weights to ``file`` (``….weights.h5``) unless it is there; ``load`` reads it back."""
+        """Write the weights to ``file`` (``….weights.h5``) unless it exists; ``load`` reads it."""
         if file.exists():
             return
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -70,19 +75,25 @@ class Vgg16:
             self._model.save_weights(fresh)
 
 
-def load(weights: str, *, name: str | None = None) -> Vgg16:
-    """VGG16 with ``weights``: ``imagenet`` (downloaded by Keras once), ``untrained``, or a Keras ``.h5`` file.
+def load(weights: str, *, path: str = "auto", name: str | None = None) -> Vgg16:
+    """Load VGG16 and choose the path that it runs on.
 
     Args:
-        name: what the weights are called afterwards; by default ``imagenet`` (the file that Keras publishes is that,
-            too), ``untrained`` or ``file``.
+        weights: ``imagenet`` (Keras downloads them once), ``untrained``, or a Keras ``.h5`` file.
+        path: ``float32`` or ``bfloat16``, both on the processor; ``auto`` for the fastest path that agrees with
+            float32. Any processor runs bfloat16, faster than float32 only if it has instructions for it.
+        name: name of the weights in the manifest; by default ``imagenet`` (also for the file that Keras publishes),
+            ``untrained`` or ``file``.
 
     Raises:
-        WeightsUnavailable: ImageNet weights are neither here nor to be had.
-        BadWeights: the file is missing or does not hold VGG16's weights.
+        InvalidInput: the path is unknown.
+        WeightsUnavailable: the ImageNet weights are not in Keras' cache and cannot be downloaded.
+        BadWeights: the file is missing or does not hold VGG16's weights, or the path does not agree with float32.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # otherwise a page about the processor, on stderr
-    with _quiet():
+    if path not in PATHS:
+        raise InvalidInput(f"there is no embedding path {path!r}: give one of {', '.join(PATHS)}")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # without it TensorFlow prints the processor's features
+    with _silent_stderr():
         import tensorflow as tf
         from keras.applications import vgg16
 
@@ -94,35 +105,32 @@ def load(weights: str, *, name: str | None = None) -> Vgg16:
     else:
         _read(model, Path(weights))
 
-    def compiled(device: str) -> Run:
-        @tf.function(input_signature=[tf.TensorSpec((None, SIDE, SIDE, 3), tf.uint8)])  # type: ignore[untyped-decorator]
-        def run(pixels: Any) -> Any:
-            with tf.device(device):
-                maps = model(vgg16.preprocess_input(tf.cast(pixels, tf.float32)), training=False)
-                return tf.math.l2_normalize(tf.reshape(maps, (-1, DIMENSION)), axis=1)
-
-        function: Run = run
-        return function
-
+    float32 = _compiled(model, "/CPU:0")
+    native = bool(_processor_flags() & _BFLOAT16_FLAGS)
     faster: list[tuple[str, Run]] = []
-    if tf.config.list_physical_devices("GPU"):
-        faster.append(("gpu", compiled("/GPU:0")))
-    if _processor_flags() & _BFLOAT16:
-        faster.append(("bfloat16", in_bfloat16(tf, compiled("/CPU:0"))))
-    path, run, agreement = choose_path(compiled("/CPU:0"), faster)
-    return Vgg16(name or _name_of(weights), _fingerprint(model), path, agreement, model, run)
+    if path == "auto" and tf.config.list_physical_devices("GPU"):
+        faster.append(("gpu", _compiled(model, "/GPU:0")))
+    if path == "bfloat16" or (path == "auto" and native):
+        faster.append(("bfloat16", in_bfloat16(_compiled(model, "/CPU:0")) if native else cast_to_bfloat16(model)))
+    chosen, run, agreement = choose_path(float32, faster)
+    if path not in {"auto", chosen}:
+        raise BadWeights(
+            f"VGG16 in {path} does not agree with float32 here, with the weights {weights} (see the log):"
+            " give --embed-path float32 or auto (POSTERITY_EMBED_PATH)"
+        )
+    return Vgg16(name or _name_of(weights), _fingerprint(model), chosen, agreement, model, run)
 
 
 def choose_path(float32: Run, faster: Sequence[tuple[str, Run]]) -> tuple[str, Run, float]:
-    """The first of the ``faster`` paths that says the same as ``float32``, or that itself; and how well it agrees.
+    """Return name, function and agreement of the first faster path that agrees with float32; else float32.
 
-    A path that fails, or whose vectors have a cosine of less than ``AGREEMENT`` to those of float32, is passed over.
+    A path that fails, or whose vectors have a cosine below ``AGREEMENT`` to those of float32, is skipped and logged.
     """
     for path, run in faster:
-        pixels = _check_pictures()
+        pixels = _check_images()
         try:
             cosines = np.einsum("ij,ij->i", float32(pixels).numpy(), run(pixels).numpy())
-        except Exception as error:  # noqa: BLE001  drivers and kernels fail in ways of their own; float32 never does
+        except Exception as error:  # noqa: BLE001  drivers and kernels raise many kinds; float32 has no such failures
             log.warning("VGG16 does not run by %s here (%s): float32 is used", path, error)
             continue
         agreement = float(cosines.min())
@@ -132,36 +140,91 @@ def choose_path(float32: Run, faster: Sequence[tuple[str, Run]]) -> tuple[str, R
     return "float32", float32, 1.0
 
 
+def in_bfloat16(run: Run) -> Run:
+    """Return ``run`` with its convolutions in bfloat16: TensorFlow rewrites the graph at the first call.
+
+    Only for processors that multiply bfloat16: on others the graph stays in float32.
+    """
+    import tensorflow as tf
+
+    option = "auto_mixed_precision_onednn_bfloat16"
+
+    def rewritten(pixels: UInt8Array) -> Any:
+        tf.config.optimizer.set_experimental_options({option: True})
+        try:
+            return run(pixels)
+        finally:
+            tf.config.optimizer.set_experimental_options({option: False})
+
+    return rewritten
+
+
+def cast_to_bfloat16(model: Any) -> Run:
+    """Return a copy of the network with kernels, biases and activations in bfloat16, for any processor."""
+    from keras import models
+
+    def in_mixed_precision(layer: Any) -> Any:
+        return type(layer).from_config({**layer.get_config(), "dtype": "mixed_bfloat16"})
+
+    copy = models.clone_model(model, clone_function=in_mixed_precision)
+    copy.set_weights(model.get_weights())
+    return _compiled(copy, "/CPU:0")
+
+
 def weights_file(data: Path, sha256: str) -> Path:
-    """Where a data directory keeps the weights of a checksum, so that the server needs no download."""
+    """Return the path of saved weights in a data directory; the server loads them without a download."""
     return data / "weights" / f"{sha256}.weights.h5"
 
 
-def embed_with(file: Path, name: str, sha256: str, pixels: UInt8Array) -> Float32Array:
-    """Unit vectors (b, 25088) of pictures (b, 224, 224, 3), by saved weights that are loaded at the first call.
+def embed_with(file: Path, name: str, sha256: str, pixels: UInt8Array, *, path: str = "auto") -> Float32Array:
+    """Return unit vectors (b, 25088) of RGB images (b, 224, 224, 3), by saved weights.
 
-    Threads take turns. The weights last used stay in memory.
+    The weights are loaded at the first call; the last ones used stay in memory. Thread-safe: calls run one at a time.
+
+    Args:
+        file: saved weights.
+        name: their name in the manifest.
+        sha256: their checksum.
+        pixels: the images.
+        path: as in ``load``.
 
     Raises:
-        BadWeights: the file is missing, or does not hold the weights of that checksum.
+        BadWeights: the file is missing, holds weights of another checksum, or the path does not agree with float32.
     """
     with _one_at_a_time:
-        return _loaded(file, name, sha256)(pixels)
+        return _loaded(file, name, sha256, path)(pixels)
 
 
 @lru_cache(maxsize=1)
-def _loaded(file: Path, name: str, sha256: str) -> Vgg16:
-    embed = load(str(file), name=name)
+def _loaded(file: Path, name: str, sha256: str, path: str) -> Vgg16:
+    embed = load(str(file), path=path, name=name)
     if embed.sha256 != sha256:
-        raise BadWeights(f"{file} holds other weights than the posters were embedded with: build the snapshot again")
+        raise BadWeights(
+            f"{file} holds other weights than those the posters were embedded with: build the snapshot again"
+        )
     return embed
+
+
+def _compiled(model: Any, device: str) -> Run:
+    """Return the compiled network from pixels to unit vectors, on a device of TensorFlow."""
+    import tensorflow as tf
+    from keras.applications import vgg16
+
+    @tf.function(input_signature=[tf.TensorSpec((None, SIDE, SIDE, 3), tf.uint8)])  # type: ignore[untyped-decorator]
+    def run(pixels: Any) -> Any:
+        with tf.device(device):
+            maps = model(vgg16.preprocess_input(tf.cast(pixels, tf.float32)), training=False)
+            return tf.math.l2_normalize(tf.cast(tf.reshape(maps, (-1, DIMENSION)), tf.float32), axis=1)
+
+    function: Run = run
+    return function
 
 
 def _imagenet(build: Any) -> Any:
     try:
-        with _impatient():
+        with _download_timeout():
             return build(include_top=False, weights="imagenet", input_shape=(SIDE, SIDE, 3))
-    except Exception as error:  # Keras wraps what went wrong in a bare Exception
+    except Exception as error:  # Keras raises bare Exceptions
         raise WeightsUnavailable(
             f"the ImageNet weights of VGG16 could not be downloaded ({error}). Download"
             f" {IMAGENET_FILE} on a machine that can, and give"
@@ -182,7 +245,7 @@ def _read(model: Any, file: Path) -> None:
         raise BadWeights(f"there is no weights file {file}: give a Keras .h5 file, imagenet or untrained")
     try:
         model.load_weights(file)
-    except Exception as error:  # h5py and Keras raise many kinds for what is all the same to a user
+    except Exception as error:  # h5py and Keras raise many kinds for an unusable file
         raise BadWeights(
             f"{file} does not hold the weights of VGG16 without its top, as Keras writes them"
             f" ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
@@ -190,7 +253,7 @@ def _read(model: Any, file: Path) -> None:
 
 
 def _randomise(model: Any) -> None:
-    """He-normal kernels from a fixed seed: the same on every machine."""
+    """Set He-normal kernels and zero biases, from a fixed seed: the same on every machine."""
     rng = np.random.default_rng(_UNTRAINED_SEED)
     for layer in model.layers:
         if layer.weights:
@@ -199,8 +262,8 @@ def _randomise(model: Any) -> None:
             layer.set_weights([rng.normal(0, np.sqrt(2 / fan_in), kernel), np.zeros(bias)])
 
 
-def _check_pictures() -> UInt8Array:
-    """Two pictures (2, 224, 224, 3): noise, and a smooth slope with a disc."""
+def _check_images() -> UInt8Array:
+    """Return two images (2, 224, 224, 3): noise, and a gradient with a disc."""
     rng = np.random.default_rng(0)
     down, across = np.mgrid[:SIDE, :SIDE]
     slope = np.stack([down, across, SIDE - down], axis=-1)
@@ -209,26 +272,12 @@ def _check_pictures() -> UInt8Array:
 
 
 def _processor_flags() -> set[str]:
-    """What the processor can do, by Linux's names; empty elsewhere."""
+    """Return the processor's features by Linux's names; an empty set on other systems."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return set()
     return set(next((line for line in lines if line.startswith("flags")), "").split())
-
-
-def in_bfloat16(tf: Any, run: Run) -> Run:
-    """``run`` with its convolutions in bfloat16: TensorFlow rewrites the graph at the first call, under this option."""
-    option = "auto_mixed_precision_onednn_bfloat16"
-
-    def first(pixels: UInt8Array) -> Any:
-        tf.config.optimizer.set_experimental_options({option: True})
-        try:
-            return run(pixels)
-        finally:
-            tf.config.optimizer.set_experimental_options({option: False})
-
-    return first
 
 
 def _fingerprint(model: Any) -> str:
@@ -239,24 +288,24 @@ def _fingerprint(model: Any) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """TensorFlow's library writes to stderr as it is loaded, and nothing turns that off."""
+def _silent_stderr() -> Iterator[None]:
+    """Silence stderr while TensorFlow's library is loaded: it prints there, and no option prevents it."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # other threads may have something to say
+        yield  # stderr belongs to all threads, and others may log
         return
-    kept = os.dup(2)
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
+    saved = os.dup(2)
+    with Path(os.devnull).open("w") as null:
+        os.dup2(null.fileno(), 2)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(saved, 2)
+        os.close(saved)
 
 
 @contextmanager
-def _impatient() -> Iterator[None]:
-    """A silent network gives up after a while; Keras' download has no timeout of its own."""
+def _download_timeout() -> Iterator[None]:
+    """Set a timeout on sockets: Keras' download has none."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_DOWNLOAD_TIMEOUT)
     try:

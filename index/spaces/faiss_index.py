@@ -8,12 +8,10 @@ from typing import Any
 
 import faiss
 import numpy as np
-import numpy.typing as npt
 
-from index.core.arrays import BoolArray, Float16Array, Float32Array, Int64Array
+from index.core.arrays import BoolArray, Float32Array, Int64Array
 
 _CPUS = os.cpu_count() or 1
-_TURNED = 4096  # components that may be rounded the other way
 
 Hits = tuple[Int64Array, Float32Array]  # rows and scores (m,) each, best first, ties by row
 
@@ -33,28 +31,6 @@ def flat_index(vectors: Float32Array) -> Any:
 def half_index(dimension: int) -> Any:
     """Return an empty Faiss inner-product index of vectors in float16."""
     return faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
-
-
-def halved(vector: npt.NDArray[np.floating]) -> Float16Array:
-    """Round a unit vector (d,) to float16 and keep its length 1.
-
-    Plain rounding changes the length, and all scores, by about 1e-5. So some components are rounded the other way,
-    those nearest to the middle of two float16 numbers first, until the length is restored.
-    """
-    exact = vector.astype(np.float64)
-    rounded = exact.astype(np.float16)
-    nearest = rounded.astype(np.float64)
-    other = np.nextafter(rounded, np.where(exact > nearest, np.inf, -np.inf).astype(np.float16))
-    step = other.astype(np.float64) - nearest
-    change = np.square(nearest + step) - np.square(nearest)
-    excess = np.square(nearest).sum() - 1
-    middling = np.where(change * excess < 0, (exact - nearest) / step, -1)  # up to 1/2: exactly in the middle
-    order = np.argsort(-middling)[:_TURNED]
-    left = np.abs(excess + np.cumsum(change[order]))
-    if left.min() < abs(excess):
-        turned = order[: int(left.argmin()) + 1]
-        rounded[turned] = other[turned]
-    return rounded
 
 
 def view_of(index: Any) -> Float32Array:

@@ -11,6 +11,7 @@ from posterity.cli.console import (
     DurationType,
     SizeType,
     data_option,
+    embed_path_option,
     json_option,
     myself,
     note,
@@ -57,6 +58,7 @@ iterations_option = click.option(
 )
 @data_option
 @weights_option
+@embed_path_option
 @click.option("--seed", default=0, show_default=True, help="Of everything drawn at random.")
 @iterations_option
 @click.option(
@@ -110,6 +112,7 @@ def build(
     posters: Path | None,
     data: Path,
     weights: str,
+    embed_path: str,
     seed: int,
     iterations: int | None,
     tuned: tuple[Path, ...],
@@ -147,6 +150,7 @@ def build(
         index=index,
         memory=memory,
         evaluation=not no_evaluation,
+        embed_path=embed_path,
     )
     manifest = run_plan(plan, if_new=if_new)
     if manifest is None:

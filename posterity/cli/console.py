@@ -63,6 +63,15 @@ data_option = click.option(
     show_envvar=True,
     help="The data directory: posters, cache and snapshots.",
 )
+embed_path_option = click.option(
+    "--embed-path",
+    type=click.Choice(["auto", "float32", "bfloat16"]),
+    default="auto",
+    envvar="POSTERITY_EMBED_PATH",
+    show_default=True,
+    show_envvar=True,
+    help="Arithmetic of VGG16: float32, bfloat16, or auto, the fastest path of this machine that agrees with float32.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from posterity.cli.build import RATINGS, iterations_option, ratings_option, weights_option
-from posterity.cli.console import json_option, print_json, print_table, shown_progress
+from posterity.cli.console import embed_path_option, json_option, print_json, print_table, shown_progress
 
 
 @click.command()
@@ -44,6 +44,7 @@ from posterity.cli.console import json_option, print_json, print_table, shown_pr
     help="A folder of other artwork of the same films, named in the same way: judge how well it finds the poster too.",
 )
 @weights_option
+@embed_path_option
 @click.option("--seed", default=0, show_default=True, help="Of the methods; the folds are always the same.")
 @iterations_option
 @click.option(
@@ -67,6 +68,7 @@ def evaluate(
     posters: Path | None,
     alternates: Path | None,
     weights: str,
+    embed_path: str,
     seed: int,
     iterations: int | None,
     output: Path,
@@ -104,11 +106,13 @@ def evaluate(
     with shown_progress() as track:
         if ratings is not None:
             config = EvaluationConfig(
-                ratings, output, folds, seed, settings, names, judged, films, posters, weights, alternates
+                ratings, output, folds, seed, settings, names, judged, films, posters, weights, alternates, embed_path
             )
             sections, warnings = run(config, kind, protocols, track=track)
         elif posters is not None:
-            sections, warnings = evaluate_posters(posters, alternates, weights, output, track=track)
+            sections, warnings = evaluate_posters(
+                posters, alternates, weights, output, embed_path=embed_path, track=track
+            )
     for warning in warnings:
         click.echo(f"Warning: {warning}", err=True)
     if as_json:

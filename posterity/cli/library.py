@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from index.core.errors import UnknownMovie
-from posterity.cli.console import data_option, json_option, print_json, print_table
+from posterity.cli.console import data_option, embed_path_option, json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from index.catalogue.catalogue import Catalogue
     from index.library.backup import Contents
-    from index.library.entries import Changes, Entry
+    from index.library.entries import Entry, MovieChanges
 
 
 @click.group()
@@ -43,6 +43,7 @@ def library() -> None:
     help="Replace what is known of this movie, or bring it back. Its ratings stay, as does its poster without another.",
 )
 @data_option
+@embed_path_option
 def add(
     title: str,
     year: int | None,
@@ -52,6 +53,7 @@ def add(
     poster: Path | None,
     movie_id: int | None,
     data: Path,
+    embed_path: str,
 ) -> None:
     """Add a movie and print its id, or replace one.
 
@@ -63,7 +65,7 @@ def add(
     from index.movie_index import MovieIndex
     from index.posters.images import read_image
 
-    index, known = MovieIndex.open(data), Library.open(data)
+    index, known = MovieIndex.open(data, embed_path=embed_path), Library.open(data)
     if movie_id is not None:
         _expect(movie_id, index.catalogue, known.changes_since(0, vectors=False))
     movie = checked_movie(Movie(movie_id or 0, title, year, genres, imdb, tmdb))
@@ -104,11 +106,11 @@ def list_library(data: Path, as_json: bool) -> None:
     changes = Library.open(data).changes_since(0, vectors=False)
     if as_json:
         shown = [_present(entry) for entry in changes.movies]
-        print_json({"version": changes.version, "movies": shown, "removed": sorted(changes.removed)})
+        print_json({"version": changes.version, "movies": shown, "removed": sorted(changes.deleted)})
         return
     columns = [("Id", "right"), ("Movie", "left"), ("Genres", "left"), ("Poster", "left"), ("Change", "left")]
     rows = {entry.movie.movie_id: _cells(entry) for entry in changes.movies}
-    rows |= {movie_id: (str(movie_id), "", "", "", "removed") for movie_id in changes.removed}
+    rows |= {movie_id: (str(movie_id), "", "", "", "removed") for movie_id in changes.deleted}
     print_table("", columns, [row for _, row in sorted(rows.items())])
 
 
@@ -141,9 +143,9 @@ def import_command(file: Path, data: Path) -> None:
     click.echo(f"Imported {_told(contents)} into {data}")
 
 
-def _expect(movie_id: int, catalogue: Catalogue, changes: Changes) -> None:
+def _expect(movie_id: int, catalogue: Catalogue, changes: MovieChanges) -> None:
     """Raises UnknownMovie unless the movie is in the snapshot or the library, or was once."""
-    if movie_id not in {*catalogue.ids.values.tolist(), *changes.removed, *(e.movie.movie_id for e in changes.movies)}:
+    if movie_id not in {*catalogue.ids.values.tolist(), *changes.deleted, *(e.movie.movie_id for e in changes.movies)}:
         raise UnknownMovie(f"there is no movie {movie_id} to replace: leave --id out to add one")
 
 

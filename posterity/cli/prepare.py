@@ -9,7 +9,7 @@ import click
 
 from index.core.errors import PosterityError
 from posterity.cli.build import run_plan, summarise, weights_option
-from posterity.cli.console import data_option, note, shown_progress
+from posterity.cli.console import data_option, embed_path_option, note, shown_progress
 from posterity.cli.fetch import EDITIONS, Sources, fetch_all, sources_options
 
 
@@ -24,8 +24,9 @@ from posterity.cli.fetch import EDITIONS, Sources, fetch_all, sources_options
 )
 @data_option
 @weights_option
+@embed_path_option
 @sources_options
-def prepare(edition: str | None, data: Path, weights: str, sources: Sources) -> None:
+def prepare(edition: str | None, data: Path, weights: str, embed_path: str, sources: Sources) -> None:
     """Make sure that there is something to serve: fetch and build what is new, or else the sample.
 
     With a key of TMDB in TMDB_API_KEY or TMDB_ACCESS_TOKEN, or an edition, it is MovieLens, built again where anything
@@ -41,13 +42,14 @@ def prepare(edition: str | None, data: Path, weights: str, sources: Sources) -> 
         edition = "latest-small"
     if edition is None:
         with shown_progress() as track:
-            build_demo(data, weights, track=track, say=note)
+            build_demo(data, weights, embed_path, track=track, say=note)
         return
     try:
         fetch_all(edition, data, sources)
         # Of this edition: several may have been fetched, and another one be served.
         found = choose_sources(data, None, None, weights, edition=edition)
-        manifest = run_plan(make_plan(found.ratings, data, found.posters, found.weights), if_new=True)
+        plan = make_plan(found.ratings, data, found.posters, found.weights, embed_path=embed_path)
+        manifest = run_plan(plan, if_new=True)
     except PosterityError as error:
         served = SnapshotStore(data).current_id()
         if served is None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from posterity.cli.console import data_option, json_option, print_json, print_table
+from posterity.cli.console import data_option, embed_path_option, json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from index.answers.schemas import ExplanationAnswer, MatchAnswer, MovieAnswer
@@ -49,6 +49,7 @@ class _User(click.ParamType[int | None]):
 )
 @k_option
 @data_option
+@embed_path_option
 @json_option
 def similar(
     movies: tuple[str, ...],
@@ -57,6 +58,7 @@ def similar(
     poster: Path | None,
     k: int,
     data: Path,
+    embed_path: str,
     as_json: bool,
 ) -> None:
     """Show movies like MOVIE, like all of several, or with posters like a picture.
@@ -70,7 +72,7 @@ def similar(
     if poster is not None and not movies and not unlike:
         if by not in {None, "poster"}:
             raise click.UsageError(f"A picture has no {by}: it is compared by poster.")
-        by, index = "poster", _open(data)
+        by, index = "poster", _open(data, embed_path)
         query, heading = {"file": str(poster)}, f"Posters that look like {poster.name}"
         matches = index.similar_to_poster(read_image(poster), k)
     elif movies and poster is None:
@@ -153,10 +155,10 @@ def recommend(user: int | None, rated: tuple[str, ...], k: int, data: Path, as_j
 _MOVIE_COLUMNS = [("Id", "right"), ("Movie", "left"), ("Genres", "left"), ("Ratings", "right")]
 
 
-def _open(data: Path) -> MovieIndex:
+def _open(data: Path, embed_path: str = "auto") -> MovieIndex:
     from index.movie_index import MovieIndex
 
-    return MovieIndex.open(data)
+    return MovieIndex.open(data, embed_path=embed_path)
 
 
 def _who(index: MovieIndex, user: int | None, rated: tuple[str, ...]) -> tuple[UserOrRatings, str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from posterity.cli.console import data_option, myself, note, say, shown_progress
+from posterity.cli.console import data_option, embed_path_option, myself, note, say, shown_progress
 from posterity.cli.server_options import (
     EmptyCounts,
     OneLineErrors,
@@ -72,6 +72,7 @@ port_option = _setting("--port", WholeNumber(1, 65535), "The port to listen on."
 )
 @_setting("--log-format", click.Choice(["text", "json"]), "How the log on stderr is written.")
 @_setting("--access-log/--no-access-log", Switch(), "Log a line a request.")
+@embed_path_option
 def serve(**settings: Any) -> None:
     """Serve the current snapshot: the web page and the HTTP API.
 
@@ -95,8 +96,9 @@ def serve(**settings: Any) -> None:
 @click.option(
     "--weights", default="imagenet", metavar="imagenet|untrained|FILE", show_default=True, help="Weights of VGG16."
 )
+@embed_path_option
 @click.option("--build-only", is_flag=True, help="Build the sample, and do not serve it.")
-def demo(data: Path, host: str, port: int, weights: str, build_only: bool) -> None:
+def demo(data: Path, host: str, port: int, weights: str, embed_path: str, build_only: bool) -> None:
     """Build the bundled sample catalogue and serve it.
 
     Where ImageNet weights cannot be downloaded, untrained ones are used and said so.
@@ -106,11 +108,12 @@ def demo(data: Path, host: str, port: int, weights: str, build_only: bool) -> No
 
     if build_only:
         with shown_progress() as track:
-            build_demo(data, weights, track=track, say=note)
+            build_demo(data, weights, embed_path, track=track, say=note)
         return
     if not demo_is_built(data, weights):
         # In a process of its own: the server forks, and TensorFlow and Faiss hang where they were loaded before that.
-        command = [*myself(), "demo", "--build-only", "--data", str(data), "--weights", weights]
+        command = [*myself(), "demo", "--build-only", "--data", str(data)]
+        command += ["--weights", weights, "--embed-path", embed_path]
         failed = subprocess.run(command, check=False).returncode  # noqa: S603  ourselves
         if failed:
             sys.exit(failed)
@@ -121,7 +124,7 @@ def demo(data: Path, host: str, port: int, weights: str, build_only: bool) -> No
         )
     film = most_rated_movie(data)
     address = f"http://{'localhost' if host in {'127.0.0.1', '0.0.0.0'} else host}:{port}"  # noqa: S104
-    config = ServerConfig(data=data, host=host, port=port)
+    config = ServerConfig(data=data, host=host, port=port, embed_path=embed_path)
     run_server(config, ready=_things_to_try(address, film.movie_id, str(film)), say=say, warn=note)
 
 

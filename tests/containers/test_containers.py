@@ -52,6 +52,10 @@ def test_every_setting_of_the_server_can_be_set_but_where_it_listens_inside() ->
     assert set(SERVICES["server"]["environment"]) == names - {"POSTERITY_DATA", "POSTERITY_HOST", "POSTERITY_PORT"}
 
 
+def test_whatever_embeds_takes_the_same_path() -> None:
+    assert all("POSTERITY_EMBED_PATH" in SERVICES[name]["environment"] for name in ("indexer", "server", "rebuild"))
+
+
 def test_every_variable_of_fetching_reaches_the_indexer_and_the_key_nobody_else() -> None:
     used = {option.envvar for command in fetch.commands.values() for option in command.params if option.envvar}
     given = set(SERVICES["indexer"]["environment"])

@@ -18,6 +18,7 @@ from index.core.errors import (
 from index.movie_index import MovieIndex
 from index.snapshot.store import SnapshotStore
 from tests.conftest import SPACE, WEDDINGS, World
+from tests.tolerances import SAME_PICTURE
 
 
 @pytest.mark.parametrize("by", ["poster", "taste", "facts", "blend"])
@@ -29,7 +30,7 @@ def test_spaceships_are_like_spaceships_every_way(movie_index: MovieIndex, by: s
 def test_a_poster_of_the_catalogue_finds_itself(movie_index: MovieIndex, world: World) -> None:
     match = movie_index.similar_to_poster((world.posters / "3.jpg").read_bytes(), 1)[0]
     assert match.movie_id == 3
-    assert match.score == pytest.approx(1, abs=1e-5)
+    assert match.score == pytest.approx(1, abs=SAME_PICTURE)
     assert match.percentile == pytest.approx(1)
 
 
@@ -136,7 +137,7 @@ def test_a_look_is_explained_of_posters_only(movie_index: MovieIndex) -> None:
 
 def test_a_poster_is_like_itself_everywhere(movie_index: MovieIndex) -> None:
     look = movie_index.explainer.look(3, 3)
-    assert look.score == pytest.approx(1, abs=1e-5)
+    assert look.score == pytest.approx(1, abs=SAME_PICTURE)
     assert all(match.cell == match.other for match in look.comparison.matches)
     np.testing.assert_allclose(look.comparison.likeness, 1, atol=1e-9)
 

@@ -1,4 +1,4 @@
-"""What came in online is in every answer at once, and gone from every answer when it is removed."""
+"""Library changes: every query includes them at once."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from index.library.movies import Library
 from index.movie_index import MovieIndex
 from indexer.build import build
 from indexer.config import Plan
-from server.state.current_snapshot import ServedModel
+from server.state.current_snapshot import SnapshotWatcher
 from tests.conftest import QUICK, SPACE, WEDDINGS, World, poster
 from tests.index.posters.test_images import encoded
 from tests.posterity.cli.test_main import get, serving
+from tests.tolerances import SAME_PICTURE
 
 WAYS = ("poster", "taste", "facts", "blend")
 
 
 def put(data: Path, movie: Movie, picture: int | None = None) -> None:
-    """Adds a movie with the poster that film ``picture`` of the world would have."""
+    """Add a movie, with a poster like that of movie ``picture`` of the test world."""
     index = MovieIndex.open(data)
     kept = None
     if picture is not None:
@@ -37,7 +38,7 @@ def put(data: Path, movie: Movie, picture: int | None = None) -> None:
 
 
 def everything(index: MovieIndex) -> object:
-    """Every answer there is, to the last digit."""
+    """Return the answers to all kinds of queries, unrounded."""
     movies = [movie.movie_id for movie in index.catalogue.movies]
     similar = {
         (movie_id, by): index.similar(movie_id, 30, by=by)
@@ -72,8 +73,8 @@ def test_an_added_movie_is_in_every_answer_it_can_be_in(data: Path) -> None:
     assert {match.movie_id for match in found} == {8, 1_000_000_000}
     narrowed = index.similar(8, 5, by="poster", where=MovieFilter(year_from=2024))
     assert [match.movie_id for match in narrowed] == [1_000_000_000]
-    assert index.explainer.look(8, 1_000_000_000).score == pytest.approx(1, abs=1e-4)
-    # Who opened the snapshot before sees what there was then: nothing changes under a request.
+    assert index.explainer.look(8, 1_000_000_000).score == pytest.approx(1, abs=SAME_PICTURE)
+    # An opened index is immutable, so that nothing changes during a request.
     with pytest.raises(UnknownMovie):
         before.similar(1_000_000_000)
     with pytest.raises(
@@ -149,7 +150,7 @@ def test_new_facts_keep_the_poster_and_the_ratings(data: Path) -> None:
     index = MovieIndex.open(data)
     assert index.similar(3, 20, by="poster") == old.similar(3, 20, by="poster")
     assert index.similar(3, 20, by="taste") == old.similar(3, 20, by="taste")
-    assert 3 not in index.spaces["facts"].ids  # compared again from the next build on
+    assert 3 not in index.spaces["facts"].ids  # until the next build
     assert index.catalogue.resolve("voyage").year == 1980
     assert index.catalogue.allowed(MovieFilter(genres=("drama",))).sum() == 1
 
@@ -171,7 +172,7 @@ def test_a_build_merges_what_came_in_and_says_the_same(world: World, data: Path)
 
 
 def test_what_is_served_has_a_change_as_soon_as_it_was_acknowledged(data: Path) -> None:
-    served = ServedModel(data)
+    served = SnapshotWatcher(data)
     for movie_id in range(1_000_000_000, 1_000_000_005):
         Library.open(data).put(Movie(movie_id, f"New {movie_id}"))
         assert served.index().catalogue.movie(movie_id).title == f"New {movie_id}"
@@ -202,7 +203,7 @@ def test_a_running_server_shows_at_once_what_the_command_adds_and_removes(data: 
     with serving("serve", "--data", data, "--workers", 2) as server:
         added = subprocess.run([*library, "add", *facts, "--data", data], check=True, capture_output=True, text=True)
         address = f"{server.address}/api/v1/movies/{int(added.stdout)}/similar?by=poster&limit=1"
-        for _ in range(6):  # whichever process answers
+        for _ in range(6):  # either worker may answer
             assert get(address)["results"][0]["movie"]["movie_id"] == 8
         subprocess.run([*library, "remove", added.stdout.strip(), "--data", data], check=True)
         for _ in range(6):

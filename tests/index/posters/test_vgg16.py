@@ -12,13 +12,19 @@ from keras.src.applications import vgg16 as vgg16_source
 from keras.src.backend import config
 
 from index.core.arrays import UInt8Array
-from index.core.errors import BadWeights, WeightsUnavailable
+from index.core.errors import BadWeights, InvalidInput, WeightsUnavailable
 from index.posters import vgg16
+from tests.tolerances import BFLOAT16_LOSS, PATH_DISTANCE
 
 
 @pytest.fixture(scope="module")
 def untrained() -> vgg16.Vgg16:
-    return vgg16.load("untrained")
+    return vgg16.load("untrained", path="float32")
+
+
+@pytest.fixture(scope="module")
+def in_bfloat16() -> vgg16.Vgg16:
+    return vgg16.load("untrained", path="bfloat16")
 
 
 @pytest.fixture(scope="module")
@@ -37,20 +43,53 @@ def model(untrained: vgg16.Vgg16, tmp_path_factory: pytest.TempPathFactory) -> k
 
 
 def test_vectors_are_keras_own_block5_pool_at_length_1(
-    untrained: vgg16.Vgg16, model: keras.Model, pixels: UInt8Array
+    untrained: vgg16.Vgg16, in_bfloat16: vgg16.Vgg16, model: keras.Model, pixels: UInt8Array
 ) -> None:
     maps = np.asarray(model(keras_vgg16.preprocess_input(pixels.astype(np.float32))))
     assert maps.shape[1:] == vgg16.GRID
     flat = maps.reshape(2, vgg16.DIMENSION).copy()
     flat /= np.linalg.norm(flat, axis=1, keepdims=True)
-    vectors = untrained(pixels)
-    assert vectors.dtype == np.float32
-    np.testing.assert_allclose(vectors, flat, atol=1e-6)
-    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(untrained(pixels), flat, atol=1e-6)
+    assert np.linalg.norm(in_bfloat16(pixels) - flat, axis=1).max() <= PATH_DISTANCE
+    for embed in (untrained, in_bfloat16):
+        vectors = embed(pixels)
+        assert vectors.dtype == np.float32
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
-def test_a_picture_has_the_same_vector_alone_and_in_a_batch(untrained: vgg16.Vgg16, pixels: UInt8Array) -> None:
+def test_a_picture_has_the_same_vector_alone_and_in_a_batch(
+    untrained: vgg16.Vgg16, in_bfloat16: vgg16.Vgg16, pixels: UInt8Array
+) -> None:
     np.testing.assert_allclose(untrained(pixels)[1:], untrained(pixels[1:]), atol=1e-6)
+    # Another order of summation may round a number of any layer to the next bfloat16.
+    assert np.linalg.norm(in_bfloat16(pixels)[1:] - in_bfloat16(pixels[1:])) <= PATH_DISTANCE
+
+
+def test_each_path_is_taken_where_it_is_asked_for(untrained: vgg16.Vgg16, in_bfloat16: vgg16.Vgg16) -> None:
+    assert (untrained.path, untrained.agreement) == ("float32", 1)
+    assert in_bfloat16.path == "bfloat16"
+    assert in_bfloat16.sha256 == untrained.sha256
+
+
+def test_bfloat16_differs_from_float32_by_what_its_rounding_predicts(
+    in_bfloat16: vgg16.Vgg16, model: keras.Model, untrained: vgg16.Vgg16, pixels: UInt8Array
+) -> None:
+    # Processors with instructions for bfloat16 take another way than those without, so both ways are compared here.
+    for vectors in (in_bfloat16(pixels), vgg16.cast_to_bfloat16(model)(pixels).numpy()):
+        losses = 1 - np.einsum("ij,ij->i", vectors, untrained(pixels), dtype=np.float64)
+        assert losses.max() <= 1 - vgg16.AGREEMENT
+        assert BFLOAT16_LOSS / 10 < losses.mean() < 2 * BFLOAT16_LOSS
+
+
+def test_an_unknown_path_is_named() -> None:
+    with pytest.raises(InvalidInput, match="no embedding path 'float64': give one of auto, float32, bfloat16"):
+        vgg16.load("untrained", path="float64")
+
+
+def test_a_path_that_is_asked_for_and_does_not_agree_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vgg16, "AGREEMENT", 1.0)
+    with pytest.raises(BadWeights, match=r"VGG16 in bfloat16 does not agree with float32 .*: give --embed-path float32"):
+        vgg16.load("untrained", path="bfloat16")
 
 
 def save_new(model: keras.Model, file: Path) -> None:
@@ -79,7 +118,7 @@ def test_a_keras_weights_file_gives_the_vectors_of_the_model_it_was_saved_from(
     tmp_path: Path,
 ) -> None:
     save(model, tmp_path / name)
-    loaded = vgg16.load(str(tmp_path / name))
+    loaded = vgg16.load(str(tmp_path / name), path="float32")
     assert loaded.weights == "file"
     assert loaded.sha256 == untrained.sha256
     np.testing.assert_array_equal(loaded(pixels), untrained(pixels))
@@ -101,7 +140,7 @@ def test_other_weights_have_another_checksum_and_other_vectors(
     changed = [weight * 1.5 if weight.ndim == 1 else -weight for weight in model.get_weights()]
     other.set_weights(changed)
     other.save_weights(tmp_path / "other.weights.h5")
-    loaded = vgg16.load(str(tmp_path / "other.weights.h5"))
+    loaded = vgg16.load(str(tmp_path / "other.weights.h5"), path="float32")
     assert loaded.sha256 != untrained.sha256
     assert not np.allclose(loaded(pixels), untrained(pixels))
 
@@ -177,9 +216,10 @@ def test_a_path_that_differs_or_fails_is_not_taken_and_said_so(caplog: pytest.Lo
     assert vgg16.choose_path(slow, []) == ("float32", slow, 1.0)
 
 
-def test_the_path_taken_here_agrees_with_float32(untrained: vgg16.Vgg16) -> None:
-    assert untrained.path in {"float32", "bfloat16", "gpu"}
-    assert untrained.agreement >= vgg16.AGREEMENT
+def test_the_path_taken_by_default_agrees_with_float32() -> None:
+    embed = vgg16.load("untrained")
+    assert embed.path in {"float32", "bfloat16", "gpu"}
+    assert embed.agreement >= vgg16.AGREEMENT
 
 
 def test_bfloat16_is_switched_on_for_its_own_path_alone() -> None:
@@ -189,6 +229,6 @@ def test_bfloat16_is_switched_on_for_its_own_path_alone() -> None:
         seen.append(tf.config.optimizer.get_experimental_options().get("auto_mixed_precision_onednn_bfloat16", False))
         return tf.constant(0)
 
-    vgg16.in_bfloat16(tf, look)(np.zeros((1, 224, 224, 3), np.uint8))
+    vgg16.in_bfloat16(look)(np.zeros((1, 224, 224, 3), np.uint8))
     look(np.zeros((1, 224, 224, 3), np.uint8))
     assert seen == [True, False]

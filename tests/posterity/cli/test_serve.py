@@ -26,6 +26,7 @@ SETTINGS = [
     ("upload_limit", " ", ""),
     ("proxies", "2", 2),
     ("log_format", "json", "json"),
+    ("embed_path", "bfloat16", "bfloat16"),
 ]
 SWITCHES = ["writes", "read_keys", "access_log"]
 
@@ -43,6 +44,7 @@ WRONG = [
     ("rate_storage", "memory", "'memory' is no storage: write memory://, redis://"),
     ("rate_storage", "ftp://x", "'ftp://x' is no storage: write memory://, redis://"),
     ("log_format", "xml", "'xml' is not one of 'text', 'json'"),
+    ("embed_path", "float64", "'float64' is not one of 'auto', 'float32', 'bfloat16'"),
 ]
 
 
@@ -50,12 +52,13 @@ WRONG = [
 def started(monkeypatch: pytest.MonkeyPatch) -> list[ServerConfig]:
     """What the server would have been started with."""
     configs: list[ServerConfig] = []
-    monkeypatch.setattr("server.run.run_server", configs.append)
+    monkeypatch.setattr("server.run.run_server", lambda config, **_: configs.append(config))
     return configs
 
 
 def start(*arguments: str, **variables: str) -> Result:
-    return CliRunner().invoke(main, ["serve", *arguments], env=variables, prog_name="posterity")
+    unset = {"POSTERITY_EMBED_PATH": None}  # which all tests may run under
+    return CliRunner().invoke(main, ["serve", *arguments], env=unset | variables, prog_name="posterity")
 
 
 def flag(name: str) -> str:

@@ -17,6 +17,7 @@ from server.media.uploads import UploadQueue
 from tests.conftest import SPACE, World
 from tests.index.posters.test_images import encoded, halves, png
 from tests.server.conftest import assert_problem
+from tests.tolerances import SAME_PICTURE
 
 PATH = "/api/v1/posters/similar"
 
@@ -32,7 +33,7 @@ def test_a_poster_of_the_catalogue_finds_itself(client: FlaskClient, world: Worl
     (file,) = world.posters.glob(f"{movie_id}.*")
     reply = send(client, file.read_bytes()).get_json()
     assert reply["results"][0]["movie"]["movie_id"] == movie_id
-    assert reply["results"][0]["score"] == pytest.approx(1, abs=1e-5)
+    assert reply["results"][0]["score"] == pytest.approx(1, abs=SAME_PICTURE)
     assert reply["by"] == "poster"
     assert reply["weights"] == "untrained"
 
