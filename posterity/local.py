@@ -405,7 +405,7 @@ class Index(MovieService):
             if current not in {None, self._refused, self._opened.manifest.id}:
                 try:
                     self._opened = MovieIndex.open(self._data, current)
-                except PosterityError:
+                except (PosterityError, OSError, ValueError, KeyError):  # damaged, or pruned meanwhile
                     log.exception("snapshot %s cannot be opened; %s is used on", current, self._opened.manifest.id)
                     self._refused = current
             self._opened = self._opened.refreshed()
