@@ -1,7 +1,16 @@
-"""The sample catalogue: invented films with generated posters and simulated ratings."""
+"""The sample catalogue: invented movies with generated posters and simulated ratings."""
 
-from indexer.sample.catalogue import FAMILIES, Film, films
+from indexer.sample.catalogue import FAMILIES, SampleMovie, sample_movies
 from indexer.sample.make import make_sample
-from indexer.sample.simulate import Ratings, Truth, ratings, truth
+from indexer.sample.simulate import LatentModel, SimulatedRatings, latent_model, simulated_ratings
 
-__all__ = ["FAMILIES", "Film", "Ratings", "Truth", "films", "make_sample", "ratings", "truth"]
+__all__ = [
+    "FAMILIES",
+    "LatentModel",
+    "SampleMovie",
+    "SimulatedRatings",
+    "latent_model",
+    "make_sample",
+    "sample_movies",
+    "simulated_ratings",
+]

@@ -1,4 +1,4 @@
-"""Writes the sample's tables as MovieLens lays them out."""
+"""The sample's tables, in the layout of MovieLens."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from indexer.sample.catalogue import films
-from indexer.sample.simulate import ratings
+from indexer.sample.catalogue import sample_movies
+from indexer.sample.simulate import simulated_ratings
 from indexer.sample.titles import TAGS
 
 _TAG_COUNT = 400
-_INVENTED_IDS = 99_000_000  # far above the ids that IMDb and TMDB have given out
+_INVENTED_IDS = 99_000_000  # far above all ids of IMDb and TMDB
 
 _README = """\
 Posterity sample: invented films, generated posters, simulated ratings
@@ -27,16 +27,16 @@ links.csv, from 99000001 up, are made up too and lead nowhere.
 
 
 def write_tables(folder: Path, seed: int) -> None:
-    """Writes ``ratings.csv``, ``movies.csv``, ``links.csv``, ``tags.csv`` and ``README.txt``."""
+    """Write ``ratings.csv``, ``movies.csv``, ``links.csv``, ``tags.csv`` and ``README.txt``."""
     folder.mkdir(parents=True, exist_ok=True)
-    given = ratings(seed)
-    columns = (given.user_ids, given.movie_ids, given.stars, given.timestamps)
+    ratings = simulated_ratings(seed)
+    columns = (ratings.user_ids, ratings.movie_ids, ratings.stars, ratings.timestamps)
     rows = sorted(zip(*(column.tolist() for column in columns), strict=True))
     _write(folder / "ratings.csv", "userId,movieId,rating,timestamp", rows)
-    catalogue = films(seed)
-    listed = [(film.movie_id, film.listed_title, "|".join(film.genres)) for film in catalogue]
-    _write(folder / "movies.csv", "movieId,title,genres", listed)
-    links = [(film.movie_id, *[_INVENTED_IDS + film.movie_id] * 2) for film in catalogue]
+    catalogue = sample_movies(seed)
+    movies = [(movie.movie_id, movie.listed_title, "|".join(movie.genres)) for movie in catalogue]
+    _write(folder / "movies.csv", "movieId,title,genres", movies)
+    links = [(movie.movie_id, *[_INVENTED_IDS + movie.movie_id] * 2) for movie in catalogue]
     _write(folder / "links.csv", "movieId,imdbId,tmdbId", links)
 
     rng = np.random.default_rng([seed, 4])

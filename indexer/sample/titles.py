@@ -1,4 +1,4 @@
-"""The words of the sample: families, film titles, genres, taglines and names. All invented."""
+"""The texts of the sample, all invented: titles, taglines and genres of every family, names, studios, tags."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What the films of one look have in common."""
+    """Movies of one visual style."""
 
-    years: tuple[int, int]
-    genres: tuple[str, ...]  # every film has these
-    more_genres: tuple[str, ...]  # and perhaps one of these
+    years: tuple[int, int]  # first, last
+    genres: tuple[str, ...]  # of every movie
+    more_genres: tuple[str, ...]  # each movie has at most one of these, too
     titles: tuple[str, ...]
     taglines: tuple[str, ...]
 

@@ -1,1 +1,1 @@
-"""Poster scenes: the shapes, lettering and pictures of the sample's posters."""
+"""Scenes of the sample's posters, drawn with shapes on a canvas."""

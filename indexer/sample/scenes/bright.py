@@ -1,17 +1,17 @@
-"""Scenes full of colour: cartoon and romance."""
+"""Colourful scenes: cartoon and romance."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from indexer.sample.scenes.canvas import WIDTH, Canvas, Colour, Place, mix, vary
+from indexer.sample.scenes.canvas import WIDTH, Canvas, Colour, TitleBox, mix, vary
 from indexer.sample.scenes.shapes import birds, curve, heart, person, rays, ridge
 
 _WHITE: Colour = (255, 255, 255)
 
 
-def cartoon(canvas: Canvas, variant: int) -> Place:
-    """A round creature (or a few) on a sunburst."""
+def cartoon(canvas: Canvas, variant: int) -> TitleBox:
+    """Draw one or several round creatures on a sunburst."""
     rng = canvas.rng
     skies: list[Colour] = [(255, 206, 40), (255, 190, 30), (255, 216, 70)]
     sky = vary(skies[int(rng.integers(3))], rng, 0.012, 0.02)
@@ -53,7 +53,7 @@ def cartoon(canvas: Canvas, variant: int) -> Place:
         for cx, r in ((60, 34), (345, 40)):
             _creature(canvas, cx, 492, r, second if cx < 200 else third, ink)
     canvas.mist(515, 548, mix(grass, (0, 50, 40), 0.75), 0.97)
-    return Place(top=30, bottom=132, tagline=158, left=30, right=WIDTH - 30)
+    return TitleBox(top=30, bottom=132, tagline=158, left=30, right=WIDTH - 30)
 
 
 def _creature(canvas: Canvas, x: float, y: float, r: float, coat: Colour, ink: Colour) -> None:
@@ -118,8 +118,8 @@ def _creature(canvas: Canvas, x: float, y: float, r: float, coat: Colour, ink: C
     canvas.box(x - r * 0.13, y + r * 0.195, x + r * 0.0, y + r * 0.29, _WHITE)
 
 
-def romance(canvas: Canvas, variant: int) -> Place:
-    """Two people, a pale sun and a great deal of pink."""
+def romance(canvas: Canvas, variant: int) -> TitleBox:
+    """Draw a couple and a pale sun, in pink."""
     rng = canvas.rng
     blush = vary((250, 196, 196), rng, 0.02, 0.02)
     rose = vary((226, 92, 118), rng, 0.02, 0.06)
@@ -175,7 +175,7 @@ def romance(canvas: Canvas, variant: int) -> Place:
         canvas.oval(200, 472, 90, 7, wine, 0.35)
     canvas.mist(455, 520, mix(blush, cream, 0.5), 0.93)
     canvas.shade(0, 170, cream, 0.6)
-    return Place(top=36, bottom=128, tagline=152)
+    return TitleBox(top=36, bottom=128, tagline=152)
 
 
 def _couple(canvas: Canvas, x: float, y: float, height: float, colour: Colour) -> None:

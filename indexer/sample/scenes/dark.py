@@ -1,18 +1,18 @@
-"""Scenes after dark: noir, horror and space opera."""
+"""Dark scenes: noir, horror and space."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from indexer.sample.scenes.canvas import HEIGHT, WIDTH, Canvas, Colour, Place, mix, vary
+from indexer.sample.scenes.canvas import HEIGHT, WIDTH, Canvas, Colour, TitleBox, mix, vary
 from indexer.sample.scenes.shapes import bare_tree, birds, person, planet, ridge, skyline, stars
 
-_LOW = Place(top=424, bottom=512, tagline=530)
-_HIGH = Place(top=34, bottom=128, tagline=150)
+_LOW = TitleBox(top=424, bottom=512, tagline=530)
+_HIGH = TitleBox(top=34, bottom=128, tagline=150)
 
 
-def noir(canvas: Canvas, variant: int) -> Place:
-    """Wet streets, lamps, blinds and hats, in silver greys with one warm light."""
+def noir(canvas: Canvas, variant: int) -> TitleBox:
+    """Draw streets, lamps, blinds and hats in silver greys, with one warm light."""
     rng = canvas.rng
     black: Colour = (9, 10, 13)
     tint = vary((148, 152, 164), rng, 0.06, 0.15)
@@ -78,8 +78,8 @@ def noir(canvas: Canvas, variant: int) -> Place:
     return _LOW
 
 
-def horror(canvas: Canvas, variant: int) -> Place:
-    """A blood-red night: a house, a wood, eyes, graves."""
+def horror(canvas: Canvas, variant: int) -> TitleBox:
+    """Draw a house, a wood, eyes or graves in a blood-red night."""
     rng = canvas.rng
     black: Colour = (8, 3, 5)
     red = vary((176, 16, 20), rng, 0.015, 0.15)
@@ -164,8 +164,8 @@ def _eyes(canvas: Canvas, x: float, y: float, size: float, bright: Colour, dark:
         canvas.oval(ex, y - size * 0.05, size * 0.13, size * 0.34, dark)
 
 
-def space(canvas: Canvas, variant: int) -> Place:
-    """Planets, rings, rockets and nebulae on deep blue."""
+def space(canvas: Canvas, variant: int) -> TitleBox:
+    """Draw planets, rings, rockets and nebulae on deep blue."""
     rng = canvas.rng
     deep: Colour = (5, 8, 30)
     cloud = vary((70, 60, 200), rng, 0.09, 0.15)

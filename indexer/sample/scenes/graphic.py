@@ -1,17 +1,17 @@
-"""Scenes in a drawn manner: heist, samurai and fantasy."""
+"""Graphic scenes: heist, samurai and fantasy."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from indexer.sample.scenes.canvas import HEIGHT, WIDTH, Canvas, Colour, Place, Point, mix, vary
+from indexer.sample.scenes.canvas import HEIGHT, WIDTH, Canvas, Colour, Point, TitleBox, mix, vary
 from indexer.sample.scenes.shapes import birds, curve, peak, person, pine, ridge, stars
 
 _INK: Colour = (20, 18, 20)
 
 
-def heist(canvas: Canvas, variant: int) -> Place:
-    """Flat red, black and cream: targets, keyholes, lasers, diamonds."""
+def heist(canvas: Canvas, variant: int) -> TitleBox:
+    """Draw targets, keyholes, lasers or diamonds in flat red, black and cream."""
     rng = canvas.rng
     red = vary((214, 40, 38), rng, 0.012, 0.06)
     cream: Colour = (246, 232, 206)
@@ -70,7 +70,7 @@ def heist(canvas: Canvas, variant: int) -> Place:
     canvas.shape(
         [(0, 405 + side * 14), (WIDTH, 405 - side * 14), (WIDTH, 411 - side * 14), (0, 411 + side * 14)], cream
     )
-    return Place(top=432, bottom=512, tagline=530, left=36, align="left")
+    return TitleBox(top=432, bottom=512, tagline=530, left=36, align="left")
 
 
 def _diamond(canvas: Canvas, x: float, y: float, size: float, light: Colour, red: Colour) -> None:
@@ -85,8 +85,8 @@ def _diamond(canvas: Canvas, x: float, y: float, size: float, light: Colour, red
         canvas.shape([(x + px * size, y + py * size) for px, py in facet], mix(light, mix(red, _INK, 0.4), tone))
 
 
-def samurai(canvas: Canvas, variant: int) -> Place:
-    """Ink on rice paper, and a red sun."""
+def samurai(canvas: Canvas, variant: int) -> TitleBox:
+    """Draw ink on rice paper, and a red sun."""
     rng = canvas.rng
     paper = vary((238, 226, 200), rng, 0.01, 0.03)
     sun = vary((204, 44, 36), rng, 0.012, 0.06)
@@ -151,7 +151,7 @@ def samurai(canvas: Canvas, variant: int) -> Place:
     for px, py in ((4, 8), (4, 20), (4, 31)):
         canvas.line([(seal + px, 26 + py), (seal + 15, 26 + py)], 2, paper)
     canvas.line([(seal + 9.5, 30), (seal + 9.5, 60)], 2, paper)
-    return Place(top=436, bottom=514, tagline=531)
+    return TitleBox(top=436, bottom=514, tagline=531)
 
 
 def _bamboo(canvas: Canvas, x: float, lean: float, width: float, colour: Colour) -> None:
@@ -172,8 +172,8 @@ def _bamboo(canvas: Canvas, x: float, lean: float, width: float, colour: Colour)
         y = top
 
 
-def fantasy(canvas: Canvas, variant: int) -> Place:
-    """Castles, dragons and blades in a green-gold light, framed in gold."""
+def fantasy(canvas: Canvas, variant: int) -> TitleBox:
+    """Draw castles, dragons or swords in green-gold light, framed in gold."""
     rng = canvas.rng
     teal = vary((18, 104, 100), rng, 0.04, 0.1)
     deep = mix(teal, (2, 14, 24), 0.8)
@@ -235,7 +235,7 @@ def fantasy(canvas: Canvas, variant: int) -> Place:
     for cx, cy in ((14, 14), (WIDTH - 14, 14), (14, HEIGHT - 14), (WIDTH - 14, HEIGHT - 14)):
         canvas.shape([(cx - 11, cy), (cx, cy - 11), (cx + 11, cy), (cx, cy + 11)], gold)
         canvas.shape([(cx - 6, cy), (cx, cy - 6), (cx + 6, cy), (cx, cy + 6)], deep)
-    return Place(top=44, bottom=128, tagline=152, left=36, right=WIDTH - 36)
+    return TitleBox(top=44, bottom=128, tagline=152, left=36, right=WIDTH - 36)
 
 
 def _castle(canvas: Canvas, x: float, y: float, size: float, wall: Colour, lit: Colour) -> None:

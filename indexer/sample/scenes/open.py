@@ -1,18 +1,18 @@
-"""Scenes in the open: western, nature documentary and war."""
+"""Outdoor scenes: western, nature documentary and war."""
 
 from __future__ import annotations
 
 import numpy as np
 from PIL import Image
 
-from indexer.sample.scenes.canvas import HEIGHT, WIDTH, Canvas, Colour, Place, mix, vary
+from indexer.sample.scenes.canvas import HEIGHT, WIDTH, Canvas, Colour, TitleBox, mix, vary
 from indexer.sample.scenes.shapes import bare_tree, birds, curve, helmet, peak, person, pine, ridge
 
-_LOW = Place(top=430, bottom=514, tagline=531)
+_LOW = TitleBox(top=430, bottom=514, tagline=531)
 
 
-def western(canvas: Canvas, variant: int) -> Place:
-    """An orange evening with mesas, cactuses and hats."""
+def western(canvas: Canvas, variant: int) -> TitleBox:
+    """Draw an orange evening with mesas, cactuses and hats."""
     rng = canvas.rng
     dark: Colour = (52, 20, 12)
     sky = vary((240, 120, 36), rng, 0.02, 0.06)
@@ -78,8 +78,8 @@ def _cactus(canvas: Canvas, x: float, y: float, height: float, colour: Colour) -
     canvas.disc(x, y - height, thick / 2, colour)
 
 
-def nature(canvas: Canvas, variant: int) -> Place:
-    """Mountains, pines and water under a wide sky, in a yellow frame."""
+def nature(canvas: Canvas, variant: int) -> TitleBox:
+    """Draw mountains, pines and water under a wide sky, in a yellow frame."""
     rng = canvas.rng
     sky = vary((120, 180, 206), rng, 0.04, 0.08)
     haze = mix(sky, (250, 246, 226), 0.75)
@@ -138,7 +138,7 @@ def nature(canvas: Canvas, variant: int) -> Place:
     gold: Colour = (250, 200, 40)
     for box in ((0, 0, WIDTH, 9), (0, HEIGHT - 9, WIDTH, HEIGHT), (0, 0, 9, HEIGHT), (WIDTH - 9, 0, WIDTH, HEIGHT)):
         canvas.box(*box, gold)
-    return Place(top=40, bottom=122, tagline=146, left=38, right=WIDTH - 38)
+    return TitleBox(top=40, bottom=122, tagline=146, left=38, right=WIDTH - 38)
 
 
 def _pines(
@@ -167,8 +167,8 @@ def _elk(canvas: Canvas, x: float, y: float, side: int, colour: Colour) -> None:
             canvas.line(at((50 + way * (px - 50), py), (50 + way * (tx - 50), ty)), 2.4, colour)
 
 
-def war(canvas: Canvas, variant: int) -> Place:
-    """Khaki smoke over a torn horizon: soldiers, planes, wire, parachutes."""
+def war(canvas: Canvas, variant: int) -> TitleBox:
+    """Draw soldiers, planes, wire or parachutes in khaki smoke over ruins."""
     rng = canvas.rng
     khaki = vary((150, 140, 92), rng, 0.03, 0.1)
     dark: Colour = (24, 26, 16)

@@ -1,4 +1,4 @@
-"""Silhouettes that several scenes share. Sizes and places are in poster points; ``y`` is where a thing stands."""
+"""Silhouettes shared by scenes. Sizes and positions are in points; ``y`` is the foot of an object."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from indexer.sample.scenes.canvas import HEIGHT, SCALE, WIDTH, Canvas, Colour, P
 
 
 def curve(points: Sequence[Point], *, closed: bool = True, steps: int = 8) -> list[Point]:
-    """A smooth line through the points (Catmull-Rom)."""
+    """Return a smooth line through the points (Catmull-Rom spline)."""
     at = np.array(points, dtype=np.float64)
     ends = (at[-1:], at[:2]) if closed else (at[:1], at[-1:])
     around = np.concatenate([ends[0], at, ends[1]])
     t = np.linspace(0, 1, steps, endpoint=False)[:, None]
-    found: list[Point] = []
+    line: list[Point] = []
     for a, b, c, d in zip(around, around[1:], around[2:], around[3:], strict=False):
         part = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
-        found += [(x, y) for x, y in part.tolist()]
-    return found if closed else [*found, points[-1]]
+        line += [(x, y) for x, y in part.tolist()]
+    return line if closed else [*line, points[-1]]
 
 
 def ridge(canvas: Canvas, base: float, height: float, colour: Colour, *, rough: float = 0.5, alpha: float = 1) -> None:
-    """Hills (``rough`` 0.35) to crags (0.6) across the poster, filled down to its foot."""
+    """Draw hills (``rough`` 0.35) to crags (0.6) across the poster, filled to its bottom."""
     levels = canvas.rng.uniform(-0.5, 0.5, 5)
     size = 0.5
     while len(levels) < 257:
@@ -37,7 +37,7 @@ def ridge(canvas: Canvas, base: float, height: float, colour: Colour, *, rough: 
 
 
 def peak(canvas: Canvas, x: float, top: float, base: float, half: float, colour: Colour, snow: Colour) -> None:
-    """One mountain with a snowy cap and a shaded side."""
+    """Draw one mountain with a snowy cap and a shaded side."""
     dark: Colour = (colour[0] * 3 // 4, colour[1] * 3 // 4, colour[2] * 3 // 4)
     height = base - top
     steps = np.linspace(0, 1, 12)
@@ -57,7 +57,7 @@ def peak(canvas: Canvas, x: float, top: float, base: float, half: float, colour:
 
 
 def stars(canvas: Canvas, count: int, top: float, bottom: float, colour: Colour = (255, 255, 255)) -> None:
-    """Stars of many sizes."""
+    """Draw stars of many sizes."""
     for x, y, size in canvas.rng.random((count, 3)).tolist():
         radius = 0.4 + 1.2 * size**5
         canvas.disc(x * WIDTH, top + y * (bottom - top), radius, colour, 0.35 + 0.6 * size)
@@ -66,7 +66,7 @@ def stars(canvas: Canvas, count: int, top: float, bottom: float, colour: Colour 
 def skyline(
     canvas: Canvas, base: float, heights: tuple[float, float], colour: Colour, lit: Colour | None = None
 ) -> None:
-    """A row of tall buildings down to the poster's foot, some windows ``lit``."""
+    """Draw a row of tall buildings down to the bottom, with some windows in ``lit``."""
     x = -5.0
     while x < WIDTH:
         width = float(canvas.rng.uniform(26, 58))
@@ -93,7 +93,7 @@ def skyline(
 
 
 def bare_tree(canvas: Canvas, x: float, y: float, length: float, width: float, colour: Colour, lean: float = 0) -> None:
-    """A leafless tree; ``lean`` in radians from upright."""
+    """Draw a leafless tree; ``lean`` in radians from upright."""
     end = (x + np.sin(lean) * length, y - np.cos(lean) * length)
     bend = (
         (x + end[0]) / 2 + float(canvas.rng.uniform(-0.08, 0.08)) * length,
@@ -110,7 +110,7 @@ def bare_tree(canvas: Canvas, x: float, y: float, length: float, width: float, c
 
 
 def pine(canvas: Canvas, x: float, y: float, height: float, colour: Colour) -> None:
-    """A conifer."""
+    """Draw a conifer."""
     canvas.box(x - height * 0.02, y - height * 0.2, x + height * 0.02, y, colour)
     layers = 7
     for layer in range(layers):
@@ -121,7 +121,7 @@ def pine(canvas: Canvas, x: float, y: float, height: float, colour: Colour) -> N
 
 
 def person(canvas: Canvas, x: float, y: float, height: float, colour: Colour, *, wears: str = "") -> None:
-    """Someone standing; ``wears`` is fedora, stetson, helmet, straw (hat), dress, cape or nothing."""
+    """Draw a standing person; ``wears`` is fedora, stetson, helmet, straw (hat), dress, cape or empty."""
     u = height / 100
 
     def at(*points: Point) -> list[Point]:
@@ -190,14 +190,14 @@ def person(canvas: Canvas, x: float, y: float, height: float, colour: Colour, *,
 
 
 def helmet(canvas: Canvas, x: float, y: float, half: float, colour: Colour) -> None:
-    """A soldier's helmet, its brim at ``y``."""
+    """Draw a soldier's helmet, its brim at ``y``."""
     dome = [(x - half * np.cos(t), y - half * 1.05 * np.sin(t) ** 0.8) for t in np.linspace(0, np.pi, 20)]
     brim = [(x + half * 1.25, y + half * 0.22), (x, y + half * 0.08), (x - half * 1.25, y + half * 0.22)]
     canvas.shape([*dome, *brim], colour)
 
 
 def planet(canvas: Canvas, x: float, y: float, radius: float, colour: Colour, light: Point = (-0.6, -0.5)) -> None:
-    """A banded globe lit from the direction ``light``."""
+    """Draw a banded planet, lit from the direction ``light``."""
     r = radius * SCALE
     grid = np.mgrid[-1 : 1 : round(2 * r) * 1j, -1 : 1 : round(2 * r) * 1j]
     down, across = grid
@@ -213,7 +213,7 @@ def planet(canvas: Canvas, x: float, y: float, radius: float, colour: Colour, li
 
 
 def heart(canvas: Canvas, x: float, y: float, size: float, colour: Colour, alpha: float = 1) -> None:
-    """A heart around (x, y), about ``2 * size`` wide."""
+    """Draw a heart around (x, y), about ``2 * size`` wide."""
     t = np.linspace(0, 2 * np.pi, 60)
     xs = x + size * np.sin(t) ** 3
     ys = y - size / 16 * (13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t))
@@ -221,7 +221,7 @@ def heart(canvas: Canvas, x: float, y: float, size: float, colour: Colour, alpha
 
 
 def rays(canvas: Canvas, x: float, y: float, count: int, colour: Colour, alpha: float = 1, turn: float = 0) -> None:
-    """A sunburst of ``count`` wedges around (x, y)."""
+    """Draw a sunburst of ``count`` wedges around (x, y)."""
     step = 2 * np.pi / count
     for ray in range(count):
         a, b = turn + ray * step, turn + (ray + 0.5) * step
@@ -231,7 +231,7 @@ def rays(canvas: Canvas, x: float, y: float, count: int, colour: Colour, alpha: 
 
 
 def birds(canvas: Canvas, x: float, y: float, count: int, size: float, colour: Colour) -> None:
-    """A loose flock."""
+    """Draw a loose flock of birds."""
     for _ in range(count):
         bx, by = x + float(canvas.rng.normal(0, size * 5)), y + float(canvas.rng.normal(0, size * 2))
         s = size * float(canvas.rng.uniform(0.6, 1.2))

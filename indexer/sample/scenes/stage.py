@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from indexer.sample.scenes.canvas import HEIGHT, WIDTH, Canvas, Colour, Place, Point, mix, vary
+from indexer.sample.scenes.canvas import HEIGHT, WIDTH, Canvas, Colour, Point, TitleBox, mix, vary
 from indexer.sample.scenes.shapes import curve
 
 
-def musical(canvas: Canvas, variant: int) -> Place:
-    """A stage: curtains, spotlights, bulbs."""
+def musical(canvas: Canvas, variant: int) -> TitleBox:
+    """Draw a stage with curtains, spotlights and bulbs."""
     rng = canvas.rng
     plum = vary((128, 22, 110), rng, 0.03, 0.1)
     night: Colour = (36, 6, 52)
@@ -73,7 +73,7 @@ def musical(canvas: Canvas, variant: int) -> Place:
     for number in range(20):
         _bulb(canvas, 10 + number * 20, 16)
         _bulb(canvas, 10 + number * 20, 512)
-    return Place(top=42, bottom=126, tagline=150)
+    return TitleBox(top=42, bottom=126, tagline=150)
 
 
 def _star_points(x: float, y: float, radius: float) -> list[Point]:

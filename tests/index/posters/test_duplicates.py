@@ -21,7 +21,7 @@ from index.posters.duplicates import Copy, Duplicates, find_duplicates
 from index.posters.image_match import HEIGHT, SAME, WIDTH, similarities
 from index.posters.images import decode_image, dimensions, grey_pixels
 from index.spaces.space import Space
-from indexer.sample import films
+from indexer.sample import sample_movies
 from indexer.sample.poster import draw_poster
 from indexer.spaces.writer import write_space
 from posterity.cli.main import main
@@ -33,7 +33,7 @@ WHOLE = (0.0, 0.0, 0.0, 0.0)
 @pytest.fixture(scope="module")
 def drawn() -> list[Image.Image]:
     """Return twelve sample posters of different kinds."""
-    return [draw_poster(film) for film in films()[::20]]
+    return [draw_poster(film) for film in sample_movies()[::20]]
 
 
 def copy_of(

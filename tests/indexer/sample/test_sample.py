@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from indexer.sample import FAMILIES, films, make_sample, ratings, truth
+from indexer.sample import FAMILIES, latent_model, make_sample, sample_movies, simulated_ratings
 from indexer.sample import make as make_module
 from indexer.sample.lettering import FONTS
 from indexer.sample.poster import draw_poster
@@ -20,9 +20,11 @@ SEED = 2017
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sample")
-    with pytest.MonkeyPatch.context() as patch:  # posters have tests of their own, which draw fewer
+    with pytest.MonkeyPatch.context() as patch:  # other tests draw posters, and fewer
         patch.setattr(
-            make_module, "draw_poster", lambda film, seed: Image.new("RGB", (400, 600), (film.movie_id, 0, seed % 256))
+            make_module,
+            "draw_poster",
+            lambda movie, seed: Image.new("RGB", (400, 600), (movie.movie_id, 0, seed % 256)),
         )
         make_sample(folder, seed=SEED)
     return folder
@@ -30,25 +32,25 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def one_poster_of_each_composition() -> dict[tuple[str, int], Image.Image]:
-    return {(film.family, film.number): draw_poster(film, SEED) for film in films(SEED) if film.number < 4}
+    return {(movie.family, movie.number): draw_poster(movie, SEED) for movie in sample_movies(SEED) if movie.number < 4}
 
 
 def test_there_are_twenty_films_in_each_of_twelve_families():
-    families = [film.family for film in films(SEED)]
+    families = [movie.family for movie in sample_movies(SEED)]
     assert len(FAMILIES) == 12
     assert {family: families.count(family) for family in FAMILIES} == dict.fromkeys(FAMILIES, 20)
 
 
 def test_titles_and_movie_ids_are_unique():
-    catalogue = films(SEED)
-    assert len({film.title.lower() for film in catalogue}) == len(catalogue)
-    assert sorted(film.movie_id for film in catalogue) == list(range(1, 241))
+    catalogue = sample_movies(SEED)
+    assert len({movie.title.lower() for movie in catalogue}) == len(catalogue)
+    assert sorted(movie.movie_id for movie in catalogue) == list(range(1, 241))
 
 
 def test_films_are_in_order_of_movie_id_with_families_mingled():
-    catalogue = films(SEED)
-    assert [film.movie_id for film in catalogue] == sorted(film.movie_id for film in catalogue)
-    assert len({film.family for film in catalogue[:30]}) > 6
+    catalogue = sample_movies(SEED)
+    assert [movie.movie_id for movie in catalogue] == sorted(movie.movie_id for movie in catalogue)
+    assert len({movie.family for movie in catalogue[:30]}) > 6
 
 
 @pytest.mark.parametrize(
@@ -62,13 +64,13 @@ def test_films_are_in_order_of_movie_id_with_families_mingled():
     ],
 )
 def test_leading_articles_are_listed_last_as_movielens_does(title: str, listed: str):
-    film = dataclasses.replace(films(SEED)[0], title=title, year=1950)
-    assert film.listed_title == listed
+    movie = dataclasses.replace(sample_movies(SEED)[0], title=title, year=1950)
+    assert movie.listed_title == listed
 
 
 def test_each_film_has_two_or_three_genres():
-    assert {len(film.genres) for film in films(SEED)} <= {2, 3}
-    assert all(len(set(film.genres)) == len(film.genres) for film in films(SEED))
+    assert {len(movie.genres) for movie in sample_movies(SEED)} <= {2, 3}
+    assert all(len(set(movie.genres)) == len(movie.genres) for movie in sample_movies(SEED))
 
 
 def test_movies_csv_is_laid_out_as_movielens(tables: Path):
@@ -91,12 +93,12 @@ def test_ratings_are_half_stars_once_per_user_and_movie(tables: Path):
     assert set(given.rating) <= set(np.arange(0.5, 5.5, 0.5))
     assert not given.duplicated(["userId", "movieId"]).any()
     assert given.userId.nunique() == 300
-    assert set(given.movieId) == {film.movie_id for film in films(SEED)}
+    assert set(given.movieId) == {movie.movie_id for movie in sample_movies(SEED)}
     assert 50 < len(given) / 300 < 70
 
 
 def test_a_few_films_have_many_of_the_ratings():
-    counts = np.sort(np.bincount(ratings(SEED).movie_ids, minlength=241)[1:])[::-1]
+    counts = np.sort(np.bincount(simulated_ratings(SEED).movie_ids, minlength=241)[1:])[::-1]
     assert counts[:24].sum() > 2.5 * counts[-24:].sum()
 
 
@@ -115,12 +117,14 @@ def test_readme_says_that_all_is_invented(tables: Path):
 
 
 def test_every_film_has_a_poster_file(tables: Path):
-    assert {int(file.stem) for file in (tables / "posters").glob("*.jpg")} == {film.movie_id for film in films(SEED)}
+    assert {int(file.stem) for file in (tables / "posters").glob("*.jpg")} == {
+        movie.movie_id for movie in sample_movies(SEED)
+    }
 
 
 def test_a_second_run_rewrites_the_same_bytes(tables: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(
-        make_module, "draw_poster", lambda film, seed: Image.new("RGB", (400, 600), (film.movie_id, 0, seed % 256))
+        make_module, "draw_poster", lambda movie, seed: Image.new("RGB", (400, 600), (movie.movie_id, 0, seed % 256))
     )
     before = {file: file.read_bytes() for file in tables.rglob("*.*")}
     make_sample(tables, seed=SEED)
@@ -128,9 +132,9 @@ def test_a_second_run_rewrites_the_same_bytes(tables: Path, monkeypatch: pytest.
 
 
 def test_a_poster_is_the_same_for_the_same_seed_only():
-    film = films(SEED)[0]
-    assert draw_poster(film, 1).tobytes() == draw_poster(film, 1).tobytes()
-    assert draw_poster(film, 1).tobytes() != draw_poster(film, 2).tobytes()
+    movie = sample_movies(SEED)[0]
+    assert draw_poster(movie, 1).tobytes() == draw_poster(movie, 1).tobytes()
+    assert draw_poster(movie, 1).tobytes() != draw_poster(movie, 2).tobytes()
 
 
 def test_posters_are_small_rgb_pictures(one_poster_of_each_composition, tmp_path: Path):
@@ -140,7 +144,7 @@ def test_posters_are_small_rgb_pictures(one_poster_of_each_composition, tmp_path
         file = tmp_path / f"{family}{number}.jpg"
         make_module.save_poster(poster, file)
         sizes.append(file.stat().st_size)
-    assert np.mean(sizes) * len(films(SEED)) < 4_500_000  # with the tables the sample stays below 5 MB
+    assert np.mean(sizes) * len(sample_movies(SEED)) < 4_500_000  # with the tables the sample stays below 5 MB
 
 
 def test_posters_of_one_family_differ_visibly(one_poster_of_each_composition):
@@ -163,10 +167,10 @@ def test_posters_of_one_family_have_the_nearest_colours(one_poster_of_each_compo
 
 
 def test_truth_agrees_with_the_ratings():
-    model, given = truth(SEED), ratings(SEED)
+    model, given = latent_model(SEED), simulated_ratings(SEED)
     rows = np.searchsorted(model.movie_ids, given.movie_ids)
     expected = model.expected[given.user_ids - 1, rows]
-    inside = (expected > 2) & (expected < 3.5)  # away from where clipping takes the noise away
+    inside = (expected > 2) & (expected < 3.5)  # far from the ends of the scale, where clipping reduces the noise
     residuals = (given.stars - expected)[inside]
     assert inside.sum() > 3000
     assert abs(residuals.mean()) < 0.03
@@ -174,8 +178,8 @@ def test_truth_agrees_with_the_ratings():
 
 
 def test_taste_leans_on_the_family_without_being_it():
-    model = truth(SEED)
-    families = np.array([film.family for film in films(SEED)])
+    model = latent_model(SEED)
+    families = np.array([movie.family for movie in sample_movies(SEED)])
     unit = model.item_factors / np.linalg.norm(model.item_factors, axis=1, keepdims=True)
     scores = unit @ unit.T
     np.fill_diagonal(scores, -1)
@@ -184,14 +188,14 @@ def test_taste_leans_on_the_family_without_being_it():
 
 
 def test_users_rate_what_they_like_more_often():
-    model, given = truth(SEED), ratings(SEED)
+    model, given = latent_model(SEED), simulated_ratings(SEED)
     rows = np.searchsorted(model.movie_ids, given.movie_ids)
     assert model.expected[given.user_ids - 1, rows].mean() > model.expected.mean() + 0.1
 
 
 def test_another_seed_gives_other_ratings_from_another_truth():
-    assert not np.array_equal(truth(1).item_factors, truth(2).item_factors)
-    assert ratings(1).stars[:500].tolist() != ratings(2).stars[:500].tolist()
+    assert not np.array_equal(latent_model(1).item_factors, latent_model(2).item_factors)
+    assert simulated_ratings(1).stars[:500].tolist() != simulated_ratings(2).stars[:500].tolist()
 
 
 def test_every_font_carries_its_licence():

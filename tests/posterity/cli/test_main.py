@@ -20,7 +20,7 @@ from PIL import Image
 
 from index.movie_index import MovieIndex
 from index.snapshot.store import SnapshotStore
-from indexer.sample import films
+from indexer.sample import sample_movies
 from posterity.cli.console import DurationType, SizeType
 from posterity.cli.main import main
 from tests.conftest import SPACE, FirstDemo, World
@@ -453,7 +453,7 @@ def test_a_picture_is_answered_after_the_very_first_demo(first_demo: FirstDemo) 
 
 def test_nearest_posters_of_the_sample_share_a_family(demo_data: Path) -> None:
     index = MovieIndex.open(demo_data)
-    family = {film.movie_id: film.family for film in films()}
+    family = {film.movie_id: film.family for film in sample_movies()}
     shared = [
         family[match.movie_id] == family[movie] for movie in family for match in index.similar(movie, 4, by="poster")
     ]
