@@ -1,4 +1,4 @@
-"""What says how to use the API: the OpenAPI document, and a page to read and try it, by Swagger UI from this server."""
+"""Documentation of the API: the OpenAPI document, and a page to read and try it, by Swagger UI from this server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from server.state.current_snapshot import movie_index
 _ASSETS = Path(flask_swagger_ui.__file__).parent / "dist"
 _ASSET_AGE = 24 * 3600  # seconds
 
-# Swagger UI sets styles on elements; scripts come from files here as everywhere.
+# Swagger UI sets styles on elements. Scripts are allowed from files alone, as on every page.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
     " connect-src 'self'; font-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -26,21 +26,21 @@ _POLICY = (
 @api.get("/openapi.json")
 @operation()
 def openapi_json() -> Response:
-    """This API as an OpenAPI 3.1 document."""
-    index, made = movie_index(), current_app.extensions.setdefault("openapi", {})
+    """Return this API as an OpenAPI 3.1 document."""
+    index, documents = movie_index(), current_app.extensions.setdefault("openapi", {})
     state = index.version(ratings=False)
-    content = made.get(state)
+    content = documents.get(state)
     if content is None:
         app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
         content = to_json(openapi(app, index))
-        made.clear()
-        made[state] = content
+        documents.clear()
+        documents[state] = content
     return Response(content, mimetype="application/json")
 
 
 @api.get("/docs")
 def docs() -> Response:
-    """The page to read and try it."""
+    """Return the page to read and try the API, by Swagger UI."""
     page = Response(render_template("docs.html"), mimetype="text/html")
     page.headers["Content-Security-Policy"] = _POLICY
     return page
@@ -48,5 +48,5 @@ def docs() -> Response:
 
 @api.get("/docs/<any('swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png'):name>")
 def docs_asset(name: str) -> Response:
-    """A file of Swagger UI."""
+    """Return a file of Swagger UI."""
     return send_from_directory(_ASSETS, name, max_age=_ASSET_AGE)

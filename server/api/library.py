@@ -1,4 +1,4 @@
-"""What the API keeps for good: movies, posters and ratings. Answered once they are on the disk."""
+"""Routes that change the library: movies, posters and ratings. They respond once the change is on disk."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from server.state.current_snapshot import changed_index, movie_index
 @api.post("/movies")
 @operation(kind="write", status=201, picture=True, idempotency_key=True)
 def add_movie() -> Response:
-    """Adds a movie for good, with its poster where a form brings one; the answer says under which id.
+    """Add a movie, with its poster if a form has one, and return it with its new id.
 
-    With an ``Idempotency-Key`` the same request may be made again: the movie is added once.
+    With an ``Idempotency-Key`` the request may be repeated: the movie is added once.
     """
     index, library = movie_index(), _library()
     body, picture = _movie_and_poster()
@@ -51,9 +51,9 @@ def add_movie() -> Response:
 @api.put("/movies/<movie>")
 @operation(kind="write", picture=True)
 def replace_movie(movie: str) -> MovieReply:
-    """Replaces what is known of a movie, or brings back one that was removed.
+    """Replace a movie's data, or restore a deleted movie.
 
-    Its ratings stay, and its poster where a form brings no other.
+    Its ratings are kept, and so is its poster unless a form has another.
     """
     index, library = movie_index(), _library()
     movie_id = known_id(index.catalogue, library, movie)
@@ -67,7 +67,7 @@ def replace_movie(movie: str) -> MovieReply:
 @api.put("/movies/<movie>/poster")
 @operation(kind="write", picture=True)
 def replace_poster(movie: str) -> MovieReply:
-    """Gives a movie another poster."""
+    """Replace the poster of a movie."""
     index, library = movie_index(), _library()
     found = index.catalogue.identify(movie)
     library.put(found, _prepared(index, uploaded_picture()))
@@ -78,7 +78,7 @@ def replace_poster(movie: str) -> MovieReply:
 @api.delete("/movies/<movie>")
 @operation(kind="write", status=204)
 def remove_movie(movie: str) -> None:
-    """Removes a movie, with its ratings, from every answer; removed twice is removed once."""
+    """Delete a movie and its ratings. Deleting it again changes nothing."""
     index, library = movie_index(), _library()
     library.remove(known_id(index.catalogue, library, movie))
 
@@ -86,7 +86,7 @@ def remove_movie(movie: str) -> None:
 @api.put(f"/users/{USER}/ratings/<movie>")
 @operation(kind="write")
 def rate(user_id: int, movie: str, body: RatingBody) -> RatingReply:
-    """Keeps how a user rates a movie: what is predicted for them and recommended to them rests on it from now on."""
+    """Store a user's rating of a movie. Predictions and recommendations for the user include it from now on."""
     index = movie_index()
     found = index.catalogue.identify(movie)
     check_rating(body.rating, index.users.scale)
@@ -102,7 +102,7 @@ def rate(user_id: int, movie: str, body: RatingBody) -> RatingReply:
 @api.delete(f"/users/{USER}/ratings/<movie>")
 @operation(kind="write", status=204)
 def take_rating_back(user_id: int, movie: str) -> None:
-    """Takes a user's rating of a movie back; taken back twice is taken back once."""
+    """Delete a user's rating of a movie. Deleting it again changes nothing."""
     _log().remove(user_id, movie_index().catalogue.identify(movie).movie_id)
 
 
@@ -116,23 +116,23 @@ def _log() -> RatingLog:
 
 
 def _movie_and_poster() -> tuple[MovieBody, bytes | None]:
-    """What a JSON body or a form says of a movie, and the form's poster."""
+    """Return the movie of a JSON body or a form, and the form's poster."""
     if request.mimetype != "multipart/form-data":
         return parse_body(MovieBody), None
-    # Forms send every member, those that were left empty, too.
+    # Forms also send members that were left empty.
     form = MultiDict((name, text) for name, text in request.form.items(multi=True) if text)
     body = parse_form(MovieBody, form)
     return body, uploaded_picture(MovieBody.model_fields) if request.files else None
 
 
 def _request(body: MovieBody, picture: bytes | None) -> Request | None:
-    """What tells this request from others, if it says so; a key of its own for each API key."""
+    """Return the identity of an idempotent request; None without a key. API keys do not share idempotency keys."""
     given = request.headers.get("Idempotency-Key")
     if given is None:
         return None
     if not re.fullmatch(r"[\x21-\x7e]{1,255}", given, re.ASCII):
         raise InvalidInput(
-            f"Idempotency-Key: {given[:100]!r} is none: give 1 to 255 printable characters without spaces"
+            f"Idempotency-Key: {given[:100]!r} is not one: give 1 to 255 printable characters without spaces"
         )
     key = present_key()
     whose = f"{'' if key is None else key.key_id} {given}"
@@ -141,7 +141,7 @@ def _request(body: MovieBody, picture: bytes | None) -> Request | None:
 
 
 def _prepared(index: MovieIndex, picture: bytes | None) -> Poster | None:
-    """The poster with its vector, made when its turn has come."""
+    """Return the poster with its embedding, computed in the upload queue."""
     if picture is None:
         return None
     queue: UploadQueue = current_app.extensions["upload_queue"]

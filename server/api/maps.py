@@ -1,4 +1,4 @@
-"""What the API says of poster maps: where every film lies, and the sheets of small posters that they are drawn from."""
+"""Routes of poster maps: the cell of every movie, and sprite sheets of small posters to draw a map from."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from index.core.errors import UnknownSheet
 from index.snapshot.maps import ACROSS, DOWN, HEIGHT, WIDTH
 from server.api.blueprint import api
 from server.api.operation import operation
-from server.api.requests import Nothing
+from server.api.requests import RequestModel
 from server.api.responses import MapReply
 from server.state.current_snapshot import movie_index
 
 _SHEET_AGE = 365 * 24 * 3600  # seconds
 
 
-class MapQuery(Nothing):
+class MapQuery(RequestModel):
     """A map of posters."""
 
     by: Literal["poster", "taste"] = "poster"
-    """Whether films lie near each other that look alike, or that are loved alike."""
+    """The space whose nearest neighbours are near each other on the map."""
 
 
-class SheetQuery(Nothing):
-    """A sheet of small posters."""
+class SheetQuery(RequestModel):
+    """A sprite sheet."""
 
     snapshot: Annotated[str | None, Field(min_length=1, max_length=100)] = None
-    """Only of this snapshot, as the map named it: then the answer never changes, and may be kept for good."""
+    """Id of a snapshot, as the map names it. With it the response never changes and may be cached for good."""
 
 
 @api.get("/map")
 @operation()
 def poster_map(query: MapQuery) -> MapReply:
-    """All films on a map, near those that look like them or are loved like them."""
+    """Return a map of all movies, near their nearest neighbours by poster or by taste."""
     index = movie_index()
     found = index.maps.of(query.by)
     movies = [index.catalogue.movie(movie_id) for movie_id in found.movie_ids.tolist()]
@@ -66,12 +66,12 @@ def poster_map(query: MapQuery) -> MapReply:
 @api.get("/map/sheets/<sheet>")
 @operation(media="image/webp")
 def map_sheet(sheet: str, query: SheetQuery) -> Response:
-    """A sheet of small posters, as WebP; maps say which poster stands where."""
+    """Return a sprite sheet of small posters, as WebP. ``slots`` of a map says where each poster is."""
     index = movie_index()
     if query.snapshot not in {None, index.manifest.id}:
-        raise UnknownSheet(f"snapshot {query.snapshot} is not served any more: ask for the map again")
+        raise UnknownSheet(f"snapshot {query.snapshot} is not served any more: request the map again")
     if not (sheet.isascii() and sheet.isdecimal() and len(sheet) < 7):
-        raise UnknownSheet(f"{sheet!r} is no number of a sheet: they are counted from 0")
+        raise UnknownSheet(f"{sheet!r} is no number of a sheet: give a whole number from 0")
     answer = Response(index.maps.sheet(int(sheet)).read_bytes(), mimetype="image/webp")
     if query.snapshot is not None:
         answer.set_etag(f"{query.snapshot}-{sheet}")

@@ -1,4 +1,4 @@
-"""What the API says of movies: found by title, alike, explained."""
+"""Routes of movies: title search, nearest neighbours, explanations, posters."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ from server.media.uploads import UploadQueue, uploaded_picture
 from server.middleware.metrics import search_seconds
 from server.state.current_snapshot import movie_index
 
-_POSTER_AGE = 3600  # seconds a browser may keep a poster without asking
+_POSTER_AGE = 3600  # seconds for which browsers may use a poster without a request
 
 
 @api.get("/movies")
 @operation()
 def search(query: SearchQuery) -> MoviesReply:
-    """Movies whose title has words like these, best fit first."""
+    """Return movies by title, best match first. Word beginnings and typing errors match too."""
     index = movie_index()
     if query.q is None:
         found = list(index.catalogue.movies[query.offset : query.offset + query.limit])
@@ -69,7 +69,7 @@ def search(query: SearchQuery) -> MoviesReply:
 @api.get("/movies/<movie>")
 @operation()
 def movie(movie: str) -> MovieReply:
-    """What is known of a movie, and by which spaces it can be compared."""
+    """Return a movie, and the spaces that have a vector of it."""
     index = movie_index()
     found = index.catalogue.identify(movie)
     spaces = [name for name, space in index.spaces.items() if found.movie_id in space.ids]
@@ -79,7 +79,7 @@ def movie(movie: str) -> MovieReply:
 @api.get("/movies/<movie>/poster")
 @operation(media="image/*")
 def poster(movie: str, query: PosterQuery) -> Response:
-    """The poster, as the file that was built from; with ``width`` a small one, as WebP."""
+    """Return the poster: the original file; with ``width`` a small one, as WebP."""
     index = movie_index()
     found = index.catalogue.identify(movie)
     file = index.poster(found.movie_id)
@@ -101,7 +101,7 @@ def poster(movie: str, query: PosterQuery) -> Response:
 @api.get("/movies/<movie>/similar")
 @operation()
 def similar(movie: str, query: SimilarQuery) -> SimilarReply:
-    """Movies like this one, by poster, by taste, by facts or by a blend of all; by poster with why, if wanted."""
+    """Return the nearest neighbours of a movie by poster, taste, facts or a blend; by poster with explanations."""
     index = movie_index()
     found = index.catalogue.identify(movie)
     where, ignored = query.where(index.catalogue)
@@ -128,7 +128,7 @@ def similar(movie: str, query: SimilarQuery) -> SimilarReply:
 @api.get("/movies/<movie>/explanations/<other>")
 @operation()
 def explanation(movie: str, other: str, query: ExplanationQuery) -> LookReply | TasteReply:
-    """Why the posters of two movies look alike, part by part; or by taste, how many people love both."""
+    """Explain the score of two movies: by poster, cell by cell; by taste, with the number of users who like both."""
     index = movie_index()
     first, second = index.catalogue.identify(movie), index.catalogue.identify(other)
     both: Both = {"movie": present_movie(index, first), "other": present_movie(index, second)}
@@ -142,11 +142,11 @@ def explanation(movie: str, other: str, query: ExplanationQuery) -> LookReply | 
 @api.get("/movies/<movie>/explanations/<other>/picture")
 @operation(kind="upload", media="image/png")
 def explanation_picture(movie: str, other: str) -> Response:
-    """The same as a picture: both posters, with colours where they are alike."""
+    """Return the explanation by poster as a picture: both posters, coloured by likeness of their cells."""
     index = movie_index()
     first, second = index.catalogue.identify(movie), index.catalogue.identify(other)
     look = index.explainer.look(first.movie_id, second.movie_id)
-    # Two large pictures are decoded: in turn with uploads, so that memory stays bounded.
+    # Decodes two large pictures: queued with the uploads, to bound memory.
     queue: UploadQueue = current_app.extensions["upload_queue"]
     return Response(queue.run(lambda: draw_look(index, look)), mimetype="image/png")
 
@@ -154,7 +154,7 @@ def explanation_picture(movie: str, other: str) -> Response:
 @api.post("/similar")
 @operation()
 def similar_to_several(body: SimilarBody) -> MatchesReply:
-    """Movies like all of some and unlike others, by poster, by taste, by facts or by a blend of all."""
+    """Return movies like all of several and unlike others, by poster, taste, facts or a blend."""
     index = movie_index()
     where, ignored = body.where(index.catalogue)
     like, unknown = identified(body.like, index.catalogue)
@@ -176,7 +176,7 @@ def similar_to_several(body: SimilarBody) -> MatchesReply:
 @api.post("/similar/batch")
 @operation()
 def similar_to_each(body: BatchBody) -> BatchReply:
-    """Movies like each of up to 100 others, as one would ask for each by itself."""
+    """Return the nearest neighbours of each of up to 100 movies, as one request per movie would."""
     index = movie_index()
     where, ignored = body.where(index.catalogue)
     wanted, unknown = identified(body.movies, index.catalogue)
@@ -188,7 +188,7 @@ def similar_to_each(body: BatchBody) -> BatchReply:
                 matches = index.similar(
                     movie_id, body.offset + body.limit, by=body.by, where=where, weights=body.weighed
                 )
-        except UnknownMovie:  # it has no poster, say
+        except UnknownMovie:  # without a poster, for one
             unknown.append(str(movie_id))
             continue
         one = lean_movies([found])[0] if body.fields == "ids" else present_movie(index, found)
@@ -199,7 +199,7 @@ def similar_to_each(body: BatchBody) -> BatchReply:
 @api.post("/posters/similar")
 @operation(kind="upload", picture=True)
 def similar_to_upload(query: FilterQuery) -> MatchesReply:
-    """Movies whose posters look like an uploaded picture. Nothing is stored."""
+    """Return the movies whose posters are nearest to an uploaded picture. Nothing is stored."""
     index = movie_index()
     where, ignored = query.where(index.catalogue)
     index.space("poster")

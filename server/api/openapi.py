@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, read off the routes: nothing in it is written by hand a second time."""
+"""The OpenAPI 3.1 document, generated from the routes and the types of their views."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Json = dict[str, Any]
 
 _SCHEMAS = "#/components/schemas/{model}"
 _GENRE = rf"[^,\x00-\x1f\x7f-\x9f]{{0,{MAX_GENRE}}}"
-_TAGS = {"read": "Asking", "upload": "Asking with pictures", "write": "Keeping"}
+_TAGS = {"read": "Read endpoints", "upload": "Image endpoints", "write": "Write endpoints (API key)"}
 _PROBLEM = "application/problem+json"
 _PICTURE: Json = {"type": "string", "format": "binary", "description": "JPEG, PNG, WebP or GIF, up to 10 MiB."}
 _PATH_PARTS: dict[str, Json] = {
@@ -46,16 +46,16 @@ _PATH_PARTS: dict[str, Json] = {
     "sheet": {"type": "integer", "minimum": 0, "maximum": 999_999},
     "user_id": {"type": "integer", "minimum": 0, "maximum": MAX_USER_ID},
 }
-_DESCRIPTION = """Movies that look alike and movies that are loved alike.
+_DESCRIPTION = """Movie similarity by poster (VGG16), by ratings (Bayesian matrix factorisation), or by a blend.
 
-Wherever an id is taken, `imdb:tt0113277` and `tmdb:949` are, too. In a list of ids, unknown ones come back in
-`ignored`. Every answer names the snapshot that it is from. What is read has an `ETag`; with `If-None-Match` an answer
-that still holds is 304, and with `If-Match` the next page of a list that has changed since is 412: begin again.
-Parameters and members that are not named here are refused."""
+Every movie id may also be written as `imdb:tt0113277` or `tmdb:949`. Unknown ids of a list are returned as `ignored`.
+Every response names its snapshot. Responses to GET have an `ETag`: with `If-None-Match`, an unchanged response is 304;
+with `If-Match`, a page of a list that has changed since is 412, so start again from its first page. Unknown parameters
+and members are refused."""
 
 
 def openapi(app: Flask, index: MovieIndex) -> Json:
-    """The document of an application, for the snapshot that it serves: its genres and its scale of ratings."""
+    """Return the document of an application, with the genres and the rating scale of a snapshot."""
     config: ServerConfig = app.extensions["config"]
     routes = [
         (rule, found)
@@ -81,17 +81,17 @@ def openapi(app: Flask, index: MovieIndex) -> Json:
         "components": {
             "schemas": _of_snapshot(schemas, index),
             "securitySchemes": {
-                "key": {"type": "http", "scheme": "bearer", "description": "A key made by `posterity keys create`."}
+                "key": {"type": "http", "scheme": "bearer", "description": "A key created by `posterity keys create`."}
             },
         },
     }
 
 
 def _schemas(operations: list[Operation]) -> tuple[dict[Any, Json], Json]:
-    """A schema for each type that requests and answers have, and the components that these refer to."""
+    """Return a schema for each type of bodies and responses, and the components that they refer to."""
     kinds: dict[Any, TypeAdapter[Any]] = {Problem: TypeAdapter(Problem), MovieBody: TypeAdapter(MovieBody)}
     for each in operations:
-        for kind in (each.body, each.answer):
+        for kind in (each.body, each.returns):
             if kind not in {None, type(None), Response}:
                 kinds[kind] = TypeAdapter(kind)
     found, definitions = TypeAdapter.json_schemas(
@@ -101,25 +101,29 @@ def _schemas(operations: list[Operation]) -> tuple[dict[Any, Json], Json]:
     return {kind: found[str(at), "validation"] for at, kind in enumerate(kinds)}, schemas
 
 
-def _operation(rule: Rule, made: Operation, refs: dict[Any, Json], config: ServerConfig) -> Json:
-    summary, _, more = (inspect.getdoc(made.view) or "").partition("\n")
+def _operation(rule: Rule, declared: Operation, refs: dict[Any, Json], config: ServerConfig) -> Json:
+    summary, _, more = (inspect.getdoc(declared.view) or "").partition("\n")
     parts = [
         {"name": name, "in": "path", "required": True, "schema": _PATH_PARTS[name]}
         for name in re.findall(r"(\w+)>", rule.rule)
     ]
     described: Json = {
-        "operationId": made.view.__name__,
+        "operationId": declared.view.__name__,
         "summary": summary,
-        "tags": [_TAGS[made.kind]],
-        "parameters": [*parts, *_parameters(made.query.model_json_schema(ref_template=_SCHEMAS)), *_headers(made)],
-        "responses": _responses(rule, made, refs, config),
+        "tags": [_TAGS[declared.kind]],
+        "parameters": [
+            *parts,
+            *_parameters(declared.query.model_json_schema(ref_template=_SCHEMAS)),
+            *_headers(declared),
+        ],
+        "responses": _responses(rule, declared, refs, config),
     }
     if more.strip():
         described["description"] = more.strip()
-    content = _content(rule, made, refs)
+    content = _content(rule, declared, refs)
     if content:
         described["requestBody"] = {"required": True, "content": content}
-    if made.kind == "write" or config.read_keys:
+    if declared.kind == "write" or config.read_keys:
         described["security"] = [{"key": []}]
     return described
 
@@ -137,56 +141,55 @@ def _parameters(schema: Json) -> list[Json]:
     return described
 
 
-def _headers(made: Operation) -> list[Json]:
-    if not made.idempotency_key:
+def _headers(declared: Operation) -> list[Json]:
+    if not declared.idempotency_key:
         return []
-    about = "Anything that no other request has: with it, the same request made again does nothing more."
+    about = "A value unique to this request. Repeating the request with it changes nothing more."
     schema = {"type": "string", "pattern": "^[!-~]{1,255}$"}
     return [{"name": "Idempotency-Key", "in": "header", "schema": schema, "description": about}]
 
 
-def _content(rule: Rule, made: Operation, refs: dict[Any, Json]) -> Json:
-    """What the body may be."""
-    if made.body is not None:
-        return {"application/json": {"schema": refs[made.body]}}
-    if not made.picture:
+def _content(rule: Rule, declared: Operation, refs: dict[Any, Json]) -> Json:
+    """Return the body's schema by MIME type; empty without a body."""
+    if declared.body is not None:
+        return {"application/json": {"schema": refs[declared.body]}}
+    if not declared.picture:
         return {}
     if not rule.endpoint.endswith("_movie"):
         form = {"type": "object", "properties": {FIELD: _PICTURE}, "required": [FIELD], "additionalProperties": False}
         return {"multipart/form-data": {"schema": form}}
-    # A movie, with or without a picture.
     return {
         "application/json": {"schema": refs[MovieBody]},
         "multipart/form-data": {"schema": {"$ref": _SCHEMAS.format(model="MovieForm")}},
     }
 
 
-def _responses(rule: Rule, made: Operation, refs: dict[Any, Json], config: ServerConfig) -> Json:
-    right: Json = {"description": HTTPStatus(made.status).phrase}
-    if made.answer is Response and made.status == 201:
-        right["content"] = {made.media: {"schema": refs[MovieReply]}}
+def _responses(rule: Rule, declared: Operation, refs: dict[Any, Json], config: ServerConfig) -> Json:
+    right: Json = {"description": HTTPStatus(declared.status).phrase}
+    if declared.returns is Response and declared.status == 201:
+        right["content"] = {declared.media: {"schema": refs[MovieReply]}}
         right["headers"] = {"Location": {"schema": {"type": "string"}, "required": True}}
-    elif made.answer is Response:
-        right["content"] = {made.media: {"schema": {"type": "string", "format": "binary"}}}
-    elif made.status != 204:
-        right["content"] = {made.media: {"schema": refs[made.answer]}}
+    elif declared.returns is Response:
+        right["content"] = {declared.media: {"schema": {"type": "string", "format": "binary"}}}
+    elif declared.status != 204:
+        right["content"] = {declared.media: {"schema": refs[declared.returns]}}
     statuses = {400, 404, 409, 422, 429, 503}
     if "GET" in (rule.methods or ()):
         right["headers"] = {"ETag": {"schema": {"type": "string"}, "required": True}}
         statuses |= {412}
-    if made.body is not None or made.picture:
+    if declared.body is not None or declared.picture:
         statuses |= {413}
-    if made.kind == "write" or config.read_keys:
+    if declared.kind == "write" or config.read_keys:
         statuses |= {401, 403}
     problem = {_PROBLEM: {"schema": refs[Problem]}}
     wrong = {str(status): {"description": HTTPStatus(status).phrase, "content": problem} for status in sorted(statuses)}
-    if made.query.model_fields:  # gunicorn's own answer, as HTML: a long list of ids belongs into a body
+    if declared.query.model_fields:  # gunicorn's own answer, as HTML: a long list of ids belongs into a body
         wrong["414"] = {"description": "URI Too Long"}
-    return {str(made.status): right, **wrong}
+    return {str(declared.status): right, **wrong}
 
 
 def _of_snapshot(schemas: Json, index: MovieIndex) -> Json:
-    """The components, with what the snapshot allows in them."""
+    """Return the components, with the values that a snapshot allows."""
     low, high = index.users.scale
     for name in ("Rating", "RatingBody"):
         schemas[name]["properties"]["rating"] |= {"minimum": low, "maximum": high}
@@ -198,21 +201,21 @@ def _of_snapshot(schemas: Json, index: MovieIndex) -> Json:
     members["genres"] = {
         "type": "string",
         "pattern": f"^{_GENRE}(,{_GENRE}){{0,{MAX_GENRES - 1}}}$",
-        "description": "As the data set writes them, with commas between.",
+        "description": "Genres, spelled as in the data set, separated by commas.",
     }
-    for name in ("year", "imdb_id", "tmdb_id"):  # left empty
+    for name in ("year", "imdb_id", "tmdb_id"):  # may be left empty
         members[name] = {"anyOf": [members[name], {"type": "string", "maxLength": 0}]}
     schemas["MovieForm"] = movie | {"title": "MovieForm", "properties": members | {FIELD: _PICTURE}}
     return dict(sorted(schemas.items()))
 
 
 def _genres(index: MovieIndex) -> Json:
-    """Letter case does not matter, but that is nothing that a schema can say."""
+    """Return the schema of a genre. Letter case does not matter, but a schema cannot express that."""
     return {"type": "string", "enum": list(index.catalogue.genres)}
 
 
 def _of_form(member: Json) -> Json:
-    """The schema of a member where it is text, so that it cannot be null."""
+    """Return the schema of a member as text of a form or query, so without null."""
     (kind,) = [kind for kind in member.get("anyOf", [{}]) if kind != {"type": "null"}]
     given = {key: value for key, value in {**member, **kind}.items() if key not in {"title", "anyOf"}}
     if given.get("default", 0) in (None, []):

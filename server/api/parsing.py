@@ -1,4 +1,4 @@
-"""Requests as checked values: parameters, forms and JSON bodies; what is wrong with them in words."""
+"""Validated values of the current request: parameters, forms and JSON bodies."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ MAX_JSON = 2**20  # bytes of a body
 
 
 def parse(model: type[Query]) -> Query:
-    """The parameters of the present request. Lists are written ``a,b`` or by repeating the name.
+    """Return the parameters of the current request. Lists are written ``a,b`` or by repeating the name.
 
     Raises:
-        InvalidInput: a value that cannot be used, a name given twice, or a name that is unknown.
+        InvalidInput: a value cannot be used, or a name is given twice or unknown.
     """
     return parse_form(model, request.args)
 
 
 def parse_form(model: type[Query], form: MultiDict[str, str]) -> Query:
-    """The same from a form.
+    """Return the members of a form; lists as in ``parse``.
 
     Raises:
         InvalidInput: as ``parse``.
@@ -40,11 +40,11 @@ def parse_form(model: type[Query], form: MultiDict[str, str]) -> Query:
 
 
 def parse_body(model: type[Query]) -> Query:
-    """The JSON body of the present request.
+    """Return the JSON body of the current request.
 
     Raises:
-        InvalidInput: it is no JSON object, a value cannot be used, or a member is unknown.
-        BodyTooLarge: it has more bytes than are read.
+        InvalidInput: it is not a JSON object, a value cannot be used, or a member is unknown.
+        BodyTooLarge: it has more than 1 MiB.
     """
     content = request.get_data()
     if len(content) > MAX_JSON:

@@ -1,4 +1,4 @@
-"""What may be asked: every parameter with its type and limits; anything else is refused."""
+"""Types and limits of all request parameters and bodies. Unknown names are refused."""
 
 from __future__ import annotations
 
@@ -37,13 +37,14 @@ from server.api.validation import as_flag, as_number, as_text
 from server.media.thumbnails import Width
 
 MAX_LIMIT = 100
-MAX_RATINGS = 2000  # of a stranger
-MAX_AMONG = 10_000  # ids that an answer is narrowed to
+MAX_RATINGS = 2000  # of a new user
+MAX_AMONG = 10_000  # ids that a filter allows
 MAX_EXCLUDED = 10_000
 MAX_GENRES = 20
-ID = "^([0-9]{1,18}|imdb:tt[0-9]{7,10}|tmdb:[0-9]{1,18})$"  # as a document says it; letter case and space do not matter
+# For the OpenAPI document. Letter case and spaces around it do not matter.
+ID = "^([0-9]{1,18}|imdb:tt[0-9]{7,10}|tmdb:[0-9]{1,18})$"
 
-# In a list, whatever is nobody's id is told, not refused.
+# Unknown ids in a list are returned as ``ignored``, not refused, so any text is allowed.
 _ID_JSON = {"anyOf": [{"type": "integer"}, {"type": "string", "format": "movie", "minLength": 1, "maxLength": 40}]}
 
 By = Literal["poster", "taste", "facts", "blend"]
@@ -55,53 +56,55 @@ UserId = Annotated[int, Field(ge=0, le=MAX_USER_ID), Number]
 Year = Annotated[int, Field(ge=YEARS[0], le=YEARS[-1]), Number]
 Flag = Annotated[bool, BeforeValidator(as_flag)]
 Weights = dict[Literal["poster", "taste", "facts"], Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]]
-_LINE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"  # something, on one line
+_LINE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"  # one line, not blank
 _WEIGHT = r"(poster|taste|facts):[0-9]{1,3}(\.[0-9]{1,6})?"
 
 
-class Nothing(BaseModel):
-    """No parameters."""
+class RequestModel(BaseModel):
+    """No parameters; the base of those with some. Unknown names are refused."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
-class Page(Nothing):
-    """Which part of a list."""
+class Page(RequestModel):
+    """A page of a list."""
 
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT), Number] = 10
-    """How many at most."""
+    """Maximum number of results."""
     offset: Annotated[int, Field(ge=0, le=10_000), Number] = 0
-    """How many are left out at the beginning."""
+    """Number of results to skip."""
     fields: Fields = "all"
-    """``ids``: the lean form, with ``movie_id`` where a movie would stand."""
+    """``ids`` returns the lean form, with ``movie_id`` in place of a movie."""
 
 
 def page(index: MovieIndex, query: Page) -> schemas.Page:
-    """What an answer says of itself that is a part of a list."""
+    """Return the members that every page of a list has."""
     return {"limit": query.limit, "offset": query.offset, **provenance(index)}
 
 
 class SearchQuery(Page):
-    """Movies by title."""
+    """A title search."""
 
     q: Annotated[str | None, Field(min_length=1, max_length=200)] = None
-    """Words of a title, or their beginnings; without, all movies come by id."""
+    """Words of a title, or their beginnings. Without it, all movies are returned by ascending id."""
 
 
-class PosterQuery(Nothing):
+class PosterQuery(RequestModel):
     """A poster."""
 
     width: Annotated[Width | None, Number] = None
-    """Pixels across at most; without, the file itself."""
+    """Maximum width in pixels. Without it, the original file is returned."""
 
 
-class Narrowed(Nothing):
-    """Movies of some genres and years."""
+class MovieFilterQuery(RequestModel):
+    """A filter by genres and years."""
 
     genre: Annotated[tuple[Genre, ...], Field(max_length=MAX_GENRES)] = ()
-    """All of these."""
+    """Genres that a movie must all have."""
     year_from: Year | None = None
+    """Earliest year of a movie."""
     year_to: Year | None = None
+    """Latest year of a movie."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -109,8 +112,8 @@ class Narrowed(Nothing):
             raise ValueError(f"year_from {self.year_from} is after year_to {self.year_to}")
         return self
 
-    def narrowed(self, catalogue: Catalogue) -> MovieFilter:
-        """The filter.
+    def movie_filter(self, catalogue: Catalogue) -> MovieFilter:
+        """Return the filter for a catalogue.
 
         Raises:
             InvalidInput: a genre that no movie of the catalogue has.
@@ -122,16 +125,16 @@ class Narrowed(Nothing):
         return MovieFilter(self.genre, self.year_from, self.year_to)
 
 
-class FilterQuery(Page, Narrowed):
-    """A list of movies that can be narrowed."""
+class FilterQuery(Page, MovieFilterQuery):
+    """A page of a list of movies, with a filter."""
 
     exclude: Annotated[tuple[MovieText, ...], Field(max_length=MAX_EXCLUDED)] = ()
-    """None of these ids."""
+    """Ids of movies not to return."""
     among: Annotated[tuple[MovieText, ...], Field(max_length=MAX_AMONG)] = ()
-    """Only these ids."""
+    """Ids of the only movies to return. Without it, all may be returned."""
 
     def where(self, catalogue: Catalogue) -> tuple[MovieFilter, list[str]]:
-        """The filter, and the ids in it that nobody has.
+        """Return the filter for a catalogue, and the ids in it that no movie has.
 
         Raises:
             InvalidInput: a genre that no movie of the catalogue has.
@@ -139,51 +142,51 @@ class FilterQuery(Page, Narrowed):
         excluded, ignored = identified(self.exclude, catalogue)
         among, unknown = identified(self.among, catalogue)
         only = tuple(among) if self.among else None
-        where = replace(self.narrowed(catalogue), exclude=tuple(excluded), among=only)
+        where = replace(self.movie_filter(catalogue), exclude=tuple(excluded), among=only)
         return where, ignored + unknown
 
 
-class ExplanationQuery(Nothing):
-    """Why two movies are alike."""
+class ExplanationQuery(RequestModel):
+    """An explanation of the score of two movies."""
 
     by: Literal["poster", "taste"] = "poster"
-    """Their posters part by part, or the people who love both."""
+    """Compare posters cell by cell, or count the users who like both."""
 
 
-class PredictionQuery(Nothing):
+class PredictionQuery(RequestModel):
     """One prediction."""
 
     explain: Flag = False
-    """Say what each rated movie adds; in the full form alone."""
+    """Return the contribution of each rated movie. Ignored with ``fields=ids``."""
 
 
 class RecommendationsQuery(FilterQuery, PredictionQuery):
-    """What one user would pick next."""
+    """Recommendations for one user."""
 
 
-class Rating(Nothing):
-    """What a stranger rates."""
+class Rating(RequestModel):
+    """A new user's rating."""
 
     movie: MovieText
     rating: Annotated[float, Field(allow_inf_nan=False)]
 
 
-class Someone(Nothing):
-    """A stranger, by what they rate; or several users."""
+class Someone(RequestModel):
+    """A new user, given by ratings; or several users."""
 
     ratings: Annotated[tuple[Rating, ...] | None, Field(max_length=MAX_RATINGS)] = None
-    """Of someone new. Either these or ``user_ids``."""
+    """Ratings of a new user. Give either these or ``user_ids``."""
     user_ids: Annotated[tuple[UserId, ...] | None, Field(min_length=1, max_length=MAX_LIMIT)] = None
-    """Users who rated something here."""
+    """Ids of users with ratings."""
 
     @model_validator(mode="after")
     def _either(self) -> Self:
         if (self.ratings is None) == (self.user_ids is None):
-            raise ValueError("give either ratings, of someone new, or user_ids")
+            raise ValueError("give either ratings, of a new user, or user_ids")
         return self
 
     def stranger(self, catalogue: Catalogue, scale: tuple[float, float]) -> tuple[dict[int, float], list[str]]:
-        """Ratings by movie id, and the ids that nobody has.
+        """Return the new user's ratings by movie id, and the ids that no movie has.
 
         Raises:
             InvalidInput: a rating is off the scale.
@@ -205,117 +208,117 @@ class Someone(Nothing):
 
 
 class PredictionsBody(Someone, PredictionQuery):
-    """Predictions for someone new, or for several users."""
+    """Predictions for a new user, or for several users."""
 
     movies: Annotated[tuple[MovieText, ...], Field(min_length=1, max_length=MAX_LIMIT)]
     fields: Fields = "all"
-    """``ids``: the lean form, with ``movie_id`` where a movie would stand."""
+    """``ids`` returns the lean form, with ``movie_id`` in place of a movie."""
 
 
 class RecommendationsBody(Someone, RecommendationsQuery):
-    """Recommendations for someone new, or for several users."""
+    """Recommendations for a new user, or for several users."""
 
 
-class Weighing(FilterQuery):
-    """A likeness by one space, or by a blend of all."""
+class SimilarityQuery(FilterQuery):
+    """Nearest neighbours in one space, or in a blend of all."""
 
     by: By = "blend"
-    """What is compared: posters, who loves them, what they are, or all of it."""
+    """Space to search: posters, taste (ratings), facts (genres, year, tags), or a blend of all."""
     weights: Weights | None = None
-    """Of a blend; the snapshot's own where none are given."""
+    """Weights of the blend by space. Default: the snapshot's weights."""
 
     @property
     def weighed(self) -> dict[str, float] | None:
-        """The weights by name of the space."""
+        """Return the weights by name of the space; None for the snapshot's."""
         return None if self.weights is None else {str(name): weight for name, weight in self.weights.items()}
 
     @model_validator(mode="after")
     def _together(self) -> Self:
         weights = self.weights
         if weights is not None and self.by != "blend":
-            raise ValueError(f"weights: only a blend is weighed, not likeness by {self.by}: leave one of them out")
+            raise ValueError(f"weights: only a blend has weights, not neighbours by {self.by}: leave one of them out")
         if weights is not None and not any(weights.values()):
-            raise ValueError("weights: they are all 0: give at least one that is more")
+            raise ValueError("weights: they are all 0: give at least one above 0")
         return self
 
 
-class SimilarBody(Weighing):
-    """Movies like several and unlike others."""
+class SimilarBody(SimilarityQuery):
+    """Nearest neighbours of several movies, away from others."""
 
     like: Annotated[tuple[MovieText, ...], Field(min_length=1, max_length=MAX_LIMIT)]
     unlike: Annotated[tuple[MovieText, ...], Field(max_length=MAX_LIMIT)] = ()
 
 
-class BatchBody(Weighing):
-    """Movies like each of several."""
+class BatchBody(SimilarityQuery):
+    """Nearest neighbours of each of several movies."""
 
     movies: Annotated[tuple[MovieText, ...], Field(min_length=1, max_length=MAX_LIMIT)]
 
 
-class SimilarQuery(Weighing):
-    """Movies like one."""
+class SimilarQuery(SimilarityQuery):
+    """Nearest neighbours of one movie."""
 
     weights: Annotated[
         Weights | None,
         BeforeValidator(lambda value: _as_weights(value)),
         WithJsonSchema({"type": "string", "pattern": f"^{_WEIGHT}(,{_WEIGHT})*$", "maxLength": 100}),
     ] = None
-    """Of a blend, as in ``poster:1,taste:1,facts:0.5``; the snapshot's own where none are given."""
+    """Weights of the blend, as in ``poster:1,taste:1,facts:0.5``. Default: the snapshot's weights."""
     explain: Flag = False
-    """Say why each looks like it; with ``by=poster`` and in the full form alone."""
+    """Explain each score, with ``by=poster``. Ignored with ``fields=ids``."""
 
     @model_validator(mode="after")
     def _only_looks(self) -> Self:
         if self.explain and self.by != "poster":
-            raise ValueError(f"explain: only likeness by poster is explained, not by {self.by}: give by=poster")
+            raise ValueError(f"explain: only neighbours by poster are explained, not by {self.by}: give by=poster")
         return self
 
 
 def check_rating(rating: float, scale: tuple[float, float]) -> None:
-    """Raises InvalidInput for a rating that is off the scale."""
+    """Raise InvalidInput if a rating is off the scale."""
     low, high = scale
     if not low <= rating <= high:
         raise InvalidInput(f"rating: {rating:g} is off the scale: ratings here are {low:g} to {high:g}")
 
 
-class RatingBody(Nothing):
+class RatingBody(RequestModel):
     """A rating."""
 
     rating: Annotated[float, Field(allow_inf_nan=False)]
 
 
-class MovieBody(Nothing):
-    """A movie as it is added, or as it is to be from now on."""
+class MovieBody(RequestModel):
+    """A movie to add, or its new data."""
 
     title: Annotated[str, Field(max_length=MAX_TITLE, pattern=_LINE)]
-    """Without the year."""
+    """Title without the year."""
     year: Year | None = None
     genres: Annotated[
         tuple[Annotated[str, Field(max_length=MAX_GENRE, pattern=_LINE)], ...], Field(max_length=MAX_GENRES)
     ] = ()
-    """As the data set writes them."""
+    """Genres, spelled as in the data set."""
     imdb_id: Annotated[str | None, Field(pattern=f"^{IMDB_ID}$")] = None
     tmdb_id: Annotated[int | None, Field(ge=1, le=MAX_TMDB_ID), Number] = None
 
     @field_validator("genres", mode="before")
     @classmethod
     def _without_blanks(cls, genres: object, info: ValidationInfo) -> object:
-        """Of a form: between two commas may be nothing."""
+        """Drop blank genres of a form, such as between two commas."""
         if not isinstance(genres, list):
             return genres
         return tuple(genre for genre in genres if genre or info.mode == "json")
 
     def movie(self, movie_id: int = 0) -> Movie:
-        """The movie, with whitespace trimmed.
+        """Return the movie, with whitespace trimmed.
 
         Raises:
-            InvalidInput: something in it cannot be used.
+            InvalidInput: a value cannot be used.
         """
         return checked_movie(Movie(movie_id, self.title, self.year, self.genres, self.imdb_id, self.tmdb_id))
 
 
 def identified(texts: Sequence[str], catalogue: Catalogue) -> tuple[list[int], list[str]]:
-    """Movie ids of what was given, and what nobody has."""
+    """Return the movie ids of the texts, and the texts that no movie has as id."""
     found, ignored = [], []
     for text in texts:
         try:
@@ -333,5 +336,5 @@ def _as_weights(value: object) -> object:
         raise PydanticCustomError("weights", "write poster:1,taste:1,facts:0.5")
     weights = {name: float(weight) for name, _, weight in (part.partition(":") for part in parts)}
     if len(weights) < len(parts):
-        raise ValueError("a space is weighed twice: give each once")
+        raise ValueError("a space has two weights: give each space once")
     return weights

@@ -1,4 +1,4 @@
-"""What each route answers, on top of what the command shows too (``index/answers/schemas.py``)."""
+"""Response types of the routes, built from those shared with the commands (``index/answers/schemas.py``)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from index.answers.schemas import (
 
 @closed
 class MoviesReply(Page):
-    """Movies, the best fit first."""
+    """Movies, best match first."""
 
     q: str | None
     results: list[MovieAnswer] | list[MovieId]
@@ -31,7 +31,7 @@ class MoviesReply(Page):
 
 @closed
 class MovieReply(Provenance):
-    """A movie, and by which spaces it can be compared."""
+    """A movie, and the spaces that have a vector of it."""
 
     movie: MovieAnswer
     spaces: list[str]
@@ -39,28 +39,28 @@ class MovieReply(Provenance):
 
 @closed
 class SimilarReply(Page):
-    """Movies like one, the most alike first."""
+    """Nearest neighbours of a movie, most similar first."""
 
     movie: MovieAnswer
     by: str
     results: list[MatchAnswer] | list[MatchId]
     ignored: list[str]
-    """Ids in the request that no movie here has."""
+    """Ids in the request that no movie has."""
 
 
 @closed
 class MatchesReply(Page):
-    """Movies found, the most alike first."""
+    """Nearest neighbours of several movies or a picture, most similar first."""
 
     by: str
     results: list[MatchAnswer] | list[MatchId]
     ignored: list[str]
-    """Ids in the request that no movie here has."""
+    """Ids in the request that no movie has."""
 
 
 @closed
 class Alike(TypedDict):
-    """A movie and those like it."""
+    """A movie and its nearest neighbours."""
 
     movie: MovieAnswer | MovieId
     results: list[MatchAnswer] | list[MatchId]
@@ -68,17 +68,17 @@ class Alike(TypedDict):
 
 @closed
 class BatchReply(Provenance):
-    """Movies like each of several."""
+    """Nearest neighbours of each of several movies."""
 
     by: str
     results: list[Alike]
-    """In the order asked."""
+    """In the order of the request."""
     ignored: list[str]
-    """Ids in the request that no movie here has, and of those that are here the ones that nothing compares."""
+    """Ids in the request that no movie has, and ids of movies without a vector in the space."""
 
 
 class Both(TypedDict):
-    """Two movies that are compared."""
+    """Two compared movies."""
 
     movie: MovieAnswer
     other: MovieAnswer
@@ -86,24 +86,24 @@ class Both(TypedDict):
 
 @closed
 class LookReply(LookAnswer, Both, Provenance):
-    """Why two posters look alike."""
+    """An explanation of a score by poster."""
 
 
 @closed
 class TasteReply(TasteAnswer, Both, Provenance):
-    """Why two movies are loved alike."""
+    """An explanation of a score by taste."""
 
 
 @closed
 class PredictionReply(PredictionAnswer, Provenance):
-    """How a user would rate a movie."""
+    """A user's predicted rating of a movie."""
 
     user_id: int
 
 
 @closed
 class UserPredictions(TypedDict):
-    """How a user would rate some movies."""
+    """A user's predicted ratings."""
 
     user_id: int
     results: list[PredictionAnswer] | list[PredictionId]
@@ -111,56 +111,56 @@ class UserPredictions(TypedDict):
 
 @closed
 class PredictionsReply(Provenance):
-    """How someone new would rate some movies."""
+    """A new user's predicted ratings."""
 
     results: list[PredictionAnswer] | list[PredictionId]
     ignored: list[str]
-    """Ids in the request that no movie here has."""
+    """Ids in the request that no movie has."""
 
 
 @closed
 class UsersPredictionsReply(Provenance):
-    """How several users would rate some movies."""
+    """Several users' predicted ratings."""
 
     users: list[UserPredictions]
-    """In the order asked."""
+    """In the order of the request."""
     ignored: list[str]
-    """Ids in the request that no movie here has."""
+    """Ids in the request that no movie has."""
     ignored_users: list[int]
-    """Users in the request who have rated nothing here."""
+    """Users in the request without ratings."""
 
 
 @closed
 class RecommendationsReply(Page):
-    """What someone new would pick next."""
+    """Recommendations for a new user, best first."""
 
     results: list[PredictionAnswer] | list[PredictionId]
     ignored: list[str]
-    """Ids in the request that no movie here has."""
+    """Ids in the request that no movie has."""
 
 
 @closed
 class UserRecommendationsReply(RecommendationsReply):
-    """What a user would pick next."""
+    """Recommendations for a user, best first."""
 
     user_id: int
 
 
 @closed
 class UsersRecommendationsReply(Page):
-    """What several users would pick next."""
+    """Recommendations for several users, each best first."""
 
     users: list[UserPredictions]
-    """In the order asked."""
+    """In the order of the request."""
     ignored: list[str]
-    """Ids in the request that no movie here has."""
+    """Ids in the request that no movie has."""
     ignored_users: list[int]
-    """Users in the request who have rated nothing here."""
+    """Users in the request without ratings."""
 
 
 @closed
 class GivenRating(TypedDict):
-    """A rating that a user gave."""
+    """A user's rating of a movie."""
 
     movie: MovieAnswer | MovieId
     rating: float
@@ -168,7 +168,7 @@ class GivenRating(TypedDict):
 
 @closed
 class RatingsReply(Page):
-    """What a user rated, by ascending movie id."""
+    """A user's ratings, by ascending movie id."""
 
     user_id: int
     results: list[GivenRating]
@@ -176,7 +176,7 @@ class RatingsReply(Page):
 
 @closed
 class RatingReply(Provenance):
-    """A rating, as it is kept."""
+    """A stored rating."""
 
     user_id: int
     movie: MovieAnswer
@@ -185,22 +185,23 @@ class RatingReply(Provenance):
 
 @closed
 class SheetsAnswer(TypedDict):
-    """How small posters stand on the sheets that a map is drawn from."""
+    """The layout of a map's sprite sheets: small posters in a grid, row by row."""
 
     count: int
-    """How many sheets there are."""
+    """Number of sheets."""
     across: int
-    """How many posters stand beside each other on one."""
+    """Number of posters in a row of a sheet."""
     down: int
-    """How many below each other, at most."""
+    """Maximum number of rows of a sheet."""
     width: int
-    """Pixels of a small poster."""
+    """Width of a small poster in pixels."""
     height: int
+    """Height of a small poster in pixels."""
 
 
 @closed
 class MapReply(Provenance):
-    """Where posters lie. Lists have one member for each film, in one order."""
+    """A map. All lists but ``unlisted`` have one member per movie, in the same order."""
 
     by: str
     columns: int
@@ -209,46 +210,46 @@ class MapReply(Provenance):
     titles: list[str]
     years: list[int | None]
     x: list[int]
-    """The column, from the left."""
+    """Columns, from 0 at the left."""
     y: list[int]
-    """The row, from the top."""
+    """Rows, from 0 at the top."""
     slots: list[int]
-    """The poster's place on the sheets, row by row, counted through all of them; -1 where it is on none."""
+    """Positions of the posters, counted row by row through all sheets; -1 for a movie on none."""
     unlisted: list[int]
-    """Ids of films with a poster that is on no sheet, as it came in after the snapshot was built."""
+    """Ids of movies whose poster is on no sheet because it was added after the build."""
     sheets: SheetsAnswer
 
 
 class SnapshotReply(Provenance):
-    """What is served: the manifest, without its list of files."""
+    """The current snapshot: its manifest, without the list of files."""
 
     id: str
     created: str
     version: str
-    """Of Posterity, that built it."""
+    """Version of Posterity that built it."""
     dataset: dict[str, Any]
     spaces: dict[str, Any]
     blend: dict[str, float]
-    """The weights of a blend where a request gives none."""
+    """Default weights of the blend."""
     ratings: dict[str, Any]
     posters: dict[str, Any]
     maps: dict[str, Any]
-    """How posters were laid out, and how many neighbours that kept near."""
+    """Layout of the maps, and the share of nearest neighbours that are near each other on them."""
     warnings: list[str]
     evaluation: dict[str, Any]
-    """How good the rating model is, on ratings held out of its training; empty in older snapshots."""
+    """Metrics of the rating model on held-out ratings; empty in older snapshots."""
     format: int
     sha256: str
 
 
 @closed
 class Problem(TypedDict):
-    """What went wrong (RFC 9457)."""
+    """An error (RFC 9457)."""
 
     type: str
     title: str
     status: int
     detail: str
-    """The value at fault, and the remedy."""
+    """The invalid value, and the remedy."""
     instance: str
-    """The path that was asked."""
+    """Path of the request."""

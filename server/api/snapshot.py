@@ -1,4 +1,4 @@
-"""The route of the manifest of the snapshot that is served."""
+"""The route of the current snapshot's manifest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from server.state.current_snapshot import movie_index
 @api.get("/snapshot")
 @operation()
 def snapshot() -> SnapshotReply:
-    """The manifest of the snapshot that is served: how it was made, and how good its search is."""
+    """Return the manifest of the current snapshot: inputs, settings, evaluation and recall of its search."""
     index = movie_index()
     manifest: dict[str, Any] = index.manifest.to_json()
     del manifest["files"]

@@ -1,4 +1,4 @@
-"""What the API says of people: what they rated, would rate, and would pick next."""
+"""Routes of users: ratings, predictions and recommendations."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ from server.api.responses import (
 )
 from server.state.current_snapshot import movie_index
 
-_EXPLAINED = 10  # contributions that are named
+_EXPLAINED = 10  # contributions listed one by one
 
 
 @api.get(f"/users/{USER}/ratings")
 @operation(ratings=True)
 def ratings(user_id: int, query: Page) -> RatingsReply:
-    """What a user rated, in the data set and since, by ascending movie id."""
+    """Return a user's ratings, of the data set and added since, by ascending movie id."""
     index = movie_index()
     rated = index.users.rated(user_id)
     if not rated:
@@ -67,7 +67,7 @@ def ratings(user_id: int, query: Page) -> RatingsReply:
 @api.get(f"/users/{USER}/predictions/<movie>")
 @operation(ratings=True)
 def prediction(user_id: int, movie: str, query: PredictionQuery) -> PredictionReply:
-    """How a user would rate a movie, with an 80% interval and, if wanted, what each rated movie adds to it."""
+    """Return a user's predicted rating of a movie with an 80% interval; optionally with the contributions to it."""
     index = movie_index()
     wanted = index.catalogue.identify(movie).movie_id
     (found,) = _predicted(index, index.users.resolve(user_id), [wanted], explain=query.explain)
@@ -77,7 +77,7 @@ def prediction(user_id: int, movie: str, query: PredictionQuery) -> PredictionRe
 @api.get(f"/users/{USER}/recommendations")
 @operation(ratings=True)
 def recommendations(user_id: int, query: RecommendationsQuery) -> UserRecommendationsReply:
-    """Movies that a user has not rated and would pick next, with predicted ratings; if wanted, what adds to each."""
+    """Return recommendations for a user, with predicted ratings; optionally with the contributions to each."""
     index = movie_index()
     where, ignored = query.where(index.catalogue)
     return {
@@ -91,7 +91,7 @@ def recommendations(user_id: int, query: RecommendationsQuery) -> UserRecommenda
 @api.post("/predictions")
 @operation()
 def predictions(body: PredictionsBody) -> PredictionsReply | UsersPredictionsReply:
-    """How someone with the ratings in the body, or several users, would rate some movies. Nothing is stored."""
+    """Predict ratings for a new user, from the ratings in the body, or for several users. Nothing is stored."""
     index = movie_index()
     wanted, unknown = identified(body.movies, index.catalogue)
     if body.user_ids is None:
@@ -108,7 +108,7 @@ def predictions(body: PredictionsBody) -> PredictionsReply | UsersPredictionsRep
 @api.post("/recommendations")
 @operation()
 def recommendations_for_several(body: RecommendationsBody) -> RecommendationsReply | UsersRecommendationsReply:
-    """What someone with the ratings in the body, or several users, would pick next. Nothing is stored."""
+    """Recommend movies to a new user, from the ratings in the body, or to several users. Nothing is stored."""
     index = movie_index()
     where, not_excluded = body.where(index.catalogue)
     if body.user_ids is None:
@@ -131,7 +131,7 @@ def recommendations_for_several(body: RecommendationsBody) -> RecommendationsRep
 
 
 def _known(index: MovieIndex, user_ids: Sequence[int]) -> tuple[list[tuple[int, UserOrRatings]], list[int]]:
-    """The users who rated something, with who they are by now, and those who did not."""
+    """Return the users with ratings, each with their merged ratings, and the ids of those without."""
     known: list[tuple[int, UserOrRatings]] = []
     unknown = []
     for user_id in user_ids:

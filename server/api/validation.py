@@ -21,7 +21,7 @@ def parse_json(model: type[Query], content: bytes) -> Query:
     """Return the model of a JSON document.
 
     Raises:
-        InvalidInput: it is no JSON object, a value cannot be used, or a member is unknown.
+        InvalidInput: it is not a JSON object, a value cannot be used, or a member is unknown.
         InvalidCombination: values that are each valid, but not together.
     """
     with explained(model):
@@ -71,15 +71,15 @@ def as_flag(value: object, info: ValidationInfo) -> object:
 def _explain(model: type[BaseModel], problem: ErrorDetails) -> str:
     """Return one line about one invalid value: the parameter, the value and the allowed ones."""
     if problem["type"] == "json_invalid":
-        return f"the body is no JSON: {problem['msg'].removeprefix('Invalid JSON: ')}"
+        return f"the body is not JSON: {problem['msg'].removeprefix('Invalid JSON: ')}"
     if problem["type"] == "model_type":
-        return f"the body is no JSON object with members {', '.join(model.model_fields)}"
+        return f"the body is not a JSON object with members {', '.join(model.model_fields)}"
     name = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         known = ", ".join(model.model_fields) or "none"
         return f"{name}: there is no such parameter; there are: {known}"
     if problem["type"] == "missing":
-        return f"{name}: is needed"
+        return f"{name}: is required"
     message = problem["msg"].removeprefix("Value error, ")
     return f"{name}: {message}, not {_short(problem['input'])}" if name else message
 

@@ -15,7 +15,7 @@ from index.movie_index import MovieIndex
 from index.spaces import blend
 from index.spaces.space import Match
 from server.api.parsing import parse_form
-from server.api.requests import Narrowed, Number
+from server.api.requests import MovieFilterQuery, Number
 from server.middleware.metrics import search_seconds
 from server.state.current_snapshot import movie_index
 
@@ -36,7 +36,7 @@ _LACKING = {
 _MISSING = {"poster": "No posters were compared when this snapshot was built."}
 
 
-class FilmQuery(Narrowed):
+class FilmQuery(MovieFilterQuery):
     """Weights of the blend, in percent, and the filter on neighbours."""
 
     poster: Percent | None = None
@@ -65,7 +65,7 @@ def film_page(movie: str) -> str:
     weights = {name: getattr(query, name) or 0 for name in default}
     if not any(weights.values()):
         weights = default
-    where = query.narrowed(index.catalogue)
+    where = query.movie_filter(index.catalogue)
     row = index.catalogue.ids.row(found.movie_id)
     return render_template(
         "film.html",

@@ -20,7 +20,7 @@ from index.movie_index import MovieIndex
 from index.ratings.elicitation import rating_steps
 from index.ratings.model import INTERVAL, Contribution, Explanation, Prediction, UserOrRatings
 from server.api.parsing import parse_form
-from server.api.requests import MovieText, Nothing, Rating, Someone, UserId, identified
+from server.api.requests import MovieText, Rating, RequestModel, Someone, UserId, identified
 from server.config import ServerConfig
 from server.state.current_snapshot import movie_index
 
@@ -39,7 +39,7 @@ def _as_rating(value: object) -> object:
     return {"movie": found[1], "rating": float(found[2])}
 
 
-class ForYouQuery(Nothing):
+class ForYouQuery(RequestModel):
     """Ratings, skips, and the user that the ratings add to."""
 
     rated: Annotated[tuple[Annotated[Rating, BeforeValidator(_as_rating)], ...], Field(max_length=_MOST)] = ()

@@ -122,7 +122,7 @@ def test_one_movie_liked_is_that_movie_asked(client: FlaskClient) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [
-        ({}, 400, "like: is needed"),
+        ({}, 400, "like: is required"),
         ({"like": []}, 400, "like: "),
         ({"like": [1] * 101}, 400, "at most 100"),
         ({"like": [777, "x"]}, 404, "like: no movie here has the id 777, x"),
@@ -277,9 +277,9 @@ def test_a_parameter_that_cannot_be_used_is_named(client: FlaskClient, query: st
     ("query", "words"),
     [
         ("year_from=2001&year_to=2000", "year_from 2001 is after year_to 2000"),
-        ("by=taste&weights=taste:1", "weights: only a blend is weighed, not likeness by taste"),
+        ("by=taste&weights=taste:1", "weights: only a blend has weights, not neighbours by taste"),
         ("weights=poster:0,taste:0", "weights: they are all 0"),
-        ("weights=taste:1,taste:2", "weights: a space is weighed twice"),
+        ("weights=taste:1,taste:2", "weights: a space has two weights"),
     ],
 )
 def test_parameters_that_contradict_each_other_are_422(client: FlaskClient, query: str, words: str) -> None:
@@ -396,18 +396,18 @@ def test_a_stranger_is_recommended_what_people_like_them_watch(client: FlaskClie
 @pytest.mark.parametrize(
     ("route", "body", "words"),
     [
-        ("predictions", {"ratings": []}, "movies: is needed"),
+        ("predictions", {"ratings": []}, "movies: is required"),
         ("predictions", {"ratings": [], "movies": []}, "movies: "),
         ("predictions", {"ratings": [], "movies": [1] * 101}, "at most 100"),
         ("predictions", {"ratings": [{"movie": 1, "rating": 9}], "movies": [1]}, "rating: 9 is off the scale"),
         ("predictions", {"ratings": [{"movie": 1, "rating": "x"}], "movies": [1]}, "ratings.0.rating: "),
-        ("predictions", {"ratings": [{"movie": 1}], "movies": [1]}, "ratings.0.rating: is needed"),
+        ("predictions", {"ratings": [{"movie": 1}], "movies": [1]}, "ratings.0.rating: is required"),
         ("predictions", {"ratings": [{"movie": True, "rating": 4}], "movies": [1]}, "ratings.0.movie: "),
         ("recommendations", {"ratings": [], "limit": 0}, "limit: "),
         ("recommendations", {"ratings": [], "colour": 1}, "colour: there is no such parameter"),
         ("recommendations", {"ratings": [], "limit": "3"}, "limit: "),
         ("predictions", {"ratings": [{"movie": 1, "rating": "4"}], "movies": [1]}, "ratings.0.rating: "),
-        ("recommendations", [], "no JSON object"),
+        ("recommendations", [], "not a JSON object"),
         ("recommendations", {"ratings": [], "genre": ["Noir"]}, "no movie is 'Noir'"),
     ],
 )
@@ -419,8 +419,8 @@ def test_a_body_that_cannot_be_used_is_400(client: FlaskClient, route: str, body
     ("body", "words"),
     [
         ({"ratings": [{"movie": 1, "rating": 4}, {"movie": "imdb:tt0000001", "rating": 4}]}, "is rated twice"),
-        ({}, "give either ratings, of someone new, or user_ids"),
-        ({"ratings": [], "user_ids": [1]}, "give either ratings, of someone new, or user_ids"),
+        ({}, "give either ratings, of a new user, or user_ids"),
+        ({"ratings": [], "user_ids": [1]}, "give either ratings, of a new user, or user_ids"),
     ],
 )
 def test_a_body_that_contradicts_itself_is_422(client: FlaskClient, body: object, words: str) -> None:
@@ -495,7 +495,7 @@ def test_similar_posters_come_with_why_they_are(client: FlaskClient) -> None:
 
 @pytest.mark.parametrize("by", ["taste", "facts", "blend"])
 def test_only_likeness_by_poster_is_explained(client: FlaskClient, by: str) -> None:
-    words = f"explain: only likeness by poster is explained, not by {by}: give by=poster"
+    words = f"explain: only neighbours by poster are explained, not by {by}: give by=poster"
     assert_problem(client.get(f"{API}/movies/1/similar?by={by}&explain=true"), 422, words)
     assert client.get(f"{API}/movies/1/similar?by={by}&explain=false").status_code == 200
 

@@ -70,7 +70,7 @@ def test_what_a_form_leaves_empty_is_not_given(client: FlaskClient) -> None:
     reply = client.post(f"{API}/movies", data=form(year="", genres="", imdb_id="", tmdb_id=""))
     movie = reply.get_json()["movie"]
     assert (movie["year"], movie["genres"], movie["imdb_id"], movie["tmdb_id"]) == (None, [], None, None)
-    assert_problem(client.post(f"{API}/movies", data=form(title="")), 400, "title: is needed")
+    assert_problem(client.post(f"{API}/movies", data=form(title="")), 400, "title: is required")
     some = client.post(f"{API}/movies", data=form(genres="Drama,, Crime,"))
     assert some.get_json()["movie"]["genres"] == ["Drama", "Crime"]
 
@@ -153,7 +153,7 @@ def test_a_movie_that_is_removed_is_in_no_answer(client: FlaskClient) -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ({}, "title: is needed"),
+        ({}, "title: is required"),
         ({"title": " "}, "title: "),
         ({"title": "a\u0007"}, "title: "),
         ({"title": "x" * 501}, "at most 500"),
@@ -217,7 +217,7 @@ def test_a_rating_changes_what_rests_on_it_and_nothing_else(client: FlaskClient)
     [
         ("1/ratings/1", {"rating": 5.5}, 400, "rating: 5.5 is off the scale: ratings here are 0.5 to 5"),
         ("1/ratings/1", {"rating": "5"}, 400, "rating: "),
-        ("1/ratings/1", {}, 400, "rating: is needed"),
+        ("1/ratings/1", {}, 400, "rating: is required"),
         ("1/ratings/777", {"rating": 5}, 404, "no movie 777"),
         ("-1/ratings/1", {"rating": 5}, 404, ""),
     ],

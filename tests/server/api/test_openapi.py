@@ -67,7 +67,7 @@ def test_answers_are_what_the_document_says(app: Flask, client: FlaskClient) -> 
     for endpoint, path in paths.items():
         found = operation_of(app.view_functions[endpoint])
         assert found is not None
-        TypeAdapter(found.answer).validate_json(client.get(API + path).data, strict=True)
+        TypeAdapter(found.returns).validate_json(client.get(API + path).data, strict=True)
     with pytest.raises(ValueError, match="extra"):
         TypeAdapter(MovieAnswer).validate_python(client.get(f"{API}/movies/3").get_json()["movie"] | {"x": 1})
 
