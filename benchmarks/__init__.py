@@ -1,1 +1,1 @@
-"""Speed and memory, as ratios against named alternatives: see README.md."""
+"""Benchmarks of speed and memory against named alternatives (README.md)."""

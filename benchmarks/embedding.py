@@ -1,4 +1,4 @@
-"""Posters a second, against Keras' model.predict one at a time and in batches; where the time goes; peak memory."""
+"""Embedding speed against Keras' model.predict, one poster at a time and in batches; time by step; peak memory."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from index.posters import vgg16
 from index.posters.images import decode_image, pixels_for_vgg16, read_image
 from indexer.spaces.embed import Cache
 
-BATCH = 32  # of model.predict, its default
+BATCH = 32  # default of model.predict
 RUNS = 12
 
 
 @click.command()
-@click.option("--memory", type=int, multiple=True, metavar="N", help="Also embed N posters, and show the peak memory.")
-@click.option("--memory-only", is_flag=True, help="Measure no speed.")
+@click.option("--memory", type=int, multiple=True, metavar="N", help="Also embed N posters, and print the peak memory.")
+@click.option("--memory-only", is_flag=True, help="Do not measure speed.")
 def main(memory: tuple[int, ...], memory_only: bool) -> None:
-    """Measure both, in turn."""
+    """Measure speed and memory."""
     if not memory_only:
-        speed()
+        measure_speed()
     for n in memory:
-        peak(n)
+        measure_memory(n)
 
 
-def speed() -> None:
-    """Our embedding beside ``predict``, and where its time goes."""
+def measure_speed() -> None:
+    """Print times of our embedding and of ``predict``, measured in turn."""
     embed = vgg16.load("untrained")
     from keras.applications import vgg16 as keras_vgg16
 
@@ -46,31 +46,32 @@ def speed() -> None:
         return model.predict(keras_vgg16.preprocess_input(batch.astype(np.float32)), verbose=0, batch_size=BATCH)
 
     print(f"path: {embed.path}, cosine to float32 at least {embed.agreement:.6f}")
-    ways: dict[str, tuple[Callable[[], object], int]] = {
+    calls: dict[str, tuple[Callable[[], object], int]] = {
         "ours, one at a time": (lambda: embed(pixels[:1]), 1),
         "ours, two at a time": (lambda: embed(pixels[:2]), 2),
         "predict, one at a time": (lambda: predict(pixels[:1]), 1),
         f"predict, in batches of {BATCH}": (lambda: predict(pixels), BATCH),
     }
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for run, _ in ways.values():
-        run()  # the first call compiles
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for call, _ in calls.values():
+        call()  # the first call compiles
     for _ in range(RUNS):
-        for name, (run, size) in ways.items():
-            times[name].append(seconds(run) / size)
-    middle = {name: median(each) for name, each in times.items()}
-    best = min(middle["ours, one at a time"], middle["ours, two at a time"])
-    for name, each in middle.items():
-        print(f"{name}: {1000 * each:.0f} ms a poster; the best of ours is {each / best:.2f} times as fast")
+        for name, (call, size) in calls.items():
+            times[name].append(seconds(call) / size)
+    medians = {name: median(each) for name, each in times.items()}
+    best = min(medians["ours, one at a time"], medians["ours, two at a time"])
+    for name, time_per_poster in medians.items():
+        ratio = time_per_poster / best
+        print(f"{name}: {1000 * time_per_poster:.0f} ms a poster; our best is {ratio:.2f} times as fast")
     profile(embed)
 
 
 def profile(embed: vgg16.Vgg16, n: int = 50) -> None:
-    """Where the time of a poster goes."""
+    """Print the time of every step of embedding."""
     with tempfile.TemporaryDirectory() as folder:
-        files = draw(Path(folder), n)
+        files = draw_posters(Path(folder), n)
         cache = Cache(Path(folder), embed.sha256, embed.path)
-        spent = dict.fromkeys(("read, hash", "decode, resize", "network", "round, keep"), 0.0)
+        spent = dict.fromkeys(("read, hash", "decode, resize", "network", "round, save"), 0.0)
         for file in files:
             ends = [time.perf_counter()]
             content = read_image(file)
@@ -85,23 +86,23 @@ def profile(embed: vgg16.Vgg16, n: int = 50) -> None:
             for name, part in zip(spent, np.diff(ends), strict=True):
                 spent[name] += float(part)
         whole = sum(spent.values())
-        print(f"of {1000 * whole / n:.0f} ms a poster, one step after the other (in a build the decoding overlaps):")
+        print(f"of {1000 * whole / n:.0f} ms a poster, steps in sequence (in a build, decoding overlaps):")
         for name, part in spent.items():
             print(f"  {name}: {1000 * part / n:.1f} ms, {part / whole:.1%}")
 
 
-def peak(n: int) -> None:
-    """The peak memory of embedding ``n`` posters and writing their space, in a process of its own."""
+def measure_memory(n: int) -> None:
+    """Print the peak memory of a process that embeds ``n`` posters and writes their rows."""
     with tempfile.TemporaryDirectory() as folder:
-        draw(Path(folder) / "posters", n)
+        draw_posters(Path(folder) / "posters", n)
         begin = time.perf_counter()
         kilobytes = subprocess.run(
-            [sys.executable, "-c", BUILT, folder], check=True, capture_output=True, text=True
+            [sys.executable, "-c", EMBED, folder], check=True, capture_output=True, text=True
         ).stdout
         print(f"{n} posters: peak {int(kilobytes) / 1000:.0f} MB, {time.perf_counter() - begin:.0f} s")
 
 
-BUILT = """
+EMBED = """
 import re, sys
 from pathlib import Path
 import numpy as np
@@ -114,13 +115,13 @@ folder = Path(sys.argv[1])
 files, _ = find_posters(folder / "posters", None)
 embeddings = embed_posters(files, vgg16.load("untrained"), folder / "cache")
 write_rows(folder / "rows.faiss", embeddings.blocks())
-# Not of getrusage, whose peak a process inherits from the one that started it.
+# Not getrusage: a process inherits its peak from its parent.
 print(re.search(r"VmHWM:\\s+([0-9]+) kB", Path("/proc/self/status").read_text())[1])
 """
 
 
-def draw(folder: Path, n: int) -> list[Path]:
-    """``n`` JPEG files as large as posters are, all different."""
+def draw_posters(folder: Path, n: int) -> list[Path]:
+    """Write ``n`` different JPEG files of the size of posters."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     files = []
@@ -131,10 +132,10 @@ def draw(folder: Path, n: int) -> list[Path]:
     return files
 
 
-def seconds(run: Callable[[], object]) -> float:
-    """How long one call takes."""
+def seconds(call: Callable[[], object]) -> float:
+    """Return the time of one call."""
     begin = time.perf_counter()
-    run()
+    call()
     return time.perf_counter() - begin
 
 

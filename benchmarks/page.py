@@ -1,8 +1,8 @@
-"""What a visitor of the page waits for, in a headless Chromium: bytes, requests, neighbours, the blend's new order.
+"""Load time of the web page in headless Chromium: bytes, requests, time to the neighbours and to a new blend.
 
-Expected before measuring: the first view has some 110 kB without its posters (two fonts of 41 kB together, the styles
-and scripts some 30, 60 films some 40); neighbours stand in the page itself, so they are there as soon as it is, in some
-20 ms; another weight is another answer of the server, some 15 ms, and a frame. Allowed: 150 kB; 100 ms for a weight.
+Expected before measuring: 110 kB for the first view without posters (two fonts 41 kB, styles and scripts 30, 60 movies
+40). Neighbours are part of the page, so they take some 20 ms. A new weight takes one response, some 15 ms, and a frame.
+Limits: 150 kB; 100 ms for a new weight.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 import click
 from playwright.sync_api import Page, sync_playwright
 
-from benchmarks.throughput import command, serving
+from benchmarks.serving import running, serve_command
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
-# From the first byte that is asked for to the first neighbour that is drawn.
+# From the request to the response, the first paint and the first poster, in milliseconds.
 NEIGHBOURS = """
 () => {
     const page = performance.getEntriesByType("navigation")[0];
@@ -30,7 +30,7 @@ NEIGHBOURS = """
 }
 """
 
-# From a movement of a slider to the blend's new order.
+# From a movement of a slider to the blend's new order, in milliseconds.
 REORDER = """
 (value) => new Promise((done) => {
     const blend = document.getElementById("by-blend");
@@ -52,29 +52,30 @@ REORDER = """
 def main(data: Path, movie: int) -> None:
     """Measure the pages of a server on DATA."""
     program = shutil.which("chromium") or shutil.which("google-chrome")
-    with serving(command(data)) as (port, _), sync_playwright() as playwright:
+    with running(serve_command(data)) as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        site = f"http://127.0.0.1:{port}"
+        site = f"http://127.0.0.1:{server.port}"
         for path in ("/", f"/movies/{movie}"):
             page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
             page.goto(site + path, wait_until="networkidle")
-            print(f"first view of {path}: {weighed(page)}")
+            print(f"first view of {path}: {size_of(page)}")
         times: list[dict[str, Any]] = []
         for _ in range(10):
             page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
             page.goto(f"{site}/movies/{movie}", wait_until="networkidle")
             times.append(page.evaluate(NEIGHBOURS))
-        told = {name: f"{median(each[name] for each in times):.0f} ms" for name in times[0]}
+        medians = {name: f"{median(each[name] for each in times):.0f} ms" for name in times[0]}
         print(
-            f"neighbours: in the page after {told['html']}, drawn after {told['drawn']}, first poster {told['poster']}"
+            f"neighbours: in the page after {medians['html']}, drawn after {medians['drawn']}, first poster after"
+            f" {medians['poster']}"
         )
-        taken = sorted(page.evaluate(REORDER, 5 * (step % 20)) for step in range(1, 61))
-        print(f"the blend's new order: median {median(taken):.0f} ms, 95% {taken[int(0.95 * len(taken))]:.0f} ms")
+        reorders = sorted(page.evaluate(REORDER, 5 * (step % 20)) for step in range(1, 61))
+        print(f"new blend: median {median(reorders):.0f} ms, 95% {reorders[int(0.95 * len(reorders))]:.0f} ms")
         browser.close()
 
 
-def weighed(page: Page) -> str:
-    """Bytes and requests of a page, its posters apart."""
+def size_of(page: Page) -> str:
+    """Return bytes and requests of a page, those of posters separately, as text."""
     loaded = page.evaluate(
         "[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]"
         ".map((each) => [each.name, each.transferSize])"

@@ -1,4 +1,4 @@
-"""Accuracy and time of our models beside Surprise, implicit and LensKit, on the same folds in the same run."""
+"""Accuracy and time of our models, Surprise, implicit and LensKit on the same folds in one run."""
 
 from __future__ import annotations
 
@@ -46,31 +46,31 @@ except ImportError as missing:
 FOLDS = 5
 SEED = 0
 LIBRARIES = ("numpy", "scipy", "myfm", "scikit-surprise", "implicit", "lenskit")
-DISCOUNTS = 1 / np.log2(np.arange(2, 12))  # of the first ten places
+DISCOUNTS = 1 / np.log2(np.arange(2, 12))  # of the first ten ranks
 
 Predict = Callable[[Int64Array, Int64Array], Float64Array]  # user rows and movie rows (m,) -> ratings (m,)
-Score = Callable[[int], Float32Array]  # user row -> (n_movies,), larger comes first; nan for what cannot be scored
+Score = Callable[[int], Float32Array]  # user row -> scores (n_movies,); NaN if a movie cannot be scored
 
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """One fold, its training part in other libraries' own form too, so that no time has the conversion in it."""
+    """A fold, with its training part also in the types of other libraries, so that no time includes the conversion."""
 
     number: int  # from 1
     training: Training
     test: Training
     surprise: Any  # Trainset; users and items are rows
-    lenskit: Any  # Dataset; likewise
+    lenskit: Any  # Dataset; users and items are rows
 
     @classmethod
     def of(cls, number: int, dataset: Dataset, held_out: BoolArray) -> Fold:
-        """The fold with everything that its methods are given."""
+        """Return the fold of a mask (n,) of held-out ratings."""
         training = Training.of(dataset, ~held_out)
         table = pd.DataFrame({"user": training.user_rows, "item": training.movie_rows, "rating": training.values})
-        # Surprise's own folds stay in the order of the shuffle, which its gradient descent follows: without it SVD has
-        # another RMSE than anyone else measures, .898 and not .895.
-        places = np.argsort(np.random.RandomState(0).permutation(held_out.size))[~held_out]
-        shuffled, reader = table.iloc[np.argsort(places)], surprise.Reader(rating_scale=training.ratings.scale)
+        # Surprise's gradient descent depends on the order of ratings. Its own folds keep the order of the shuffle; with
+        # another order, SVD's RMSE would be .898 instead of the published .895.
+        positions = np.argsort(np.random.RandomState(0).permutation(held_out.size))[~held_out]
+        shuffled, reader = table.iloc[np.argsort(positions)], surprise.Reader(rating_scale=training.ratings.scale)
         return cls(
             number,
             training,
@@ -82,51 +82,53 @@ class Fold:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One row of a table."""
+    """A method, one row of a table."""
 
     name: str
     settings: str
-    fit: Callable[[Fold], Any]  # gives a Predict, or in the table of lists a Score
+    fit: Callable[[Fold], Any]  # returns a Predict, or for rankers a Score
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one row did on one fold."""
+    """Metrics and times of one method on one fold."""
 
     name: str
     fold: int
-    figures: Mapping[str, float]  # by the name of their column
+    metrics: Mapping[str, float]  # column -> value
 
 
 @click.command()
 @click.option("--ratings", type=click.Path(exists=True, path_type=Path), required=True, help="A MovieLens folder.")
-@click.option("--folds", type=click.IntRange(1, FOLDS), default=FOLDS, show_default=True, help="How many of the five.")
+@click.option(
+    "--folds", type=click.IntRange(1, FOLDS), default=FOLDS, show_default=True, help="Number of the five folds to use."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, fold by fold, instead of tables of means.")
 def main(ratings: Path, folds: int, as_json: bool) -> None:
     """Fit every method on the same folds, each on one thread."""
-    threadpool_limits(1)  # Surprise and myfm know no more than one
+    threadpool_limits(1)  # Surprise and myfm have one thread
     initialize(threads=1, backend_threads=1)
     dataset = read_dataset(ratings)
-    tables = {"Predicted ratings": (predictors(), judge_ratings), "Lists": (rankers(), judge_lists)}
+    tables = {"Predicted ratings": (predictors(), measure_predictor), "Lists": (rankers(), measure_ranker)}
     outcomes: dict[str, list[Outcome]] = {title: [] for title in tables}
     with progress(Console(stderr=True)) as track:
         for number, held_out in enumerate(islice(kfold(len(dataset.ratings), FOLDS), folds), start=1):
             fold = Fold.of(number, dataset, held_out)
-            for title, (peers, judge) in tables.items():
-                outcomes[title] += [judge(peer, fold) for peer in track(peers, f"{title}, fold {number}", len(peers))]
+            for title, (peers, measure) in tables.items():
+                outcomes[title] += [measure(peer, fold) for peer in track(peers, f"{title}, fold {number}", len(peers))]
     versions = {name: version(name) for name in LIBRARIES}
     if as_json:
-        every = {title: [asdict(outcome) for outcome in found] for title, found in outcomes.items()}
-        click.echo(json.dumps({"dataset": dataset.name, "versions": versions, **every}, indent=2))
+        as_dicts = {title: [asdict(outcome) for outcome in of_table] for title, of_table in outcomes.items()}
+        click.echo(json.dumps({"dataset": dataset.name, "versions": versions, **as_dicts}, indent=2))
         return
-    about = f"{dataset.name}, {len(dataset.ratings):,} ratings, means of {folds} of {FOLDS} folds, one thread"
+    heading = f"{dataset.name}, {len(dataset.ratings):,} ratings, means of {folds} of {FOLDS} folds, one thread"
     for title, (peers, _) in tables.items():
-        show(f"{title}: {about}", peers, outcomes[title])
+        show(f"{title}: {heading}", peers, outcomes[title])
     click.echo(", ".join(f"{name} {number}" for name, number in versions.items()))
 
 
 def predictors() -> Sequence[Peer]:
-    """Ours, then the others."""
+    """Return rating methods, ours first."""
     ours = registry.rating_methods()
     by_items = {"name": "pearson_baseline", "user_based": False}
     neighbours = of_surprise(lambda: surprise.KNNBaseline(sim_options=by_items, verbose=False))
@@ -145,7 +147,7 @@ def predictors() -> Sequence[Peer]:
 
 
 def rankers() -> Sequence[Peer]:
-    """Ours, then the others; a model that two libraries have is given the same settings in both."""
+    """Return rankers, ours first; a model of two libraries has the same settings in both."""
     ridge = ease.Settings().regularization
     by_ridge, by_factors = f"regularization {ridge:g}", "128 factors, regularization 30, weight 10"
     our_ease = of_ours(registry.ranking_methods()["ease"], "scores")
@@ -164,18 +166,18 @@ def rankers() -> Sequence[Peer]:
     )
 
 
-def of_ours(method: registry.Method, answer: str) -> Callable[[Fold], Any]:
-    """How to fit a method of ours, with the seeds of ``posterity evaluate``; ``answer`` is what it is asked for."""
+def of_ours(method: registry.Method, function: str) -> Callable[[Fold], Any]:
+    """Return the fit of a method of ours, seeded as in ``posterity evaluate``; it returns the named bound method."""
 
     def fit(fold: Fold) -> Any:
         rng = np.random.default_rng([SEED, fold.number])
-        return getattr(method.fit(fold.training, rng, method.settings, track=silent), answer)
+        return getattr(method.fit(fold.training, rng, method.settings, track=silent), function)
 
     return fit
 
 
 def of_surprise(make: Callable[[], Any]) -> Callable[[Fold], Predict]:
-    """How to fit one of Surprise's algorithms."""
+    """Return the fit of a Surprise algorithm."""
 
     def fit(fold: Fold) -> Predict:
         algorithm = make().fit(fold.surprise)
@@ -190,7 +192,7 @@ def of_surprise(make: Callable[[], Any]) -> Callable[[Fold], Predict]:
 
 
 def lenskit_predictor(make: Callable[[], Any]) -> Callable[[Fold], Predict]:
-    """How to fit a LensKit scorer; its pipeline answers by biases where the scorer has no answer."""
+    """Return the fit of a LensKit scorer; its pipeline falls back to biases."""
 
     def fit(fold: Fold) -> Predict:
         pipeline = topn_pipeline(make(), predicts_ratings=True)
@@ -199,8 +201,8 @@ def lenskit_predictor(make: Callable[[], Any]) -> Callable[[Fold], Predict]:
         def predict(users: Int64Array, movies: Int64Array) -> Float64Array:
             ratings = np.empty(users.size)
             for user in np.unique(users):
-                theirs = users == user
-                ratings[theirs] = lenskit.predict(pipeline, user, ItemList(item_ids=movies[theirs])).scores()
+                mask = users == user
+                ratings[mask] = lenskit.predict(pipeline, user, ItemList(item_ids=movies[mask])).scores()
             return ratings
 
         return predict
@@ -209,7 +211,7 @@ def lenskit_predictor(make: Callable[[], Any]) -> Callable[[Fold], Predict]:
 
 
 def lenskit_ranker(make: Callable[[], Any]) -> Callable[[Fold], Score]:
-    """How to fit a LensKit scorer that is asked for every movie."""
+    """Return the fit of a LensKit scorer that scores every movie."""
 
     def fit(fold: Fold) -> Score:
         pipeline = topn_pipeline(make())
@@ -221,7 +223,7 @@ def lenskit_ranker(make: Callable[[], Any]) -> Callable[[Fold], Score]:
 
 
 def of_implicit(make: Callable[[], Any]) -> Callable[[Fold], Score]:
-    """How to fit one of implicit's factorisations."""
+    """Return the fit of an implicit factorisation."""
 
     def fit(fold: Fold) -> Score:
         model = make()
@@ -232,40 +234,40 @@ def of_implicit(make: Callable[[], Any]) -> Callable[[Fold], Score]:
 
 
 def popularity(fold: Fold) -> Score:
-    """What most users rated, for everyone."""
+    """Score movies by their number of ratings."""
     counts = np.asarray(fold.training.rated.sum(axis=0), dtype=np.float32).ravel()
     return lambda _user: counts
 
 
-def judge_ratings(peer: Peer, fold: Fold) -> Outcome:
-    """Errors of predictions, kept to the scale as Surprise keeps its own."""
-    predict, to_fit = timed(lambda: peer.fit(fold))
-    predicted, to_predict = timed(lambda: predict(fold.test.user_rows, fold.test.movie_rows))
+def measure_predictor(peer: Peer, fold: Fold) -> Outcome:
+    """Measure the error of predictions, clipped to the scale as Surprise's are."""
+    predict, fit_seconds = timed(lambda: peer.fit(fold))
+    predicted, seconds = timed(lambda: predict(fold.test.user_rows, fold.test.movie_rows))
     error = np.clip(predicted, *fold.training.ratings.scale) - fold.test.values
-    figures = {"RMSE": float(np.sqrt(np.mean(error**2))), "MAE": float(np.mean(np.abs(error)))}
-    return Outcome(peer.name, fold.number, figures | {"Seconds to fit": to_fit, "Seconds to predict": to_predict})
+    metrics = {"RMSE": float(np.sqrt(np.mean(error**2))), "MAE": float(np.mean(np.abs(error)))}
+    return Outcome(peer.name, fold.number, metrics | {"Seconds to fit": fit_seconds, "Seconds to predict": seconds})
 
 
-def judge_lists(peer: Peer, fold: Fold) -> Outcome:
-    """How many of the movies that users rated next stand in their lists, and how high."""
-    score, to_fit = timed(lambda: peer.fit(fold))
-    scores, to_score = timed(lambda: np.stack([score(user) for user in range(fold.training.shape[0])]))
-    figures = list_figures(scores, fold.training, fold.test)
-    return Outcome(peer.name, fold.number, figures | {"Seconds to fit": to_fit, "Seconds to score": to_score})
+def measure_ranker(peer: Peer, fold: Fold) -> Outcome:
+    """Measure the ranks of held-out movies."""
+    score, fit_seconds = timed(lambda: peer.fit(fold))
+    scores, seconds = timed(lambda: np.stack([score(user) for user in range(fold.training.shape[0])]))
+    metrics = ranking_metrics(scores, fold.training, fold.test)
+    return Outcome(peer.name, fold.number, metrics | {"Seconds to fit": fit_seconds, "Seconds to score": seconds})
 
 
-def list_figures(scores: Float32Array, training: Training, test: Training) -> dict[str, float]:
-    """Means over users with held-out ratings, from scores (n_users, n_movies).
+def ranking_metrics(scores: Float32Array, training: Training, test: Training) -> dict[str, float]:
+    """Return means over users with held-out ratings, from scores (n_users, n_movies).
 
-    Any held-out rating is relevant, whatever its value; what a user rated in training is left out of their list.
+    Every held-out rating is relevant; movies of a user's training ratings are excluded from their list.
     """
     allowed = np.nan_to_num(scores, nan=-np.inf)
     allowed[training.user_rows, training.movie_rows] = -np.inf
-    lists = np.argsort(-allowed, axis=1, kind="stable")[:, :20]  # ties go to the lower row
+    lists = np.argsort(-allowed, axis=1, kind="stable")[:, :20]  # ties by row
     relevant = test.user_items.toarray() > 0
     counts = relevant.sum(axis=1)
-    asked = counts > 0
-    hits, counts = np.take_along_axis(relevant & (allowed > -np.inf), lists, axis=1)[asked], counts[asked]
+    tested = counts > 0
+    hits, counts = np.take_along_axis(relevant & (allowed > -np.inf), lists, axis=1)[tested], counts[tested]
     ideal = np.cumsum(DISCOUNTS)[np.minimum(counts, DISCOUNTS.size) - 1]
     by_user = {
         "nDCG@10": hits[:, :10] @ DISCOUNTS / ideal,
@@ -275,20 +277,20 @@ def list_figures(scores: Float32Array, training: Training, test: Training) -> di
     return {name: float(values.mean()) for name, values in by_user.items()}
 
 
-def timed(run: Callable[[], Any]) -> tuple[Any, float]:
-    """What a call gives, and the seconds that it took."""
+def timed(call: Callable[[], Any]) -> tuple[Any, float]:
+    """Return the result of a call, and its time in seconds."""
     start = perf_counter()
-    result = run()
+    result = call()
     return result, perf_counter() - start
 
 
 def show(heading: str, peers: Sequence[Peer], outcomes: Sequence[Outcome]) -> None:
-    """A table of means over folds."""
-    names = list(outcomes[0].figures)
+    """Print a table of means over folds."""
+    names = list(outcomes[0].metrics)
     rows = []
     for peer in peers:
-        mine = [outcome.figures for outcome in outcomes if outcome.name == peer.name]
-        means = {name: fmean(figures[name] for figures in mine) for name in names}
+        by_fold = [outcome.metrics for outcome in outcomes if outcome.name == peer.name]
+        means = {name: fmean(metrics[name] for metrics in by_fold) for name in names}
         cells = (f"{mean:.2f}" if name.startswith("Seconds") else f"{mean:.4f}" for name, mean in means.items())
         rows.append((peer.name, peer.settings, *cells))
     print_table(heading, [("Method", "left"), ("Settings", "left"), *((name, "right") for name in names)], rows)

@@ -1,6 +1,6 @@
-"""Search by look in two stages against Faiss' IndexFlatIP in float32: recall, latency, filters, memory, opening.
+"""Two-stage poster search against Faiss' IndexFlatIP in float32: recall, latency, filters, memory, time to open.
 
-The vectors of real posters, and as many more as are wanted, made by mixing and perturbing these.
+The vectors are those of real posters, and mixtures of these with noise.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from indexer.spaces.recall import tune_search
 from indexer.spaces.two_stage import write_reduced
 from indexer.spaces.writer import write_space
 
-MIXED = 3  # real posters in a made one
-NOISE = 0.15  # of each number, log-normal
+MIXED = 3  # real posters per generated one
+NOISE = 0.15  # of each component, log-normal
 QUERIES = 300
-TURN = 20  # queries of each in turn: one full scan empties the processor's caches for the next query of ours
+TURN = 20  # queries of each method in turn, since a full scan evicts our rows from the CPU caches
 K = 10
 
 
@@ -45,23 +45,23 @@ K = 10
 @click.option("--weights", default="imagenet", show_default=True)
 @click.option("--n", "sizes", type=int, multiple=True, default=(9_066, 60_000), show_default=True)
 def main(posters: Path, weights: str, sizes: tuple[int, ...]) -> None:
-    """Measure on POSTERS and what is made of them."""
-    real = embedded(posters, weights)
+    """Measure with vectors of POSTERS and mixtures of these."""
+    real = embed_folder(posters, weights)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     for n in sizes:
         with tempfile.TemporaryDirectory() as folder:
             measure(Path(folder) / "poster", real, n)
 
 
-def embedded(folder: Path, weights: str) -> Float32Array:
-    """The vectors of a folder's posters as the network gives them, in float32."""
+def embed_folder(folder: Path, weights: str) -> Float32Array:
+    """Return the float32 embeddings of a folder's posters."""
     embed = vgg16.load(weights)
     files, _ = find_posters(folder, None)
     return np.concatenate([embed(pixels_for_vgg16(decode_image(read_image(file)))[None]) for file in files.values()])
 
 
-def made(real: Float32Array, n: int) -> Iterator[Float32Array]:
-    """Blocks of ``n`` vectors in all: the real ones, then mixtures of some of them, each number a little off."""
+def generate_vectors(real: Float32Array, n: int) -> Iterator[Float32Array]:
+    """Yield blocks of ``n`` vectors in total: the real ones, then mixtures with noise."""
     rng = np.random.default_rng(0)
     yield real[:n]
     for start in range(len(real), n, 500):
@@ -73,11 +73,11 @@ def made(real: Float32Array, n: int) -> Iterator[Float32Array]:
 
 
 def measure(folder: Path, real: Float32Array, n: int) -> None:
-    """Print all figures for one size."""
+    """Print all results for one size."""
     exact = faiss.IndexFlatIP(real.shape[1])
     halves = np.empty((n, real.shape[1]), dtype=np.float16)
     at = 0
-    for block in made(real, n):
+    for block in generate_vectors(real, n):
         exact.add(block)
         halves[at : at + len(block)] = block
         at += len(block)
@@ -93,28 +93,28 @@ def measure(folder: Path, real: Float32Array, n: int) -> None:
     facts = ", ".join(f"{name} {search[name]}" for name in ("index", "axes", "candidates", "shared"))
     print(f"n = {n}: {facts}")
     print(
-        f"  built in {done - begin:.0f} s: rows, axes, index {written - begin:.0f}, recall report {tuned - written:.0f},"
-        f" everyone's 100 neighbours {done - tuned:.0f}"
+        f"  built in {done - begin:.0f} s: rows, axes, index {written - begin:.0f}, recall report"
+        f" {tuned - written:.0f}, 100 neighbours of every movie {done - tuned:.0f}"
     )
     compare(Space.load("poster", folder, {"search": search}), exact, folder / ROWS_FILE, rng)
     opened = json.loads(
         subprocess.run(
-            [sys.executable, "-c", OPENED, str(folder), json.dumps(search)], check=True, capture_output=True, text=True
+            [sys.executable, "-c", OPEN, str(folder), json.dumps(search)], check=True, capture_output=True, text=True
         ).stdout
     )
     print(
-        f"  in a process of its own: opened in {1000 * opened['open']:.0f} ms, first answer after"
-        f" {1000 * opened['first']:.0f} ms more; after 200 answers {opened['anonymous']:.0f} MB of its own, of which"
-        f" {opened['before']:.0f} before it was opened, and {opened['file']:.0f} MB of shared pages"
+        f"  in a new process: opened in {1000 * opened['open']:.0f} ms, first response after"
+        f" {1000 * opened['first']:.0f} ms more; after 200 responses {opened['anonymous']:.0f} MB of private memory,"
+        f" {opened['before']:.0f} of them from before opening, and {opened['file']:.0f} MB of shared pages"
     )
 
 
 def compare(space: Space, exact: Any, rows_file: Path, rng: np.random.Generator) -> None:
-    """Recall and latency beside the full scan in float32, some queries of each in turn."""
+    """Print recall and latency of our search and of a full scan in float32."""
     n = len(space)
     chosen = np.concatenate([rng.choice(600, QUERIES // 2), rng.choice(n, QUERIES // 2)]) if n > 600 else np.arange(n)
     ours, theirs, shares = [], [], []
-    cold = []  # the first time that a process touches a row, its pages have to be mapped
+    cold = []  # first access to a row, which maps its pages
     for row in chosen.tolist():
         query = exact.reconstruct(row)[None]
         begin = time.perf_counter()
@@ -128,37 +128,37 @@ def compare(space: Space, exact: Any, rows_file: Path, rng: np.random.Generator)
             found.append(space.vectors.search(query, K)[0][0])
             ours.append(time.perf_counter() - begin)
         for query, rows in zip(queries, found, strict=True):
-            faiss.omp_set_num_threads(os.cpu_count())  # all that it can use
+            faiss.omp_set_num_threads(os.cpu_count())  # IndexFlatIP uses all cores
             begin = time.perf_counter()
             _, true_rows = exact.search(query, K)
             theirs.append(time.perf_counter() - begin)
             shares.append(np.isin(rows, true_rows[0]).mean())
     ratio = median(theirs) / median(ours)
-    slowest, first = 1000 * np.quantile(ours, 0.99), 1000 * median(cold)
+    slow, first = 1000 * np.quantile(ours, 0.99), 1000 * median(cold)
     print(
         f"  recall@10 {np.mean(shares):.4f}; median {1000 * median(ours):.2f} ms, IndexFlatIP"
-        f" {1000 * median(theirs):.1f} ms: {ratio:.0f} times faster (99%: {slowest:.1f} ms; at first {first:.2f})"
+        f" {1000 * median(theirs):.1f} ms: {ratio:.0f} times faster (99%: {slow:.1f} ms; first access {first:.2f})"
     )
-    every = HalfVectors(read_index(rows_file))
+    full_scan = HalfVectors(read_index(rows_file))
     for share in (0.5, 0.05, 0.005, 0):
         same, times, shares = 0, [], []
         for row in chosen[::3].tolist():
             query = exact.reconstruct(row)[None]
             allowed = rng.random(n) < share if share else np.arange(n) == rng.integers(n)
             begin = time.perf_counter()
-            (found,) = space.vectors.search(query, K, allowed)
+            (hits,) = space.vectors.search(query, K, allowed)
             times.append(time.perf_counter() - begin)
-            (stored,) = every.search(query, K, allowed)
-            same += found[0].tolist() == stored[0].tolist()
-            shares.append(np.isin(found[0], search_exact(exact, query, K, allowed)[0]).mean())
-        what = f"{share:.1%} of the movies allowed" if share else "one single movie allowed"
+            (scanned,) = full_scan.search(query, K, allowed)
+            same += hits[0].tolist() == scanned[0].tolist()
+            shares.append(np.isin(hits[0], search_exact(exact, query, K, allowed)[0]).mean())
+        label = f"{share:.1%} of the movies allowed" if share else "one movie allowed"
         print(
-            f"  {what}: the list of a full scan of the same rows in {same} of {len(times)}, recall@10 against float32"
-            f" {np.mean(shares):.4f}, median {1000 * median(times):.2f} ms"
+            f"  {label}: the same list as a full scan of the float16 rows in {same} of {len(times)}, recall@10 against"
+            f" float32 {np.mean(shares):.4f}, median {1000 * median(times):.2f} ms"
         )
 
 
-OPENED = """
+OPEN = """
 import json, sys, time
 from pathlib import Path
 import numpy as np
