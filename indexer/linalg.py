@@ -1,4 +1,4 @@
-"""Truncated singular value decomposition, and inner products in blocks."""
+"""Truncated singular value decomposition, inner products in blocks, and row normalisation."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from index.core.arrays import Float32Array, Int64Array
 
@@ -37,16 +38,31 @@ def truncated_svd(
 ) -> tuple[npt.NDArray[Real], npt.NDArray[Real], npt.NDArray[Real]]:
     """Return left vectors (n, k), singular values (k,) and right vectors (m, k) of an implicit matrix (n, m).
 
+    Args:
+        times: multiplies the matrix by (m, w).
+        transposed_times: multiplies the transposed matrix by (n, w).
+        shape: n, m.
+        count: number of singular values; k is smaller if n or m is.
+        dtype: of the matrix and the result.
+
     Source: Halko, Martinsson and Tropp, "Finding Structure with Randomness", SIAM Review 2011, algorithms 4.4 and 5.1.
     """
+    # Not scipy's svds: on latest-small ARPACK takes 1.2 to 1.7 times the CPU time; PROPACK fails if the rank is below k
     width = min(count + _OVERSAMPLING, *shape)
     basis = np.random.default_rng(0).normal(size=(shape[1], width)).astype(dtype)
     for _ in range(_POWER_ITERATIONS):
-        range_of, _ = np.linalg.qr(times(basis))
-        basis, _ = np.linalg.qr(transposed_times(range_of))
-    range_of, _ = np.linalg.qr(times(basis))
-    v, values, u = np.linalg.svd(transposed_times(range_of), full_matrices=False)
-    return range_of @ u[:count].T, values[:count], v[:, :count]
+        range_basis, _ = np.linalg.qr(times(basis))
+        basis, _ = np.linalg.qr(transposed_times(range_basis))
+    range_basis, _ = np.linalg.qr(times(basis))
+    v, values, u = np.linalg.svd(transposed_times(range_basis), full_matrices=False)
+    return range_basis @ u[:count].T, values[:count], v[:, :count]
+
+
+def unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:
+    """Scale each row to length 1; keep empty rows."""
+    length = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+    unit: sp.csr_matrix = sp.diags(1 / np.maximum(length, 1e-12)) @ matrix
+    return unit
 
 
 def gram(vectors: Callable[[Int64Array], Float32Array], rows: Int64Array) -> Float32Array:

@@ -69,7 +69,7 @@ class Training:
 
     @property
     def rated(self) -> sp.csr_matrix:
-        """Matrix (n_users, n_movies) float32, 1 where a rating exists."""
+        """Matrix (n_users, n_movies) float32, 1 for each rating."""
         ones = np.ones(self.values.size, dtype=np.float32)
         return sp.csr_matrix((ones, (self.user_rows, self.movie_rows)), shape=self.shape)
 

@@ -41,7 +41,7 @@ def estimate(values: Float64Array, statistic: Callable[[Float64Array], np.floati
 def resample_totals(totals: Float64Array, seed: int = 0) -> Float64Array:
     """Return totals (RESAMPLES, m) over groups drawn with replacement, of totals (m, n_groups) per group.
 
-    A group is whatever is drawn as a whole: all held-out ratings of a user, say. A seed gives the same resamples.
+    A group is drawn as a whole, such as all held-out ratings of a user. The same seed gives the same resamples.
     """
     rng = np.random.default_rng(seed)
     n = totals.shape[1]
@@ -51,7 +51,7 @@ def resample_totals(totals: Float64Array, seed: int = 0) -> Float64Array:
 def resample_means(values: Float64Array, groups: Int64Array, seed: int = 0) -> Float64Array:
     """Return means (RESAMPLES, m) of values (m, q), NaN left out, over whole groups (q,) drawn with replacement.
 
-    A mean is NaN where nothing known was drawn.
+    A mean is NaN if only NaN was drawn.
     """
     names, at = np.unique(groups, return_inverse=True)
     known = (~np.isnan(values)).astype(np.float64)

@@ -27,6 +27,7 @@ from index.core.arrays import Float32Array, Float64Array, Int64Array
 from index.core.errors import InvalidInput
 from index.core.progress import Track, silent
 from indexer.datasets.training import Training
+from indexer.linalg import unit_rows
 
 YEARS_APART = 4.0  # the similarity by year of movies this far apart is exp(-1/4)
 THINNED = 32  # samples kept for intervals and for fold-in
@@ -117,9 +118,9 @@ def design_matrices(training: Training, settings: Settings) -> tuple[Side, Side]
     movie_blocks: list[sp.csr_matrix] = [sp.identity(n_movies, format="csr")] if settings.ids else []
     rated = training.rated.astype(np.float64)
     if settings.implicit:
-        user_blocks.append(_unit_rows(rated))
+        user_blocks.append(unit_rows(rated))
         if settings.ids:
-            movie_blocks.append(_unit_rows(rated.T.tocsr()))
+            movie_blocks.append(unit_rows(rated.T.tocsr()))
     if settings.facts:
         movie_blocks += [_one_hot([movie.genres for movie in training.movies]), _years(training.movies)]
     return _side(n_users, user_blocks), _side(n_movies, movie_blocks)
@@ -205,13 +206,6 @@ def _side(n: int, blocks: Sequence[sp.csr_matrix]) -> Side:
     features = features.astype(np.float64)
     squares = sp.csr_matrix((np.square(features.data), features.indices, features.indptr), shape=features.shape)
     return Side(features, squares, tuple(block.shape[1] for block in kinds))
-
-
-def _unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:
-    """Scale each row of a 0/1 matrix to length 1; keep empty rows."""
-    counts = np.maximum(np.diff(matrix.indptr), 1)
-    unit: sp.csr_matrix = sp.diags(1 / np.sqrt(counts)) @ matrix
-    return unit
 
 
 def _years(movies: Sequence[Movie]) -> sp.csr_matrix:

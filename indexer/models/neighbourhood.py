@@ -18,6 +18,7 @@ from pydantic import PositiveInt
 from index.core.arrays import Float64Array, Int64Array
 from index.core.progress import Track, silent
 from indexer.datasets.training import Training
+from indexer.linalg import unit_rows
 from indexer.models import baselines
 
 _BLOCK = 1024  # predictions per block
@@ -45,7 +46,7 @@ class Neighbourhood:
         votes = sp.csr_matrix((residuals, (training.user_rows, training.movie_rows)), shape=training.shape)
         if settings.by == "item":
             ratings, votes = ratings.T.tocsr(), votes.T.tocsr()
-        self._ratings = _unit_rows(ratings)
+        self._ratings = unit_rows(ratings)
         self._votes = votes.tocsc()
 
     def similarity(self, rows: Int64Array) -> Float64Array:
@@ -89,10 +90,3 @@ def fit(
 ) -> Neighbourhood:
     """Store the ratings; similarities are computed per prediction."""
     return Neighbourhood(training, settings or Settings(), rng)
-
-
-def _unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:
-    """Scale each row to length 1."""
-    length = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
-    unit: sp.csr_matrix = sp.diags(1 / np.maximum(length, 1e-12)) @ matrix
-    return unit

@@ -105,7 +105,7 @@ def methods_for_split(split: str) -> tuple[str, ...]:
 
 
 def ranking_methods(settings: factorization_machine.Settings | None = None) -> Mapping[str, Method]:
-    """Return methods that rank movies, simplest first; the last one is what snapshots use."""
+    """Return methods that rank movies, simplest first; snapshots use the last one."""
     settings = settings or factorization_machine.Settings()
     posterior = _CachedFit(factorization_machine.fit)  # shared by two methods
 

@@ -34,7 +34,7 @@ REFUSED = {
                   "similarity": NO_PAIRS},
     "constant ratings": {"ratings by the protocol article": FEW_RATINGS, "similarity": NO_PAIRS},
     "users with one rating each": {"ratings by the protocol article": FEW_RATINGS, "similarity": NO_PAIRS},
-    "nothing in common": {"ratings by the protocol article": FEW_RATINGS, "similarity": "no movies that people liked"},
+    "nothing in common": {"ratings by the protocol article": FEW_RATINGS, "similarity": "no two co-liked movies"},
 }  # fmt: skip
 
 

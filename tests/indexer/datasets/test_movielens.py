@@ -160,11 +160,11 @@ def test_what_names_unknown_movies_is_left_out_and_told(tmp_path: Path) -> None:
     dataset = read_dataset(folder)
     assert len(dataset.ratings) == 3
     assert dataset.movies[1].title == "The Heat"
-    told = "\n".join(dataset.warnings)
-    assert "movies.csv: duplicate movie ids, kept the first: 1 (such as line 5, movie 6)" in told
-    assert "links.csv: skipped links of unknown movies: 1 (such as line 4, movie 777)" in told
-    assert "tags.csv: skipped tags of unknown movies: 1 (such as line 4, movie 777)" in told
-    assert "ratings.csv: skipped ratings of unlisted movies: 2 (such as line 6, movie 777)" in told
+    messages = "\n".join(dataset.warnings)
+    assert "movies.csv: duplicate movie ids, kept the first: 1 (such as line 5, movie 6)" in messages
+    assert "links.csv: skipped links of unknown movies: 1 (such as line 4, movie 777)" in messages
+    assert "tags.csv: skipped tags of unknown movies: 1 (such as line 4, movie 777)" in messages
+    assert "ratings.csv: skipped ratings of unlisted movies: 2 (such as line 6, movie 777)" in messages
 
 
 @pytest.mark.parametrize(

@@ -118,13 +118,13 @@ def test_means_are_means() -> None:
     ratings = Ratings(np.array([1, 1, 2]), np.array([10, 20, 10]), np.array([5, 3, 1], dtype=np.float32))
     data = Training(ratings, Ids([1, 2, 3]), (Movie(10, "a"), Movie(20, "b"), Movie(30, "c")))
     rng = np.random.default_rng(0)
-    asked = np.array([0, 1, 2]), np.array([0, 1, 2])
+    rows = np.array([0, 1, 2]), np.array([0, 1, 2])
     mean = baselines.fit(data, rng, baselines.Settings(of_users=False, of_movies=False))
-    assert mean.predict(*asked).tolist() == [3, 3, 3]
+    assert mean.predict(*rows).tolist() == [3, 3, 3]
     of_users = baselines.fit(data, rng, baselines.Settings(of_movies=False, damping=0))
-    assert of_users.predict(*asked).tolist() == [4, 1, 3]
+    assert of_users.predict(*rows).tolist() == [4, 1, 3]
     of_movies = baselines.fit(data, rng, baselines.Settings(of_users=False, damping=0))
-    assert of_movies.predict(*asked).tolist() == [3, 3, 3]
+    assert of_movies.predict(*rows).tolist() == [3, 3, 3]
 
 
 def test_neighbours_vote_as_the_article_says() -> None:
@@ -132,11 +132,11 @@ def test_neighbours_vote_as_the_article_says() -> None:
     ratings = Ratings(np.array([1, 1, 2, 3]), np.array([10, 20, 10, 20]), np.array([4, 2, 4, 2], dtype=np.float32))
     data = Training(ratings, Ids([1, 2, 3]), (Movie(10, "a"), Movie(20, "b")))
     near, far = 4 / np.sqrt(20), 2 / np.sqrt(20)
-    asked = np.array([0]), np.array([1])
+    rows = np.array([0]), np.array([1])
 
     def vote(**settings: object) -> float:
         chosen = neighbourhood.Settings(**settings)  # type: ignore[arg-type]
-        return float(neighbourhood.fit(data, np.random.default_rng(0), chosen).predict(*asked)[0])
+        return float(neighbourhood.fit(data, np.random.default_rng(0), chosen).predict(*rows)[0])
 
     assert vote() == pytest.approx((2 * 1 + 2 * far) / (1 + near + far))  # a missing rating counts as zero
     assert vote(over="raters") == pytest.approx(2)

@@ -26,10 +26,10 @@ def test_posters_are_found_by_id(tmp_path: Path) -> None:
 def test_files_that_are_nobodys_are_counted(tmp_path: Path) -> None:
     found, warnings = find_posters(files(tmp_path, "1.jpg", "1.png", "9.jpg", "8.jpg", "cover.jpg", "2.gif"), IDS)
     assert found == {1: tmp_path / "1.jpg"}
-    told = "\n".join(warnings)
-    assert "2 files left out, not named <movie id>.jpg, .jpeg, .png or .webp (such as 2.gif, cover.jpg)" in told
-    assert "2 files left out, of movies not in the data set (such as 8.jpg, 9.jpg)" in told
-    assert "1 file left out, the movie has another file (such as 1.png)" in told
+    messages = "\n".join(warnings)
+    assert "2 files left out, not named <movie id>.jpg, .jpeg, .png or .webp (such as 2.gif, cover.jpg)" in messages
+    assert "2 files left out, of movies not in the data set (such as 8.jpg, 9.jpg)" in messages
+    assert "1 file left out, the movie has another file (such as 1.png)" in messages
 
 
 def test_a_folder_without_posters_says_how_to_name_them(tmp_path: Path) -> None:
