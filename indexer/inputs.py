@@ -34,7 +34,7 @@ def file_states(paths: Iterable[Path]) -> FileStates:
 def input_fingerprint(plan: Plan) -> str:
     """Return the SHA-256 of the settings of a build and the states of its input files; the library is not included."""
     paths = [path for path in (plan.ratings, plan.posters, Path(plan.weights)) if path is not None]
-    settings = replace(plan, embed_path="auto")  # all paths give equal embeddings
+    settings = replace(plan, embed_path="auto")  # the embeddings of all paths agree
     return hashlib.sha256(repr((settings, sorted(file_states(paths)))).encode()).hexdigest()
 
 
