@@ -1,11 +1,10 @@
-"""The life of the containers, for real: built, started, asked, killed, indexed again, switched to MovieLens, stopped.
+"""End-to-end test of the containers: build, start, query, kill, rebuild, switch to MovieLens, stop.
 
     python3 -m tests.containers [--required] [-- options of docker build]
 
-Needs a Docker engine and docker compose (v2, or docker-compose 1.29), and nothing that is not in Python. Ends with 0 and
-a reason where there is no engine (with --required: 1), and with 1 where anything is not as it should be. Its project,
-images and volume are its own, and gone afterwards, but for the images' layers. Where builds reach packages through the
-host's network alone, or another index:
+Needs a Docker engine, docker compose (v2, or docker-compose 1.29) and Python's standard library. Without an engine, print
+the reason and exit with 0 (with --required: 1); exit with 1 on a failure. The project, images and volume are separate and
+removed afterwards, except the images' layers. If builds need the host's network or another package index:
 
     python3 -m tests.containers -- --network=host --build-arg PIP_INDEX_URL=...
 
@@ -23,9 +22,9 @@ from tests.containers.life import live
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        prog="python3 -m tests.containers", description="Try the containers, from the build to a clean stop."
+        prog="python3 -m tests.containers", description="Test the containers, from the build to a clean stop."
     )
-    parser.add_argument("--required", action="store_true", help="fail where there is no engine")
+    parser.add_argument("--required", action="store_true", help="fail without an engine")
     parser.add_argument("options", nargs="*", help="of docker build")
     given = parser.parse_args()
     try:
@@ -41,7 +40,7 @@ def main() -> int:
         return 1
     finally:
         engine.compose(*PROFILES, "down", "--volumes", "--remove-orphans", check=False)
-    print("All as it should be")
+    print("All checks passed")
     return 0
 
 

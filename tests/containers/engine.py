@@ -1,4 +1,4 @@
-"""Docker and compose, as a script calls them."""
+"""Docker and compose as subprocesses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILES = ("docker-compose.yml", "tests/containers/standins.yml")
 
 
 class NoEngine(Exception):
-    """There is no Docker engine here, or no compose."""
+    """Docker engine or compose missing."""
 
 
 def _free_port() -> int:
@@ -26,7 +26,7 @@ def _free_port() -> int:
 
 @dataclass
 class Engine:
-    """The engine, and a compose project of our own on it."""
+    """A Docker engine with a separate compose project."""
 
     compose_command: list[str]
     version: str
@@ -35,10 +35,10 @@ class Engine:
 
     @classmethod
     def found(cls) -> Engine:
-        """The engine of this machine, or the one that DOCKER_HOST names.
+        """Return the engine of this machine or of DOCKER_HOST.
 
         Raises:
-            NoEngine
+            NoEngine: there is no engine or no compose.
         """
         if shutil.which("docker") is None:
             raise NoEngine("there is no docker command")
@@ -51,7 +51,7 @@ class Engine:
             compose = ["docker-compose"]
         else:
             raise NoEngine("there is no docker compose")
-        # Nothing of a .env or a shell of one's own: the trial sets what it tries. (.env.example sets nothing.)
+        # Without settings of the user's shell or .env file: the test sets its own. (.env.example sets none.)
         ours = ("POSTERITY_", "TMDB_", "SERVER_", "INDEXER_", "REBUILD_", "COMPOSE_F", "COMPOSE_PR")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         environment["POSTERITY_IMAGE"] = PROJECT
@@ -69,7 +69,7 @@ class Engine:
         return self._run(command, check, shown)
 
     def container(self, service: str) -> str:
-        """The id of a service's container, be it running or not."""
+        """Return the id of a service's container, running or not."""
         return self.compose(*PROFILES, "ps", "--all", "--quiet", service).stdout.strip()
 
     def inspect(self, service: str, template: str) -> str:

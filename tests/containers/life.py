@@ -1,4 +1,4 @@
-"""What the containers go through, step by step. An AssertionError says what is not as it should be."""
+"""The steps of the end-to-end test of the containers. A failed check raises AssertionError."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from typing import Any
 
 from tests.containers.engine import PROFILES, PROJECT, Engine
 
-MOST = 2.2e9  # bytes of the whole image
-_PATIENCE = 600  # seconds for whatever a step waits for
+MOST = 2.2e9  # bytes of an image
+_PATIENCE = 600  # seconds to wait for a condition
 
 _MASTER = "open('/proc/1/task/1/children').read().split()[0]"  # gunicorn's, below the init of the container
 
 
 def live(engine: Engine, options: Sequence[str]) -> None:
-    """All of it.
+    """Run all steps.
 
     Args:
+        engine: the Docker engine.
         options: of ``docker build``.
     """
     began = time.monotonic()
@@ -45,7 +46,7 @@ def live(engine: Engine, options: Sequence[str]) -> None:
 
 
 class Api:
-    """The server's API; what was added goes with a key."""
+    """Client of the server's API, with an API key if one is set."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -69,7 +70,7 @@ class Api:
         return json.loads(self.raw(f"/api/v1{path}", json.dumps(value).encode(), method=method))
 
     def form(self, path: str, poster: bytes, **fields: str) -> Any:
-        """A form with a poster in it."""
+        """Send a form with a poster, and return the JSON response."""
         boundary = uuid.uuid4().hex
         parts = [
             f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
@@ -97,7 +98,7 @@ def _images(engine: Engine, options: Sequence[str], say: Say) -> None:
     refused = engine.docker("run", "--rm", f"{PROJECT}-server", "build", "--ratings", "/data", check=False)
     assert refused.returncode == 1, refused.stderr
     assert "only serves" in refused.stderr, refused.stderr
-    say("Neither has a compiler or runs as root; asked to build, the target server says:")
+    say("No image has a compiler or runs as root. The target server refuses to build:")
     say(f"    {next(line for line in refused.stderr.splitlines() if 'only serves' in line)}")
 
 
@@ -124,10 +125,10 @@ def _confined(engine: Engine, say: Say) -> None:
         "print(*[line.split()[1] for line in Path('/proc/self/status').open() if line.startswith(('CapEff', 'NoNewPrivs'))])"
     )
     *writable, rights = engine.compose("exec", "-T", "server", "python", "-c", program).stdout.split("\n")[:-1]
-    assert writable == ["/tmp", "/data"], f"may be written to: {writable}"
+    assert writable == ["/tmp", "/data"], f"writable folders: {writable}"
     assert set(rights.split()) == {"0000000000000000", "1"}, f"capabilities and no-new-privileges: {rights}"
     limit = int(engine.inspect("server", "{{.HostConfig.Memory}}"))
-    say(f"Only {' and '.join(writable)} may be written to; no capabilities; memory up to {limit / 2**30:.0f} GiB")
+    say(f"Only {' and '.join(writable)} are writable; no capabilities; memory limit {limit / 2**30:.0f} GiB")
 
 
 def _answers(engine: Engine, api: Api, say: Say) -> None:
@@ -139,14 +140,14 @@ def _answers(engine: Engine, api: Api, say: Say) -> None:
     took = time.monotonic() - began
     assert found[0]["movie"]["movie_id"] == 73, found
     rating = api.send("/predictions", {"ratings": [{"movie": 73, "rating": 4.5}], "movies": [88]})
-    say(f"It answers: similar, an uploaded poster ({took:.1f} s, TensorFlow loaded in it), a prediction")
+    say(f"Responses: similar, an uploaded poster ({took:.1f} s, including loading TensorFlow), a prediction")
     assert "rating" in json.dumps(rating), rating
     usage = engine.docker("stats", "--no-stream", "--format", "{{.MemUsage}}", engine.container("server")).stdout
-    say(f"The server takes {usage.split(' / ')[0]} of memory with that")
+    say(f"Memory of the server: {usage.split(' / ')[0]}")
 
 
 def _written(engine: Engine, api: Api, say: Say) -> Callable[[], tuple[Any, ...]]:
-    """What to ask for to see whether what was written is still there."""
+    """Write a movie and a rating; return a function that reads them back."""
     api.key = engine.compose("exec", "-T", "server", "posterity", "keys", "create", "trial").stdout.strip()
     poster = api.raw("/api/v1/movies/88/poster")
     added = api.form("/movies", poster, title="Night Train", year="2021", genres="Thriller")
@@ -160,20 +161,20 @@ def _written(engine: Engine, api: Api, say: Say) -> Callable[[], tuple[Any, ...]
         return movie.get("movie", movie)["title"], rated
 
     assert kept() == ("Night Train", [4.5]), kept()
-    say(f"A film with its poster and a rating are added, with a key made in the container (movie {movie_id})")
+    say(f"A movie with a poster and a rating are added, with an API key created in the container (movie {movie_id})")
     return kept
 
 
 def _killed(engine: Engine, api: Api, kept: Callable[[], tuple[Any, ...]], say: Say) -> None:
     before = kept(), api.raw("/api/v1/movies/73/similar?by=blend&limit=20")
-    # From inside: an engine takes `docker kill` for a stop that was meant, and does not start the container again.
+    # From inside, since the engine does not restart a container after `docker kill`.
     program = f"import os, signal; os.kill(int({_MASTER}), signal.SIGKILL)"
     engine.compose("exec", "-T", "server", "python", "-c", program, check=False)
     _until(lambda: engine.inspect("server", "{{.RestartCount}}") == "1", "the container to start again")
-    _healthy(engine, say, "Killed with SIGKILL, and started again by the engine")
+    _healthy(engine, say, "Restarted by the engine after SIGKILL")
     after = kept(), api.raw("/api/v1/movies/73/similar?by=blend&limit=20")
-    assert after == before, "not everything came back"
-    say("It came back with everything: the same bytes, the film and the rating")
+    assert after == before, "the kill changed data or responses"
+    say("Nothing is lost: the same response bytes, the movie and the rating")
 
 
 def _indexed_again(engine: Engine, api: Api, kept: Callable[[], tuple[Any, ...]], say: Say) -> None:
@@ -182,8 +183,8 @@ def _indexed_again(engine: Engine, api: Api, kept: Callable[[], tuple[Any, ...]]
     _until(lambda: api.get("/snapshot")["id"] != before, "the server to follow to a new snapshot")
     assert kept() == ("Night Train", [4.5]), kept()
     manifest = api.get("/snapshot")
-    assert engine.inspect("server", "{{.RestartCount}}") == "1", "the server started again"
-    say(f"The profile rebuild merged them into snapshot {manifest['id']}; the server follows, without a restart")
+    assert engine.inspect("server", "{{.RestartCount}}") == "1", "the server was restarted"
+    say(f"The profile rebuild merged them into snapshot {manifest['id']}; the server serves it without a restart")
     engine.compose("--profile", "rebuild", "stop", "rebuild")
     code = engine.inspect("rebuild", "{{.State.ExitCode}}")
     assert code == "0", f"rebuild ended with {code}"
@@ -197,7 +198,7 @@ def _up_again(engine: Engine, api: Api, say: Say) -> None:
     engine.compose("up", "--detach", "--no-build")
     took = time.monotonic() - began
     assert (api.get("/snapshot")["id"], engine.container("server")) == before, "a second up changed something"
-    say(f"A second up builds nothing and leaves the server alone ({took:.0f} s)")
+    say(f"A second up neither builds nor restarts the server ({took:.0f} s)")
 
 
 def _movielens(engine: Engine, api: Api, kept: Callable[[], tuple[Any, ...]], say: Say) -> None:
@@ -213,7 +214,7 @@ def _movielens(engine: Engine, api: Api, kept: Callable[[], tuple[Any, ...]], sa
     engine.environment["NO_PROXY"] = "standins"
     say("Stand-ins of GroupLens, TMDB and Keras' host are up; TMDB_API_KEY is set")
     engine.compose("up", "--detach", "--no-build")
-    _until(lambda: api.get("/snapshot")["weights"] == "file", "what was fetched to be served")  # not Keras' own weights
+    _until(lambda: api.get("/snapshot")["weights"] == "file", "the fetched data to be served")  # the stand-in's weights
     _healthy(engine, say, "Fetched and built")
     manifest = api.get("/snapshot")
     log = engine.docker("logs", engine.container("indexer")).stdout
@@ -225,13 +226,13 @@ def _movielens(engine: Engine, api: Api, kept: Callable[[], tuple[Any, ...]], sa
     found = json.loads(api.raw("/api/v1/posters/similar?limit=1", poster, "image/jpeg"))["results"]
     assert found[0]["movie"]["movie_id"] == 73, found
     assert kept() == ("Night Train", [4.5]), kept()
-    say(f"What was fetched is served from the same volume: snapshot {manifest['id']}; what was added is there, too")
+    say(f"The fetched data is served from the same volume: snapshot {manifest['id']}, with the added movie and rating")
     engine.compose("--profile", "standins", "rm", "--force", "--stop", "standins")
     engine.compose("up", "--detach", "--no-build")
-    assert api.get("/snapshot")["id"] == manifest["id"], "built again though nothing came in"
-    say("A further up, the sources gone: nothing is fetched or built, and it is served on. The indexer says:")
-    said = engine.docker("logs", engine.container("indexer"))
-    for line in (said.stdout + said.stderr).splitlines()[-3:]:
+    assert api.get("/snapshot")["id"] == manifest["id"], "built again without a change"
+    say("Another up, without the sources, fetches and builds nothing; the server continues. Log of the indexer:")
+    logs = engine.docker("logs", engine.container("indexer"))
+    for line in (logs.stdout + logs.stderr).splitlines()[-3:]:
         say(f"    {line[:200]}")
 
 
@@ -258,4 +259,4 @@ def _until(holds: Callable[[], bool], what: str) -> None:
         except (OSError, ValueError):
             pass  # not yet
         time.sleep(0.5)
-    raise AssertionError(f"waited {_PATIENCE} s in vain for {what}")
+    raise AssertionError(f"timed out after {_PATIENCE} s waiting for {what}")

@@ -1,4 +1,4 @@
-"""What can be said of the containers without an engine; ``python3 -m tests.containers`` tries them with one."""
+"""Tests of the container files without an engine; ``python3 -m tests.containers`` is the test with one."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_every_container_is_confined(name: str) -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert {"mem_limit", "cpus", "pids_limit", "tmpfs"} < set(service)
-    assert service["init"] is True  # or a build, as process 1, would not hear SIGTERM
+    assert service["init"] is True  # else a build, as process 1, ignores SIGTERM
 
 
 def test_the_server_has_longer_to_stop_than_it_gives_requests() -> None:

@@ -1,1 +1,1 @@
-"""Long runs against real servers: commands by hand, each called short by a test so that it stays true."""
+"""Long runs against real servers: commands to run by hand. A short run of each is a test."""

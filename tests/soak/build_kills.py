@@ -1,4 +1,4 @@
-"""Builds that are killed anywhere, with changes in the library that they have to merge."""
+"""Builds killed at random moments, while the library has changes to merge."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from tests import conftest
 from tests.serving import ROOT
 from tests.soak.tally import Tally
 
-_LAST_STEP = 0.1  # seconds; publishing takes about that long
+_PUBLISHING = 0.1  # seconds, approximate time of the last step
 
 
 @dataclass(frozen=True, slots=True)
 class Builds:
-    """How one data directory is built."""
+    """Builds of one data directory, as processes."""
 
     ratings: Path
     posters: Path
@@ -39,17 +39,17 @@ class Builds:
     log: Path
 
     def start(self) -> subprocess.Popen[bytes]:
-        """A build in a process group of its own."""
+        """Start a build in a new process group."""
         command = [sys.executable, "-m", "posterity", "build", "--weights", "untrained", "--iterations", "30"]
         places = ["--ratings", str(self.ratings), "--posters", str(self.posters), "--data", str(self.data)]
         with self.log.open("ab") as log:
             return subprocess.Popen(command + places, stdout=log, stderr=log, cwd=ROOT, process_group=0)
 
     def whole(self) -> float:
-        """Seconds that one took.
+        """Run a complete build and return its seconds.
 
         Raises:
-            CalledProcessError: it failed; the log says why.
+            CalledProcessError: the build failed; see the log.
         """
         begun = time.monotonic()
         with self.start() as process:
@@ -61,10 +61,14 @@ class Builds:
 def kill_builds(
     builds: Builds, kills: int, rng: np.random.Generator, *, seconds: float | None = None, track: Track = silent
 ) -> Tally:
-    """What was found after each of so many kills, and after a whole build at the end.
+    """Kill builds, check the data directory after each kill, and check that a complete build recovers everything.
 
     Args:
-        seconds: that a build takes; measured where it is None.
+        builds: the data directory and its inputs.
+        kills: number of builds to kill.
+        rng: for the moments.
+        seconds: time of a build; None to measure it.
+        track: reports progress.
     """
     tally, store, library = Tally(), SnapshotStore(builds.data), Library.open(builds.data)
     films, ratings = dict[int, str](), dict[int, float]()
@@ -72,9 +76,9 @@ def kill_builds(
     for number in track(range(kills), "killing builds", kills):
         _change(library, films, ratings, number)
         before = set(store.ids()), store.current_id()
-        # Every second one once all its files are written: most of what can go wrong does then.
+        # Kill every second build after its files are written, the most delicate moment.
         late = number % 2 == 0
-        _kill(builds, rng.uniform(0, _LAST_STEP if late else seconds), late=late, tally=tally)
+        _kill(builds, rng.uniform(0, _PUBLISHING if late else seconds), late=late, tally=tally)
         _check_snapshots(store, *before, library.version(), tally)
         _check_served(builds.data, films, ratings, tally)
     _count_leftovers(builds.data, tally)
@@ -88,11 +92,11 @@ def kill_builds(
 
 
 def _change(library: Library, films: dict[int, str], ratings: dict[int, float], number: int) -> None:
-    """Adds a movie, at times removes one, and rates one."""
+    """Add a movie, remove one every third time, and rate one."""
     stream = io.BytesIO()
     conftest.poster(number % 30).resize((121 + number, 180)).save(stream, "PNG")
     title = f"Reel {number}"
-    films[library.add(Movie(0, title, 2000, ("Drama",)), Poster(stream.getvalue()), above=0).movie_id] = title
+    films[library.add(Movie(0, title, 2000, ("Drama",)), Poster(stream.getvalue()), above=0)] = title
     if number % 3 == 2:
         removed = min(films)
         library.remove(removed)
@@ -103,7 +107,7 @@ def _change(library: Library, films: dict[int, str], ratings: dict[int, float], 
 
 
 def _kill(builds: Builds, after: float, *, late: bool, tally: Tally) -> None:
-    """Kills a build so many seconds after its start, or after its manifest appeared."""
+    """Kill a build ``after`` seconds from its start or, if ``late``, from the appearance of its manifest."""
     with builds.start() as process:
         while late and process.poll() is None and not list(builds.data.glob("snapshots/.unfinished-*/manifest.json")):
             time.sleep(0.001)
@@ -113,17 +117,17 @@ def _kill(builds: Builds, after: float, *, late: bool, tally: Tally) -> None:
             os.killpg(process.pid, signal.SIGKILL)
         ended = process.wait()
     tally.check(ended in {0, -signal.SIGKILL}, f"a build ended with {ended}")
-    tally.counts["builds killed" if ended else "builds that had ended when they were to be killed"] += 1
+    tally.counts["builds killed" if ended else "builds that ended before the kill"] += 1
 
 
 def _check_snapshots(
     store: SnapshotStore, before: set[str], current_before: str | None, version: int, tally: Tally
 ) -> None:
-    """Every snapshot is whole, and the one that is served is the one from before or the new one."""
+    """Check that snapshots verify, and that the current one is the old or the new one."""
     new = set(store.ids()) - before
-    tally.check(len(new) <= 1, f"one build made {new}")
+    tally.check(len(new) <= 1, f"one build published {new}")
     current = store.current_id()
-    tally.check(current == current_before or current in new, f"{current} is served, not {current_before} or {new}")
+    tally.check(current == current_before or current in new, f"{current} is current, not {current_before} or {new}")
     for snapshot_id in {current, *new}:
         try:
             manifest = store.verify(snapshot_id)
@@ -132,30 +136,30 @@ def _check_snapshots(
             continue
         merged = manifest.dataset["library"]
         tally.check(snapshot_id not in new or merged == version, f"{snapshot_id} merged {merged}, not {version}")
-    tally.counts["builds killed before anything was published"] += not new
-    tally.counts["builds killed between the new snapshot's name and its being served"] += current not in new and bool(
-        new
-    )
-    tally.counts["builds killed once the new snapshot was served"] += current in new
+    tally.counts["builds killed before publication"] += not new
+    tally.counts["builds killed after publication, before the switch"] += current not in new and bool(new)
+    tally.counts["builds killed after the switch"] += current in new
 
 
 def _check_served(data: Path, films: dict[int, str], ratings: dict[int, float], tally: Tally) -> None:
-    """What is served has all that came in, merged or not."""
+    """Check that the index has all changes of the library, merged or not."""
     try:
         index = MovieIndex.open(data)
     except PosterityError as error:
         tally.check(False, str(error))
         return
     added = {movie.movie_id: movie.title for movie in index.catalogue.movies if movie.movie_id >= 10**9}
-    tally.check(added == films, f"{added} are there, not {films}")
+    tally.check(added == films, f"the index has {added}, not {films}")
     rated = index.users.rated(7)
-    right = all(rated.get(movie_id) == rating for movie_id, rating in ratings.items())
-    tally.check(right, f"user 7 rated {rated}, not {ratings}")
+    complete = all(rated.get(movie_id) == rating for movie_id, rating in ratings.items())
+    tally.check(complete, f"user 7 rated {rated}, not {ratings}")
     for movie_id in films:
         tally.check(index.poster(movie_id).is_file(), f"{movie_id} has no poster")
 
 
 def _count_leftovers(data: Path, tally: Tally) -> None:
     hidden = [file for file in data.rglob(".*") if file.name != ".build.lock"]
-    tally.counts["left before the last build: .unfinished folders"] = sum(".unfinished-" in f.name for f in hidden)
-    tally.counts["left before the last build: other hidden files"] = sum(".unfinished-" not in f.name for f in hidden)
+    tally.counts["leftovers before the last build: .unfinished folders"] = sum(".unfinished-" in f.name for f in hidden)
+    tally.counts["leftovers before the last build: other hidden files"] = sum(
+        ".unfinished-" not in f.name for f in hidden
+    )

@@ -1,4 +1,4 @@
-"""Clients that write at random and remember what the server acknowledged, and what it may have done unheard."""
+"""Clients that write at random, and remember acknowledged and unanswered writes."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from index.library.database import FIRST_ID
 KINDS = ("add", "replace", "remove", "rate", "take back")
 GENRES = ("Action", "Comedy", "Romance", "Sci-Fi", "Très noir")
 PATIENCE = 120.0  # seconds; the first upload loads TensorFlow
-_MANY = 60  # movies of a client, beyond which it rather removes than adds
+_MANY = 60  # movies of a client; with more, it removes more often than it adds
 _HOW = {"add": ("POST", 201), "replace": ("PUT", 200), "remove": ("DELETE", 204)}
 _HOW |= {"rate": ("PUT", 200), "take back": ("DELETE", 204)}
 
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """What is to be there of a movie."""
+    """The expected state of a movie."""
 
     title: str
     year: int | None
@@ -35,73 +35,76 @@ class Film:
     poster: str | None  # SHA-256 of its bytes
 
 
-Place = int | tuple[int, int]  # a movie's id; a user's and a movie's, of a rating
-State = Film | float | None  # None: it is not there
+Place = int | tuple[int, int]  # movie id; or user id and movie id of a rating
+State = Film | float | None  # None: absent
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One request that changes one place."""
+    """A request that changes one place."""
 
     kind: str
-    place: Place | None  # None: the answer says it
+    place: Place | None  # None: in the response
     after: State
     picture: bytes | None = None
-    key: str | None = None  # by which it can be made again
+    key: str | None = None  # idempotency key, for a retry
 
     @property
     def name(self) -> str:
-        """As it is counted."""
+        """Name for the counts."""
         return self.kind + (" with poster" if self.picture else "") + (" with key" if self.key else "")
 
 
 class WrongAnswer(Exception):
-    """An answer that the request should not have got."""
+    """A response with the wrong status."""
 
 
 def connected(port: int) -> urllib3.HTTPConnectionPool:
-    """A connection of one's own, over which nothing is sent twice unasked."""
+    """Return a new connection without automatic retries."""
     return urllib3.HTTPConnectionPool("127.0.0.1", port, maxsize=1, retries=False, timeout=PATIENCE)
 
 
 class Client:
-    """One who writes: to movies that it added, to those of the data set that are its own, to ratings of its own users.
+    """A client that writes to movies it added, to its share of the data set's movies, and to ratings of its own users.
 
     Args:
-        kept: what is there before it begins, at each place that is its own.
+        number: distinguishes titles and keys.
+        rng: for all choices.
+        token: API key.
+        kept: initial state of its places.
     """
 
     def __init__(self, number: int, rng: np.random.Generator, token: str, kept: dict[Place, State]) -> None:
         self.number = number
-        self.kept = kept  # what was acknowledged last
-        self.touched: set[Place] = set()  # since somebody last looked
-        self.lost: list[Write] = []  # whose answer was not heard; their places are let be
+        self.kept = kept  # latest acknowledged state
+        self.touched: set[Place] = set()  # since the last check
+        self.lost: list[Write] = []  # without a response; the client leaves their places alone
         self.acknowledged: Counter[str] = Counter()
-        self.wrong: list[str] = []  # answers
+        self.wrong: list[str] = []  # messages about wrong responses
         self._rng = rng
         self._token = token
         self._made = 0
 
     def work(self, port: int, stop: threading.Event, *, pictures: bool) -> None:
-        """Writes until the server is gone, or it is told to stop."""
+        """Write until the server is gone or ``stop`` is set."""
         with connected(port) as http:
             while not stop.is_set():
                 write = self._next(pictures)
                 try:
                     self.send(http, write)
                 except NewConnectionError:
-                    return  # nothing was sent
+                    return  # no request was sent
                 except HTTPError:
                     self.lost.append(write)
                 except WrongAnswer as error:
                     self.wrong.append(str(error))
 
     def send(self, http: urllib3.HTTPConnectionPool, write: Write) -> Place:
-        """The place that was acknowledged.
+        """Send a write and return its acknowledged place.
 
         Raises:
-            HTTPError: no whole answer came.
-            WrongAnswer: it was another one.
+            HTTPError: no complete response.
+            WrongAnswer: another status than expected.
         """
         method, status = _HOW[write.kind]
         path, headers = "/api/v1/movies", {"Authorization": f"Bearer {self._token}"}
@@ -127,7 +130,7 @@ class Client:
         return place
 
     def adopt(self, place: Place, state: State) -> None:
-        """From now on this is what has to be there."""
+        """Set the expected state of a place."""
         self.kept[place] = state
         self.touched.add(place)
 
@@ -149,13 +152,13 @@ class Client:
         self._made += 1
         picture = _picture(rng) if pictures and rng.random() < 0.3 else None
         sha256 = None if picture is None else hashlib.sha256(picture).hexdigest()
-        title = f"Reel {self.number}x{self._made}"  # nobody else's, ever
+        title = f"Reel {self.number}x{self._made}"  # unique over all clients
         year = None if rng.random() < 0.2 else int(rng.integers(1900, 2030))
         genres = tuple(rng.choice(GENRES, int(rng.integers(0, 4)), replace=False).tolist())
         if kind == "add":
             key = f"{self.number}-{self._made}" if rng.random() < 0.5 else None
             return Write(kind, None, Film(title, year, genres, sha256), picture, key)
-        # One that was removed comes back without its poster.
+        # A removed movie is added again without its poster.
         place = _any(rng, added if added and rng.random() < 0.7 else films)
         before = self.kept[place]
         stays = before.poster if isinstance(before, Film) else None
@@ -174,7 +177,7 @@ def _body(write: Write) -> dict[str, Any]:
 
 
 def _picture(rng: np.random.Generator) -> bytes:
-    """A small PNG that nobody else has."""
+    """Return a small random PNG."""
     stream = io.BytesIO()
     Image.fromarray(rng.integers(0, 256, (60, 40, 3), np.uint8)).save(stream, "PNG")
     return stream.getvalue()

@@ -1,4 +1,4 @@
-"""Editions of the small film world: whatever is said of a film tells which one it was said by."""
+"""Editions of the test catalogue; every title names its edition, so that a response shows its snapshot."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from indexer.config import Plan
 from tests.conftest import QUICK, write_posters, write_ratings
 
 NAMES = ("Amber", "Basalt", "Cobalt")
-OWN = {name: 101 + at for at, name in enumerate(NAMES)}  # a film that the edition alone has
+OWN = {name: 101 + at for at, name in enumerate(NAMES)}  # id of a movie that only this edition has
 NAME = re.compile(rf"\b({'|'.join(NAMES)})")
 
 _FACTS = ("version", "dataset", "spaces", "blend", "ratings", "posters", "warnings")
@@ -29,7 +29,7 @@ _FACTS = ("version", "dataset", "spaces", "blend", "ratings", "posters", "warnin
 
 @dataclass(frozen=True)
 class Edition:
-    """A built edition, to publish copies of."""
+    """A built edition, whose copies can be published."""
 
     name: str
     folder: Path
@@ -37,36 +37,36 @@ class Edition:
 
     @property
     def digest(self) -> str:
-        """What the ids of its snapshots end with."""
+        """Suffix of the ids of its snapshots."""
         return self.manifest.id.rpartition("-")[2]
 
     def publish(self, store: SnapshotStore) -> str:
-        """The id of a new snapshot with its files, now the current one."""
+        """Publish a copy as the current snapshot, and return its id."""
         with store.writing() as folder:
-            without = shutil.ignore_patterns("manifest.json")  # the copy gets its own
+            without = shutil.ignore_patterns("manifest.json")  # publishing writes a new one
             shutil.copytree(self.folder, folder, dirs_exist_ok=True, ignore=without)
             facts: dict[str, Any] = {name: getattr(self.manifest, name) for name in _FACTS}
             return store.publish(folder, **facts).id
 
 
 class Damaging(SnapshotStore):
-    """Flips a byte of every snapshot, between its writing and its publication: no server has opened it by then."""
+    """A store that flips a byte of every snapshot before it becomes current, so before a server opens it."""
 
     def __init__(self, data: Path, rng: np.random.Generator) -> None:
         super().__init__(data)
         self._rng = rng
-        self.damaged: list[str] = []  # the files, named from the data directory on
+        self.damaged: list[str] = []  # files, relative to the data directory
 
-    def _point_to(self, snapshot_id: str) -> None:
+    def _set_current(self, snapshot_id: str) -> None:
         files = [file for file in sorted(self.path(snapshot_id).rglob("*")) if file.is_file()]
         file = files[self._rng.integers(len(files))]
         flip(file, int(self._rng.integers(file.stat().st_size)))
         self.damaged.append(str(file.relative_to(self.data)))
-        super()._point_to(snapshot_id)
+        super()._set_current(snapshot_id)
 
 
 def flip(file: Path, position: int) -> None:
-    """Every bit of one byte becomes the other."""
+    """Invert one byte of a file."""
     with file.open("r+b") as stream:
         stream.seek(position)
         (byte,) = stream.read(1)
@@ -75,17 +75,17 @@ def flip(file: Path, position: int) -> None:
 
 
 def build_editions(root: Path, names: Sequence[str] = NAMES) -> list[Edition]:
-    """The editions, built into the data directory ``root/data``; the last one is current there."""
+    """Build editions into the data directory ``root/data``; the last one becomes current."""
     store = SnapshotStore(root / "data")
     if not (root / "posters").exists():
         write_posters(root / "posters")
     editions = []
-    with patch.object(vgg16, "load", functools.cache(vgg16.load)):  # one network for all
+    with patch.object(vgg16, "load", functools.cache(vgg16.load)):  # load the network once
         for at, name in enumerate(names):
             ratings = root / "ratings" / name
             write_ratings(ratings)
             _rewrite(ratings / "movies.csv", lambda row, name=name: _renamed(row, name), [_own(name)])
-            # Everyone has most of their ratings in each, but not the same ones.
+            # Each edition lacks another tenth of the ratings.
             _rewrite(ratings / "ratings.csv", lambda row, at=at: None if _left_out(row, at) else row)
             manifest = build(Plan(ratings, store.data, root / "posters", "untrained", QUICK))
             folder = root / "editions" / name

@@ -1,4 +1,4 @@
-"""The files of a data directory that is written to: whether they are whole, and no others lie about."""
+"""Checks of the files of a data directory during writes: they are complete, and there are no others."""
 
 from __future__ import annotations
 
@@ -19,23 +19,25 @@ _TEMPORARY = re.compile(r"\.[0-9a-f]{16}-[0-9]+-[0-9a-f]{16}\.png")
 
 
 class Files:
-    """Of one data directory."""
+    """The files of one data directory."""
 
     def __init__(self, data: Path) -> None:
         self._data = data
-        self._known: set[Path] = set()  # those that are there all along, and posters that were whole when last seen
-        self._seen = 0  # the number of the latest change that was checked
+        self._known: set[Path] = set()  # initial files, and posters found complete
+        self._seen = 0  # number of the latest change that was checked
 
     def remember(self) -> None:
-        """What is there now may stay."""
+        """Accept all files that exist now."""
         self._known = set(self._data.rglob("*"))
         self._known |= {self._data / f"library.db{suffix}" for suffix in ("", "-wal", "-shm")}
 
     def check(self, kept: Mapping[Place, State], tally: Tally, *, everything: bool = False) -> None:
-        """Checks that SQLite finds nothing wrong, that rows are what was kept, and that posters are on the disk.
+        """Check the integrity of the library, its rows against ``kept``, and its poster files.
 
         Args:
-            everything: rather than the posters that changed since the last time alone.
+            kept: the expected states.
+            tally: receives the results.
+            everything: check all posters, not only those changed since the last check.
         """
         address = f"{(self._data / 'library.db').as_uri()}?mode=ro"
         with closing(sqlite3.connect(address, uri=True)) as db:
@@ -65,19 +67,19 @@ class Files:
         self._check_names(tally)
 
     def count(self, tally: Tally) -> None:
-        """Counts what kills have left."""
+        """Count the leftovers of kills."""
         with closing(sqlite3.connect(self._data / "library.db")) as db:
             named = {name for (name,) in db.execute("SELECT poster FROM movies WHERE poster IS NOT NULL")}
         names = [file.name for file in (self._data / "posters").iterdir()]
-        tally.counts["left: hidden temporary posters"] = sum(name.startswith(".") for name in names)
-        tally.counts["left: posters that no movie has, or has any more"] = sum(
+        tally.counts["leftovers: hidden temporary posters"] = sum(name.startswith(".") for name in names)
+        tally.counts["leftovers: posters of no movie"] = sum(
             _POSTER.fullmatch(name) is not None and name not in named for name in names
         )
 
     def _check_poster(
         self, movie_id: int, film: Film, name: str | None, digest: str | None, vector: int | None, tally: Tally
     ) -> None:
-        if name is None:  # a movie of the data set may have one all the same: the data set's
+        if name is None:  # a movie of the data set may still have the data set's poster
             right = film.poster is None if movie_id >= FIRST_ID else True
             tally.check(right and vector is None, f"library.db: {movie_id} has lost its poster, {film}")
             return
@@ -90,9 +92,9 @@ class Files:
             if file.parent == self._data / "posters" and _TEMPORARY.fullmatch(file.name):
                 continue
             form = _POSTER.fullmatch(file.name) if file.parent == self._data / "posters" else None
-            tally.check(form is not None, f"{file} lies about")
+            tally.check(form is not None, f"{file} is unexpected")
             if form is not None:
-                tally.check(sha256(file.read_bytes()).startswith(form[2]), f"{file} is not whole")
+                tally.check(sha256(file.read_bytes()).startswith(form[2]), f"{file} is incomplete")
                 self._known.add(file)
 
 

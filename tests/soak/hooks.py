@@ -1,4 +1,4 @@
-"""Tells schemathesis of values that exist: ids of the small film world's movies, and pictures that can be decoded."""
+"""Schemathesis hooks: ids of movies in the test catalogue, and images that can be decoded."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ schemathesis.openapi.format("binary", PICTURES | st.binary(max_size=200))
 
 @schemathesis.hook
 def filter_body(context: schemathesis.HookContext, body: Any) -> bool:  # noqa: ARG001
-    """Whether a body can be told from a right one: a form's empty list is not sent at all."""
+    """Return False for a form whose only invalid value is an empty list: it is not sent, so the form is valid."""
     is_form = isinstance(body, dict) and any(isinstance(value, bytes) for value in body.values())
     return not (is_form and any(value in ([], {}) for value in body.values()))

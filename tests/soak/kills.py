@@ -1,6 +1,6 @@
-"""Kills servers and builds at random moments, and checks that whatever was acknowledged is there and whole.
+"""Kills servers and builds at random moments, and checks that no acknowledged write is lost or incomplete.
 
-By hand: ``python -m tests.soak.kills --kills 100 --builds 30 --seed 0``; needs Linux.
+Run ``python -m tests.soak.kills --kills 100 --builds 30 --seed 0``; needs Linux.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from tests.soak.tally import Tally
 
 
 @click.command()
-@click.option("--kills", type=click.IntRange(0), default=100, show_default=True, help="Of a server that is written to.")
-@click.option("--builds", type=click.IntRange(0), default=0, show_default=True, help="That are killed.")
-@click.option("--seed", default=0, show_default=True, help="Of everything drawn at random.")
+@click.option("--kills", type=click.IntRange(0), default=100, show_default=True, help="Kills of a server.")
+@click.option("--builds", type=click.IntRange(0), default=0, show_default=True, help="Kills of a build.")
+@click.option("--seed", default=0, show_default=True, help="Of all random choices.")
 @click.option(
     "--folder",
     type=click.Path(path_type=Path),
     show_default="a temporary one",
-    help="An empty folder, kept afterwards with the data and the logs.",
+    help="An empty folder, kept with the data and the logs.",
 )
 def main(kills: int, builds: int, seed: int, folder: Path | None) -> None:
-    """Kill a server, and builds, and look for what was lost. Ends with 1 where anything was."""
+    """Kill a server and builds, and check for lost writes. Exit with 1 if there are any."""
     root = Path(tempfile.mkdtemp(prefix="posterity-kills-")) if folder is None else folder
     server_rng, build_rng = np.random.default_rng(seed).spawn(2)
     write_ratings(root / "ratings")
@@ -53,14 +53,14 @@ def main(kills: int, builds: int, seed: int, folder: Path | None) -> None:
             plan = Builds(root / "ratings", root / "posters", root / "data", root / "build.log")
             failed |= _report(f"{builds} kills of builds", kill_builds(plan, builds, build_rng, track=track), begun)
     if failed:
-        click.echo(f"what is left of it is in {root}")
+        click.echo(f"The data and logs are in {root}")
         sys.exit(1)
     if folder is None:
         shutil.rmtree(root)
 
 
 def _report(what: str, tally: Tally, begun: float) -> bool:
-    """Whether anything failed."""
+    """Print a tally; return True if a check failed."""
     click.echo(f"{what}, {time.monotonic() - begun:.0f} s")
     click.echo("\n".join(tally.lines()))
     return bool(tally.failures)

@@ -1,4 +1,4 @@
-"""Picture files of every kind that Pillow writes, and what can be done to their bytes."""
+"""Image files of all kinds that Pillow writes, and mutations of their bytes."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _ORIENTATION = 0x0112
 
 @dataclass(frozen=True)
 class Kind:
-    """One way in which a picture is written."""
+    """A kind of image file."""
 
     format: str
     mode: str = "RGB"
     options: Mapping[str, Any] | None = None
     frames: int = 1
     turned: bool = False
-    taken: bool = True  # whether the server takes such files
+    taken: bool = True  # the server accepts such files
 
 
 KINDS: dict[str, Kind] = {
@@ -54,7 +54,7 @@ KINDS: dict[str, Kind] = {
 
 
 def written(kind: Kind, rng: np.random.Generator) -> bytes:
-    """A picture file with something drawn in it."""
+    """Return a random image file of a kind."""
     width, height = (int(side) for side in rng.integers(*SIDES, 2))
     frames = [_drawn(width, height, rng) for _ in range(kind.frames)]
     if kind.mode == "interlaced":
@@ -88,7 +88,7 @@ def _drawn(width: int, height: int, rng: np.random.Generator) -> Image.Image:
 
 
 def interlaced_png(pixels: np.ndarray[Any, Any]) -> bytes:
-    """A PNG in Adam7's seven passes, which Pillow reads and does not write, of (h, w, 3) uint8.
+    """Return an Adam7-interlaced PNG of (h, w, 3) uint8, which Pillow reads but does not write.
 
     Source: PNG specification, third edition, 8.1.
     """
@@ -105,7 +105,7 @@ def interlaced_png(pixels: np.ndarray[Any, Any]) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
 
 
-# Each changes ``data`` in its place; ``other`` is another file to take something from.
+# A function of data (changed in place), another file's content, rng.
 Mutation = Callable[[bytearray, bytes, np.random.Generator], None]
 
 
@@ -144,7 +144,7 @@ def truncate(data: bytearray, _: bytes, rng: np.random.Generator) -> None:
 
 
 def extreme(data: bytearray, _: bytes, rng: np.random.Generator) -> None:
-    """A number near the beginning, where sizes and lengths stand, becomes as large or small as it can."""
+    """Set a number near the beginning, such as a size or length, to an extreme value."""
     form = str(rng.choice(["B", ">H", "<H", ">I", "<I"]))
     size = struct.calcsize(form)
     value = int(rng.choice(_EXTREMES)) & ((1 << (8 * size)) - 1)
@@ -153,7 +153,7 @@ def extreme(data: bytearray, _: bytes, rng: np.random.Generator) -> None:
 
 
 def resize(data: bytearray, _: bytes, rng: np.random.Generator) -> None:
-    """Width and height, where the format keeps them, become others; a PNG's checksum is made to fit."""
+    """Change width and height in the header; update the checksum of a PNG."""
     width, height = (int(rng.choice([0, 1, 15, 16, 999, 3162, 4899, 9000, 65535, 2**31 - 1])) for _ in range(2))
     if data.startswith(b"\x89PNG") and len(data) > 33:
         data[16:24] = struct.pack(">II", width, height)
@@ -207,7 +207,7 @@ MUTATIONS: tuple[Mutation, ...] = (
 
 
 def mutated(data: bytes, other: bytes, rng: np.random.Generator) -> tuple[bytes, list[str]]:
-    """The file after one to four mutations, and which ones these were."""
+    """Apply one to four mutations; return the file and their names."""
     changed = bytearray(data)
     done = []
     for at in rng.integers(0, len(MUTATIONS), rng.integers(1, 5)):

@@ -1,4 +1,4 @@
-"""What Linux says of a process: its memory, open files and mappings."""
+"""Memory, open files and mappings of a process, from Linux's /proc."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ HERE = Path("/proc/self/smaps_rollup").exists()
 class Sample:
     """A process at one moment."""
 
-    pss: float  # MB: its resident memory, of what it shares only its share
-    files: int  # that are open
+    pss: float  # MB, proportional set size
+    files: int  # open files
     mappings: int
-    deleted: tuple[str, ...]  # files that are gone and still mapped
+    deleted: tuple[str, ...]  # deleted files that are still mapped
 
 
 def sample(pid: int) -> Sample:
     maps = Path(f"/proc/{pid}/maps").read_text().splitlines()
     return Sample(
         pss=_megabytes(Path(f"/proc/{pid}/smaps_rollup"), "Pss"),
-        files=len(os.listdir(f"/proc/{pid}/fd")),  # noqa: PTH208  these links lead nowhere
+        files=len(os.listdir(f"/proc/{pid}/fd")),  # noqa: PTH208  some links are dangling
         mappings=len(maps),
         deleted=tuple(sorted({line.split(maxsplit=5)[5] for line in maps if line.endswith(" (deleted)")})),
     )
 
 
 def peak(pid: int) -> float:
-    """MB of resident memory that a process has had at most."""
+    """Return the peak resident memory of a process, in MB."""
     return _megabytes(Path(f"/proc/{pid}/status"), "VmHWM")
 
 
 def holder(pids: list[int], port: int) -> int | None:
-    """Which of some processes holds the server's end of the connection from a local ``port``; None of them yet."""
+    """Return the process with the server's end of the connection from a local ``port``; None if none accepted it."""
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     sockets = {f"socket:[{row[9]}]" for row in rows if int(row[2].rpartition(":")[2], 16) == port}
     for pid in pids:
@@ -44,7 +44,7 @@ def holder(pids: list[int], port: int) -> int | None:
             try:
                 if str(link.readlink()) in sockets:
                     return pid
-            except FileNotFoundError:  # closed meanwhile
+            except FileNotFoundError:  # closed in the meantime
                 continue
     return None
 

@@ -1,4 +1,4 @@
-"""Clients that ask all kinds of things, and what must hold of each reply: it is of one edition, the one it names."""
+"""Clients that send all kinds of requests, and checks of each response: it is of one edition, the one it names."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from tests.serving import Serving
 from tests.soak.editions import NAME, OWN
 from tests.soak.processes import holder
 
-IDLE = 1.0  # seconds after which a client opens another connection; the server closes idle ones after 2
-RENEWED = 500  # requests after which it does so anyway
-CONDITIONAL = 0.1  # of what was asked before is asked whether it still holds
+IDLE = 1.0  # seconds before a client opens a new connection; the server closes idle ones after 2
+RENEWED = 500  # requests per connection
+CONDITIONAL = 0.1  # share of repeated requests sent with If-None-Match
 TIMEOUT = 120.0
 
 _ID = re.compile(r"\d{8}T\d{9}-[0-9a-f]{8}")
 _BASE = "/api/v1"
 _BY = ("poster", "taste", "facts", "blend")
-_MOVIES = range(1, 20)  # that have a poster and ratings
+_MOVIES = range(1, 20)  # ids with a poster and ratings
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,16 @@ class Question:
     content_type: str = "application/json"
     statuses: tuple[int, ...] = (200,)
     names_snapshot: bool = True
-    repeats: bool = True  # the same edition answers the same, but for the id
+    repeats: bool = True  # the response is the same for the same edition, except the snapshot's id
 
 
 class Questions:
-    """A mix of questions.
+    """A random mix of requests.
 
     Args:
-        uploads: whether some of them are pictures.
+        rng: seeds each caller's own mix.
+        posters: folder of images to upload.
+        uploads: include uploads.
     """
 
     def __init__(self, rng: np.random.Generator, posters: Path, *, uploads: bool) -> None:
@@ -55,7 +57,7 @@ class Questions:
         self._uploads = uploads
 
     def warm_up(self, server: Serving, workers: Sequence[int]) -> None:
-        """Sends each worker a picture, for which it loads the network."""
+        """Send each worker an image, so that it loads the network."""
         for pid in workers:
             connection = connect(server, workers, pid)
             connection.request("POST", f"{_BASE}/posters/similar", self._pictures[0])
@@ -65,7 +67,7 @@ class Questions:
             connection.close()
 
     def all(self) -> Iterator[Question]:
-        """One after the other, without end; others for each caller."""
+        """Yield requests without end, different ones for each caller."""
         (rng,) = self._seed.spawn(1)
         kinds, shares = zip(*self._kinds(), strict=True)
         weights = np.array(shares) / sum(shares)
@@ -185,7 +187,7 @@ def _posted(kind: str, path: str, document: Mapping[str, Any]) -> Question:
 
 @dataclass
 class Verdicts:
-    """What was asked, and what was wrong with the answers."""
+    """Counts and times of requests, and failed checks."""
 
     asked: Counter[str] = field(default_factory=Counter)
     spent: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -195,16 +197,17 @@ class Verdicts:
 
 
 class Seen:
-    """What the clients have seen. Each reply is held against what must be true of it, and against earlier ones.
+    """Checks of responses, against fixed rules and earlier responses.
 
     Args:
-        editions: what a snapshot's id ends with -> its edition.
-        secret: what no reply may say.
+        editions: suffix of a snapshot's id -> edition.
+        secret: text that no response may contain.
+        verdicts: receives the results.
     """
 
     def __init__(self, editions: Mapping[str, str], secret: str, verdicts: Verdicts) -> None:
-        self.first: dict[tuple[int, str], float] = {}  # worker, snapshot -> when it was first served; monotonic
-        self.refused: dict[tuple[int, str], str] = {}  # worker, snapshot -> the reason
+        self.first: dict[tuple[int, str], float] = {}  # worker, snapshot -> monotonic time of the first response
+        self.refused: dict[tuple[int, str], str] = {}  # worker, snapshot -> reason
         self._editions = editions
         self._secret = secret
         self._verdicts = verdicts
@@ -223,14 +226,19 @@ class Seen:
             self._verdicts.wrong[f"{question.kind}, {question.path}: {what}"] += 1
 
     def check(self, question: Question, pid: int, status: int, etag: str, content: bytes, known: str) -> str | None:
-        """The snapshot that a reply is of, where it names one; whatever is wrong with it is noted.
+        """Check a response, and return the snapshot that it names, if any.
 
         Args:
-            known: the ETag of which was asked whether it still holds; empty where it was not.
+            question: the request.
+            pid: the worker.
+            status: of the response.
+            etag: of the response.
+            content: of the response.
+            known: ETag of the request's If-None-Match; may be empty.
         """
         text = content.decode(errors="replace")
         if self._secret in text:
-            self.wrong(question, "it says where the data is")
+            self.wrong(question, "the response contains the data directory")
         if status == 304 and known:
             if etag != known or content:
                 self.wrong(question, f"304 for {known} with the ETag {etag} and {len(content)} bytes")
@@ -240,7 +248,7 @@ class Seen:
         if status != 200 or not question.names_snapshot:
             return None
         if known and etag == known:
-            self.wrong(question, f"200 though {known} still holds")
+            self.wrong(question, f"200 though {known} is current")
         if question.kind == "readyz":
             return self._check_ready(pid, json.loads(content))
         ids = {*_ID.findall(etag), *_ID.findall(text)}
@@ -251,10 +259,10 @@ class Seen:
         edition = self._editions[snapshot_id.rpartition("-")[2]]
         names = set(NAME.findall(text))
         if names - {edition}:
-            self.wrong(question, f"{snapshot_id} is {edition}, and it names {', '.join(sorted(names))}")
+            self.wrong(question, f"{snapshot_id} is {edition}, but the response names {', '.join(sorted(names))}")
         same = content.replace(snapshot_id.encode(), b"")
         if question.repeats and self._answers.setdefault((question, edition), same) != same:
-            self.wrong(question, f"another answer by the same edition, {edition}")
+            self.wrong(question, f"different responses of the same edition, {edition}")
         with self._lock:
             self.first.setdefault((pid, snapshot_id), time.monotonic())
         return snapshot_id
@@ -269,7 +277,7 @@ class Seen:
 
 
 def connect(server: Serving, workers: Sequence[int], pid: int) -> http.client.HTTPConnection:
-    """A connection that one certain worker has taken."""
+    """Return a connection that a given worker accepted."""
     others = []
     try:
         for _ in range(200):
@@ -282,14 +290,14 @@ def connect(server: Serving, workers: Sequence[int], pid: int) -> http.client.HT
     finally:
         for other in others:
             other.close()
-    raise RuntimeError(f"the worker {pid} takes no connections")
+    raise RuntimeError(f"worker {pid} accepts no connections")
 
 
 @contextmanager
 def asking(
     server: Serving, workers: Sequence[int], questions: Questions, seen: Seen, clients: int
 ) -> Iterator[Callable[[], bool]]:
-    """Clients ask all the while, as many of each worker; gives what says whether all of them still do."""
+    """Run clients, equally many per worker; yield a function that returns True if all are still running."""
     stop = Event()
 
     def run(pid: int, mix: Iterator[Question]) -> None:
@@ -308,7 +316,7 @@ def asking(
 
 
 def _ask(connection: http.client.HTTPConnection, pid: int, mix: Iterator[Question], seen: Seen, stop: Event) -> None:
-    """Asks over one connection, for as long as it is any good."""
+    """Send requests over one connection until it is idle, worn or broken."""
     last, etags = "", {}
     free = time.monotonic()
     rng = np.random.default_rng(pid)

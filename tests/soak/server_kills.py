@@ -1,4 +1,4 @@
-"""A server that is killed while many write to it, started again, and looked through."""
+"""A server killed during concurrent writes, started again and checked."""
 
 from __future__ import annotations
 
@@ -26,19 +26,22 @@ from tests.soak.tally import Tally
 
 CLIENTS = 4
 _UPLOADS_EVERY = 5  # rounds; each waits for TensorFlow
-_UPLOADS = 3  # that get through in such a round before the kill
+_UPLOADS = 3  # acknowledged in such a round before the kill
 _MOMENTS = (0.05, 2.0)  # seconds until a kill
-_ONE_WORKER = 0.25  # share of the rounds in which one worker is killed first
+_ONE_WORKER = 0.25  # share of rounds that kill one worker first
 
 Movies = dict[int, dict[str, Any]]
 
 
 def kill_servers(data: Path, kills: int, rng: np.random.Generator, folder: Path, *, track: Track = silent) -> Tally:
-    """What was found after each of so many kills.
+    """Kill servers under load, and check all acknowledged writes after each kill.
 
     Args:
-        data: a data directory with a snapshot, which the servers change.
-        folder: an empty one, for their log and whatever they leave.
+        data: a data directory with a snapshot; the servers change it.
+        kills: number of kills.
+        rng: for all choices.
+        folder: an empty folder, for the log and temporary files.
+        track: reports progress.
     """
     tally, files = Tally(), Files(data)
     _, token = Keys(Database(data)).create("soak")
@@ -56,13 +59,13 @@ def kill_servers(data: Path, kills: int, rng: np.random.Generator, folder: Path,
         tally.failures += client.wrong
     tally.check(server.process.returncode == 0, f"the last server ended with {server.process.returncode}")
     files.count(tally)
-    tally.counts["left in TMPDIR by servers that were killed"] = len(list((folder / "tmp").iterdir()))
+    tally.counts["leftovers in TMPDIR of killed servers"] = len(list((folder / "tmp").iterdir()))
     return tally
 
 
 @contextmanager
 def _started(data: Path, folder: Path) -> Iterator[Serving]:
-    """The server, once it answers."""
+    """Start a server, and yield it once it answers."""
     temporary = folder / "tmp"
     temporary.mkdir(exist_ok=True)
     limits = [text for name in ("read", "write", "upload") for text in (f"--{name}-limit", "")]
@@ -78,7 +81,7 @@ def _started(data: Path, folder: Path) -> Iterator[Serving]:
 
 
 def _clients(http: urllib3.HTTPConnectionPool, rng: np.random.Generator, token: str) -> list[Client]:
-    """The clients, each with its share of what is there."""
+    """Return clients, each with its share of movies and users."""
     movies = _movies(http)
     kept: list[dict[Place, State]] = [{} for _ in range(CLIENTS)]
     for movie_id, movie in movies.items():
@@ -91,7 +94,7 @@ def _clients(http: urllib3.HTTPConnectionPool, rng: np.random.Generator, token: 
 
 
 def _kill(server: Serving, clients: list[Client], rng: np.random.Generator, tally: Tally, *, pictures: bool) -> None:
-    """Kills the server, and at times one worker before, while the clients write."""
+    """Kill the server while clients write, in some rounds one worker before."""
     stop = threading.Event()
     begun = _uploads(clients)
     with ThreadPoolExecutor(len(clients)) as pool:
@@ -115,7 +118,7 @@ def _kill(server: Serving, clients: list[Client], rng: np.random.Generator, tall
     for each in working:
         each.result()
     if pictures:
-        tally.check(_uploads(clients) >= begun + _UPLOADS, "hardly a poster got through")
+        tally.check(_uploads(clients) >= begun + _UPLOADS, "too few posters were acknowledged")
 
 
 def _uploads(clients: list[Client]) -> int:
@@ -125,7 +128,7 @@ def _uploads(clients: list[Client]) -> int:
 def _look_through(
     server: Serving, clients: list[Client], files: Files, tally: Tally, *, everything: bool = False
 ) -> None:
-    """Checks what changed since the last look, or everything; lost writes are settled first."""
+    """Check changes since the last check, or everything, after resolving unanswered writes."""
     with connected(server.port) as http:
         movies = _movies(http)
         for client in clients:
@@ -153,7 +156,7 @@ def _look_through(
 
 
 def _settle(http: urllib3.HTTPConnectionPool, client: Client, write: Write, movies: Movies, tally: Tally) -> None:
-    """Finds out whether a write whose answer was lost was done; one with a key is made again, and adds nothing twice."""
+    """Determine the effect of an unanswered write; retry one with a key, which must not add twice."""
     tally.counts[f"in flight at a kill: {write.name}"] += 1
     if write.place is None:
         assert isinstance(write.after, Film)
@@ -167,7 +170,7 @@ def _settle(http: urllib3.HTTPConnectionPool, client: Client, write: Write, movi
                 tally.failures.append(str(error))
             else:
                 tally.check(place in found or not done, f"{write}: added as {found}, then as {place}")
-                tally.counts["made again by its key"] += 1
+                tally.counts["retried with its key"] += 1
         elif done:
             client.adopt(found[0], write.after)
     elif isinstance(write.place, int):
@@ -175,15 +178,15 @@ def _settle(http: urllib3.HTTPConnectionPool, client: Client, write: Write, movi
     else:
         done = _ratings(http, write.place[0]).get(write.place[1]) == write.after
     if write.place is not None:
-        # If it is neither there nor is what was there before, the checks that follow say so.
+        # A state that is neither the new nor the old one fails in the following checks.
         client.adopt(write.place, write.after if done else client.kept[write.place])
-    tally.counts[f"in flight at a kill, and done: {write.name}"] += done
+    tally.counts[f"in flight at a kill and applied: {write.name}"] += done
 
 
 def _check_movie(http: urllib3.HTTPConnectionPool, movie_id: int, state: State, tally: Tally) -> None:
     reply = http.request("GET", f"/api/v1/movies/{movie_id}")
     if state is None:
-        tally.check(reply.status == 404, f"movie {movie_id} is there, though removed")
+        tally.check(reply.status == 404, f"movie {movie_id} exists, though removed")
         return
     assert isinstance(state, Film)
     right = reply.status == 200 and _is(reply.json()["movie"], state)

@@ -1,6 +1,6 @@
-"""Snapshots are published and pruned, some of them damaged, while clients ask; every reply must be of one edition.
+"""Publication and pruning of snapshots, some damaged, under load; every response must be of one edition.
 
-python -m tests.soak.snapshots --minutes 10 --every 10
+Run ``python -m tests.soak.snapshots --minutes 10 --every 10``.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from tests.soak.processes import Sample, sample
 from tests.soak.questions import Questions, Seen, Verdicts, asking
 
 SAMPLE_EVERY = 2.0  # seconds
-DAMAGED = 5  # every so many is
-GROWTH = 1.1  # of memory, from the second fifth of a run to the last
-SLACK = 10.0  # MB that do not count as growth
-ENOUGH = 50  # samples, to judge growth by
+DAMAGED = 5  # every fifth snapshot is damaged
+GROWTH = 1.1  # limit of memory in the last fifth of a run, relative to the second
+SLACK = 10.0  # MB, ignored as growth
+ENOUGH = 50  # samples needed to check growth
 UNLIMITED = ("--read-limit", "", "--write-limit", "", "--upload-limit", "")
 
 
 @dataclass(frozen=True)
 class Publication:
-    """A snapshot that was published."""
+    """A published snapshot."""
 
     id: str
-    at: float  # monotonic, once it was current
-    damaged: str | None  # its file that was
+    at: float  # monotonic time when it became current
+    damaged: str | None  # its damaged file
 
 
 @dataclass
 class Run:
-    """What came of it."""
+    """Results of a run."""
 
     publications: list[Publication] = field(default_factory=list)
     samples: dict[int, list[Sample]] = field(default_factory=dict)  # by worker
@@ -57,7 +57,7 @@ class Run:
         total = self.verdicts.asked.total()
         lines = [
             f"{total} requests in {self.seconds:.0f} s ({total / self.seconds:.0f} a second)",
-            f"{self.verdicts.busy} pictures refused by 503",
+            f"{self.verdicts.busy} uploads refused with 503",
             f"{len(self.publications)} snapshots published, {len(self.publications) - len(good)} of them damaged",
             f"followed after {mean(self.lags.values()):.2f} s in the mean, {max(self.lags.values()):.2f} s at most"
             if self.lags
@@ -79,7 +79,7 @@ class Run:
 
 
 def fifths(samples: Sequence[Sample]) -> tuple[float, float]:
-    """Mean MB in the second fifth of the samples, and in the last."""
+    """Return mean memory (MB) in the second and the last fifth of the samples."""
     size = max(1, len(samples) // 5)
     early, late = samples[size : 2 * size] or samples, samples[-size:]
     return mean(each.pss for each in early), mean(each.pss for each in late)
@@ -96,7 +96,7 @@ def soak(
     uploads: bool = True,
     follow_within: float = 10,
 ) -> Run:
-    """Serves ``data``, in which the last of the ``editions`` is current, and does all of it for so many seconds."""
+    """Serve ``data``, where the last edition is current, and publish under load for ``seconds``."""
     run = Run()
     log = data.parent / "log"
     with (
@@ -107,7 +107,7 @@ def soak(
         questions = Questions(np.random.default_rng(seed), data / "posters", uploads=uploads)
         seen = Seen({edition.digest: edition.name for edition in editions}, str(data), run.verdicts)
         if uploads:
-            questions.warm_up(server, workers)  # what the network takes is no growth
+            questions.warm_up(server, workers)  # so that the network does not count as growth
         with (
             asking(server, workers, questions, seen, clients) as still_asking,
             sampling(workers, run.samples),
@@ -115,7 +115,7 @@ def soak(
             begin = time.monotonic()
 
             def refused() -> None:
-                """A busy worker might look only after the next one was published, and never know."""
+                """Wait for all workers: a busy one might otherwise see only the next snapshot."""
                 wait(follow_within, lambda: all(followed(run.publications, pid, seen) for pid in workers))
 
             publish_all(data, editions, run, refused, seconds=seconds, every=every, seed=seed)
@@ -141,10 +141,16 @@ def publish_all(
     every: float,
     seed: int,
 ) -> None:
-    """Publishes one edition after the other, every so many seconds, and prunes what is old.
+    """Publish editions in turn, every ``every`` seconds, and prune old snapshots.
 
     Args:
-        refused: waits until a damaged one was.
+        data: the data directory.
+        editions: to publish.
+        run: receives the publications.
+        refused: waits until all workers refused a damaged snapshot.
+        seconds: time to publish for.
+        every: seconds between publications.
+        seed: of the damage.
     """
     store, damaging = SnapshotStore(data), Damaging(data, np.random.default_rng(seed + 1))
     end = time.monotonic() + seconds
@@ -161,7 +167,7 @@ def publish_all(
 
 
 def settle(run: Run, workers: Sequence[int], seen: Seen, patience: float) -> None:
-    """Waits until every worker serves the last good snapshot, has refused the last bad one and let go of old files."""
+    """Wait until every worker serves or refused the last snapshot, and has closed old files."""
     wait(
         patience,
         lambda: all(followed(run.publications, pid, seen) and not sample(pid).deleted for pid in workers),
@@ -171,7 +177,7 @@ def settle(run: Run, workers: Sequence[int], seen: Seen, patience: float) -> Non
 
 
 def wait(patience: float, until: Callable[[], bool]) -> None:
-    """Waits, but not for ever."""
+    """Wait for a condition, at most ``patience`` seconds."""
     end = time.monotonic() + patience
     while time.monotonic() < end and not until():
         time.sleep(0.2)
@@ -185,14 +191,14 @@ def followed(publications: Sequence[Publication], pid: int, seen: Seen) -> bool:
 
 
 def judge(run: Run, workers: Sequence[int], seen: Seen, follow_within: float) -> None:
-    """Adds what went wrong."""
+    """Add the failures of a run."""
     fail = run.failures.append
     run.failures += [f"{count} times: {what}" for what, count in run.verdicts.wrong.most_common(20)]
     for pid in workers:
         first = sorted((snapshot_id, at) for (of, snapshot_id), at in seen.first.items() if of == pid)
         for each in run.publications:
             if each.damaged is None:
-                # One that was published soon after may have been followed in its place.
+                # A worker may have skipped it for a later snapshot.
                 lag = min((at - each.at for snapshot_id, at in first if snapshot_id >= each.id), default=None)
                 if lag is None or lag > follow_within:
                     fail(f"worker {pid} followed {each.id} {'never' if lag is None else f'after {lag:.1f} s'}")
@@ -215,7 +221,7 @@ def judge(run: Run, workers: Sequence[int], seen: Seen, follow_within: float) ->
 
 
 def ready_workers(server: Serving, count: int) -> list[int]:
-    """The server's workers, once all of them have begun."""
+    """Wait for all workers, and return their process ids."""
     while len(workers := server.workers()) < count:
         time.sleep(0.1)
     return workers
@@ -223,7 +229,7 @@ def ready_workers(server: Serving, count: int) -> list[int]:
 
 @contextmanager
 def sampling(workers: Sequence[int], samples: dict[int, list[Sample]]) -> Iterator[None]:
-    """Samples every worker all the while."""
+    """Sample every worker periodically."""
     stop = Event()
 
     def run() -> None:
@@ -249,7 +255,7 @@ def sampling(workers: Sequence[int], samples: dict[int, list[Sample]]) -> Iterat
 @click.option("--uploads/--no-uploads", default=True, show_default=True)
 @click.option("--follow-within", type=float, default=10.0, show_default=True, help="Seconds.")
 def main(minutes: float, every: float, seed: int, clients: int, uploads: bool, follow_within: float) -> None:
-    """Publish snapshots under load, and see that no reply mixes two and nothing of an old one stays."""
+    """Publish snapshots under load; check that no response mixes two and that old files are closed."""
     with tempfile.TemporaryDirectory() as folder:
         editions = build_editions(Path(folder))
         run = soak(

@@ -1,4 +1,4 @@
-"""What was done and what was found, counted."""
+"""Counts of actions and checks of a run."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Tally:
-    """Of one run."""
+    """Counts and failures of one run."""
 
     counts: Counter[str] = field(default_factory=Counter)
     checks: int = 0
     failures: list[str] = field(default_factory=list)
 
-    def check(self, right: bool, failure: str) -> None:
-        """Counts a check; keeps the failure where it is not right."""
+    def check(self, passed: bool, failure: str) -> None:
+        """Count a check; record the failure if it did not pass."""
         self.checks += 1
-        if not right:
+        if not passed:
             self.failures.append(failure)
 
     def lines(self) -> list[str]:
-        """The report."""
-        counted = {**dict(sorted(self.counts.items())), "checks made": self.checks, "failures": len(self.failures)}
+        """Return the report as lines."""
+        counted = {**dict(sorted(self.counts.items())), "checks": self.checks, "failures": len(self.failures)}
         return [f"{number:>9,}  {name}" for name, number in counted.items()] + self.failures[:50]

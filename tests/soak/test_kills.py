@@ -1,4 +1,4 @@
-"""The harness with few kills, so that it stays true; with many it is run by hand (see CONTRIBUTING.md)."""
+"""The harness with few kills. Run it with many by hand (CONTRIBUTING.md)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Mutated picture files are uploaded to a real server, which must answer each one, soon, and survive.
+"""Uploads of mutated image files to a real server, which must answer each in time and survive.
 
-python -m tests.soak.uploads --count 10000 --seed 0 --clients 2
+Run ``python -m tests.soak.uploads --count 10000 --seed 0 --clients 2``.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ SEEDS = 6  # files of each kind
 UNCHANGED = 0.02  # of all uploads
 SLOW = 2.0  # seconds
 SLOW_SHARE = 0.01
-DECODED = 0.1  # of all uploads at least, or there is little to see
-WARM = 1000  # uploads, after which memory has been through everything
-GROWTH = 200.0  # MB, afterwards: decoding the largest picture that is taken needs 160
+DECODED = 0.1  # least share of all uploads, so that the run tests decoding
+WARM = 1000  # uploads before memory growth is measured
+GROWTH = 200.0  # MB; decoding the largest accepted image needs 160
 TIMEOUT = 60.0  # seconds
 
 _MEMBERS = {"type", "title", "status", "detail", "instance"}
 _NAMES = ("poster.jpg", "poster.png", "a.gif", "x", "../../etc/passwd", "p\u00f6ster.webp", "poster.exe", "a" * 300)
 _TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif", "application/octet-stream", "text/html", "nonsense")
-# Of a body that is the picture itself; the last ones announce what it is not.
+# For a body that is the image itself; the last ones are wrong.
 _BODY_TYPES = (*_TYPES, "", "application/json", "application/x-www-form-urlencoded", "multipart/form-data")
 
 
 @dataclass(frozen=True)
 class Upload:
-    """What is sent."""
+    """An upload to send."""
 
     kind: str
     mutations: tuple[str, ...]
@@ -57,12 +57,12 @@ class Upload:
 
 @dataclass
 class Run:
-    """What came of it."""
+    """Results of a run."""
 
     statuses: dict[str, Counter[int]] = field(default_factory=lambda: {name: Counter() for name in KINDS})
     seconds: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in KINDS})
-    busy: int = 0  # 503 for a full queue, after which the client tried again
-    peaks: list[tuple[int, float]] = field(default_factory=list)  # after how many uploads, MB
+    busy: int = 0  # 503 for a full queue, retried
+    peaks: list[tuple[int, float]] = field(default_factory=list)  # number of uploads, MB
     elapsed: float = 0
     failures: list[str] = field(default_factory=list)
 
@@ -81,7 +81,7 @@ class Run:
         return "\n".join(
             [
                 *lines,
-                f"{times.size} uploads in {self.elapsed:.0f} s, {self.decoded} of them pictures; {self.busy} times 503",
+                f"{times.size} uploads in {self.elapsed:.0f} s, {self.decoded} of them valid images; {self.busy} times 503",
                 f"median {np.median(times):.3f} s, 99% {np.quantile(times, 0.99):.3f} s; {slow} slower than {SLOW:g} s",
                 "peak memory: " + ", ".join(f"{size:.0f} MB after {count}" for count, size in self.peaks),
                 *(f"FAILED: {failure}" for failure in self.failures[:50]),
@@ -90,10 +90,14 @@ class Run:
 
 
 def soak(data: Path, *, count: int, seed: int = 0, clients: int = 2, keep: Path | None = None) -> Run:
-    """Sends ``count`` uploads to a server on ``data``.
+    """Send ``count`` uploads to a server on ``data``.
 
     Args:
-        keep: where inputs are saved that break a rule.
+        data: the data directory.
+        count: number of uploads.
+        seed: of the uploads.
+        clients: number of threads.
+        keep: folder for inputs that break a rule.
     """
     run, lock = Run(), Lock()
     log = data.parent / "log"
@@ -132,7 +136,7 @@ def soak(data: Path, *, count: int, seed: int = 0, clients: int = 2, keep: Path 
 
 
 def made(seed: int, count: int) -> Iterator[Upload]:
-    """Uploads, one after the other; the same for a seed."""
+    """Yield random uploads, deterministic for a seed."""
     rng = np.random.default_rng(seed)
     files = {name: [written(kind, rng) for _ in range(SEEDS)] for name, kind in KINDS.items()}
     names = list(files)
@@ -148,7 +152,7 @@ def made(seed: int, count: int) -> Iterator[Upload]:
 
 
 def form(data: bytes, rng: np.random.Generator) -> tuple[str, bytes]:
-    """Content type and body of a form with the file, under some name and of some type."""
+    """Return content type and body of a form with the file, with a random name and type."""
     boundary = f"----{rng.bytes(16).hex()}"
     head = (
         f'--{boundary}\r\nContent-Disposition: form-data; name="poster"; filename="{rng.choice(_NAMES)}"\r\n'
@@ -159,16 +163,16 @@ def form(data: bytes, rng: np.random.Generator) -> tuple[str, bytes]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an upload was answered."""
+    """The response to an upload."""
 
-    status: int  # 0: not at all
+    status: int  # 0 for no response
     seconds: float
     busy: int
-    wrong: str  # empty where nothing is
+    wrong: str  # broken rule; empty if none
 
 
 def sent(server: Serving, upload: Upload) -> Outcome:
-    """Sends an upload until it is taken, over a connection of its own."""
+    """Send an upload over a new connection; retry while the queue is full."""
     busy = 0
     while True:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT)
@@ -192,7 +196,7 @@ def sent(server: Serving, upload: Upload) -> Outcome:
 
 
 def wrong(status: int, content_type: str, content: bytes) -> str:
-    """What is wrong with a reply; empty where nothing is."""
+    """Return the rule that a response breaks; empty if none."""
     try:
         document = json.loads(content)
     except ValueError:
@@ -207,7 +211,7 @@ def wrong(status: int, content_type: str, content: bytes) -> str:
 
 
 def note(run: Run, upload: Upload, outcome: Outcome, keep: Path | None) -> None:
-    """Adds the outcome; saves what broke a rule."""
+    """Add an outcome; save an input that broke a rule."""
     run.statuses[upload.kind][outcome.status] += 1
     run.seconds[upload.kind].append(outcome.seconds)
     run.busy += outcome.busy
@@ -225,13 +229,13 @@ def note(run: Run, upload: Upload, outcome: Outcome, keep: Path | None) -> None:
 
 
 def judge(run: Run, count: int, log: str) -> None:
-    """Adds what is wrong with the run as a whole."""
+    """Add the failures of the run as a whole."""
     times = [seconds for each in run.seconds.values() for seconds in each]
     slow = sum(seconds > SLOW for seconds in times)
     if slow > max(1, SLOW_SHARE * count):
         run.failures.append(f"{slow} uploads of {count} took more than {SLOW:g} s")
     if run.decoded < DECODED * count:
-        run.failures.append(f"only {run.decoded} of {count} were pictures still: the mutations are too strong")
+        run.failures.append(f"only {run.decoded} of {count} were valid images: weaken the mutations")
     warm = dict(run.peaks).get(WARM)
     if warm is not None and run.peaks[-1][1] > warm + GROWTH:
         run.failures.append(f"peak memory went from {warm:.0f} MB after {WARM} uploads to {run.peaks[-1][1]:.0f} MB")
@@ -245,7 +249,7 @@ def judge(run: Run, count: int, log: str) -> None:
 @click.option("--clients", type=click.IntRange(1), default=2, show_default=True)
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Folder for inputs that break a rule.")
 def main(count: int, seed: int, clients: int, keep: Path | None) -> None:
-    """Upload COUNT mutated pictures and see that each one is answered, soon, and that the server survives."""
+    """Upload COUNT mutated images; check that each is answered in time and that the server survives."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         write_ratings(root / "ratings")
