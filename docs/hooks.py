@@ -281,8 +281,7 @@ def _value(schema: Json) -> str:
 
 def _option_row(option: click.Option, context: click.Context) -> str:
     variable = f" Variable: `{option.envvar}`." if option.envvar else ""
-    more = " May be given several times." if option.multiple and "again" not in (option.help or "") else ""
-    return f"| {_flags(option, context)} | {_default(option, context)} | {_cell(option.help or '')}{more}{variable} |"
+    return f"| {_flags(option, context)} | {_default(option, context)} | {_cell(option.help or '')}{variable} |"
 
 
 def _flags(option: click.Option, context: click.Context | None = None) -> str:
