@@ -40,14 +40,14 @@ def test_the_served_model_beats_every_simple_method_on_a_world_with_taste(datase
     served = found[SERVED]
     for name in ("global-mean", "user-mean", "movie-mean", "biases", "user-cosine", "item-cosine"):
         assert value(served["rmse"]) < value(found[name]["rmse"]), name
-    assert value(served["rmse"]) < 0.75  # the noise is .5, and .14 for rounding
+    assert value(served["rmse"]) < 0.75  # noise .5, rounding .14
     assert value(served["mse"]) == pytest.approx(value(served["rmse"]) ** 2)
     inside = [value(served[f"inside_{level}"]) for level in (50, 80, 95)]
     assert inside == sorted(inside)
     assert 0.7 < inside[1] < 0.95
     widths = [value(served[f"width_{level}"]) for level in (50, 80, 95)]
     assert widths == sorted(widths)
-    # Everyone here has few ratings.
+    # All users have few ratings.
     assert value(served["few_inside_80"]) == inside[1]
     assert found["als"]["inside_80"] is None
 

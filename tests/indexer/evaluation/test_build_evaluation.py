@@ -19,7 +19,7 @@ from tests.conftest import QUICK
 
 
 def training(users: int = 40, movies: int = 20, *, constant: bool = False) -> Training:
-    """Everyone rated everything: even users love even movies, odd users odd ones."""
+    """Return training data in which everyone rated everything: even users like even movies, odd users odd ones."""
     rng = np.random.default_rng(0)
     user, movie = (grid.ravel() for grid in np.meshgrid(np.arange(1, users + 1), np.arange(1, movies + 1)))
     stars = np.where((user + movie) % 2 == 0, 4.5, 1.5) + rng.normal(0, 0.3, user.size)
@@ -86,7 +86,7 @@ def test_films_are_banded_by_the_ratings_that_they_have_in_training() -> None:
     bands = evaluate_build(training(), QUICK)["by_ratings"]
     assert [(band["least"], band["most"], band["held_out"]) for band in bands] == [(30, 99, 80)]
     whole = training(users=11, movies=40)
-    few = whole.take((whole.movie_rows >= 20) | (whole.user_rows < 3))  # half of the films have three ratings at most
+    few = whole.take((whole.movie_rows >= 20) | (whole.user_rows < 3))  # half of the movies have at most three ratings
     mask = held_out(few)
     counts = np.bincount(few.movie_rows[~mask], minlength=40)[few.movie_rows[mask]]
     expected = [(0, 2, int((counts < 3).sum())), (3, 9, int(((counts >= 3) & (counts < 10)).sum()))]

@@ -250,7 +250,7 @@ def test_a_second_run_embeds_nothing_and_says_the_same(
     assert [each["distortion"] for each in section["distortions"]] == [each.name for each in DISTORTIONS]
     assert [method["method"] for method in section["methods"]] == ["VGG16, untrained weights", *BASELINES]
     half = next(each for each in section["distortions"] if each["distortion"] == "half size")
-    for method in (half["methods"][0], half["methods"][2]):  # drawn from the same colours, two have one histogram
+    for method in (half["methods"][0], half["methods"][2]):  # not the histogram: two posters have equal colours
         assert method["figures"]["recall_1"] == {"value": 1, "low": 1, "high": 1}
         assert method["figures"]["score"]["value"] > 0.95
     assert set(section["methods"][0]["figures"]) == {"recall_1", "recall_2", "reciprocal_rank"}  # of 4 posters

@@ -27,8 +27,8 @@ from indexer.evaluation.judgements import JudgedPairs, read_judged
 from indexer.evaluation.similarity import auc, co_liked_triplets, compare, popular_movies
 from tests.conftest import QUICK, SPACE, WEDDINGS, World
 
-# Movies 100 to 109 are of one kind, 110 to 119 of another. Of 40 users the even ones rated every movie of the first
-# kind and no other, the odd ones those of the second, all the same; three ratings of each user are held out.
+# Movies 100 to 109 are of one kind, 110 to 119 of another. Of 40 users, the even ones rated exactly the movies of the
+# first kind, the odd ones those of the second, all with equal ratings; three ratings of each user are held out.
 KINDS = np.repeat([0, 1], 10)
 MOVIES = tuple(
     Movie(100 + row, f"Film {row}", 2000, (("Action",), ("Romance",))[kind]) for row, kind in enumerate(KINDS)
@@ -53,7 +53,7 @@ def two_kinds() -> tuple[Training, Training]:
 
 
 def by_kind(rows: np.ndarray = EVERYONE, *, sign: float = 1, facts: tuple[str, ...] = ()) -> CandidateSpace:
-    """A space that knows kinds and nothing else; or the opposite."""
+    """Return a space that scores 1 within a kind and 0 across; or, with sign -1, the opposite order."""
     same = (KINDS[rows][:, None] == KINDS[rows]) * np.float32(sign)
     return scored_space(rows, lambda at: same[at], len(MOVIES), facts)
 
@@ -70,7 +70,7 @@ def test_an_auc_is_the_share_of_pairs_in_order_and_ties_count_half() -> None:
 
 
 def test_questions_are_of_liked_pairs_and_a_movie_that_others_like_and_the_user_never_rated() -> None:
-    # Users 1 and 2 rate 3 on average in training, the others are judged by their own held-out mean.
+    # The training mean of users 1 and 2 is 3; the others have their held-out mean.
     users = [1, 2, 3, 4]
     train = ratings_of([(1, 104, 3), (2, 104, 3)], users)
     of_1 = [(1, 100, 5), (1, 101, 4), (1, 102, 2)]
@@ -123,7 +123,7 @@ def test_a_user_who_likes_a_lot_is_asked_no_more_than_fifty_times() -> None:
 
 
 def test_the_movie_that_others_like_is_rated_about_as_often() -> None:
-    # Everyone has seen the most popular movies, so what they have not rated is less popular than what they like.
+    # Users have rated most popular movies, so their unrated movies are less popular than the liked ones.
     rng = np.random.default_rng(0)
     movies = tuple(Movie(i, str(i)) for i in range(300))
     popularity = np.arange(300) // 10
@@ -186,7 +186,7 @@ def test_a_space_with_few_movies_is_asked_what_it_can_answer() -> None:
     wide, few, one = compare(spaces, train, test, np.random.default_rng(0), tags={}, judged=judged)
     assert wide.co_liked is not None
     assert wide.co_liked.coverage == 1
-    assert wide.tags is None  # there are none
+    assert wide.tags is None  # no tags
     assert few.co_liked is not None
     assert few.co_liked.value == 1
     assert 0 < few.co_liked.coverage < 0.5
@@ -264,14 +264,14 @@ def test_a_blend_is_made_of_the_facts_of_its_parts_that_have_a_weight() -> None:
 
 
 def fuzzy(seed: int, *, signal: float = 1) -> CandidateSpace:
-    """Kinds of 120 movies, even and odd rows, seen through noise; or noise alone."""
+    """Return a space with the kinds of 120 movies, even and odd rows, with noise; or noise alone."""
     kinds = signal * np.eye(2)[np.arange(120) % 2]
     noise = 0.5 * np.random.default_rng(seed).normal(size=(120, 4))
     return of_vectors(np.hstack([kinds, noise]) if signal else noise, np.arange(120), Ids(np.arange(120)))
 
 
 def many() -> tuple[Training, Training]:
-    """100 users who rate 12 movies of one kind, of 120 of both; half of it is held out."""
+    """Return ratings of 100 users, of 12 movies of one kind each, and their held-out half."""
     rng = np.random.default_rng(0)
     movies = tuple(Movie(row, str(row)) for row in range(120))
     given = [(user, 2 * at + user % 2, 4) for user in range(100) for at in rng.choice(60, 12, replace=False).tolist()]
@@ -357,7 +357,7 @@ def test_every_space_of_a_world_with_taste_tells_its_two_kinds_of_film(world: Wo
     ]  # fmt: skip
     spaces["blend"] = blend_space(spaces, {"poster": 1, "taste": 1, "facts": 1}, train.movie_ids)
     for name, space in spaces.items():
-        # Those see who rated what, the cosine mostly: and here everyone rates at random.
+        # These use only the choice of movies (the cosine mostly), which is random here.
         if name in {"implicit-als", "ease"}:
             continue
         least = 0.55 if name == "item-cosine" else 0.8

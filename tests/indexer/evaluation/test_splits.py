@@ -13,7 +13,7 @@ def ratings(users: object, movies: object, stamps: object = None) -> Ratings:
 
 
 def test_the_folds_are_those_of_scikit_learn() -> None:
-    # What scikit-learn 1.7 gives for 3 shuffled folds of 10, random_state 0.
+    # The folds of scikit-learn 1.7: 3 shuffled folds of 10, random_state 0.
     expected = [[2, 4, 8, 9], [1, 6, 7], [0, 3, 5]]
     assert [np.flatnonzero(mask).tolist() for mask in kfold(10, 3)] == expected
 
@@ -33,7 +33,7 @@ def test_the_articles_split_holds_out_ten_ratings_of_every_user_who_has_more() -
 def test_the_newest_ratings_are_held_out() -> None:
     data = ratings([1] * 10, range(10), [5, 9, 1, 2, 3, 9, 4, 0, 6, 7])
     assert np.flatnonzero(newest(data, 0.2)).tolist() == [1, 5]
-    assert np.flatnonzero(newest(data, 0.1)).tolist() == [5]  # of those in the same second the last
+    assert np.flatnonzero(newest(data, 0.1)).tolist() == [5]  # equal timestamps: the last one
     with pytest.raises(InvalidInput, match="have no timestamps"):
         newest(ratings([1], [1]), 0.2)
     with pytest.raises(InvalidInput, match="too few to hold out the newest 20%"):

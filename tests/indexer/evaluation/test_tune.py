@@ -28,7 +28,7 @@ def test_the_settings_that_predict_best_win(dataset: Dataset) -> None:
     assert tuned.metric == "rmse"
     assert len(tuned.trials) == 4
     scores = [trial.score for trial in tuned.trials]
-    assert scores == sorted(scores)  # an error: the smallest first
+    assert scores == sorted(scores)  # of errors, the smallest is first
     assert tuned.settings == {"factors": tuned.trials[0].settings["factors"], "regularization": 0.5, "iterations": 15}
     assert tuned.trials[0].score == pytest.approx(np.mean(tuned.trials[0].folds))
     assert {trial.settings["regularization"] for trial in tuned.nested} == {0.5}
@@ -43,7 +43,7 @@ def test_a_ranker_is_tuned_for_the_order_of_its_lists(dataset: Dataset) -> None:
 
 
 def test_each_outer_fold_chooses_without_what_it_holds_out() -> None:
-    """Values that only the outer test part could tell apart must not be told apart."""
+    """On noise, the inner folds must choose the same settings in every outer fold."""
     rng = np.random.default_rng(0)
     users, movies = np.nonzero(rng.random((30, 20)) < 0.5)
     noise = Ratings(users, movies, rng.integers(1, 6, users.size).astype(np.float32))
@@ -51,7 +51,7 @@ def test_each_outer_fold_chooses_without_what_it_holds_out() -> None:
 
     data = Dataset("noise", "", tuple(Movie(i, str(i)) for i in range(20)), noise)
     tuned = tune(data, "als", search={"regularization": [0.01, 1.0, 100.0]}, folds=3)
-    # On pure noise the strongest pull to the mean is right, inside every training part.
+    # On noise, the strongest regularization is best in every training part.
     assert all(trial.settings == {"regularization": 100.0} for trial in tuned.nested)
 
 
@@ -118,7 +118,10 @@ def test_a_build_takes_what_was_tuned_for_what_it_serves(dataset: Dataset, tmp_p
             '{"sections": {"similarity": {"weights": {"taste": 0, "poster": 0, "facts": 0}}}}',
             "every weight of the blend",
         ),
-        ('{"method": "als", "settings": {}}', "tunes als, which builds do not use: give files for factorization-machine"),
+        (
+            '{"method": "als", "settings": {}}',
+            "tunes als, which builds do not use: give files for factorization-machine",
+        ),
         ('{"method": "ease", "settings": {"lambda": 1}}', "has no setting 'lambda'"),
     ],
 )

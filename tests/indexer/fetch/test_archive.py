@@ -36,7 +36,7 @@ def test_files_come_out_as_they_went_in(tmp_path: Path) -> None:
 )
 def test_nothing_comes_out_elsewhere(name: str, tmp_path: Path) -> None:
     member = zipfile.ZipInfo("placeholder")
-    member.filename = name  # as no decent library would write it
+    member.filename = name  # zipfile would normalise it
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         archive.writestr(member, b"x")

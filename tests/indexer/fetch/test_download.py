@@ -42,7 +42,7 @@ def test_a_file_comes_whole_and_is_counted(server: StandIns, tmp_path: Path, cli
 def test_a_connection_that_breaks_again_and_again_goes_on_where_it_broke(
     server: StandIns, tmp_path: Path, client: HttpClient
 ) -> None:
-    server.fail(PATH, breaks(20_000), times=10)  # more often than tries in a row
+    server.fail(PATH, breaks(20_000), times=10)  # more often than the limit of consecutive failures
     assert get(server, tmp_path, client) == CONTENT
     assert ranges(server) == [None, *(f"bytes={20_000 * n}-" for n in range(1, 11))]
 
@@ -79,7 +79,7 @@ def test_a_server_that_always_breaks_where_it_broke_and_has_no_ranges_is_given_u
     server.fail(PATH, breaks(50_000), times=100)
     with pytest.raises(SourceUnavailable):
         get(server, tmp_path, client)
-    assert len(server.asked(PATH)) == 3  # one that brought something, and two that brought no more
+    assert len(server.asked(PATH)) == 3  # one with progress and two without
 
 
 def test_a_file_that_changed_meanwhile_begins_anew(server: StandIns, tmp_path: Path, client: HttpClient) -> None:
@@ -102,7 +102,7 @@ def test_another_address_does_not_go_on_from_what_the_first_one_gave(
 
 
 def test_what_is_whole_already_is_not_sent_again(server: StandIns, tmp_path: Path, client: HttpClient) -> None:
-    get(server, tmp_path, client)  # and then killed, say
+    get(server, tmp_path, client)  # as if killed afterwards
     sent = server.sent
     assert get(server, tmp_path, client) == CONTENT
     assert server.sent == sent

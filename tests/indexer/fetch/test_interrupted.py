@@ -43,7 +43,7 @@ def test_a_signal_ends_it_with_a_line(site: StandIns, tmp_path: Path, number: si
         output, errors = process.communicate(timeout=60)
     assert process.returncode == code
     assert output == ""
-    assert errors == "Stopped. The same command goes on from here\n"
+    assert errors == "Stopped. The same command resumes from here\n"
 
 
 def enlarge(site: StandIns, film_folder: Path, folder: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_fetch_that_is_interrupted_20_times_ends_with_the_same_bytes(
     for interruption in range(20):
         site.seen.clear()
         with begin(tmp_path / "data", "all", "--rate", "40") as process:
-            assert wait_until(lambda: bool(site.seen), process)  # what the one before left may still be sent
+            assert wait_until(lambda: bool(site.seen), process)  # the server may still send to the previous process
             goal = site.sent + int(rng.integers(20_000, 180_000))
             assert wait_until(lambda goal=goal: site.sent >= goal, process)
             process.send_signal((signal.SIGKILL, signal.SIGINT, signal.SIGTERM)[interruption % 3])

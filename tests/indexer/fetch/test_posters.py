@@ -88,7 +88,7 @@ def test_every_film_gets_its_poster_and_what_became_of_each_is_told(
     requests = len(site.seen)
     again = posters(film_folder, tmp_path)
     assert again.stdout.startswith("Posters: 21 found (0 of them new), 1 missing, 0 failed")
-    assert len(site.seen) == requests  # not even the configuration
+    assert len(site.seen) == requests  # not even one for the configuration
 
 
 def test_the_most_rated_films_come_first_and_those_without_links_never(film_folder: Path) -> None:
@@ -166,7 +166,7 @@ def test_the_key_is_never_shown(
     with pytest.raises(Exception, match="movie/1001") as failure:
         find(ONE)
     fetcher.site.stop()
-    with pytest.raises(SourceUnavailable, match="3/configuration is unavailable") as refused:  # nobody listens any more
+    with pytest.raises(SourceUnavailable, match="3/configuration is unavailable") as refused:  # the server is down
         Tmdb(HttpClient(RetryPolicy(timeout=1, attempts=2, backoff=0)), fetcher.site.address, Key(secret), "w500")
     shown = [str(failure.getrepr(style="long")), str(refused.getrepr(style="long")), repr(Key(secret))]
     text = "".join(shown) + caplog.text + "".join(capfd.readouterr())
@@ -222,7 +222,7 @@ def test_what_is_no_whole_picture_is_not_kept(fetcher: Fetcher, body: bytes, why
     assert summary.failed == {why: 1}
     assert summary.examples == {why: 1}
     assert set(tree(folder_of(fetcher.data))) == {"2.jpg"}
-    assert fetcher(ONE, TWO).found == 1  # a failure is tried again by the next call
+    assert fetcher(ONE, TWO).found == 1  # the next call retries a failure
 
 
 def test_half_a_picture_and_a_page_are_not_kept(fetcher: Fetcher) -> None:

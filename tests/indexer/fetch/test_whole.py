@@ -35,7 +35,7 @@ def test_from_an_empty_folder_to_a_served_page_unattended(
     assert manifest.dataset["name"] == "ml-latest-small"
     assert manifest.dataset["notice"] == CITATION
     assert manifest.weights is not None
-    assert manifest.weights["name"] == "file"  # not those of Keras
+    assert manifest.weights["name"] == "file"  # other weights than Keras'
     with serving("serve") as server:
         similar = get(f"{server.address}/api/v1/movies/1/similar?by=poster&limit=3")
     assert len(similar["results"]) == 3

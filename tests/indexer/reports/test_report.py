@@ -81,7 +81,7 @@ def test_a_killed_run_goes_on_where_it_was(world: World, tmp_path: Path, monkeyp
     kept = sorted((tmp_path / UNFINISHED).rglob("*.npz"))
     assert [file.name for file in kept] == ["als-1.npz", "biases-1.npz", "biases-2.npz"]
     assert not (tmp_path / JSON_FILE).exists()
-    # What is kept is taken, not worked out again: a mark put into it comes out.
+    # Saved results are loaded, not computed again: a changed one shows in the report.
     marked = FoldResult.load(kept[0])
     FoldResult(marked.method, 1, marked.users, marked.measures, marked.facts | {"seconds": 1000.0}).save(kept[0])
     methods = run(config(world, tmp_path, "biases", "als"), "ratings")[0]["ratings-kfold"]["methods"]
