@@ -208,7 +208,7 @@ def _movielens(engine: Engine, api: Api, kept: Callable[[], tuple[Any, ...]], sa
     def told() -> dict[str, str]:
         return dict(re.findall(r"^export (\w+)=(\S+)$", engine.docker("logs", container).stdout, re.MULTILINE))
 
-    _until(lambda: "POSTERITY_WEIGHTS_MD5" in told(), "the stand-ins to be drawn")
+    _until(lambda: "POSTERITY_WEIGHTS_MD5" in told(), "the stand-ins to start")
     for name, value in told().items():
         engine.environment[name] = re.sub(r"//[\d.]+:", "//standins:", value)
     engine.environment["NO_PROXY"] = "standins"
