@@ -1,4 +1,4 @@
-"""Settings of the server, as they are passed on. The options of ``serve`` read and check them."""
+"""Server settings. The options of ``serve`` read and validate them."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
-    """What the server can be told, and what holds where it is told nothing."""
+    """Server settings with their defaults."""
 
     data: Path = Path("data")
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1  # processes
-    threads: int = 8  # of each process
-    upload_queue: int = 4  # uploads and drawings in work or waiting in a process, beyond which: 503
-    writes: bool = True  # movies may be added, replaced and removed
+    threads: int = 8  # per process
+    upload_queue: int = 4  # image jobs running or queued per process; further requests get 503
+    writes: bool = True  # False refuses every write request
     read_keys: bool = False  # reads need an API key too
-    read_limit: str = "6000/minute"  # of one client; empty for none
+    read_limit: str = "6000/minute"  # per client; empty for no limit
     write_limit: str = "600/minute"
     upload_limit: str = "120/minute"
-    rate_storage: str = "memory://"  # where requests are counted
-    proxies: int = 0  # trusted reverse proxies in front, whose X-Forwarded-* headers are believed
+    rate_storage: str = "memory://"  # store of the request counts
+    proxies: int = 0  # number of trusted reverse proxies, whose X-Forwarded-* headers are used
     log_format: str = "text"  # or json
-    access_log: bool = False  # a line a request
-    embed_path: str = "auto"  # how VGG16 runs for uploads: auto, float32 or bfloat16
+    access_log: bool = False  # log a line per request
+    embed_path: str = "auto"  # VGG16's arithmetic for uploads: auto, float32 or bfloat16

@@ -85,7 +85,7 @@ def uploaded_picture(members: Collection[str] = ()) -> bytes:
     if request.mimetype == "multipart/form-data":
         for name in (*request.files, *request.form):
             if name != FIELD and name not in members:
-                raise InvalidInput(f"{name}: there is no such member of the form; there is {FIELD}, a file")
+                raise InvalidInput(f"{name}: the form has no such member; its file is {FIELD}")
         files = request.files.getlist(FIELD)
         if len(files) != 1:
             raise InvalidInput(f"the form has {len(files)} files called {FIELD!r}: send one, as -F {FIELD}=@poster.jpg")
@@ -93,5 +93,5 @@ def uploaded_picture(members: Collection[str] = ()) -> bytes:
     else:
         content = request.get_data(cache=False)
     if not content:
-        raise BadImage(f"no picture came: send a form with -F {FIELD}=@poster.jpg, or the picture as the body")
+        raise BadImage(f"the request has no picture: send it as the body, or in a form with -F {FIELD}=@poster.jpg")
     return content

@@ -1,1 +1,1 @@
-"""Per-request concerns: access, errors, headers, logs, metrics, health."""
+"""Per-request concerns: access, compression, errors, headers, logs, metrics, health."""

@@ -26,17 +26,15 @@ def authorise(kind: str) -> None:
     config: ServerConfig = current_app.extensions["config"]
     writes = kind == "write"
     if writes and not config.writes:
-        raise Forbidden("nobody may write here: the server was started without writes")
+        raise Forbidden("writes are switched off on this server: start it with --writes")
     if not (writes or config.read_keys):
         return
     key = present_key()
     if key is None:
-        given = (
-            "the API key is not one of this server's" if "Authorization" in request.headers else "an API key is needed"
-        )
-        raise Unauthorised(f"{given}: make one by posterity keys create, and send it as Authorization: Bearer pst_…")
+        given = "the API key is unknown or revoked" if "Authorization" in request.headers else "an API key is required"
+        raise Unauthorised(f"{given}: create one by posterity keys create, and send it as Authorization: Bearer pst_…")
     if writes and key.scope != "write":
-        raise Forbidden(f"the key {key.name!r} may only read: make another by posterity keys create")
+        raise Forbidden(f"the key {key.name!r} may only read: create another by posterity keys create")
 
 
 def present_key() -> Key | None:

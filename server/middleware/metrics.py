@@ -38,23 +38,23 @@ class Metrics:
         self._counts = counts
         self._own = CollectorRegistry()
         labels = ("method", "route", "status")
-        self.requests = Counter("posterity_requests", "Requests that were answered.", labels, registry=self._own)
+        self.requests = Counter("posterity_requests", "Completed requests.", labels, registry=self._own)
         self.request_seconds = Histogram(
             "posterity_request_seconds",
-            "How long answers took.",
+            "Response time.",
             ("route",),
             buckets=_REQUEST_SECONDS,
             registry=self._own,
         )
         self.uploads = Gauge(
             "posterity_uploads",
-            "Uploads, and pictures that explain, in work or waiting.",
+            "Image jobs running or queued.",
             multiprocess_mode="livesum",
             registry=self._own,
         )
         self.search_seconds = Histogram(
             "posterity_search_seconds",
-            "How long searches took; of a picture, with its embedding.",
+            "Search time; of a picture, with its embedding.",
             ("by",),
             buckets=_SEARCH_SECONDS,
             registry=self._own,
@@ -83,7 +83,7 @@ class SnapshotFacts(Collector):
         info.add_metric([self._snapshot.id], 1)
         yield info
         age = time.time() - datetime.fromisoformat(self._snapshot.created).timestamp()
-        yield GaugeMetricFamily("posterity_snapshot_age_seconds", "How long ago it was built.", value=age)
+        yield GaugeMetricFamily("posterity_snapshot_age_seconds", "Time since the snapshot was built.", value=age)
 
 
 def register_metrics(app: Flask) -> None:

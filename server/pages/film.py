@@ -29,8 +29,8 @@ _SHELVES = (
     (blend.NAME, "Both, and more", "films"),
 )
 _LACKING = {
-    "poster": "This film has no poster here, so nothing looks like it. What is loved like it stands beside.",
-    "taste": "Nobody has rated this film yet, so nobody loves anything like it. What looks like it stands beside.",
+    "poster": "This film has no poster here, so nothing looks like it. See the films loved like it.",
+    "taste": "Nobody has rated this film yet, so no film is loved like it. See the films that look like it.",
     blend.NAME: "There is no poster, no rating and no fact of this film to go by.",
 }
 _MISSING = {"poster": "No posters were compared when this snapshot was built."}

@@ -24,7 +24,7 @@ from server.pages.quality_charts import (
 )
 from server.state.current_snapshot import movie_index
 
-OLDER = "It was built by a version of Posterity that did not try itself yet."
+OLDER = "It was built by an older version of Posterity, which did not evaluate its model."
 
 
 @dataclass(frozen=True, slots=True)

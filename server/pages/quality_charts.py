@@ -57,13 +57,13 @@ def ranking_plot(validation: Mapping[str, Any], served: str) -> Bars:
     )
     return Bars(
         "ranking",
-        "Whose recommendations are followed",
-        f"Films that people went on to rate, from the {validation['share']:.0%} of ratings that were hidden: how near"
-        " the top of a list of all films does each way of recommending put them? 1 would be all of them first."
-        f" {RANKERS.get(served, served)} was taken for this snapshot.",
+        "Recommendations against held-out ratings",
+        f"Each ranker orders all films by {1 - validation['share']:.0%} of the ratings; the rest are held out. 1 would"
+        " put every held-out film first."
+        f" This snapshot recommends by {RANKERS.get(served, served)}.",
         "nDCG of the first ten; longer is better",
         bars,
-        Table(("Way", "nDCG@10"), tuple((bar.label, f"{bar.value:.4f}") for bar in bars)),
+        Table(("Ranker", "nDCG@10"), tuple((bar.label, f"{bar.value:.4f}") for bar in bars)),
     )
 
 
@@ -76,8 +76,8 @@ def blend_plot(blend: Mapping[str, float]) -> Bars:
     )
     return Bars(
         "blend",
-        "What counts in the blend",
-        "Where nothing else is asked for, likeness is weighed so. The sliders on a film's page change it.",
+        "Weights of the blend",
+        "Default weights of the spaces in the blend. The sliders on a film's page change them.",
         "Share of the whole",
         bars,
         Table(
@@ -102,10 +102,9 @@ def poster_plots(report: Mapping[str, Any]) -> tuple[Bars, Bars]:
     few = "" if report["milliseconds"] < scan else " So few posters are compared one by one as fast."
     recall = Bars(
         "recall",
-        "What the quick search finds",
-        "Of the ten posters nearest to a poster, known from comparing it with every other: how many does the quick"
-        f" search find? Asked of {report['queries']} of this snapshot's own posters, among all films, and where a"
-        " filter lets only some through.",
+        "Recall of the quick search",
+        "Share of the ten nearest posters that the quick search finds, against a comparison with every poster."
+        f" Measured on {report['queries']} of this snapshot's posters, among all films and with filters.",
         "Recall@10",
         tuple(Bar(label, each["recall_at_10"], percent(each["recall_at_10"]), "ours") for label, each in tries),
         table,
@@ -159,8 +158,8 @@ def _against_baselines(evaluation: Evaluation, unit: str) -> Bars:
     return Bars(
         "against",
         "Against simpler guesses",
-        "How far off each way of guessing a rating is, on the same held-out ratings. Large misses count more"
-        " (root mean square). The thin line is where the figure may as well be with other people.",
+        "Root mean square error of each way to guess a rating, on the same held-out ratings. The thin line is the 95%"
+        " interval.",
         f"RMSE in {unit}; shorter is better",
         bars,
         Table(("Guess", "RMSE", _INTERVAL, "MAE"), rows),
@@ -193,8 +192,8 @@ def _learning(evaluation: Evaluation, unit: str) -> Chart:
     return Chart(
         "learning",
         "How it learns",
-        "Each iteration of the sampler draws one model that could have given the ratings. By itself each is a rough"
-        " guess; their mean gets better as they come in, and levels off once more of them would change nothing.",
+        "Each iteration of the sampler draws one model that fits the ratings. One draw alone is a rough guess; the mean"
+        " of all draws so far improves, then levels off.",
         "Iterations",
         f"RMSE in {unit}; lower is better",
         tuple(series),
@@ -224,9 +223,9 @@ def _calibration(evaluation: Evaluation, unit: str) -> Chart:
     return Chart(
         "calibration",
         "How sure it is",
-        f"Every prediction comes with an interval. The 80% ones are {middle['width']:.1f} {unit} wide on average and"
-        f" hold {middle['inside']['value']:.0%} of the ratings that people then gave. On the diagonal it is exactly as"
-        " sure as it should be; below it, too sure of itself.",
+        f"Every prediction has an interval. The 80% intervals are {middle['width']:.1f} {unit} wide on average and"
+        f" hold {middle['inside']['value']:.0%} of held-out ratings. On the diagonal intervals hold as much as they"
+        " should; below it, they are too narrow.",
         "Meant to hold",
         "Held-out ratings inside",
         (
@@ -267,8 +266,8 @@ def _by_ratings(evaluation: Evaluation, unit: str) -> Chart:
     return Chart(
         "by-ratings",
         "Known films and unknown ones",
-        "A film that many have rated is easier to predict than one that few have. Films are put together by how many"
-        " ratings of them the model had seen; the thin lines are where each figure may as well be with other people.",
+        "Films with many ratings are easier to predict than films with few. Films are grouped by their number of"
+        " training ratings; the thin lines are 95% intervals.",
         "Ratings that a film has, at least",
         f"RMSE in {unit}; lower is better",
         tuple(series),

@@ -1,6 +1,6 @@
-// Asking the server: JSON of the API, or another state of a page. What goes wrong is one kind of error, for people.
+// Requests to the server: JSON of the API, pictures and pages. Every failure is a Problem, with text for visitors.
 
-/** Why there is no answer. `kind` is "offline", "limited" or "wrong". */
+/** A failed request. `kind` is "offline", "limited" or "wrong". */
 export class Problem extends Error {
   constructor(kind, title, detail, { status = 0, requestId = null, wait = null } = {}) {
     super(detail);
@@ -8,9 +8,9 @@ export class Problem extends Error {
   }
 }
 
-/** The JSON at an address; null where there is nothing to say. Throws Problem, or AbortError once `signal` fires.
+/** Return the JSON at an address; null for an empty response. Throw Problem, or AbortError once `signal` fires.
  *
- * `body` is sent as JSON, by POST unless `method` says otherwise; `form` as it is.
+ * Send `body` as JSON, by POST unless `method` is given; send `form` as it is.
  */
 export async function ask(address, { body, form, ...options } = {}) {
   const sent = body === undefined ? { body: form } : { method: "POST", body: JSON.stringify(body) };
@@ -19,18 +19,18 @@ export async function ask(address, { body, form, ...options } = {}) {
   return response.status === 204 ? null : response.json();
 }
 
-/** The picture at an address. Throws as `ask` does. */
+/** Return the picture at an address. Throw as `ask` does. */
 export async function picture(address, options = {}) {
   return createImageBitmap(await (await answer(address, options)).blob());
 }
 
-/** The page at an address, as a document. Throws as `ask` does. */
+/** Return the page at an address, as a document. Throw as `ask` does. */
 export async function page(address, options = {}) {
   const response = await answer(address, { ...options, headers: { Accept: "application/json;q=0.5, text/html" } });
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }
 
-/** The Problem that a reply tells of. `text` is its body. */
+/** Return the Problem of an error response with body `text`. */
 export function problemOf(status, header, text) {
   const requestId = header("X-Request-Id");
   const wait = Number(header("Retry-After")) || null;
@@ -43,12 +43,12 @@ export function problemOf(status, header, text) {
     title = main?.querySelector("h1")?.textContent ?? title;
     detail = main?.querySelector(".said")?.textContent ?? `the server answered with status ${status}`;
   }
-  if (status === 400 || status === 422) title = "That does not work"; // "Unprocessable Entity" says nothing to people
+  if (status === 400 || status === 422) title = "That does not work"; // "Unprocessable Entity" tells a visitor nothing
   const limited = status === 429 || (status === 503 && wait !== null);
   return new Problem(limited ? "limited" : "wrong", title, detail, { status, requestId, wait });
 }
 
-/** The Problem of an answer that never came. */
+/** Return the Problem of a request without a response. */
 export const unreachable = () =>
   new Problem("offline", "The server cannot be reached", navigator.onLine ? "It may be starting again." : "This device is offline.");
 

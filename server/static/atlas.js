@@ -1,38 +1,38 @@
-// Where a map's pixels come from: sheets of small posters in sizes halved again and again, tiles of whole parts of the map,
-// and, for what is seen from near, posters one by one.
+// Images to draw a map from: sprite sheets in sizes halved repeatedly, tiles of many cells, and single posters for a near
+// view.
 
 import { picture } from "./ask.js";
 
-const CELL = 32; // pixels of a cell on the finest level, and half as many on each level above; a cell is half as high again
+const CELL = 32; // width of a cell in pixels on the finest level, halved on each next one; height is 1.5 times the width
 const INSET = 1; // pixels between a poster and its cell's edge, so that neighbours do not touch
 const LEVELS = 4; // 32, 16, 8 and 4 pixels
-const ACROSS = 16; // cells of a tile on the finest level, twice as many on each above: a tile has 512 x 768 pixels
-const TILES = 96; // kept at most
-const POSTERS = 400; // kept at most
-const AT_ONCE = 6; // posters that are asked for at a time
+const ACROSS = 16; // cells across a tile on the finest level, doubled on each next one: every tile has 512 x 768 pixels
+const TILES = 96; // size of the cache
+const POSTERS = 400; // size of the cache
+const AT_ONCE = 6; // concurrent poster requests
 const HUES = 6;
 
-/** The level whose cells are about as wide as `width` device pixels: a little narrower at most, less than twice as wide. */
+/** Return the level with cells about `width` device pixels wide: slightly narrower at most, and less than twice as wide. */
 export const levelFor = (width) => Math.max(0, Math.min(LEVELS - 1, Math.floor(Math.log2(CELL / (0.8 * width)))));
 
-/** The size of a part of a picture that fills 2:3 when its edges are cut off: x, y, width, height. */
+/** Return the largest centred part of a picture with aspect ratio 2:3: x, y, width, height. */
 const covering = ({ width, height }) => {
   const [w, h] = width * 3 > height * 2 ? [(height * 2) / 3, height] : [width, (width * 3) / 2];
   return [(width - w) / 2, (height - h) / 2, w, h];
 };
 
-/** Small posters, and grounds for films without one. `changed` is called whenever more can be drawn. */
+/** Small posters, and backgrounds of films without one. Calls `changed` whenever more can be drawn. */
 export class Atlas {
-  #sheets = new Map(); // number -> canvases, one for each level
+  #sheets = new Map(); // sheet number -> canvases, one per level
   #asked = new Set();
 
   constructor(changed) {
     this.changed = changed;
-    this.loaded = []; // numbers of sheets, as they came
+    this.loaded = []; // numbers of loaded sheets, in order of arrival
     this.blanks = Array.from({ length: HUES }, (_, hue) => halved(blank(hue)));
   }
 
-  /** Loads the sheets of a map, those first that `wanted` puts first; what both maps share is loaded once. */
+  /** Load the sheets of a map in the order of `wanted`; load sheets shared by both maps once. */
   async load(map, wanted) {
     this.shape = map.sheets;
     const waiting = () => wanted([...Array(map.sheets.count).keys()].filter((number) => !this.#asked.has(number)));
@@ -50,7 +50,7 @@ export class Atlas {
     await Promise.all([work(), work()]);
   }
 
-  /** Canvas, x and y of a film's small poster on a level; its ground where it has none, null while it is on its way. */
+  /** Return canvas, x and y of a film's small poster on a level, or of its background; null while it loads. */
   find(film, level) {
     if (film.slot < 0) return [this.blanks[film.id % HUES][level], 0, 0];
     const { across, down } = this.shape;
@@ -60,7 +60,7 @@ export class Atlas {
     return [canvases[level], (place % across) * (CELL >> level), Math.floor(place / across) * 1.5 * (CELL >> level)];
   }
 
-  /** Pixels of all small posters in another size, laid on a ground: what many moving films are put together from. */
+  /** Return the pixels of all small posters in another size, on a background colour, to compose many moving films from. */
   pixels(width, height, ground) {
     const taken = ([whole, ...smaller], columns, rows) => {
       const source = [whole, ...smaller][levelFor(width)];
@@ -105,20 +105,20 @@ export class Atlas {
   }
 }
 
-/** Parts of a map, painted once for each level. */
+/** Tiles of a map, painted once per level. */
 export class Tiles {
-  #kept = new Map(); // "by level x y" -> tile, what was drawn last at the end
+  #kept = new Map(); // "by level x y" -> tile, most recently used last
 
   constructor(atlas) {
     this.atlas = atlas;
   }
 
-  /** Cells across a tile of a level. */
+  /** Return the number of cells across a tile of a level. */
   static across(level) {
     return ACROSS << level;
   }
 
-  /** The canvas of a tile; as it was before, or null, where it has to be painted and `mayPaint` says that time is up. */
+  /** Return the canvas of a tile. If it needs painting and `mayPaint` returns false, return the old one or null. */
   get(map, level, x, y, mayPaint) {
     const key = `${map.by} ${level} ${x} ${y}`;
     let tile = this.#kept.get(key);
@@ -139,7 +139,7 @@ export class Tiles {
     const side = CELL >> level;
     const made = before?.canvas ?? canvas(ACROSS * CELL, ACROSS * CELL * 1.5);
     const pen = made.getContext("2d");
-    pen.clearRect(0, 0, made.width, made.height); // edges are half transparent: drawn twice they would no longer be
+    pen.clearRect(0, 0, made.width, made.height); // half transparent edges would add up
     const missing = new Set();
     for (let row = y * size; row < Math.min(map.rows, (y + 1) * size); row++) {
       for (let column = x * size; column < Math.min(map.columns, (x + 1) * size); column++) {
@@ -154,9 +154,9 @@ export class Tiles {
   }
 }
 
-/** Posters one by one, in the width in which they are seen. `changed` is called whenever one came. */
+/** Single posters, in the width of the view. Calls `changed` whenever one has loaded. */
 export class Posters {
-  #kept = new Map(); // "id width" -> picture with its part to draw; null where there is none
+  #kept = new Map(); // "id width" -> picture and the part to draw; null without a poster
   #asked = new Set();
   #waiting = [];
   #pause = 0;
@@ -165,21 +165,21 @@ export class Posters {
     this.changed = changed;
   }
 
-  /** What there is of a film's poster in a width or the next smaller one: picture and the part to draw; else null. */
+  /** Return a film's loaded poster in a width or the next smaller one, with the part to draw; else null. */
   find(id, width) {
     for (const each of [width, 480, 240, 120]) {
       const key = `${id} ${each}`;
       const found = each <= width ? this.#kept.get(key) : undefined;
       if (found) {
         this.#kept.delete(key);
-        this.#kept.set(key, found); // the last to go
+        this.#kept.set(key, found); // most recently used: evicted last
         return found;
       }
     }
     return null;
   }
 
-  /** Asks for posters, the first ones first; those that were wanted before are not any more. */
+  /** Request posters in order. Drop earlier requests that have not started. */
   want(ids, width) {
     this.#waiting = ids.map((id) => [id, width]).filter(([id]) => !this.#kept.has(`${id} ${width}`) && !this.#asked.has(`${id} ${width}`));
     this.#next();
@@ -202,7 +202,7 @@ export class Posters {
         this.changed();
       }
     } catch {
-      this.#wait(5); // the server is gone: the small poster is shown meanwhile
+      this.#wait(5); // the server is unreachable: the small poster stays
     } finally {
       this.#asked.delete(key);
       this.#next();
@@ -215,7 +215,7 @@ export class Posters {
   }
 }
 
-/** Draws the ground of a film without a poster into a rectangle; its title, too, where there is room. */
+/** Draw the background of a film without a poster, with its title if there is room. */
 export function drawBlank(pen, film, x, y, width, height, ratio) {
   const { sky, land } = hues()[film.id % HUES];
   const ground = pen.createLinearGradient(x, y, x + width / 3, y + height);
@@ -246,7 +246,7 @@ function canvas(width, height) {
   return Object.assign(document.createElement("canvas"), { width, height });
 }
 
-/** A canvas and its halves: a cell's edges fall on whole pixels, so neighbours do not bleed into each other. */
+/** Return a canvas and its halvings. Cell edges fall on whole pixels, so neighbours do not bleed into each other. */
 function halved(whole) {
   const levels = [whole];
   while (levels.length < LEVELS) {
@@ -266,7 +266,7 @@ function blank(hue) {
 
 let known = null;
 
-/** The style sheet's own grounds. */
+/** Return the background colours of the style sheet. */
 function hues() {
   known ??= Array.from({ length: HUES }, (_, hue) => {
     const probe = document.createElement("i");

@@ -1,4 +1,4 @@
-// The API's documentation, drawn by Swagger UI from the OpenAPI document.
+// The API's documentation by Swagger UI, from the OpenAPI document.
 const place = document.getElementById("docs");
 SwaggerUIBundle({
   url: place.dataset.document,
@@ -6,5 +6,5 @@ SwaggerUIBundle({
   deepLinking: true,
   defaultModelsExpandDepth: 0,
   displayRequestDuration: true,
-  validatorUrl: null, // nothing is asked of any other server
+  validatorUrl: null, // no requests to other servers
 });

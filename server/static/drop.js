@@ -1,13 +1,13 @@
-// A poster dropped anywhere on the window, chosen or pasted, is compared at once: a preview, how far it is, the answer.
+// Search by picture: dropped on the window, pasted or chosen. Shows a preview, the progress, then the result.
 
 import { problemOf, unreachable } from "./ask.js";
 import { element, show } from "./state.js";
 
-const LARGEST = 10 * 2 ** 20; // bytes, as the server has it
+const LARGEST = 10 * 2 ** 20; // bytes; the server's limit
 
-let compared = false; // whether an answer stands here that is no page of its own
+let compared = false; // true while a result is shown, which has no address of its own
 
-/** Takes over the form of the page's head. Without scripts its button sends it. */
+/** Handle the form in the header. Without scripts its button submits it. */
 export function dropAnywhere(form) {
   const input = form.querySelector("input[type=file]");
   input.addEventListener("change", () => input.files.length && compare(form.action, input.files[0]));
@@ -32,11 +32,11 @@ export function dropAnywhere(form) {
     const file = [...(event.clipboardData?.files ?? [])].find((each) => each.type.startsWith("image/"));
     if (file) compare(form.action, file);
   });
-  // Back from the answer, which is no page of its own: what stood here before.
+  // Back from the result, which has no address of its own, to the page before.
   addEventListener("popstate", () => compared && location.reload());
 }
 
-/** Sends a picture and shows the answer in place of the page; "back" leads back. */
+/** Upload a picture and show the result in place of the page; "back" restores the page. */
 export function compare(address, file) {
   const main = document.querySelector("main");
   const preview = URL.createObjectURL(file);
@@ -60,7 +60,7 @@ export function compare(address, file) {
     show(main, Object.assign(unreachable(), { kind: "wrong", title: "This picture is too large", detail: `It has ${(file.size / 2 ** 20).toFixed(1)} MiB; 10 MiB are the most.` }));
     return;
   }
-  // Not fetch, which does not tell how much of a body has gone.
+  // Not fetch, which reports no upload progress.
   const request = new XMLHttpRequest();
   request.open("POST", address);
   request.setRequestHeader("Accept", "text/html");

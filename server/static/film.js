@@ -1,4 +1,4 @@
-// A film's page: the blend follows the sliders, the shelves follow the filters, and every neighbour says why.
+// A film's page: sliders weigh the blend, filters narrow the shelves, and every neighbour has an explanation.
 
 import { page } from "./ask.js";
 import { enhanceForms } from "./library.js";
@@ -10,13 +10,13 @@ const shelves = document.querySelector(".shelves");
 const reset = controls.querySelector("a.button");
 let asking = new AbortController();
 
-/** The address of what the controls say. */
+/** Return the address of the state of the controls. */
 function address() {
   const given = [...new FormData(controls)].filter(([, value]) => value !== "");
   return `${controls.getAttribute("action")}?${new URLSearchParams(given)}`;
 }
 
-/** Puts the shelves of another state of this page in place of those that are shown. */
+/** Replace the shelves by those of another state of this page. */
 async function change(which) {
   asking.abort();
   asking = new AbortController();
@@ -30,14 +30,14 @@ async function change(which) {
   });
 }
 
-/** Films that stay are moved to their new places, others come and go. */
+/** Move films that stay to their new places; fade others in and out. */
 function move(shelf, next) {
   const before = new Map([...shelf.querySelectorAll("[data-movie]")].map((each) => [each.dataset.movie, each]));
   const places = new Map([...before].map(([id, each]) => [id, each.getBoundingClientRect()]));
   for (const fresh of next.querySelectorAll("[data-movie]")) {
     const kept = before.get(fresh.dataset.movie);
     if (!kept) continue;
-    // The poster is there already; what is said below it may be new.
+    // The poster is loaded already; its caption may be new.
     kept.querySelector(".score")?.replaceWith(fresh.querySelector(".score"));
     fresh.replaceWith(kept);
   }

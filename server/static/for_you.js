@@ -1,5 +1,5 @@
-// The page "For you": a film that is rated makes room for the next, and what to watch next follows. The state of the
-// page is its address, so each rating is a step that "back" takes back; the server makes every part that is shown.
+// The page "For you": the next film replaces a rated one, and the recommendations follow. The state of the page is its
+// address, so "back" undoes a rating. The server renders every part.
 
 import { page } from "./ask.js";
 import { keeping } from "./keep.js";
@@ -10,32 +10,32 @@ const deck = place.querySelector(".deck");
 const picking = place.querySelector(".picking");
 const told = document.getElementById("told");
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
-const leaving = new Map(); // film -> the animation of its card as it leaves
-let shown = location.search; // the state that stands here, or is on its way
+const leaving = new Map(); // film id -> animation of its leaving card
+let shown = location.search; // query of the state that is shown or loading
 let asking = new AbortController();
-let byKey = false; // whether a key is held down among stars, which then only choose
+let byKey = false; // true while a key is held down on the stars, which then only choose
 
-/** What the address says: user, and the lists rated and skipped. */
+/** Return the state in the address: user, and the lists rated and skipped. */
 function state() {
   const given = new URLSearchParams(location.search);
   const list = (name) => given.getAll(name).flatMap((text) => text.split(",")).filter(Boolean);
   return { user: given.get("user") ?? "", rated: list("rated"), skipped: list("skipped") };
 }
 
-/** The address of a state. */
+/** Return the address of a state. */
 function address({ user, rated, skipped }) {
   const parts = { user, rated: rated.join(","), skipped: skipped.join(",") };
   const asked = Object.entries(parts).filter(([, text]) => text !== "").map(([name, text]) => `${name}=${text}`);
   return place.dataset.address + (asked.length ? `?${asked.join("&")}` : "");
 }
 
-/** Goes to another state of this page; `words` are told to those who listen. */
+/** Go to another state of this page, and announce `words` to screen readers. */
 function go(wanted, words) {
   history.pushState(null, "", wanted);
   follow(words);
 }
 
-/** Shows the state that the address says, in place of the one that is shown. */
+/** Show the state in the address. */
 function follow(words = "") {
   shown = location.search;
   return renew(picking, async () => {
@@ -56,7 +56,7 @@ function follow(words = "") {
   });
 }
 
-/** Cards that stay keep their places, so that the next film comes to where the rated one was. */
+/** Keep the places of cards that stay, so that the next film replaces the rated one. */
 function deal(next) {
   place.querySelector(".asking > .state")?.remove();
   if (!next.children.length) deck.before(next.closest(".asking").querySelector(".state"));
@@ -75,7 +75,7 @@ function deal(next) {
   deck.append(...coming.map(arrive));
 }
 
-/** Films that are still to be watched next move to their new places, others come and go. */
+/** Move recommendations that stay to their new places; fade others in and out. */
 function pick(next) {
   const list = picking.querySelector(".picks");
   const films = next.querySelector(".picks");
@@ -85,7 +85,7 @@ function pick(next) {
   for (const each of films.children) {
     const kept = before.get(each.dataset.movie);
     if (!kept) continue;
-    each.querySelector(".frame").replaceWith(kept.querySelector(".frame")); // the poster is there already
+    each.querySelector(".frame").replaceWith(kept.querySelector(".frame")); // the poster is loaded already
     const open = kept.querySelector("details")?.open;
     if (open && each.querySelector("details")) each.querySelector("details").open = true;
   }
@@ -112,7 +112,7 @@ function leave(card) {
   leaving.set(card.dataset.movie, card.animate(steps, { duration: still() ? 0 : 160, easing: "ease-in", fill: "forwards" }));
 }
 
-/** A function that puts the focus where it was, or where what had it made room for another. */
+/** Return a function that restores the focus, to the same element or to the one that replaced it. */
 function rememberFocus() {
   const held = document.activeElement;
   const list = held?.closest(".deck, .given");
@@ -130,7 +130,7 @@ function rememberFocus() {
   };
 }
 
-/** Rates the film of a card as its stars say. */
+/** Rate the film of a card with its chosen stars. */
 function rate(form) {
   const card = form.closest("li");
   const chosen = form.querySelector(".stars input:checked");
@@ -150,7 +150,7 @@ function skip(card) {
   go(address({ ...rest, skipped: [...skipped, card.dataset.movie] }), `Skipped ${card.dataset.title}`);
 }
 
-/** Says under the stars what the pointer is over, or a key has chosen. */
+/** Show under the stars the rating that the pointer is over or a key has chosen. */
 function say(label, words = "") {
   const chosen = label?.closest("form").querySelector(".chosen");
   if (!chosen) return;
@@ -163,13 +163,13 @@ function unsay(stars) {
   if (chosen.dataset.before !== undefined) chosen.textContent = chosen.dataset.before;
 }
 
-/** The disclosure that keeps ratings, working; what is typed into it stays for as long as the page does. */
+/** Set up the form that stores ratings. Typed values survive a new state of the page. */
 function enhanced(keep) {
   keeping(keep, () => state().rated, place.dataset.address);
   return keep;
 }
 
-// Arrow keys choose among the stars, and Enter rates; a click rates at once.
+// Arrow keys choose stars and Enter rates; a click rates at once.
 place.addEventListener("keydown", (event) => {
   const stars = event.target.closest(".stars");
   if (!stars) return;
@@ -203,6 +203,6 @@ place.addEventListener("click", (event) => {
   event.preventDefault();
   go(link.getAttribute("href"), link.getAttribute("aria-label") ?? link.textContent);
 });
-// Not where only the part of the page changes that an address points to.
+// Not if only the fragment of the address changes.
 addEventListener("popstate", () => place.isConnected && location.search !== shown && follow("As it was"));
 if (place.querySelector(".keep")) enhanced(place.querySelector(".keep"));

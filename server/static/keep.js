@@ -1,10 +1,10 @@
-// Keeps ratings on the server for a user, if asked to. The key stays in this tab, and only if that is wanted.
+// Stores ratings on the server for a user. The key is kept for this tab, and only on request.
 
 import { ask } from "./ask.js";
 import { recall, remember } from "./library.js";
 import { element, renew } from "./state.js";
 
-/** Makes a disclosure's form keep what `rated` lists, as "73:4.5"; `address` is where a user's page begins. */
+/** Make a form store the ratings that `rated` returns, such as "73:4.5"; `address` is the path of a user's page. */
 export function keeping(part, rated, address) {
   const form = part.querySelector("form");
   const { user, key, remember: wanted } = form.elements;
@@ -15,7 +15,7 @@ export function keeping(part, rated, address) {
     event.preventDefault();
     const left = rated();
     const all = left.length;
-    // Each may be sent twice, so that after a fault the rest can be tried again.
+    // Storing a rating is idempotent, so after an error the rest can be sent again.
     renew(part, async () => {
       while (left.length) {
         said.textContent = `Keeping ${all - left.length + 1} of ${all}…`;

@@ -1,11 +1,11 @@
-// Films added, changed and removed, with a key. It is kept for this tab alone, and only where that was asked for.
+// Adds, changes and removes films, with an API key. The key is kept for this tab alone, and only on request.
 
 import { ask } from "./ask.js";
 import { renew } from "./state.js";
 
 const KEPT = "posterity-key";
 
-/** Makes the film forms below `root` work. `poster` is the file that goes with each, where there is one already. */
+/** Set up the film forms below `root`. `poster` is a file to send with each. */
 export function enhanceForms(root, poster = null) {
   for (const form of root.querySelectorAll("form.movie-form")) {
     const kept = recall();
@@ -13,13 +13,13 @@ export function enhanceForms(root, poster = null) {
       form.elements.key.value = kept;
       form.elements.remember.checked = true;
     }
-    // The same for as long as this page is: pressed twice, a film is added once.
+    // One key per page: a button pressed twice adds a film once.
     const once = crypto.randomUUID?.() ?? String(Math.random()).slice(2);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       renew(form, async () => {
         const done = await send(form, form.dataset.method, body(form, poster), form.dataset.method === "POST" ? { "Idempotency-Key": once } : {});
-        // Whatever the browser has kept of the poster is old.
+        // The browser's cached poster is stale.
         await fetch(`/api/v1/movies/${done.movie.movie_id}/poster?width=240`, { cache: "reload" }).catch(() => {});
         location.assign(`/movies/${done.movie.movie_id}`);
       });
@@ -55,7 +55,7 @@ async function send(form, method, data, headers = {}) {
   return done;
 }
 
-/** Keeps a key for this tab, or none. */
+/** Keep a key for this tab, or forget it. */
 export function remember(key) {
   try {
     if (key === null) sessionStorage.removeItem(KEPT);
@@ -63,7 +63,7 @@ export function remember(key) {
   } catch { /* storage is switched off */ }
 }
 
-/** The key that is kept for this tab; null where there is none. */
+/** Return the key that is kept for this tab, or null. */
 export function recall() {
   try {
     return sessionStorage.getItem(KEPT);

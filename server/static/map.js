@@ -1,4 +1,4 @@
-// The poster map: every film in a place of its own, drawn on one canvas, and only where something changed.
+// The poster map: every film in a cell of its own, drawn on one canvas, redrawn only after a change.
 
 import { ask } from "./ask.js";
 import { Atlas, Posters, Tiles, drawBlank, levelFor } from "./atlas.js";
@@ -7,10 +7,10 @@ import { Morph } from "./morph.js";
 import { element, renew } from "./state.js";
 import { suggest } from "./suggest.js";
 
-const SINGLE = 260; // films in view at most for which sharper posters are asked for
-const PAINTING = 9; // milliseconds of a frame in which tiles may be painted
-const NEAR = 110; // pixels of a film that is flown to
-const NAMED = 8; // films listed that are in the middle
+const SINGLE = 260; // largest number of films in view for which single posters are requested
+const PAINTING = 9; // milliseconds per frame for painting tiles
+const NEAR = 110; // width in pixels of a film after flying to it
+const NAMED = 8; // films listed as in the middle
 
 const section = document.querySelector(".map");
 const stage = section.querySelector(".map-stage");
@@ -22,12 +22,12 @@ const named = section.querySelector(".map-middle ul");
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 const maps = new Map(); // by -> map
-let map = null; // the one that is shown
-let morph = null; // from one map to the other
+let map = null; // the current map
+let morph = null; // transition between the maps
 let hovered = null; // films
 let focused = null;
 let colours = {};
-let waiting = 0; // frame that is asked for
+let waiting = 0; // id of the requested animation frame
 let settling = 0;
 
 const atlas = new Atlas(draw);
@@ -64,7 +64,7 @@ function frame(now) {
   if (!done || morph) draw();
 }
 
-/** Draws what is seen of the map; false where a tile is still to be painted. */
+/** Draw the view of the map. Return false if a tile still needs painting. */
 function drawTiles(now) {
   const r = ratio();
   const level = levelFor(view.scale * r);
@@ -87,7 +87,7 @@ function drawTiles(now) {
   return done;
 }
 
-/** Draws sharper posters and titles over the tiles where few films are seen. */
+/** Draw single posters and titles over the tiles if few films are in view. */
 function drawSingles() {
   const films = inView(SINGLE);
   if (!films) return posters.want([], 120);
@@ -104,7 +104,7 @@ function drawSingles() {
   return posters.want(cell > 34 ? films.filter((film) => film.poster).sort(byDistance).map((film) => film.id) : [], width);
 }
 
-/** An outline; from far away a ring around, too, or nobody would find it. */
+/** Outline a film; from far away also draw a ring around it, to make it easy to find. */
 function mark(film, colour, width) {
   const r = ratio();
   const [x, y] = view.placeOf(film.x, film.y).map((at) => at * r);
@@ -124,14 +124,14 @@ function mark(film, colour, width) {
   pen.stroke();
 }
 
-/** First column, first row, last column, last row in view. */
+/** Return the first column, first row, last column and last row in view. */
 function seen() {
   const [left, top] = view.cellAt(0, 0);
   const [right, bottom] = view.cellAt(view.width, view.height);
   return [Math.max(0, left), Math.max(0, top), Math.min(map.columns - 1, right), Math.min(map.rows - 1, bottom)];
 }
 
-/** The films in view; null where there are more than `most`. */
+/** Return the films in view; null if there are more than `most`. */
 function inView(most) {
   const [left, top, right, bottom] = seen();
   if ((right - left + 1) * (bottom - top + 1) > most) return null;
@@ -152,7 +152,7 @@ function filmIn(x, y) {
 const distance = (film) => Math.hypot(film.x + 0.5 - view.x, 1.5 * (film.y + 0.5) - view.y);
 const byDistance = (first, second) => distance(first) - distance(second);
 
-/** The films nearest to the middle, the nearest first. */
+/** Return the films nearest to the middle, nearest first. */
 function middle(most) {
   const [x, y] = [Math.floor(view.x), Math.floor(view.y / 1.5)];
   for (let reach = 2; reach <= 2 * Math.max(map.columns, map.rows); reach *= 2) {
@@ -167,7 +167,7 @@ function middle(most) {
 const titled = (film) => (film.year ? `${film.title} (${film.year})` : film.title);
 const opened = (film) => film && location.assign(`/movies/${film.id}`);
 
-/** Once nothing moves any more: the address, and what is in the middle in words. */
+/** Update the address and the list of films in the middle, after all movement has ended. */
 function settle() {
   if (!map) return;
   const state = new URLSearchParams({ by: map.by });
@@ -199,7 +199,7 @@ function hover(left, top) {
 function tap(left, top, touch) {
   const film = map && filmIn(...view.cellAt(left, top));
   if (!film) return;
-  // Under a finger small posters cannot be told apart: nearer first.
+  // A finger cannot pick among small posters, so zoom in first.
   if (touch && view.scale < 40) flyTo(film);
   else opened(film);
 }
@@ -209,7 +209,7 @@ function flyTo(film) {
   view.fly({ x: film.x + 0.5, y: 1.5 * (film.y + 0.5), scale: Math.max(NEAR, view.scale) });
 }
 
-/** A map, as the server tells of it, with what is drawn of each film. */
+/** Return a map from the server, with the drawing state of each film. */
 async function load(by) {
   if (maps.has(by)) return maps.get(by);
   const found = await ask(`/api/v1/map?by=${by}`);
@@ -224,7 +224,7 @@ async function load(by) {
   return made;
 }
 
-/** Shows a map; what was shown before moves over to it. */
+/** Show a map, with a transition from the one before. */
 function showMap(by, state = null) {
   return renew(section, async () => {
     const next = await load(by);
@@ -243,7 +243,7 @@ function showMap(by, state = null) {
   });
 }
 
-/** Numbers of sheets, those first of which most is in view. */
+/** Return the numbers of the sheets, by descending share in view. */
 function bySight(numbers) {
   const [left, top, right, bottom] = seen();
   const counts = new Map(numbers.map((number) => [number, 0]));
@@ -255,7 +255,7 @@ function bySight(numbers) {
   return numbers.sort((first, second) => counts.get(second) - counts.get(first));
 }
 
-/** Starts the way from one map to the other. Where the view is near, the film in its middle stays there. */
+/** Start the transition between the maps. In a near view, the film in the middle stays there. */
 function moveOver(before) {
   const whole = view.zoom < 1.3;
   const now = map;
@@ -270,7 +270,7 @@ function moveOver(before) {
   morph = new Morph(before, now, [view.x - old.x, (view.y - old.y) / 1.5], atlas);
 }
 
-/** What the address says is seen. */
+/** Show the view in the address. */
 function restore(state) {
   const number = (name) => (state.has(name) && Number.isFinite(Number(state.get(name))) ? Number(state.get(name)) : undefined);
   focused = map.of.get(number("film")) ?? null;

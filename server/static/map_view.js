@@ -1,11 +1,11 @@
-// Which part of a map is seen, and how it moves: by drag, wheel, pinch, keys. A cell is 1 wide and 1.5 high.
+// The view of a map, moved by drag, wheel, pinch and keys. A cell is 1 wide and 1.5 high.
 
-const NEAREST = 300; // pixels of a cell at the most
-const MARGIN = 48; // pixels that may be empty beside the map
+const NEAREST = 300; // largest width of a cell in pixels
+const MARGIN = 48; // largest empty margin beside the map, in pixels
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const eased = (t) => (t < 0.5 ? 4 * t ** 3 : 1 - (2 - 2 * t) ** 3 / 2);
 
-/** Centre (x, y) and scale (pixels a cell) of what is seen. `changed` is called after each change. */
+/** Centre (x, y) in cells and scale in pixels per cell. Calls `changed` after each change. */
 export class View {
   #flight = null;
 
@@ -17,22 +17,22 @@ export class View {
     return Math.min((this.width - 16) / this.columns, (this.height - 16) / (this.rows * 1.5));
   }
 
-  /** How near: 1 is the whole map. */
+  /** Return the zoom factor; 1 shows the whole map. */
   get zoom() {
     return this.scale / this.whole;
   }
 
-  /** The cell at a place of the canvas, maybe none of the map's. */
+  /** Return the cell at a point of the canvas, possibly outside the map. */
   cellAt(left, top) {
     return [Math.floor(this.x + (left - this.width / 2) / this.scale), Math.floor((this.y + (top - this.height / 2) / this.scale) / 1.5)];
   }
 
-  /** Where the upper left corner of a cell is on the canvas. */
+  /** Return the point of the canvas at the upper left corner of a cell. */
   placeOf(column, row) {
     return [(column - this.x) * this.scale + this.width / 2, (row * 1.5 - this.y) * this.scale + this.height / 2];
   }
 
-  /** Another size of the window or another map: what was whole stays whole. */
+  /** Fit to another window size or another map; a view of the whole map stays one. */
   fit(width, height, columns, rows) {
     const wasWhole = this.zoom < 1.01;
     Object.assign(this, { width, height, columns, rows });
@@ -52,13 +52,13 @@ export class View {
     this.set({ x: this.x + right / this.scale, y: this.y + down / this.scale });
   }
 
-  /** Nearer by a factor; what lies at a place of the canvas stays there. */
+  /** Zoom by a factor around a fixed point of the canvas. */
   zoomAt(factor, left = this.width / 2, top = this.height / 2) {
     this.#flight = null;
     this.set(this.#zoomed(factor, left, top));
   }
 
-  /** The same by and by. */
+  /** Zoom likewise, animated. */
   glide(factor) {
     this.fly(this.#zoomed(factor, this.width / 2, this.height / 2), 220);
   }
@@ -67,7 +67,7 @@ export class View {
     this.fly({ x: this.columns / 2, y: this.rows * 0.75, scale: this.whole }, 450);
   }
 
-  /** Moves there by and by, or at once for whoever prefers that. */
+  /** Move to a view, animated unless the user prefers reduced motion. */
   fly(to, milliseconds = 750) {
     const from = { x: this.x, y: this.y, scale: this.scale };
     to = { ...from, ...to };
@@ -76,7 +76,7 @@ export class View {
     return this.changed();
   }
 
-  /** One step of what is under way, to be called before each frame. */
+  /** Advance the animation by one step; call before each frame. */
   step(now) {
     const flight = this.#flight;
     if (!flight) return;
@@ -85,7 +85,7 @@ export class View {
     const { from, to } = flight;
     const part = eased(t);
     const scale = from.scale * (to.scale / from.scale) ** part;
-    // What is aimed at moves over the window evenly, however much nearer it comes.
+    // The target moves across the window at constant speed, whatever the change of scale.
     const along = Math.abs(to.scale - from.scale) < 1e-9 ? part : (1 / from.scale - 1 / scale) / (1 / from.scale - 1 / to.scale);
     this.set({ x: from.x + (to.x - from.x) * along, y: from.y + (to.y - from.y) * along, scale });
     if (t === 1 && this.#flight === flight) this.#flight = null;
@@ -103,9 +103,9 @@ export class View {
   }
 }
 
-/** Lets a canvas be dragged, pinched, scrolled and steered by keys. `act` has hover(left, top), tap(left, top, touch), open(), escape(). */
+/** Handle drags, pinches, wheel and keys of a canvas. `act` has hover(left, top), tap(left, top, touch), open(), escape(). */
 export function steer(canvas, view, act) {
-  const held = new Map(); // pointer -> where it was last
+  const held = new Map(); // pointer id -> last position
   let moved = 0;
   const place = (event) => {
     const box = canvas.getBoundingClientRect();

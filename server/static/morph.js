@@ -1,23 +1,23 @@
-// Films on their way from one map to the other. Many small ones are put together pixel by pixel: drawn one by one on the
-// canvas, 10,000 of them came to 15 frames a second.
+// The transition between two maps. Many small films are composed pixel by pixel: 10,000 single drawings on the canvas took
+// 15 frames per second.
 
 import { levelFor } from "./atlas.js";
 
 const MILLISECONDS = 1100;
-const SMALL = 24; // pixels of a cell up to which films are put together
+const SMALL = 24; // largest width of a cell in pixels for composing films by pixel
 
 const eased = (t) => (t < 0.5 ? 4 * t ** 3 : 1 - (2 - 2 * t) ** 3 / 2);
 
-/** The way from one map to another; `moved` is what the view moved by meanwhile, in cells, so that nothing jumps. */
+/** A transition between two maps; `moved` is the shift of the view meanwhile, in cells, so that nothing jumps. */
 export class Morph {
   #start = null;
-  #made = null; // what the films look like in the size they have now
+  #made = null; // pixels of the films in the current size
 
   constructor(before, after, moved, atlas) {
     const [dx, dy] = moved;
     const both = after.films.map((film) => [film, before.of.get(film.id), film]);
     const gone = before.films.filter((film) => !after.of.has(film.id)).map((film) => [film, film, undefined]);
-    // A film that is on one map alone stays where it is there, and is seen for half of the way.
+    // A film on one map alone keeps its place there, and is visible for half of the transition.
     this.films = [...both, ...gone].map(([film, from, to]) => {
       const [x0, y0] = from ? [from.x + dx, from.y + dy] : [to.x, to.y];
       const [x1, y1] = to ? [to.x, to.y] : [x0, y0];
@@ -26,7 +26,7 @@ export class Morph {
     this.atlas = atlas;
   }
 
-  /** Draws one frame; false once all have arrived. `left`, `top` and `cell` are of the first cell, in pixels of the canvas. */
+  /** Draw one frame; return false at the end. `left`, `top` and `cell` are the first cell's, in pixels of the canvas. */
   draw(pen, now, left, top, cell, ground) {
     this.#start ??= now;
     const t = Math.min(1, (now - this.#start) / MILLISECONDS);
@@ -77,7 +77,7 @@ export class Morph {
   }
 }
 
-/** A colour as one pixel of a picture. */
+/** Return a colour as one 32-bit pixel. */
 function wordOf(colour) {
   const pen = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
   pen.fillStyle = colour;

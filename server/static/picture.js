@@ -1,10 +1,10 @@
-// A film as its poster; without one, its title set like one. The same as templates/cards.html makes.
+// A film's poster, or its title as a placeholder. The same markup as in templates/cards.html.
 
 import { element } from "./state.js";
 
 const WIDTHS = [120, 240, 360, 480];
 
-/** The element; `sizes` says how wide it is shown. It is decoration: what stands beside it names the film. */
+/** Return the element; `sizes` is the attribute of an img. It has no text alternative: the text beside it names the film. */
 export function picture(movie, sizes) {
   if (!movie.has_poster) {
     return element("span", { class: `blank hue${movie.movie_id % 6}`, "aria-hidden": "true" }, [element("span", {}, [movie.title])]);

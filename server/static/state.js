@@ -1,8 +1,8 @@
-// What a part of a page shows while it has nothing to show.
+// Loading and error states of parts of a page.
 
 import { Problem, unreachable } from "./ask.js";
 
-/** Marks a part of the page as being renewed until `work` ends; what goes wrong is shown there, with a way to try again. */
+/** Mark a part of the page as busy until `work` ends. Show an error there, with a button to try again. */
 export async function renew(part, work) {
   part.classList.add("loading");
   part.setAttribute("aria-busy", "true");
@@ -20,12 +20,12 @@ export async function renew(part, work) {
   }
 }
 
-/** Shows at the top of a part of the page what went wrong, in place of what stood there before of that kind. */
+/** Show an error at the top of a part of the page, in place of an earlier one. */
 export function show(part, error, again) {
   const problem = error instanceof Problem ? error : new Problem("wrong", "This page made a mistake", String(error));
   if (!(error instanceof Problem)) console.error(error);
   const box = element("div", { class: "state wrong", role: "alert" }, [
-    element("p", { class: "title" }, [problem.title]), // no heading: it may stand at any depth
+    element("p", { class: "title" }, [problem.title]), // no heading: its level would depend on the place
     element("p", {}, [sentence(problem.detail)]),
     problem.requestId && element("p", { class: "hint small" }, ["Request ", element("code", {}, [problem.requestId])]),
   ]);
@@ -40,7 +40,7 @@ export function show(part, error, again) {
   part.prepend(box);
 }
 
-/** An element with attributes and children; children that are false or null are left out. */
+/** Return an element with attributes and children; skip children that are false or null. */
 export function element(name, attributes = {}, children = []) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
@@ -50,7 +50,7 @@ export function element(name, attributes = {}, children = []) {
   return made;
 }
 
-/** Tells once, in a line over the page, that the server is gone, and that it is back. */
+/** Show one line over the page while the server is unreachable, and once it is back. */
 export function watchConnection() {
   const gone = element("p", { class: "banner", role: "status" }, [unreachable().title + ". What is shown stays; nothing is lost."]);
   addEventListener("offline", () => document.body.append(gone));

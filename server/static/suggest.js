@@ -1,15 +1,15 @@
-// Films whose titles fit what is typed, below the search box: a combobox with a listbox (WAI-ARIA 1.2).
+// Suggestions of films below the search box: a combobox with a listbox (WAI-ARIA 1.2).
 
 import { ask } from "./ask.js";
 import { element } from "./state.js";
 import { picture } from "./picture.js";
 
 const SHOWN = 8;
-const PAUSE = 90; // milliseconds between two keys of somebody who types fast
+const PAUSE = 90; // milliseconds between two keys of a fast typist
 
 /**
- * Makes a search form answer while one types. Without an answer chosen, Enter still searches.
- * `name` is one of its own for each form of a page; `pick` gets the id of the film that was picked, which otherwise is opened.
+ * Add suggestions to a search form. Without a chosen suggestion, Enter searches.
+ * `name` is unique to each form of a page. `pick` gets the id of the chosen film; its default opens the film's page.
  */
 export function suggest(form, { name = "suggestions", pick = open, slash = true } = {}) {
   const input = form.querySelector("input");
@@ -58,7 +58,7 @@ export function suggest(form, { name = "suggestions", pick = open, slash = true 
       said.textContent = problem.title;
       rows = [element("li", { class: "said bad", role: "presentation" }, [`${problem.title}: ${problem.detail}`])];
     }
-    const kept = chosen()?.dataset.movie; // chosen while the answer was on its way
+    const kept = chosen()?.dataset.movie; // chosen while the request was running
     list.replaceChildren(...rows);
     list.hidden = false;
     input.setAttribute("aria-expanded", "true");
@@ -75,7 +75,7 @@ export function suggest(form, { name = "suggestions", pick = open, slash = true 
   input.addEventListener("keydown", (event) => {
     const all = options();
     if (event.key === "Escape" && !list.hidden) {
-      event.preventDefault(); // or the browser empties the box
+      event.preventDefault(); // otherwise the browser empties the box
       close();
     } else if (["ArrowDown", "ArrowUp"].includes(event.key) && all.length) {
       event.preventDefault();
@@ -87,7 +87,7 @@ export function suggest(form, { name = "suggestions", pick = open, slash = true 
       take(chosen());
     }
   });
-  // Before the box loses the focus, which closes the list.
+  // Runs before the box loses the focus, which closes the list.
   list.addEventListener("pointerdown", (event) => event.preventDefault());
   list.addEventListener("click", (event) => {
     const option = event.target.closest("[role=option]");

@@ -1,4 +1,4 @@
-// Before anything is drawn: light or dark as chosen here before, else as the system has it; and that scripts run.
+// Runs before the first paint: sets the theme, as chosen before or by the system, and marks the page as scripted.
 {
   const root = document.documentElement;
   const system = matchMedia("(prefers-color-scheme: light)");

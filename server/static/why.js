@@ -1,19 +1,19 @@
-// Why a neighbour is one: colours where two posters are alike, and the people who love both films.
+// Explanations of neighbours: colours where two posters are alike, and the number of people who love both films.
 
 import { ask } from "./ask.js";
 import { element, show } from "./state.js";
 import { listed, percent } from "./words.js";
 
 const CELLS = 7;
-const PAUSE = 140; // milliseconds that a pointer rests before something is asked
+const PAUSE = 140; // milliseconds for a pointer to rest before a request
 const WARM = [237, 185, 81];
 const DARK = [8, 8, 14];
 
-/** Makes every film below `shelves` say why it is there: to a pointer that rests, to the focus, to its button. */
+/** Explain every film below `shelves`: on hover, on focus and by its button. */
 export function explain(film, shelves, panel) {
   const id = film.dataset.movie;
   const title = film.querySelector("h1").textContent;
-  const kept = new Map(); // addresses and what is there
+  const kept = new Map(); // address -> JSON
   let asking = new AbortController();
   let timer = 0;
   let shown = null;
@@ -40,7 +40,7 @@ export function explain(film, shelves, panel) {
   const open = async (item, { pin = false } = {}) => {
     if (shown === item && !pin) return;
     clear();
-    if (!shelves.contains(item)) return; // the shelf was renewed meanwhile, and the film is not on it any more
+    if (!shelves.contains(item)) return; // the shelf was replaced meanwhile
     asking = new AbortController();
     const { signal } = asking;
     shown = item;
@@ -105,8 +105,8 @@ function addButtons(shelves) {
   }
 }
 
-/** Colours where a poster is like another: warm where it is, dark where it is not. The file is what was compared,
- *  so the colours lie over all of it, though a frame may show less. */
+/** Colour a poster by likeness to another: warm for alike, dark for different. The whole file was compared, so the
+ *  colours cover all of it, although a frame may show less. */
 function paint(frame, likeness) {
   const image = frame.querySelector("img");
   if (!image?.naturalWidth) return;
@@ -116,7 +116,7 @@ function paint(frame, likeness) {
   const all = likeness.flat();
   const [least, most] = [Math.min(...all), Math.max(...all)];
   all.forEach((alike, at) => {
-    // Half by how alike the parts are, half by how they stand among each other: some differ even on near copies.
+    // Half by likeness, half by rank among the parts: some differ even on near copies.
     const share = Math.max(0, Math.min(1, (alike + (alike - least) / (most - least || 1)) / 2));
     pixels.data.set(WARM.map((warm, channel) => DARK[channel] + (warm - DARK[channel]) * share), 4 * at);
     pixels.data[4 * at + 3] = 255 * (share < 0.5 ? 0.72 - 0.9 * share : 0.27 + 0.5 * (share - 0.5));
@@ -147,7 +147,7 @@ function ofTaste(taste, title, other) {
   const of = (part, whole) => (whole ? part / whole : 0);
   const theirs = of(taste.lovers_of_both, taste.lovers_who_rated);
   const all = of(taste.lovers_of_other, taste.raters);
-  const said = [element("p", {}, [`Who loves one loves the other more than in ${percent(taste.percentile)} of pairs.`])];
+  const said = [element("p", {}, [`People who love one love the other more than in ${percent(taste.percentile)} of pairs.`])];
   if (taste.lovers_who_rated) {
     said.push(
       meter(`${taste.lovers_of_both} of the ${taste.lovers_who_rated} who love ${title} and rated ${other} love it too`, theirs),

@@ -70,7 +70,7 @@ def test_a_device_without_network_says_so_and_keeps_what_is_there(visit: Visit) 
     page.locator("#by-taste li .card").nth(2).hover()
     expect(page.locator("#why")).to_contain_text("This device is offline")
     page.context.set_offline(False)
-    expect(page.locator("#why")).to_contain_text("Who loves one loves the other")
+    expect(page.locator("#why")).to_contain_text("People who love one love the other")
 
 
 def test_light_or_dark_is_remembered(visit: Visit) -> None:

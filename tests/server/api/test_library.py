@@ -182,7 +182,7 @@ def test_what_is_no_poster_is_not_kept(client: FlaskClient, data: Path) -> None:
     )
     assert_problem(client.post(f"{API}/movies", data=form(cover="x")), 400, "cover: there is no such parameter")
     back = form(back=(io.BytesIO(picture()), "x.png"))
-    assert_problem(client.post(f"{API}/movies", data=back), 400, "back: there is no such member")
+    assert_problem(client.post(f"{API}/movies", data=back), 400, "back: the form has no such member")
     assert sorted((data / "posters").iterdir()) == before
 
 

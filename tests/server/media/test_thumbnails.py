@@ -59,7 +59,7 @@ def test_where_nothing_can_be_written_it_is_made_each_time(tmp_path: Path, caplo
     (tmp_path / "t").write_text("a file where the folder would be")
     content, _ = Thumbnails(tmp_path / "t").get(draw(tmp_path / "1.png", "red"), 120)
     assert opened(content).size == (120, 180)
-    assert "cannot be kept" in caplog.text
+    assert "cannot be cached" in caplog.text
 
 
 def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:

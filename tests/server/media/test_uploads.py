@@ -92,7 +92,7 @@ def test_a_turned_photo_gets_the_answer_of_the_upright_one(client: FlaskClient) 
     ("data", "status", "words"),
     [
         (b"no picture at all", 422, ["no JPEG, PNG, WebP or GIF"]),
-        (b"", 422, ["no picture came"]),
+        (b"", 422, ["the request has no picture"]),
         (encoded(halves(size=(200, 300)), "JPEG")[:1500], 422, ["damaged"]),
         (encoded(Image.new("RGB", (1, 1)), "PNG"), 422, ["1 x 1 pixels"]),
         (png(20_000, 20_000), 413, ["20000 x 20000 pixels"]),
@@ -109,18 +109,20 @@ def test_what_cannot_be_used_is_a_clear_refusal(
 
 def test_a_form_without_the_field_says_its_name(client: FlaskClient) -> None:
     assert_problem(
-        client.post(PATH, data={"image": (io.BytesIO(b"x"), "x.jpg")}), 400, "image: there is no such member"
+        client.post(PATH, data={"image": (io.BytesIO(b"x"), "x.jpg")}), 400, "image: the form has no such member"
     )
     assert_problem(client.post(PATH, data={}, content_type="multipart/form-data"), 400, "-F poster=@poster.jpg")
-    assert_problem(client.post(PATH), 422, "no picture came")
+    assert_problem(client.post(PATH), 422, "the request has no picture")
 
 
 def test_a_form_with_something_else_is_refused(client: FlaskClient) -> None:
     def form(**more: object) -> dict[str, object]:
         return {"poster": (io.BytesIO(b"x"), "x.jpg"), **more}
 
-    assert_problem(client.post(PATH, data=form(limit="3")), 400, "limit: there is no such member of the form")
-    assert_problem(client.post(PATH, data=form(back=(io.BytesIO(b"x"), "y.jpg"))), 400, "back: there is no such")
+    assert_problem(client.post(PATH, data=form(limit="3")), 400, "limit: the form has no such member")
+    assert_problem(
+        client.post(PATH, data=form(back=(io.BytesIO(b"x"), "y.jpg"))), 400, "back: the form has no such member"
+    )
     two = {"poster": [(io.BytesIO(b"x"), "x.jpg"), (io.BytesIO(b"y"), "y.jpg")]}
     assert_problem(client.post(PATH, data=two), 400, "2 files called 'poster'")
 

@@ -53,7 +53,7 @@ def test_these_are_all_routes_that_write(app: Flask) -> None:
 @pytest.mark.parametrize(("method", "path"), WRITES)
 def test_who_writes_needs_a_key_that_may(client: FlaskClient, data: Path, method: str, path: str) -> None:
     reply = client.open(API + path, method=method)
-    assert_problem(reply, 401, "an API key is needed", "posterity keys create")
+    assert_problem(reply, 401, "an API key is required", "posterity keys create")
     assert reply.headers["WWW-Authenticate"].startswith("Bearer")
     keys = Keys(Database(data))
     key, text = keys.create("website")
@@ -71,14 +71,14 @@ def test_who_writes_needs_a_key_that_may(client: FlaskClient, data: Path, method
 def test_writes_can_be_switched_off(data: Path, method: str, path: str) -> None:
     client = create_app(unlimited(data, writes=False)).test_client()
     _, text = Keys(Database(data)).create("website")
-    assert_problem(client.open(API + path, method=method, headers=bearer(text)), 403, "nobody may write here")
+    assert_problem(client.open(API + path, method=method, headers=bearer(text)), 403, "writes are switched off")
 
 
 def test_reads_can_be_made_to_need_a_key(data: Path) -> None:
     client = create_app(unlimited(data, read_keys=True)).test_client()
     _, text = Keys(Database(data)).create("screen", "read")
     for path in ("/movies/1", "/movies/1/similar", "/users/1/recommendations", "/snapshot", "/openapi.json"):
-        assert_problem(client.get(API + path), 401, "an API key is needed")
+        assert_problem(client.get(API + path), 401, "an API key is required")
         assert client.get(API + path, headers=bearer(text)).status_code == 200
     assert_problem(client.post(f"{API}/similar", json={"like": [1]}), 401)
     document = client.get(f"{API}/openapi.json", headers=bearer(text)).get_json()

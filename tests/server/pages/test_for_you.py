@@ -31,7 +31,7 @@ def text_of(page: str) -> str:
 
 def test_before_anything_is_rated_it_says_so_and_shows_what_most_people_love(client: FlaskClient) -> None:
     page = client.get("/for-you").text
-    assert "Until then: what most people love" in page
+    assert "Until then: films that most people love" in page
     assert "Nothing is stored" in page
     popular = client.post(f"{API}/recommendations", json={"ratings": [], "limit": 12}).get_json()["results"]
     assert films(page, "picks") == [each["movie"]["movie_id"] for each in popular]
@@ -48,7 +48,7 @@ def test_a_dozen_is_on_offer_and_what_was_rated_or_skipped_makes_room(
     assert films(page, "deck") == [order[1], *order[3:14]]
     assert films(page, "given") == [order[0]]
     every = ",".join(map(str, order))
-    assert "nothing left to ask" in client.get(f"/for-you?skipped={every}").text
+    assert "No film is left to rate" in client.get(f"/for-you?skipped={every}").text
 
 
 def test_the_address_is_the_state(client: FlaskClient) -> None:
@@ -127,7 +127,7 @@ def test_an_existing_user_sees_what_they_rated_and_would_watch(client: FlaskClie
     assert films(page, "picks") == [each["movie"]["movie_id"] for each in reply]
     rated = client.get(f"{API}/users/2/ratings?limit=100").get_json()["results"]
     assert f"who rated {len(rated)} films" in page
-    assert "What user 2 rated" in page
+    assert "Ratings of user 2" in page
     assert not set(films(page, "deck")) & {each["movie"]["movie_id"] for each in rated}
     part = reply[0]["explanation"]["contributions"][0]
     assert f"because they rated {part['movie']['title']} ({signed(part['total'])})" in text_of(page)
@@ -153,7 +153,7 @@ def test_an_unknown_user_is_told_who_there_is(client: FlaskClient) -> None:
 
 
 def test_films_that_came_in_online_are_neither_asked_nor_recommended(data: Path) -> None:
-    movie_id = Library.open(data).add(Movie(0, "New", 2024, ("Sci-Fi",)), above=100).movie_id
+    movie_id = Library.open(data).add(Movie(0, "New", 2024, ("Sci-Fi",)), above=100)
     client = create_app(unlimited(data)).test_client()
     page = client.get(f"/for-you?rated=1:5,{movie_id}:4").text
     assert films(page, "given") == [movie_id, 1]

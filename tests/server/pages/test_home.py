@@ -101,7 +101,7 @@ def test_a_dropped_poster_shows_its_neighbours(client: FlaskClient, world: World
     loved = client.post(
         "/api/v1/similar", json={"like": section(page, "Looks like it")[:5], "by": "taste", "limit": 12}
     )
-    assert section(page, "Loved by who loves those") == [m["movie"]["movie_id"] for m in loved.get_json()["results"]]
+    assert section(page, "Loved by people who love those") == [m["movie"]["movie_id"] for m in loved.get_json()["results"]]
     assert 'src="data:image/jpeg;base64,' in page
 
 

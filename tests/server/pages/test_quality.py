@@ -88,8 +88,8 @@ def test_the_plots_show_the_manifests_numbers(client: FlaskClient, world: World)
 
 def test_a_snapshot_without_evaluation_says_how_to_get_one(page_of: Callable[..., str]) -> None:
     page = page_of(evaluation={})
-    assert "has not been tried on ratings that it had not seen" in page
-    assert "by a version of Posterity that did not try itself yet" in page
+    assert "was not evaluated on held-out ratings" in page
+    assert "by an older version of Posterity, which did not evaluate its model" in page
     assert "<code>posterity build</code>" in page
     assert plots(page) == PLOTS[4:]
 
