@@ -111,7 +111,7 @@ class Transport:
 
 
 class _BoundedRetry(Retry):
-    """Retries that wait as a server asks, but not for hours, and not at all for what is no time."""
+    """Retries that respect Retry-After up to a limit, and ignore it if it is no time."""
 
     @classmethod
     def of(cls, retries: int) -> _BoundedRetry:

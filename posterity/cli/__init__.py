@@ -1,1 +1,1 @@
-"""The command line: every command of `posterity`, one module per group."""
+"""The command line, one module per group of commands."""

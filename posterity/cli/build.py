@@ -1,4 +1,4 @@
-"""The command that does the offline work, build, and what the commands that judge it share with it."""
+"""The command build, and options shared with evaluate and tune."""
 
 from __future__ import annotations
 
@@ -23,23 +23,22 @@ if TYPE_CHECKING:
     from index.snapshot.store import Manifest
     from indexer.config import Plan
 
-RATINGS = "A MovieLens folder as it is unzipped, or a CSV file of user, item, rating[, timestamp]."
-KEPT = 3  # snapshots, by builds that repeat
+RATINGS = "An unzipped MovieLens folder, or a CSV file of user, item, rating[, timestamp]."
+KEPT = 3  # snapshots, with --every
 ratings_option = click.option("--ratings", type=click.Path(path_type=Path), required=True, help=RATINGS)
 weights_option = click.option(
     "--weights",
     default="imagenet",
     show_default=True,
     metavar="imagenet|untrained|FILE",
-    help="Weights of VGG16: fetched or downloaded by Keras, seeded at random for trying things out, or a Keras .h5"
-    " file.",
+    help="Weights of VGG16: imagenet (fetched, or downloaded by Keras), untrained (random, to try things out), or a"
+    " Keras .h5 file.",
 )
 iterations_option = click.option(
     "--iterations",
     type=click.IntRange(30),
     show_default="100",
-    help="Of each of the sampler's chains. More take longer. A build that is not told makes fewer chains of more than"
-    " 2.5 million ratings.",
+    help="Iterations of each Markov chain. By default builds run fewer chains on more than 2.5 million ratings.",
 )
 
 
@@ -47,62 +46,61 @@ iterations_option = click.option(
 @click.option(
     "--ratings",
     type=click.Path(path_type=Path),
-    show_default="what was fetched, else the sample",
+    show_default="the fetched edition, else the sample",
     help=RATINGS,
 )
 @click.option(
     "--posters",
     type=click.Path(path_type=Path),
-    show_default="with the default ratings those that belong to them, else none",
-    help="A folder of <movie id>.jpg, .jpeg, .png or .webp. Without it, nothing is compared by look.",
+    show_default="those of the default ratings, else none",
+    help="A folder of <movie id>.jpg, .jpeg, .png or .webp. Without it the snapshot has no poster space.",
 )
 @data_option
 @weights_option
 @embed_path_option
-@click.option("--seed", default=0, show_default=True, help="Of everything drawn at random.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the random numbers.")
 @iterations_option
 @click.option(
     "--tuned",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     multiple=True,
-    help="A file of posterity tune, whose settings are used, or report.json of posterity evaluate --similarity, whose"
-    " weights of the blend are; may be given again.",
+    help="Use the settings in a file of posterity tune, or the blend weights in report.json of posterity evaluate"
+    " --similarity. Repeatable.",
 )
 @click.option(
     "--index",
     metavar="FACTORY",
-    show_default="chosen by number and memory",
-    help="How posters are indexed, as Faiss writes it: Flat, HNSW32, IVF256,SQ8 and the like.",
+    show_default="chosen by number of posters and --memory",
+    help="Faiss factory string of the poster index, such as Flat, HNSW32 or IVF256,SQ8.",
 )
 @click.option(
     "--memory",
     type=SizeType(),
     default="2GB",
     show_default=True,
-    help="What the index of posters may take in each process that serves it.",
+    help="Memory for the poster index in each server process.",
 )
 @click.option(
     "--no-evaluation",
     is_flag=True,
-    help="Do not try the rating model on held-out ratings. Saves a third to a half of what sampling it takes.",
+    help="Skip the evaluation of the rating model on held-out ratings. Saves a third to a half of the sampling time.",
 )
 @click.option(
     "--every",
     type=DurationType(),
-    help="Go on, and build again each time this long has passed since the last build began: 90s, 30m, 6h, 1d. A build"
-    " for which nothing came in is left out.",
+    help="Build again in this interval, counted from start to start: 90s, 30m, 6h, 1d. Builds without changed inputs"
+    " are skipped.",
 )
 @click.option(
     "--keep",
     type=click.IntRange(1),
     show_default=f"{KEPT} with --every, all without",
-    help="How many of the newest snapshots to keep after a build; the one that is served always stays.",
+    help="Number of newest snapshots to keep after a build. The current one is never deleted.",
 )
 @click.option(
     "--if-new",
     is_flag=True,
-    help="Do nothing where the newest snapshot was made by the same version, with the same settings and from the same"
-    " files, and has all that came in since.",
+    help="Skip the build if the newest snapshot has the same version, settings, input files and library.",
 )
 @json_option
 @click.pass_context
@@ -124,9 +122,9 @@ def build(
     if_new: bool,
     as_json: bool,
 ) -> None:
-    """Read ratings, embed posters, train, and publish a snapshot.
+    """Read ratings, embed posters, train the models and publish a snapshot.
 
-    Posters that were embedded before are not embedded again. Until the new snapshot is whole, the old one is served.
+    Embeddings are cached. The server answers from the previous snapshot until the new one is complete.
     """
     from indexer.config import make_plan
     from indexer.datasets.sources import choose_sources
@@ -135,8 +133,8 @@ def build(
     if every is not None:
         from indexer.schedule import build_every
 
-        # In a process of its own each: its memory is given back, and its crash is not the end.
-        command = [*myself(), "build", *_words(context, without={"every", "keep"})]
+        # Each build in a process of its own: it returns its memory, and a crash does not end the loop.
+        command = [*myself(), "build", *_arguments(context, without={"every", "keep"})]
         build_every(every, command, data, [*sources.paths, *tuned], keep=keep or KEPT, say=note)
         return
     plan = make_plan(
@@ -171,7 +169,8 @@ def run_plan(plan: Plan, *, if_new: bool) -> Manifest | None:
     """Build a plan with progress on stderr, and return the manifest of the new snapshot.
 
     Args:
-        if_new: return None, with a note, where a build would make the newest snapshot again.
+        plan: the inputs and settings.
+        if_new: print a note and return None if the build would repeat the newest snapshot.
     """
     from indexer.build import build as build_snapshot
     from indexer.inputs import matching_manifest
@@ -184,11 +183,11 @@ def run_plan(plan: Plan, *, if_new: bool) -> Manifest | None:
 
 
 def summarise(manifest: Manifest) -> None:
-    """Print what a build published."""
+    """Print a summary of a published snapshot."""
     for warning in manifest.warnings:
         note(f"Warning: {warning}")
     for movie_id, reason in manifest.posters["unreadable"].items():
-        note(f"Warning: the poster of movie {movie_id} is left out: {reason}")
+        note(f"Warning: the poster of movie {movie_id} is skipped: {reason}")
     facts = manifest.dataset
     click.echo(
         f"{facts['name']}: {facts['ratings']:,} ratings of {facts['rated_movies']:,} movies by {facts['users']:,}"
@@ -198,8 +197,8 @@ def summarise(manifest: Manifest) -> None:
         search = manifest.spaces["poster"]["search"]
         report = search["card"]
         click.echo(
-            f"Search by look ({search['index']}): recall@10 {report['recall_at_10']:.4f},"
-            f" {report['milliseconds']:.1f} ms against {report['full_scan_milliseconds']:.0f} by a full scan"
+            f"Poster search ({search['index']}): recall@10 {report['recall_at_10']:.4f},"
+            f" {report['milliseconds']:.1f} ms; full scan {report['full_scan_milliseconds']:.0f} ms"
         )
     if "methods" in manifest.evaluation:
         ours = manifest.evaluation["methods"][-1]
@@ -210,13 +209,13 @@ def summarise(manifest: Manifest) -> None:
     click.echo(f"Snapshot {manifest.id} is published")
 
 
-def _words(context: click.Context, *, without: set[str]) -> list[str]:
-    """What to write after the command for it to be called as it was, but for some options."""
-    words = []
+def _arguments(context: click.Context, *, without: set[str]) -> list[str]:
+    """Return the command-line arguments of a call, without some options."""
+    arguments = []
     for option in context.command.params:
         value = context.params.get(option.name or "")
         if option.name in without or value is None or value is False:
             continue
         several = value if isinstance(value, tuple) else (value,)
-        words += [option.opts[0] if each is True else f"{option.opts[0]}={each}" for each in several]
-    return words
+        arguments += [option.opts[0] if each is True else f"{option.opts[0]}={each}" for each in several]
+    return arguments

@@ -1,6 +1,6 @@
-"""Shared by all commands: options, tables, JSON, progress.
+"""Options, tables, JSON and progress for all commands.
 
-Heavy imports stand inside the functions: ``posterity --help`` must not wait for them.
+Heavy imports are inside functions, so that ``posterity --help`` is fast.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _YEAR = 366 * 86400
 
 
 class SizeType(click.ParamType[int]):
-    """Bytes, as people write them: 500MB, 2GB, 2.5G."""
+    """A number of bytes with a unit: 500MB, 2GB, 2.5G."""
 
     name = "size"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number of bytes; anything else is a usage error."""
+        """Return the number of bytes; fail on any other text."""
         if isinstance(value, int):
             return value
         written = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)I?B?\s*", str(value).upper())
@@ -39,12 +39,12 @@ class SizeType(click.ParamType[int]):
 
 
 class DurationType(click.ParamType[float]):
-    """Seconds, as people write them: 90s, 30m, 6h, 1d; at least one, at most a year."""
+    """A duration with a unit, from a second to a year: 90s, 30m, 6h, 1d."""
 
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The number of seconds; anything else is a usage error."""
+        """Return the number of seconds; fail on any other text."""
         if isinstance(value, (int, float)):
             return float(value)
         written = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([smhd])\s*", str(value).lower(), re.ASCII)
@@ -61,7 +61,7 @@ data_option = click.option(
     envvar="POSTERITY_DATA",
     show_default=True,
     show_envvar=True,
-    help="The data directory: posters, cache and snapshots.",
+    help="Data directory: posters, cache, library and snapshots.",
 )
 embed_path_option = click.option(
     "--embed-path",
@@ -76,7 +76,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON i
 
 
 def print_table(heading: str, columns: list[tuple[str, Any]], rows: list[tuple[str, ...]], note: str = "") -> None:
-    """Prints a table with a heading and a note; columns are (name, "left" or "right")."""
+    """Print a table with a heading and a note; columns are (name, "left" or "right")."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -86,10 +86,10 @@ def print_table(heading: str, columns: list[tuple[str, Any]], rows: list[tuple[s
     for name, side in columns:
         table.add_column(name, justify=side, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))  # Text: a title may hold square brackets
+        table.add_row(*(Text(cell) for cell in row))  # Text: rich would read square brackets in a title as markup
     console = Console()
     if not console.is_terminal:
-        console = Console(width=160)  # a pipe has no width; a table cut at 80 columns helps nobody
+        console = Console(width=160)  # a pipe has no width, and rich would cut the table at 80 columns
     if heading:
         console.print(Text(heading, style="bold"))
     console.print(table)
@@ -100,7 +100,7 @@ def print_table(heading: str, columns: list[tuple[str, Any]], rows: list[tuple[s
 
 
 def print_json(value: Any) -> None:
-    """Prints plain values as JSON that people can read."""
+    """Print plain values as indented JSON."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
@@ -110,7 +110,7 @@ def say(line: str) -> None:
 
 
 def note(line: str) -> None:
-    """Print a line on stderr: a note, a warning, or how far a long job has come."""
+    """Print a line on stderr, such as a note or a warning."""
     click.echo(line, err=True)
 
 
@@ -126,8 +126,8 @@ def shown_progress() -> Iterator[Track]:
 
 
 def myself() -> list[str]:
-    """Return the words that start this command in a new process.
+    """Return the arguments that start this command in a new process.
 
-    With ``-P`` the caller's folder is not on the module path: a ``server.py`` there would be imported instead of ours.
+    ``-P`` keeps the working directory off the module path: a ``server.py`` there would be imported instead of ours.
     """
     return [sys.executable, "-P", "-m", "posterity"]

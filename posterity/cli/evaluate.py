@@ -1,4 +1,4 @@
-"""The commands that judge methods on held-out ratings and posters: evaluate, tune."""
+"""The commands evaluate and tune."""
 
 from __future__ import annotations
 
@@ -12,47 +12,54 @@ from posterity.cli.console import embed_path_option, json_option, print_json, pr
 
 
 @click.command()
-@click.option("--ratings", type=click.Path(path_type=Path), help=f"{RATINGS} Look can be judged without.")
+@click.option("--ratings", type=click.Path(path_type=Path), help=f"{RATINGS} Not needed to evaluate poster search.")
 @click.option(
     "--protocol",
     "protocols",
     type=click.Choice(["kfold", "article", "time", "cold"]),
     multiple=True,
-    help="What is held out; may be given again. kfold (the default): shuffled ratings, in folds. article: 10 ratings of"
-    " every user. time: the newest fifth. cold: movies, in folds.",
+    help="Held-out ratings; repeatable. kfold (the default): shuffled ratings in folds. article: 10 ratings of each"
+    " user. time: the newest fifth. cold: all ratings of some movies, in folds.",
 )
-@click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="How many parts to cut into.")
-@click.option("--method", "names", multiple=True, metavar="NAME", help="Only this method; may be given again.")
-@click.option("--ranking", is_flag=True, help="Judge lists of recommendations instead of predictions.")
-@click.option("--similarity", is_flag=True, help="Judge which movies are called alike instead of predictions.")
-@click.option("--all", "everything", is_flag=True, help="All protocols, recommendations and similarity, in one report.")
+@click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="Number of folds.")
+@click.option("--method", "names", multiple=True, metavar="NAME", help="Evaluate this method only. Repeatable.")
+@click.option("--ranking", is_flag=True, help="Evaluate recommendations instead of predictions.")
+@click.option("--similarity", is_flag=True, help="Evaluate similarity instead of predictions.")
+@click.option("--all", "everything", is_flag=True, help="Evaluate all of these in one report.")
 @click.option(
     "--judged",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="With --similarity: a CSV file of pairs that people judged: movie, movie, alike (0 or 1).",
+    help="With --similarity: a CSV file of judged pairs: movie, movie, alike (0 or 1).",
 )
-@click.option("--film", "films", multiple=True, type=int, metavar="ID", help="With --similarity: show what is like it.")
+@click.option(
+    "--film",
+    "films",
+    multiple=True,
+    type=int,
+    metavar="ID",
+    help="With --similarity: show the nearest neighbours of this movie. Repeatable.",
+)
 @click.option(
     "--posters",
     type=click.Path(path_type=Path),
-    help="A folder of posters. Without --ratings: judge how well poor copies find them. With --similarity: compare by"
-    " look too. With --all: both.",
+    help="A folder of posters. Without --ratings: evaluate poster search with distorted copies. With --similarity:"
+    " evaluate the poster space, too. With --all: both.",
 )
 @click.option(
     "--alternates",
     type=click.Path(path_type=Path),
-    help="A folder of other artwork of the same films, named in the same way: judge how well it finds the poster too.",
+    help="A folder of other artwork of the same movies, with the same file names: evaluate poster search with it, too.",
 )
 @weights_option
 @embed_path_option
-@click.option("--seed", default=0, show_default=True, help="Of the methods; the folds are always the same.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the methods; the folds are always the same.")
 @iterations_option
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("evaluation"),
     show_default=True,
-    help="Folder for report.html and report.json. A run that was killed goes on from here.",
+    help="Folder of report.html and report.json. An interrupted run resumes from here.",
 )
 @json_option
 def evaluate(
@@ -74,13 +81,12 @@ def evaluate(
     output: Path,
     as_json: bool,
 ) -> None:
-    """Compare every method on ratings that it has not seen, and write a report.
+    """Evaluate all methods on held-out ratings, and write a report.
 
-    The baselines, the methods of the 2017 article and what has come since, all on the same held-out ratings. The last
-    line is what is served.
+    The methods are baselines, those of the 2017 article and newer ones. The last row is the method that builds use.
 
-    With --posters and no --ratings search by look is judged: how often poor copies of a poster, and other artwork of
-    its film, find it first among all of them.
+    With --posters and without --ratings, evaluate poster search: how often a distorted copy of a poster, or other
+    artwork of its movie, finds it first.
     """
     from indexer.evaluate import EvaluationConfig, run
     from indexer.evaluate_posters import evaluate_posters
@@ -88,19 +94,19 @@ def evaluate(
 
     of_ratings = (ranking, similarity, everything, protocols, names, judged, films)
     if ratings is None and (posters is None or any(of_ratings)):
-        raise click.UsageError("Give --ratings to compare methods, or --posters alone to judge search by look.")
+        raise click.UsageError("Give --ratings to compare methods, or --posters alone to evaluate poster search.")
     if sum((ranking, similarity, everything)) > 1:
-        raise click.UsageError("Give one of --ranking, --similarity and --all.")
+        raise click.UsageError("Give only one of --ranking, --similarity and --all.")
     if ranking and set(protocols) & {"article", "cold"}:
-        raise click.UsageError("--ranking goes with the protocols kfold and time.")
+        raise click.UsageError("--ranking needs the protocol kfold or time.")
     if similarity and (protocols or names):
-        raise click.UsageError("--similarity compares all spaces on one fold: leave out --protocol and --method.")
+        raise click.UsageError("--similarity evaluates all spaces on one fold: leave out --protocol and --method.")
     if everything and (protocols or names):
-        raise click.UsageError("--all is every protocol and method: leave out --protocol and --method.")
+        raise click.UsageError("--all evaluates every protocol and method: leave out --protocol and --method.")
     if ratings is not None and (judged or films or posters) and not (similarity or everything):
-        raise click.UsageError("--judged, --film and, beside --ratings, --posters go with --similarity.")
+        raise click.UsageError("--judged, --film, and --posters with --ratings, need --similarity or --all.")
     if alternates and (not posters or similarity):
-        raise click.UsageError("--alternates goes with --posters, without --ratings or with --all.")
+        raise click.UsageError("--alternates needs --posters, without --ratings or with --all.")
     settings = Settings() if iterations is None else Settings(iterations=iterations)
     kind = "all" if everything else "similarity" if similarity else "ranking" if ranking else "ratings"
     with shown_progress() as track:
@@ -125,25 +131,29 @@ def evaluate(
 
 @click.command()
 @ratings_option
-@click.option("--method", "name", required=True, metavar="NAME", help="Which one: any that posterity evaluate names.")
+@click.option("--method", "name", required=True, metavar="NAME", help="A method that posterity evaluate names.")
 @click.option(
     "--set",
     "search",
     multiple=True,
     metavar="NAME=VALUE,VALUE",
-    help="A setting and the values to try, in place of the method's own list; may be given again.",
+    help="A setting with the values to try, instead of the method's own list. Repeatable.",
 )
+@click.option("--trials", type=click.IntRange(1), help="Number of random combinations to try. All of them by default.")
 @click.option(
-    "--trials", type=click.IntRange(1), help="Try so many combinations, drawn at random. All of them by default."
+    "--folds",
+    type=click.IntRange(2, 20),
+    default=3,
+    show_default=True,
+    help="Number of folds of both cross-validations.",
 )
-@click.option("--folds", type=click.IntRange(2, 20), default=3, show_default=True, help="Of both cross-validations.")
-@click.option("--seed", default=0, show_default=True, help="Of the method and of what is drawn.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the method and of the random combinations.")
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("tuned.json"),
     show_default=True,
-    help="Where to write all that was tried and the settings that came out; build takes it as --tuned.",
+    help="File for the trials and the best settings; posterity build reads it with --tuned.",
 )
 @json_option
 def tune(
@@ -156,10 +166,10 @@ def tune(
     output: Path,
     as_json: bool,
 ) -> None:
-    """Choose a method's settings by nested cross-validation.
+    """Tune a method's settings by nested cross-validation.
 
-    Each outer fold chooses inside its own training part and is scored on what that choice has not seen; the settings
-    that are written are chosen in the same way on everything.
+    Each outer fold tunes on its own training set and is scored on its held-out ratings. The written settings are tuned
+    in the same way on all ratings.
     """
     from indexer.datasets.movielens import read_dataset
     from indexer.evaluation.tune import save_tuned
@@ -183,7 +193,7 @@ def tune(
     columns = [*((setting, "right") for setting in varied), (f"{metric}, {folds} folds", "right")]
     rows = [(*(str(trial.settings[setting]) for setting in varied), f"{trial.score:.4f}") for trial in found.trials]
     print_table(f"{dataset.name}: {name}, best first", columns, rows)
-    click.echo(f"Of what each outer fold chose, on ratings it had not seen: {metric} {found.nested_score:.4f}")
+    click.echo(f"Nested score, on ratings held out from the tuning: {metric} {found.nested_score:.4f}")
     click.echo(f"The best settings are in {output}: posterity build --tuned {output}")
 
 

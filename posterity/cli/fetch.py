@@ -1,6 +1,6 @@
-"""The commands that bring real films to the disk: fetch movielens, posters, weights, all.
+"""The commands fetch movielens, posters, weights and all.
 
-Heavy imports stand inside the functions: ``posterity --help`` must not wait for them.
+Heavy imports are inside functions, so that ``posterity --help`` is fast.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ LINKLESS = {"1m", "100k"}
 edition_argument = click.argument(
     "edition", type=click.Choice(EDITIONS, case_sensitive=False), default="latest-small", metavar="[EDITION]"
 )
-again_option = click.option("--again", is_flag=True, help="Fetch it anew, though it is there.")
+again_option = click.option("--again", is_flag=True, help="Fetch it again.")
 size_option = click.option(
     "--size",
     default="w500",
     show_default=True,
-    help="Of the posters, by TMDB's names: w185, w342, w500, w780, original.",
+    help="Size of the posters, by TMDB's names: w185, w342, w500, w780, original.",
 )
 rate_option = click.option(
     "--rate",
     type=click.FloatRange(0.1, 40),  # beyond, TMDB answers 429
     default=20,
     show_default=True,
-    help="Requests a second at most, to the API and for pictures together.",
+    help="Requests per second at most, to the API and for images together.",
 )
 api_option = click.option(
     "--api",
@@ -51,14 +51,14 @@ api_option = click.option(
     show_default=True,
     envvar="POSTERITY_TMDB_API",
     show_envvar=True,
-    help="The address of TMDB's API, or of a mirror.",
+    help="Address of TMDB's API, or of a mirror.",
 )
 missing_option = click.option(
     "--missing-for",
     type=DurationType(),
     default="30d",
     show_default=True,
-    help="How long not to ask again for a film that had no poster.",
+    help="Time before asking again for a movie that had no poster.",
 )
 
 
@@ -81,8 +81,8 @@ def _movielens_from(flag: str) -> Callable[[Any], Any]:
         envvar="POSTERITY_MOVIELENS_FROM",
         show_envvar=True,
         show_default="files.grouplens.org",
-        help="Another place to take it from: the address of the zip or of a mirror's folder, a zip, or a folder with"
-        " the zip or with what it unzips to.",
+        help="Another source: the address of the zip or of a mirror's folder, a zip, or a folder with the zip or its"
+        " contents.",
     )
 
 
@@ -94,7 +94,7 @@ def _weights_from(flag: str) -> Callable[[Any], Any]:
         envvar="POSTERITY_WEIGHTS_FROM",
         show_envvar=True,
         show_default="Keras' address",
-        help="Another place to take the weights from.",
+        help="Another source of the weights.",
     )
 
 
@@ -106,14 +106,14 @@ def _weights_md5(flag: str) -> Callable[[Any], Any]:
         metavar="HEX",
         envvar="POSTERITY_WEIGHTS_MD5",
         show_envvar=True,
-        show_default="of Keras' file",
-        help="The MD5 sum of another VGG16, trained by yourself.",
+        show_default="that of Keras' file",
+        help="MD5 sum of another VGG16, such as one trained by yourself.",
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where ratings, posters and weights are fetched from, and at what pace."""
+    """The sources of ratings, posters and weights, and the request rate."""
 
     movielens_from: str | None
     size: str
@@ -148,9 +148,9 @@ def sources_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.group()
 def fetch() -> None:
-    """Fetch real films: ratings, posters and weights.
+    """Fetch real movies: ratings, posters and weights.
 
-    Whatever is interrupted goes on where it stopped when the same command is given again.
+    An interrupted command resumes if it is given again.
     """
 
 
@@ -162,8 +162,7 @@ def fetch() -> None:
 def movielens(edition: str, movielens_from: str | None, data: Path, again: bool) -> None:
     """Fetch an edition of MovieLens.
 
-    EDITION is latest-small (the default), latest, 25m, 32m, 1m or 100k. It is not for commercial use without GroupLens'
-    permission.
+    EDITION is latest-small (the default), latest, 25m, 32m, 1m or 100k. Commercial use needs GroupLens' permission.
     """
     with stoppable():
         _movielens(edition, data, movielens_from, again)
@@ -174,7 +173,7 @@ def movielens(edition: str, movielens_from: str | None, data: Path, again: bool)
     "--ratings",
     type=click.Path(path_type=Path),
     show_default="the fetched edition",
-    help="The data set whose films' posters are wanted: a MovieLens folder with links.csv.",
+    help="The data set to fetch posters for: a MovieLens folder with links.csv.",
 )
 @data_option
 @size_option
@@ -185,16 +184,16 @@ def movielens(edition: str, movielens_from: str | None, data: Path, again: bool)
     "folder",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Take them from a folder of <movie id>.jpg, .jpeg, .png or .webp instead, which needs no key.",
+    help="Copy the posters from a folder of <movie id>.jpg, .jpeg, .png or .webp instead. Needs no key.",
 )
 @missing_option
 def posters(
     ratings: Path | None, data: Path, size: str, rate: float, api: str, folder: Path | None, missing_for: float
 ) -> None:
-    """Fetch the posters of a data set's films from TMDB.
+    """Fetch the posters of a data set's movies from TMDB.
 
-    Needs a key of TMDB in TMDB_API_KEY (the v3 key or the v4 token) or TMDB_ACCESS_TOKEN; it is free for what is not
-    commercial. The most rated films come first. Posters are fetched again after 180 days.
+    Needs a key of TMDB in TMDB_API_KEY (the v3 key or the v4 token) or TMDB_ACCESS_TOKEN, which is free for
+    non-commercial use. The most rated movies come first. Posters are fetched again after 180 days.
     """
     with stoppable():
         if folder is not None:

@@ -1,6 +1,6 @@
-"""The commands about API keys: keys create, list, revoke.
+"""The commands keys create, list and revoke.
 
-Heavy imports stand inside the commands: ``posterity --help`` must not wait for them.
+Heavy imports are inside functions, so that ``posterity --help`` is fast.
 """
 
 from __future__ import annotations
@@ -19,22 +19,23 @@ if TYPE_CHECKING:
 
 @click.group()
 def keys() -> None:
-    """Make, list and revoke the keys that the HTTP API takes."""
+    """Create, list and revoke API keys of the HTTP API."""
 
 
 @keys.command()
 @click.argument("name")
-@click.option("--read-only", is_flag=True, help="It may read, and change nothing.")
+@click.option("--read-only", is_flag=True, help="Create a key without the scope to write.")
 @data_option
 def create(name: str, read_only: bool, data: Path) -> None:
-    """Make a key for NAME, who will use it, and print it this once.
+    """Create an API key for NAME, its user, and print it once.
 
-    There need be no snapshot yet. On stdout is the key alone, so that a script can take it.
+    stdout has the key alone, for scripts. No snapshot is needed.
     """
     key, text = _keys(data).create(name, "read" if read_only else "write")
     click.echo(text)
     click.echo(
-        f"Note: this key (id {key.key_id}) is shown this once and kept nowhere; whoever has it may use it.", err=True
+        f"Note: this key (id {key.key_id}) is shown this once and stored nowhere; anyone who has it can use it.",
+        err=True,
     )
 
 
@@ -42,7 +43,7 @@ def create(name: str, read_only: bool, data: Path) -> None:
 @data_option
 @json_option
 def list_keys(data: Path, as_json: bool) -> None:
-    """Show every key that was made, but no secret."""
+    """List every API key without its secret."""
     shown = [_present(key) for key in _keys(data).all()]
     if as_json:
         print_json(shown)
@@ -55,7 +56,7 @@ def list_keys(data: Path, as_json: bool) -> None:
 @click.argument("key_id", metavar="ID")
 @data_option
 def revoke(key_id: str, data: Path) -> None:
-    """Make the key ID useless, at once and for good."""
+    """Revoke the API key ID, at once and for good."""
     key = _keys(data).revoke(key_id)
     click.echo(f"Revoked {key.name} (id {key.key_id})")
 

@@ -1,11 +1,10 @@
-"""The commands of the library: library add, remove, list, export, import.
+"""The commands library add, remove, list, export and import.
 
-Heavy imports stand inside the commands: ``posterity --help`` must not wait for them.
+Heavy imports are inside functions, so that ``posterity --help`` is fast.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,32 +14,32 @@ from index.core.errors import UnknownMovie
 from posterity.cli.console import data_option, embed_path_option, json_option, print_json, print_table
 
 if TYPE_CHECKING:
-    from index.catalogue.catalogue import Catalogue
     from index.library.backup import Contents
-    from index.library.entries import Entry, MovieChanges
+    from index.library.entries import Entry
 
 
 @click.group()
 def library() -> None:
-    """Add, replace and remove movies for good."""
+    """Add, update and delete movies in the library, and back it up."""
 
 
 @library.command()
-@click.option("--title", required=True, help="Without the year.")
-@click.option("--year", type=int, help="Of release.")
-@click.option("--genre", "genres", multiple=True, help="As the data set writes it; may be given again.")
-@click.option("--imdb", metavar="tt…", help="Its IMDb id.")
-@click.option("--tmdb", type=int, help="Its TMDB id.")
+@click.option("--title", required=True, help="Title without the year.")
+@click.option("--year", type=int, help="Year of release.")
+@click.option("--genre", "genres", multiple=True, help="A genre as the data set writes it. Repeatable.")
+@click.option("--imdb", metavar="tt…", help="IMDb id.")
+@click.option("--tmdb", type=int, help="TMDB id.")
 @click.option(
     "--poster",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Its poster: a JPEG, PNG, WebP or GIF file.",
+    help="Poster: a JPEG, PNG, WebP or GIF file.",
 )
 @click.option(
     "--id",
     "movie_id",
     type=int,
-    help="Replace what is known of this movie, or bring it back. Its ratings stay, as does its poster without another.",
+    help="Replace the metadata of this movie, or add it again if it was deleted. Its ratings stay, and its poster"
+    " without --poster.",
 )
 @data_option
 @embed_path_option
@@ -55,11 +54,12 @@ def add(
     data: Path,
     embed_path: str,
 ) -> None:
-    """Add a movie and print its id, or replace one.
+    """Add a movie to the library, or replace one, and print its id.
 
-    It is kept beside whatever data set a snapshot is built from.
+    The library outlives snapshots: every build merges it with its data set.
     """
     from index.catalogue.catalogue import Movie
+    from index.library.checks import known_id, with_free_ids
     from index.library.entries import checked_movie
     from index.library.movies import Library
     from index.movie_index import MovieIndex
@@ -67,22 +67,26 @@ def add(
 
     index, known = MovieIndex.open(data, embed_path=embed_path), Library.open(data)
     if movie_id is not None:
-        _expect(movie_id, index.catalogue, known.changes_since(0, vectors=False))
-    movie = checked_movie(Movie(movie_id or 0, title, year, genres, imdb, tmdb))
+        try:
+            known_id(index.catalogue, known, str(movie_id))
+        except UnknownMovie as error:
+            raise UnknownMovie(f"{error}: leave --id out to add a movie") from error
+    movie = with_free_ids(index.catalogue, checked_movie(Movie(movie_id or 0, title, year, genres, imdb, tmdb)))
     picture = None if poster is None else index.prepared(read_image(poster))
     if picture is not None and picture.vector is None:
-        click.echo("Note: this snapshot compares no posters; the next build compares this one.", err=True)
+        click.echo("Note: this snapshot has no poster space; the next build compares this one.", err=True)
     if movie_id is None:
-        movie = replace(movie, movie_id=known.next_id(int(index.catalogue.ids.values[-1])))
-    known.put(movie, picture)
-    click.echo(movie.movie_id)
+        movie_id = known.add(movie, picture, above=int(index.catalogue.ids.values[-1]))
+    else:
+        known.put(movie, picture)
+    click.echo(movie_id)
 
 
 @library.command()
 @click.argument("movie")
 @data_option
 def remove(movie: str, data: Path) -> None:
-    """Remove MOVIE, with its ratings and tags.
+    """Delete MOVIE with its ratings and tags.
 
     MOVIE is an id (6), imdb:tt0113277, tmdb:949, or a title in quotes.
     """
@@ -90,7 +94,7 @@ def remove(movie: str, data: Path) -> None:
     from index.movie_index import MovieIndex
 
     catalogue = MovieIndex.open(data).catalogue
-    # A number that is nobody's id is a mistake here: the one film with such a number in its title must not go.
+    # An unknown number is a mistake: it must not delete the one movie with this number in its title.
     found = catalogue.identify(movie) if movie.strip().isdecimal() else catalogue.resolve(movie)
     Library.open(data).remove(found.movie_id)
     click.echo(f"Removed {found} (id {found.movie_id})")
@@ -100,7 +104,7 @@ def remove(movie: str, data: Path) -> None:
 @data_option
 @json_option
 def list_library(data: Path, as_json: bool) -> None:
-    """Show every movie that was added, replaced or removed."""
+    """List every movie that was added, replaced or deleted."""
     from index.library.movies import Library
 
     changes = Library.open(data).changes_since(0, vectors=False)
@@ -116,37 +120,33 @@ def list_library(data: Path, as_json: bool) -> None:
 
 @library.command("export")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--force", is_flag=True, help="Replace FILE where it is there.")
+@click.option("--force", is_flag=True, help="Overwrite FILE.")
 @data_option
 def export_command(file: Path, force: bool, data: Path) -> None:
-    """Write the library with its posters to FILE, a tar, for backup or to move it.
+    """Write the library to FILE, a tar archive, to back it up or to move it.
 
-    Movies, ratings and keys that came in: all that no build can make again. Servers may go on writing meanwhile.
+    The library is the only state that a build cannot recreate: added movies with posters, ratings and API keys. Servers
+    may write meanwhile.
     """
     from index.library.backup import export_library
 
     contents = export_library(data, file, replace=force)
-    click.echo(f"Exported {_told(contents)} to {file}")
+    click.echo(f"Exported {_summary(contents)} to {file}")
 
 
 @library.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @data_option
 def import_command(file: Path, data: Path) -> None:
-    """Read a library from FILE into a data directory that has none yet.
+    """Read a library from FILE into a data directory without one.
 
-    FILE is checked first and put in place whole or not at all. A snapshot that is there shows what came in at once.
+    FILE is checked first, and imported completely or not at all. The current snapshot shows its movies and ratings at
+    once.
     """
     from index.library.backup import import_library
 
     contents = import_library(file, data)
-    click.echo(f"Imported {_told(contents)} into {data}")
-
-
-def _expect(movie_id: int, catalogue: Catalogue, changes: MovieChanges) -> None:
-    """Raises UnknownMovie unless the movie is in the snapshot or the library, or was once."""
-    if movie_id not in {*catalogue.ids.values.tolist(), *changes.deleted, *(e.movie.movie_id for e in changes.movies)}:
-        raise UnknownMovie(f"there is no movie {movie_id} to replace: leave --id out to add one")
+    click.echo(f"Imported {_summary(contents)} into {data}")
 
 
 def _present(entry: Entry) -> dict[str, Any]:
@@ -170,7 +170,7 @@ def _cells(entry: Entry) -> tuple[str, ...]:
     return str(movie.movie_id), str(movie), ", ".join(movie.genres), entry.poster or "", change
 
 
-def _told(contents: Contents) -> str:
+def _summary(contents: Contents) -> str:
     movies, ratings, keys, posters = (
         f"{count:,} {name if count == 1 else name + 's'}"
         for count, name in (

@@ -1,4 +1,4 @@
-"""The command ``posterity``: every subcommand, and errors in one line."""
+"""The command ``posterity`` with every subcommand."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from posterity.cli.snapshots import snapshots
 
 
 class _Command(click.Group):
-    """Tells our own errors in one line, with exit code 1."""
+    """A group that reports our own errors in one line, with exit code 1."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -1,6 +1,6 @@
-"""The commands about posters themselves: explain, duplicates.
+"""The commands explain and duplicates.
 
-Heavy imports stand inside the commands: ``posterity --help`` must not wait for them.
+Heavy imports are inside functions, so that ``posterity --help`` is fast.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from index.movie_index import MovieIndex
     from index.posters.duplicates import Duplicates
 
-_NAMED = 10  # posters left out that the warning names
+_NAMED = 10  # skipped posters that the warning names
 
 
 def _check_out(context: click.Context, parameter: click.Parameter, out: Path | None) -> Path | None:
@@ -40,12 +40,12 @@ def _check_out(context: click.Context, parameter: click.Parameter, out: Path | N
     type=click.Path(dir_okay=False, path_type=Path),
     callback=_check_out,
     metavar="FILE.png",
-    help="Draw it: both posters, with colours where they are alike and lines between the parts that match best.",
+    help="Write a figure: both posters, coloured by similarity, with lines between the best matching parts.",
 )
 @data_option
 @json_option
 def explain(movie: str, other: str, out: Path | None, data: Path, as_json: bool) -> None:
-    """Show why the posters of MOVIE and OTHER look alike, part by part.
+    """Explain the similarity of the posters of MOVIE and OTHER, part by part.
 
     MOVIE and OTHER are ids (6), imdb:tt0113277, tmdb:949, or titles in quotes.
     """
@@ -77,10 +77,10 @@ def explain(movie: str, other: str, out: Path | None, data: Path, as_json: bool)
 @data_option
 @json_option
 def duplicates(data: Path, as_json: bool) -> None:
-    """Show groups of movies whose posters are the same picture.
+    """Find groups of movies with the same image as poster.
 
-    A copy may be smaller, cropped by up to 5% on any side, compressed again, greyed or brightened. Another poster of
-    the same film, or of the same series, is no copy.
+    A copy may be smaller, cropped by up to 5% on each side, compressed again, greyed or brightened. Another poster of
+    the same movie or series is no copy.
     """
     from index.answers.serialize import present_duplicates, provenance
     from index.movie_index import MovieIndex
@@ -93,22 +93,22 @@ def duplicates(data: Path, as_json: bool) -> None:
     elif found.groups:
         _show_groups(index, found)
     else:
-        click.echo(f"No two of the {found.compared} posters are the same picture.")
+        click.echo(f"No two of the {found.compared} posters are the same image.")
 
 
 def _show(names: str, words: str, comparison: Comparison, note: str) -> None:
     from index.answers.serialize import percent
 
-    heat = [[f"{value:.4f}" for value in row] for row in comparison.cells]
+    cells = [[f"{value:.4f}" for value in row] for row in comparison.cells]
     likeness = [[percent(value) for value in row] for row in comparison.likeness]
-    _print_grid(f"{names}\n{words}\n\nWhat each part of the posters adds to the score", heat)
-    _print_grid("How much of the difference between random posters is not there", likeness)
+    _print_grid(f"{names}\n{words}\n\nContribution of each part of the posters to the score", cells)
+    _print_grid("Similarity of each part: 100% if equal, 0% as between random posters", likeness)
     rows: list[tuple[str, ...]] = [
         (str(number), _name(match.cell), _name(match.other), f"{match.strength:.3f}", f"{match.contribution:.4f}")
         for number, match in enumerate(comparison.matches, start=1)
     ]
     columns = [("", "right"), ("First", "left"), ("Second", "left"), ("Cosine", "right"), ("Would add", "right")]
-    print_table("The parts that match best", columns, rows, note)
+    print_table("Best matching parts", columns, rows, note)
 
 
 def _print_grid(heading: str, grid: list[list[str]]) -> None:
@@ -117,7 +117,7 @@ def _print_grid(heading: str, grid: list[list[str]]) -> None:
 
 
 def _name(cell: tuple[int, int]) -> str:
-    """As in a spreadsheet, rows from the top: (0, 2) is C1."""
+    """Return the name of a cell as in a spreadsheet: (0, 2) is C1."""
     return f"{_letter(cell[1])}{cell[0] + 1}"
 
 
@@ -144,13 +144,13 @@ def _show_groups(index: MovieIndex, found: Duplicates) -> None:
             rows.append((*first, str(copy.movie_id), title, *file))
             first = ("", "")
     count = len(found.groups)
-    heading = f"{count} {'picture is' if count == 1 else 'pictures are'} the poster of more than one movie"
-    columns = [("Group", "right"), ("Alike", "right"), ("Id", "right"), ("Movie", "left")]
+    heading = f"{count} {'image is' if count == 1 else 'images are'} the poster of more than one movie"
+    columns = [("Group", "right"), ("Similarity", "right"), ("Id", "right"), ("Movie", "left")]
     print_table(
         heading,
         [*columns, ("Pixels", "right"), ("kB", "right")],
         rows,
-        f"{found.compared} posters were compared. Alike: how alike two copies are where they differ most. The copy with"
+        f"{found.compared} posters were compared. Similarity is that of the two most different copies. The copy with"
         " more pixels, or more kB of as many, is the better one.",
     )
 
@@ -165,6 +165,6 @@ def _warn(found: Duplicates) -> None:
 
 
 def _progress(items: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:
-    """Draws a bar on a terminal's stderr; elsewhere nothing."""
+    """Yield the items with a progress bar on stderr if it is a terminal."""
     with click.progressbar(items, total, f"{label:<16}", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
         yield from bar

@@ -1,4 +1,4 @@
-"""The command that gets a data directory ready to be served, whatever is in it: prepare. Containers begin with it."""
+"""The command prepare, the first of the containers."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from posterity.cli.fetch import EDITIONS, Sources, fetch_all, sources_options
     type=click.Choice(EDITIONS, case_sensitive=False),
     envvar="POSTERITY_MOVIELENS",
     show_envvar=True,
-    show_default="latest-small where there is a key of TMDB",
-    help="Of MovieLens, to fetch and build.",
+    show_default="latest-small with a key of TMDB",
+    help="Edition of MovieLens to fetch and build.",
 )
 @data_option
 @weights_option
 @embed_path_option
 @sources_options
 def prepare(edition: str | None, data: Path, weights: str, embed_path: str, sources: Sources) -> None:
-    """Make sure that there is something to serve: fetch and build what is new, or else the sample.
+    """Fetch and build a snapshot to serve, unless an up-to-date one exists.
 
-    With a key of TMDB in TMDB_API_KEY or TMDB_ACCESS_TOKEN, or an edition, it is MovieLens, built again where anything
-    has changed. Without, films that were built there stay, and where there are none it is the sample. Where fetching or
-    building fails, the snapshot that is there is served on.
+    With --edition, or a key of TMDB in TMDB_API_KEY or TMDB_ACCESS_TOKEN, fetch MovieLens and build it if an input
+    changed. Otherwise keep the current snapshot, or build the bundled sample if there is none. If fetching or building
+    fails, keep the current snapshot.
     """
     from index.snapshot.store import SnapshotStore
     from indexer.config import make_plan
@@ -46,7 +46,7 @@ def prepare(edition: str | None, data: Path, weights: str, embed_path: str, sour
         return
     try:
         fetch_all(edition, data, sources)
-        # Of this edition: several may have been fetched, and another one be served.
+        # By edition: the data directory may hold several, and serve another one.
         found = choose_sources(data, None, None, weights, edition=edition)
         plan = make_plan(found.ratings, data, found.posters, found.weights, embed_path=embed_path)
         manifest = run_plan(plan, if_new=True)
@@ -54,7 +54,7 @@ def prepare(edition: str | None, data: Path, weights: str, embed_path: str, sour
         served = SnapshotStore(data).current_id()
         if served is None:
             raise
-        # A server that could answer must not wait until someone else's is back, or another build has ended.
+        # A server with a snapshot must not wait for a source to recover, or for another build to end.
         note(f"Warning: {error}. Snapshot {served} is served as it is")
         return
     if manifest is not None:

@@ -1,4 +1,4 @@
-"""Progress bars on a terminal; in a log, one line as each step ends."""
+"""Progress bars on a terminal, and one line per finished step in a log."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from index.core.progress import Count, T, Track
 
 @contextmanager
 def progress(console: Console) -> Iterator[Track]:
-    """A ``Track`` that draws on the console."""
+    """Yield a ``Track`` that draws on the console."""
     if not console.is_terminal:
         yield _Lines(console)
         return
@@ -41,7 +41,7 @@ def progress(console: Console) -> Iterator[Track]:
 
 @contextmanager
 def byte_progress(console: Console, label: str) -> Iterator[Count]:
-    """A ``Count`` that draws on the console; nothing where it is never called."""
+    """Yield a ``Count`` that draws on the console once it is called."""
     if not console.is_terminal:
         line = _Line()
         yield line
@@ -61,7 +61,7 @@ def byte_progress(console: Console, label: str) -> Iterator[Count]:
 
 
 class _Line:
-    """Remembers what it was told last."""
+    """The last count of bytes."""
 
     def __init__(self) -> None:
         self.start = monotonic()
@@ -72,7 +72,7 @@ class _Line:
 
 
 class _Bars:
-    """A bar for every label; work that is done again, on another fold say, takes the same bar."""
+    """One bar per label; repeated work, such as on another fold, reuses its bar."""
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars

@@ -1,6 +1,6 @@
-"""The commands that ask a snapshot: similar, predict, recommend.
+"""The commands similar, predict and recommend.
 
-Heavy imports stand inside the commands: ``posterity --help`` must not wait for them.
+Heavy imports are inside functions, so that ``posterity --help`` is fast.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from index.movie_index import MovieIndex
     from index.ratings.model import UserOrRatings
 
-_EXPLAINED = 10  # contributions that are named
+_EXPLAINED = 10  # contributions to show
 
-k_option = click.option("-k", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many to show.")
+k_option = click.option("-k", type=click.IntRange(1, 1000), default=10, show_default=True, help="Number of results.")
 
 
 class _User(click.ParamType[int | None]):
-    """A user's id, or - for someone new (None)."""
+    """The id of a user, or - for someone new (None)."""
 
     name = "user"
 
@@ -35,17 +35,17 @@ class _User(click.ParamType[int | None]):
 
 @click.command()
 @click.argument("movies", nargs=-1, metavar="[MOVIE]...")
-@click.option("--unlike", multiple=True, metavar="MOVIE", help="And unlike this one; may be given again.")
+@click.option("--unlike", multiple=True, metavar="MOVIE", help="Rank movies similar to this one lower. Repeatable.")
 @click.option(
     "--by",
     type=click.Choice(["poster", "taste", "facts", "blend"]),
-    show_default="blend; poster for a picture",
-    help="Alike in what: looks, who loves them, what they are, or all of it.",
+    show_default="blend; poster with --poster",
+    help="Space to compare in: poster, taste (ratings), facts (genres, year, tags), or a blend of all.",
 )
 @click.option(
     "--poster",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Compare a picture with all posters, instead of a MOVIE.",
+    help="Compare an image with all posters, instead of a MOVIE.",
 )
 @k_option
 @data_option
@@ -61,7 +61,7 @@ def similar(
     embed_path: str,
     as_json: bool,
 ) -> None:
-    """Show movies like MOVIE, like all of several, or with posters like a picture.
+    """Show the nearest neighbours of MOVIE, of several together, or of an image.
 
     MOVIE is an id (6), imdb:tt0113277, tmdb:949, or a title in quotes.
     """
@@ -71,9 +71,9 @@ def similar(
     query: dict[str, Any]
     if poster is not None and not movies and not unlike:
         if by not in {None, "poster"}:
-            raise click.UsageError(f"A picture has no {by}: it is compared by poster.")
+            raise click.UsageError(f"An image has no {by}: leave --by out.")
         by, index = "poster", _open(data, embed_path)
-        query, heading = {"file": str(poster)}, f"Posters that look like {poster.name}"
+        query, heading = {"file": str(poster)}, f"Posters similar to {poster.name}"
         matches = index.similar_to_poster(read_image(poster), k)
     elif movies and poster is None:
         by, index = by or "blend", _open(data)
@@ -107,7 +107,7 @@ rated_option = click.option(
     "--rated",
     multiple=True,
     metavar="MOVIE=STARS",
-    help="With - for USER: a rating of someone new; may be given again. Nothing is stored.",
+    help="With - for USER: a rating of someone new, which is not stored. Repeatable.",
 )
 
 
@@ -115,15 +115,15 @@ rated_option = click.option(
 @user_argument
 @click.argument("movies", nargs=-1, required=True, metavar="MOVIE...")
 @rated_option
-@click.option("--explain", is_flag=True, help="Show what each rated movie adds to the first prediction.")
+@click.option("--explain", is_flag=True, help="Show the contribution of each rated movie to the first prediction.")
 @data_option
 @json_option
 def predict(
     user: int | None, movies: tuple[str, ...], rated: tuple[str, ...], explain: bool, data: Path, as_json: bool
 ) -> None:
-    """Predict how USER would rate each MOVIE, with an 80% interval.
+    """Predict ratings by USER of each MOVIE, with an 80% interval.
 
-    USER is an id, or - for someone new, whose ratings are given by --rated. A MOVIE is an id, imdb:tt…, tmdb:…, or a
+    USER is an id, or - for someone new with ratings given by --rated. A MOVIE is an id, imdb:tt…, tmdb:…, or a
     title in quotes.
     """
     from index.answers.serialize import present_explanation
@@ -133,7 +133,9 @@ def predict(
     wanted = [index.catalogue.resolve(movie).movie_id for movie in movies]
     (first,) = index.users.explain(who, wanted[:1]) if explain else [None]
     explanation = None if first is None else present_explanation(index, first, _EXPLAINED)
-    _show_predictions(index, user, index.users.predict(who, wanted), f"How {name} would rate", as_json, explanation)
+    _show_predictions(
+        index, user, index.users.predict(who, wanted), f"Predicted ratings by {name}", as_json, explanation
+    )
 
 
 @click.command()
@@ -143,9 +145,9 @@ def predict(
 @data_option
 @json_option
 def recommend(user: int | None, rated: tuple[str, ...], k: int, data: Path, as_json: bool) -> None:
-    """Show the movies that USER has not rated and would pick next, with predicted ratings.
+    """Recommend movies that USER has not rated, with predicted ratings.
 
-    USER is an id, or - for someone new, whose ratings are given by --rated.
+    USER is an id, or - for someone new with ratings given by --rated.
     """
     index = _open(data)
     who, name = _who(index, user, rated)
@@ -162,10 +164,10 @@ def _open(data: Path, embed_path: str = "auto") -> MovieIndex:
 
 
 def _who(index: MovieIndex, user: int | None, rated: tuple[str, ...]) -> tuple[UserOrRatings, str]:
-    """Whom a command is about, and what they are called."""
+    """Return the user, or the ratings of someone new, with a name for headings."""
     if user is not None:
         if rated:
-            raise click.UsageError("--rated is for someone new: write - for USER.")
+            raise click.UsageError("--rated is for someone new: give - for USER.")
         return index.users.resolve(user), f"user {user}"
     who: dict[int, float] = {}
     for text in rated:
@@ -178,7 +180,7 @@ def _who(index: MovieIndex, user: int | None, rated: tuple[str, ...]) -> tuple[U
             raise click.UsageError(f"--rated {text}: write MOVIE=STARS, such as 6=4.5")
         who[index.catalogue.resolve(name).movie_id] = value
     if not who:
-        raise click.UsageError("Someone new is known by what they rate: give --rated MOVIE=STARS.")
+        raise click.UsageError("Someone new needs ratings: give --rated MOVIE=STARS.")
     return who, "someone new"
 
 
@@ -213,7 +215,7 @@ def _show_explanation(title: str, explanation: ExplanationAnswer) -> None:
         rows.append(("", f"{others['count']} others", "", f"{others['total']:+.2f}"))
     rows.append(("", "sum", "", f"{explanation['sum']:.2f}"))
     columns = [("Id", "right"), ("Movie", "left"), ("Rated", "right"), ("Adds", "right")]
-    print_table(f"Why, for {title}", columns, rows)
+    print_table(f"Contributions to the prediction for {title}", columns, rows)
 
 
 def _movie_cells(movie: MovieAnswer) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The commands that start a server: serve, demo. The options of serve are the settings of the server."""
+"""The commands serve and demo. The options of serve are the settings of the server."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from posterity.cli.server_options import (
     OneLineErrors,
     RateLimit,
     RateStorage,
-    Switch,
-    WholeNumber,
 )
 from server.config import ServerConfig
 
@@ -25,13 +23,13 @@ _DEFAULTS = ServerConfig()
 
 
 def _setting(flag: str, kind: Any, help_: str, cls: type[click.Option] = click.Option) -> Callable[[Any], Any]:
-    """An option with its variable and the default that ``ServerConfig`` has."""
+    """Return an option with its environment variable and the default of ``ServerConfig``."""
     name = flag.split("/")[0].removeprefix("--").replace("-", "_")
     return click.option(
         flag,
         type=kind,
         cls=cls,
-        is_flag=isinstance(kind, Switch),
+        is_flag=kind is click.BOOL,
         default=getattr(_DEFAULTS, name),
         envvar=f"POSTERITY_{name.upper()}",
         show_default=True,
@@ -40,43 +38,45 @@ def _setting(flag: str, kind: Any, help_: str, cls: type[click.Option] = click.O
     )
 
 
-host_option = _setting("--host", click.STRING, "The address to listen on.")
-port_option = _setting("--port", WholeNumber(1, 65535), "The port to listen on.")
+host_option = _setting("--host", click.STRING, "Address to listen on.")
+port_option = _setting("--port", click.IntRange(1, 65535), "Port to listen on.")
 
 
 @click.command(cls=OneLineErrors)
 @data_option
 @host_option
 @port_option
-@_setting("--workers", WholeNumber(1, 64), "Processes.")
-@_setting("--threads", WholeNumber(1, 256), "Threads of each process.")
+@_setting("--workers", click.IntRange(1, 64), "Number of worker processes.")
+@_setting("--threads", click.IntRange(1, 256), "Number of threads per worker.")
 @_setting(
     "--upload-queue",
-    WholeNumber(1, 1000),
-    "Uploads, and pictures that explain, in work or waiting in each process; beyond it 503 is answered.",
+    click.IntRange(1, 1000),
+    "Image jobs running or queued per worker; further requests get 503.",
 )
-@_setting("--writes/--no-writes", Switch(), "Let those with an API key add, replace and remove movies.")
-@_setting("--read-keys/--no-read-keys", Switch(), "Ask for an API key for reading, too.")
-@_setting("--read-limit", RateLimit(), "How often a client may read; empty: as often as it likes.", EmptyCounts)
-@_setting("--write-limit", RateLimit(), "How often a client may change something.", EmptyCounts)
-@_setting("--upload-limit", RateLimit(), "How often a client may compare a picture.", EmptyCounts)
+@_setting(
+    "--writes/--no-writes", click.BOOL, "Allow writes with an API key: add, update and delete movies and ratings."
+)
+@_setting("--read-keys/--no-read-keys", click.BOOL, "Require an API key for reads, too.")
+@_setting("--read-limit", RateLimit(), "Rate limit of reads per client; empty for none.", EmptyCounts)
+@_setting("--write-limit", RateLimit(), "Rate limit of writes per client; empty for none.", EmptyCounts)
+@_setting("--upload-limit", RateLimit(), "Rate limit of uploads per client; empty for none.", EmptyCounts)
 @_setting(
     "--rate-storage",
     RateStorage(),
-    "Where requests are counted: memory:// (each process counts for itself) or redis://host:6379 (all together).",
+    "Storage of the request counts: memory:// (per worker) or redis://host:6379 (shared by all workers).",
 )
 @_setting(
     "--proxies",
-    WholeNumber(0, 10),
-    "Reverse proxies in front, whose X-Forwarded-For, -Proto and -Host are believed.",
+    click.IntRange(0, 10),
+    "Number of trusted reverse proxies in front, whose X-Forwarded-For, -Proto and -Host are believed.",
 )
-@_setting("--log-format", click.Choice(["text", "json"]), "How the log on stderr is written.")
-@_setting("--access-log/--no-access-log", Switch(), "Log a line a request.")
+@_setting("--log-format", click.Choice(["text", "json"]), "Format of the log on stderr.")
+@_setting("--access-log/--no-access-log", click.BOOL, "Log one line per request.")
 @embed_path_option
 def serve(**settings: Any) -> None:
     """Serve the current snapshot: the web page and the HTTP API.
 
-    A snapshot that is published meanwhile is served from then on. Every option can be given as a variable, too.
+    The server follows newly published snapshots. Every option has an environment variable.
     """
     from server.run import run_server
 
@@ -89,7 +89,7 @@ def serve(**settings: Any) -> None:
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("data/demo"),
     show_default=True,
-    help="Where the sample and its snapshot are kept.",
+    help="Data directory of the sample and its snapshot.",
 )
 @host_option
 @port_option
@@ -97,11 +97,11 @@ def serve(**settings: Any) -> None:
     "--weights", default="imagenet", metavar="imagenet|untrained|FILE", show_default=True, help="Weights of VGG16."
 )
 @embed_path_option
-@click.option("--build-only", is_flag=True, help="Build the sample, and do not serve it.")
+@click.option("--build-only", is_flag=True, help="Build the sample without serving it.")
 def demo(data: Path, host: str, port: int, weights: str, embed_path: str, build_only: bool) -> None:
     """Build the bundled sample catalogue and serve it.
 
-    Where ImageNet weights cannot be downloaded, untrained ones are used and said so.
+    If the ImageNet weights cannot be downloaded, the demo uses untrained ones and says so.
     """
     from indexer.demo import build_demo, demo_is_built, demo_weights, most_rated_movie
     from server.run import run_server
@@ -111,7 +111,7 @@ def demo(data: Path, host: str, port: int, weights: str, embed_path: str, build_
             build_demo(data, weights, embed_path, track=track, say=note)
         return
     if not demo_is_built(data, weights):
-        # In a process of its own: the server forks, and TensorFlow and Faiss hang where they were loaded before that.
+        # In a process of its own: the server forks, and TensorFlow and Faiss hang if they were loaded before.
         command = [*myself(), "demo", "--build-only", "--data", str(data)]
         command += ["--weights", weights, "--embed-path", embed_path]
         failed = subprocess.run(command, check=False).returncode  # noqa: S603  ourselves
@@ -119,7 +119,7 @@ def demo(data: Path, host: str, port: int, weights: str, embed_path: str, build_
             sys.exit(failed)
     if weights == "imagenet" and demo_weights(data) == "untrained":
         note(
-            "Note: the demo compares posters with untrained weights, as every reply and page says."
+            "Note: the demo compares posters with untrained weights, as every response and page says."
             f" Delete {data} to try the download again, or give --weights FILE."
         )
     film = most_rated_movie(data)
@@ -134,10 +134,10 @@ def _things_to_try(address: str, movie_id: int, title: str) -> str:
         f"Posterity is at {address}/",
         "",
         "Three things to try:",
-        f"  1. Open {address}/movies/{movie_id} : what looks like {title}, and what is loved like it",
-        f"  2. Drop a picture on {address}/",
+        f"  1. Open {address}/movies/{movie_id} : {title}, and its nearest neighbours by poster and by taste",
+        f"  2. Drop an image on {address}/",
         f"  3. curl '{address}/api/v1/movies/{movie_id}/similar?by=taste&limit=3'",
         "",
-        "Stop it with Ctrl-C.",
+        "Press Ctrl-C to stop.",
     ]
     return "\n".join(lines)

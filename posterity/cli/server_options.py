@@ -1,4 +1,4 @@
-"""What kinds of settings the server has, and what each may be."""
+"""Option types of the server's settings, and errors in one line."""
 
 from __future__ import annotations
 
@@ -9,40 +9,13 @@ from typing import Any
 import click
 
 
-class WholeNumber(click.ParamType[int]):
-    """A whole number within limits."""
-
-    name = "number"
-
-    def __init__(self, low: int, high: int) -> None:
-        self._low, self._high = low, high
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number; anything else is a usage error."""
-        number = int(value) if str(value).isdecimal() else -1
-        if not self._low <= number <= self._high:
-            self.fail(f"{value!r} is no whole number from {self._low} to {self._high}", param, ctx)
-        return number
-
-
-class Switch(click.types.BoolParamType):
-    """On or off."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bool:
-        """Which of the two; anything else is a usage error."""
-        switched = self.str_to_bool(value)
-        if switched is None:
-            self.fail(f"{value!r} is neither on nor off: write 1 or 0, true or false, on or off", param, ctx)
-        return switched
-
-
 class RateLimit(click.ParamType[str]):
-    """How often a client may ask: ``100/minute``, or several with ``;`` between them. Empty: as often as it likes."""
+    """A rate limit such as ``100/minute``, or several separated by ``;``; empty for none."""
 
     name = "limit"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The limits as they were written; anything else is a usage error."""
+        """Return the text if it is a rate limit; fail otherwise."""
         from limits import parse_many
 
         written = str(value).strip()
@@ -56,12 +29,12 @@ class RateLimit(click.ParamType[str]):
 
 
 class RateStorage(click.ParamType[str]):
-    """Where requests are counted."""
+    """The address of a storage that counts requests."""
 
     name = "address"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The address as it was written; one that cannot be used is a usage error."""
+        """Return the address if it can be used; fail otherwise."""
         scheme, separator, _ = str(value).partition("://")
         if not separator or scheme not in {"memory", "redis", "rediss"}:
             self.fail(f"{value!r} is no storage: write memory://, redis://host:6379 or rediss://host:6379", param, ctx)
@@ -71,20 +44,20 @@ class RateStorage(click.ParamType[str]):
 
 
 class EmptyCounts(click.Option):
-    """An option whose variable is set even where it is empty."""
+    """An option whose variable counts as set if it is empty."""
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:  # noqa: ARG002
-        """What the variable says; None where there is none."""
+        """Return the value of the variable; None if it is not set."""
         return os.environ.get(str(self.envvar))
 
 
 class OneLineErrors(click.Command):
-    """A command that says in one line what is wrong with how it was called, as logs are read by the line."""
+    """A command that reports usage errors in one line without its usage, since logs are read by the line."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """What is left of the arguments."""
+        """Parse the arguments, and return the rest."""
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
-            error.ctx = None  # whose usage would be printed
+            error.ctx = None  # click would print its usage
             raise

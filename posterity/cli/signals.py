@@ -1,4 +1,4 @@
-"""How a command that fetches ends before its time: with a line, an exit code, and nothing lost."""
+"""SIGINT and SIGTERM in commands that fetch: one line, and the exit code that shells expect."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from index.core.errors import PosterityError
 
 
 class _Stopped(BaseException):
-    """SIGINT or SIGTERM came."""
+    """SIGINT or SIGTERM."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -22,15 +22,15 @@ class _Stopped(BaseException):
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Ends at SIGINT or SIGTERM with a line, and the exit code that shells expect. Of the main thread alone.
+    """Exit at SIGINT or SIGTERM with one line and the exit code that shells expect. Main thread only.
 
     Raises:
-        PosterityError: the disk is full, or may not be written to.
+        PosterityError: the disk is full, or a folder is read-only.
     """
 
     def stop(number: int, _: object) -> None:
         for each in before:
-            signal.signal(each, signal.SIG_IGN)  # one is enough
+            signal.signal(each, signal.SIG_IGN)  # ignore further ones
         raise _Stopped(number)
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -39,9 +39,9 @@ def stoppable() -> Iterator[None]:
     try:
         yield
     except _Stopped as stopped:
-        click.echo("Stopped. The same command goes on from here", err=True)
+        click.echo("Stopped. The same command resumes from here", err=True)
         sys.exit(128 + stopped.number)
-    except OSError as error:  # a full disk, or a folder that may not be written to
+    except OSError as error:  # full disk or read-only folder
         raise PosterityError(f"{error.filename or 'the disk'}: {error.strerror}") from error
     finally:
         for number, handler in before.items():

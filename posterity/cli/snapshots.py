@@ -1,6 +1,6 @@
-"""The commands about snapshots themselves: list, verify, rollback, prune.
+"""The commands snapshots list, verify, rollback and prune.
 
-Heavy imports stand inside the commands: ``posterity --help`` must not wait for them.
+Heavy imports are inside functions, so that ``posterity --help`` is fast.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from posterity.cli.console import data_option, json_option, print_json, print_ta
 
 @click.group()
 def snapshots() -> None:
-    """List, verify, roll back and prune what was built."""
+    """List, verify, roll back and prune snapshots."""
 
 
 @snapshots.command("list")
 @data_option
 @json_option
 def list_snapshots(data: Path, as_json: bool) -> None:
-    """Show every snapshot; the one that is served has a star."""
+    """List every snapshot; the current one has a star."""
     from index.snapshot.store import SnapshotStore
 
     store = SnapshotStore(data)
@@ -64,7 +64,7 @@ def list_snapshots(data: Path, as_json: bool) -> None:
 @click.argument("snapshot_id", required=False, metavar="[SNAPSHOT]")
 @data_option
 def verify(snapshot_id: str | None, data: Path) -> None:
-    """Check every file of a snapshot, of the one that is served by default, and the posters that it was made from."""
+    """Verify every file of SNAPSHOT, by default the current one, and the posters it was built from."""
     from index.catalogue.catalogue import Catalogue
     from index.snapshot.poster_files import changed_posters, load_contents
     from index.snapshot.store import SnapshotStore
@@ -85,7 +85,7 @@ def verify(snapshot_id: str | None, data: Path) -> None:
 @click.argument("snapshot_id", required=False, metavar="[SNAPSHOT]")
 @data_option
 def rollback(snapshot_id: str | None, data: Path) -> None:
-    """Serve an earlier snapshot again: the one before the current, or SNAPSHOT."""
+    """Make an earlier snapshot current: SNAPSHOT, by default the one before the current."""
     from index.snapshot.store import SnapshotStore
 
     manifest = SnapshotStore(data).rollback(snapshot_id)
@@ -93,10 +93,12 @@ def rollback(snapshot_id: str | None, data: Path) -> None:
 
 
 @snapshots.command()
-@click.option("--keep", type=click.IntRange(1), default=3, show_default=True, help="How many of the newest to keep.")
+@click.option(
+    "--keep", type=click.IntRange(1), default=3, show_default=True, help="Number of newest snapshots to keep."
+)
 @data_option
 def prune(keep: int, data: Path) -> None:
-    """Delete old snapshots; the one that is served always stays."""
+    """Delete old snapshots; the current one is never deleted."""
     from index.snapshot.store import SnapshotStore
 
     deleted = SnapshotStore(data).prune(keep)

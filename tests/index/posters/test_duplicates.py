@@ -210,7 +210,7 @@ def test_duplicates_is_a_table_of_groups_and_warns_of_missing_files(copied: Path
     result = run("duplicates", "--data", copied)
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert lines[0] == "1 picture is the poster of more than one movie"
+    assert lines[0] == "1 image is the poster of more than one movie"
     assert "Starship 3 (1973)" in result.stdout
     assert "Starship 4 (1974)" in result.stdout
     assert "20 posters were compared." in result.stdout
@@ -230,7 +230,7 @@ def test_duplicates_as_json_has_what_the_table_has(copied: Path, world: World) -
 
 def test_the_sample_has_no_duplicates_and_the_command_says_so(demo_data: Path) -> None:
     result = run("duplicates", "--data", demo_data)
-    assert result.stdout == "No two of the 240 posters are the same picture.\n"
+    assert result.stdout == "No two of the 240 posters are the same image.\n"
     assert result.stderr == ""
     assert MovieIndex.open(demo_data).duplicates().groups == ()
 

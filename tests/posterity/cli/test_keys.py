@@ -81,7 +81,8 @@ def test_what_cannot_be_done_is_told_in_one_line(tmp_path: Path, arguments: tupl
 
 def test_keys_load_no_array_library(tmp_path: Path) -> None:
     code = (
-        "import sys, posterity; posterity.main(sys.argv[1:], standalone_mode=False); assert 'numpy' not in sys.modules"
+        "import sys; from posterity.cli.main import main; main(sys.argv[1:], standalone_mode=False);"
+        " assert 'numpy' not in sys.modules"
     )
     subprocess.run(
         [sys.executable, "-c", code, "keys", "create", "x", "--data", str(tmp_path)], check=True, capture_output=True

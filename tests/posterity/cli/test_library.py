@@ -99,7 +99,7 @@ def test_a_poster_waits_for_the_next_build_where_none_are_compared(world: World,
         (("add", "--title", "Heat", "--tmdb", 0), "0 is no TMDB id"),
         (("add", "--title", "Heat", "--genre", ""), "the genre is empty"),
         (("add", "--title", "Heat", "--poster", __file__), "this is no JPEG, PNG, WebP or GIF picture"),
-        (("add", "--title", "Heat", "--id", 99), "there is no movie 99 to replace"),
+        (("add", "--title", "Heat", "--id", 99), "there is no movie 99 here: leave --id out to add a movie"),
         (("remove", "wedding"), "'wedding' fits 11 movies, give an id: "),
         (("remove", 99), "there is no movie 99 here"),
         (("remove", 1973), "there is no movie 1973 here"),  # one film is of that year

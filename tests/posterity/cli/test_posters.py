@@ -21,7 +21,7 @@ def test_the_table_has_the_numbers_and_the_matches(world: World) -> None:
     assert lines[0] == "Starship 3 (1973) and Starship 4 (1974)"
     assert "of random pairs" in lines[1]
     score = float(lines[1].split()[1].rstrip(":"))
-    grid = [line.split()[1:] for line in lines[lines.index("What each part of the posters adds to the score") :]]
+    grid = [line.split()[1:] for line in lines[lines.index("Contribution of each part of the posters to the score") :]]
     heat = [float(value) for row in grid[4:11] for value in row]
     assert len(heat) == 49
     assert sum(heat) == pytest.approx(score, abs=0.004)
