@@ -69,13 +69,13 @@ def map_sheet(sheet: str, query: SheetQuery) -> Response:
     """Return a sprite sheet of small posters, as WebP. ``slots`` of a map says where each poster is."""
     index = movie_index()
     if query.snapshot not in {None, index.manifest.id}:
-        raise UnknownSheet(f"snapshot {query.snapshot} is not served any more: request the map again")
+        raise UnknownSheet(f"snapshot {query.snapshot} is not current any more: request the map again")
     if not (sheet.isascii() and sheet.isdecimal() and len(sheet) < 7):
         raise UnknownSheet(f"{sheet!r} is no number of a sheet: give a whole number from 0")
-    answer = Response(index.maps.sheet(int(sheet)).read_bytes(), mimetype="image/webp")
+    response = Response(index.maps.sheet(int(sheet)).read_bytes(), mimetype="image/webp")
     if query.snapshot is not None:
-        answer.set_etag(f"{query.snapshot}-{sheet}")
-        answer.cache_control.max_age = _SHEET_AGE
-        answer.cache_control.immutable = True
-        answer.make_conditional(request)
-    return answer
+        response.set_etag(f"{query.snapshot}-{sheet}")
+        response.cache_control.max_age = _SHEET_AGE
+        response.cache_control.immutable = True
+        response.make_conditional(request)
+    return response

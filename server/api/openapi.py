@@ -183,7 +183,7 @@ def _responses(rule: Rule, declared: Operation, refs: dict[Any, Json], config: S
         statuses |= {401, 403}
     problem = {_PROBLEM: {"schema": refs[Problem]}}
     wrong = {str(status): {"description": HTTPStatus(status).phrase, "content": problem} for status in sorted(statuses)}
-    if declared.query.model_fields:  # gunicorn's own answer, as HTML: a long list of ids belongs into a body
+    if declared.query.model_fields:  # gunicorn's own response, as HTML: send long lists of ids in a body
         wrong["414"] = {"description": "URI Too Long"}
     return {str(declared.status): right, **wrong}
 

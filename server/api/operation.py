@@ -139,7 +139,7 @@ def _with_etag(declared: Operation, response: Response) -> Response:
         response.headers["ETag"] = f'"{tag}"'
         response.headers["Cache-Control"] = "no-cache"  # cache it, but revalidate
         if "HTTP_IF_MATCH" in environ and tag not in request.if_match:
-            raise PreconditionFailed("what is served has changed since: begin the list again")
+            raise PreconditionFailed("the data has changed since: start the list again from its first page")
         if "HTTP_IF_NONE_MATCH" in environ and request.if_none_match.contains_weak(tag):
             response.status_code = 304
             response.set_data(b"")

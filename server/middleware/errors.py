@@ -69,11 +69,11 @@ def register_errors(app: Flask) -> None:
         detail = error.description or ""
         if isinstance(error, TooManyRequests):
             detail = f"too many requests: at most {detail} are answered; wait and ask again"
-        answer = _answer(error.code or 500, detail)
+        response = _answer(error.code or 500, detail)
         for name, value in error.get_headers():
             if name.lower() not in {"content-type", "content-length"}:
-                answer.headers[name] = value  # Allow, of a 405
-        return answer
+                response.headers[name] = value  # Allow, of a 405
+        return response
 
 
 def problem(status: int, detail: str) -> dict[str, Any]:
@@ -89,14 +89,14 @@ def _answer(status: int, detail: str) -> Response:
         # "Unprocessable Entity" tells a visitor nothing.
         heading = "That does not work" if status in {400, 422} else document["title"]
         page = render_template("error.html", heading=heading, problem=document, request_id=request_id())
-        answer = Response(page, status, mimetype="text/html")
+        response = Response(page, status, mimetype="text/html")
     else:
-        answer = Response(json.dumps(document), status, mimetype="application/problem+json")
+        response = Response(json.dumps(document), status, mimetype="application/problem+json")
     if status == 503:
-        answer.headers["Retry-After"] = str(_RETRY_AFTER)
+        response.headers["Retry-After"] = str(_RETRY_AFTER)
     if status == 401:
-        answer.headers["WWW-Authenticate"] = 'Bearer realm="posterity"'
-    return answer
+        response.headers["WWW-Authenticate"] = 'Bearer realm="posterity"'
+    return response
 
 
 def _drain() -> None:

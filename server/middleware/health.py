@@ -27,8 +27,8 @@ def live() -> Response:
 @health.get("/readyz")
 def ready() -> Response:
     """Return the state of every part; 503 if movies cannot be answered."""
-    served: SnapshotWatcher = current_app.extensions["snapshot_watcher"]
-    parts = {"snapshot": _snapshot(served), "library": _library(served), "uploads": _uploads(served)}
+    watcher: SnapshotWatcher = current_app.extensions["snapshot_watcher"]
+    parts = {"snapshot": _snapshot(watcher), "library": _library(watcher), "uploads": _uploads(watcher)}
     if parts["library"]["status"] == "ok":
         return jsonify(status="ready", parts=parts)
     reply = jsonify(status="not ready", parts=parts)
@@ -36,24 +36,24 @@ def ready() -> Response:
     return reply
 
 
-def _snapshot(served: SnapshotWatcher) -> dict[str, Any]:
-    refused = served.refused()
-    return {"status": "ok", "id": served.manifest().id, "refused": None if refused is None else asdict(refused)}
+def _snapshot(watcher: SnapshotWatcher) -> dict[str, Any]:
+    refused = watcher.refused()
+    return {"status": "ok", "id": watcher.manifest().id, "refused": None if refused is None else asdict(refused)}
 
 
-def _library(served: SnapshotWatcher) -> dict[str, Any]:
+def _library(watcher: SnapshotWatcher) -> dict[str, Any]:
     try:
-        served.index()
+        watcher.index()
     except PosterityError as error:
         log.warning("not ready: %s", error)
         return {"status": "failed"}
     return {"status": "ok"}
 
 
-def _uploads(served: SnapshotWatcher) -> dict[str, Any]:
+def _uploads(watcher: SnapshotWatcher) -> dict[str, Any]:
     queue: UploadQueue = current_app.extensions["upload_queue"]
     waiting = queue.taken()
     status = "full" if waiting == queue.size else "ok"
-    if "poster" not in served.latest().spaces:
+    if "poster" not in watcher.latest().spaces:
         status = "off"
     return {"status": status, "waiting": waiting, "size": queue.size}

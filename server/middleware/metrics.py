@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: requests, uploads, searches, and the snapshot that is served."""
+"""Metrics for Prometheus: requests, uploads, searches, and the current snapshot."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class SnapshotFacts(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the snapshot's id and age."""
-        info = GaugeMetricFamily("posterity_snapshot_info", "The snapshot that is served.", labels=["snapshot"])
+        info = GaugeMetricFamily("posterity_snapshot_info", "The current snapshot.", labels=["snapshot"])
         info.add_metric([self._snapshot.id], 1)
         yield info
         age = time.time() - datetime.fromisoformat(self._snapshot.created).timestamp()
@@ -113,6 +113,6 @@ def search_seconds(by: str) -> AbstractContextManager[object]:
 @metrics_page.get("/metrics")
 def metrics() -> Response:
     """Return the metrics, for Prometheus."""
-    served: SnapshotWatcher = current_app.extensions["snapshot_watcher"]
+    watcher: SnapshotWatcher = current_app.extensions["snapshot_watcher"]
     shown: Metrics = current_app.extensions["metrics"]
-    return Response(shown.shown(served.manifest()), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+    return Response(shown.shown(watcher.manifest()), content_type=CONTENT_TYPE_PLAIN_0_0_4)

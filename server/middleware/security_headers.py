@@ -35,7 +35,7 @@ HEADERS = {
 def register_headers(app: Flask) -> None:
     """Add the headers to every response, unless its view has set others."""
     # Around the application, not in it: a tenth of the time, and it covers errors that Flask never sees.
-    answer: WSGIApplication = app.wsgi_app
+    application: WSGIApplication = app.wsgi_app
 
     def protected(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
@@ -43,6 +43,6 @@ def register_headers(app: Flask) -> None:
             headers.extend(pair for pair in HEADERS.items() if pair[0].lower() not in given)
             return start_response(status, headers, exc_info)
 
-        return answer(environ, start)
+        return application(environ, start)
 
     app.wsgi_app = protected  # type: ignore[method-assign]

@@ -84,7 +84,7 @@ class SnapshotWatcher:
         return self._index
 
     def manifest(self) -> Manifest:
-        """Return the manifest of the snapshot that is served."""
+        """Return the manifest of the current snapshot."""
         return self.latest().manifest
 
     def refused(self) -> Refused | None:
@@ -103,7 +103,7 @@ class SnapshotWatcher:
         try:
             current = self._store.current_id()
         except PosterityError:
-            log.exception("the current snapshot cannot be found; %s is served on", self._index.manifest.id)
+            log.exception("the current snapshot cannot be found; %s stays in use", self._index.manifest.id)
             return
         # A snapshot that failed to open is not tried again: it never changes.
         if current is not None and current != self._seen:
@@ -114,7 +114,7 @@ class SnapshotWatcher:
         try:
             opened = MovieIndex.open(self._data, snapshot_id, embed_path=self._embed_path)
         except (PosterityError, OSError, ValueError, KeyError) as error:
-            log.exception("snapshot %s cannot be opened; %s is served on", snapshot_id, self._index.manifest.id)
+            log.exception("snapshot %s cannot be opened; %s stays in use", snapshot_id, self._index.manifest.id)
             self._refused = Refused(snapshot_id, self._reason(error))
         else:
             with self._changing:
@@ -129,7 +129,7 @@ class SnapshotWatcher:
             for earlier in sorted((known for known in self._store.ids() if known < current), reverse=True):
                 with suppress(BadSnapshot):
                     index = MovieIndex.open(self._data, earlier, embed_path=self._embed_path)
-                    log.exception("snapshot %s cannot be opened; %s is served on", current, earlier)
+                    log.exception("snapshot %s cannot be opened; %s is served instead", current, earlier)
                     self._refused = Refused(current, self._reason(error))
                     return index
             raise

@@ -1,4 +1,4 @@
-"""The pages in a real browser, served by a real server: no mistake in the console, nothing asked of other machines."""
+"""Fixtures of the browser tests: a real server and Chromium, without console errors or requests to other hosts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FLAGS = [
 ]
 WIDTHS = (360, 1280, 2560)
 THEMES = ("light", "dark")
-# No colour depends on the width.
+# Colours do not depend on the width.
 LOOKS = (
     (360, "dark"),
     (1280, "light"),
@@ -40,7 +40,7 @@ Visit = Callable[..., Page]
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium or another; the tests are skipped where there is none."""
+    """Launch Debian's or Playwright's Chromium; skip the tests without one."""
     program = os.environ.get("POSTERITY_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM)), None)
     if program is None:
         pytest.skip("no Chromium here: apt-get install chromium, or name one by POSTERITY_CHROMIUM")
@@ -57,7 +57,7 @@ class Site(Serving):
 
 @pytest.fixture(scope="session")
 def site(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The sample, served from a copy: a test may add to it and change what no other test asks for."""
+    """Serve a copy of the sample. A test may add to it and change data that no other test uses."""
     data = tmp_path_factory.mktemp("site") / "data"
     shutil.copytree(demo_data, data, symlinks=True)
     limits = [word for name in ("read", "write", "upload") for word in (f"--{name}-limit", "")]
@@ -67,10 +67,10 @@ def site(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture
 def visit(browser: Browser, site: Site) -> Iterator[Visit]:
-    """Opens a path of the site in a window of its own, at a width and in a theme.
+    """Return a function that opens a path of the site in a new window, at a width and in a theme.
 
-    At the end no page may have logged an error, or asked anything of another machine; with ``refused`` the browser may
-    log that requests were.
+    At the end, assert that no page logged an error or sent a request to another host. With ``refused``, pages may log
+    refused requests.
     """
     wrong: list[str] = []
     contexts = []
@@ -113,7 +113,7 @@ def _is_ours(address: str, site: Site) -> bool:
 
 
 def assert_accessible(page: Page) -> None:
-    """No violation of any rule of axe-core, and nothing wider than the window."""
+    """Assert that no rule of axe-core is violated and nothing is wider than the window."""
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"

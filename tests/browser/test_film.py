@@ -16,7 +16,7 @@ FILM = "/movies/73"
 
 @pytest.fixture(scope="session")
 def key(site: Site) -> str:
-    """A key that may write."""
+    """Create an API key with the scope write."""
     command = [sys.executable, "-m", "posterity", "keys", "create", "browser", "--data", str(site.data)]
     printed = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
     return printed.strip()

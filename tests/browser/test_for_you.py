@@ -1,4 +1,4 @@
-"""Rating films, and seeing what to watch next: by mouse, by keys, by address and without scripts."""
+"""Rating films and following the recommendations: by mouse, by keys, by address and without scripts."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_arrow_keys_choose_half_a_star_at_a_time_and_enter_rates(visit: Visit) -
     page.keyboard.press("Enter")
     expect(page.locator(GIVEN)).to_have_count(1)
     assert page.url.endswith(f"?rated={rated}:3.5")
-    # The next film is where the hands are.
+    # The next film has the focus.
     expect(stars.nth(0)).to_be_focused()
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Enter")
@@ -144,11 +144,11 @@ def test_the_sum_adds_up_to_the_prediction_shown(visit: Visit) -> None:
     assert sum(adds) == pytest.approx(whole, abs=1e-4)
     shown = float(pick.locator(".predicted b").inner_text())
     assert shown == pytest.approx(min(max(whole, 0.5), 5), abs=0.051)
-    # What stands beside the prediction are the largest of these.
+    # The reasons beside the prediction are the largest contributions.
     beside = re.findall(r"\(([+\N{MINUS SIGN}][\d.]+)\)", pick.locator(".because").inner_text())
     largest = sorted(adds[1:], key=abs, reverse=True)
     assert [float(each.replace("\N{MINUS SIGN}", "-")) for each in beside] == pytest.approx(largest, abs=0.0051)
-    # The interval is drawn where it is: the band's ends, in parts of the bar's width.
+    # Positions of the interval's ends, as shares of the bar's width.
     low, high = map(float, pick.locator(".predicted .detail").inner_text().split(" to "))
     track, band = (pick.locator(f".interval .{name}").first.bounding_box() for name in ("track", "range"))
     assert track is not None
@@ -250,7 +250,7 @@ def test_a_server_that_is_gone_loses_nothing(visit: Visit) -> None:
     page.context.set_offline(True)
     star(card(page), "5 stars").click()
     expect(page.locator(".picking").get_by_role("alert")).to_contain_text("The server cannot be reached")
-    page.context.set_offline(False)  # and it is tried again without a hand
+    page.context.set_offline(False)  # and it is tried again automatically
     expect(page.locator(GIVEN)).to_have_count(1)
     expect(page.locator(".picking .state")).to_have_count(0)
 

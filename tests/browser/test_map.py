@@ -1,4 +1,4 @@
-"""The map of posters in a real browser: what is drawn, and every way to move about."""
+"""The map of posters in a real browser: its drawing, and every way to move the view."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from playwright.sync_api import Page, Route, expect
 from tests.browser.conftest import LOOKS, Visit, assert_accessible
 
 READY = ".map[data-ready=true]"
-# The share of the canvas that is not of the ground's colour, and how many colours there are.
+# Share of the canvas that differs from the background, and the number of colours.
 PAINTED = """() => {
   const { data } = copied();
   const pixels = new Uint32Array(data.buffer);
@@ -27,7 +27,7 @@ ACCENT = """() => {
   for (let at = 0; at < data.length; at += 4) if (data[at] === 0xed && data[at + 1] === 0xb9 && data[at + 2] === 0x51) found++;
   return found;
 }"""
-# The map's own canvas is not read from, or the browser would no longer draw it as for people.
+# Reads a copy: reading the canvas itself would switch the browser to software drawing.
 COPIED = """const copied = () => {
   const canvas = document.querySelector(".map canvas");
   const pen = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height }).getContext("2d", { willReadFrequently: true });
@@ -47,7 +47,7 @@ def ready(page: Page) -> Page:
 
 
 def state(page: Page) -> dict[str, str]:
-    """What the address says."""
+    """Return the view in the address."""
     return state_of(page.url)
 
 
@@ -64,7 +64,7 @@ def until_address(page: Page, pattern: str) -> None:
 
 
 def until(page: Page, fits: Callable[[dict[str, str]], bool]) -> None:
-    """Until what the address says fits."""
+    """Wait until the view in the address fits."""
     page.wait_for_url(lambda url: fits(state_of(url)))
 
 

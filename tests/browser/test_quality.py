@@ -1,4 +1,4 @@
-"""The page "How good is it": readable at every width and in both themes, its plots drawn without a script."""
+"""The page "How good is it": readable at every width and in both themes, with plots that need no script."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_every_mark_and_word_of_a_plot_is_within_it(visit: Visit, width: int) ->
         assert len(marks) > 2
         for mark in marks:
             box = mark.bounding_box()
-            if box is not None:  # of a word that is empty there is none
+            if box is not None:  # None for an empty word
                 assert frame["x"] - 1 <= box["x"], name
                 assert box["x"] + box["width"] <= frame["x"] + frame["width"] + 8, name
 

@@ -70,7 +70,7 @@ def test_what_is_chosen_while_an_answer_is_on_its_way_stays_chosen_until_one_typ
     expect(option).to_have_attribute("aria-selected", "true")
     old = option.element_handle()
     held[0].continue_()
-    page.wait_for_function("(old) => !old.isConnected", arg=old)  # the answer is there
+    page.wait_for_function("(old) => !old.isConnected", arg=old)  # until the result is shown
     expect(option).to_have_attribute("aria-selected", "true")
     box.press("x")
     expect(option).to_have_attribute("aria-selected", "false")

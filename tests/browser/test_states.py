@@ -1,4 +1,4 @@
-"""What is shown when the server does not answer, is busy or makes a mistake: made to happen on the way there."""
+"""Loading and error states. The browser's requests are intercepted, to fail or to wait."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_a_server_that_is_gone_is_said_and_tried_again(visit: Visit) -> None:
     slide(page, "taste", 0)
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("The server cannot be reached")
-    expect(page.locator("#by-blend li")).to_have_count(12)  # what was there stays
+    expect(page.locator("#by-blend li")).to_have_count(12)  # the shelf stays
     page.unroute(SHELVES)
     alert.get_by_role("button", name="Try again").click()
     expect(alert).to_have_count(0)

@@ -14,7 +14,7 @@ def client(app: Flask) -> FlaskClient:
 
 
 def assert_problem(response: TestResponse, status: int, *words: str) -> dict[str, Any]:
-    """The one way in which a test checks an error: RFC 9457, with words that a person can act on."""
+    """Assert that a response is a problem (RFC 9457) with a status and some words; return it. Tests check errors so."""
     assert response.status_code == status
     assert response.mimetype == "application/problem+json"
     problem = response.get_json(force=True)

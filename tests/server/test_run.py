@@ -1,4 +1,4 @@
-"""What only a real server can show: several processes, signals, sockets."""
+"""The server as real processes: several workers, signals, sockets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_server_that_is_stopped_answers_what_it_has_begun(world: World) -> Non
                 f"POST {UPLOAD} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(picture)}\r\nExpect: 100-continue\r\n\r\n"
             )
             upload.sendall(head.encode())
-            assert stream.readline().startswith(b"HTTP/1.1 100")  # a thread has taken it and waits for the picture
+            assert stream.readline().startswith(b"HTTP/1.1 100")  # a thread waits for the picture
             upload.sendall(picture[:-10])
             with socket.create_connection(("127.0.0.1", server.port), timeout=120) as idle:
                 idle.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -43,7 +43,7 @@ def test_a_server_that_is_stopped_answers_what_it_has_begun(world: World) -> Non
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection(("127.0.0.1", server.port), timeout=60)
             upload.sendall(picture[-10:])
-            assert stream.readline() == b"\r\n"  # of the 100
+            assert stream.readline() == b"\r\n"  # end of the 100 response
             assert stream.readline() == b"HTTP/1.1 200 OK\r\n"
             reply = stream.read()
             assert json.loads(reply.partition(b"\r\n\r\n")[2])["results"][0]["movie"]["movie_id"] == 3

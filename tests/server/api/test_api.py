@@ -114,7 +114,7 @@ def test_one_movie_liked_is_that_movie_asked(client: FlaskClient) -> None:
         asked = client.get(f"{API}/movies/4/similar?by={by}&limit=5").get_json()["results"]
         liked = client.post(f"{API}/similar", json={"like": [4], "by": by, "limit": 5}).get_json()["results"]
         assert [match["movie"]["movie_id"] for match in liked] == [match["movie"]["movie_id"] for match in asked]
-    # Of the blend a movie's taste vector is shorter than 1, and a direction is not: the order may differ, the kind not.
+    # In the blend a movie's taste vector is shorter than 1, a mean direction is not: only the order may differ.
     blended = client.post(f"{API}/similar", json={"like": [4], "limit": 5}).get_json()["results"]
     assert {match["movie"]["movie_id"] for match in blended} <= {*SPACE, 21}
 
@@ -140,7 +140,7 @@ def test_what_cannot_be_liked_is_named(client: FlaskClient, body: object, status
 def test_movies_like_each_of_several_are_what_each_would_get(client: FlaskClient) -> None:
     body = {"movies": [3, "imdb:tt0000012", 777, 20], "by": "poster", "limit": 4, "year_from": 1975}
     reply = client.post(f"{API}/similar/batch", json=body).get_json()
-    assert reply["ignored"] == ["777", "20"]  # nobody, and one without a poster
+    assert reply["ignored"] == ["777", "20"]  # unknown, and without a poster
     assert [each["movie"]["movie_id"] for each in reply["results"]] == [3, 12]
     for each in reply["results"]:
         path = f"{API}/movies/{each['movie']['movie_id']}/similar?by=poster&limit=4&year_from=1975"
@@ -213,7 +213,7 @@ def test_what_is_asked_again_comes_byte_for_byte_or_not_at_all(client: FlaskClie
         other = client.get(f"{API}/{path}", headers={"If-None-Match": '"another"'})
         assert (other.status_code, other.data) == (200, first.data)
         assert client.get(f"{API}/{path}", headers={"If-Match": tag}).status_code == 200
-        assert_problem(client.get(f"{API}/{path}", headers={"If-Match": '"another"'}), 412, "begin the list again")
+        assert_problem(client.get(f"{API}/{path}", headers={"If-Match": '"another"'}), 412, "start the list again")
     assert_problem(client.get(f"{API}/movies/99", headers={"If-None-Match": tag}), 404)
     assert client.head(f"{API}/movies/1").data == b""
 
@@ -362,7 +362,7 @@ def test_recommendations_to_a_stranger_are_explained_by_what_they_rated(client: 
 
 
 def stranger(*loved: int) -> list[dict[str, object]]:
-    """Someone who loves some films and dislikes those of the other kind."""
+    """Return the ratings of a user who likes some movies and dislikes the other kind."""
     other = WEDDINGS if loved[0] in SPACE else SPACE
     disliked = [{"movie": movie, "rating": 1} for movie in list(other)[:4]]
     return [{"movie": str(movie), "rating": 5} for movie in loved] + disliked

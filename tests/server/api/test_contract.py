@@ -1,4 +1,4 @@
-"""What the OpenAPI document promises, asked of a real server with generated requests, good ones and bad ones."""
+"""The OpenAPI document, checked against a real server with generated valid and invalid requests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_the_server_keeps_what_its_document_promises(phases: str, least: int, wo
     _, key = Keys(Database(data)).create("schemathesis")
     none = ("--read-limit", "", "--write-limit", "", "--upload-limit", "")
     with serving("serve", "--data", data, *none) as server:
-        # The first upload loads TensorFlow, which is judged elsewhere.
+        # The first upload loads TensorFlow; other tests cover its time.
         get(f"{server.address}/api/v1/posters/similar", next(world.posters.glob("*.jpg")).read_bytes())
         command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{server.address}/api/v1/openapi.json"]
         command += [

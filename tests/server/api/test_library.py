@@ -27,7 +27,7 @@ def app(data: Path) -> Flask:
 
 @pytest.fixture
 def client(app: Flask, data: Path) -> FlaskClient:
-    """Someone with a key."""
+    """Return a client that sends an API key."""
     client = app.test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {Keys(Database(data)).create('tests')[1]}"
     return client
@@ -108,7 +108,7 @@ def test_a_movie_that_is_replaced_is_so_at_once_and_once(client: FlaskClient) ->
     first = client.put(f"{API}/movies/imdb:tt0000003", json=MEADOW)
     assert first.status_code == 200
     assert first.get_json()["movie"]["title"] == "Meadow"
-    assert first.get_json()["movie"]["has_poster"]  # that of the data set
+    assert first.get_json()["movie"]["has_poster"]  # the data set's poster
     again = client.put(f"{API}/movies/3", json=MEADOW)
     assert again.data == first.data
     tags = [client.get(f"{API}/movies/3").headers["ETag"] for _ in range(2)]

@@ -1,4 +1,4 @@
-"""Poster maps over HTTP: what is laid out, on which sheet, and what came in or went since."""
+"""Poster maps over HTTP: cells, sheets, and movies added or deleted since the build."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_map_says_where_every_film_lies(client: FlaskClient, world: World) -> 
         assert found["unlisted"] == []
     slot_of = dict(zip(look["movie_ids"], look["slots"], strict=True))
     assert sorted(slot_of.values()) == list(range(21))
-    # The same poster is in the same place for both maps; film 20 has none.
+    # A poster has the same slot on both maps; movie 20 has none.
     wanted = [slot_of.get(movie_id, -1) for movie_id in taste["movie_ids"]]
     assert taste["slots"] == wanted
     assert wanted.count(-1) == 1
@@ -69,7 +69,7 @@ def test_the_sheet_shows_the_posters_where_the_map_says(client: FlaskClient) -> 
     [
         ("sheets/1", "this snapshot has 1, counted from 0"),
         ("sheets/x", "is no number of a sheet"),
-        ("sheets/0?snapshot=earlier", "snapshot earlier is not served any more"),
+        ("sheets/0?snapshot=earlier", "snapshot earlier is not current any more"),
     ],
 )
 def test_a_sheet_that_is_not_there_is_404(client: FlaskClient, path: str, words: str) -> None:

@@ -120,7 +120,7 @@ def test_each_kind_is_counted_apart_and_each_key(data: Path) -> None:
         assert statuses == [204, 429]
         statuses = [client.get(f"{API}/movies/1", headers=bearer(text)).status_code for _ in range(3)]
         assert statuses == [200, 200, 429]
-    # A key that is none is counted by the address.
+    # A request with an invalid key is counted by its address.
     statuses = [client.delete(f"{API}/movies/2", headers=bearer(f"no key {i}")).status_code for i in range(2)]
     assert statuses == [401, 429]
     assert client.post(f"{API}/posters/similar").status_code == 422

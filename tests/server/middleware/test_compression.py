@@ -26,7 +26,7 @@ DECOMPRESS: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
-    """A client that closes the files it was sent."""
+    """Return a client that closes the files of responses."""
 
     class Closing(FlaskClient):
         def open(self, *args: Any, **kwargs: Any) -> TestResponse:

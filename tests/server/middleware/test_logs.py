@@ -33,7 +33,7 @@ class Logged:
 
 @pytest.fixture
 def logged(request: pytest.FixtureRequest) -> Iterator[Logged]:
-    """What is logged, in the format that the test asks for. (``dictConfig`` would take pytest's own handlers away.)"""
+    """Capture the log in the format of the test. (``dictConfig`` would remove pytest's own handlers.)"""
     settings = log_settings(request.param)
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)

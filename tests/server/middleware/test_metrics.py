@@ -19,12 +19,12 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 @pytest.fixture
 def app(world: World) -> Flask:
-    """A server that has counted nothing yet."""
+    """Return an application without any counts."""
     return create_app(ServerConfig(world.data))
 
 
 def scraped(text: str) -> Samples:
-    """The value of every sample, by its name and labels."""
+    """Return the value of every sample, by name and labels."""
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)

@@ -1,4 +1,4 @@
-"""Where marks stand, by hand."""
+"""Positions of marks on plots, computed by hand."""
 
 from __future__ import annotations
 

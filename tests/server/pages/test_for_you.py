@@ -20,7 +20,7 @@ PAGE = {"Accept": "text/html"}
 
 
 def films(page: str, part: str) -> list[int]:
-    """Ids of the films in a list of the page, in order."""
+    """Return the ids of the movies in a list of the page, in order."""
     found = re.search(rf'class="{part}"(.*?)</[uo]l>', page, re.DOTALL)
     return [int(movie) for movie in re.findall(r'<li[^>]* data-movie="(\d+)"', found[1])] if found else []
 
@@ -63,7 +63,7 @@ def test_the_address_is_the_state(client: FlaskClient) -> None:
     assert f"{first['rating']:.1f}" in text
     for part in first["explanation"]["contributions"][:3]:
         assert f"{part['movie']['title']} ({signed(part['total'])})" in text
-    assert 'href="/for-you?rated=1:5,11:1"' in page  # 12 is taken back
+    assert 'href="/for-you?rated=1:5,11:1"' in page  # the rating of 12 is removed
 
 
 def test_the_whole_sum_adds_up_and_the_bar_is_on_the_scale(client: FlaskClient) -> None:
@@ -89,7 +89,7 @@ def test_a_film_is_rated_without_scripts_by_a_form(client: FlaskClient) -> None:
     assert steps == ["0.5", "1", "1.5", "2", "2.5", "3", "3.5", "4", "4.5", "5"]
     for words in ("half a star", "1 star", "1 and a half stars", "5 stars"):
         assert f'<span class="for-readers">{words}</span>' in card
-    # What such a form sends: the hidden fields, and the choice.
+    # The request of such a form: its hidden fields and the chosen star.
     page = client.get(f"/for-you?rated=1%3A5&skipped=2&rated={movie}%3A4.5").text
     assert films(page, "given") == [int(movie), 1]
 

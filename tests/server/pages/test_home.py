@@ -16,7 +16,7 @@ PAGE = {"Accept": "text/html"}
 
 
 def section(page: str, heading: str) -> list[int]:
-    """Ids of the films that a section shows, in order."""
+    """Return the ids of the movies in a section, in order."""
     (part,) = re.findall(rf"<h2[^>]*>{heading}</h2>(.*?)</section>", page, re.DOTALL)
     return [int(found) for found in re.findall(r'href="/movies/(\d+)"', part)]
 
@@ -101,7 +101,9 @@ def test_a_dropped_poster_shows_its_neighbours(client: FlaskClient, world: World
     loved = client.post(
         "/api/v1/similar", json={"like": section(page, "Looks like it")[:5], "by": "taste", "limit": 12}
     )
-    assert section(page, "Loved by people who love those") == [m["movie"]["movie_id"] for m in loved.get_json()["results"]]
+    assert section(page, "Loved by people who love those") == [
+        m["movie"]["movie_id"] for m in loved.get_json()["results"]
+    ]
     assert 'src="data:image/jpeg;base64,' in page
 
 

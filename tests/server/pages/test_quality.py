@@ -26,7 +26,7 @@ def plots(page: str) -> list[str]:
 
 @pytest.fixture
 def page_of(data: Path, world: World) -> Callable[..., str]:
-    """The page of the film world's snapshot with something else in its manifest."""
+    """Return a function that renders the page with changes to the film world's manifest."""
 
     def page(**changes: Any) -> str:
         manifest: Manifest = replace(world.manifest, **changes)
@@ -66,11 +66,11 @@ def test_every_plot_has_a_title_a_caption_a_label_and_its_numbers(client: FlaskC
         table = re.findall(r"<tr>.*?</tr>", figure, re.DOTALL)
         cells = {len(re.findall(r"<t[hd]", row)) for row in table}
         assert len(table) > 1
-        assert len(cells) == 1  # as many in each row
+        assert len(cells) == 1  # the same number in each row
 
 
 def test_no_colour_and_no_style_stands_in_the_page(client: FlaskClient) -> None:
-    """The policy forbids style attributes, and colours must follow the theme."""
+    """Style attributes are forbidden by the policy, and colours must follow the theme."""
     page = client.get("/quality").text
     assert "style=" not in page
     for figure in re.findall(r"<figure.*?</figure>", page, re.DOTALL):

@@ -1,4 +1,4 @@
-"""A snapshot of which any file is damaged in any way is refused by name, and the one before is served on."""
+"""Damage to any file of a snapshot is reported by the file's name, and the snapshot before stays in use."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def cut(length: Callable[[int], int]) -> Damage:
     return damage
 
 
-# Where in the middle is chosen once: the same at every run.
+# The byte in the middle is random with a fixed seed.
 DAMAGES: dict[str, Damage] = {
     "first byte": flipped(0),
     "some byte": flipped(float(np.random.default_rng(0).uniform(0.2, 0.8))),
@@ -48,7 +48,7 @@ DAMAGES: dict[str, Damage] = {
 
 @pytest.fixture
 def data(world: World, tmp_path: Path) -> Path:
-    """The small film world, of which the snapshots may be written to."""
+    """Return a copy of the film world whose snapshots may be written to."""
     for name in ("posters", "weights"):
         (tmp_path / name).symlink_to(world.data / name)
     shutil.copytree(world.data / "snapshots", tmp_path / "snapshots")
@@ -84,7 +84,7 @@ def test_a_server_refuses_each_by_name_and_serves_the_one_before(
     names = ("manifest.json", "movies.json", "poster/rows.faiss", "taste/vectors.faiss", "ratings/user_ids.npy")
     for how, name in zip([*DAMAGES, *DAMAGES], itertools.cycle(names), strict=False):
         published = edition.publish(store)
-        DAMAGES[how](store.path() / name)  # before anyone looks
+        DAMAGES[how](store.path() / name)  # before the watcher looks
         part = snapshot_part(client, clock, data)
         assert part["id"] == world.manifest.id
         assert part["refused"]["id"] == published

@@ -33,7 +33,7 @@ def wait_for_opening() -> None:
 
 
 def snapshot_part(client: FlaskClient, clock: Clock, data: Path) -> dict[str, Any]:
-    """What /readyz says of the snapshot once the server has looked for another; no reply names the data directory."""
+    """Return the snapshot part of /readyz after the next look; assert that no response names the data directory."""
     clock.now += 5
     client.get("/readyz")
     wait_for_opening()
@@ -45,27 +45,27 @@ def snapshot_part(client: FlaskClient, clock: Clock, data: Path) -> dict[str, An
 
 def test_a_new_snapshot_is_followed(world: World, data: Path) -> None:
     clock = Clock()
-    served = SnapshotWatcher(data, clock)
-    old = served.index()
+    watcher = SnapshotWatcher(data, clock)
+    old = watcher.index()
     manifest = build(Plan(world.ratings, data, settings=QUICK))
-    assert served.index() is old  # looked a moment ago
+    assert watcher.index() is old  # within the interval between looks
     clock.now = 5
-    served.index()
+    watcher.index()
     wait_for_opening()
-    assert served.index().manifest.id == manifest.id
-    assert old.similar(1, 3, by="poster")  # whoever still holds the old one is answered
+    assert watcher.index().manifest.id == manifest.id
+    assert old.similar(1, 3, by="poster")  # the old index still works
 
 
 def test_a_damaged_new_snapshot_is_not_served(world: World, data: Path, caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
-    served = SnapshotWatcher(data, clock)
+    watcher = SnapshotWatcher(data, clock)
     manifest = build(Plan(world.ratings, data, settings=QUICK))
     (SnapshotStore(data).path() / "movies.json").write_text("{}")
     for now in (5, 10, 15):
         clock.now = now
-        served.index()
+        watcher.index()
         wait_for_opening()
-    assert served.index().manifest.id == world.manifest.id
+    assert watcher.index().manifest.id == world.manifest.id
     assert caplog.text.count(f"snapshot {manifest.id} cannot be opened") == 1
     assert "movies.json is damaged" in caplog.text
 
@@ -74,32 +74,32 @@ def test_a_process_that_begins_while_a_damaged_snapshot_is_current_serves_the_on
     world: World, data: Path
 ) -> None:
     clock = Clock()
-    for _ in range(2):  # the one before may be damaged, too
+    for _ in range(2):  # the snapshot before may be damaged, too
         damaged = build(Plan(world.ratings, data, settings=QUICK))
         (SnapshotStore(data).path() / "movies.json").write_text("{}")
-    served = SnapshotWatcher(data, clock)
-    assert served.index().manifest.id == world.manifest.id
-    refused = served.refused()
+    watcher = SnapshotWatcher(data, clock)
+    assert watcher.index().manifest.id == world.manifest.id
+    refused = watcher.refused()
     assert refused is not None
     assert refused.id == damaged.id
     assert refused.reason.startswith(f"snapshots/{damaged.id}/movies.json is damaged")
     better = build(Plan(world.ratings, data, settings=QUICK))
     clock.now = 5
-    served.index()
+    watcher.index()
     wait_for_opening()
-    assert served.index().manifest.id == better.id
-    assert served.refused() is None
+    assert watcher.index().manifest.id == better.id
+    assert watcher.refused() is None
 
 
 def test_a_rollback_is_followed(world: World, data: Path) -> None:
     clock = Clock()
     build(Plan(world.ratings, data, settings=QUICK))
-    served = SnapshotWatcher(data, clock)
+    watcher = SnapshotWatcher(data, clock)
     SnapshotStore(data).rollback()
     clock.now = 5
-    served.index()
+    watcher.index()
     wait_for_opening()
-    assert served.index().manifest.id == world.manifest.id
+    assert watcher.index().manifest.id == world.manifest.id
 
 
 @pytest.mark.parametrize(
@@ -111,10 +111,10 @@ def test_a_reply_holds_no_snapshot_once_it_is_sent(world: World, path: str) -> N
     client.get(path, headers={"Accept": "text/html"})
     app.extensions["snapshot_watcher"] = SnapshotWatcher(world.data)
     gone = weakref.ref(app.extensions["snapshot_watcher"].index())
-    gc.disable()  # which would find it in the end, maybe after hours: until then its files would take up the disk
+    gc.disable()  # it would free the index in the end, maybe after hours: until then its files would fill the disk
     try:
         client.get(path, headers={"Accept": "text/html"}).close()
-        client.get("/livez").close()  # the client itself keeps the latest
+        client.get("/livez").close()  # the client itself keeps the last response
         app.extensions["snapshot_watcher"] = None
         assert gone() is None
     finally:
