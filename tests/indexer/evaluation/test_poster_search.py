@@ -301,9 +301,9 @@ def test_all_with_posters_evaluates_poster_search_too(
         (("--alternates", "a"), "Give --ratings to compare methods, or --posters alone"),
         (("--posters", "a", "--ranking"), "Give --ratings"),
         (("--posters", "a", "--film", 3), "Give --ratings"),
-        (("--ratings", "r", "--posters", "a"), "beside --ratings, --posters go with --similarity"),
-        (("--ratings", "r", "--alternates", "a"), "--alternates goes with --posters"),
-        (("--ratings", "r", "--similarity", "--posters", "a", "--alternates", "a"), "--alternates goes with"),
+        (("--ratings", "r", "--posters", "a"), "--posters with --ratings, need --similarity or --all"),
+        (("--ratings", "r", "--alternates", "a"), "--alternates needs --posters"),
+        (("--ratings", "r", "--similarity", "--posters", "a", "--alternates", "a"), "--alternates needs --posters"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(arguments: tuple[object, ...], message: str) -> None:
