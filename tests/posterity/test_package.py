@@ -254,7 +254,7 @@ print(*sys.path)
 @pytest.mark.long
 def test_the_installed_command_builds_the_demo(installed: Path, empty: Path) -> None:
     done = run(
-        installed / "bin" / "posterity", "demo", "--build-only", "--weights", "untrained", cwd=empty, timeout=600
+        installed / "bin" / "posterity", "demo", "--build-only", "--weights", "untrained", cwd=empty, timeout=1800
     )
     assert done.returncode == 0, done.stderr
     assert SnapshotStore(empty / "data" / "demo").manifest().dataset["name"] == "posterity-sample"
