@@ -88,7 +88,9 @@ def test_an_unknown_path_is_named() -> None:
 
 def test_a_path_that_is_asked_for_and_does_not_agree_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vgg16, "AGREEMENT", 1.0)
-    with pytest.raises(BadWeights, match=r"VGG16 in bfloat16 does not agree with float32 .*: give --embed-path float32"):
+    with pytest.raises(
+        BadWeights, match=r"VGG16 in bfloat16 does not agree with float32 .*: give --embed-path float32"
+    ):
         vgg16.load("untrained", path="bfloat16")
 
 
