@@ -39,7 +39,8 @@ demo: setup
 
 # As root on Debian; elsewhere it is yours to install. A second run installs nothing.
 browser:
-	command -v chromium || command -v google-chrome || (apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium)
+	command -v chromium-headless-shell || (apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium-headless-shell) \
+		|| command -v chromium || command -v google-chrome
 
 # Three processes, as many tests wait for servers and pages. Each has a TensorFlow of its own, 2 GB with it.
 test: $(VENV)/.installed-dev

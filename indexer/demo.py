@@ -12,10 +12,7 @@ from index.catalogue.catalogue import Catalogue, Movie
 from index.core.errors import BadSnapshot, UnknownSnapshot, WeightsUnavailable
 from index.core.progress import Track
 from index.snapshot.store import SnapshotStore
-from indexer.build import build
-from indexer.config import make_plan
 from indexer.datasets.sources import SAMPLE, fetched_ratings, sample_folder
-from indexer.sample import make_sample
 
 
 def build_demo(data: Path, weights: str, embed_path: str = "auto", *, track: Track, say: Callable[[str], None]) -> None:
@@ -34,6 +31,11 @@ def build_demo(data: Path, weights: str, embed_path: str = "auto", *, track: Tra
         BadWeights: the weights file is not usable.
         BadSnapshot: a snapshot of another data set exists but is damaged.
     """
+    # Imported here: the command that serves the demo imports this module, and must load neither Faiss nor TensorFlow.
+    from indexer.build import build
+    from indexer.config import make_plan
+    from indexer.sample import make_sample
+
     if demo_is_built(data, weights):
         manifest = SnapshotStore(data).manifest()
         say(f"Snapshot {manifest.id} already exists: {manifest.dataset['name']}, built by Posterity {manifest.version}")

@@ -128,6 +128,7 @@ def test_the_articles_figures_come_out(realdata: Path) -> None:
     assert mse["als"] < mse["user-mean"] < 1  # type: ignore[operator]
 
 
+@pytest.mark.long
 def test_ease_ranks_what_is_rated_next_as_published(realdata: Path) -> None:
     """Five folds, full catalogue: nDCG@10 .352 and recall@10 .168 where the most popular films have .175 and .070."""
     contest = Contest(ranking_methods(), measure_ranking, RANKING_METRICS).only(["popularity", "ease"])

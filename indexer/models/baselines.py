@@ -14,7 +14,7 @@ from indexer.datasets.training import Training
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Which biases are fitted, and how."""
+    """Settings of the biases."""
 
     of_users: bool = True
     of_movies: bool = True

@@ -26,6 +26,7 @@ def metrics(server: Serving) -> Samples:
 def test_a_server_that_is_stopped_answers_what_it_has_begun(world: World) -> None:
     picture = (world.posters / "3.jpg").read_bytes()
     with serving("serve", "--data", world.data) as server:
+        get(f"{server.address}{UPLOAD}", picture)  # loads TensorFlow, which may take most of the 30 seconds' grace
         with socket.create_connection(("127.0.0.1", server.port), timeout=120) as upload:
             stream = upload.makefile("rb")
             head = (

@@ -369,11 +369,12 @@ def test_processes_write_side_by_side_and_see_each_other(tmp_path: Path) -> None
     assert_whole(tmp_path, set(movie_ids))
 
 
-def test_whatever_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [6, pytest.param(30, marks=pytest.mark.long)])
+def test_whatever_was_acknowledged_survives_a_kill(tmp_path: Path, kills: int) -> None:
     rng = np.random.default_rng(0)
     acknowledged: set[int] = set()
     watcher = Library.open(tmp_path)
-    for _ in range(30):
+    for _ in range(kills):
         process = adder(tmp_path, 10_000)
         assert process.stdout is not None
         for _ in range(rng.integers(1, 6)):
@@ -385,7 +386,7 @@ def test_whatever_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
         process.stdout.close()
         assert process.wait() == -signal.SIGKILL
         assert watcher.version() >= len(acknowledged)
-    assert len(acknowledged) >= 30
+    assert len(acknowledged) >= kills
     assert_whole(tmp_path, acknowledged)
     (last,) = {Library.open(tmp_path).version(), watcher.version()}
     assert Library.open(tmp_path).put(HEAT) == last + 1 == watcher.version()

@@ -106,7 +106,7 @@ def test_an_edition_without_posters_needs_no_key(tmp_path: Path, steps: Steps, m
 def test_an_edition_with_posters_asks_for_the_key(tmp_path: Path) -> None:
     result = prepare(tmp_path, "--edition", "latest")
     assert result.exit_code == 1
-    assert "posters need a key of TMDB" in result.stderr
+    assert "posters need a TMDB key" in result.stderr
 
 
 def test_an_empty_variable_is_none(steps: Steps, demo_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,4 +180,4 @@ def test_a_sample_keeps_the_untrained_weights_that_it_fell_back_to(demo_data: Pa
 
 def test_the_sample_that_was_prepared_is_nothing_new_for_a_build(demo_data: Path) -> None:
     result = CliRunner().invoke(main, ["build", "--if-new", "--data", str(demo_data)])
-    assert "there is nothing to build" in result.stderr
+    assert "nothing to build" in result.stderr
