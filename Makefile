@@ -7,12 +7,13 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK   := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-annotate \
           --custom-compile-command "make lock"
 
-.PHONY: help setup demo browser test test-long lint docs lock clean
+.PHONY: help setup demo browser test test-long coverage lint docs lock clean
 
 help:
 	@echo "make demo    build the sample catalogue and serve it (PORT=$(PORT))"
 	@echo "make test    run the tests"
 	@echo "make test-long  run those that take long, too"
+	@echo "make coverage  run the tests and print which lines they leave out"
 	@echo "make browser Chromium for the tests of the page, by apt (they are skipped without)"
 	@echo "make lint    ruff and mypy --strict"
 	@echo "make docs    the documentation as a site, in site/"
@@ -48,6 +49,10 @@ test: $(VENV)/.installed-dev
 
 test-long: test
 	$(BIN)/python -m pytest -n 2 -m long
+
+# Printed, not demanded: lines that no quick test runs, in subprocesses too.
+coverage: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n 3 --dist worksteal --cov --cov-report=term:skip-covered
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

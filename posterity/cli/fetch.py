@@ -285,7 +285,7 @@ def _posters(ratings: Path | None, data: Path, key: Key, size: str, rate: float,
     if ratings is None:
         raise InvalidInput(f"there are no films in {data}: posterity fetch movielens, or give --ratings")
     films = linked_movies(read_dataset(ratings))
-    if _keep_posters(films, data, lambda: Tmdb(HttpClient(rate=rate), api, key, size), size, missing_for):
+    if _fetch_posters(films, data, lambda: Tmdb(HttpClient(rate=rate), api, key, size), size, missing_for):
         click.echo(NOTICE)
 
 
@@ -293,13 +293,13 @@ def _posters_from_folder(folder: Path, data: Path, missing_for: float) -> None:
     from indexer.fetch.posters import folder_source
 
     films, find = folder_source(folder)
-    _keep_posters(films, data, lambda: find, None, missing_for)
+    _fetch_posters(films, data, lambda: find, None, missing_for)
 
 
-def _keep_posters(
+def _fetch_posters(
     films: Sequence[LinkedMovie], data: Path, opened: Callable[[], PosterSource], size: str | None, missing_for: float
 ) -> int:
-    """How many posters are new."""
+    """Fetch posters, print a summary, and return the number of new ones."""
     from indexer.datasets.sources import posters_folder
     from indexer.fetch.download import download_folder
     from indexer.fetch.ledger import Ledger
