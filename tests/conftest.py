@@ -1,4 +1,4 @@
-"""What many tests stand on: a small film world with a known shape, built once into a real snapshot."""
+"""Fixtures of many tests: a small film world with a known shape, built once into a real snapshot."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def unlimited(data: Path, **settings: Any) -> ServerConfig:
 
 @dataclass(frozen=True)
 class FirstDemo:
-    """What ``posterity demo`` made and served where nothing was."""
+    """The data that ``posterity demo`` built in an empty folder, and its first answer."""
 
     data: Path
     nearest: int  # id of the movie whose poster is most like that of movie 1, as the server said before it ended

@@ -1,4 +1,4 @@
-"""What must hold on MovieLens itself and on real posters. Skipped where they are not."""
+"""Properties on MovieLens itself and on real posters. Skipped where they are missing."""
 
 from __future__ import annotations
 

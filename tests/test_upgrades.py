@@ -1,4 +1,4 @@
-"""What another version of Posterity left behind: older data opens with a message, newer data is refused with one."""
+"""Data of another version of Posterity: older data opens with a message, newer data is refused with one."""
 
 from __future__ import annotations
 

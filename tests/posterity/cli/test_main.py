@@ -187,7 +187,7 @@ def test_recommendations_and_similarity_are_evaluated(world: World, tmp_path: Pa
     section = json.loads((tmp_path / "report" / "report.json").read_text())["sections"]["similarity"]
     taste = next(each for each in section["methods"] if each["method"] == "taste")
     assert taste["figures"]["judged"]["value"] == 1
-    assert "left out: 1" in section["warnings"][0]
+    assert "1 judged pairs left out" in section["warnings"][0]
 
 
 @pytest.mark.parametrize(
@@ -359,7 +359,7 @@ def test_posters_that_are_no_longer_what_was_embedded_are_named(world: World, tm
 
 
 def loaded_libraries(pid: int) -> str:
-    """What a process and its children have mapped."""
+    """Return the libraries that a process and its children have mapped."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return "".join(Path(f"/proc/{each}/maps").read_text() for each in (str(pid), *children))
 
@@ -399,7 +399,7 @@ def test_an_upload_that_is_too_large_is_told_so_over_a_real_connection(world: Wo
 def test_an_upload_that_is_refused_for_another_reason_is_told_so_too(
     world: World, method: str, path: str, content_type: str, status: int
 ) -> None:
-    """Whoever sends much and is not read finds the connection broken, most often before the answer is seen."""
+    """A client whose body is not read finds the connection broken, most often before it sees the answer."""
     with serving("serve", "--data", world.data) as server:
         for _ in range(20):
             connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
@@ -435,7 +435,7 @@ def test_the_demo_serves_what_was_built_and_names_three_things_to_try(demo_data:
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc")
 def test_a_picture_is_answered_after_the_very_first_demo(first_demo: FirstDemo) -> None:
-    """What builds must not be what forks: TensorFlow hung in the server of a demo that had just been built."""
+    """The process that builds must not fork: TensorFlow hung in the server of a demo that had just been built."""
     assert first_demo.nearest == 1
     assert "python" in first_demo.mapped
     assert "faiss" not in first_demo.mapped

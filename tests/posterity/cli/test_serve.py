@@ -52,7 +52,7 @@ WRONG = [
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[ServerConfig]:
-    """What the server would have been started with."""
+    """Return the settings that the server would have been started with."""
     configs: list[ServerConfig] = []
     monkeypatch.setattr("server.run.run_server", lambda config, **_: configs.append(config))
     return configs
