@@ -264,6 +264,7 @@ function moveOver(before) {
   map = now;
   const old = { x: view.x, y: view.y };
   const to = anchor && map.of.get(anchor.id);
+  view.halt();
   view.fit(view.width, view.height, map.columns, map.rows);
   if (!whole && to) view.set({ x: old.x + to.x - anchor.x, y: old.y + 1.5 * (to.y - anchor.y) });
   if (still.matches) return;

@@ -32,12 +32,18 @@ export class View {
     return [(column - this.x) * this.scale + this.width / 2, (row * 1.5 - this.y) * this.scale + this.height / 2];
   }
 
-  /** Fit to another window size or another map; a view of the whole map stays one. */
+  /** Fit to another window size or another map. A view of the whole map stays one, and an animation goes on to its end. */
   fit(width, height, columns, rows) {
-    const wasWhole = this.zoom < 1.01;
+    const whole = (scale) => scale / this.whole < 1.01;
+    const [isWhole, willBe] = [whole(this.scale), this.#flight !== null && whole(this.#flight.to.scale)];
     Object.assign(this, { width, height, columns, rows });
+    if (willBe) this.#flight.to.scale = this.whole;
+    this.set(isWhole ? { scale: this.whole } : {});
+  }
+
+  /** End an animation where it is. */
+  halt() {
     this.#flight = null;
-    this.set(wasWhole ? { scale: this.whole } : {});
   }
 
   set({ x = this.x, y = this.y, scale = this.scale }) {
@@ -48,13 +54,13 @@ export class View {
   }
 
   move(right, down) {
-    this.#flight = null;
+    this.halt();
     this.set({ x: this.x + right / this.scale, y: this.y + down / this.scale });
   }
 
   /** Zoom by a factor around a fixed point of the canvas. */
   zoomAt(factor, left = this.width / 2, top = this.height / 2) {
-    this.#flight = null;
+    this.halt();
     this.set(this.#zoomed(factor, left, top));
   }
 

@@ -165,6 +165,17 @@ def test_a_link_to_a_film_flies_there_and_enter_opens_it(visit: Visit) -> None:
     page.wait_for_url("**/movies/73")
 
 
+def test_a_window_that_changes_its_size_does_not_stop_the_flight(visit: Visit) -> None:
+    page = ready(visit("/map?by=poster"))
+    page.evaluate(
+        """() => {
+      document.querySelector(".map-zoom [data-zoom=in]").click();
+      requestAnimationFrame(() => dispatchEvent(new Event("resize")));
+    }"""
+    )
+    until_address(page, "zoom=1.8")
+
+
 def test_an_address_shows_what_it_showed(visit: Visit) -> None:
     page = ready(visit("/map?by=poster&x=8.00&y=7.50&zoom=3.00"))
     shown = {"by": "poster", "x": "8.00", "y": "7.50", "zoom": "3.00"}
