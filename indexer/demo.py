@@ -15,7 +15,15 @@ from index.snapshot.store import SnapshotStore
 from indexer.datasets.sources import SAMPLE, fetched_ratings, sample_folder
 
 
-def build_demo(data: Path, weights: str, embed_path: str = "auto", *, track: Track, say: Callable[[str], None]) -> None:
+def build_demo(
+    data: Path,
+    weights: str,
+    embed_path: str = "auto",
+    *,
+    posters: int | None = None,
+    track: Track,
+    say: Callable[[str], None],
+) -> None:
     """Draw the sample and publish a snapshot of it, unless this version of Posterity already did.
 
     Snapshots of other data sets are kept. If ImageNet weights are unavailable, use untrained ones and print a note.
@@ -24,6 +32,7 @@ def build_demo(data: Path, weights: str, embed_path: str = "auto", *, track: Tra
         data: the data directory.
         weights: "imagenet", "untrained" or a file.
         embed_path: execution path of VGG16, as in ``vgg16.load``.
+        posters: number of posters to draw, of the first movies; None for all.
         track: shows progress.
         say: prints one line.
 
@@ -42,11 +51,12 @@ def build_demo(data: Path, weights: str, embed_path: str = "auto", *, track: Tra
         return
 
     sample = sample_folder(data)
-    drawn = sample / "drawn-by"  # holds the version; written last, so that an unfinished sample is drawn again
-    if not drawn.exists() or drawn.read_text() != version("posterity"):
+    drawn = sample / "drawn-by"  # written last, so that an unfinished sample is drawn again
+    wanted = f"{version('posterity')} {'all' if posters is None else posters}"
+    if not drawn.exists() or drawn.read_text() != wanted:
         rmtree(sample, ignore_errors=True)
-        make_sample(sample, track=track)
-        drawn.write_text(version("posterity"))
+        make_sample(sample, posters=posters, track=track)
+        drawn.write_text(wanted)
     try:
         build(make_plan(sample / "ratings", data, sample / "posters", weights, embed_path=embed_path), track=track)
     except WeightsUnavailable as error:
@@ -57,7 +67,7 @@ def build_demo(data: Path, weights: str, embed_path: str = "auto", *, track: Tra
 def demo_is_built(data: Path, weights: str) -> bool:
     """Return True if the current snapshot is a sample of this version with these weights, or another data set.
 
-    A sample with the fallback weights counts as well.
+    A sample with the fallback weights, or with fewer posters, counts as well.
 
     Raises:
         BadSnapshot: a snapshot of another data set exists but is damaged.

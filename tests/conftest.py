@@ -39,6 +39,7 @@ settings.load_profile("posterity")
 # poster, film 21 no ratings, film 22 neither; film 23 shares its title with film 11.
 SPACE = range(1, 11)
 WEDDINGS = range(11, 21)
+DEMO_POSTERS = 80  # of 240 films: embedding takes most of a processor second each
 QUICK = Settings(factors=4, chains=1, iterations=60, burn_in=10)
 
 
@@ -122,11 +123,11 @@ class FirstDemo:
 
 @pytest.fixture(scope="session")
 def first_demo(tmp_path_factory: pytest.TempPathFactory) -> FirstDemo:
-    """The bundled sample, built and served by one command. Read it, never write to it."""
+    """The bundled sample with its first posters, built and served by one command. Read it, never write to it."""
     with shared_folder(tmp_path_factory, "demo") as folder:
         data, said = folder / "data", folder / "said.json"
         if not said.exists():
-            with serving("demo", "--weights", "untrained", "--data", data) as server:
+            with serving("demo", "--weights", "untrained", "--posters", DEMO_POSTERS, "--data", data) as server:
                 picture = (data / "sample" / "posters" / "1.jpg").read_bytes()
                 found = get(f"{server.address}/api/v1/posters/similar", picture)["results"]
                 maps = Path(f"/proc/{server.process.pid}/maps")

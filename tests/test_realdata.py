@@ -54,12 +54,12 @@ class Taste:
 
 @pytest.fixture(scope="session")
 def taste(realdata: Path, tmp_path_factory: pytest.TempPathFactory) -> Taste:
-    """The taste space as ``posterity build`` makes it, but from one chain of the sampler, to be quick."""
+    """The taste space as ``posterity build`` makes it, but from fewer draws of the sampler, to be quick."""
     training = Training.of(read_dataset(realdata / "ml-latest-small-2016"))
     with shared_folder(tmp_path_factory, "taste") as folder:
         if not any(folder.iterdir()):
             rng = np.random.default_rng(0)
-            posterior = factorization_machine.fit(training, rng, Settings(chains=1))
+            posterior = factorization_machine.fit(training, rng, Settings(chains=1, iterations=40, burn_in=10))
             rated = np.unique(training.movie_rows)
             ids = Ids(training.movie_ids.values[rated])
             write_space(folder, ids, taste_vectors(posterior, rated), rng, label="taste", track=silent)

@@ -14,14 +14,13 @@ from indexer.sample.tables import write_tables
 _QUALITY = 51  # of JPEG; keeps 240 posters below 4.5 MB
 
 
-def make_sample(folder: Path, *, seed: int = 2017, track: Track = silent) -> None:
-    """Write ``ratings/*.csv`` and ``posters/<movie_id>.jpg``; overwrite existing files."""
+def make_sample(folder: Path, *, posters: int | None = None, seed: int = 2017, track: Track = silent) -> None:
+    """Write ``ratings/*.csv`` and ``posters/<movie_id>.jpg``, of the first ``posters`` movies or all; overwrite files."""
     write_tables(folder / "ratings", seed)
-    posters = folder / "posters"
-    posters.mkdir(parents=True, exist_ok=True)
-    catalogue = sample_movies(seed)
+    (folder / "posters").mkdir(parents=True, exist_ok=True)
+    catalogue = sample_movies(seed)[:posters]
     for movie in track(catalogue, "Drawing posters", total=len(catalogue)):
-        save_poster(draw_poster(movie, seed), posters / f"{movie.movie_id}.jpg")
+        save_poster(draw_poster(movie, seed), folder / "posters" / f"{movie.movie_id}.jpg")
 
 
 def save_poster(poster: Image.Image, file: Path) -> None:

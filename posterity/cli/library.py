@@ -5,8 +5,9 @@ Heavy imports are inside functions, so that ``posterity --help`` is fast.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -109,7 +110,7 @@ def list_library(data: Path, as_json: bool) -> None:
 
     changes = Library.open(data).changes_since(0, vectors=False)
     if as_json:
-        shown = [_present(entry) for entry in changes.movies]
+        shown = [asdict(entry.movie) | {"poster": entry.poster} for entry in changes.movies]
         print_json({"version": changes.version, "movies": shown, "removed": sorted(changes.deleted)})
         return
     columns = [("Id", "right"), ("Movie", "left"), ("Genres", "left"), ("Poster", "left"), ("Change", "left")]
@@ -147,19 +148,6 @@ def import_command(file: Path, data: Path) -> None:
 
     contents = import_library(file, data)
     click.echo(f"Imported {_summary(contents)} into {data}")
-
-
-def _present(entry: Entry) -> dict[str, Any]:
-    movie = entry.movie
-    return {
-        "movie_id": movie.movie_id,
-        "title": movie.title,
-        "year": movie.year,
-        "genres": list(movie.genres),
-        "imdb_id": movie.imdb_id,
-        "tmdb_id": movie.tmdb_id,
-        "poster": entry.poster,
-    }
 
 
 def _cells(entry: Entry) -> tuple[str, ...]:

@@ -97,8 +97,16 @@ def serve(**settings: Any) -> None:
     "--weights", default="imagenet", metavar="imagenet|untrained|FILE", show_default=True, help="Weights of VGG16."
 )
 @embed_path_option
+@click.option(
+    "--posters",
+    type=click.IntRange(1),
+    show_default="all 240",
+    help="Number of posters to draw and embed, for a quicker start.",
+)
 @click.option("--build-only", is_flag=True, help="Build the sample without serving it.")
-def demo(data: Path, host: str, port: int, weights: str, embed_path: str, build_only: bool) -> None:
+def demo(
+    data: Path, host: str, port: int, weights: str, embed_path: str, posters: int | None, build_only: bool
+) -> None:
     """Build the bundled sample catalogue and serve it.
 
     If the ImageNet weights cannot be downloaded, the demo uses untrained ones and says so.
@@ -108,12 +116,14 @@ def demo(data: Path, host: str, port: int, weights: str, embed_path: str, build_
 
     if build_only:
         with shown_progress() as track:
-            build_demo(data, weights, embed_path, track=track, say=note)
+            build_demo(data, weights, embed_path, posters=posters, track=track, say=note)
         return
     if not demo_is_built(data, weights):
         # In a process of its own: the server forks, and TensorFlow and Faiss hang if they were loaded before.
         command = [*myself(), "demo", "--build-only", "--data", str(data)]
         command += ["--weights", weights, "--embed-path", embed_path]
+        if posters is not None:
+            command += ["--posters", str(posters)]
         failed = subprocess.run(command, check=False).returncode  # noqa: S603  ourselves
         if failed:
             sys.exit(failed)

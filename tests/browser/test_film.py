@@ -103,7 +103,8 @@ def test_the_focus_shows_who_loves_both(visit: Visit) -> None:
 
 def test_a_touch_pins_the_reason_until_it_is_closed(visit: Visit) -> None:
     page = visit(FILM, width=360)
-    page.locator("#by-blend li").nth(1).get_by_role("button", name="Why").click()
+    with_poster = page.locator("#by-blend li").filter(has=page.locator("img"))
+    with_poster.first.get_by_role("button", name="Why").click()
     why = page.locator("#why")
     expect(why).to_contain_text("Their posters are closer than")
     expect(why).to_contain_text("People who love one love the other")

@@ -42,7 +42,7 @@ def services(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     _, key = Keys(Database(data)).create("tests")
     limits = [f"--{kind}-limit=" for kind in ("read", "write", "upload")]
     with (
-        serving("serve", "--data", data, "--workers", 2, *limits) as server,
+        serving("serve", "--data", data, *limits) as server,
         posterity.Client(server.address, api_key=key) as client,
         posterity.open(data) as index,
     ):

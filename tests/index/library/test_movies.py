@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import signal
 import sqlite3
@@ -9,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -379,8 +379,7 @@ def test_whatever_was_acknowledged_survives_a_kill(tmp_path: Path, kills: int) -
         assert process.stdout is not None
         for _ in range(rng.integers(1, 6)):
             acknowledged.add(int(process.stdout.readline()))
-        for _ in range(rng.integers(0, 3000)):  # to kill it at a random point of its next write
-            os.sched_yield()
+        time.sleep(rng.uniform(0, 0.01))  # to kill it at a random point of its next write
         process.send_signal(signal.SIGKILL)
         acknowledged |= {int(line) for line in process.stdout.read().split()}
         process.stdout.close()

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -30,7 +29,7 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) ->
         if process.poll() is not None:
             return False
         assert time.monotonic() < deadline
-        os.sched_yield()
+        time.sleep(0.002)
     return True
 
 

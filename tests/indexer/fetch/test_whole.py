@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,12 +16,14 @@ from tests.serving import ROOT, get, serving
 def test_from_an_empty_folder_to_a_served_page_unattended(
     site: StandIns, film_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_weights(film_folder / "weights.h5")
-    load(site, film_folder)
-    (film_folder / "weights.h5").unlink()
+    shutil.copytree(film_folder, tmp_path / "films")
+    for file in sorted((tmp_path / "films" / "posters").iterdir())[5:]:
+        file.unlink()
+    write_weights(tmp_path / "films" / "weights.h5")
+    load(site, tmp_path / "films")
     for name, value in environment(site).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("POSTERITY_DATA", str(tmp_path))
+    monkeypatch.setenv("POSTERITY_DATA", str(tmp_path / "data"))
 
     def posterity(*arguments: str) -> str:
         command = [sys.executable, "-m", "posterity", *arguments]
@@ -30,8 +33,8 @@ def test_from_an_empty_folder_to_a_served_page_unattended(
 
     posterity("fetch", "all", "--rate", "40")
     built = posterity("build", "--iterations", "30", "--no-evaluation")
-    assert "21 posters (21 newly embedded)" in built
-    manifest = SnapshotStore(tmp_path).verify()
+    assert "5 posters (5 newly embedded)" in built
+    manifest = SnapshotStore(tmp_path / "data").verify()
     assert manifest.dataset["name"] == "ml-latest-small"
     assert manifest.dataset["notice"] == CITATION
     assert manifest.weights is not None

@@ -81,9 +81,9 @@ def test_what_is_near_on_the_grid_is_counted_by_hand() -> None:
 
 
 def test_neighbours_lie_near_each_other(tmp_path: Path) -> None:
-    vectors, family = families(600, 12, np.random.default_rng(1))
+    vectors, family = families(300, 12, np.random.default_rng(1))
     layout = lay_out(space_of(vectors, tmp_path), {}, np.random.default_rng(0))
-    assert len(occupied(layout.cells)) == 600
+    assert len(occupied(layout.cells)) == 300
     quality = layout.facts["quality"]
     assert quality["share"] > 6 * quality["chance"]
     # By chance, one in twelve cells beside a movie would hold its family.
@@ -93,7 +93,7 @@ def test_neighbours_lie_near_each_other(tmp_path: Path) -> None:
 
 
 def test_the_same_build_gives_the_same_map(tmp_path: Path) -> None:
-    vectors, _ = families(700, 5, np.random.default_rng(2))
+    vectors, _ = families(150, 5, np.random.default_rng(2))
     space = space_of(vectors, tmp_path)
     first, second, other = (lay_out(space, {}, np.random.default_rng(seed)) for seed in (3, 3, 4))
     assert first.cells.tolist() == second.cells.tolist()
