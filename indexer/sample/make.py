@@ -15,7 +15,14 @@ _QUALITY = 51  # of JPEG; keeps 240 posters below 4.5 MB
 
 
 def make_sample(folder: Path, *, posters: int | None = None, seed: int = 2017, track: Track = silent) -> None:
-    """Write ``ratings/*.csv`` and ``posters/<movie_id>.jpg``, of the first ``posters`` movies or all; overwrite files."""
+    """Write ``ratings/*.csv`` and ``posters/<movie_id>.jpg``; overwrite existing files.
+
+    Args:
+        folder: folder to write to; created if it does not exist.
+        posters: number of posters, of the first movies; None for all.
+        seed: seed of everything random.
+        track: shows progress.
+    """
     write_tables(folder / "ratings", seed)
     (folder / "posters").mkdir(parents=True, exist_ok=True)
     catalogue = sample_movies(seed)[:posters]

@@ -131,6 +131,12 @@ def test_a_second_run_rewrites_the_same_bytes(tables: Path, monkeypatch: pytest.
     assert {file: file.read_bytes() for file in tables.rglob("*.*")} == before
 
 
+def test_fewer_posters_are_those_of_the_first_movies(tmp_path: Path) -> None:
+    make_sample(tmp_path, posters=1, seed=SEED)
+    assert [file.name for file in (tmp_path / "posters").iterdir()] == ["1.jpg"]
+    assert len((tmp_path / "ratings" / "movies.csv").read_text().splitlines()) == 241
+
+
 def test_a_poster_is_the_same_for_the_same_seed_only():
     movie = sample_movies(SEED)[0]
     assert draw_poster(movie, 1).tobytes() == draw_poster(movie, 1).tobytes()
