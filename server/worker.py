@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import os
 import resource
+import select
+import selectors
 import socket
+import struct
 from contextlib import suppress
 from time import monotonic
 from typing import Any
@@ -31,8 +34,66 @@ _STOPPING = 2  # seconds of keep-alive while the server stops: a client may be s
 _LINE = 4094  # bytes of a request line
 _HEADER = 2**15  # bytes of a header with its request line
 _BUFFER = 2**16  # bytes of a request or response in memory; more goes to a temporary file
-_CONNECTIONS = 2048  # per process; beyond it the longest idle or slowest is closed for each new one
+_FLAGS = {
+    selectors.EVENT_READ: select.POLLIN,
+    selectors.EVENT_WRITE: select.POLLOUT,
+    selectors.EVENT_READ | selectors.EVENT_WRITE: select.POLLIN | select.POLLOUT,
+}
 _FILES = 512  # file descriptors kept for everything but connections
+
+
+class Sockets(dict[int, Any]):
+    """All open sockets by file descriptor, watched by epoll.
+
+    waitress' own loop asks every connection before each wait; a thousand idle ones would delay every response by
+    milliseconds. Here only those are asked that had an event, or that a thread works for.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.busy: set[Any] = set()  # connections in the hands of threads
+        self._changed: set[int] = set()
+        self._selector = selectors.DefaultSelector()
+
+    def __setitem__(self, fd: int, dispatcher: Any) -> None:
+        super().__setitem__(fd, dispatcher)
+        self._changed.add(fd)
+
+    def __delitem__(self, fd: int) -> None:
+        self._watch(fd, 0)
+        super().__delitem__(fd)
+
+    def turn(self, timeout: float) -> None:
+        """Wait for events and handle them."""
+        for each in [each for each in self.busy if each.total_outbufs_len or not each.requests]:
+            self._changed.add(each.fd)
+            if not each.requests:
+                self.busy.discard(each)
+        for fd in self._changed & self.keys():
+            self.review(fd)
+        self._changed.clear()
+        for key, events in self._selector.select(timeout):
+            dispatcher = self.get(key.fd)
+            if dispatcher is not None:  # not closed by an earlier event
+                self._changed.add(key.fd)
+                wasyncore.readwrite(dispatcher, _FLAGS[events])
+
+    def review(self, fd: int) -> None:
+        """Watch a socket for what it waits for by now."""
+        dispatcher = self[fd]
+        reads = selectors.EVENT_READ if dispatcher.readable() else 0
+        writes = selectors.EVENT_WRITE if dispatcher.writable() and not dispatcher.accepting else 0
+        self._watch(fd, reads | writes)
+
+    def _watch(self, fd: int, events: int) -> None:
+        watched = self._selector.get_map().get(fd)
+        if watched is None:
+            if events:
+                self._selector.register(fd, events)
+        elif not events:
+            self._selector.unregister(fd)
+        elif events != watched.events:
+            self._selector.modify(fd, events)
 
 
 class Request(HTTPRequestParser):  # type: ignore[misc]
@@ -101,12 +162,13 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     error_task_class = Refusal
     parser_class = Request
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, server: Listener, sock: socket.socket, *args: Any, **options: Any) -> None:
+        self.fd = sock.fileno()
         self.touched = monotonic()  # when bytes were last exchanged
         self.sent = 0  # bytes
         self.sending: tuple[float, int] | None = None  # since when a response waits for the client, and self.sent then
         self.left: float | None = None  # since when only the client's end is open
-        super().__init__(*args, **options)
+        super().__init__(server, sock, *args, **options)
 
     def handle_read(self) -> None:
         """Read what has arrived."""
@@ -149,6 +211,8 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         elif self.total_outbufs_len:
             began, before = self.sending = self.sending or (now, self.sent)
             if now - began > patience + (self.sent - before) / _SLOWEST:
+                # By a reset: the system would go on holding megabytes that nobody reads.
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 super().handle_close()
         elif self.requests:
             self.sending = None
@@ -181,6 +245,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
 
     def add_task(self, task: Connection) -> None:
         """Hand a connection's next request to a thread."""
+        self._map.busy.add(task)
         dispatcher = self.reserved.get(getattr(task.requests[0], "path", ""), self.task_dispatcher)
         dispatcher.add_task(task)
 
@@ -204,6 +269,7 @@ class BufferingWorker(Worker):  # type: ignore[misc]
 
     patience: float
     max_body: int
+    connections = 2048  # beyond it, the one that has waited longest is closed for each new one
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Stop once running requests are answered."""
@@ -213,7 +279,7 @@ class BufferingWorker(Worker):  # type: ignore[misc]
 
     def run(self) -> None:
         """Serve until the process is stopped."""
-        self._map: dict[int, Any] = {}
+        self._map = Sockets()
         self._swept = 0.0
         self.listeners = self._listen()
         while self.alive and self.ppid == os.getppid():
@@ -229,11 +295,11 @@ class BufferingWorker(Worker):  # type: ignore[misc]
 
     def _listen(self) -> list[Listener]:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = 2 * _CONNECTIONS + _FILES  # each may hold a temporary file
+        wanted = 2 * self.connections + _FILES  # each may hold a temporary file
         if soft != resource.RLIM_INFINITY and soft < wanted:
             soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        connections = _CONNECTIONS if soft == resource.RLIM_INFINITY else min(_CONNECTIONS, (soft - _FILES) // 2)
+        connections = self.connections if soft == resource.RLIM_INFINITY else min(self.connections, (soft - _FILES) // 2)
         adjustments = Adjustments(
             ident=None,
             recv_bytes=_BUFFER,
@@ -267,7 +333,7 @@ class BufferingWorker(Worker):  # type: ignore[misc]
 
     def _turn(self, timeout: float = 1.0) -> None:
         """Wait for events and handle them; about once a second, enforce the time limits."""
-        wasyncore.loop(timeout=timeout, use_poll=True, map=self._map, count=1)
+        self._map.turn(timeout)
         now = monotonic()
         if now - self._swept > min(1.0, self.patience / 4):
             self._swept = now
@@ -275,6 +341,8 @@ class BufferingWorker(Worker):  # type: ignore[misc]
             keepalive = self.cfg.keepalive if self.alive else _STOPPING
             for channel in self._channels():
                 channel.enforce(now, self.patience, keepalive)
+            for fd in list(self._map):
+                self._map.review(fd)
 
 
 def worker_class(patience: float, max_body: int) -> type[BufferingWorker]:
