@@ -23,7 +23,7 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
-from waitress.utilities import RequestEntityTooLarge
+from waitress.utilities import RequestEntityTooLarge, build_http_date
 
 from server.middleware import errors
 
@@ -56,10 +56,12 @@ class Sockets(dict[int, Any]):
         self._selector = selectors.DefaultSelector()
 
     def __setitem__(self, fd: int, dispatcher: Any) -> None:
+        """Add a socket."""
         super().__setitem__(fd, dispatcher)
         self._changed.add(fd)
 
     def __delitem__(self, fd: int) -> None:
+        """Remove a socket that is about to be closed."""
         self._watch(fd, 0)
         super().__delitem__(fd)
 
@@ -99,6 +101,8 @@ class Sockets(dict[int, Any]):
 class Request(HTTPRequestParser):  # type: ignore[misc]
     """A request while it arrives. The body of one that is too large is not kept: the application refuses it."""
 
+    error: Any
+
     def __init__(self, adj: Adjustments) -> None:
         super().__init__(adj)
         self.began = monotonic()
@@ -129,6 +133,16 @@ class Response(WSGITask):  # type: ignore[misc]
         if self.channel.server.stopping:
             self.request.headers["CONNECTION"] = "close"
         super().execute()
+
+    def build_response_header(self) -> bytes:
+        """Return the status line and the headers; the usual ones without waitress' sorting and renaming of each."""
+        usual = self.version == "1.1" and self.has_body and self.content_length is not None
+        if not usual or self.request.headers.get("CONNECTION", "").lower() == "close" or self.close_on_finish:
+            return bytes(super().build_response_header())
+        lines = [f"HTTP/1.1 {self.status}", *map(": ".join, self.response_headers)]
+        if not any(name.lower() == "content-length" for name, _ in self.response_headers):
+            lines.append(f"Content-Length: {self.content_length}")
+        return "\r\n".join([*lines, f"Date: {build_http_date(self.start_time)}", "", ""]).encode("latin-1")
 
     def set_close_on_finish(self) -> None:
         """Close the connection afterwards, except, unlike waitress, for want of the length of a 204 or 304."""
@@ -161,6 +175,9 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     task_class = Response
     error_task_class = Refusal
     parser_class = Request
+
+    request: Any  # that is arriving
+    will_close: bool
 
     def __init__(self, server: Listener, sock: socket.socket, *args: Any, **options: Any) -> None:
         self.fd = sock.fileno()
@@ -200,7 +217,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is in work."""
+        """Return True if nothing is in work."""
         return not (self.total_outbufs_len or self.requests or self.request)
 
     def enforce(self, now: float, patience: float, keepalive: float) -> None:
@@ -246,7 +263,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
     def add_task(self, task: Connection) -> None:
         """Hand a connection's next request to a thread."""
         self._map.busy.add(task)
-        dispatcher = self.reserved.get(getattr(task.requests[0], "path", ""), self.task_dispatcher)
+        dispatcher: Any = self.reserved.get(getattr(task.requests[0], "path", ""), self.task_dispatcher)
         dispatcher.add_task(task)
 
     def handle_accept(self) -> None:
@@ -299,7 +316,9 @@ class BufferingWorker(Worker):  # type: ignore[misc]
         if soft != resource.RLIM_INFINITY and soft < wanted:
             soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        connections = self.connections if soft == resource.RLIM_INFINITY else min(self.connections, (soft - _FILES) // 2)
+        connections = (
+            self.connections if soft == resource.RLIM_INFINITY else min(self.connections, (soft - _FILES) // 2)
+        )
         adjustments = Adjustments(
             ident=None,
             recv_bytes=_BUFFER,

@@ -185,8 +185,10 @@ def trickle_all(port: int, connections: int, seconds: float) -> Statuses:
 
 async def trickle(port: int, number: int, end: float, counts: Counter[str]) -> None:
     """Send a byte a second; begin again when the server ends it."""
-    begun = b"GET /api/v1/movies HTTP/1.1\r\nHost: x\r\nX-Padding: " if number % 2 else (
-        f"POST {UPLOAD} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n".encode()
+    begun = (
+        b"GET /api/v1/movies HTTP/1.1\r\nHost: x\r\nX-Padding: "
+        if number % 2
+        else (f"POST {UPLOAD} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n".encode())
     )
     await asyncio.sleep(number % 1000 / 1000)  # not all in the same moment
     while time.monotonic() < end:
