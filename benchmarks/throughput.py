@@ -26,11 +26,14 @@ import sys
 from pathlib import Path
 from flask import Flask, Response
 from gunicorn.app.base import BaseApplication
+from server.middleware.logs import log_settings
+from server.worker import worker_class
 
 class Bare(BaseApplication):
     def load_config(self):
-        settings = {"bind": f"127.0.0.1:{sys.argv[4]}", "worker_class": "gthread", "workers": int(sys.argv[2]),
-                    "threads": int(sys.argv[3]), "loglevel": "warning"}
+        settings = {"bind": f"127.0.0.1:{sys.argv[4]}", "worker_class": worker_class(20, 2**20),
+                    "workers": int(sys.argv[2]), "keepalive": 75,
+                    "threads": int(sys.argv[3]), "logconfig_dict": log_settings("text")}
         for name, value in settings.items():
             self.cfg.set(name, value)
 

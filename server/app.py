@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -27,6 +29,14 @@ from server.state.current_snapshot import SnapshotWatcher
 from server.state.response_cache import ResponseCache
 
 
+class Application(Flask):
+    """Flask without coroutines, for which it would look at every function that it calls, in every request."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function as it is."""
+        return func
+
+
 def create_app(config: ServerConfig, *, counts: Path | None = None, checked: str | None = None) -> Flask:
     """Return the application, with the current snapshot open.
 
@@ -38,7 +48,7 @@ def create_app(config: ServerConfig, *, counts: Path | None = None, checked: str
     Raises:
         UnknownSnapshot, BadSnapshot: no snapshot can be served.
     """
-    app = Flask("server")
+    app = Application("server")
     app.config["MAX_CONTENT_LENGTH"] = MAX_CONTENT_LENGTH
     app.json.sort_keys = False  # type: ignore[attr-defined]  # members stay in the declared order
     app.json.ensure_ascii = False  # type: ignore[attr-defined]

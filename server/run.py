@@ -1,4 +1,4 @@
-"""gunicorn, configured for the application: worker processes with threads."""
+"""gunicorn, configured for the application: worker processes with an event loop and threads."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
-from gunicorn.workers.gthread import ThreadWorker
 from threadpoolctl import threadpool_limits
 
 from index.core.errors import InvalidInput
 from index.library.database import migrate
 from index.snapshot.store import FORMAT, SnapshotStore
 from server.config import ServerConfig
+from server.media.uploads import MAX_CONTENT_LENGTH
 from server.middleware.logs import log_settings
+from server.worker import worker_class
 
 _GRACE = 30  # seconds for running requests to end when the server is stopped
 _IDLE = 75  # seconds of keep-alive: longer than a proxy's, which would otherwise send into a closed connection
@@ -59,7 +60,7 @@ def run_server(
         def load_config(self) -> None:
             settings: dict[str, Any] = {
                 "bind": f"{host}:{config.port}",
-                "worker_class": Worker,
+                "worker_class": worker_class(config.request_timeout, MAX_CONTENT_LENGTH),
                 "workers": config.workers,
                 "threads": config.threads,
                 "forwarded_allow_ips": "",  # trusted proxies have one setting: --proxies
@@ -86,17 +87,6 @@ def run_server(
             return app
 
     Server().run()
-
-
-class Worker(ThreadWorker):  # type: ignore[misc]
-    """A threaded worker that refuses connections while it stops, so that clients turn elsewhere at once."""
-
-    def set_accept_enabled(self, enabled: bool) -> None:
-        """Start or stop accepting connections."""
-        super().set_accept_enabled(enabled)
-        if not self.alive:
-            for listener in self.sockets:
-                listener.close()
 
 
 def _forget(pid: int, counts: Path) -> None:

@@ -49,6 +49,12 @@ port_option = _setting("--port", click.IntRange(1, 65535), "Port to listen on.")
 @_setting("--workers", click.IntRange(1, 64), "Number of worker processes.")
 @_setting("--threads", click.IntRange(1, 256), "Number of threads per worker.")
 @_setting(
+    "--request-timeout",
+    click.IntRange(1, 3600),
+    "Seconds for a request's header to arrive; its body, and the client's reading of the response, have 1 second per"
+    " 16 KiB besides. Slower requests get 408.",
+)
+@_setting(
     "--upload-queue",
     click.IntRange(1, 1000),
     "Image jobs running or queued per worker; further requests get 503.",

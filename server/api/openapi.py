@@ -178,13 +178,13 @@ def _responses(rule: Rule, declared: Operation, refs: dict[Any, Json], config: S
         right["headers"] = {"ETag": {"schema": {"type": "string"}, "required": True}}
         statuses |= {412}
     if declared.body is not None or declared.picture:
-        statuses |= {413}
+        statuses |= {408, 413}
+    if declared.query.model_fields:
+        statuses |= {414}
     if declared.kind == "write" or config.read_keys:
         statuses |= {401, 403}
     problem = {_PROBLEM: {"schema": refs[Problem]}}
     wrong = {str(status): {"description": HTTPStatus(status).phrase, "content": problem} for status in sorted(statuses)}
-    if declared.query.model_fields:  # gunicorn's own response, as HTML: send long lists of ids in a body
-        wrong["414"] = {"description": "URI Too Long"}
     return {str(declared.status): right, **wrong}
 
 

@@ -43,10 +43,11 @@ def register_compression(app: Flask) -> None:
 
     @app.after_request
     def encode(response: Response) -> Response:
-        if response.mimetype not in compress.compress_mimetypes_set:
+        if _media(response.headers.get("Content-Type", "")) not in compress.compress_mimetypes_set:
             return response
-        response.headers["Vary"] = "Accept-Encoding"
-        encoding = _accepted(request.environ.get("HTTP_ACCEPT_ENCODING", ""))
+        response.headers.add("Vary", "Accept-Encoding")
+        header = request.environ.get("HTTP_ACCEPT_ENCODING")
+        encoding = None if header is None else _accepted(header)
         if response.status_code == 304:
             _restore_suffix(response)
         elif response.status_code == 200 and encoding is not None:
@@ -64,6 +65,11 @@ def register_compression(app: Flask) -> None:
                 if key is not None:
                     cache.set(key, response.get_data())
         return response
+
+
+def _media(content_type: str) -> str:
+    """Return the media type without its parameters; werkzeug parses those as well."""
+    return content_type.partition(";")[0].strip().lower()
 
 
 @lru_cache(maxsize=128)

@@ -7,6 +7,8 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, json, render_template, request
+from pydantic_core import to_json
+from waitress.utilities import Error as WireError
 from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge, TooManyRequests
 
 from index.core import errors
@@ -44,7 +46,6 @@ _PUBLIC_MESSAGES: tuple[tuple[type[errors.PosterityError], str], ...] = (
 
 NOT_READY = 503  # status of a failed readiness check
 
-_DRAINED = 64 * 2**20  # bytes; the connection of a client that sends more is closed
 _RETRY_AFTER = 2  # seconds; an embedding takes less
 
 
@@ -76,14 +77,45 @@ def register_errors(app: Flask) -> None:
         return response
 
 
-def problem(status: int, detail: str) -> dict[str, Any]:
-    """Return a problem of type about:blank, whose title is the status' own phrase (RFC 9457, section 4.2.1)."""
+def problem(status: int, detail: str, instance: str | None = None) -> dict[str, Any]:
+    """Return a problem of type about:blank, whose title is the status' own phrase (RFC 9457, section 4.2.1).
+
+    Args:
+        status: the HTTP status.
+        detail: says what is wrong, and the remedy.
+        instance: path of the request; None for the current one.
+    """
+    if instance is None:
+        instance = request.path
     title = HTTPStatus(status).phrase
-    return {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": request.path}
+    return {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": instance}
+
+
+class RequestTimeout(WireError):  # type: ignore[misc]
+    """A request that did not arrive in time."""
+
+    code = 408
+
+    def __init__(self) -> None:
+        super().__init__("the request did not arrive in time: send it faster")
+
+
+class UriTooLong(WireError):  # type: ignore[misc]
+    """A request line without an end."""
+
+    code = 414
+
+    def __init__(self) -> None:
+        super().__init__("the address is too long: send long lists of ids in a body")
+
+
+def refusal(error: WireError, path: str) -> tuple[str, str, bytes]:
+    """Return the status line, media type and body that answer bytes which are no request."""
+    document = problem(error.code, str(error.body), path)
+    return f"{error.code} {document['title']}", "application/problem+json", to_json(document)
 
 
 def _answer(status: int, detail: str) -> Response:
-    _drain()
     document = problem(status, detail)
     if _wants_page():
         # "Unprocessable Entity" tells a visitor nothing.
@@ -97,19 +129,6 @@ def _answer(status: int, detail: str) -> Response:
     if status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="posterity"'
     return response
-
-
-def _drain() -> None:
-    """Read the rest of a refused request: most clients read the response only after sending everything."""
-    left = min(request.content_length or 0, _DRAINED)
-    while left > 0:
-        try:
-            read = len(request.environ["wsgi.input"].read(min(left, 2**16)))
-        except OSError:  # the client is gone
-            break
-        if not read:
-            break
-        left -= read
 
 
 def _wants_page() -> bool:

@@ -37,6 +37,7 @@ def log_settings(log_format: str) -> dict[str, Any]:
             "server": {"level": "INFO"},
             "index": {"level": "INFO"},
             "gunicorn.error": {"level": "WARNING", "handlers": [], "propagate": True},
+            "waitress.queue": {"level": "ERROR"},  # it would warn of every request that waits for a thread
         },
     }
 

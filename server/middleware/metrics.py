@@ -97,8 +97,8 @@ def register_metrics(app: Flask) -> None:
 
     @app.after_request
     def count(response: Response) -> Response:
-        method = request.method if request.method in _METHODS else "other"
-        counter, timer = of(method, route(), response.status_code)
+        method = request.environ["REQUEST_METHOD"]
+        counter, timer = of(method if method in _METHODS else "other", route(), response.status_code)
         counter.inc()
         timer.observe(seconds())
         return response

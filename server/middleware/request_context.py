@@ -20,7 +20,7 @@ def register_request_ids(app: Flask) -> None:
 
     @app.after_request
     def name(response: Response) -> Response:
-        response.headers[HEADER] = request_id()
+        response.headers.add(HEADER, g.request_id)  # assignment would look for an earlier one
         return response
 
 
@@ -31,7 +31,8 @@ def request_id() -> str:
 
 def route() -> str:
     """Return the URL rule of the current request, such as ``/movies/<movie>``."""
-    return "unmatched" if request.url_rule is None else request.url_rule.rule
+    rule = request.url_rule
+    return "unmatched" if rule is None else rule.rule
 
 
 def seconds() -> float:

@@ -143,9 +143,9 @@ class SnapshotWatcher:
 
 def movie_index() -> MovieIndex:
     """Return the index of the current request, the same for the whole request."""
-    if "movie_index" not in g:
-        g.movie_index = current_app.extensions["snapshot_watcher"].index()
-    index: MovieIndex = g.movie_index
+    index: MovieIndex | None = g.get("movie_index")
+    if index is None:
+        g.movie_index = index = current_app.extensions["snapshot_watcher"].index()
     return index
 
 

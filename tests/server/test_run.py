@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
 import socket
 import urllib.request
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
+from server.media.uploads import MAX_CONTENT_LENGTH
 from tests.conftest import World
 from tests.server.middleware.test_metrics import Samples, scraped, value
 from tests.serving import Serving, get, serving
@@ -86,6 +89,29 @@ def test_requests_are_logged_with_the_id_that_is_echoed(world: World, tmp_path: 
                 assert reply.headers["X-Request-Id"] == "mine.1"
     (record,) = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert (record["request_id"], record["path"], record["status"]) == ("mine.1", "/livez", 200)
+
+
+def test_slow_clients_silence_nobody_and_are_told(world: World) -> None:
+    options = ("--threads", 1, "--request-timeout", 1)
+    with serving("serve", "--data", world.data, *options) as server, ExitStack() as stack:
+
+        def sending(begun: bytes) -> socket.socket:
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=60))
+            client.sendall(begun)
+            return client
+
+        slow = [sending(b"GET / HT"), sending(f"POST {UPLOAD} HTTP/1.1\r\nContent-Length: 9\r\n\r\na".encode())]
+        for path in ("/livez", "/readyz", "/api/v1/movies/3/similar"):
+            get(f"{server.address}{path}")
+        assert value(metrics(server), "posterity_uploads") == 0
+        large = sending(f"POST {UPLOAD} HTTP/1.1\r\nContent-Length: {MAX_CONTENT_LENGTH + 1}\r\n\r\n".encode())
+        large.sendall(bytes(2**20))
+        for client, status in ((large, 413), (slow[0], 408), (slow[1], 408)):
+            with closing(http.client.HTTPResponse(client)) as reply:
+                reply.begin()
+                problem = json.loads(reply.read())
+            assert (reply.status, problem["status"]) == (status, status)
+            assert reply.headers["Content-Type"] == "application/problem+json"
 
 
 def test_nothing_is_left_of_a_server_that_was_stopped(

@@ -1,0 +1,380 @@
+"""gunicorn's worker with waitress' connections: no thread waits for a client.
+
+One event loop receives whole requests and sends whole responses, buffered in memory or in a temporary file. Threads see
+complete requests only. Clients have limited time for each, and health and metrics have threads of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import select
+import selectors
+import socket
+import struct
+from contextlib import suppress
+from time import monotonic
+from typing import Any
+
+from gunicorn.workers.base import Worker
+from waitress import wasyncore
+from waitress.adjustments import Adjustments
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
+from waitress.server import TcpWSGIServer
+from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
+from waitress.utilities import RequestEntityTooLarge, build_http_date
+
+from server.middleware import errors
+
+RESERVED = ("/livez", "/readyz", "/metrics")  # paths with a thread each, so that they answer under any load
+
+_SLOWEST = 2**14  # bytes a second of a body or response; slower clients are cut off once their patience is used up
+_STOPPING = 2  # seconds of keep-alive while the server stops: a client may be sending its next request already
+_LINE = 4094  # bytes of a request line
+_HEADER = 2**15  # bytes of a header with its request line
+_BUFFER = 2**16  # bytes of a request or response in memory; more goes to a temporary file
+_FLAGS = {
+    selectors.EVENT_READ: select.POLLIN,
+    selectors.EVENT_WRITE: select.POLLOUT,
+    selectors.EVENT_READ | selectors.EVENT_WRITE: select.POLLIN | select.POLLOUT,
+}
+_FILES = 512  # file descriptors kept for everything but connections
+
+
+class Sockets(dict[int, Any]):
+    """All open sockets by file descriptor, watched by epoll.
+
+    waitress' own loop asks every connection before each wait; a thousand idle ones would delay every response by
+    milliseconds. Here only those are asked that had an event, or that a thread works for.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.busy: set[Any] = set()  # connections in the hands of threads
+        self._changed: set[int] = set()
+        self._selector = selectors.DefaultSelector()
+
+    def __setitem__(self, fd: int, dispatcher: Any) -> None:
+        """Add a socket."""
+        super().__setitem__(fd, dispatcher)
+        self._changed.add(fd)
+
+    def __delitem__(self, fd: int) -> None:
+        """Remove a socket that is about to be closed."""
+        self._watch(fd, 0)
+        super().__delitem__(fd)
+
+    def turn(self, timeout: float) -> None:
+        """Wait for events and handle them."""
+        for each in [each for each in self.busy if each.total_outbufs_len or not each.requests]:
+            self._changed.add(each.fd)
+            if not each.requests:
+                self.busy.discard(each)
+        for fd in self._changed & self.keys():
+            self.review(fd)
+        self._changed.clear()
+        for key, events in self._selector.select(timeout):
+            dispatcher = self.get(key.fd)
+            if dispatcher is not None:  # not closed by an earlier event
+                self._changed.add(key.fd)
+                wasyncore.readwrite(dispatcher, _FLAGS[events])
+
+    def review(self, fd: int) -> None:
+        """Watch a socket for what it waits for by now."""
+        dispatcher = self[fd]
+        reads = selectors.EVENT_READ if dispatcher.readable() else 0
+        writes = selectors.EVENT_WRITE if dispatcher.writable() and not dispatcher.accepting else 0
+        self._watch(fd, reads | writes)
+
+    def _watch(self, fd: int, events: int) -> None:
+        watched = self._selector.get_map().get(fd)
+        if watched is None:
+            if events:
+                self._selector.register(fd, events)
+        elif not events:
+            self._selector.unregister(fd)
+        elif events != watched.events:
+            self._selector.modify(fd, events)
+
+
+class Request(HTTPRequestParser):  # type: ignore[misc]
+    """A request while it arrives. The body of one that is too large is not kept: the application refuses it."""
+
+    error: Any
+
+    def __init__(self, adj: Adjustments) -> None:
+        super().__init__(adj)
+        self.began = monotonic()
+
+    def received(self, data: bytes) -> int:
+        """Take bytes from the connection; return how many belong to this request."""
+        if not self.headers_finished:
+            begin = (self.header_plus[:_LINE] + data[:_LINE])[:_LINE]
+            if len(begin) == _LINE and b"\r\n" not in begin:
+                self.error, self.completed = errors.UriTooLong(), True
+                return len(data)
+        consumed: int = super().received(data)
+        if isinstance(self.error, RequestEntityTooLarge):
+            self.close()
+            self.error = self.body_rcv = None
+            self.headers["CONTENT_LENGTH"] = str(max(self.content_length, self.body_bytes_received))
+            self.headers["CONNECTION"] = "close"  # instead of the rest of the body
+        if self.completed:
+            self.expect_continue = False  # nothing is left to continue with
+        return consumed
+
+
+class Response(WSGITask):  # type: ignore[misc]
+    """A response of the application."""
+
+    def execute(self) -> None:
+        """Call the application and write its response."""
+        if self.channel.server.stopping:
+            self.request.headers["CONNECTION"] = "close"
+        super().execute()
+
+    def build_response_header(self) -> bytes:
+        """Return the status line and the headers; the usual ones without waitress' sorting and renaming of each."""
+        usual = self.version == "1.1" and self.has_body and self.content_length is not None
+        if not usual or self.request.headers.get("CONNECTION", "").lower() == "close" or self.close_on_finish:
+            return bytes(super().build_response_header())
+        lines = [f"HTTP/1.1 {self.status}", *map(": ".join, self.response_headers)]
+        if not any(name.lower() == "content-length" for name, _ in self.response_headers):
+            lines.append(f"Content-Length: {self.content_length}")
+        return "\r\n".join([*lines, f"Date: {build_http_date(self.start_time)}", "", ""]).encode("latin-1")
+
+    def set_close_on_finish(self) -> None:
+        """Close the connection afterwards, except, unlike waitress, for want of the length of a 204 or 304."""
+        if self.has_body or self.request.headers.get("CONNECTION", "").lower() == "close" or self.version == "1.0":
+            super().set_close_on_finish()
+
+    def finish(self) -> None:
+        """Send in one piece what fits into the socket's buffer; the event loop sends the rest."""
+        super().finish()
+        channel = self.channel
+        with channel.outbuf_lock:
+            channel._flush_exception(channel._flush_some, do_close=False)  # noqa: SLF001  as waitress' own tasks do
+
+
+class Refusal(ErrorTask):  # type: ignore[misc]
+    """The response to bytes that are no request, as a problem document."""
+
+    def execute(self) -> None:
+        """Write the response."""
+        self.status, media, body = errors.refusal(self.request.error, getattr(self.request, "path", "/"))
+        self.response_headers.append(("Content-Type", media))
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class Connection(HTTPChannel):  # type: ignore[misc]
+    """A client's connection, with a time limit for each of its states."""
+
+    task_class = Response
+    error_task_class = Refusal
+    parser_class = Request
+
+    request: Any  # that is arriving
+    will_close: bool
+
+    def __init__(self, server: Listener, sock: socket.socket, *args: Any, **options: Any) -> None:
+        self.fd = sock.fileno()
+        self.touched = monotonic()  # when bytes were last exchanged
+        self.sent = 0  # bytes
+        self.sending: tuple[float, int] | None = None  # since when a response waits for the client, and self.sent then
+        self.left: float | None = None  # since when only the client's end is open
+        super().__init__(server, sock, *args, **options)
+
+    def handle_read(self) -> None:
+        """Read what has arrived."""
+        self.touched = monotonic()
+        super().handle_read()
+
+    def received(self, data: bytes) -> bool:
+        """Take bytes from the client; discard them after the last response."""
+        return self.left is None and bool(super().received(data))
+
+    def send(self, data: bytes, do_close: bool = True) -> int:
+        """Send bytes to the client; return how many were taken."""
+        count: int = super().send(data, do_close=do_close)
+        self.touched = monotonic()
+        self.sent += count
+        return count
+
+    def handle_close(self) -> None:
+        """Close the connection; after a last response only our end of it, until the client has closed its own.
+
+        A client that is still sending would otherwise lose the response to the reset of its connection.
+        """
+        if self.will_close and self.left is None and self.connected:
+            with suppress(OSError):
+                self.socket.shutdown(socket.SHUT_WR)
+                self.left, self.will_close = monotonic(), False
+                return
+        super().handle_close()
+
+    @property
+    def idle(self) -> bool:
+        """Return True if nothing is in work."""
+        return not (self.total_outbufs_len or self.requests or self.request)
+
+    def enforce(self, now: float, patience: float, keepalive: float) -> None:
+        """Answer 408 or close, if the client has used up its time. Runs in the event loop."""
+        if self.left is not None:
+            if now - self.left > patience:
+                super().handle_close()
+        elif self.total_outbufs_len:
+            began, before = self.sending = self.sending or (now, self.sent)
+            if now - began > patience + (self.sent - before) / _SLOWEST:
+                # By a reset: the system would go on holding megabytes that nobody reads.
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                super().handle_close()
+        elif self.requests:
+            self.sending = None
+            if self.request is not None:  # sent ahead, and not read on until these are answered
+                self.request.began = now
+        elif self.request is not None:
+            self.sending = None
+            if now - self.request.began > patience + self.request.body_bytes_received / _SLOWEST:
+                self.request.error = errors.RequestTimeout()
+                with self.requests_lock:
+                    self.requests.append(self.request)
+                    self.request = None
+                self.service()  # no thread, which may be busy: it only writes
+        else:
+            self.sending = None
+            if now - self.touched > keepalive:
+                self.will_close = True
+
+
+class Listener(TcpWSGIServer):  # type: ignore[misc]
+    """A listening socket, with the threads that answer."""
+
+    channel_class = Connection
+
+    def __init__(self, *args: Any, connections: int, **options: Any) -> None:
+        self.stopping = False
+        self.connections = connections
+        self.reserved = {path: _threads(1) for path in RESERVED}
+        super().__init__(*args, **options)
+
+    def add_task(self, task: Connection) -> None:
+        """Hand a connection's next request to a thread."""
+        self._map.busy.add(task)
+        dispatcher: Any = self.reserved.get(getattr(task.requests[0], "path", ""), self.task_dispatcher)
+        dispatcher.add_task(task)
+
+    def handle_accept(self) -> None:
+        """Accept a connection; close the one that has waited longest if there are too many."""
+        super().handle_accept()
+        if len(self.active_channels) > self.connections:
+            waiting = [each for each in self.active_channels.values() if not each.requests]
+            oldest = min(waiting, key=lambda each: each.request.began if each.request else each.touched, default=None)
+            if oldest is not None:
+                HTTPChannel.handle_close(oldest)
+
+    def stop_accepting(self) -> None:
+        """Close the listening socket, so that clients turn elsewhere at once."""
+        self.stopping = True
+        wasyncore.dispatcher.close(self)
+
+
+class BufferingWorker(Worker):  # type: ignore[misc]
+    """A worker process: an event loop with threads behind it."""
+
+    patience: float
+    max_body: int
+    connections = 2048  # beyond it, the one that has waited longest is closed for each new one
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Stop once running requests are answered."""
+        super().handle_exit(sig, frame)
+        for listener in getattr(self, "listeners", ()):
+            listener.pull_trigger()
+
+    def run(self) -> None:
+        """Serve until the process is stopped."""
+        self._map = Sockets()
+        self._swept = 0.0
+        self.listeners = self._listen()
+        while self.alive and self.ppid == os.getppid():
+            self._turn()
+        for listener in self.listeners:
+            listener.stop_accepting()
+        end = monotonic() + self.cfg.graceful_timeout
+        keepalive_end = monotonic() + _STOPPING
+        while (now := monotonic()) < end and any(
+            each.left is None and (not each.idle or now < keepalive_end) for each in self._channels()
+        ):
+            self._turn(timeout=0.1)
+
+    def _listen(self) -> list[Listener]:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = 2 * self.connections + _FILES  # each may hold a temporary file
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        connections = (
+            self.connections if soft == resource.RLIM_INFINITY else min(self.connections, (soft - _FILES) // 2)
+        )
+        adjustments = Adjustments(
+            ident=None,
+            recv_bytes=_BUFFER,
+            send_bytes=_BUFFER,
+            inbuf_overflow=_BUFFER,
+            outbuf_overflow=_BUFFER,
+            max_request_header_size=_HEADER,
+            max_request_body_size=self.max_body + 1,
+            connection_limit=2**31,  # see Listener.handle_accept
+            cleanup_interval=2**31,  # see Connection.enforce
+            clear_untrusted_proxy_headers=False,  # trusted proxies have one setting: --proxies
+        )
+        dispatcher = _threads(self.cfg.threads)
+        return [
+            Listener(
+                self.wsgi,
+                self._map,
+                True,
+                gunicorn_socket.sock,
+                dispatcher=dispatcher,
+                adj=adjustments,
+                sockinfo=(gunicorn_socket.sock.family, socket.SOCK_STREAM, 0, None),
+                bind_socket=False,
+                connections=connections,
+            )
+            for gunicorn_socket in self.sockets
+        ]
+
+    def _channels(self) -> list[Connection]:
+        return [each for listener in self.listeners for each in listener.active_channels.values()]
+
+    def _turn(self, timeout: float = 1.0) -> None:
+        """Wait for events and handle them; about once a second, enforce the time limits."""
+        self._map.turn(timeout)
+        now = monotonic()
+        if now - self._swept > min(1.0, self.patience / 4):
+            self._swept = now
+            self.notify()
+            keepalive = self.cfg.keepalive if self.alive else _STOPPING
+            for channel in self._channels():
+                channel.enforce(now, self.patience, keepalive)
+            for fd in list(self._map):
+                self._map.review(fd)
+
+
+def worker_class(patience: float, max_body: int) -> type[BufferingWorker]:
+    """Return gunicorn's class of workers.
+
+    Args:
+        patience: seconds for a header, and for a body or response besides 1 second per 16 KiB.
+        max_body: bytes of the largest body that is kept for the application.
+    """
+    return type("Worker", (BufferingWorker,), {"patience": patience, "max_body": max_body})
+
+
+def _threads(count: int) -> ThreadedTaskDispatcher:
+    dispatcher = ThreadedTaskDispatcher()
+    dispatcher.set_thread_count(count)
+    return dispatcher
