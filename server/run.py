@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import socket
+import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,15 +17,18 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import ThreadWorker
 from threadpoolctl import threadpool_limits
 
-from index.core.errors import InvalidInput
+from index.core.errors import BadSnapshot, InvalidInput, PosterityError, UnknownSnapshot
 from index.library.database import migrate
 from index.snapshot.store import FORMAT, SnapshotStore
 from server.config import ServerConfig
 from server.middleware.logs import log_settings
+from server.state.back_off import back_off
 
 _GRACE = 30  # seconds for running requests to end when the server is stopped
 _IDLE = 75  # seconds of keep-alive: longer than a proxy's, which would otherwise send into a closed connection
 _SILENCE = 120  # seconds before a worker without heartbeat is killed; the first upload loads TensorFlow
+
+log = logging.getLogger(__name__)
 
 
 def run_server(
@@ -42,7 +48,9 @@ def run_server(
         InvalidInput: the port is in use.
     """
     # Checked here, for one line instead of a traceback per worker.
-    manifest = SnapshotStore(config.data).verify()
+    store = SnapshotStore(config.data)
+    checked = store.check()
+    manifest = store.manifest(checked.id)
     migrate(config.data)
     if manifest.format < FORMAT:
         warn(
@@ -80,7 +88,7 @@ def run_server(
             # In the worker, after the fork: threads of Faiss and TensorFlow do not survive a fork.
             from server.app import create_app
 
-            app = create_app(config, counts=counts, checked=manifest.id)
+            app = create_app(config, counts=counts, checked=checked)
             # Matrices are small, and idle BLAS threads spin; requests have threads of their own.
             threadpool_limits(1, "blas")
             return app
@@ -90,6 +98,22 @@ def run_server(
 
 class Worker(ThreadWorker):  # type: ignore[misc]
     """A threaded worker that refuses connections while it stops, so that clients turn elsewhere at once."""
+
+    def load_wsgi(self) -> None:
+        """Open the application; as long as an error may pass, try again: gunicorn would stop the whole server."""
+        pauses = back_off()
+        while self.alive:
+            try:
+                super().load_wsgi()
+            except (BadSnapshot, UnknownSnapshot):
+                raise
+            except (PosterityError, OSError, RuntimeError, MemoryError):
+                log.exception("a worker cannot start; it tries again")
+                self.notify()
+                time.sleep(next(pauses))
+            else:
+                return
+        sys.exit(0)
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Start or stop accepting connections."""
