@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gunicorn import util
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import ThreadWorker
 from threadpoolctl import threadpool_limits
@@ -21,6 +22,7 @@ from index.core.errors import BadSnapshot, InvalidInput, PosterityError, Unknown
 from index.library.database import migrate
 from index.snapshot.store import FORMAT, SnapshotStore
 from server.config import ServerConfig
+from server.middleware.errors import raw_problem
 from server.middleware.logs import log_settings
 from server.state.back_off import back_off
 
@@ -94,6 +96,14 @@ def run_server(
             return app
 
     Server().run()
+
+
+def _refuse(client: socket.socket, status: int, reason: str, message: str) -> None:  # noqa: ARG001  as gunicorn calls it
+    util.write_nonblock(client, raw_problem(status, message))
+
+
+# gunicorn's own response is HTML, and it offers no setting for another.
+util.write_error = _refuse
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]

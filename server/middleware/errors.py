@@ -44,6 +44,7 @@ _PUBLIC_MESSAGES: tuple[tuple[type[errors.PosterityError], str], ...] = (
 
 NOT_READY = 503  # status of a failed readiness check
 
+_PROBLEM = "application/problem+json"
 _DRAINED = 64 * 2**20  # bytes; the connection of a client that sends more is closed
 _RETRY_AFTER = 2  # seconds; an embedding takes less
 
@@ -76,22 +77,37 @@ def register_errors(app: Flask) -> None:
         return response
 
 
-def problem(status: int, detail: str) -> dict[str, Any]:
-    """Return a problem of type about:blank, whose title is the status' own phrase (RFC 9457, section 4.2.1)."""
+def problem(status: int, detail: str, instance: str) -> dict[str, Any]:
+    """Return a problem of type about:blank, whose title is the status' own phrase (RFC 9457, section 4.2.1).
+
+    Args:
+        status: the HTTP status code.
+        detail: what is wrong, and the remedy.
+        instance: path of the request; empty if it could not be read.
+    """
     title = HTTPStatus(status).phrase
-    return {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": request.path}
+    return {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": instance}
+
+
+def raw_problem(status: int, detail: str) -> bytes:
+    """Return a whole response, for requests that are refused before the application sees them."""
+    remedy = {414: "; send long lists of ids in a body", 500: "Something went wrong here; it was logged."}
+    document = problem(status, detail + remedy.get(status, ""), "")
+    body = json.dumps(document).encode()
+    head = f"HTTP/1.1 {status} {document['title']}\r\nConnection: close\r\nContent-Type: {_PROBLEM}\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 def _answer(status: int, detail: str) -> Response:
     _drain()
-    document = problem(status, detail)
+    document = problem(status, detail, request.path)
     if _wants_page():
         # "Unprocessable Entity" tells a visitor nothing.
         heading = "That does not work" if status in {400, 422} else document["title"]
         page = render_template("error.html", heading=heading, problem=document, request_id=request_id())
         response = Response(page, status, mimetype="text/html")
     else:
-        response = Response(json.dumps(document), status, mimetype="application/problem+json")
+        response = Response(json.dumps(document), status, mimetype=_PROBLEM)
     if status == 503:
         response.headers["Retry-After"] = str(_RETRY_AFTER)
     if status == 401:

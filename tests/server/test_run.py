@@ -97,3 +97,25 @@ def test_nothing_is_left_of_a_server_that_was_stopped(
         (folder,) = tmp_path.glob("posterity-metrics-*")
         assert list(folder.iterdir())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_requests_that_never_reach_the_application_are_refused_as_problems(world: World) -> None:
+    heads = {
+        414: f"GET /api/v1/movies?q={'a' * 5000} HTTP/1.1",
+        417: "POST /api/v1/similar HTTP/1.1\r\nContent-Length: 2\r\nExpect: 200-maybe",
+        400: "GET /api/v1/movies HTTP/1.1\r\nno header",
+        431: f"GET /api/v1/movies HTTP/1.1\r\nCookie: {'a' * 20_000}",
+    }
+    with serving("serve", "--data", world.data) as server:
+        for status, head in heads.items():
+            with socket.create_connection(("127.0.0.1", server.port), timeout=60) as client:
+                client.sendall(f"{head}\r\nHost: x\r\n\r\n".encode())
+                stream = client.makefile("rb")
+                assert stream.readline().startswith(f"HTTP/1.1 {status} ".encode())
+                lines, _, body = stream.read().partition(b"\r\n\r\n")
+                stream.close()
+            assert b"Content-Type: application/problem+json" in lines
+            problem = json.loads(body)
+            assert set(problem) == {"type", "title", "status", "detail", "instance"}
+            assert problem["status"] == status
+            assert problem["detail"]
