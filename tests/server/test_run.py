@@ -7,13 +7,16 @@ import os
 import signal
 import socket
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from index.snapshot.store import SnapshotStore
 from tests.conftest import World
 from tests.server.middleware.test_metrics import Samples, scraped, value
 from tests.serving import Serving, get, serving
+from tests.soak.editions import Edition
 
 UPLOAD = "/api/v1/posters/similar"
 
@@ -119,3 +122,29 @@ def test_requests_that_never_reach_the_application_are_refused_as_problems(world
             assert set(problem) == {"type", "title", "status", "detail", "instance"}
             assert problem["status"] == status
             assert problem["detail"]
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
+def test_a_worker_that_a_truncated_file_ended_is_replaced_by_one_that_serves_the_snapshot_before(
+    world: World, data: Path
+) -> None:
+    store = SnapshotStore(data)
+    newer = Edition("the world", store.path(), world.manifest).publish(store)
+    with serving("serve", "--data", data) as server:
+        similar = f"{server.address}/api/v1/movies/3/similar?by=taste&limit=100"  # deeper than the stored neighbours
+        assert get(similar)["snapshot"] == newer
+        before = server.workers()
+        for file in store.path().rglob("*.npy"):
+            os.truncate(file, 0)
+        while server.workers() == before or not server.workers():
+            with suppress(OSError):  # SIGBUS ends the worker and its connections
+                get(f"{server.address}/api/v1/users/1/recommendations")
+        replaced = server.workers()
+        assert get(similar)["snapshot"] == world.manifest.id
+        refused = get(f"{server.address}/readyz")["parts"]["snapshot"]["refused"]
+        assert refused["id"] == newer
+        assert "is damaged" in refused["reason"]
+        for _ in range(10):
+            get(f"{server.address}/api/v1/users/1/recommendations")
+        assert server.workers() == replaced
