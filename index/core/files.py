@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -70,10 +71,16 @@ def sync(path: Path) -> None:
 def sharing(file: Path) -> Iterator[bool]:
     """Hold the shared lock of an existing file, of any number of processes at once; yield False if another excludes it.
 
-    The lock of a killed process is released.
+    The lock of a killed process is released. On a file system without locks nothing excludes.
     """
     with file.open("rb") as stream:
-        yield _try_lock(stream, fcntl.LOCK_SH)
+        try:
+            held = _try_lock(stream, fcntl.LOCK_SH)
+        except OSError as error:
+            if error.errno not in {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS}:
+                raise
+            held = True
+        yield held
 
 
 @contextmanager

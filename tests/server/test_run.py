@@ -148,3 +148,16 @@ def test_a_worker_that_a_truncated_file_ended_is_replaced_by_one_that_serves_the
         for _ in range(10):
             get(f"{server.address}/api/v1/users/1/recommendations")
         assert server.workers() == replaced
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
+def test_a_worker_that_cannot_start_for_a_while_does_not_end_the_server(world: World, data: Path) -> None:
+    reader, writer = os.pipe()
+    with open(reader) as log, open(writer, "w") as stream, serving("serve", "--data", data, stderr=stream) as server:  # noqa: PTH123
+        assert get(f"{server.address}/api/v1/movies/3")["snapshot"] == world.manifest.id
+        (data / "library.db").write_bytes(b"no database, but long enough to look like the header of one" * 20)
+        os.kill(server.workers()[0], signal.SIGKILL)
+        assert any("a worker cannot start; it tries again" in line for line in log)
+        (data / "library.db").unlink()
+        assert get(f"{server.address}/api/v1/movies/3")["snapshot"] == world.manifest.id
