@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from index.ratings.model import RatingModel
 from index.ratings.users import Users
 from index.snapshot.maps import Maps
 from index.snapshot.poster_files import poster_paths
-from index.snapshot.store import Manifest, SnapshotStore
+from index.snapshot.store import Checked, Manifest, SnapshotStore
 from index.spaces import blend as blends
 from index.spaces.blend import Blend, RowMaps
 from index.spaces.lookup import space_named, space_with
@@ -76,18 +78,19 @@ class MovieIndex:
         snapshot = base or self
         self.users = Users(ratings, snapshot.catalogue, catalogue, RatingLog(library.database), snapshot.movies_version)
         self.explainer = Explainer(spaces, catalogue, snapshot.catalogue.ids, ratings)
-        self.maps = Maps(data / "snapshots" / manifest.id, manifest, catalogue, snapshot.catalogue)
+        folder = data / "snapshots" / manifest.id
+        self.maps: Maps = Maps.load(folder, manifest, catalogue) if base is None else base.maps.overlaid(catalogue)
 
     @classmethod
     def open(
-        cls, data: Path, snapshot_id: str | None = None, *, checked: str | None = None, embed_path: str = "auto"
+        cls, data: Path, snapshot_id: str | None = None, *, checked: Checked | None = None, embed_path: str = "auto"
     ) -> MovieIndex:
-        """Verify and open a snapshot, and overlay all library changes since.
+        """Verify and open a snapshot, and overlay all library changes since. No process prunes it while it is open.
 
         Args:
             data: data directory.
             snapshot_id: by default the current snapshot.
-            checked: id of a snapshot that was just verified, to skip the verification.
+            checked: a snapshot that was verified, to skip the verification if no file has changed since.
             embed_path: how VGG16 runs for uploads, as in ``vgg16.load``.
 
         Raises:
@@ -96,19 +99,20 @@ class MovieIndex:
             BadLibrary: the library cannot be read.
         """
         store = SnapshotStore(data)
-        folder = store.path(snapshot_id)
-        manifest = store.manifest(folder.name) if folder.name == checked else store.verify(folder.name)
-        catalogue = Catalogue.from_json(json.loads((folder / "movies.json").read_bytes()))
-        ratings = RatingModel.load(folder, catalogue.ids, manifest.ratings)
-        spaces = {name: Space.load(name, folder / name, metadata) for name, metadata in manifest.spaces.items()}
-        blended = load_neighbours(folder / blends.NAME)
-        library = Library.open(data)
-        # Sequence numbers compare only within one library: all changes of another one, restored say, are new.
-        same = manifest.dataset.get("library_id", library.identity()) == library.identity()
-        built_with = manifest.dataset.get("library", 0) if same else 0
-        return cls(
-            data, manifest, catalogue, spaces, blended, ratings, library, built_with, embed_path=embed_path
-        ).refreshed()
+        with ExitStack() as opened:
+            folder = opened.enter_context(store.holding(snapshot_id))
+            manifest = store.verify(folder.name, checked=checked)
+            catalogue = Catalogue.from_json(json.loads((folder / "movies.json").read_bytes()))
+            ratings = RatingModel.load(folder, catalogue.ids, manifest.ratings)
+            spaces = {name: Space.load(name, folder / name, metadata) for name, metadata in manifest.spaces.items()}
+            blended = load_neighbours(folder / blends.NAME)
+            library = Library.open(data)
+            # Sequence numbers compare only within one library: all changes of another one, restored say, are new.
+            same = manifest.dataset.get("library_id", library.identity()) == library.identity()
+            built_with = manifest.dataset.get("library", 0) if same else 0
+            base = cls(data, manifest, catalogue, spaces, blended, ratings, library, built_with, embed_path=embed_path)
+            weakref.finalize(base, opened.pop_all().close)  # every overlaid index keeps its base
+        return base.refreshed()
 
     def is_fresh(self) -> bool:
         """Return True if this index includes every library change so far. Takes microseconds.

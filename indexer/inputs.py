@@ -43,7 +43,7 @@ def newest_manifest(data: Path) -> Manifest | None:
     store = SnapshotStore(data)
     try:
         return store.manifest(store.ids()[-1])
-    except (PosterityError, IndexError):
+    except (PosterityError, OSError, IndexError):
         return None
 
 

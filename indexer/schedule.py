@@ -98,9 +98,13 @@ class BuildIteration:
             self._say(f"The build failed ({reason}); it will be retried in the next period")
             return
         self._built_from = states
-        deleted = self._store.prune(self._keep)
-        if deleted:
-            self._say(f"Deleted {', '.join(deleted)}")
+        try:
+            deleted = self._store.prune(self._keep)
+        except (PosterityError, OSError) as error:
+            self._say(f"Old snapshots were not deleted ({error})")
+        else:
+            if deleted:
+                self._say(f"Deleted {', '.join(deleted)}")
 
 
 class InterruptibleRunner:

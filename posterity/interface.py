@@ -253,6 +253,8 @@ class MovieService(Protocol):
     def rate(self, user_id: int, movie: MovieId, rating: float) -> None:
         """Store a user's rating of a movie, on the scale of the data set. A new ``user_id`` is a new user.
 
+        Anyone may read it from a server, by the user's id, unless the server runs with ``--user-keys``.
+
         Raises:
             NotFound: there is no such movie.
         """

@@ -11,6 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from index.library.api_keys import Keys
 from index.library.movies import Library
+from index.snapshot.store import Checked
 from server.api import docs, library, maps, movies, snapshot, users  # noqa: F401  importing adds their routes
 from server.api.blueprint import UserIdConverter, api
 from server.config import ServerConfig
@@ -37,13 +38,13 @@ class Application(Flask):
         return func
 
 
-def create_app(config: ServerConfig, *, counts: Path | None = None, checked: str | None = None) -> Flask:
+def create_app(config: ServerConfig, *, counts: Path | None = None, checked: Checked | None = None) -> Flask:
     """Return the application, with the current snapshot open.
 
     Args:
         config: the settings.
         counts: folder of the metrics that all workers share; None for a single process.
-        checked: id of a snapshot whose files the parent process has verified.
+        checked: a snapshot that the parent process has verified.
 
     Raises:
         UnknownSnapshot, BadSnapshot: no snapshot can be served.

@@ -19,10 +19,11 @@ class ServerConfig:
     upload_queue: int = 4  # image jobs running or queued per process; further requests get 503
     writes: bool = True  # False refuses every write request
     read_keys: bool = False  # reads need an API key too
+    user_keys: bool = False  # reads about users need an API key: ratings, predictions, recommendations
     read_limit: str = "6000/minute"  # per client; empty for no limit
     write_limit: str = "600/minute"
     upload_limit: str = "120/minute"
-    rate_storage: str = "memory://"  # store of the request counts
+    rate_storage: str = "memory://"  # store of the request counts; each process counts while it does not answer
     proxies: int = 0  # number of trusted reverse proxies, whose X-Forwarded-* headers are used
     log_format: str = "text"  # or json
     access_log: bool = False  # log a line per request

@@ -43,7 +43,9 @@ def run_server(
         InvalidInput: the port is in use.
     """
     # Checked here, for one line instead of a traceback per worker.
-    manifest = SnapshotStore(config.data).verify()
+    store = SnapshotStore(config.data)
+    checked = store.check()
+    manifest = store.manifest(checked.id)
     migrate(config.data)
     if manifest.format < FORMAT:
         warn(
@@ -81,7 +83,7 @@ def run_server(
             # In the worker, after the fork: threads of Faiss and TensorFlow do not survive a fork.
             from server.app import create_app
 
-            app = create_app(config, counts=counts, checked=manifest.id)
+            app = create_app(config, counts=counts, checked=checked)
             # Matrices are small, and idle BLAS threads spin; requests have threads of their own.
             threadpool_limits(1, "blas")
             return app

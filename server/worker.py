@@ -6,14 +6,16 @@ complete requests only. Clients have limited time for each, and health and metri
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import select
 import selectors
 import socket
 import struct
+import sys
 from contextlib import suppress
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from gunicorn.workers.base import Worker
@@ -25,7 +27,11 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
 from waitress.utilities import RequestEntityTooLarge, build_http_date
 
+from index.core.errors import BadSnapshot, PosterityError, UnknownSnapshot
 from server.middleware import errors
+from server.state.back_off import back_off
+
+log = logging.getLogger(__name__)
 
 RESERVED = ("/livez", "/readyz", "/metrics")  # paths with a thread each, so that they answer under any load
 
@@ -309,6 +315,22 @@ class BufferingWorker(Worker):  # type: ignore[misc]
             each.left is None and (not each.idle or now < keepalive_end) for each in self._channels()
         ):
             self._turn(timeout=0.1)
+
+    def load_wsgi(self) -> None:
+        """Open the application; as long as an error may pass, try again: gunicorn would stop the whole server."""
+        pauses = back_off()
+        while self.alive:
+            try:
+                super().load_wsgi()
+            except (BadSnapshot, UnknownSnapshot):
+                raise
+            except (PosterityError, OSError, RuntimeError, MemoryError):
+                log.exception("a worker cannot start; it tries again")
+                self.notify()
+                sleep(next(pauses))
+            else:
+                return
+        sys.exit(0)
 
     def _listen(self) -> list[Listener]:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -61,7 +61,7 @@ def test_format_4_opens_and_answers() -> None:
     assert (map_of_looks.columns, map_of_looks.rows) == (3, 1)
     assert sorted(map_of_looks.slots.tolist()) == [0, 1, 2]
     assert index.maps.of("taste").movie_ids.size == 21
-    assert index.maps.sheet(0).read_bytes()[8:12] == b"WEBP"
+    assert index.maps.sheet(0)[8:12] == b"WEBP"
     assert index.manifest.evaluation["held_out"] == 52
     assert index.explainer.taste(3, 8).raters == index.catalogue.rating_counts[index.catalogue.ids.row(8)] > 0
 

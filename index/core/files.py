@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -9,6 +10,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from index.core.errors import PosterityError
 
@@ -63,6 +65,37 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def sharing(file: Path) -> Iterator[bool]:
+    """Hold the shared lock of an existing file, of any number of processes at once; yield False if another excludes it.
+
+    The lock of a killed process is released. On a file system without locks nothing excludes.
+    """
+    with file.open("rb") as stream:
+        try:
+            held = _try_lock(stream, fcntl.LOCK_SH)
+        except OSError as error:
+            if error.errno not in {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS}:
+                raise
+            held = True
+        yield held
+
+
+@contextmanager
+def excluding(file: Path) -> Iterator[bool]:
+    """Hold the exclusive lock of an existing file; yield False if any other process, or this one, shares it."""
+    with file.open("rb+") as stream:  # a lock over NFS needs a writable file
+        yield _try_lock(stream, fcntl.LOCK_EX)
+
+
+def _try_lock(stream: IO[bytes], kind: int) -> bool:
+    try:
+        fcntl.flock(stream, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextmanager

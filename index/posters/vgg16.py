@@ -67,9 +67,7 @@ class Vgg16:
         return vectors
 
     def save(self, file: Path) -> None:
-        """Write the weights to ``file`` (``….weights.h5``) unless it exists; ``load`` reads it."""
-        if file.exists():
-            return
+        """Write the weights to ``file`` (``….weights.h5``), also over one that a power cut left empty; for ``load``."""
         file.parent.mkdir(parents=True, exist_ok=True)
         with replacing(file) as fresh:
             self._model.save_weights(fresh)

@@ -6,6 +6,7 @@ the order of the sprites; and the sprite sheets, ``map/sheet-<number>.webp``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,17 +53,43 @@ class Maps:
     """Maps of a snapshot, without the movies deleted since. Movies added since have no place until the next build.
 
     Args:
-        folder: of the snapshot.
+        folder: of the maps.
         manifest: of the snapshot.
+        arrays: file name -> array of ``map/``; read when the snapshot is opened.
         catalogue: with the library's changes.
         snapshot_catalogue: without them.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, catalogue: Catalogue, snapshot_catalogue: Catalogue) -> None:
-        self._folder = folder / FOLDER
+    def __init__(
+        self,
+        folder: Path,
+        manifest: Manifest,
+        arrays: Mapping[str, Int64Array],
+        catalogue: Catalogue,
+        snapshot_catalogue: Catalogue,
+    ) -> None:
+        self._folder = folder
         self._manifest = manifest
+        self._arrays = arrays
         self._catalogue = catalogue
         self._snapshot_catalogue = snapshot_catalogue
+
+    @classmethod
+    def load(cls, folder: Path, manifest: Manifest, catalogue: Catalogue) -> Maps:
+        """Return the maps of a snapshot without library changes.
+
+        Args:
+            folder: of the snapshot.
+            manifest: of the snapshot.
+            catalogue: of the snapshot.
+        """
+        names = [*(map_file(by) for by in manifest.maps), SHEETS_FILE] if manifest.maps else []
+        arrays = {name: np.load(folder / FOLDER / name, mmap_mode="r") for name in names}
+        return cls(folder / FOLDER, manifest, arrays, catalogue, catalogue)
+
+    def overlaid(self, catalogue: Catalogue) -> Maps:
+        """Return the maps with the library's changes in a catalogue."""
+        return Maps(self._folder, self._manifest, self._arrays, catalogue, self._snapshot_catalogue)
 
     @property
     def ways(self) -> tuple[str, ...]:
@@ -78,25 +105,28 @@ class Maps:
         if by not in self._manifest.maps:
             raise UnknownMap(self._reason_for_none(by))
         layout = self._manifest.maps[by]
-        cells = np.load(self._folder / map_file(by))
+        cells = self._arrays[map_file(by)]
         cells = cells[self._catalogue.ids.find(cells[:, 0]) >= 0]
-        sprites = np.load(self._folder / SHEETS_FILE)
+        sprites = self._arrays[SHEETS_FILE]
         movie_ids, x, y = cells.T
         sheets = -(-sprites.size // (ACROSS * DOWN))
         slots = self._slots(movie_ids, sprites)
         return PosterMap(by, layout["columns"], layout["rows"], movie_ids, x, y, slots, sheets)
 
-    def sheet(self, number: int) -> Path:
-        """Return the WebP file of a sprite sheet.
+    def sheet(self, number: int) -> bytes:
+        """Return a sprite sheet, as WebP.
 
         Raises:
-            UnknownSheet: there is no such sheet.
+            UnknownSheet: there is no such sheet, or its file was deleted.
         """
         name = sheet_file(number)
         if f"{FOLDER}/{name}" not in self._manifest.files:
             count = sum(file.startswith(f"{FOLDER}/sheet-") for file in self._manifest.files)
             raise UnknownSheet(f"there is no sheet {number}: this snapshot has {count}, counted from 0")
-        return self._folder / name
+        try:
+            return (self._folder / name).read_bytes()
+        except FileNotFoundError as error:
+            raise UnknownSheet(f"sheet {number} was deleted from the disk: build again") from error
 
     def _slots(self, movie_ids: Int64Array, sprites: Int64Array) -> Int64Array:
         """Return the sprite position of each movie (n,); -1 without a sprite, or if its poster has changed since."""

@@ -1,26 +1,34 @@
-"""Snapshots on disk: immutable, checksummed, published and rolled back by one atomic swap."""
+"""Snapshots on disk: immutable, checksummed, published and rolled back by one atomic swap.
+
+A process that has a snapshot open shares the lock of its manifest. Pruning needs that lock for itself, so it never
+deletes an open snapshot.
+"""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from index.core.errors import BadSnapshot, UnknownSnapshot
-from index.core.files import locked, sha256_of, sync
+from index.core.files import excluding, locked, sha256_of, sharing, sync
 
 FORMAT = 4
 READABLE = (2, 3, 4)  # 2 has no two-stage search; 2 and 3 have no evaluation and no maps
 
+_MANIFEST = "manifest.json"
 _UNFINISHED = ".unfinished-"
+_ID = re.compile(r"[0-9]{8}T[0-9]{9}-[0-9a-f]{8}")  # time of publication, UTC, to the millisecond; digest of the files
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +89,14 @@ class Manifest:
         return cls(**fields | {"warnings": tuple(body["warnings"])})
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A verified snapshot, with the state of its files at that time: another state means that a file has changed."""
+
+    id: str
+    states: tuple[tuple[int, ...], ...]
+
+
 class SnapshotStore:
     """Snapshots of a data directory.
 
@@ -99,13 +115,15 @@ class SnapshotStore:
         except FileNotFoundError:
             return None
         except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
             raise BadSnapshot(f"{self._current} is no symbolic link: remove it, then roll back") from error
 
     def ids(self) -> list[str]:
-        """Return the ids of all published snapshots, oldest first."""
+        """Return the ids of all published snapshots, oldest first; skip files and folders of others."""
         if not self._folder.is_dir():
             return []
-        return sorted(path.name for path in self._folder.iterdir() if not path.name.startswith("."))
+        return sorted(path.name for path in self._folder.iterdir() if _ID.fullmatch(path.name) and path.is_dir())
 
     def path(self, snapshot_id: str | None = None) -> Path:
         """Return the folder of a snapshot, by default the current one.
@@ -127,7 +145,7 @@ class SnapshotStore:
             UnknownSnapshot: there is no such snapshot.
             BadSnapshot: the manifest is missing or damaged.
         """
-        file = self.path(snapshot_id) / "manifest.json"
+        file = self.path(snapshot_id) / _MANIFEST
         try:
             document = json.loads(file.read_bytes())
         except FileNotFoundError as error:
@@ -136,8 +154,41 @@ class SnapshotStore:
             raise BadSnapshot(f"{file} is damaged (no JSON): roll back or build again") from error
         return Manifest.from_json(document, str(file))
 
-    def verify(self, snapshot_id: str | None = None) -> Manifest:
+    @contextmanager
+    def holding(self, snapshot_id: str | None = None) -> Iterator[Path]:
+        """Yield the folder of a snapshot, by default the current one, which no process prunes meanwhile.
+
+        Raises:
+            UnknownSnapshot: there is no such snapshot, or it is being pruned.
+            BadSnapshot: its manifest is missing.
+        """
+        folder = self.path(snapshot_id)
+        with ExitStack() as stack:
+            try:
+                held = stack.enter_context(sharing(folder / _MANIFEST))
+            except FileNotFoundError as error:
+                raise BadSnapshot(f"{folder / _MANIFEST} is missing: roll back or build again") from error
+            if not held or not folder.is_dir():
+                raise UnknownSnapshot(f"snapshot {folder.name!r} was just deleted: see posterity snapshots list")
+            yield folder
+
+    def check(self, snapshot_id: str | None = None) -> Checked:
+        """Verify a snapshot, by default the current one, and return it with the state of its files.
+
+        Raises:
+            UnknownSnapshot, BadSnapshot: as ``verify``.
+        """
+        with self.holding(snapshot_id) as folder:
+            states = _states(folder)  # taken before, so that changes during the verification show
+            self.verify(folder.name)
+        return Checked(folder.name, states)
+
+    def verify(self, snapshot_id: str | None = None, *, checked: Checked | None = None) -> Manifest:
         """Check the size and checksum of every file; return the manifest.
+
+        Args:
+            snapshot_id: by default the current snapshot.
+            checked: a snapshot whose files need not be read again unless their state has changed.
 
         Raises:
             UnknownSnapshot: there is no such snapshot.
@@ -145,6 +196,8 @@ class SnapshotStore:
         """
         folder = self.path(snapshot_id)
         manifest = self.manifest(folder.name)
+        if checked is not None and checked.id == folder.name and checked.states == _states(folder):
+            return manifest
         for name, expected in manifest.files.items():
             if not (folder / name).is_file():
                 raise BadSnapshot(f"{folder / name} is missing: roll back or build again")
@@ -165,17 +218,22 @@ class SnapshotStore:
             PosterityError: another build is writing into the same data directory.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        busy = f"another build is running in {self.data}: wait until it ends"
-        with locked(self.data / ".build.lock", busy):
-            # No other build is running, so every unfinished folder is from a build or prune that was killed.
-            for abandoned in self._folder.glob(f"{_UNFINISHED}*"):
-                shutil.rmtree(abandoned)
+        with self._alone():
             folder = self._folder / f"{_UNFINISHED}{os.getpid()}"
             folder.mkdir()
             try:
                 yield folder
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the build lock, and delete leftovers of killed builds and prunes."""
+        busy = f"another build is running in {self.data}: wait until it ends"
+        with locked(self.data / ".build.lock", busy):
+            for abandoned in self._folder.glob(f"{_UNFINISHED}*"):
+                shutil.rmtree(abandoned)
+            yield
 
     def publish(self, folder: Path, *, now: datetime | None = None, **fields: Any) -> Manifest:
         """Publish the files in ``folder`` as the current snapshot, durably and atomically; return its manifest.
@@ -191,10 +249,11 @@ class SnapshotStore:
             for file in sorted(folder.rglob("*"))
             if file.is_file()
         }
-        # The time sorts ids by age, the digest makes them unique.
-        snapshot_id = f"{now:%Y%m%dT%H%M%S%f}"[:18] + f"-{_digest_of(files)[:8]}"
+        # The time sorts ids by age, also after a clock was set back; the digest makes them unique.
+        later = [_time_of(newest) + timedelta(milliseconds=1) for newest in self.ids()[-1:]]
+        snapshot_id = f"{max([now, *later]):%Y%m%dT%H%M%S%f}"[:18] + f"-{_digest_of(files)[:8]}"
         manifest = Manifest(id=snapshot_id, created=now.isoformat(), files=files, **fields)
-        (folder / "manifest.json").write_text(json.dumps(manifest.to_json(), indent=1, ensure_ascii=False))
+        (folder / _MANIFEST).write_text(json.dumps(manifest.to_json(), indent=1, ensure_ascii=False))
         for path in (*folder.rglob("*"), folder):
             sync(path)
         folder.rename(self._folder / snapshot_id)
@@ -215,20 +274,45 @@ class SnapshotStore:
             if not earlier:
                 raise UnknownSnapshot(f"{self.data} holds no snapshot before {current}: nothing to roll back to")
             snapshot_id = earlier[-1]
-        manifest = self.verify(snapshot_id)
-        self._set_current(manifest.id)
+        with self.holding(snapshot_id):
+            manifest = self.verify(snapshot_id)
+            self._set_current(manifest.id)
         return manifest
 
     def prune(self, keep: int) -> list[str]:
-        """Delete all snapshots but the newest ``keep`` and the current one; return the deleted ids."""
-        current = self.current_id()
-        pruned = [other for other in self.ids()[: -keep or None] if other != current]
-        for snapshot_id in pruned:
+        """Delete old snapshots; return the deleted ids.
+
+        Kept are the newest ``keep``, the newest that verifies, the current one, and all that a process has open.
+
+        Raises:
+            PosterityError: a build is running on the data directory.
+        """
+        with self._alone():
+            old = self.ids()[:-keep]
+            sound = self._newest_sound() if old else None
+            return [snapshot_id for snapshot_id in old if snapshot_id != sound and self._delete(snapshot_id)]
+
+    def _newest_sound(self) -> str | None:
+        """Return the id of the newest snapshot that verifies; None if none does."""
+        for snapshot_id in reversed(self.ids()):
+            with suppress(BadSnapshot):
+                return self.verify(snapshot_id).id
+        return None
+
+    def _delete(self, snapshot_id: str) -> bool:
+        """Delete a snapshot unless it is current or open; return whether it was deleted."""
+        folder = self._folder / snapshot_id
+        with ExitStack() as stack:
+            with suppress(FileNotFoundError):  # without a manifest it cannot be open
+                if not stack.enter_context(excluding(folder / _MANIFEST)):
+                    return False
+            if snapshot_id == self.current_id():
+                return False
             # Rename first: a half-deleted snapshot must never be visible under its id.
             hidden = self._folder / f"{_UNFINISHED}{snapshot_id}"
-            (self._folder / snapshot_id).rename(hidden)
+            folder.rename(hidden)
             shutil.rmtree(hidden)
-        return pruned
+        return True
 
     def _set_current(self, snapshot_id: str) -> None:
         fresh = self.data / f".current-{os.getpid()}"
@@ -236,6 +320,16 @@ class SnapshotStore:
         fresh.symlink_to(Path("snapshots") / snapshot_id)
         fresh.replace(self._current)
         sync(self.data)
+
+
+def _states(folder: Path) -> tuple[tuple[int, ...], ...]:
+    """Return inode, size and times of change of every file in a folder: any write changes one of them."""
+    states = (file.stat() for file in sorted(folder.rglob("*")))
+    return tuple((each.st_ino, each.st_size, each.st_mtime_ns, each.st_ctime_ns) for each in states)
+
+
+def _time_of(snapshot_id: str) -> datetime:
+    return datetime.strptime(snapshot_id.partition("-")[0], "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC)
 
 
 def _digest_of(document: Any) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from index.core.errors import PosterityError
 from posterity.cli.console import (
     DurationType,
     SizeType,
@@ -95,7 +96,8 @@ iterations_option = click.option(
     "--keep",
     type=click.IntRange(1),
     show_default=f"{KEPT} with --every, all without",
-    help="Number of newest snapshots to keep after a build. The current one is never deleted.",
+    help="Number of newest snapshots to keep after a build. The current one, the newest sound one and those in use are"
+    " never deleted.",
 )
 @click.option(
     "--if-new",
@@ -160,7 +162,11 @@ def build(
     if keep is not None:
         from index.snapshot.store import SnapshotStore
 
-        deleted = SnapshotStore(data).prune(keep)
+        try:
+            deleted = SnapshotStore(data).prune(keep)
+        except (PosterityError, OSError) as error:  # the build itself succeeded
+            note(f"Warning: old snapshots were not deleted ({error})")
+            return
         if deleted and not as_json:
             click.echo(f"Deleted {', '.join(deleted)}")
 

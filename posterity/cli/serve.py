@@ -62,14 +62,21 @@ port_option = _setting("--port", click.IntRange(1, 65535), "Port to listen on.")
 @_setting(
     "--writes/--no-writes", click.BOOL, "Allow writes with an API key: add, update and delete movies and ratings."
 )
-@_setting("--read-keys/--no-read-keys", click.BOOL, "Require an API key for reads, too.")
+@_setting("--read-keys/--no-read-keys", click.BOOL, "Require an API key for reads, too; the pages stay open.")
+@_setting(
+    "--user-keys/--no-user-keys",
+    click.BOOL,
+    "Require an API key to read users' ratings, and the predictions and recommendations from them. Without it, or"
+    " --read-keys, anyone who reaches the server can read them.",
+)
 @_setting("--read-limit", RateLimit(), "Rate limit of reads per client; empty for none.", EmptyCounts)
 @_setting("--write-limit", RateLimit(), "Rate limit of writes per client; empty for none.", EmptyCounts)
 @_setting("--upload-limit", RateLimit(), "Rate limit of uploads per client; empty for none.", EmptyCounts)
 @_setting(
     "--rate-storage",
     RateStorage(),
-    "Storage of the request counts: memory:// (per worker) or redis://host:6379 (shared by all workers).",
+    "Storage of the request counts: memory:// (per worker) or redis://host:6379 (shared by all workers; while it does"
+    " not answer, each worker counts for itself).",
 )
 @_setting(
     "--proxies",

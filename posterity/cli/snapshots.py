@@ -98,7 +98,11 @@ def rollback(snapshot_id: str | None, data: Path) -> None:
 )
 @data_option
 def prune(keep: int, data: Path) -> None:
-    """Delete old snapshots; the current one is never deleted."""
+    """Delete old snapshots.
+
+    Never deleted are the current one, the newest that verifies, and those that a process has open. Waits for no build:
+    while one runs, nothing is deleted.
+    """
     from index.snapshot.store import SnapshotStore
 
     deleted = SnapshotStore(data).prune(keep)

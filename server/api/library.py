@@ -86,7 +86,10 @@ def remove_movie(movie: str) -> None:
 @api.put(f"/users/{USER}/ratings/<movie>")
 @operation(kind="write")
 def rate(user_id: int, movie: str, body: RatingBody) -> RatingReply:
-    """Store a user's rating of a movie. Predictions and recommendations for the user include it from now on."""
+    """Store a user's rating of a movie. Predictions and recommendations for the user include it from now on.
+
+    Anyone may read it, by the user's id, unless the server asks for a key (`--user-keys` or `--read-keys`).
+    """
     index = movie_index()
     found = index.catalogue.identify(movie)
     check_rating(body.rating, index.users.scale)

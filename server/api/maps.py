@@ -72,7 +72,7 @@ def map_sheet(sheet: str, query: SheetQuery) -> Response:
         raise UnknownSheet(f"snapshot {query.snapshot} is not current any more: request the map again")
     if not (sheet.isascii() and sheet.isdecimal() and len(sheet) < 7):
         raise UnknownSheet(f"{sheet!r} is no number of a sheet: give a whole number from 0")
-    response = Response(index.maps.sheet(int(sheet)).read_bytes(), mimetype="image/webp")
+    response = Response(index.maps.sheet(int(sheet)), mimetype="image/webp")
     if query.snapshot is not None:
         response.set_etag(f"{query.snapshot}-{sheet}")
         response.cache_control.max_age = _SHEET_AGE

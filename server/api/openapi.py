@@ -123,8 +123,10 @@ def _operation(rule: Rule, declared: Operation, refs: dict[Any, Json], config: S
     content = _content(rule, declared, refs)
     if content:
         described["requestBody"] = {"required": True, "content": content}
-    if declared.kind == "write" or config.read_keys:
+    if _needs_key(declared, config):
         described["security"] = [{"key": []}]
+    elif config.user_keys and _may_name_users(declared):
+        described["security"] = [{}, {"key": []}]  # needed for known users alone
     return described
 
 
@@ -179,13 +181,23 @@ def _responses(rule: Rule, declared: Operation, refs: dict[Any, Json], config: S
         statuses |= {412}
     if declared.body is not None or declared.picture:
         statuses |= {408, 413}
-    if declared.query.model_fields:
+    if declared.query.model_fields:  # send long lists of ids in a body
         statuses |= {414}
-    if declared.kind == "write" or config.read_keys:
+    if _needs_key(declared, config):
         statuses |= {401, 403}
+    elif config.user_keys and _may_name_users(declared):
+        statuses |= {401}
     problem = {_PROBLEM: {"schema": refs[Problem]}}
     wrong = {str(status): {"description": HTTPStatus(status).phrase, "content": problem} for status in sorted(statuses)}
     return {str(declared.status): right, **wrong}
+
+
+def _needs_key(declared: Operation, config: ServerConfig) -> bool:
+    return declared.kind == "write" or config.read_keys or (declared.personal and config.user_keys)
+
+
+def _may_name_users(declared: Operation) -> bool:
+    return declared.body is not None and "user_ids" in declared.body.model_fields
 
 
 def _of_snapshot(schemas: Json, index: MovieIndex) -> Json:

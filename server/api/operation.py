@@ -38,6 +38,7 @@ class Operation:
     kind: Kind  # decides the API key's scope and the rate limit
     status: int  # of a response that is no error
     ratings: bool  # True if the response depends on added ratings
+    personal: bool  # True if the response tells about one user, named in the path
     media: str  # MIME type of the response
     picture: bool  # True if the request has a picture
     idempotency_key: bool  # True if it accepts an Idempotency-Key
@@ -75,6 +76,7 @@ def operation(
     kind: Kind = "read",
     status: int = 200,
     ratings: bool = False,
+    personal: bool = False,
     media: str = "application/json",
     picture: bool = False,
     idempotency_key: bool = False,
@@ -82,11 +84,11 @@ def operation(
     """Return a decorator that validates requests to a view and serialises its responses; see ``Operation``."""
 
     def decorate(view: View) -> View:
-        declared = Operation(view, kind, status, ratings, media, picture, idempotency_key)
+        declared = Operation(view, kind, status, ratings, personal, media, picture, idempotency_key)
 
         @functools.wraps(view)
         def wrapper(**parts: Any) -> Response:
-            authorise(kind)
+            authorise(kind, personal=personal)
             cache: ResponseCache | None = current_app.extensions["response_cache"] if declared.cached else None
             if cache is not None:
                 g.cache_key = _cache_key(request.environ)

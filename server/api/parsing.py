@@ -20,6 +20,16 @@ def parse(model: type[Query]) -> Query:
     return parse_form(model, request.args)
 
 
+def parse_page(model: type[Query]) -> Query:
+    """Return the parameters of a page's address; skip empty ones, which forms send, and those that others added to it.
+
+    Raises:
+        InvalidInput: a value cannot be used, or a name is given twice.
+    """
+    known = ((name, text) for name, text in request.args.items(multi=True) if text and name in model.model_fields)
+    return parse_form(model, MultiDict(known))
+
+
 def parse_form(model: type[Query], form: MultiDict[str, str]) -> Query:
     """Return the members of a form; lists as in ``parse``.
 

@@ -38,13 +38,14 @@ from server.api.responses import (
     UsersPredictionsReply,
     UsersRecommendationsReply,
 )
+from server.middleware.access import authorise
 from server.state.current_snapshot import movie_index
 
 _EXPLAINED = 10  # contributions listed one by one
 
 
 @api.get(f"/users/{USER}/ratings")
-@operation(ratings=True)
+@operation(ratings=True, personal=True)
 def ratings(user_id: int, query: Page) -> RatingsReply:
     """Return a user's ratings, of the data set and added since, by ascending movie id."""
     index = movie_index()
@@ -65,7 +66,7 @@ def ratings(user_id: int, query: Page) -> RatingsReply:
 
 
 @api.get(f"/users/{USER}/predictions/<movie>")
-@operation(ratings=True)
+@operation(ratings=True, personal=True)
 def prediction(user_id: int, movie: str, query: PredictionQuery) -> PredictionReply:
     """Return a user's predicted rating of a movie with an 80% interval; optionally with the contributions to it."""
     index = movie_index()
@@ -75,7 +76,7 @@ def prediction(user_id: int, movie: str, query: PredictionQuery) -> PredictionRe
 
 
 @api.get(f"/users/{USER}/recommendations")
-@operation(ratings=True)
+@operation(ratings=True, personal=True)
 def recommendations(user_id: int, query: RecommendationsQuery) -> UserRecommendationsReply:
     """Return recommendations for a user, with predicted ratings; optionally with the contributions to each."""
     index = movie_index()
@@ -98,6 +99,7 @@ def predictions(body: PredictionsBody) -> PredictionsReply | UsersPredictionsRep
         who, ignored = body.stranger(index.catalogue, index.users.scale)
         results = _predictions(index, who, wanted, body)
         return {"results": results, "ignored": [*ignored, *unknown], **provenance(index)}
+    authorise("read", personal=True)
     known, unknown_users = _known(index, body.user_ids)
     users: list[UserPredictions] = [
         {"user_id": user_id, "results": _predictions(index, who, wanted, body)} for user_id, who in known
@@ -118,6 +120,7 @@ def recommendations_for_several(body: RecommendationsBody) -> RecommendationsRep
             "ignored": [*ignored, *not_excluded],
             **page(index, body),
         }
+    authorise("read", personal=True)
     known, unknown_users = _known(index, body.user_ids)
     users: list[UserPredictions] = [
         {"user_id": user_id, "results": _recommended(index, who, body, where)} for user_id, who in known

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from flask import Flask, current_app, g, request
+from flask import Flask, Response, current_app, g, request
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
+from werkzeug.exceptions import TooManyRequests
 
 from index.core.errors import Forbidden, Unauthorised
 from index.library.api_keys import Key, Keys
 from server.config import ServerConfig
+from server.middleware.rate_counts import SCHEME
 
 
-def authorise(kind: str) -> None:
+def authorise(kind: str, *, personal: bool = False) -> None:
     """Refuse a request without the API key that it needs.
 
     Args:
         kind: of the operation: read, upload or write.
+        personal: True if the response tells about a user's ratings.
 
     Raises:
         Unauthorised: the key is missing, unknown or revoked.
@@ -27,7 +31,7 @@ def authorise(kind: str) -> None:
     writes = kind == "write"
     if writes and not config.writes:
         raise Forbidden("writes are switched off on this server: start it with --writes")
-    if not (writes or config.read_keys):
+    if not (writes or config.read_keys or (personal and config.user_keys)):
         return
     key = present_key()
     if key is None:
@@ -35,6 +39,12 @@ def authorise(kind: str) -> None:
         raise Unauthorised(f"{given}: create one by posterity keys create, and send it as Authorization: Bearer pst_…")
     if writes and key.scope != "write":
         raise Forbidden(f"the key {key.name!r} may only read: create another by posterity keys create")
+
+
+def users_are_open() -> bool:
+    """Return whether anyone may read users' ratings, and what is predicted from them."""
+    config: ServerConfig = current_app.extensions["config"]
+    return not (config.read_keys or config.user_keys)
 
 
 def present_key() -> Key | None:
@@ -73,7 +83,21 @@ def limit_requests(app: Flask, config: ServerConfig) -> None:
         who,
         app=app,
         application_limits=[lambda: limits[kind()]],
-        storage_uri=config.rate_storage,
-        headers_enabled=True,
+        storage_uri=f"{SCHEME}://",
+        storage_options={"address": config.rate_storage},
     )
     limiter.request_filter(uncounted)
+    app.extensions["rate_counts"] = limiter.storage
+
+    @app.after_request
+    def tell(response: Response) -> Response:
+        # Not by Flask-Limiter, which sends Retry-After with every response.
+        limit = limiter.current_limit
+        if limit is not None:
+            reset_at = limit.reset_at
+            response.headers["X-RateLimit-Limit"] = str(limit.limit.amount)
+            response.headers["X-RateLimit-Remaining"] = str(limit.remaining)
+            response.headers["X-RateLimit-Reset"] = str(reset_at)
+            if response.status_code == TooManyRequests.code:
+                response.headers["Retry-After"] = str(max(1, int(reset_at - time.time())))
+        return response

@@ -123,7 +123,7 @@ def _answer(status: int, detail: str) -> Response:
         page = render_template("error.html", heading=heading, problem=document, request_id=request_id())
         response = Response(page, status, mimetype="text/html")
     else:
-        response = Response(json.dumps(document), status, mimetype="application/problem+json")
+        response = Response(json.dumps(document), status, mimetype=_PROBLEM)
     if status == 503:
         response.headers["Retry-After"] = str(_RETRY_AFTER)
     if status == 401:

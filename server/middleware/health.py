@@ -11,6 +11,7 @@ from flask import Blueprint, Response, current_app, jsonify
 from index.core.errors import PosterityError
 from server.media.uploads import UploadQueue
 from server.middleware.errors import NOT_READY
+from server.middleware.rate_counts import Counts
 from server.state.current_snapshot import SnapshotWatcher
 
 health = Blueprint("health", __name__)
@@ -28,9 +29,14 @@ def live() -> Response:
 def ready() -> Response:
     """Return the state of every part; 503 if movies cannot be answered."""
     watcher: SnapshotWatcher = current_app.extensions["snapshot_watcher"]
-    parts = {"snapshot": _snapshot(watcher), "library": _library(watcher), "uploads": _uploads(watcher)}
+    parts = {
+        "snapshot": _snapshot(watcher),
+        "library": _library(watcher),
+        "uploads": _uploads(watcher),
+        "rate_limits": _rate_limits(),
+    }
     if parts["library"]["status"] == "ok":
-        return jsonify(status="ready", parts=parts)
+        return jsonify(status="degraded" if parts["rate_limits"]["status"] == "degraded" else "ready", parts=parts)
     reply = jsonify(status="not ready", parts=parts)
     reply.status_code = NOT_READY
     return reply
@@ -48,6 +54,13 @@ def _library(watcher: SnapshotWatcher) -> dict[str, Any]:
         log.warning("not ready: %s", error)
         return {"status": "failed"}
     return {"status": "ok"}
+
+
+def _rate_limits() -> dict[str, Any]:
+    counts: Counts | None = current_app.extensions.get("rate_counts")
+    if counts is None:
+        return {"status": "off"}
+    return {"status": "ok" if counts.check() else "degraded"}
 
 
 def _uploads(watcher: SnapshotWatcher) -> dict[str, Any]:

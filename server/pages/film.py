@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from flask import render_template, request
+from flask import render_template
 from pydantic import Field
-from werkzeug.datastructures import MultiDict
 
 from index.catalogue.catalogue import Movie, MovieFilter
 from index.core.errors import NotComparable, UnknownSpace
 from index.movie_index import MovieIndex
 from index.spaces import blend
 from index.spaces.space import Match
-from server.api.parsing import parse_form
+from server.api.parsing import parse_page
 from server.api.requests import MovieFilterQuery, Number
 from server.middleware.metrics import search_seconds
 from server.state.current_snapshot import movie_index
@@ -59,8 +58,7 @@ def film_page(movie: str) -> str:
     """Show a movie and its neighbours."""
     index = movie_index()
     found = index.catalogue.identify(movie)
-    # A form sends its empty fields, too.
-    query = parse_form(FilmQuery, MultiDict((name, text) for name, text in request.args.items(multi=True) if text))
+    query = parse_page(FilmQuery)
     default = _default_weights(index)
     weights = {name: getattr(query, name) or 0 for name in default}
     if not any(weights.values()):

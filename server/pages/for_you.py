@@ -9,19 +9,19 @@ import re
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-from flask import current_app, render_template, request, url_for
+from flask import current_app, render_template, url_for
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
-from werkzeug.datastructures import MultiDict
 
 from index.catalogue.catalogue import Movie
 from index.core.errors import UnknownUser
 from index.movie_index import MovieIndex
 from index.ratings.elicitation import rating_steps
 from index.ratings.model import INTERVAL, Contribution, Explanation, Prediction, UserOrRatings
-from server.api.parsing import parse_form
+from server.api.parsing import parse_page
 from server.api.requests import MovieText, Rating, RequestModel, Someone, UserId, identified
 from server.config import ServerConfig
+from server.middleware.access import authorise, users_are_open
 from server.state.current_snapshot import movie_index
 
 _ASKED = 12  # movies offered for rating
@@ -110,8 +110,9 @@ class Pick:
 def for_you_page() -> str:
     """Show movies to rate, ratings so far, and recommendations."""
     index = movie_index()
-    # A form sends its empty fields, too.
-    query = parse_form(ForYouQuery, MultiDict((name, text) for name, text in request.args.items(multi=True) if text))
+    query = parse_page(ForYouQuery)
+    if query.user is not None:
+        authorise("read", personal=True)
     rated, unknown = Someone(ratings=query.rated).stranger(index.catalogue, index.users.scale)
     skipped, unknown_skipped = identified(query.skipped, index.catalogue)
     own = {} if query.user is None else index.users.rated(query.user)
@@ -138,6 +139,7 @@ def for_you_page() -> str:
         interval=round(100 * INTERVAL),
         users=_ends(index),
         can_keep=config.writes,
+        users_are_open=users_are_open(),
         signed=signed,
     )
 

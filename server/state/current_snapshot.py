@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,10 @@ from time import monotonic
 
 from flask import current_app, g
 
-from index.core.errors import BadSnapshot, PosterityError
+from index.core.errors import BadSnapshot, PosterityError, UnknownSnapshot
 from index.movie_index import MovieIndex
-from index.snapshot.store import Manifest, SnapshotStore
+from index.snapshot.store import Checked, Manifest, SnapshotStore
+from server.state.back_off import back_off
 
 _LOOK_EVERY = 1.0  # seconds
 
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A published snapshot that could not be opened."""
+    """The current snapshot, which could not be opened: for good if it is damaged, else so far."""
 
     id: str
     reason: str  # file names are relative to the data directory
@@ -32,18 +33,22 @@ class Refused:
 class SnapshotWatcher:
     """Watcher of the current snapshot: opens a newer one in the background, then swaps it in.
 
+    A snapshot that fails its verification is never tried again, as it never changes. After any other error (too many
+    open files, too little memory, a busy library) it is tried again, with back-off.
+
     If the current snapshot is damaged, the newest sound one before it is served. So a restarted worker serves the same
     snapshot as the workers that refused the damaged one.
 
     Args:
         data: the data directory.
         clock: monotonic seconds.
-        checked: id of a snapshot whose files the parent process has verified.
+        checked: a snapshot that the parent process has verified.
         embed_path: how VGG16 runs for uploads.
 
     Raises:
         UnknownSnapshot: no snapshot was published yet.
         BadSnapshot: every published snapshot is damaged.
+        OSError, RuntimeError, MemoryError, BadLibrary, Busy: it cannot be opened now; later it may.
     """
 
     def __init__(
@@ -51,17 +56,21 @@ class SnapshotWatcher:
         data: Path,
         clock: Callable[[], float] = monotonic,
         *,
-        checked: str | None = None,
+        checked: Checked | None = None,
         embed_path: str = "auto",
     ) -> None:
         self._data = data
         self._embed_path = embed_path
         self._store = SnapshotStore(data)
         self._clock = clock
+        self._checked = checked
         self._refused: Refused | None = None
         self._seen = self._store.path().name
-        self._index = self._opened(self._seen, checked)
+        self._index = self._first(self._seen)
         self._looked = clock()
+        self._due: float | None = None  # when to open the snapshot last seen; None if it is served or refused for good
+        self._pauses: Iterator[float] = back_off()
+        self._opening: threading.Thread | None = None
         self._lock = threading.Lock()
         self._changing = threading.Lock()  # guards self._index
 
@@ -99,45 +108,66 @@ class SnapshotWatcher:
                 self._lock.release()
 
     def _look(self) -> None:
-        self._looked = self._clock()
+        self._looked = now = self._clock()
         try:
             current = self._store.current_id()
-        except PosterityError:
+        except (PosterityError, OSError):
             log.exception("the current snapshot cannot be found; %s stays in use", self._index.manifest.id)
             return
-        # A snapshot that failed to open is not tried again: it never changes.
-        if current is not None and current != self._seen:
-            self._seen = current
-            threading.Thread(target=self._swap, args=(current,), name="open-snapshot", daemon=True).start()
+        if current not in {None, self._seen}:
+            self._seen, self._due, self._pauses = str(current), now, back_off()
+        if self._due is None or now < self._due or (self._opening is not None and self._opening.is_alive()):
+            return
+        self._due = None
+        self._opening = threading.Thread(target=self._swap, args=(self._seen,), name="open-snapshot", daemon=True)
+        try:
+            self._opening.start()
+        except RuntimeError as error:  # too many threads
+            self._opening = None
+            self._put_off(self._seen, error)
 
     def _swap(self, snapshot_id: str) -> None:
         try:
-            opened = MovieIndex.open(self._data, snapshot_id, embed_path=self._embed_path)
-        except (PosterityError, OSError, ValueError, KeyError) as error:
+            opened = self._open(snapshot_id)
+        except BadSnapshot as error:
             log.exception("snapshot %s cannot be opened; %s stays in use", snapshot_id, self._index.manifest.id)
             self._refused = Refused(snapshot_id, self._reason(error))
+        except Exception as error:  # noqa: BLE001  Faiss, numpy and the system raise many kinds
+            self._put_off(snapshot_id, error)
         else:
             with self._changing:
                 self._index = opened
             self._refused = None
             log.info("snapshot %s is served from now on", snapshot_id)
 
-    def _opened(self, current: str, checked: str | None) -> MovieIndex:
+    def _put_off(self, snapshot_id: str, error: Exception) -> None:
+        """Open a snapshot again after a pause, unless another one is current by then."""
+        pause = next(self._pauses)
+        log.warning("snapshot %s cannot be opened now; tried again in %g s", snapshot_id, pause, exc_info=error)
+        self._refused = Refused(snapshot_id, "it cannot be opened now and is tried again: the log says why")
+        if snapshot_id == self._seen:
+            self._due = self._clock() + pause
+
+    def _open(self, snapshot_id: str) -> MovieIndex:
+        """Verify and open a snapshot. After an error that is not about its files, these are not read again."""
+        if self._checked is None or self._checked.id != snapshot_id:
+            self._checked = self._store.check(snapshot_id)
+        return MovieIndex.open(self._data, snapshot_id, checked=self._checked, embed_path=self._embed_path)
+
+    def _first(self, current: str) -> MovieIndex:
         try:
-            return MovieIndex.open(self._data, current, checked=checked, embed_path=self._embed_path)
+            return self._open(current)
         except BadSnapshot as error:
             for earlier in sorted((known for known in self._store.ids() if known < current), reverse=True):
-                with suppress(BadSnapshot):
-                    index = MovieIndex.open(self._data, earlier, embed_path=self._embed_path)
+                with suppress(BadSnapshot, UnknownSnapshot):
+                    index = self._open(earlier)
                     log.exception("snapshot %s cannot be opened; %s is served instead", current, earlier)
                     self._refused = Refused(current, self._reason(error))
                     return index
             raise
 
-    def _reason(self, error: Exception) -> str:
+    def _reason(self, error: BadSnapshot) -> str:
         """Return the reason without the path of the data directory: it is shown over HTTP."""
-        if not isinstance(error, PosterityError):
-            return "it cannot be read: the log says why"
         return str(error).replace(f"{self._data}/", "")
 
 

@@ -26,9 +26,10 @@ export function keeping(part, rated, address) {
         left.shift();
       }
       remember(wanted.checked ? key.value.trim() : null);
+      const link = element("a", { href: `${address}?user=${user.value}` }, [`See what user ${user.value} would watch next`]);
       said.replaceChildren(
         `Kept ${all} ${all === 1 ? "rating" : "ratings"} for user ${user.value}. `,
-        element("a", { href: `${address}?user=${user.value}` }, [`See what user ${user.value} would watch next`]),
+        ...("open" in part.dataset ? [link] : []),
       );
     }).finally(() => { if (left.length) said.textContent = left.length < all ? `Kept ${all - left.length} of ${all}.` : "Nothing was kept."; });
   });

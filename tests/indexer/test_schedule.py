@@ -277,3 +277,13 @@ def test_the_command_ends_cleanly_during_a_build_and_the_build_with_it(world: Wo
     assert store.ids() == []
     with store.writing():
         pass  # the lock is free
+
+
+def test_a_stray_file_among_the_snapshots_ends_nothing(builds: Builds) -> None:
+    builds.iteration()
+    (builds.data / "snapshots" / "zzz.txt").write_text("mine")
+    builds.iteration()
+    touch(builds)
+    builds.iteration()
+    assert builds.done == 2
+    assert builds.said == [f"No input changed since snapshot {builds.store.ids()[0]}: nothing to build"]

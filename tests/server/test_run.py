@@ -8,15 +8,17 @@ import os
 import signal
 import socket
 import urllib.request
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
 
+from index.snapshot.store import SnapshotStore
 from server.media.uploads import MAX_CONTENT_LENGTH
 from tests.conftest import World
 from tests.server.middleware.test_metrics import Samples, scraped, value
 from tests.serving import Serving, get, serving
+from tests.soak.editions import Edition
 
 UPLOAD = "/api/v1/posters/similar"
 
@@ -123,3 +125,63 @@ def test_nothing_is_left_of_a_server_that_was_stopped(
         (folder,) = tmp_path.glob("posterity-metrics-*")
         assert list(folder.iterdir())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_requests_that_never_reach_the_application_are_refused_as_problems(world: World) -> None:
+    heads = {
+        414: f"GET /api/v1/movies?q={'a' * 5000} HTTP/1.1",
+        400: "GET /api/v1/movies HTTP/1.1\r\nno header",
+        431: f"GET /api/v1/movies HTTP/1.1\r\nCookie: {'a' * 40_000}",
+    }
+    with serving("serve", "--data", world.data) as server:
+        for status, head in heads.items():
+            with socket.create_connection(("127.0.0.1", server.port), timeout=60) as client:
+                client.sendall(f"{head}\r\nHost: x\r\n\r\n".encode())
+                stream = client.makefile("rb")
+                assert stream.readline().startswith(f"HTTP/1.1 {status} ".encode())
+                lines, _, body = stream.read().partition(b"\r\n\r\n")
+                stream.close()
+            assert b"Content-Type: application/problem+json" in lines
+            problem = json.loads(body)
+            assert set(problem) == {"type", "title", "status", "detail", "instance"}
+            assert problem["status"] == status
+            assert problem["detail"]
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
+def test_a_worker_that_a_truncated_file_ended_is_replaced_by_one_that_serves_the_snapshot_before(
+    world: World, data: Path
+) -> None:
+    store = SnapshotStore(data)
+    newer = Edition("the world", store.path(), world.manifest).publish(store)
+    with serving("serve", "--data", data) as server:
+        similar = f"{server.address}/api/v1/movies/3/similar?by=taste&limit=100"  # deeper than the stored neighbours
+        assert get(similar)["snapshot"] == newer
+        before = server.workers()
+        for file in store.path().rglob("*.npy"):
+            os.truncate(file, 0)
+        while server.workers() == before or not server.workers():
+            with suppress(OSError):  # SIGBUS ends the worker and its connections
+                get(f"{server.address}/api/v1/users/1/recommendations")
+        replaced = server.workers()
+        assert get(similar)["snapshot"] == world.manifest.id
+        refused = get(f"{server.address}/readyz")["parts"]["snapshot"]["refused"]
+        assert refused["id"] == newer
+        assert "is damaged" in refused["reason"]
+        for _ in range(10):
+            get(f"{server.address}/api/v1/users/1/recommendations")
+        assert server.workers() == replaced
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
+def test_a_worker_that_cannot_start_for_a_while_does_not_end_the_server(world: World, data: Path) -> None:
+    reader, writer = os.pipe()
+    with open(reader) as log, open(writer, "w") as stream, serving("serve", "--data", data, stderr=stream) as server:  # noqa: PTH123
+        assert get(f"{server.address}/api/v1/movies/3")["snapshot"] == world.manifest.id
+        (data / "library.db").write_bytes(b"no database, but long enough to look like the header of one" * 20)
+        os.kill(server.workers()[0], signal.SIGKILL)
+        assert any("a worker cannot start; it tries again" in line for line in log)
+        (data / "library.db").unlink()
+        assert get(f"{server.address}/api/v1/movies/3")["snapshot"] == world.manifest.id

@@ -186,6 +186,14 @@ def test_imagenet_weights_that_cannot_be_had_say_how_to_give_a_file(
         vgg16.load("imagenet")
 
 
+def test_weights_that_a_power_cut_left_empty_are_written_again(untrained: vgg16.Vgg16, tmp_path: Path) -> None:
+    file = vgg16.weights_file(tmp_path, untrained.sha256)
+    file.parent.mkdir()
+    file.touch()
+    untrained.save(file)
+    assert vgg16.load(str(file), path="float32").sha256 == untrained.sha256
+
+
 def test_saved_weights_of_another_checksum_are_refused(untrained: vgg16.Vgg16, tmp_path: Path) -> None:
     file = vgg16.weights_file(tmp_path, "0" * 64)
     untrained.save(file)

@@ -1,5 +1,10 @@
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -8,12 +13,13 @@ from index.core.errors import BadSnapshot, PosterityError, UnknownSnapshot
 from index.snapshot.store import FORMAT, Manifest, SnapshotStore
 
 
-def publish(store: SnapshotStore, content: str) -> Manifest:
+def publish(store: SnapshotStore, content: str, now: datetime | None = None) -> Manifest:
     with store.writing() as folder:
         (folder / "inner").mkdir()
         (folder / "inner" / "vectors.npy").write_text(content)
         return store.publish(
             folder,
+            now=now,
             version="1",
             dataset={"name": "tiny"},
             spaces={},
@@ -139,3 +145,61 @@ def test_pruning_keeps_the_newest_and_the_current(store: SnapshotStore) -> None:
     assert store.prune(keep=1) == made[1:3]
     assert store.ids() == [made[0], made[3]]
     assert store.prune(keep=5) == []
+
+
+def test_pruning_keeps_the_newest_that_verifies(store: SnapshotStore) -> None:
+    made = [publish(store, str(n)).id for n in range(4)]
+    for damaged in made[2:]:
+        (store.path(damaged) / "inner" / "vectors.npy").write_text("X")
+    assert store.prune(keep=1) == [made[0], made[2]]
+    assert store.rollback().id == made[1]
+
+
+def test_pruning_keeps_what_is_open_and_no_longer_what_a_killed_process_had_open(store: SnapshotStore) -> None:
+    made = [publish(store, str(n)).id for n in range(3)]
+    holds = (
+        "import sys; from pathlib import Path; from index.snapshot.store import SnapshotStore\n"
+        f"with SnapshotStore(Path({str(store.data)!r})).holding({made[0]!r}): print('open', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-c", holds], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"open\n"
+        assert store.prune(keep=1) == [made[1]]
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert store.prune(keep=1) == [made[0]]
+
+
+def test_pruning_waits_for_no_build_and_deletes_nothing_under_it(store: SnapshotStore) -> None:
+    made = [publish(store, str(n)).id for n in range(2)]
+    with store.writing(), pytest.raises(PosterityError, match="another build is running"):
+        store.prune(keep=1)
+    assert store.ids() == made
+
+
+def test_whatever_is_no_snapshot_is_left_alone(store: SnapshotStore) -> None:
+    made = publish(store, "one").id
+    (store.data / "snapshots" / "notes.txt").write_text("mine")
+    (store.data / "snapshots" / "lost+found").mkdir()
+    (store.data / "snapshots" / f"{made[:-1]}x").mkdir()
+    assert store.ids() == [made]
+    assert store.prune(keep=1) == []
+    assert (store.data / "snapshots" / "notes.txt").exists()
+
+
+def test_ids_ascend_although_the_clock_was_set_back(store: SnapshotStore) -> None:
+    now = datetime(2026, 3, 1, 0, 0, 0, 999_999, UTC)
+    made = [publish(store, str(n), now - timedelta(days=n)).id for n in range(3)]
+    assert store.ids() == made
+    assert store.rollback().id == made[1]
+
+
+def test_only_files_that_have_changed_since_are_read_again(store: SnapshotStore) -> None:
+    publish(store, "one")
+    file = store.path() / "inner" / "vectors.npy"
+    checked = store.check()
+    assert store.verify(checked=checked).id == checked.id
+    file.write_text("onE")  # as long as before
+    os.utime(file, ns=(0, 0))
+    with pytest.raises(BadSnapshot, match=r"vectors\.npy is damaged"):
+        store.verify(checked=checked)

@@ -28,7 +28,7 @@ SETTINGS = [
     ("log_format", "json", "json"),
     ("embed_path", "bfloat16", "bfloat16"),
 ]
-SWITCHES = ["writes", "read_keys", "access_log"]
+SWITCHES = ["writes", "read_keys", "user_keys", "access_log"]
 
 WRONG = [
     ("data", __file__, "is a file"),

@@ -120,3 +120,11 @@ def test_every_file_of_a_map_is_checked_on_opening(data: Path) -> None:
     store = SnapshotStore(data)
     names = {name for name in store.manifest().files if name.startswith("map/")}
     assert names == {"map/poster.npy", "map/taste.npy", "map/sheets.npy", "map/sheet-000.webp"}
+
+
+def test_the_maps_of_a_snapshot_that_was_deleted_by_hand_are_still_there_and_its_sheets_are_404(data: Path) -> None:
+    client = create_app(unlimited(data)).test_client()
+    shutil.rmtree(data / "snapshots")
+    assert len(client.get(f"{API}/map").get_json()["movie_ids"]) == 21
+    assert client.get("/map").status_code == 200
+    assert_problem(client.get(f"{API}/map/sheets/0"), 404, "build again")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from index.library.database import Database
 from server.api.operation import operation_of
 from server.app import create_app
 from server.config import ServerConfig
+from server.media.uploads import UploadQueue
 from tests.conftest import unlimited
 from tests.server.conftest import assert_problem
 
@@ -85,6 +87,44 @@ def test_reads_can_be_made_to_need_a_key(data: Path) -> None:
     assert all("security" in each for path in document["paths"].values() for each in path.values())
 
 
+def test_users_can_be_kept_behind_a_key_while_movies_stay_open(data: Path) -> None:
+    client = create_app(unlimited(data, user_keys=True)).test_client()
+    _, text = Keys(Database(data)).create("screen", "read")
+    for path in ("/users/1/ratings", "/users/1/predictions/1", "/users/1/recommendations"):
+        assert_problem(client.get(API + path), 401, "an API key is required")
+        assert client.get(API + path, headers=bearer(text)).status_code == 200
+    stranger = {"ratings": [{"movie": 1, "rating": 5}]}
+    for path, more in (("/predictions", {"movies": [2]}), ("/recommendations", {})):
+        assert client.post(API + path, json=stranger | more).status_code == 200
+        assert_problem(client.post(API + path, json={"user_ids": [1]} | more), 401)
+        assert client.post(API + path, json={"user_ids": [1]} | more, headers=bearer(text)).status_code == 200
+    assert client.get(f"{API}/movies/1/similar").status_code == 200
+    assert client.get("/for-you?rated=1:5").status_code == 200
+    page = client.get("/for-you?user=1", headers={"Accept": "text/html"})
+    assert page.status_code == 401
+    assert "API key" in page.text
+    assert 'name="user" min="0" step="1" placeholder' not in client.get("/for-you").text
+
+
+def test_a_page_does_not_show_users_when_reads_need_a_key(data: Path) -> None:
+    client = create_app(unlimited(data, read_keys=True)).test_client()
+    assert client.get("/for-you?user=1").status_code == 401
+    assert client.get("/for-you").status_code == 200
+
+
+def test_the_document_says_which_operations_need_a_key(data: Path) -> None:
+    client = create_app(unlimited(data, user_keys=True)).test_client()
+    paths = client.get(f"{API}/openapi.json").get_json()["paths"]
+    for path, methods in paths.items():
+        for method, described in methods.items():
+            needed = method in {"put", "delete", "patch"} or path.startswith(f"{API}/users/")
+            needed |= (method, path) == ("post", f"{API}/movies")
+            optional = path in {f"{API}/predictions", f"{API}/recommendations"}
+            wanted = [{"key": []}] if needed else [{}, {"key": []}] if optional else None
+            assert described.get("security") == wanted, (method, path)
+            assert ("401" in described["responses"]) == (wanted is not None)
+
+
 def test_a_key_is_in_no_reply_and_no_log(client: FlaskClient, data: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     _, text = Keys(Database(data)).create("website")
@@ -110,6 +150,22 @@ def test_too_many_requests_are_429_and_say_when_to_come_again(data: Path) -> Non
     assert client.get("/livez").status_code == 200
     other = client.get(f"{API}/movies/1", environ_base={"REMOTE_ADDR": "192.0.2.9"})
     assert other.status_code == 200
+
+
+def test_nobody_is_asked_to_come_again_later_but_who_was_refused_for_now(data: Path) -> None:
+    client = limited(data, read_limit="9/minute", upload_limit="9/minute")
+    for path in ("/movies/1", "/movies/999", "/movies/1?limit=x"):
+        reply = client.get(API + path)
+        assert "Retry-After" not in reply.headers
+        assert reply.headers["X-RateLimit-Limit"] == "9"
+    queue: UploadQueue = client.application.extensions["upload_queue"]
+    with ExitStack() as places:
+        for _ in range(queue.size):
+            places.enter_context(queue.place())
+        form = {"poster": (data / "posters" / "3.jpg").open("rb")}
+        full = client.post(f"{API}/posters/similar", data=form)
+    assert_problem(full, 503)
+    assert full.headers["Retry-After"] == "2"
 
 
 def test_each_kind_is_counted_apart_and_each_key(data: Path) -> None:

@@ -78,7 +78,6 @@ def test_weights_and_filters_are_in_the_address(client: FlaskClient) -> None:
         ("taste=101", "taste"),
         ("taste=much", "taste: write a whole number"),
         ("genre=Opera", "no movie is &#39;Opera&#39;"),
-        ("weight=1", "weight"),
         ("year_from=2000&year_to=1990", "year_from 2000 is after year_to 1990"),
     ],
 )
@@ -135,3 +134,15 @@ def test_what_pages_load_is_there(client: FlaskClient, name: str) -> None:
     assert f"/static/{name}" in client.get("/").text
     with client.get(f"/static/{name}") as reply:
         assert reply.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/movies/3", "/for-you?rated=1:5", "/map", "/quality", "/look"])
+def test_a_link_that_others_added_parameters_to_still_works(client: FlaskClient, path: str) -> None:
+    added = "fbclid=abc&utm_source=news&utm_source=again&poster.x=1"
+    plain, shared = client.get(path), client.get(f"{path}{'&' if '?' in path else '?'}{added}")
+    assert shared.status_code == 200
+    assert shared.text == plain.text
+
+
+def test_the_api_refuses_what_it_does_not_know(client: FlaskClient) -> None:
+    assert_problem(client.get("/api/v1/movies/3?fbclid=abc"), 400, "fbclid: there is no such parameter")

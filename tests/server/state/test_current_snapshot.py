@@ -1,21 +1,30 @@
 from __future__ import annotations
 
 import gc
+import os
+import resource
 import threading
 import weakref
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from flask.testing import FlaskClient
 
+from index.catalogue.catalogue import Movie
 from index.core.errors import BadSnapshot, UnknownSnapshot
+from index.library.movies import Library
+from index.movie_index import MovieIndex
 from index.snapshot.store import SnapshotStore
 from indexer.build import build
 from indexer.config import Plan
 from server.app import create_app
 from server.state.current_snapshot import SnapshotWatcher
 from tests.conftest import QUICK, World, unlimited
+from tests.soak.editions import Edition
 
 
 class Clock:
@@ -129,11 +138,82 @@ def test_nothing_to_serve_is_an_error(tmp_path: Path, data: Path) -> None:
         SnapshotWatcher(data)
 
 
-def test_what_was_checked_is_not_read_again_and_nothing_else_goes_unchecked(data: Path, world: World) -> None:
-    file = SnapshotStore(data).path() / "taste" / "neighbour_scores.npy"
-    content = bytearray(file.read_bytes())
-    content[-1] ^= 1
-    file.write_bytes(content)
-    assert SnapshotWatcher(data, checked=world.manifest.id).index().manifest.id == world.manifest.id
-    with pytest.raises(BadSnapshot, match=r"neighbour_scores\.npy is damaged"):
-        SnapshotWatcher(data, checked="another")
+def test_a_worker_that_begins_again_does_not_trust_a_check_of_files_that_have_changed_since(
+    data: Path, world: World
+) -> None:
+    store = SnapshotStore(data)
+    newer = Edition("the world", store.path(), world.manifest).publish(store)
+    checked = store.check()
+    assert SnapshotWatcher(data, checked=checked).index().manifest.id == newer
+    file = store.path() / "taste" / "neighbour_scores.npy"
+    os.truncate(file, file.stat().st_size - 1)
+    watcher = SnapshotWatcher(data, checked=checked)
+    assert watcher.index().manifest.id == world.manifest.id
+    refused = watcher.refused()
+    assert refused is not None
+    assert "neighbour_scores.npy is damaged" in refused.reason
+
+
+def too_many_files(_: Path) -> ExitStack:
+    """Let the system refuse every further open file of this process."""
+    limits, stack = resource.getrlimit(resource.RLIMIT_NOFILE), ExitStack()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+    return stack
+
+
+def unreadable_library(data: Path) -> ExitStack:
+    stack = ExitStack()
+    (data / "library.db").write_bytes(b"no database, but long enough to look like the header of one" * 20)
+    stack.callback((data / "library.db").unlink)
+    return stack
+
+
+def failing_faiss(kind: type[Exception]) -> Callable[[Path], ExitStack]:
+    def fail(_: Path) -> ExitStack:
+        stack = ExitStack()
+        stack.enter_context(patch("faiss.read_index", side_effect=kind("from Faiss")))
+        return stack
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [too_many_files, unreadable_library, failing_faiss(RuntimeError), failing_faiss(MemoryError)],
+    ids=["EMFILE", "library", "RuntimeError", "MemoryError"],
+)
+def test_a_snapshot_that_cannot_be_opened_for_a_while_is_served_soon_after(
+    world: World, data: Path, fault: Callable[[Path], ExitStack]
+) -> None:
+    store, clock = SnapshotStore(data), Clock()
+    watcher = SnapshotWatcher(data, clock)
+    newer = Edition("the world", store.path(), world.manifest).publish(store)
+    with fault(data):
+        for _ in range(30):
+            clock.now += 1.5
+            watcher.latest()
+            wait_for_opening()
+        assert watcher.latest().manifest.id == world.manifest.id
+    refused = watcher.refused()
+    assert refused is not None
+    assert (refused.id, "is tried again" in refused.reason) == (newer, True)
+    for _ in range(6):  # 9 seconds
+        clock.now += 1.5
+        watcher.latest()
+        wait_for_opening()
+    assert watcher.latest().manifest.id == newer
+    assert watcher.refused() is None
+
+
+def test_an_open_snapshot_is_not_pruned_before_it_is_closed(world: World, data: Path) -> None:
+    store = SnapshotStore(data)
+    edition = Edition("the world", store.path(), world.manifest)
+    index = MovieIndex.open(data)
+    Library.open(data).put(Movie(3, "Between", 2000, ("Sci-Fi",), None, None))
+    index = index.refreshed()  # keeps open what the index before it had
+    edition.publish(store)
+    assert store.prune(keep=1) == []
+    assert index.similar(1, 3, by="poster")
+    del index
+    assert store.prune(keep=1) == [world.manifest.id]
