@@ -46,6 +46,7 @@ _PUBLIC_MESSAGES: tuple[tuple[type[errors.PosterityError], str], ...] = (
 
 NOT_READY = 503  # status of a failed readiness check
 
+_MEDIA = "application/problem+json"
 _RETRY_AFTER = 2  # seconds; an embedding takes less
 
 
@@ -112,7 +113,7 @@ class UriTooLong(WireError):  # type: ignore[misc]
 def refusal(error: WireError, path: str) -> tuple[str, str, bytes]:
     """Return the status line, media type and body that answer bytes which are no request."""
     document = problem(error.code, str(error.body), path)
-    return f"{error.code} {document['title']}", "application/problem+json", to_json(document)
+    return f"{error.code} {document['title']}", _MEDIA, to_json(document)
 
 
 def _answer(status: int, detail: str) -> Response:
@@ -123,7 +124,7 @@ def _answer(status: int, detail: str) -> Response:
         page = render_template("error.html", heading=heading, problem=document, request_id=request_id())
         response = Response(page, status, mimetype="text/html")
     else:
-        response = Response(json.dumps(document), status, mimetype=_PROBLEM)
+        response = Response(json.dumps(document), status, mimetype=_MEDIA)
     if status == 503:
         response.headers["Retry-After"] = str(_RETRY_AFTER)
     if status == 401:
