@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
 from index.catalogue.catalogue import Catalogue, MovieFilter
+from index.core.arrays import Int64Array
 from index.core.errors import NotComparable, UnknownUser
 from index.library.rating_log import RatingLog
 from index.ratings.model import Explanation, Prediction, RatingModel, UserOrRatings
@@ -84,7 +86,7 @@ class Users:
         """
         allowed = self._catalogue.allowed(where) if where else None
         if self._catalogue is not self._base:
-            rows = self._catalogue.ids.find(self._base.ids.values)
+            rows = self._row_of_base
             allowed = (rows >= 0) if allowed is None else (rows >= 0) & allowed[rows]
         return self._model.recommend(self._without_new_movies(user), k, allowed=allowed)
 
@@ -98,6 +100,11 @@ class Users:
             self._check_predictable(movie_id)
         explanations = self._model.explain(self._without_new_movies(user), movie_ids)
         return [self._without_deleted_movies(each) for each in explanations]
+
+    @cached_property
+    def _row_of_base(self) -> Int64Array:
+        """Row in the catalogue of each movie of the snapshot; -1 if it was deleted."""
+        return self._catalogue.ids.find(self._base.ids.values)
 
     def _without_deleted_movies(self, explanation: Explanation) -> Explanation:
         """Move the contributions of deleted movies into the base."""

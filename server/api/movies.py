@@ -32,6 +32,7 @@ from server.api.requests import (
     SimilarBody,
     SimilarQuery,
     identified,
+    list_page,
     page,
 )
 from server.api.responses import (
@@ -58,12 +59,15 @@ _POSTER_AGE = 3600  # seconds for which browsers may use a poster without a requ
 def search(query: SearchQuery) -> MoviesReply:
     """Return movies by title, best match first. Word beginnings and typing errors match too."""
     index = movie_index()
+    following: list[int] = []
     if query.q is None:
-        found = list(index.catalogue.movies[query.offset : query.offset + query.limit])
+        found = index.catalogue.listed(query.limit + 1, query.offset, after=query.after)
+        following = [movie.movie_id for movie in found]
+        del found[query.limit :]
     else:
         found = index.catalogue.search(query.q, query.limit, query.offset)
     shown = lean_movies(found) if query.fields == "ids" else [present_movie(index, movie) for movie in found]
-    return {"q": query.q, "results": shown, **page(index, query)}
+    return {"q": query.q, "results": shown, **list_page(index, query, following)}
 
 
 @api.get("/movies/<movie>")

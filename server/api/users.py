@@ -20,12 +20,13 @@ from server.api.blueprint import USER, api
 from server.api.operation import operation
 from server.api.requests import (
     Fields,
-    Page,
+    ListQuery,
     PredictionQuery,
     PredictionsBody,
     RecommendationsBody,
     RecommendationsQuery,
     identified,
+    list_page,
     page,
 )
 from server.api.responses import (
@@ -45,22 +46,22 @@ _EXPLAINED = 10  # contributions listed one by one
 
 @api.get(f"/users/{USER}/ratings")
 @operation(ratings=True)
-def ratings(user_id: int, query: Page) -> RatingsReply:
+def ratings(user_id: int, query: ListQuery) -> RatingsReply:
     """Return a user's ratings, of the data set and added since, by ascending movie id."""
     index = movie_index()
     rated = index.users.rated(user_id)
     if not rated:
         raise UnknownUser(f"there is no user {user_id} here, or all their ratings were deleted: add a rating")
     lean = query.fields == "ids"
-    part = list(rated.items())[query.offset : query.offset + query.limit]
-    movies = [(index.catalogue.movie(movie_id), rating) for movie_id, rating in part]
+    wanted = [movie_id for movie_id in rated if query.after is None or movie_id > query.after][query.offset :]
+    movies = [(index.catalogue.movie(movie_id), rated[movie_id]) for movie_id in wanted[: query.limit]]
     return {
         "user_id": user_id,
         "results": [
             {"movie": {"movie_id": movie.movie_id} if lean else present_movie(index, movie), "rating": rating}
             for movie, rating in movies
         ],
-        **page(index, query),
+        **list_page(index, query, wanted),
     }
 
 

@@ -82,6 +82,7 @@ MANY = [*range(100, 900), "imdb:tt0000002"]  # more than an address may hold
 
 ANSWERED: dict[str, Call] = {
     "movies": lambda s: s.movies("star", limit=3, offset=1),
+    "movies after another": lambda s: s.movies(limit=3, after=2),
     "movies by id": lambda s: s.movies(limit=100),
     "movies by words beyond ASCII": lambda s: s.movies("星" * 200),
     "no movies": lambda s: s.movies("nothing is called so"),

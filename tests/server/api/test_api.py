@@ -4,15 +4,19 @@ import io
 import subprocess
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
 
+from index.catalogue.catalogue import Movie
+from index.library.movies import Library
+from server.app import create_app
 from server.config import ServerConfig
 from server.media.uploads import UploadQueue
-from tests.conftest import SPACE, WEDDINGS, World
+from tests.conftest import SPACE, WEDDINGS, World, unlimited
 from tests.server.conftest import assert_problem
 
 API = "/api/v1"
@@ -507,6 +511,29 @@ def test_without_words_all_movies_come_by_id(client: FlaskClient) -> None:
     assert pages[0]["results"][0] == {"movie_id": 1}
     assert_problem(client.get(f"{API}/movies?q="), 400, "q: ")
     assert client.get(f"{API}/movies?q=%20%20").get_json()["results"] == []
+
+
+def test_a_list_goes_on_by_after_whatever_changes_between_its_pages(data: Path) -> None:
+    client, library = create_app(unlimited(data)).test_client(), Library.open(data)
+    changes = [lambda: library.remove(2), lambda: library.put(Movie(2, "Again")), lambda: library.remove(15)]
+    found, after = [], ""
+    while after is not None:
+        page = client.get(f"{API}/movies?limit=7&fields=ids{after}").get_json()
+        found += [movie["movie_id"] for movie in page["results"]]
+        after = None if page["next"] is None else f"&after={page['next']}"
+        if changes:
+            changes.pop(0)()
+    assert found == [number for number in range(1, 24) if number != 15]
+    assert client.get(f"{API}/movies?after=23").get_json()["results"] == []
+    assert client.get(f"{API}/movies?q=starship").get_json()["next"] is None
+    rated = client.get(f"{API}/users/2/ratings?limit=2").get_json()
+    following = client.get(f"{API}/users/2/ratings?limit=100&after={rated['next']}").get_json()
+    both = [each["movie"]["movie_id"] for each in rated["results"] + following["results"]]
+    assert following["next"] is None
+    assert both == sorted(set(both))
+    assert len(both) == len(client.get(f"{API}/users/2/ratings?limit=100").get_json()["results"])
+    assert_problem(client.get(f"{API}/movies?q=heat&after=1"), 422, "after 1: matches of q are listed by rank")
+    assert_problem(client.get(f"{API}/movies?offset=1&after=1"), 422, "offset 1 and after 1: give one of them")
 
 
 def test_another_method_is_405_and_says_which_are_allowed(client: FlaskClient) -> None:
