@@ -24,7 +24,7 @@ class MovieService(Protocol):
     A movie is given as its number, ``"imdb:tt0113277"`` or ``"tmdb:949"``. Keyword arguments of several methods:
 
         limit: number of results at most, 1 to 100.
-        offset: number of results to skip, up to 10,000.
+        offset: number of results to skip: up to 10,000 of titles, up to 500 of a list by rank.
         genre: only movies that have all these genres; a single one may be given as it is.
         year_from, year_to: only movies of these years, both included.
         exclude: leave out these movies, up to 10,000.

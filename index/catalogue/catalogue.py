@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from index.catalogue.tables import ExternalIds, Genres, external_ids
 from index.catalogue.title_search import normalise
 from index.catalogue.titles import Titles
 from index.core.arrays import BoolArray, Int64Array
+from index.core.columns import Column
 from index.core.errors import AmbiguousTitle, BadSnapshot, UnknownMovie
 from index.core.ids import Ids
 
@@ -65,10 +66,10 @@ class Catalogue:
     table of all movies.
     """
 
-    movies: tuple[Movie, ...]
-    rating_counts: tuple[int, ...]
-    rating_means: tuple[float | None, ...]  # None if there are no ratings
-    posters: tuple[str | None, ...]  # file name in the poster folder; None if there is no usable poster
+    movies: Sequence[Movie]
+    rating_counts: Sequence[int]
+    rating_means: Sequence[float | None]  # None if there are no ratings
+    posters: Sequence[str | None]  # file name in the poster folder; None if there is no usable poster
     ids: Ids = field(init=False)
     _genres: Genres = field(init=False)
     _external: ExternalIds = field(init=False)
@@ -80,6 +81,10 @@ class Catalogue:
         """Build the look-up tables."""
         listings = map(Listing, self.movies, self.rating_counts, self.rating_means, self.posters)
         self._set(
+            movies=Column(self.movies),
+            rating_counts=Column(self.rating_counts),
+            rating_means=Column(self.rating_means),
+            posters=Column(self.posters),
             ids=Ids([movie.movie_id for movie in self.movies]),
             _genres=Genres.of(self.movies),
             _external=ExternalIds.of(self.movies),
@@ -110,26 +115,27 @@ class Catalogue:
             return self
         ids, edit = self.ids.edited([movie_id for movie_id in after if movie_id not in before], gone)
         new = [listing for movie_id, listing in after.items() if movie_id not in before]
-        columns = {
-            "movies": edit.sequence(self.movies, [listing.movie for listing in new]),
-            "rating_counts": edit.sequence(self.rating_counts, [listing.rating_count for listing in new]),
-            "rating_means": edit.sequence(self.rating_means, [listing.rating_mean for listing in new]),
-            "posters": edit.sequence(self.posters, [listing.poster for listing in new]),
-        }
+        updated = {ids.row(movie_id): listing for movie_id, listing in after.items() if movie_id in before}
         years = edit.array(self._years, [_year(listing.movie) for listing in new])
         fame = edit.array(self._fame, [listing.fame for listing in new])
-        updated = {ids.row(movie_id): listing for movie_id, listing in after.items() if movie_id in before}
-        columns["movies"] = _with(columns["movies"], {row: listing.movie for row, listing in updated.items()})
-        columns["posters"] = _with(columns["posters"], {row: listing.poster for row, listing in updated.items()})
         if updated:
             years, fame = years.copy(), fame.copy()
             years[[*updated]] = [_year(listing.movie) for listing in updated.values()]
             fame[[*updated]] = [listing.fame for listing in updated.values()]
+
+        def column(before: Sequence[Value], value: Callable[[Listing], Value]) -> Column[Value]:
+            return cast(Column[Value], before).edited(
+                edit, map(value, new), {row: value(each) for row, each in updated.items()}
+            )
+
         movies_before = [before[movie_id].movie for movie_id in before if movie_id in gone or movie_id in after]
         movies_after = [listing.movie for listing in after.values()]
         changed: Catalogue = object.__new__(Catalogue)
         changed._set(
-            **columns,
+            movies=column(self.movies, lambda listing: listing.movie),
+            rating_counts=column(self.rating_counts, lambda listing: listing.rating_count),
+            rating_means=column(self.rating_means, lambda listing: listing.rating_mean),
+            posters=column(self.posters, lambda listing: listing.poster),
             ids=ids,
             _genres=self._genres.changed(movies_before, movies_after),
             _external=self._external.changed(movies_after),
@@ -297,13 +303,3 @@ class Catalogue:
 
 def _year(movie: Movie) -> int:
     return -1 if movie.year is None else movie.year
-
-
-def _with(column: tuple[Value, ...], values: Mapping[int, Value]) -> tuple[Value, ...]:
-    """Return a column with some rows replaced; itself if they are as before."""
-    if all(column[row] == value for row, value in values.items()):
-        return column
-    changed = list(column)
-    for row, value in values.items():
-        changed[row] = value
-    return tuple(changed)

@@ -51,8 +51,10 @@ class Genres:
         changed = {name for name in {*gone, *new} if gone.get(name) != new.get(name)}
         members = dict(self._members)
         for name in changed:
-            kept = np.setdiff1d(self.members(name), gone.get(name, _NONE), assume_unique=True)
-            members[name] = np.union1d(kept, np.array(new.get(name, ()), dtype=np.int64))
+            known = self.members(name)
+            kept = np.delete(known, known.searchsorted(gone.get(name, ())))
+            added = np.array(sorted(new.get(name, ())), dtype=np.int64)
+            members[name] = np.insert(kept, kept.searchsorted(added), added)
         counts = +counts
         names = self.names if counts.keys() == self._counts.keys() else tuple(sorted(counts))
         return Genres(names, counts, members)

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from index.core.arrays import Int64Array
 from index.core.errors import NotFound, UnknownMovie
 
-Value = TypeVar("Value")
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
@@ -29,19 +28,6 @@ class Edit:
         # np.insert counts rows before the insertion.
         at = self.inserted - np.arange(self.inserted.size)
         return np.insert(kept, at, np.asarray(values, dtype=column.dtype)) if at.size else kept
-
-    def sequence(self, column: tuple[Value, ...], values: Sequence[Value]) -> tuple[Value, ...]:
-        """Return a column of objects after the change, with these values in the inserted rows."""
-        if not self.deleted.size and self.inserted.size and self.inserted[0] == len(column):
-            return (*column, *values)  # at the end, as nearly always
-        if not self.deleted.size and not self.inserted.size:
-            return column
-        kept = list(column)
-        for row in reversed(self.deleted.tolist()):
-            del kept[row]
-        for row, value in zip(self.inserted.tolist(), values, strict=True):
-            kept.insert(row, value)
-        return tuple(kept)
 
 
 class Ids:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import compress
 
 import numpy as np
 
@@ -108,10 +109,12 @@ class Users:
 
     def _without_deleted_movies(self, explanation: Explanation) -> Explanation:
         """Move the contributions of deleted movies into the base."""
-        kept = tuple(part for part in explanation.contributions if part.movie_id in self._catalogue.ids)
-        if len(kept) == len(explanation.contributions):
+        parts = explanation.contributions
+        known = self._catalogue.ids.find([part.movie_id for part in parts]) >= 0
+        if known.all():
             return explanation
-        moved = sum(p.watched + p.rated for p in explanation.contributions if p.movie_id not in self._catalogue.ids)
+        kept = tuple(compress(parts, known.tolist()))
+        moved = sum(part.watched + part.rated for part in compress(parts, (~known).tolist()))
         return replace(explanation, base=explanation.base + moved, contributions=kept)
 
     def _merge(self, user_id: int, since: dict[int, float | None]) -> dict[int, float]:

@@ -17,10 +17,12 @@ from index.answers.serialize import (
     present_taste,
     provenance,
 )
+from index.catalogue.catalogue import MovieFilter
 from index.core.errors import BadImage, UnknownMovie
 from index.movie_index import MovieIndex
 from index.spaces.space import Match
 from server.api.blueprint import api
+from server.api.long_requests import bounded
 from server.api.operation import operation
 from server.api.requests import (
     BatchBody,
@@ -184,20 +186,26 @@ def similar_to_each(body: BatchBody) -> BatchReply:
     index = movie_index()
     where, ignored = body.where(index.catalogue)
     wanted, unknown = identified(body.movies, index.catalogue)
-    results: list[Alike] = []
-    for movie_id in wanted:
-        found = index.catalogue.movie(movie_id)
-        try:
-            with search_seconds(body.by):
-                matches = index.similar(
-                    movie_id, body.offset + body.limit, by=body.by, where=where, weights=body.weighed
-                )
-        except UnknownMovie:  # without a poster, for one
-            unknown.append(str(movie_id))
-            continue
-        one = lean_movies([found])[0] if body.fields == "ids" else present_movie(index, found)
-        results.append({"movie": one, "results": _shown(index, matches[body.offset :], body.fields)})
-    return {"by": body.by, "results": results, "ignored": [*unknown, *ignored], **provenance(index)}
+
+    def results() -> list[Alike]:
+        return [alike for movie_id in wanted if (alike := _alike(index, movie_id, body, where))]
+
+    found = bounded(len(wanted), results)
+    compared = {each["movie"]["movie_id"] for each in found}
+    unknown += [str(movie_id) for movie_id in wanted if movie_id not in compared]  # without a poster, for one
+    return {"by": body.by, "results": found, "ignored": [*unknown, *ignored], **provenance(index)}
+
+
+def _alike(index: MovieIndex, movie_id: int, body: BatchBody, where: MovieFilter) -> Alike | None:
+    """Return a movie with its neighbours; None if it cannot be compared."""
+    try:
+        with search_seconds(body.by):
+            matches = index.similar(movie_id, body.offset + body.limit, by=body.by, where=where, weights=body.weighed)
+    except UnknownMovie:
+        return None
+    found = index.catalogue.movie(movie_id)
+    one = lean_movies([found])[0] if body.fields == "ids" else present_movie(index, found)
+    return {"movie": one, "results": _shown(index, matches[body.offset :], body.fields)}
 
 
 @api.post("/posters/similar")

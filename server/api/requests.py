@@ -38,6 +38,7 @@ from server.media.thumbnails import Width
 
 MAX_LIMIT = 100
 MAX_MOVIE_ID = 10**18 - 1
+MAX_RANK = 500  # that a list by rank may begin at: by poster, 600 ranks take 130 ms among 87,585 movies
 MAX_RATINGS = 2000  # of a new user
 MAX_AMONG = 10_000  # ids that a filter allows
 MAX_EXCLUDED = 10_000
@@ -158,8 +159,10 @@ class MovieFilterQuery(RequestModel):
 
 
 class FilterQuery(Page, MovieFilterQuery):
-    """A page of a list of movies, with a filter."""
+    """A page of a list of movies by rank, with a filter."""
 
+    offset: Annotated[int, Field(ge=0, le=MAX_RANK), Number] = 0
+    """Number of results to skip. Lists by rank end after 600 results; filter for others."""
     exclude: Annotated[tuple[MovieText, ...], Field(max_length=MAX_EXCLUDED)] = ()
     """Ids of movies not to return."""
     among: Annotated[tuple[MovieText, ...], Field(max_length=MAX_AMONG)] = ()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -534,6 +535,43 @@ def test_a_list_goes_on_by_after_whatever_changes_between_its_pages(data: Path) 
     assert len(both) == len(client.get(f"{API}/users/2/ratings?limit=100").get_json()["results"])
     assert_problem(client.get(f"{API}/movies?q=heat&after=1"), 422, "after 1: matches of q are listed by rank")
     assert_problem(client.get(f"{API}/movies?offset=1&after=1"), 422, "offset 1 and after 1: give one of them")
+
+
+MANY = list(range(1, 11))
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "few"),
+    [
+        ("similar/batch", {"movies": MANY}, {"movies": MANY[:5]}),
+        ("predictions", {"user_ids": [1], "movies": MANY, "explain": True}, {"explain": False}),
+        ("predictions", {"ratings": [{"movie": 1, "rating": 4}], "movies": MANY, "explain": True}, {"movies": [2]}),
+        ("recommendations", {"user_ids": [1], "explain": True}, {"limit": 5}),
+        ("recommendations", {"ratings": [], "explain": True}, {"limit": 5}),
+        ("users/1/recommendations?explain=true", None, "&limit=5"),
+    ],
+)
+def test_long_requests_wait_for_each_other_in_a_queue(app: Flask, path: str, body: Any, few: Any) -> None:
+    client, queue = app.test_client(), app.extensions["long_queue"]
+
+    def ask(path: str, body: object) -> Any:
+        return client.get(f"{API}/{path}") if body is None else client.post(f"{API}/{path}", json=body)
+
+    answer = ask(path, body)
+    assert answer.status_code == 200
+    with ExitStack() as places:
+        for _ in range(queue.size):
+            places.enter_context(queue.place())
+        assert_problem(refused := ask(path, body), 503, "too many long requests are waiting: try again in a moment")
+        assert refused.headers["Retry-After"]
+        assert ask(path if body else path + few, body and body | few).status_code == 200
+    assert ask(path, body).get_json() == answer.get_json()
+
+
+@pytest.mark.parametrize("path", ["movies/1/similar", "users/1/recommendations"])
+def test_a_list_by_rank_ends(client: FlaskClient, path: str) -> None:
+    assert client.get(f"{API}/{path}?offset=500").get_json()["results"] == []
+    assert_problem(client.get(f"{API}/{path}?offset=501"), 400, "offset: Input should be less than or equal to 500")
 
 
 def test_another_method_is_405_and_says_which_are_allowed(client: FlaskClient) -> None:
