@@ -12,6 +12,7 @@ import json
 import multiprocessing
 import os
 import random
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -165,7 +166,8 @@ def additions(data: Path, count: int, readers: int, rate: float, workers: int) -
 
 @main.command()
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
-def requests(data: Path) -> None:
+@click.option("--only", default="", help="Regular expression of the names of the requests; all by default.")
+def requests(data: Path, only: str) -> None:
     """Print the processor time of single requests that are as large as the server takes them.
 
     Those that wait in a queue are marked by ``*`` and may take longer.
@@ -175,6 +177,8 @@ def requests(data: Path) -> None:
             timed(server.connection, path)
         over = 0
         for name, method, path, body in largest():
+            if not re.search(only, name):
+                continue
             used = []
             for _ in range(2):
                 before = processor_seconds(server.pid)
@@ -252,7 +256,7 @@ def largest() -> Iterator[tuple[str, str, str, object]]:
     yield "page of the map", "GET", "/map", None
     yield "home page", "GET", "/", None
     yield "page of a movie", "GET", "/movies/11", None
-    yield "page of a user of 3,000 ratings", "GET", "/for-you?user=1", None
+    yield "page of a user of 3,000 ratings *", "GET", "/for-you?user=1", None
     yield "page of a new user", "GET", "/for-you?rated=" + ",".join(f"{movie}:4" for movie in range(1, 41)), None
     for offset in (0, 400):
         yield (
