@@ -22,7 +22,7 @@ from index.spaces.space import Space
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+    """Catalogue, spaces and stored neighbours of a snapshot, before any change."""
     """What a snapshot has, before any change."""
 
     catalogue: Catalogue
