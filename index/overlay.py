@@ -22,8 +22,8 @@ from index.spaces.space import Space
 
 
 @dataclass(frozen=True, slots=True)
+class Snapshot:
     """Catalogue, spaces and stored neighbours of a snapshot, before any change."""
-    """What a snapshot has, before any change."""
 
     catalogue: Catalogue
     spaces: Mapping[str, Space]
