@@ -17,7 +17,7 @@ from index.explain.explainer import Explainer
 from index.library.entries import Poster
 from index.library.movies import Library
 from index.library.rating_log import RatingLog
-from index.overlay import overlay_catalogue, overlay_spaces
+from index.overlay import Overlay, Snapshot
 from index.posters import vgg16
 from index.posters.duplicates import Duplicates, find_duplicates
 from index.posters.images import decode_image, pixels_for_vgg16
@@ -28,9 +28,10 @@ from index.snapshot.maps import Maps
 from index.snapshot.poster_files import poster_paths
 from index.snapshot.store import Checked, Manifest, SnapshotStore
 from index.spaces import blend as blends
-from index.spaces.blend import Blend, RowMaps
+from index.spaces.blend import Blend
 from index.spaces.lookup import space_named, space_with
-from index.spaces.space import Match, Neighbours, Space, load_neighbours
+from index.spaces.neighbours import load_neighbours
+from index.spaces.space import Match, Space
 
 
 class MovieIndex:
@@ -39,9 +40,7 @@ class MovieIndex:
     Args:
         data: data directory, with posters and weights.
         manifest: of the snapshot.
-        catalogue: with the delta.
-        spaces: with the delta.
-        blended: stored neighbours under the default blend; None to search on every query.
+        overlay: catalogue, spaces and stored neighbours, with the delta.
         ratings: model of the snapshot.
         library: for ratings, and for changes after this index was opened.
         movies_version: sequence number of the latest movie change included.
@@ -53,9 +52,7 @@ class MovieIndex:
         self,
         data: Path,
         manifest: Manifest,
-        catalogue: Catalogue,
-        spaces: Mapping[str, Space],
-        blended: Neighbours | None,
+        overlay: Overlay,
         ratings: RatingModel,
         library: Library,
         movies_version: int,
@@ -64,20 +61,22 @@ class MovieIndex:
         embed_path: str = "auto",
     ) -> None:
         self.manifest = manifest
-        self.catalogue = catalogue
-        self.spaces = spaces
+        self.catalogue = catalogue = overlay.catalogue
+        self.spaces = spaces = overlay.spaces
         self.movies_version = movies_version
         self._data = data
         self._embed_path = embed_path
-        self._row_maps = RowMaps.of(spaces, catalogue.ids)
+        self._overlay = overlay
+        self._row_maps = overlay.row_maps
         self._blend = Blend(spaces, manifest.blend, catalogue.ids, self._row_maps)
-        self.blended = blended
         self._ratings = ratings
         self._library = library
         self._base = base  # never self: a reference cycle would keep the files mapped until a garbage collection
         snapshot = base or self
         self.users = Users(ratings, snapshot.catalogue, catalogue, RatingLog(library.database), snapshot.movies_version)
-        self.explainer = Explainer(spaces, catalogue, snapshot.catalogue.ids, ratings)
+        self.explainer: Explainer = Explainer(
+            spaces, catalogue, snapshot.catalogue.ids, ratings, None if base is None else base.explainer
+        )
         folder = data / "snapshots" / manifest.id
         self.maps: Maps = Maps.load(folder, manifest, catalogue) if base is None else base.maps.overlaid(catalogue)
 
@@ -110,7 +109,9 @@ class MovieIndex:
             # Sequence numbers compare only within one library: all changes of another one, restored say, are new.
             same = manifest.dataset.get("library_id", library.identity()) == library.identity()
             built_with = manifest.dataset.get("library", 0) if same else 0
-            base = cls(data, manifest, catalogue, spaces, blended, ratings, library, built_with, embed_path=embed_path)
+            weights = None if manifest.weights is None else manifest.weights["sha256"]
+            overlay = Overlay.of(Snapshot(catalogue, spaces, blended, weights))
+            base = cls(data, manifest, overlay, ratings, library, built_with, embed_path=embed_path)
             weakref.finalize(base, opened.pop_all().close)  # every overlaid index keeps its base
         return base.refreshed()
 
@@ -134,28 +135,23 @@ class MovieIndex:
         return f"{self.manifest.id}.{self._library.version() if ratings else self.movies_version}"
 
     def refreshed(self) -> MovieIndex:
-        """Return an index with all library changes so far; itself if it is fresh.
+        """Return an index with all library changes so far, made of this one by those since; itself if it is fresh.
 
         Raises:
             BadLibrary: the library cannot be read.
         """
         if self.is_fresh():
             return self
-        base = self._base or self
-        delta = self._library.changes_since(base.movies_version)
-        weights = self.manifest.weights
-        changes_catalogue = delta.movies or any(movie_id in base.catalogue.ids for movie_id in delta.deleted)
+        delta = self._library.changes_since(self.movies_version)
         return MovieIndex(
             self._data,
             self.manifest,
-            overlay_catalogue(base.catalogue, delta),
-            overlay_spaces(base.spaces, base.catalogue, delta, None if weights is None else weights["sha256"]),
-            None if changes_catalogue else base.blended,
+            self._overlay.changed(delta),
             self._ratings,
             self._library,
             # Not delta.version, which counts ratings: processes with the same movies must return the same version.
             delta.movies_version,
-            base,
+            self._base or self,
             embed_path=self._embed_path,
         )
 
@@ -192,7 +188,7 @@ class MovieIndex:
         if by == blends.NAME and weights is not None:
             return self._blend_with(weights).similar(movie_id, k, allowed=allowed)
         if by == blends.NAME:
-            return self._blend.similar(movie_id, k, allowed=allowed, stored=self.blended)
+            return self._blend.similar(movie_id, k, allowed=allowed, stored=self._overlay.blended)
         space = space_with(self.spaces, self.catalogue, by, movie_id)
         return space.similar(movie_id, k, allowed=self._in_space(by, allowed))
 

@@ -1,164 +1,173 @@
-"""Overlay of a delta on a snapshot's catalogue and spaces. The snapshot stays unchanged.
+"""Overlay of the library's changes on a snapshot's catalogue and spaces, change by change.
 
-The delta is the library's changes since the snapshot was built.
+The snapshot stays unchanged. A version is made of the one before by the changes since. It goes through no table of all
+movies: look-up tables, stored neighbours and vectors are shared, and a few arrays of one number per movie are copied.
+Whatever the steps, a version is the same as one made of the snapshot by all changes at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
-from index.catalogue.catalogue import Catalogue
-from index.core.arrays import BoolArray, Float32Array, Int64Array
-from index.core.ids import Ids
-from index.library.entries import MovieChanges
-from index.spaces.faiss_index import Hits, half_index, merge_hits
+from index.catalogue.catalogue import Catalogue, Listing
+from index.core.arrays import Float32Array, Int64Array
+from index.library.entries import Entry, MovieChanges
+from index.spaces.blend import RowMaps
+from index.spaces.neighbours import Neighbours, OverlaidNeighbours
+from index.spaces.overlaid_vectors import OverlaidVectors
 from index.spaces.space import Space
-from index.spaces.vectors import HalfVectors, Vectors
 
 
-class OverlaidVectors:
-    """Base vectors without some rows and with a few added in memory, searched as one.
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Catalogue, spaces and stored neighbours of a snapshot, before any change."""
 
-    Args:
-        base: vectors of the snapshot.
-        added: (a, d) vectors of the delta.
-        source: (n,) row of ``base`` for each row, or -1 - j for row j of ``added``; every j occurs once.
-    """
-
-    def __init__(self, base: Vectors, added: Float32Array, source: Int64Array) -> None:
-        self._base = base
-        index = half_index(base.dimension)  # in float16 as in a snapshot, so that the next build scores them the same
-        index.add(added)
-        self._added = HalfVectors(index)
-        self._source = source
-        self._base_rows = np.flatnonzero(source >= 0)  # rows whose vector is in the base
-        self._added_rows = np.empty(added.shape[0], dtype=np.int64)  # row of each added vector
-        rows = np.flatnonzero(source < 0)
-        self._added_rows[-1 - source[rows]] = rows
-        self._base_is_whole = self._base_rows.size == len(base)
-        self._row_of_base = np.full(len(base), -1, dtype=np.int64)  # row of each base vector; -1 if left out
-        self._row_of_base[source[self._base_rows]] = self._base_rows
-
-    def __len__(self) -> int:
-        """Return the number of vectors."""
-        return int(self._source.size)
-
-    @property
-    def dimension(self) -> int:
-        """Dimension d of a vector."""
-        return self._base.dimension
-
-    @property
-    def exact(self) -> bool:
-        """True if ``estimates`` are exact."""
-        return self._base.exact
-
-    def rows(self, rows: Int64Array) -> Float32Array:
-        """Return the vectors of some rows (m,), as (m, d)."""
-        vectors = np.empty((rows.size, self.dimension), dtype=np.float32)
-        source = self._source[rows]
-        old, new = source >= 0, source < 0
-        if old.any():
-            vectors[old] = self._base.rows(source[old])
-        if new.any():
-            vectors[new] = self._added.rows(-1 - source[new])
-        return vectors
-
-    def search(self, queries: Float32Array, k: int, allowed: BoolArray | None = None) -> list[Hits]:
-        """Return the ``k`` largest inner products per query (m, d); fewer only if fewer rows are allowed (n,)."""
-        base_allowed: BoolArray | None = None
-        if not (self._base_is_whole and allowed is None):
-            base_allowed = np.zeros(len(self._base), dtype=np.bool_)
-            base_allowed[self._source[self._base_rows]] = True if allowed is None else allowed[self._base_rows]
-        added_allowed = None if allowed is None else allowed[self._added_rows]
-        return [
-            merge_hits((self._row_of_base[old], old_scores), (self._added_rows[new], new_scores), k)
-            for (old, old_scores), (new, new_scores) in zip(
-                self._base.search(queries, k, base_allowed),
-                self._added.search(queries, k, added_allowed),
-                strict=True,
-            )
-        ]
-
-    def scores(self, query: Float32Array, rows: Int64Array) -> Float32Array:
-        """Return exact inner products of a query (d,) with some rows (m,), as (m,)."""
-        scores = np.empty(rows.size, dtype=np.float32)
-        source = self._source[rows]
-        old, new = source >= 0, source < 0
-        scores[old] = self._base.scores(query, source[old])
-        scores[new] = self._added.scores(query, -1 - source[new])
-        return scores
-
-    def estimates(self, queries: Float32Array) -> Float32Array:
-        """Return approximate inner products of queries (m, d) with all vectors, as (m, n)."""
-        estimates = np.empty((queries.shape[0], len(self)), dtype=np.float32)
-        estimates[:, self._base_rows] = self._base.estimates(queries)[:, self._source[self._base_rows]]
-        estimates[:, self._added_rows] = self._added.estimates(queries)
-        return estimates
+    catalogue: Catalogue
+    spaces: Mapping[str, Space]
+    blended: Neighbours  # under the default blend
+    weights_sha256: str | None  # of the VGG16 weights behind the posters
 
 
-def overlay_space(space: Space, deleted: Set[int], added: Mapping[int, Float32Array]) -> Space:
-    """Return the space with some movies deleted and some vectors (d,) added or updated; itself if nothing changes.
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """One version of a snapshot with changes of the library laid over it."""
 
-    The new space has no stored neighbours: every query searches.
-    """
-    dropped = np.isin(space.ids.values, np.fromiter(deleted | added.keys(), dtype=np.int64))
-    if not added and not dropped.any():
-        return space
-    kept = np.flatnonzero(~dropped)
-    added_ids = sorted(added)
-    values = np.concatenate([space.ids.values[kept], np.array(added_ids, dtype=np.int64)])
-    source = np.concatenate([kept, -1 - np.arange(len(added_ids))])
-    order = np.argsort(values)
-    vectors = np.empty((len(added_ids), space.dimension), dtype=np.float32)
-    for at, movie_id in enumerate(added_ids):
-        vectors[at] = added[movie_id]
-    overlaid = OverlaidVectors(space.vectors, vectors, source[order])
-    return Space(space.name, Ids(values[order]), overlaid, None, space.calibration)
+    snapshot: Snapshot
+    catalogue: Catalogue
+    spaces: Mapping[str, Space]
+    row_maps: RowMaps
+    blended: OverlaidNeighbours
+    source: Int64Array  # (n,) row of each movie in the snapshot's catalogue; -1 if added, or compared otherwise by now
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Overlay:
+        """Return the version without changes."""
+        ids = snapshot.catalogue.ids
+        blended = OverlaidNeighbours.unchanged(snapshot.blended)
+        row_maps = RowMaps.of(snapshot.spaces, ids)
+        return cls(snapshot, snapshot.catalogue, snapshot.spaces, row_maps, blended, np.arange(len(ids)))
+
+    def changed(self, delta: MovieChanges) -> Overlay:
+        """Return the version with further changes.
+
+        Movies keep their rating statistics, and the snapshot's poster unless they have another. Poster space: a new
+        poster is included if it was embedded with the snapshot's weights; until the next build the movie is left out
+        otherwise. Facts space: a movie with changed facts is left out until the next build. Taste space: only deletions
+        apply.
+        """
+        base = self.snapshot.catalogue
+        catalogue = self.catalogue.changed((_listing(base, entry) for entry in delta.movies), delta.deleted)
+        changed_ids = [*(entry.movie.movie_id for entry in delta.movies), *delta.deleted]
+        spaces = {
+            name: overlay_space(self.snapshot.spaces[name], space, changed_ids, self._vectors(name, delta.movies))
+            for name, space in self.spaces.items()
+        }
+        if catalogue is self.catalogue and all(spaces[name] is space for name, space in self.spaces.items()):
+            return self
+        row_maps = self.row_maps.changed(spaces, catalogue.ids, self.spaces, self.catalogue.ids)
+        source = self._source(catalogue, spaces, changed_ids)
+        same = np.array_equal(source, self.source)
+        blended = self.blended if same else OverlaidNeighbours(self.snapshot.blended, source)
+        return Overlay(self.snapshot, catalogue, spaces, row_maps, blended, source)
+
+    def _vectors(self, space: str, entries: Iterable[Entry]) -> dict[int, Float32Array | None]:
+        """Return the vectors in a space of the changed movies that have one; None for the snapshot's."""
+        found: dict[int, Float32Array | None] = {}
+        for entry in entries:
+            movie = entry.movie
+            if space == "poster" and entry.vector is not None and entry.weights_sha256 == self.snapshot.weights_sha256:
+                found[movie.movie_id] = entry.vector.astype(np.float32)
+                continue
+            before = self.snapshot.catalogue.listing(movie.movie_id)
+            if before is None or (space == "poster" and entry.poster is not None):
+                continue
+            same_facts = (before.movie.genres, before.movie.year) == (movie.genres, movie.year)
+            if space != "facts" or same_facts:
+                found[movie.movie_id] = None
+        return found
+
+    def _source(self, catalogue: Catalogue, spaces: Mapping[str, Space], changed: Iterable[int]) -> Int64Array:
+        """Return ``source`` after some movies changed."""
+        base = self.snapshot
+        new = catalogue.ids.after(self.catalogue.ids)
+        if new is None:
+            rows = self.catalogue.ids.find(catalogue.ids.values)
+            source = np.where(rows < 0, -1, self.source[rows])
+        else:
+            source = np.append(self.source, np.full(new.size, -1))
+        for movie_id in changed:
+            if movie_id in catalogue.ids:
+                same = movie_id in base.catalogue.ids and all(
+                    _same_vector(base.spaces[name], space, movie_id) for name, space in spaces.items()
+                )
+                source[catalogue.ids.row(movie_id)] = base.catalogue.ids.row(movie_id) if same else -1
+        return source
 
 
-def overlay_catalogue(catalogue: Catalogue, delta: MovieChanges) -> Catalogue:
-    """Return the catalogue with the delta applied; movies keep their rating statistics."""
-    posters = {entry.movie.movie_id: entry.poster for entry in delta.movies if entry.poster is not None}
-    movies = delta.applied_to(catalogue.movies)
-    rows = catalogue.ids.find([movie.movie_id for movie in movies]).tolist()
-    snapshot_posters = [None if row < 0 else catalogue.posters[row] for row in rows]
-    return Catalogue(
-        movies,
-        tuple(0 if row < 0 else catalogue.rating_counts[row] for row in rows),
-        tuple(None if row < 0 else catalogue.rating_means[row] for row in rows),
-        tuple(posters.get(movie.movie_id, name) for movie, name in zip(movies, snapshot_posters, strict=True)),
-    )
-
-
-def overlay_spaces(
-    spaces: Mapping[str, Space], catalogue: Catalogue, delta: MovieChanges, weights_sha256: str | None
-) -> dict[str, Space]:
-    """Return the spaces with the delta applied.
-
-    Poster space: a new poster is included if it was embedded with the snapshot's weights; until the next build the
-    movie is left out otherwise. Facts space: a movie with changed facts is left out until the next build. Taste space:
-    only deletions apply.
+def overlay_space(
+    base: Space, current: Space, changed: Iterable[int], vectors: Mapping[int, Float32Array | None]
+) -> Space:
+    """Return a space after some movies changed; itself if it has none of them.
 
     Args:
-        spaces: of the snapshot.
-        catalogue: of the snapshot.
-        delta: changes since the snapshot was built.
-        weights_sha256: of the VGG16 weights behind the snapshot's posters.
+        base: the snapshot's.
+        current: with the changes so far.
+        changed: ids of the changed movies; those without a vector are deleted from the space.
+        vectors: movie id -> vector (d,); None for the vector of ``base``, if it has one.
     """
-    deleted = {name: set(delta.deleted) for name in spaces}
-    vectors: dict[int, Float32Array] = {}
-    for entry in delta.movies:
-        movie = entry.movie
-        if entry.vector is not None and entry.weights_sha256 == weights_sha256:
-            vectors[movie.movie_id] = entry.vector.astype(np.float32)
-        elif entry.poster is not None:
-            deleted.setdefault("poster", set()).add(movie.movie_id)
-        before = catalogue.movie(movie.movie_id) if movie.movie_id in catalogue.ids else None
-        if before is not None and (before.genres, before.year) != (movie.genres, movie.year):
-            deleted.setdefault("facts", set()).add(movie.movie_id)
-    return {
-        name: overlay_space(space, deleted[name], vectors if name == "poster" else {}) for name, space in spaces.items()
+    sources: dict[int, int] = {}  # as of OverlaidVectors.changed
+    added: list[Float32Array] = []
+    for movie_id, vector in sorted(vectors.items()):
+        if vector is None:
+            if movie_id in base.ids and not _same_vector(base, current, movie_id):
+                sources[movie_id] = base.ids.row(movie_id)
+        elif movie_id not in current.ids or not np.array_equal(current.vector(movie_id), vector):
+            added.append(vector)
+            sources[movie_id] = -len(added)
+    deleted = {
+        movie_id
+        for movie_id in changed
+        if movie_id in current.ids
+        and (movie_id not in vectors or (vectors[movie_id] is None and movie_id not in base.ids))
     }
+    if not sources and not deleted:
+        return current
+    inserted = [movie_id for movie_id in sources if movie_id not in current.ids]
+    replaced = [movie_id for movie_id in sources if movie_id in current.ids]
+    ids, edit = current.ids.edited(inserted, deleted)
+    overlaid = _overlaid(current).changed(
+        edit,
+        np.array([sources[movie_id] for movie_id in (*inserted, *replaced)], dtype=np.int64),
+        ids.find(replaced),
+        np.array(added, dtype=np.float32).reshape(-1, base.dimension),
+    )
+    source = np.where(overlaid.source < len(base), overlaid.source, -1)
+    neighbours = None if base.stored is None else OverlaidNeighbours(base.stored, source)
+    return Space(base.name, ids, overlaid, neighbours, base.calibration)
+
+
+def _overlaid(space: Space) -> OverlaidVectors:
+    vectors = space.vectors
+    return vectors if isinstance(vectors, OverlaidVectors) else OverlaidVectors.unchanged(vectors)
+
+
+def _same_vector(base: Space, current: Space, movie_id: int) -> bool:
+    """Return True if a movie has the same vector in both, or none in either."""
+    if movie_id not in base.ids or movie_id not in current.ids:
+        return movie_id not in base.ids and movie_id not in current.ids
+    vectors = current.vectors
+    row = base.ids.row(movie_id)
+    if isinstance(vectors, OverlaidVectors):
+        return int(vectors.source[current.ids.row(movie_id)]) == row
+    return True
+
+
+def _listing(base: Catalogue, entry: Entry) -> Listing:
+    """Return a changed movie with the statistics and, unless it has its own, the poster of the snapshot."""
+    before = base.listing(entry.movie.movie_id)
+    if before is None:
+        return Listing(entry.movie, poster=entry.poster)
+    return Listing(entry.movie, before.rating_count, before.rating_mean, entry.poster or before.poster)

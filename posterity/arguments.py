@@ -140,6 +140,16 @@ def page(limit: int, offset: int) -> Json:
     return {"limit": number("limit", limit), "offset": number("offset", offset)}
 
 
+def listed(q: str | None, limit: int, offset: int, after: int | None) -> Json:
+    """Return the members that choose a part of the list of movies; those not given are left out.
+
+    Raises:
+        InvalidInput: one has the wrong type.
+    """
+    given = {"q": None if q is None else text("q", q), "after": None if after is None else number("after", after)}
+    return page(limit, offset) | {name: value for name, value in given.items() if value is not None}
+
+
 def filters(
     limit: int,
     offset: int,

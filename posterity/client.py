@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal, cast, overload
 from urllib.parse import quote
@@ -12,7 +12,7 @@ from urllib.parse import quote
 from typing_extensions import override
 
 from index.answers.schemas import LookAnswer, MovieAnswer, TasteAnswer
-from index.core.errors import Busy, InvalidInput, UnknownUser
+from index.core.errors import InvalidInput, UnknownUser
 from posterity import arguments
 from posterity.arguments import Json
 from posterity.errors import BadResponse
@@ -23,7 +23,6 @@ from posterity.transport import Reply, Transport
 __all__ = ["Client"]
 
 _PAGE = 100
-_IDLE_PAGES = 1000  # pages in a row without anything new, after which a list is given up
 _LONGEST_QUERY = 3000  # characters; the server reads request lines of 4,094
 _THUMBNAIL = 120  # pixels
 
@@ -55,13 +54,13 @@ class Client(MovieService):
         return f"Client({self._transport.url!r})"
 
     @override
-    def movies(self, q: str | None = None, *, limit: int = 10, offset: int = 0) -> Movies:
-        words = {} if q is None else {"q": arguments.text("q", q)}
-        return Movies(self._results(self._get("movies", words | arguments.page(limit, offset))), self._thumbnail)
+    def movies(self, q: str | None = None, *, limit: int = 10, offset: int = 0, after: int | None = None) -> Movies:
+        reply = self._get("movies", arguments.listed(q, limit, offset, after))
+        return Movies(self._results(reply), self._thumbnail)
 
     @override
     def all_movies(self) -> Iterator[MovieAnswer]:
-        for movie in self._listed("movies", {}, lambda movie: movie["movie_id"]):
+        for movie in self._listed("movies", {}):
             yield cast(MovieAnswer, movie)
 
     @override
@@ -215,7 +214,7 @@ class Client(MovieService):
     @override
     def rated(self, user_id: int) -> dict[int, float]:
         path = f"users/{arguments.number('user_id', user_id)}/ratings"
-        found = self._listed(path, {"fields": "ids"}, lambda each: each["movie"]["movie_id"])
+        found = self._listed(path, {"fields": "ids"})
         with self._expected():
             return {each["movie"]["movie_id"]: each["rating"] for each in found}
 
@@ -295,29 +294,19 @@ class Client(MovieService):
     def _send(self, method: str, path: str, **options: Any) -> Reply:
         return self._transport.send(method, path, **options)
 
-    def _listed(self, path: str, query: Json, movie_id: Callable[[Json], int]) -> Iterator[Json]:
-        """Yield the items of a list in ascending order of their movie id, each once, page by page.
-
-        Raises:
-            Busy: the list changes faster than it can be read.
-        """
-        seen, offset, state, idle = -1, 0, None, 0
-        while idle < _IDLE_PAGES:
-            unchanged = None if state is None else {"If-Match": state}
-            asked = _query_string(query | {"limit": _PAGE, "offset": offset})
-            reply = self._send("GET", f"{path}{asked}", headers=unchanged, expected=(412,) if unchanged else ())
-            if reply.status == 412:  # the list has changed: begin again, and skip what was yielded
-                offset, state, idle = 0, None, idle + 1
-                continue
-            page = self._results(self._json(reply))
+    def _listed(self, path: str, query: Json) -> Iterator[Json]:
+        """Yield the items of a list by ascending movie id, page by page; each page begins after the last movie."""
+        last = -1
+        while True:
+            reply = self._get(path, query | {"limit": _PAGE} | ({"after": last} if last >= 0 else {}))
+            yield from self._results(reply)
             with self._expected():
-                new = [item for item in page if movie_id(item) > seen]
-                seen = max([seen, *map(movie_id, new)])
-            yield from new
-            if len(page) < _PAGE:
+                following = reply["next"]
+            if following is None:
                 return
-            offset, state, idle = offset + _PAGE, reply.headers.get("ETag"), 0 if new else idle + 1
-        raise Busy("the list changes faster than it can be read: try again later")
+            if not isinstance(following, int) or following <= last:  # it would never end
+                raise self._bad_response()
+            last = following
 
     def _predictions(self, route: str, user: int | Ratings, body: Json) -> Predictions:
         asked = arguments.user_or_ratings(user)

@@ -24,7 +24,7 @@ class MovieService(Protocol):
     A movie is given as its number, ``"imdb:tt0113277"`` or ``"tmdb:949"``. Keyword arguments of several methods:
 
         limit: number of results at most, 1 to 100.
-        offset: number of results to skip, up to 10,000.
+        offset: number of results to skip: up to 10,000 of titles, up to 500 of a list by rank.
         genre: only movies that have all these genres; a single one may be given as it is.
         year_from, year_to: only movies of these years, both included.
         exclude: leave out these movies, up to 10,000.
@@ -37,11 +37,17 @@ class MovieService(Protocol):
     ``posterity.errors`` and no others. ``InvalidInput`` and those about connections or files may come from any method.
     """
 
-    def movies(self, q: str | None = None, *, limit: int = 10, offset: int = 0) -> Movies:
-        """Search titles for words or their beginnings, best match first; without ``q`` list movies by ascending id."""
+    def movies(self, q: str | None = None, *, limit: int = 10, offset: int = 0, after: int | None = None) -> Movies:
+        """Search titles for words or their beginnings, best match first; without ``q`` list movies by ascending id.
+
+        With ``after``, instead of ``q`` and ``offset``, the list has the movies with larger ids than this one.
+        """
 
     def all_movies(self) -> Iterator[MovieAnswer]:
-        """Yield every movie once, by ascending id, also if movies are added and deleted meanwhile."""
+        """Yield every movie by ascending id.
+
+        If movies are added or deleted meanwhile, each is yielded at most once, and each that stays is yielded.
+        """
 
     def movie(self, movie: MovieId) -> MovieAnswer:
         """Return a movie's metadata.

@@ -116,12 +116,11 @@ class Index(MovieService):
         return f"Index({str(self._data)!r}, snapshot={None if opened is None else opened.manifest.id!r})"
 
     @override
-    def movies(self, q: str | None = None, *, limit: int = 10, offset: int = 0) -> Movies:
-        words = {} if q is None else {"q": arguments.text("q", q)}
-        query = _checked(SearchQuery, words | arguments.page(limit, offset))
+    def movies(self, q: str | None = None, *, limit: int = 10, offset: int = 0, after: int | None = None) -> Movies:
+        query = _checked(SearchQuery, arguments.listed(q, limit, offset, after))
         index = self._current()
         if query.q is None:
-            found = list(index.catalogue.movies[query.offset : query.offset + query.limit])
+            found = index.catalogue.listed(query.limit, query.offset, after=query.after)
         else:
             found = index.catalogue.search(query.q, query.limit, query.offset)
         return Movies((present_movie(index, movie) for movie in found), self._thumbnail)

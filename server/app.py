@@ -62,6 +62,7 @@ def create_app(config: ServerConfig, *, counts: Path | None = None, checked: Che
     app.extensions["thumbnails"] = Thumbnails(config.data / "thumbnails")
     app.extensions["metrics"] = metrics = Metrics(counts)
     app.extensions["upload_queue"] = UploadQueue(config.upload_queue, metrics.uploads.track_inprogress)
+    app.extensions["long_queue"] = UploadQueue(config.upload_queue, noun="long requests")
     # Flask runs after_request functions in reverse order: the first one registered sees the final response.
     if config.access_log:
         register_access_log(app)

@@ -196,3 +196,10 @@ class Page(Provenance):
 
     limit: int
     offset: int
+
+
+class ListPage(Page):
+    """Members of every page of a list by ascending movie id."""
+
+    next: int | None
+    """The ``after`` of the next page; null on the last one, and for matches of words."""

@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from index.catalogue.title_search import TitleSearch, normalise
+from index.catalogue.movie import Movie
+from index.catalogue.tables import ExternalIds, Genres, external_ids
+from index.catalogue.title_search import normalise
+from index.catalogue.titles import Titles
 from index.core.arrays import BoolArray, Int64Array
+from index.core.columns import Column
 from index.core.errors import AmbiguousTitle, BadSnapshot, UnknownMovie
 from index.core.ids import Ids
 
+__all__ = ["Catalogue", "Listing", "Movie", "MovieFilter"]
+
 _MAX_CANDIDATES = 10  # listed by AmbiguousTitle
 _MAX_SUGGESTIONS = 3  # listed by UnknownMovie
+_WITH_POSTER = 2**40  # more than any number of ratings
 _FIELDS = ("movie_id", "title", "year", "genres", "imdb_id", "tmdb_id")  # of a movie, as columns of movies.json
 
-
-@dataclass(frozen=True, slots=True)
-class Movie:
-    """Movie metadata."""
-
-    movie_id: int
-    title: str  # without the year, articles first: "The Godfather"
-    year: int | None = None
-    genres: tuple[str, ...] = ()  # empty if the data set lists none
-    imdb_id: str | None = None  # "tt0113277"
-    tmdb_id: int | None = None
-
-    def __str__(self) -> str:
-        """Return the title with its year: "Heat (1995)"."""
-        return self.title if self.year is None else f"{self.title} ({self.year})"
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,42 +44,111 @@ class MovieFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class Catalogue:
-    """All movies with their rating statistics and posters; rows ascend by movie id."""
+class Listing:
+    """A movie of a catalogue, with its rating statistics and poster."""
 
-    movies: tuple[Movie, ...]
-    rating_counts: tuple[int, ...]
-    rating_means: tuple[float | None, ...]  # None if there are no ratings
-    posters: tuple[str | None, ...]  # file name in the poster folder; None if there is no usable poster
+    movie: Movie
+    rating_count: int = 0
+    rating_mean: float | None = None
+    poster: str | None = None
+
+    @property
+    def fame(self) -> int:
+        """Return the key of ``Catalogue.best_known``: larger comes first."""
+        return self.rating_count + (_WITH_POSTER if self.poster else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All movies with their rating statistics and posters; rows ascend by movie id.
+
+    ``changed`` makes the next one of a few changes; it shares all look-up tables, or copies arrays, but goes through no
+    table of all movies.
+    """
+
+    movies: Sequence[Movie]
+    rating_counts: Sequence[int]
+    rating_means: Sequence[float | None]  # None if there are no ratings
+    posters: Sequence[str | None]  # file name in the poster folder; None if there is no usable poster
     ids: Ids = field(init=False)
-    genres: tuple[str, ...] = field(init=False)  # sorted, each once
-    _external_rows: Mapping[str, int] = field(init=False)  # "imdb:tt0113277" -> row
-    _titles: TitleSearch = field(init=False)
+    _genres: Genres = field(init=False)
+    _external: ExternalIds = field(init=False)
+    _titles: Titles = field(init=False)
     _years: Int64Array = field(init=False)  # (n,) -1 if unknown
-    _best_known: tuple[int, ...] = field(init=False)  # rows, with a poster first, then by rating count
-    _genre_masks: Mapping[str, BoolArray] = field(init=False)  # casefolded genre -> (n,) movies with it
+    _fame: Int64Array = field(init=False)  # (n,) as of Listing
 
     def __post_init__(self) -> None:
         """Build the look-up tables."""
-        genres = sorted({genre for movie in self.movies for genre in movie.genres})
-        folded = [{genre.casefold() for genre in movie.genres} for movie in self.movies]
-        derived: dict[str, Any] = {
-            "ids": Ids([movie.movie_id for movie in self.movies]),
-            "genres": tuple(genres),
-            "_genre_masks": {
-                name: np.array([name in of_movie for of_movie in folded], np.bool_) for name in set().union(*folded)
-            },
-            "_external_rows": _external_rows(self.movies),
-            "_titles": TitleSearch(
-                [str(movie) for movie in self.movies], [movie.title for movie in self.movies], self.rating_counts
-            ),
-            "_best_known": tuple(
-                sorted(range(len(self)), key=lambda row: (not self.posters[row], -self.rating_counts[row]))
-            ),
-            "_years": np.array([-1 if movie.year is None else movie.year for movie in self.movies], np.int64),
-        }
-        for name, value in derived.items():
+        listings = map(Listing, self.movies, self.rating_counts, self.rating_means, self.posters)
+        self._set(
+            movies=Column(self.movies),
+            rating_counts=Column(self.rating_counts),
+            rating_means=Column(self.rating_means),
+            posters=Column(self.posters),
+            ids=Ids([movie.movie_id for movie in self.movies]),
+            _genres=Genres.of(self.movies),
+            _external=ExternalIds.of(self.movies),
+            _titles=Titles.of(self.movies, self.rating_counts),
+            _years=np.array([_year(movie) for movie in self.movies], np.int64),
+            _fame=np.array([listing.fame for listing in listings], np.int64),
+        )
+
+    def _set(self, **fields: Any) -> None:
+        for name, value in fields.items():
             object.__setattr__(self, name, value)
+
+    def listing(self, movie_id: int) -> Listing | None:
+        """Return a movie with its statistics and poster; None if there is no such movie."""
+        if movie_id not in self.ids:
+            return None
+        row = self.ids.row(movie_id)
+        return Listing(self.movies[row], self.rating_counts[row], self.rating_means[row], self.posters[row])
+
+    def changed(self, listings: Iterable[Listing], deleted: Iterable[int] = ()) -> Catalogue:
+        """Return the catalogue with some movies deleted, and some added or in place of those of the same id."""
+        after = {listing.movie.movie_id: listing for listing in listings}
+        deleted = tuple(deleted)
+        before = {movie_id: known for movie_id in {*after, *deleted} if (known := self.listing(movie_id))}
+        after = {movie_id: after[movie_id] for movie_id in sorted(after) if after[movie_id] != before.get(movie_id)}
+        gone = {movie_id for movie_id in deleted if movie_id in before}
+        if not after and not gone:
+            return self
+        ids, edit = self.ids.edited([movie_id for movie_id in after if movie_id not in before], gone)
+        new = [listing for movie_id, listing in after.items() if movie_id not in before]
+        updated = {ids.row(movie_id): listing for movie_id, listing in after.items() if movie_id in before}
+        years = edit.array(self._years, [_year(listing.movie) for listing in new])
+        fame = edit.array(self._fame, [listing.fame for listing in new])
+        if updated:
+            years, fame = years.copy(), fame.copy()
+            years[[*updated]] = [_year(listing.movie) for listing in updated.values()]
+            fame[[*updated]] = [listing.fame for listing in updated.values()]
+
+        def column(before: Sequence[Value], value: Callable[[Listing], Value]) -> Column[Value]:
+            return cast(Column[Value], before).edited(
+                edit, map(value, new), {row: value(each) for row, each in updated.items()}
+            )
+
+        movies_before = [before[movie_id].movie for movie_id in before if movie_id in gone or movie_id in after]
+        movies_after = [listing.movie for listing in after.values()]
+        changed: Catalogue = object.__new__(Catalogue)
+        changed._set(
+            movies=column(self.movies, lambda listing: listing.movie),
+            rating_counts=column(self.rating_counts, lambda listing: listing.rating_count),
+            rating_means=column(self.rating_means, lambda listing: listing.rating_mean),
+            posters=column(self.posters, lambda listing: listing.poster),
+            ids=ids,
+            _genres=self._genres.changed(movies_before, movies_after),
+            _external=self._external.changed(movies_after),
+            _titles=self._titles.changed(movies_after, [listing.rating_count for listing in after.values()], gone),
+            _years=years,
+            _fame=fame,
+        )
+        return changed
+
+    @property
+    def genres(self) -> tuple[str, ...]:
+        """All genres, sorted, each once."""
+        return self._genres.names
 
     def __len__(self) -> int:
         """Return the number of movies."""
@@ -100,21 +162,43 @@ class Catalogue:
         """
         return self.movies[self.ids.row(movie_id)]
 
-    def best_known(self, limit: int) -> list[Movie]:
-        """Return the most rated movies, those with a poster first."""
-        return [self.movies[row] for row in self._best_known[:limit]]
+    def best_known(self, limit: int, among: Ids | None = None) -> list[Movie]:
+        """Return the most rated movies, those with a poster first, ties by id.
+
+        Args:
+            limit: number of movies at most.
+            among: ids of the movies to choose from; None for all.
+        """
+        rows = np.arange(len(self)) if among is None else self.ids.find(among.values)
+        rows = rows[rows >= 0]
+        fame = self._fame[rows]
+        if rows.size > limit > 0:
+            kept = np.flatnonzero(fame >= np.partition(fame, rows.size - limit)[rows.size - limit])
+            rows, fame = rows[kept], fame[kept]
+        return [self.movies[row] for row in rows[np.argsort(-fame, kind="stable")][:limit].tolist()]
+
+    def listed(self, limit: int, offset: int = 0, *, after: int | None = None) -> list[Movie]:
+        """Return movies by ascending id.
+
+        Args:
+            limit: number of movies at most.
+            offset: number of movies to skip.
+            after: only movies of larger ids; None for all.
+        """
+        start = offset + (0 if after is None else int(self.ids.values.searchsorted(after, side="right")))
+        return list(self.movies[start : start + limit])
 
     def search(self, text: str, limit: int = 10, offset: int = 0) -> list[Movie]:
-        """Search the titles: return the matches of ``TitleSearch.prefix``, then those of ``TitleSearch.fuzzy``."""
-        rows = self._titles.prefix(text)
-        if len(rows) < offset + limit:
-            found = set(rows)
-            rows += [row for row in self._titles.fuzzy(text) if row not in found]
-        return [self.movies[row] for row in rows[offset : offset + limit]]
+        """Search the titles: return the matches of ``Titles.prefix``, then those of ``Titles.fuzzy``."""
+        found = self._titles.prefix(text)
+        if len(found) < offset + limit:
+            known = set(found)
+            found += [movie_id for movie_id in self._titles.fuzzy(text) if movie_id not in known]
+        return [self.movie(movie_id) for movie_id in found[offset : offset + limit]]
 
     def titled(self, text: str) -> list[Movie]:
-        """Return the movies with every word of ``text`` in their title, in the order of ``TitleSearch.prefix``."""
-        return [self.movies[row] for row in self._titles.prefix(text)]
+        """Return the movies with every word of ``text`` in their title, in the order of ``Titles.prefix``."""
+        return [self.movie(movie_id) for movie_id in self._titles.prefix(text)]
 
     def identify(self, text: str) -> Movie:
         """Return the movie with an id in any notation: ``6``, ``imdb:tt0113277`` or ``tmdb:949``.
@@ -124,10 +208,11 @@ class Catalogue:
         """
         scheme, colon, rest = text.strip().lower().partition(":")
         if colon and scheme in {"imdb", "tmdb"}:
-            row = self._external_rows.get(f"{scheme}:{rest.strip()}")
-            if row is None:
-                raise UnknownMovie(f"no movie here has the {scheme.upper()} id {rest.strip()!r}")
-            return self.movies[row]
+            wanted = f"{scheme}:{rest.strip()}"
+            for movie_id in self._external.candidates(wanted):
+                if movie_id in self.ids and wanted in external_ids(self.movie(movie_id)):
+                    return self.movie(movie_id)
+            raise UnknownMovie(f"no movie here has the {scheme.upper()} id {rest.strip()!r}")
         if not re.fullmatch(r"[0-9]{1,18}", scheme):
             raise UnknownMovie(f"{text!r} is no movie id: give a number, imdb:tt… or tmdb:…")
         return self.movie(int(scheme))
@@ -156,7 +241,9 @@ class Catalogue:
         if where.year_to is not None:
             mask &= (self._years <= where.year_to) & (self._years >= 0)
         for genre in where.genres:
-            mask &= self._genre_masks.get(genre.casefold(), False)
+            has = np.zeros(len(self), dtype=np.bool_)
+            has[self.ids.find(self._genres.members(genre))] = True
+            mask &= has
         if where.among is not None:
             chosen = np.zeros(len(self), dtype=np.bool_)
             rows = self.ids.find(where.among)
@@ -214,12 +301,5 @@ class Catalogue:
         raise AmbiguousTitle(f"{text!r} fits {len(fits)} movies, give an id: {listed}{more}", candidates)
 
 
-def _external_rows(movies: Sequence[Movie]) -> dict[str, int]:
-    """Return ``imdb:…`` and ``tmdb:…`` ids -> row; the first movie wins if the data set repeats an id."""
-    rows: dict[str, int] = {}
-    for row, movie in enumerate(movies):
-        if movie.imdb_id:
-            rows.setdefault(f"imdb:{movie.imdb_id.lower()}", row)
-        if movie.tmdb_id is not None:
-            rows.setdefault(f"tmdb:{movie.tmdb_id}", row)
-    return rows
+def _year(movie: Movie) -> int:
+    return -1 if movie.year is None else movie.year

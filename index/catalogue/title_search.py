@@ -6,10 +6,11 @@ import re
 import sys
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
+from itertools import chain, compress
 
 import numpy as np
 from rapidfuzz.distance import OSA
@@ -20,7 +21,11 @@ from index.core.arrays import Float32Array, Int64Array
 _ARTICLES = frozenset({"a", "an", "the"})
 _MIN_SIMILARITY = 0.74  # mean over the words of the query; "fight culb" has .88 with Fight Club
 _MIN_WORD_SIMILARITY = 0.55  # of each word
+_TOLERANCE = 1e-4  # of float32 sums
 _PREFIX_WEIGHT = 0.98  # factor on the similarity with a word's prefix, so that whole words rank first
+
+TitleHits = tuple[Int64Array, Float32Array]  # rows, ascending, and ranks (m,) each; a larger rank is better
+_NO_HITS: TitleHits = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +60,29 @@ class _Words:
         """Return the rows of titles with a word of this prefix; a row repeats for each such word."""
         return self.titles[slice(*self.word_starts[list(_prefix_range(self.vocabulary, prefix))])]
 
+    def best_matches(self, rows: Int64Array, similarity: Callable[[list[str]], Float32Array]) -> Float32Array:
+        """Return the largest similarity of the words of each of some titles (m,), as (m,).
+
+        Args:
+            rows: of titles, ascending.
+            similarity: words (w,) -> similarities (w,); called once, with each word of these titles.
+        """
+        if not rows.size:
+            return np.empty(0, dtype=np.float32)
+        ends = np.append(self.title_starts[1:], self.words.size)
+        counts = ends[rows] - self.title_starts[rows]
+        starts = np.cumsum(counts) - counts
+        words = self.words[np.repeat(self.title_starts[rows] - starts, counts) + np.arange(counts.sum())]
+        used = np.zeros(len(self.vocabulary), dtype=np.bool_)
+        used[words] = True
+        similarities = np.empty(used.size, dtype=np.float32)
+        similarities[used] = similarity(list(compress(self.vocabulary, used.tolist())))
+        best: Float32Array = np.maximum.reduceat(similarities[words], starts)
+        return best
+
 
 class TitleSearch:
-    """Search index over the titles of a catalogue, by row. Immutable, so threads may share it.
+    """Search index over the titles of some movies, by row. Immutable, so threads may share it.
 
     Args:
         titles: with years.
@@ -68,7 +93,7 @@ class TitleSearch:
     def __init__(self, titles: Sequence[str], without_years: Sequence[str], rating_counts: Sequence[int]) -> None:
         self._titles = tuple(normalise(title).strip() for title in titles)
         self._without_years = tuple(without_years)
-        self._counts = np.array(rating_counts, dtype=np.int64)
+        self.rating_counts = np.array(rating_counts, dtype=np.int64)  # (n,)
 
     def prefix(self, text: str) -> list[int]:
         """Return the rows of titles with every word of ``text``, or a word that it is a prefix of; best first.
@@ -76,38 +101,47 @@ class TitleSearch:
         Case, accents, punctuation and English articles do not matter; a year is a word. Exact titles come first,
         then titles that begin with the text, then the most rated.
         """
-        words = normalise(text).split()
-        if not words:
-            return []
-        has_all = np.ones(len(self._titles), dtype=np.bool_)
-        for word in words:
-            has = np.zeros_like(has_all)
-            has[self._words.titles_with_prefix(word)] = True
-            has_all &= has
-        joined = " ".join(words)
-        begins, same = np.zeros((2, has_all.size), dtype=np.bool_)
-        ordered, rows_of = self._sorted
-        begin, end = _prefix_range(ordered, joined)
-        for row in rows_of[begin:end]:
-            begins[row], same[row] = True, self._is_whole(row, joined)
-        rows = np.flatnonzero(has_all)
-        order = np.lexsort((rows, -self._counts[rows], ~begins[rows], ~same[rows]))
-        found: list[int] = rows[order].tolist()
-        return found
-
-    def _is_whole(self, row: int, prefix: str) -> bool:
-        """Return True if the title that begins with ``prefix`` ends there, or only its year follows."""
-        rest = self._titles[row][len(prefix) :]
-        return not rest or (rest.rfind(" ") == 0 and normalise(self._without_years[row]).strip() == prefix)
+        return self._best_first(*self.prefix_hits(text))
 
     def fuzzy(self, text: str) -> list[int]:
         """Return the rows of titles with words similar to those of ``text``, whose last may be a prefix; best first.
 
         Spaces may be missing ("starwars"). Numbers must match exactly.
         """
+        return self._best_first(*self.fuzzy_hits(text))
+
+    def _best_first(self, rows: Int64Array, ranks: Float32Array) -> list[int]:
+        return best_first(rows, rows, ranks, self.rating_counts[rows])
+
+    def prefix_hits(self, text: str) -> TitleHits:
+        """Return the hits of ``prefix``, by row: of rank 2 the titles that equal the text, 1 those that begin so."""
+        words = normalise(text).split()
+        if not words:
+            return _NO_HITS
+        has_all = np.ones(len(self._titles), dtype=np.bool_)
+        for word in dict.fromkeys(words):
+            has = np.zeros_like(has_all)
+            has[self._words.titles_with_prefix(word)] = True
+            has_all &= has
+        joined = " ".join(words)
+        ranks = np.zeros(has_all.size, dtype=np.float32)
+        ordered, rows_of = self._sorted
+        begin, end = _prefix_range(ordered, joined)
+        for row in rows_of[begin:end]:
+            ranks[row] = 2 if self._is_whole(row, joined) else 1
+        rows = np.flatnonzero(has_all)
+        return rows, ranks[rows]
+
+    def _is_whole(self, row: int, prefix: str) -> bool:
+        """Return True if the title that begins with ``prefix`` ends there, or only its year follows."""
+        rest = self._titles[row][len(prefix) :]
+        return not rest or (rest.rfind(" ") == 0 and normalise(self._without_years[row]).strip() == prefix)
+
+    def fuzzy_hits(self, text: str) -> TitleHits:
+        """Return the hits of ``fuzzy``, by row; their rank is the similarity."""
         words = [word for word in normalise(text).split() if sorted(word) != sorted("the")]  # "teh"
         if not words or not self._titles:
-            return []
+            return _NO_HITS
         similarity = self._word_similarity(words)
         joined = "".join(words)
         if not _has_digit(joined):
@@ -115,21 +149,29 @@ class TitleSearch:
             unspaced = _similarities([joined], prefixes, _MIN_SIMILARITY)[0]
             similarity = np.maximum(similarity, _PREFIX_WEIGHT * unspaced)
         rows = np.flatnonzero(similarity >= _MIN_SIMILARITY)
-        found: list[int] = rows[np.lexsort((rows, -self._counts[rows], -np.round(similarity[rows], 2)))].tolist()
-        return found
+        return rows, np.round(similarity[rows], 2)
 
     def _word_similarity(self, words: Sequence[str]) -> Float32Array:
-        """Return the similarity of each title to the query, (n_titles,): mean over the words of the best match."""
-        vocabulary = self._words.vocabulary
-        similarities = _similarities(words, vocabulary)  # (n_words, n_vocabulary)
-        last = words[-1]
-        prefixes = _similarities([last], [other[: len(last)] for other in vocabulary])[0]
-        similarities[-1] = np.maximum(similarities[-1], _PREFIX_WEIGHT * prefixes)
-        numbers = [at for at, word in enumerate(words) if _has_digit(word)]
-        similarities[numbers] *= similarities[numbers] >= _PREFIX_WEIGHT
-        best: Float32Array = np.maximum.reduceat(similarities[:, self._words.words], self._words.title_starts, axis=1)
-        mean: Float32Array = best.mean(axis=0)
-        return np.where(best.min(axis=0) >= _MIN_WORD_SIMILARITY, mean, np.float32(0))
+        """Return the similarity of each title to the query, (n_titles,): mean over the words of the best match.
+
+        It is 0 where no mean of ``_MIN_SIMILARITY`` can come about: every further word is compared with the words of
+        the titles that are left, which bounds the work and the memory for a long query.
+        """
+        *others, last = words
+        counts = Counter((word, False) for word in others) + Counter([(last, True)])
+        rows, left = np.arange(len(self._titles)), len(words)
+        total = np.zeros(rows.size, dtype=np.float32)
+        for (word, unfinished), count in sorted(counts.items(), key=lambda each: (-len(each[0][0]), each[0])):
+            best = self._words.best_matches(rows, lambda known: _matches_of(word, known, unfinished=unfinished))  # noqa: B023
+            left -= count
+            total += np.float32(count) * best
+            kept = (best >= _MIN_WORD_SIMILARITY) & ((total + left) / len(words) >= _MIN_SIMILARITY - _TOLERANCE)
+            rows, total = rows[kept], total[kept]
+            if not rows.size:
+                break
+        similarity = np.zeros(len(self._titles), dtype=np.float32)
+        similarity[rows] = total / np.float32(len(words))
+        return similarity
 
     # Built at the first search: opening a snapshot must not wait for them.
 
@@ -146,6 +188,12 @@ class TitleSearch:
     @cached_property
     def _unspaced(self) -> list[str]:
         return [title.replace(" ", "") for title in self._titles]
+
+
+def best_first(found: Int64Array, ids: Int64Array, ranks: Float32Array, rating_counts: Int64Array) -> list[int]:
+    """Return ``found`` (m,) by descending rank, then by rating count, then by ascending id; each is (m,)."""
+    ordered: list[int] = found[np.lexsort((ids, -rating_counts, -ranks))].tolist()
+    return ordered
 
 
 def normalise(title: str) -> str:
@@ -165,6 +213,24 @@ def _has_digit(word: str) -> bool:
 def _prefix_range(ordered: Sequence[str], prefix: str) -> tuple[int, int]:
     """Return start and stop of the texts with this prefix, in a sorted sequence."""
     return bisect_left(ordered, prefix), bisect_left(ordered, prefix + chr(sys.maxunicode))
+
+
+def _matches_of(word: str, others: Sequence[str], *, unfinished: bool) -> Float32Array:
+    """Return the similarity of a query's word to others (n,), as (n,).
+
+    Args:
+        word: with a digit it is similar to nothing but itself.
+        others: n words.
+        unfinished: it may be a prefix.
+    """
+    found = _similarities([word], others)[0]
+    if unfinished:
+        prefixes = _similarities([word], [other[: len(word)] for other in others])[0]
+        found = np.maximum(found, _PREFIX_WEIGHT * prefixes)
+    if _has_digit(word):
+        found *= found >= _PREFIX_WEIGHT
+    matches: Float32Array = found
+    return matches
 
 
 def _similarities(words: Sequence[str], others: Sequence[str], least: float = 0) -> Float32Array:

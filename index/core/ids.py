@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from index.core.arrays import Int64Array
 from index.core.errors import NotFound, UnknownMovie
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A change of the rows of parallel arrays: some are deleted, then some inserted."""
+
+    deleted: Int64Array  # rows before the change, ascending
+    inserted: Int64Array  # rows after the change, ascending
+
+    def array(self, column: npt.NDArray[Scalar], values: npt.ArrayLike) -> npt.NDArray[Scalar]:
+        """Return a column (n,) after the change, with these values in the inserted rows; itself if nothing changes."""
+        kept = np.delete(column, self.deleted) if self.deleted.size else column
+        # np.insert counts rows before the insertion.
+        at = self.inserted - np.arange(self.inserted.size)
+        return np.insert(kept, at, np.asarray(values, dtype=column.dtype)) if at.size else kept
 
 
 class Ids:
@@ -35,7 +53,7 @@ class Ids:
 
     def __contains__(self, wanted: int) -> bool:
         """Return True if ``wanted`` is one of the ids."""
-        return wanted in self._row_of
+        return self._find_one(wanted) >= 0
 
     def row(self, wanted: int) -> int:
         """Return the row of one id.
@@ -43,15 +61,18 @@ class Ids:
         Raises:
             UnknownMovie: there is no such id. The constructor's ``unknown`` replaces this class.
         """
-        row = self._row_of.get(wanted)
-        if row is None:
+        row = self._find_one(wanted)
+        if row < 0:
             raise self._unknown(f"there is no {self._noun} {wanted} here")
         return row
 
-    @cached_property
-    def _row_of(self) -> dict[int, int]:
-        # A dict finds one id many times faster than a binary search in numpy; built at the first such look-up.
-        return {movie_id: row for row, movie_id in enumerate(self.values.tolist())}
+    def _find_one(self, wanted: int) -> int:
+        """Return the row of one id; -1 if it is unknown."""
+        # A binary search, not a dict, which every change of the library would make anew.
+        if not 0 <= wanted < 2**63:
+            return int(self.find([wanted])[0])
+        row = int(self.values.searchsorted(wanted))
+        return row if row < self.values.size and self.values[row] == wanted else -1
 
     def rows(self, wanted: Sequence[int]) -> Int64Array:
         """Return the row of each id, (m,) int64.
@@ -75,3 +96,24 @@ class Ids:
             return np.full(asked.size, -1, dtype=np.int64)
         rows = np.minimum(np.searchsorted(self.values, asked), self.values.size - 1)
         return np.where(self.values[rows] == asked, rows, -1)
+
+    def edited(self, added: Collection[int], deleted: Collection[int]) -> tuple[Ids, Edit]:
+        """Return the ids without some of them and with new ones, and the change of the rows.
+
+        Args:
+            added: ids that are not here.
+            deleted: ids that are here.
+        """
+        rows = self.find(sorted(deleted))
+        kept = np.delete(self.values, rows) if rows.size else self.values
+        new = np.array(sorted(added), dtype=np.int64)
+        at = kept.searchsorted(new)
+        values = np.insert(kept, at, new) if new.size else kept
+        return Ids(values, noun=self._noun, unknown=self._unknown), Edit(rows, at + np.arange(new.size))
+
+    def after(self, before: Ids) -> Int64Array | None:
+        """Return the ids that follow all those of ``before``; None if these are not the first ones here."""
+        if self is before:
+            return self.values[len(before) :]
+        same = len(self) >= len(before) and np.array_equal(self.values[: len(before)], before.values)
+        return self.values[len(before) :] if same else None

@@ -23,13 +23,22 @@ class Explainer:
         catalogue: with the library's changes.
         rated: ids of the rating model's movie rows.
         ratings: model with the training ratings.
+        base: explainer of the snapshot without changes, with whose posters random pairs are drawn; None if this is it.
     """
 
-    def __init__(self, spaces: Mapping[str, Space], catalogue: Catalogue, rated: Ids, ratings: RatingModel) -> None:
+    def __init__(
+        self,
+        spaces: Mapping[str, Space],
+        catalogue: Catalogue,
+        rated: Ids,
+        ratings: RatingModel,
+        base: Explainer | None = None,
+    ) -> None:
         self._spaces = spaces
         self._catalogue = catalogue
         self._rated = rated
         self._ratings = ratings
+        self._base = base
 
     def look(self, movie_id: int, other_id: int) -> LookExplanation:
         """Explain poster similarity cell by cell.
@@ -41,7 +50,8 @@ class Explainer:
         """
         for each in (movie_id, other_id):
             space_with(self._spaces, self._catalogue, "poster", each)
-        return explain_look(space_named(self._spaces, "poster"), self._poster_baseline, movie_id, other_id)
+        baseline = (self._base or self)._poster_baseline  # noqa: SLF001
+        return explain_look(space_named(self._spaces, "poster"), baseline, movie_id, other_id)
 
     def taste(self, movie_id: int, other_id: int) -> TasteExplanation:
         """Explain taste similarity: common genres and how many users like both movies, against the second's base rate.

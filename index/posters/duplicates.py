@@ -13,7 +13,8 @@ from index.core.errors import BadImage
 from index.core.progress import Track, silent
 from index.posters.image_match import HEIGHT, SAME, WIDTH, similarities
 from index.posters.images import decode_image, dimensions, grey_pixels, read_image
-from index.spaces.space import NEIGHBOURS, Space
+from index.spaces.neighbours import NEIGHBOURS
+from index.spaces.space import Space
 
 _BLOCK = 256  # pairs compared per step; at most 0.2 MB each
 

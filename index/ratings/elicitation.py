@@ -22,8 +22,7 @@ def elicitation_order(catalogue: Catalogue, taste: Space) -> list[int]:
     The most rated movies with posters come first. Each round skips movies too similar in taste to an earlier one of
     the round; they move to the next round. Movies without a vector in ``taste`` are left out.
     """
-    candidates = [movie.movie_id for movie in catalogue.best_known(len(catalogue)) if movie.movie_id in taste.ids]
-    candidates = candidates[:CANDIDATES]
+    candidates = [movie.movie_id for movie in catalogue.best_known(CANDIDATES, taste.ids)]
     if not candidates:
         return []
     vectors = taste.vectors.rows(taste.ids.rows(candidates))

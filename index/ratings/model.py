@@ -218,14 +218,13 @@ class RatingModel:
         folded = profile.folded or self._fold(profile.rows, profile.values)
         ratings = self._moments(profile, rows)[0].tolist()
         terms = folded.terms(rows)
-        rated_ids, given = self._movie_ids.values[profile.rows].tolist(), profile.values.tolist()
+        rated_ids = self._movie_ids.values[profile.rows]
         explanations = []
         for movie_id, rating, watched, rated in zip(movie_ids, ratings, terms.watched, terms.rated, strict=True):
             total = watched + rated
-            contributions = tuple(
-                Contribution(rated_ids[i], given[i], float(watched[i]), float(rated[i]))
-                for i in np.argsort(-np.abs(total), kind="stable").tolist()
-            )
+            order = np.argsort(-np.abs(total), kind="stable")
+            columns = (column[order].tolist() for column in (rated_ids, profile.values, watched, rated))
+            contributions = tuple(map(Contribution, *columns))
             # Predictions for users of the model average more samples than the terms; the base takes the difference.
             explanations.append(Explanation(movie_id, rating, rating - float(total.sum()), contributions))
         return explanations

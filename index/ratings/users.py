@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
+from itertools import compress
 
 import numpy as np
 
 from index.catalogue.catalogue import Catalogue, MovieFilter
+from index.core.arrays import Int64Array
 from index.core.errors import NotComparable, UnknownUser
 from index.library.rating_log import RatingLog
 from index.ratings.model import Explanation, Prediction, RatingModel, UserOrRatings
@@ -84,7 +87,7 @@ class Users:
         """
         allowed = self._catalogue.allowed(where) if where else None
         if self._catalogue is not self._base:
-            rows = self._catalogue.ids.find(self._base.ids.values)
+            rows = self._row_of_base
             allowed = (rows >= 0) if allowed is None else (rows >= 0) & allowed[rows]
         return self._model.recommend(self._without_new_movies(user), k, allowed=allowed)
 
@@ -99,12 +102,19 @@ class Users:
         explanations = self._model.explain(self._without_new_movies(user), movie_ids)
         return [self._without_deleted_movies(each) for each in explanations]
 
+    @cached_property
+    def _row_of_base(self) -> Int64Array:
+        """Row in the catalogue of each movie of the snapshot; -1 if it was deleted."""
+        return self._catalogue.ids.find(self._base.ids.values)
+
     def _without_deleted_movies(self, explanation: Explanation) -> Explanation:
         """Move the contributions of deleted movies into the base."""
-        kept = tuple(part for part in explanation.contributions if part.movie_id in self._catalogue.ids)
-        if len(kept) == len(explanation.contributions):
+        parts = explanation.contributions
+        known = self._catalogue.ids.find([part.movie_id for part in parts]) >= 0
+        if known.all():
             return explanation
-        moved = sum(p.watched + p.rated for p in explanation.contributions if p.movie_id not in self._catalogue.ids)
+        kept = tuple(compress(parts, known.tolist()))
+        moved = sum(part.watched + part.rated for part in compress(parts, (~known).tolist()))
         return replace(explanation, base=explanation.base + moved, contributions=kept)
 
     def _merge(self, user_id: int, since: dict[int, float | None]) -> dict[int, float]:

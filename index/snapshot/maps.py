@@ -131,11 +131,12 @@ class Maps:
     def _slots(self, movie_ids: Int64Array, sprites: Int64Array) -> Int64Array:
         """Return the sprite position of each movie (n,); -1 without a sprite, or if its poster has changed since."""
         new, old = self._catalogue, self._snapshot_catalogue
+        posters, posters_before = tuple(new.posters), tuple(old.posters)
+        rows, rows_before = new.ids.find(sprites).tolist(), old.ids.find(sprites).tolist()
         slot_of = {
             movie_id: slot
-            for slot, movie_id in enumerate(sprites.tolist())
-            if movie_id in new.ids
-            and new.posters[new.ids.row(movie_id)] == old.posters[old.ids.row(movie_id)] is not None
+            for slot, (movie_id, row, before) in enumerate(zip(sprites.tolist(), rows, rows_before, strict=True))
+            if row >= 0 and posters[row] == posters_before[before] is not None
         }
         return np.array([slot_of.get(movie_id, -1) for movie_id in movie_ids.tolist()], dtype=np.int64)
 

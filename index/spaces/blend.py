@@ -11,7 +11,8 @@ from index.core.arrays import BoolArray, Float32Array, Int64Array
 from index.core.errors import NotComparable
 from index.core.ids import Ids
 from index.spaces.faiss_index import Hits, top_rows
-from index.spaces.space import Match, Neighbours, Space
+from index.spaces.neighbours import OverlaidNeighbours
+from index.spaces.space import Match, Space
 from index.spaces.vectors import CANDIDATES, CANDIDATES_PER_MATCH
 
 NAME = "blend"
@@ -31,6 +32,35 @@ class RowMaps:
         """Build the mappings of some spaces."""
         catalogue_rows = {name: movie_ids.find(space.ids.values) for name, space in spaces.items()}
         return cls(catalogue_rows, {name: space.ids.find(movie_ids.values) for name, space in spaces.items()})
+
+    def changed(
+        self, spaces: Mapping[str, Space], movie_ids: Ids, before: Mapping[str, Space], ids_before: Ids
+    ) -> RowMaps:
+        """Return the mappings of changed spaces and ids; those that only grow at the end are extended.
+
+        Args:
+            spaces: after the change.
+            movie_ids: of the catalogue, after the change.
+            before: the spaces of these mappings.
+            ids_before: of the catalogue of these mappings.
+        """
+        catalogue_rows, space_rows = {}, {}
+        new_ids = movie_ids.after(ids_before)
+        for name, space in spaces.items():
+            new_in_space = space.ids.after(before[name].ids)
+            if new_ids is None or new_in_space is None:
+                catalogue_rows[name] = movie_ids.find(space.ids.values)
+                space_rows[name] = space.ids.find(movie_ids.values)
+                continue
+            rows = movie_ids.find(new_in_space)
+            catalogue_rows[name], space_rows[name] = self.catalogue_rows[name], self.space_rows[name]
+            if new_ids.size:
+                space_rows[name] = np.append(space_rows[name], np.full(new_ids.size, -1))
+            if rows.size:
+                catalogue_rows[name] = np.append(catalogue_rows[name], rows)
+                space_rows[name] = space_rows[name].copy()
+                space_rows[name][rows] = space.ids.find(new_in_space)
+        return RowMaps(catalogue_rows, space_rows)
 
 
 class Blend:
@@ -59,7 +89,7 @@ class Blend:
         return Blend(self._spaces, weights, self._ids, self._row_maps)
 
     def similar(
-        self, movie_id: int, k: int, *, allowed: BoolArray | None = None, stored: Neighbours | None = None
+        self, movie_id: int, k: int, *, allowed: BoolArray | None = None, stored: OverlaidNeighbours | None = None
     ) -> list[Match]:
         """Return the ``k`` nearest neighbours of a movie, best first, ties by id.
 
@@ -76,12 +106,9 @@ class Blend:
         if not self._spaces_of(row):
             raise NotComparable(f"movie {movie_id} has nothing to be compared by: no {', no '.join(self._weights)}")
         if stored is not None:
-            rows, scores = stored.of(row)
-            complete = rows.size < stored.depth
-            kept = np.ones(rows.size, dtype=np.bool_) if allowed is None else allowed[rows]
-            rows, scores = rows[kept], scores[kept]
-            if complete or rows.size >= k:
-                return self._matches(self._spaces_of(row), rows[:k], scores[:k])
+            hits = stored.nearest(row, k, allowed, lambda rows: self._scores_with(row, rows), short_is_whole=True)
+            if hits is not None:
+                return self._matches(self._spaces_of(row), *hits)
         others = np.ones(len(self._ids), dtype=np.bool_) if allowed is None else allowed.copy()
         others[row] = False
         return self.search(self._queries_of(row), k, allowed=others)
@@ -197,6 +224,11 @@ class Blend:
         means = np.full_like(total, -np.inf)
         np.divide(total, weight, out=means, where=weight > 0)
         return means
+
+    def _scores_with(self, row: int, others: Int64Array) -> Float32Array:
+        """Return the exact scores of a movie with others, (m,) catalogue rows; -inf without shared spaces."""
+        queries = self._queries_of(row)
+        return self._blended(queries, others, lambda name, rows: self._spaces[name].vectors.scores(queries[name], rows))
 
     def _queries_of(self, row: int) -> dict[str, Float32Array]:
         """Return the vector of a movie in each weighted space that has it."""

@@ -33,6 +33,19 @@ def half_index(dimension: int) -> Any:
     return faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
 
 
+def half_index_of(*parts: Any) -> Any:
+    """Return a new index with the vectors of some rows of float16 indexes.
+
+    Args:
+        parts: (index, rows (m,)) each.
+    """
+    joined = half_index(parts[0][0].d)
+    for index, rows in parts:
+        codes = faiss.rev_swig_ptr(index.codes.data(), index.ntotal * index.code_size)
+        joined.add_sa_codes(np.ascontiguousarray(codes.reshape(index.ntotal, index.code_size)[rows]))
+    return joined
+
+
 def view_of(index: Any) -> Float32Array:
     """Return the vectors of a flat Faiss index, (n, d) float32: a read-only view, not a copy."""
     view: Float32Array = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d).reshape(index.ntotal, index.d)

@@ -9,13 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from index.core.arrays import BoolArray, Float32Array, Int32Array, Int64Array
+from index.core.arrays import BoolArray, Float32Array, Int64Array
 from index.core.errors import BadSnapshot, UnknownMovie
 from index.core.ids import Ids
-from index.spaces.faiss_index import Hits
+from index.spaces.neighbours import Neighbours, OverlaidNeighbours, load_neighbours
 from index.spaces.vectors import Vectors, load_vectors
-
-NEIGHBOURS = 100  # stored per movie and space
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +43,6 @@ class Calibration:
         return -np.inf if at < 0 else float(self.scores[at])
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbours:
-    """Nearest neighbours of every movie of a space, best first, ties by id."""
-
-    rows: Int32Array  # (n, depth); -1 pads short rows
-    scores: Float32Array  # (n, depth)
-
-    def of(self, row: int) -> Hits:
-        """Return the stored neighbours of a row, at most ``depth``."""
-        rows = np.asarray(self.rows[row], dtype=np.int64)
-        found = rows >= 0
-        return rows[found], np.asarray(self.scores[row])[found]
-
-    def __len__(self) -> int:
-        """Return the number of movies."""
-        return int(self.rows.shape[0])
-
-    @property
-    def depth(self) -> int:
-        """Largest number of neighbours stored per movie."""
-        return int(self.rows.shape[1])
-
-
 class Space:
     """One searchable vector space. Immutable, so threads may share it.
 
@@ -80,7 +55,12 @@ class Space:
     """
 
     def __init__(
-        self, name: str, ids: Ids, vectors: Vectors, neighbours: Neighbours | None, calibration: Calibration
+        self,
+        name: str,
+        ids: Ids,
+        vectors: Vectors,
+        neighbours: Neighbours | OverlaidNeighbours | None,
+        calibration: Calibration,
     ) -> None:
         n_lists = len(ids) if neighbours is None else len(neighbours)
         if not len(ids) == len(vectors) == n_lists:
@@ -92,7 +72,10 @@ class Space:
         self.ids = ids
         self.vectors = vectors
         self.calibration = calibration
-        self._neighbours = neighbours
+        self.stored = neighbours if isinstance(neighbours, Neighbours) else None
+        self._neighbours = (
+            OverlaidNeighbours.unchanged(neighbours) if isinstance(neighbours, Neighbours) else neighbours
+        )
 
     @classmethod
     def load(cls, name: str, folder: Path, metadata: Mapping[str, Any]) -> Space:
@@ -153,13 +136,15 @@ class Space:
         """
         row = self.row(movie_id)
         if self._neighbours is not None:
-            rows, scores = self._neighbours.of(row)
-            complete = rows.size >= len(self) - 1
-            if allowed is not None:
-                kept = allowed[rows]
-                rows, scores = rows[kept], scores[kept]
-            if rows.size >= k or complete:
-                return self._matches(rows[:k], scores[:k])
+            hits = self._neighbours.nearest(
+                row,
+                k,
+                allowed,
+                lambda rows: self.vectors.scores(self.vector(movie_id), rows),
+                short_is_whole=False,
+            )
+            if hits is not None:
+                return self._matches(*hits)
         others = np.ones(len(self), dtype=np.bool_) if allowed is None else allowed.copy()
         others[row] = False
         return self.search(self.vector(movie_id), k, allowed=others)
@@ -195,11 +180,3 @@ class Space:
             Match(int(movie_id), float(score), float(percentile), (self.name,))
             for movie_id, score, percentile in zip(self.ids.values[rows], scores, percentiles, strict=True)
         ]
-
-
-def load_neighbours(folder: Path) -> Neighbours:
-    """Return the neighbours saved in ``folder``, memory-mapped."""
-    return Neighbours(
-        np.load(folder / "neighbour_rows.npy", mmap_mode="r"),
-        np.load(folder / "neighbour_scores.npy", mmap_mode="r"),
-    )

@@ -64,16 +64,16 @@ class _FaissVectors:
     """Common part of the vectors whose exact scores come from one Faiss index."""
 
     def __init__(self, index: Any) -> None:
-        self._index = index
+        self.index = index
 
     def __len__(self) -> int:
         """Return the number of vectors."""
-        return int(self._index.ntotal)
+        return int(self.index.ntotal)
 
     @property
     def dimension(self) -> int:
         """Dimension d of a vector."""
-        return int(self._index.d)
+        return int(self.index.d)
 
     @property
     def exact(self) -> bool:
@@ -82,7 +82,7 @@ class _FaissVectors:
 
     def search(self, queries: Float32Array, k: int, allowed: BoolArray | None = None) -> list[Hits]:
         """Return the ``k`` largest inner products per query (m, d), by comparing every vector."""
-        return [search_exact(self._index, query, k, allowed) for query in queries]
+        return [search_exact(self.index, query, k, allowed) for query in queries]
 
 
 class FlatVectors(_FaissVectors):
@@ -95,7 +95,7 @@ class FlatVectors(_FaissVectors):
     @property
     def matrix(self) -> Float32Array:
         """All vectors, (n, d) float32: a read-only view of the index's memory."""
-        return view_of(self._index)
+        return view_of(self.index)
 
     def rows(self, rows: Int64Array) -> Float32Array:
         """Return the vectors of some rows (m,), as (m, d)."""
@@ -119,18 +119,18 @@ class HalfVectors(_FaissVectors):
 
     def rows(self, rows: Int64Array) -> Float32Array:
         """Return the vectors of some rows (m,), as (m, d) float32."""
-        vectors: Float32Array = self._index.reconstruct_batch(np.ascontiguousarray(rows))
+        vectors: Float32Array = self.index.reconstruct_batch(np.ascontiguousarray(rows))
         return vectors
 
     def scores(self, query: Float32Array, rows: Int64Array) -> Float32Array:
         """Return exact inner products of a query (d,) with some rows (m,), as (m,)."""
         unique, inverse = np.unique(rows, return_inverse=True)
-        found, scores = search_exact(self._index, query, unique.size, mask_of(unique, len(self)))
+        found, scores = search_exact(self.index, query, unique.size, mask_of(unique, len(self)))
         return scores[np.argsort(found)][inverse]
 
     def estimates(self, queries: Float32Array) -> Float32Array:
         """Return exact inner products of queries (m, d) with all vectors, as (m, n)."""
-        vectors: Float32Array = self._index.reconstruct_n(0, len(self))
+        vectors: Float32Array = self.index.reconstruct_n(0, len(self))
         return queries @ vectors.T
 
 
@@ -185,7 +185,7 @@ class TwoStageVectors(HalfVectors):
         short = shorten(queries, self._axes, self._shared)
         candidates = _search_short(self._short, short, n_candidates, self._probes, allowed)
         return [
-            search_exact(self._index, query, k, mask_of(rows, len(self)))
+            search_exact(self.index, query, k, mask_of(rows, len(self)))
             for query, rows in zip(queries, candidates, strict=True)
         ]
 

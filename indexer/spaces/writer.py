@@ -16,7 +16,8 @@ from index.core.ids import Ids
 from index.core.progress import Track
 from index.spaces.blend import Blend
 from index.spaces.faiss_index import Hits, flat_index
-from index.spaces.space import NEIGHBOURS, Calibration
+from index.spaces.neighbours import NEIGHBOURS
+from index.spaces.space import Calibration
 from index.spaces.vectors import FLAT_FILE, Vectors, load_vectors
 from indexer.linalg import gram
 

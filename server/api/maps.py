@@ -39,10 +39,10 @@ def poster_map(query: MapQuery) -> MapReply:
     """Return a map of all movies, near their nearest neighbours by poster or by taste."""
     index = movie_index()
     found = index.maps.of(query.by)
-    movies = [index.catalogue.movie(movie_id) for movie_id in found.movie_ids.tolist()]
     slots = found.slots.tolist()
-    posters = index.catalogue.posters
+    every, posters = tuple(index.catalogue.movies), tuple(index.catalogue.posters)  # quicker to read all of
     rows = index.catalogue.ids.rows(found.movie_ids.tolist()).tolist()
+    movies = [every[row] for row in rows]
     return {
         "by": query.by,
         "columns": found.columns,

@@ -17,10 +17,12 @@ from index.answers.serialize import (
     present_taste,
     provenance,
 )
+from index.catalogue.catalogue import MovieFilter
 from index.core.errors import BadImage, UnknownMovie
 from index.movie_index import MovieIndex
 from index.spaces.space import Match
 from server.api.blueprint import api
+from server.api.long_requests import bounded
 from server.api.operation import operation
 from server.api.requests import (
     BatchBody,
@@ -32,6 +34,7 @@ from server.api.requests import (
     SimilarBody,
     SimilarQuery,
     identified,
+    list_page,
     page,
 )
 from server.api.responses import (
@@ -58,12 +61,15 @@ _POSTER_AGE = 3600  # seconds for which browsers may use a poster without a requ
 def search(query: SearchQuery) -> MoviesReply:
     """Return movies by title, best match first. Word beginnings and typing errors match too."""
     index = movie_index()
+    following: list[int] = []
     if query.q is None:
-        found = list(index.catalogue.movies[query.offset : query.offset + query.limit])
+        found = index.catalogue.listed(query.limit + 1, query.offset, after=query.after)
+        following = [movie.movie_id for movie in found]
+        del found[query.limit :]
     else:
         found = index.catalogue.search(query.q, query.limit, query.offset)
     shown = lean_movies(found) if query.fields == "ids" else [present_movie(index, movie) for movie in found]
-    return {"q": query.q, "results": shown, **page(index, query)}
+    return {"q": query.q, "results": shown, **list_page(index, query, following)}
 
 
 @api.get("/movies/<movie>")
@@ -180,20 +186,26 @@ def similar_to_each(body: BatchBody) -> BatchReply:
     index = movie_index()
     where, ignored = body.where(index.catalogue)
     wanted, unknown = identified(body.movies, index.catalogue)
-    results: list[Alike] = []
-    for movie_id in wanted:
-        found = index.catalogue.movie(movie_id)
-        try:
-            with search_seconds(body.by):
-                matches = index.similar(
-                    movie_id, body.offset + body.limit, by=body.by, where=where, weights=body.weighed
-                )
-        except UnknownMovie:  # without a poster, for one
-            unknown.append(str(movie_id))
-            continue
-        one = lean_movies([found])[0] if body.fields == "ids" else present_movie(index, found)
-        results.append({"movie": one, "results": _shown(index, matches[body.offset :], body.fields)})
-    return {"by": body.by, "results": results, "ignored": [*unknown, *ignored], **provenance(index)}
+
+    def results() -> list[Alike]:
+        return [alike for movie_id in wanted if (alike := _alike(index, movie_id, body, where))]
+
+    found = bounded(len(wanted), results)
+    compared = {each["movie"]["movie_id"] for each in found}
+    unknown += [str(movie_id) for movie_id in wanted if movie_id not in compared]  # without a poster, for one
+    return {"by": body.by, "results": found, "ignored": [*unknown, *ignored], **provenance(index)}
+
+
+def _alike(index: MovieIndex, movie_id: int, body: BatchBody, where: MovieFilter) -> Alike | None:
+    """Return a movie with its neighbours; None if it cannot be compared."""
+    try:
+        with search_seconds(body.by):
+            matches = index.similar(movie_id, body.offset + body.limit, by=body.by, where=where, weights=body.weighed)
+    except UnknownMovie:
+        return None
+    found = index.catalogue.movie(movie_id)
+    one = lean_movies([found])[0] if body.fields == "ids" else present_movie(index, found)
+    return {"movie": one, "results": _shown(index, matches[body.offset :], body.fields)}
 
 
 @api.post("/posters/similar")

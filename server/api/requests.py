@@ -37,6 +37,8 @@ from server.api.validation import as_flag, as_number, as_text
 from server.media.thumbnails import Width
 
 MAX_LIMIT = 100
+MAX_MOVIE_ID = 10**18 - 1
+MAX_RANK = 500  # that a list by rank may begin at: by poster, 600 ranks take 130 ms among 87,585 movies
 MAX_RATINGS = 2000  # of a new user
 MAX_AMONG = 10_000  # ids that a filter allows
 MAX_EXCLUDED = 10_000
@@ -82,11 +84,42 @@ def page(index: MovieIndex, query: Page) -> schemas.Page:
     return {"limit": query.limit, "offset": query.offset, **provenance(index)}
 
 
-class SearchQuery(Page):
+class ListQuery(Page):
+    """A page of a list by ascending movie id."""
+
+    after: Annotated[int | None, Field(ge=0, le=MAX_MOVIE_ID), Number] = None
+    """Return only movies with larger ids; give the ``next`` of the page before, instead of an ``offset``."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.after is not None and self.offset:
+            raise ValueError(f"offset {self.offset} and after {self.after}: give one of them")
+        return self
+
+
+def list_page(index: MovieIndex, query: ListQuery, movie_ids: Sequence[int]) -> schemas.ListPage:
+    """Return the members that every page of a list by id has.
+
+    Args:
+        index: that answers.
+        query: the request.
+        movie_ids: of the page, and of the movie after it, if there is one.
+    """
+    following = movie_ids[query.limit - 1] if len(movie_ids) > query.limit else None
+    return {**page(index, query), "next": following}
+
+
+class SearchQuery(ListQuery):
     """A title search."""
 
     q: Annotated[str | None, Field(min_length=1, max_length=200)] = None
     """Words of a title, or their beginnings. Without it, all movies are returned by ascending id."""
+
+    @model_validator(mode="after")
+    def _by_id(self) -> Self:
+        if self.q is not None and self.after is not None:
+            raise ValueError(f"after {self.after}: matches of q are listed by rank, not by id: give an offset")
+        return self
 
 
 class PosterQuery(RequestModel):
@@ -126,8 +159,10 @@ class MovieFilterQuery(RequestModel):
 
 
 class FilterQuery(Page, MovieFilterQuery):
-    """A page of a list of movies, with a filter."""
+    """A page of a list of movies by rank, with a filter."""
 
+    offset: Annotated[int, Field(ge=0, le=MAX_RANK), Number] = 0
+    """Number of results to skip. Lists by rank end after 600 results; filter for others."""
     exclude: Annotated[tuple[MovieText, ...], Field(max_length=MAX_EXCLUDED)] = ()
     """Ids of movies not to return."""
     among: Annotated[tuple[MovieText, ...], Field(max_length=MAX_AMONG)] = ()

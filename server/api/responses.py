@@ -7,6 +7,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from index.answers.schemas import (
+    ListPage,
     LookAnswer,
     MatchAnswer,
     MatchId,
@@ -22,8 +23,8 @@ from index.answers.schemas import (
 
 
 @closed
-class MoviesReply(Page):
-    """Movies, best match first."""
+class MoviesReply(ListPage):
+    """Movies: by ascending id, or the best match of the words first."""
 
     q: str | None
     results: list[MovieAnswer] | list[MovieId]
@@ -167,7 +168,7 @@ class GivenRating(TypedDict):
 
 
 @closed
-class RatingsReply(Page):
+class RatingsReply(ListPage):
     """A user's ratings, by ascending movie id."""
 
     user_id: int

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from index.answers.schemas import PredictionAnswer, PredictionId
 from index.answers.serialize import (
@@ -17,15 +18,17 @@ from index.core.errors import UnknownUser
 from index.movie_index import MovieIndex
 from index.ratings.model import Prediction, UserOrRatings
 from server.api.blueprint import USER, api
+from server.api.long_requests import bounded
 from server.api.operation import operation
 from server.api.requests import (
     Fields,
-    Page,
+    ListQuery,
     PredictionQuery,
     PredictionsBody,
     RecommendationsBody,
     RecommendationsQuery,
     identified,
+    list_page,
     page,
 )
 from server.api.responses import (
@@ -42,26 +45,29 @@ from server.middleware.access import authorise
 from server.state.current_snapshot import movie_index
 
 _EXPLAINED = 10  # contributions listed one by one
+_FOLD_IN = 3  # parts of a request for a user with new ratings
+
+Answer = TypeVar("Answer")
 
 
 @api.get(f"/users/{USER}/ratings")
 @operation(ratings=True, personal=True)
-def ratings(user_id: int, query: Page) -> RatingsReply:
+def ratings(user_id: int, query: ListQuery) -> RatingsReply:
     """Return a user's ratings, of the data set and added since, by ascending movie id."""
     index = movie_index()
     rated = index.users.rated(user_id)
     if not rated:
         raise UnknownUser(f"there is no user {user_id} here, or all their ratings were deleted: add a rating")
     lean = query.fields == "ids"
-    part = list(rated.items())[query.offset : query.offset + query.limit]
-    movies = [(index.catalogue.movie(movie_id), rating) for movie_id, rating in part]
+    wanted = [movie_id for movie_id in rated if query.after is None or movie_id > query.after][query.offset :]
+    movies = [(index.catalogue.movie(movie_id), rated[movie_id]) for movie_id in wanted[: query.limit]]
     return {
         "user_id": user_id,
         "results": [
             {"movie": {"movie_id": movie.movie_id} if lean else present_movie(index, movie), "rating": rating}
             for movie, rating in movies
         ],
-        **page(index, query),
+        **list_page(index, query, wanted),
     }
 
 
@@ -83,7 +89,7 @@ def recommendations(user_id: int, query: RecommendationsQuery) -> UserRecommenda
     where, ignored = query.where(index.catalogue)
     return {
         "user_id": user_id,
-        "results": _recommended(index, index.users.resolve(user_id), query, where),
+        "results": _bounded(query, lambda: _recommended(index, index.users.resolve(user_id), query, where)),
         "ignored": ignored,
         **page(index, query),
     }
@@ -97,14 +103,17 @@ def predictions(body: PredictionsBody) -> PredictionsReply | UsersPredictionsRep
     wanted, unknown = identified(body.movies, index.catalogue)
     if body.user_ids is None:
         who, ignored = body.stranger(index.catalogue, index.users.scale)
-        results = _predictions(index, who, wanted, body)
+        parts = len(wanted) if body.explain else 1
+        results = bounded(parts, lambda: _predictions(index, who, wanted, body))
         return {"results": results, "ignored": [*ignored, *unknown], **provenance(index)}
     authorise("read", personal=True)
     known, unknown_users = _known(index, body.user_ids)
-    users: list[UserPredictions] = [
-        {"user_id": user_id, "results": _predictions(index, who, wanted, body)} for user_id, who in known
-    ]
-    return {"users": users, "ignored": unknown, "ignored_users": unknown_users, **provenance(index)}
+
+    def users() -> list[UserPredictions]:
+        return [{"user_id": user_id, "results": _predictions(index, who, wanted, body)} for user_id, who in known]
+
+    parts = _of_users(known, len(wanted) if body.explain else 1)
+    return {"users": bounded(parts, users), "ignored": unknown, "ignored_users": unknown_users, **provenance(index)}
 
 
 @api.post("/recommendations")
@@ -116,21 +125,31 @@ def recommendations_for_several(body: RecommendationsBody) -> RecommendationsRep
     if body.user_ids is None:
         who, ignored = body.stranger(index.catalogue, index.users.scale)
         return {
-            "results": _recommended(index, who, body, where),
+            "results": _bounded(body, lambda: _recommended(index, who, body, where)),
             "ignored": [*ignored, *not_excluded],
             **page(index, body),
         }
     authorise("read", personal=True)
     known, unknown_users = _known(index, body.user_ids)
-    users: list[UserPredictions] = [
-        {"user_id": user_id, "results": _recommended(index, who, body, where)} for user_id, who in known
-    ]
+
+    def users() -> list[UserPredictions]:
+        return [{"user_id": user_id, "results": _recommended(index, who, body, where)} for user_id, who in known]
+
     return {
-        "users": users,
+        "users": bounded(_of_users(known, body.limit if body.explain else 1), users),
         "ignored": not_excluded,
         "ignored_users": unknown_users,
         **page(index, body),
     }
+
+
+def _bounded(query: RecommendationsQuery, work: Callable[[], Answer]) -> Answer:
+    return bounded(query.limit if query.explain and query.fields == "all" else 1, work)
+
+
+def _of_users(known: Sequence[tuple[int, UserOrRatings]], parts: int) -> int:
+    """Return the parts of a request about several users; one with new ratings counts as several, for the fold-in."""
+    return parts * sum(1 if isinstance(who, int) else _FOLD_IN for _, who in known)
 
 
 def _known(index: MovieIndex, user_ids: Sequence[int]) -> tuple[list[tuple[int, UserOrRatings]], list[int]]:

@@ -30,10 +30,18 @@ class UploadQueue:
     Args:
         size: images running or queued, at most.
         watch: context manager that is entered while an image runs or waits.
+        noun: name of what waits, for the error of a full queue.
     """
 
-    def __init__(self, size: int, watch: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
+    def __init__(
+        self,
+        size: int,
+        watch: Callable[[], AbstractContextManager[object]] = nullcontext,
+        *,
+        noun: str = "pictures",
+    ) -> None:
         self.size = size
+        self._noun = noun
         self._taken = 0
         self._lock = threading.Lock()  # guards self._taken
         self._watch = watch
@@ -62,7 +70,7 @@ class UploadQueue:
         """
         with self._lock:
             if self._taken == self.size:
-                raise Busy("too many pictures are waiting: try again in a moment")
+                raise Busy(f"too many {self._noun} are waiting: try again in a moment")
             self._taken += 1
         try:
             with self._watch():

@@ -18,6 +18,7 @@ from index.core.errors import UnknownUser
 from index.movie_index import MovieIndex
 from index.ratings.elicitation import rating_steps
 from index.ratings.model import INTERVAL, Contribution, Explanation, Prediction, UserOrRatings
+from server.api.long_requests import bounded
 from server.api.parsing import parse_page
 from server.api.requests import MovieText, Rating, RequestModel, Someone, UserId, identified
 from server.config import ServerConfig
@@ -25,6 +26,7 @@ from server.middleware.access import authorise, users_are_open
 from server.state.current_snapshot import movie_index
 
 _ASKED = 12  # movies offered for rating
+_MANY = 1000  # ratings of a user whose page waits in the queue of long requests
 _PICKS = 12
 _NAMED = 12  # contributions listed by movie
 _OWN = 48  # stored ratings of a user on the page
@@ -118,7 +120,8 @@ def for_you_page() -> str:
     own = {} if query.user is None else index.users.rated(query.user)
     state = State(rated, tuple(dict.fromkeys(skipped)), query.user)
     who = _who(index, state, own)
-    picks = _picks(index, who)
+    many = len({*own, *rated}) > _MANY  # explanations take time in proportion
+    picks = bounded(_PICKS if many else 1, lambda: _picks(index, who))
     steps = _steps(index.users.scale)
     done = {*own, *rated, *skipped}
     liked = sorted(own.items(), key=lambda item: -item[1])

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from urllib.error import HTTPError
 
 import pytest
 
+from index.catalogue import title_search
 from index.catalogue.catalogue import Movie, MovieFilter
+from index.catalogue.tables import external_ids
 from index.core.errors import UnknownMovie
 from index.library.entries import Poster
 from index.library.movies import Library
@@ -50,9 +54,16 @@ def everything(index: MovieIndex) -> object:
         index.catalogue.movies,
         similar,
         [index.users.recommend(user, 30) for user in (1, 2)],
-        index.users.predict(1, [movie_id for movie_id in movies if movie_id < 1_000_000_000]),
-        [index.similar_to([1, 2], [11], 30, by=by) for by in WAYS],
-        index.catalogue.search("starship", 30),
+        index.users.predict(1, [movie_id for movie_id in movies if movie_id <= 23]),
+        [index.similar_to(movies[:2], movies[-3:-2], 30) for by in WAYS],
+        index.similar_to_poster(encoded(poster(8), "PNG"), 30),
+        [index.catalogue.search(text, 30) for text in ("starship", "stership", "new", "genre", "1973")],
+        [index.catalogue.allowed(MovieFilter(genres=(genre,))).tolist() for genre in index.catalogue.genres],
+        [index.catalogue.allowed(MovieFilter(year_from=1980)).tolist(), index.catalogue.genres],
+        [index.catalogue.listing(movie_id) for movie_id in movies],
+        index.catalogue.best_known(7),
+        [index.catalogue.identify(text) for movie in index.catalogue.movies for text in external_ids(movie)],
+        index.to_ask,
     )
 
 
@@ -84,6 +95,54 @@ def test_an_added_movie_is_in_every_answer_it_can_be_in(data: Path) -> None:
     assert index.users.predict({1: 5, 1_000_000_000: 1}, [2]) == index.users.predict({1: 5}, [2])
     with pytest.raises(UnknownMovie, match="has no ratings: compare by poster, blend"):
         index.similar(1_000_000_000, by="taste")
+
+
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.long), pytest.param(2, marks=pytest.mark.long)])
+def test_changes_one_after_another_are_as_all_of_them_at_once(data: Path, seed: int) -> None:
+    rng, library = random.Random(seed), Library.open(data)  # noqa: S311
+    first = MovieIndex.open(data)
+    facts = {movie.movie_id: movie for movie in first.catalogue.movies}
+    weights = first.manifest.spaces["poster"]["weights"]["sha256"]
+    pictures = [encoded(poster(number), "PNG") for number in (3, 8, 12, 15)]
+    vectors = [first.embed(picture) for picture in pictures]
+    latest = first
+    for step in range(24):
+        # Ids between, among and above those of the data set, also in descending order and again.
+        movie_id = rng.choice([*range(1, 26), *range(1_000_000_000, 1_000_000_006)])
+        movie = facts.get(movie_id, Movie(movie_id, f"New {movie_id}", 2024, ("Sci-Fi",), f"tt{movie_id:010}"))
+        which = rng.randrange(len(pictures))
+        match rng.randrange(6):
+            case 0 | 1:
+                library.remove(movie_id)
+            case 2:
+                library.put(replace(movie, title=f"Starship {step}", imdb_id=f"tt{step:07}"))
+            case 3:
+                library.put(replace(movie, genres=(*movie.genres, f"Genre {step % 3}"), tmdb_id=step + 1))
+            case 4:
+                library.put(movie, Poster(pictures[which], vectors[which], weights))
+            case 5:
+                library.put(movie, Poster(pictures[which], vectors[which], "0" * 64))  # of other weights
+        latest = latest.refreshed()
+        if step == 11:
+            assert everything(latest) == everything(first.refreshed())
+    assert everything(latest) == everything(MovieIndex.open(data))
+
+
+def test_a_change_costs_what_it_changes(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library, index = Library.open(data), MovieIndex.open(data)
+    library.put(Movie(1_000_000_000, "Starship New"))
+    index = index.refreshed()
+    index.catalogue.search("starship")
+    normalised, read = [], []
+    normalise, changes_since = title_search.normalise, Library.changes_since
+    monkeypatch.setattr(title_search, "normalise", lambda title: normalised.append(title) or normalise(title))
+    monkeypatch.setattr(Library, "changes_since", lambda self, seq: read.append(changes_since(self, seq)) or read[-1])
+    library.put(Movie(1_000_000_001, "Starship Newer"))
+    after = index.refreshed()
+    assert [entry.movie.movie_id for changes in read for entry in changes.movies] == [1_000_000_001]
+    assert set(normalised) <= {"Starship New", "Starship Newer"}
+    assert after.spaces == index.spaces  # the same objects: no vector was copied
+    assert after.similar(1, 5) == index.similar(1, 5)
 
 
 def test_adding_then_removing_leaves_every_answer_as_before(data: Path) -> None:

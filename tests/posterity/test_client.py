@@ -112,21 +112,11 @@ def test_an_end_of_patience_is_told() -> None:
         Client(server.address, retries=0).movie(1)
 
 
-def test_a_list_that_changes_between_two_pages_repeats_and_skips_nothing() -> None:
-    def page(movie_ids: range, tag: str) -> Way:
-        return reply(200, {"results": [{"movie_id": movie_id} for movie_id in movie_ids]}, ETag=tag)
-
-    # Movie 50 goes and 300 comes while the second page is asked for.
-    after = [movie_id for movie_id in range(1, 301) if movie_id != 50 and not 201 <= movie_id < 300]
-    with Flaky(
-        page(range(1, 101), '"a"'),
-        reply(412, {"detail": "changed"}),
-        reply(200, {"results": [{"movie_id": m} for m in after[:100]]}, ETag='"b"'),
-        reply(200, {"results": [{"movie_id": m} for m in after[100:200]]}, ETag='"b"'),
-        reply(200, {"results": []}, ETag='"b"'),
-    ) as server:
-        found = [movie["movie_id"] for movie in Client(server.address).all_movies()]
-    assert found == [*range(1, 201), 300]
+def test_a_list_goes_on_after_the_last_movie_of_a_page() -> None:
+    pages = [{"results": [{"movie_id": 1}, {"movie_id": 7}], "next": 7}, {"results": [{"movie_id": 300}], "next": None}]
+    with Flaky(*[reply(200, page) for page in pages]) as server:
+        assert [movie["movie_id"] for movie in Client(server.address).all_movies()] == [1, 7, 300]
+        assert [path for _, path, _ in server.asked] == [f"/api/v1/movies?limit=100{more}" for more in ("", "&after=7")]
 
 
 CALLS: dict[str, Callable[[Client], Any]] = {
@@ -342,22 +332,18 @@ def test_a_time_to_wait_that_is_none_or_too_long_is_not_waited_for(
         assert client.movie(1) == {"movie_id": 1}
 
 
-def test_a_list_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("posterity.client._IDLE_PAGES", 3)
-    page = {
-        "results": [{"movie_id": movie_id, "movie": {"movie_id": movie_id}, "rating": 1} for movie_id in range(100)]
-    }
-    for ways in (
-        [reply(200, page)] * 4,
-        [reply(200, page, ETag='"a"'), *[reply(412, {}), reply(200, page, ETag='"b"')] * 2],
+@pytest.mark.parametrize("following", [5, 0, -1, "7", 1.5, [], {}])
+@pytest.mark.parametrize("name", ["all_movies", "rated"])
+def test_a_list_without_an_end_is_given_up(name: str, following: object) -> None:
+    def page(following: object) -> Way:
+        return reply(200, {"results": [{"movie_id": 5, "movie": {"movie_id": 5}, "rating": 1}], "next": following})
+
+    with (
+        Flaky(page(5), page(following)) as server,
+        Client(server.address) as client,
+        pytest.raises(errors.BadResponse, match="something else"),
     ):
-        for name in ("all_movies", "rated"):
-            with (
-                Flaky(*ways) as server,
-                Client(server.address) as client,
-                pytest.raises(errors.Busy, match="try again"),
-            ):
-                CALLS[name](client)
+        CALLS[name](client)
 
 
 class Parrot(BaseHTTPRequestHandler):

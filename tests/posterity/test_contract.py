@@ -82,6 +82,7 @@ MANY = [*range(100, 900), "imdb:tt0000002"]  # more than an address may hold
 
 ANSWERED: dict[str, Call] = {
     "movies": lambda s: s.movies("star", limit=3, offset=1),
+    "movies after another": lambda s: s.movies(limit=3, after=2),
     "movies by id": lambda s: s.movies(limit=100),
     "movies by words beyond ASCII": lambda s: s.movies("星" * 200),
     "no movies": lambda s: s.movies("nothing is called so"),
@@ -174,7 +175,9 @@ REFUSED: dict[str, tuple[Call, type[errors.PosterityError]]] = {
     "limit that is true": (lambda s: s.similar(3, limit=True), errors.InvalidInput),
     "limit that is not whole": (lambda s: s.recommend(2, limit=2.5), errors.InvalidInput),
     "offset below 0": (lambda s: s.recommend(2, offset=-1), errors.InvalidInput),
-    "offset of 10,001": (lambda s: s.similar_to([1], offset=10_001), errors.InvalidInput),
+    "offset of 501": (lambda s: s.similar_to([1], offset=501), errors.InvalidInput),
+    "offset of 10,001": (lambda s: s.movies(offset=10_001), errors.InvalidInput),
+    "after of words": (lambda s: s.movies("heat", after=1), errors.InvalidCombination),
     "blank words": (lambda s: s.movies(""), errors.InvalidInput),
     "too many words": (lambda s: s.movies("w" * 201), errors.InvalidInput),
     "far too many words": (lambda s: s.movies("w" * 5000), errors.InvalidInput),

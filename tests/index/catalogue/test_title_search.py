@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rapidfuzz.distance import OSA
+from rapidfuzz.process import cdist
 
+from index.catalogue import title_search
 from index.catalogue.title_search import TitleSearch, normalise
 
 BARE = ["The Godfather", "Tokyo Godfathers", "Amélie", "Star Wars", "Fight Club", "The Matrix", "Seven Samurai", "??"]
@@ -95,3 +100,44 @@ def test_titles_with_every_word_come_in_the_order_that_is_promised(named: list[t
         if wanted and all(any(word.startswith(each) for word in normalise(title).split()) for each in wanted)
     ]
     assert TitleSearch(titles, bare, counts).prefix(text) == sorted(fits, key=rank)
+
+
+WORDS = ["star", "stars", "stare", "wars", "war", "heat", "heart", "1995", "1996", "a", "ab", "xyz"]
+SENTENCES = st.lists(st.sampled_from(WORDS), min_size=1, max_size=4).map(" ".join)
+
+
+@given(st.lists(SENTENCES, min_size=1, max_size=8), st.lists(st.sampled_from(WORDS), min_size=1, max_size=6))
+def test_a_similarity_is_the_mean_over_the_words_of_the_best_matches(titles: list[str], words: list[str]) -> None:
+    def best(word: str, title: str, *, last: bool) -> float:
+        found = 0.0
+        for other in title.split() or [""]:
+            similarity = OSA.normalized_similarity(word, other)
+            if last:
+                similarity = max(similarity, 0.98 * OSA.normalized_similarity(word, other[: len(word)]))
+            if similarity >= 0.98 or not any(letter.isdigit() for letter in word):
+                found = max(found, similarity)
+        return found
+
+    query = " ".join(words)
+    plain = [normalise(title).strip() for title in titles]
+    asked = normalise(query).split()
+    search = TitleSearch(titles, titles, [0] * len(titles))
+    found, ranks = search.fuzzy_hits(query)
+    similarities = dict(zip(found.tolist(), ranks.tolist(), strict=True))
+    for row, title in enumerate(plain):
+        matches = [best(word, title, last=at == len(asked) - 1) for at, word in enumerate(asked)]
+        expected = sum(matches) / len(matches) if min(matches) >= 0.55 else 0
+        if expected >= 0.76:
+            assert similarities[row] >= expected - 0.01  # more without the spaces
+
+
+def test_a_long_query_is_not_compared_with_every_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(0)  # noqa: S311
+    words = ["".join(rng.choices("bcdfghlmnprst", k=6)) for _ in range(2000)]
+    search = TitleSearch(words, words, [0] * len(words))
+    compared = []
+    monkeypatch.setattr(
+        title_search, "cdist", lambda a, b, **how: compared.append(len(a) * len(b)) or cdist(a, b, **how)
+    )
+    assert search.fuzzy(" ".join(words[:28])) == []
+    assert sum(compared) < 6 * len(words)

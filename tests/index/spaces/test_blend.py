@@ -8,7 +8,8 @@ from index.core.ids import Ids
 from index.core.progress import silent
 from index.spaces.blend import Blend
 from index.spaces.faiss_index import flat_index, top_rows
-from index.spaces.space import Calibration, Neighbours, Space, load_neighbours
+from index.spaces.neighbours import Neighbours, OverlaidNeighbours, load_neighbours
+from index.spaces.space import Calibration, Space
 from index.spaces.vectors import FlatVectors
 from indexer.spaces.writer import calibrate, write_blend
 
@@ -58,7 +59,7 @@ def test_a_filter_is_obeyed() -> None:
 def test_stored_neighbours_give_the_same_answer(tmp_path: Path) -> None:
     both = blend(poster=1, taste=1)
     write_blend(tmp_path / "blend", both, len(MOVIES), track=silent)
-    stored = load_neighbours(tmp_path / "blend")
+    stored = OverlaidNeighbours.unchanged(load_neighbours(tmp_path / "blend"))
     for movie_id in (1, 2, 3, 4):
         for allowed in (None, np.array([False, True, False, True, True])):
             for k in (1, 2, 10):

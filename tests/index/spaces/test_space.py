@@ -12,7 +12,8 @@ from index.core.errors import BadSnapshot, UnknownMovie
 from index.core.ids import Ids
 from index.core.progress import silent
 from index.spaces.faiss_index import flat_index, search_exact, top_rows
-from index.spaces.space import NEIGHBOURS, Calibration, Space
+from index.spaces.neighbours import NEIGHBOURS
+from index.spaces.space import Calibration, Space
 from index.spaces.vectors import FlatVectors
 from indexer.spaces.writer import calibrate, write_space
 

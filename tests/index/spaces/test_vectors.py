@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from index.core.arrays import BoolArray, Float16Array, Float32Array, Int64Array
 from index.core.errors import BadSnapshot, InvalidInput
-from index.overlay import OverlaidVectors
+from index.core.ids import Edit
 from index.spaces.faiss_index import flat_index, half_index, read_index
+from index.spaces.overlaid_vectors import OverlaidVectors
 from index.spaces.vectors import (
     ROWS_FILE,
     FlatVectors,
@@ -266,16 +267,23 @@ def test_too_few_posters_to_train_an_index_are_named(tmp_path: Path) -> None:
 
 
 @settings(max_examples=25)
-@given(st.lists(st.integers(0, N - 1), unique=True, max_size=5), st.lists(st.integers(0, N - 1), max_size=4))
+@given(st.lists(st.integers(0, N - 1), unique=True, max_size=5), st.lists(st.integers(0, N - 6), max_size=7))
 def test_what_is_laid_over_vectors_is_found_as_if_it_had_been_there(gone: list[int], more: list[int]) -> None:
-    kept = np.setdiff1d(np.arange(N), gone)
     added = clustered(len(more), seed=9).astype(np.float16).astype(np.float32)
-    source = np.concatenate([kept, -1 - np.arange(len(more))])
-    order = np.random.default_rng(len(more)).permutation(source.size)
-    overlaid = OverlaidVectors(WHOLE, added, source[order])
-    whole = np.concatenate([LONG[kept], added])[order]
+    none = np.empty(0, dtype=np.int64)
+    overlaid = OverlaidVectors.unchanged(WHOLE).changed(Edit(np.array(sorted(gone), np.int64), none), none, none, [])
+    whole = np.delete(LONG, gone, axis=0)
+    for step, (at, vector) in enumerate(zip(more, added, strict=True)):
+        new = np.array([-1])
+        if step % 2:  # in the place of another vector
+            overlaid = overlaid.changed(Edit(none, none), new, np.array([at]), vector[None])
+            whole = whole.copy()
+            whole[at] = vector
+        else:
+            overlaid = overlaid.changed(Edit(none, np.array([at])), new, none, vector[None])
+            whole = np.insert(whole, at, vector, axis=0)
     rebuilt = half(whole)
-    allowed = np.arange(source.size) % 3 != 0
+    allowed = np.arange(len(whole)) % 3 != 0
     for query in (LONG[3], whole[0]):
         for mask in (None, allowed):
             (rows, scores), (expected, expected_scores) = (
@@ -283,7 +291,7 @@ def test_what_is_laid_over_vectors_is_found_as_if_it_had_been_there(gone: list[i
             )
             assert rows.tolist() == expected.tolist()
             assert scores.tolist() == expected_scores.tolist()
-    some = np.arange(0, source.size, 111)
+    some = np.arange(0, len(whole), 111)
     np.testing.assert_array_equal(overlaid.rows(some), whole[some])
     assert overlaid.scores(LONG[5], some).tolist() == rebuilt.scores(LONG[5], some).tolist()
     np.testing.assert_allclose(overlaid.estimates(LONG[:2]), rebuilt.estimates(LONG[:2]), atol=1e-6)

@@ -4,15 +4,20 @@ import io
 import subprocess
 import sys
 from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
 
+from index.catalogue.catalogue import Movie
+from index.library.movies import Library
+from server.app import create_app
 from server.config import ServerConfig
 from server.media.uploads import UploadQueue
-from tests.conftest import SPACE, WEDDINGS, World
+from tests.conftest import SPACE, WEDDINGS, World, unlimited
 from tests.server.conftest import assert_problem
 
 API = "/api/v1"
@@ -73,7 +78,7 @@ def test_pages_of_a_list_follow_each_other(client: FlaskClient) -> None:
         return [match["movie"]["movie_id"] for match in reply["results"]]
 
     assert page(0, 4) + page(4, 4) == page(0, 8)
-    assert page(1000, 5) == []
+    assert page(500, 5) == []
     assert len(page(0, 100)) == 20
 
 
@@ -507,6 +512,66 @@ def test_without_words_all_movies_come_by_id(client: FlaskClient) -> None:
     assert pages[0]["results"][0] == {"movie_id": 1}
     assert_problem(client.get(f"{API}/movies?q="), 400, "q: ")
     assert client.get(f"{API}/movies?q=%20%20").get_json()["results"] == []
+
+
+def test_a_list_goes_on_by_after_whatever_changes_between_its_pages(data: Path) -> None:
+    client, library = create_app(unlimited(data)).test_client(), Library.open(data)
+    changes = [lambda: library.remove(2), lambda: library.put(Movie(2, "Again")), lambda: library.remove(22)]
+    found, after = [], ""
+    while after is not None:
+        page = client.get(f"{API}/movies?limit=7&fields=ids{after}").get_json()
+        found += [movie["movie_id"] for movie in page["results"]]
+        after = None if page["next"] is None else f"&after={page['next']}"
+        if changes:
+            changes.pop(0)()
+    assert found == [number for number in range(1, 24) if number != 22]
+    assert client.get(f"{API}/movies?after=23").get_json()["results"] == []
+    assert client.get(f"{API}/movies?q=starship").get_json()["next"] is None
+    rated = client.get(f"{API}/users/2/ratings?limit=2").get_json()
+    following = client.get(f"{API}/users/2/ratings?limit=100&after={rated['next']}").get_json()
+    both = [each["movie"]["movie_id"] for each in rated["results"] + following["results"]]
+    assert following["next"] is None
+    assert both == sorted(set(both))
+    assert len(both) == len(client.get(f"{API}/users/2/ratings?limit=100").get_json()["results"])
+    assert_problem(client.get(f"{API}/movies?q=heat&after=1"), 422, "after 1: matches of q are listed by rank")
+    assert_problem(client.get(f"{API}/movies?offset=1&after=1"), 422, "offset 1 and after 1: give one of them")
+
+
+MANY = list(range(1, 11))
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "few"),
+    [
+        ("similar/batch", {"movies": MANY}, {"movies": MANY[:5]}),
+        ("predictions", {"user_ids": [1], "movies": MANY, "explain": True}, {"explain": False}),
+        ("predictions", {"ratings": [{"movie": 1, "rating": 4}], "movies": MANY, "explain": True}, {"movies": [2]}),
+        ("recommendations", {"user_ids": [1], "explain": True}, {"limit": 5}),
+        ("recommendations", {"ratings": [], "explain": True}, {"limit": 5}),
+        ("users/1/recommendations?explain=true", None, "&limit=5"),
+    ],
+)
+def test_long_requests_wait_for_each_other_in_a_queue(app: Flask, path: str, body: Any, few: Any) -> None:
+    client, queue = app.test_client(), app.extensions["long_queue"]
+
+    def ask(path: str, body: object) -> Any:
+        return client.get(f"{API}/{path}") if body is None else client.post(f"{API}/{path}", json=body)
+
+    answer = ask(path, body)
+    assert answer.status_code == 200
+    with ExitStack() as places:
+        for _ in range(queue.size):
+            places.enter_context(queue.place())
+        assert_problem(refused := ask(path, body), 503, "too many long requests are waiting: try again in a moment")
+        assert refused.headers["Retry-After"]
+        assert ask(path if body else path + few, body and body | few).status_code == 200
+    assert ask(path, body).get_json() == answer.get_json()
+
+
+@pytest.mark.parametrize("path", ["movies/1/similar", "users/1/recommendations"])
+def test_a_list_by_rank_ends(client: FlaskClient, path: str) -> None:
+    assert client.get(f"{API}/{path}?offset=500").get_json()["results"] == []
+    assert_problem(client.get(f"{API}/{path}?offset=501"), 400, "offset: Input should be less than or equal to 500")
 
 
 def test_another_method_is_405_and_says_which_are_allowed(client: FlaskClient) -> None:
