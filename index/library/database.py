@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import sqlite3
 import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from index.core.errors import BadLibrary, Busy
+from index.core.errors import BadLibrary, Busy, PosterityError
 from index.core.files import creating
 
 FIRST_ID = 1_000_000_000  # of added movies; above the ids of any data set
+
+EXTERNAL_IDS = ("imdb_id", "tmdb_id")  # columns of movies
 
 _LOCK_TIMEOUT = 30.0  # seconds that a writer waits for other writers
 
@@ -75,6 +79,22 @@ _MIGRATIONS = (
         "CREATE TABLE identity (library_id TEXT NOT NULL)",
         "INSERT INTO identity VALUES (lower(hex(randomblob(16))))",
     ),
+    # An IMDb or TMDB id belongs to one movie, as for look-ups to that with the lowest id. A changed row gets a new
+    # sequence number: its own plus the latest, which no other row has.
+    (
+        *(
+            f"""
+            UPDATE movies SET {name} = NULL, seq = seq + max(
+                (SELECT max(seq) FROM movies), ifnull((SELECT max(seq) FROM ratings), 0)
+            )
+            WHERE NOT deleted AND {name} IS NOT NULL AND movie_id NOT IN (
+                SELECT min(movie_id) FROM movies WHERE NOT deleted AND {name} IS NOT NULL GROUP BY {name}
+            )
+            """  # noqa: S608  of our own names
+            for name in EXTERNAL_IDS
+        ),
+        *(f"CREATE UNIQUE INDEX one_{name} ON movies ({name}) WHERE NOT deleted" for name in EXTERNAL_IDS),
+    ),
 )
 SCHEMA = len(_MIGRATIONS)
 # Sequence number of the latest change of a movie or rating; 0 before the first.
@@ -86,14 +106,17 @@ log = logging.getLogger(__name__)
 class Database:
     """SQLite file of a data directory. Threads and processes may share it.
 
-    Every write that has returned survives a kill and a power cut. The first write creates the file. Create this object
-    after a fork, not before: SQLite connections do not survive a fork.
+    Every write that has returned survives a kill and a power cut. The first write creates the file. If another file
+    takes its place, by a restore say, the next read or write is of that one. Create this object after a fork, not
+    before: SQLite connections do not survive a fork.
     """
 
     def __init__(self, data: Path) -> None:
         self.file = data / "library.db"
+        self.generation = 0  # of the file that was read last; another file has another number
         self._lock = threading.Lock()  # guards the reading connection; every write opens its own
         self._reader: sqlite3.Connection | None = None
+        self._opened: _Opened | None = None  # as of the reading connection
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection | None]:
@@ -135,7 +158,11 @@ class Database:
             BadLibrary, Busy: the file could not be written; nothing changed.
         """
         with _translated_errors(self.file):
+            with self._lock:
+                self._leave_replaced_file()
             if not self.file.exists():
+                if self._reader is not None:
+                    raise BadLibrary(f"{self.file.name} was moved away: put it back, or start again with an empty one")
                 _create(self.file)
             with closing(_connect(self.file)) as db:
                 db.execute("BEGIN IMMEDIATE")
@@ -149,10 +176,73 @@ class Database:
     def _shared_reader(self) -> Iterator[sqlite3.Connection]:
         """Yield the reading connection to one thread at a time."""
         with self._lock, _translated_errors(self.file):
+            self._leave_replaced_file()
             if self._reader is None:
-                self._reader = _connect(self.file)
-                weakref.finalize(self, self._reader.close)
+                with closing(_connect(self.file)):
+                    pass  # it is migrated now
+                reader = _connect_reader(self.file)
+                self._opened = _Opened.of(self.file, reader)
+                self._reader = reader
+                self.generation = self._opened.inode
+                weakref.finalize(self, _close_reader, self._reader, self.file, self._opened.inode)
             yield self._reader
+
+    def _leave_replaced_file(self) -> None:
+        """Close the reading connection if another file has taken the place of its own.
+
+        SQLite would apply the old file's WAL to the new one, so the first process to notice removes it. A file that
+        claims to be the same library gets an identity of its own: its sequence numbers are counted anew.
+        """
+        opened = self._opened
+        if self._reader is None or opened is None or _inode(self.file) in {opened.inode, 0}:
+            return
+        log.warning("%s was replaced by another file, which is read and written from now on", self.file.name)
+        with (self.file.parent / ".library.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if _inode(_wal(self.file)) == opened.wal_inode:
+                _wal(self.file).unlink(missing_ok=True)
+                _shm(self.file).unlink(missing_ok=True)
+            with closing(_connect(self.file)) as db:
+                same = _library_id(db) == opened.library_id
+            if same:
+                renew_identity(self.file)
+        self._reader.close()
+        self._reader = self._opened = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A library file as it was opened."""
+
+    inode: int
+    wal_inode: int
+    library_id: str
+
+    @classmethod
+    def of(cls, file: Path, db: sqlite3.Connection) -> _Opened:
+        """Return the state of an open file."""
+        library_id = _library_id(db)  # first: SQLite opens the WAL at the first read
+        return cls(_inode(file), _inode(_wal(file)), library_id)
+
+
+def _inode(file: Path) -> int:
+    """Return the number of a file on its disk; 0 if it does not exist."""
+    try:
+        return file.stat().st_ino
+    except FileNotFoundError:
+        return 0
+
+
+def _wal(file: Path) -> Path:
+    return file.with_name(f"{file.name}-wal")
+
+
+def _shm(file: Path) -> Path:
+    return file.with_name(f"{file.name}-shm")
+
+
+def _library_id(db: sqlite3.Connection) -> str:
+    return str(db.execute("SELECT library_id FROM identity").fetchone()[0])
 
 
 def next_seq(db: sqlite3.Connection) -> int:
@@ -195,6 +285,10 @@ def check(file: Path) -> None:
         found = [row[0] for row in db.execute("PRAGMA integrity_check(1)")]
         if found != ["ok"]:
             raise BadLibrary(f"{file.name} is damaged ({found[0]}): restore it")
+        for name in EXTERNAL_IDS:
+            twice = f"SELECT {name} FROM movies WHERE NOT deleted GROUP BY {name} HAVING count({name}) > 1"  # noqa: S608
+            for (value,) in db.execute(twice):
+                raise BadLibrary(f"{file.name} has two movies of {name} {value}: it was tampered with, restore it")
 
 
 def copy(source: Path, target: Path) -> None:
@@ -235,6 +329,20 @@ def _connect(file: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _connect_reader(file: Path) -> sqlite3.Connection:
+    """Open a connection that cannot write: to close it leaves the WAL alone, which may be another file's by then."""
+    address = f"{file.absolute().as_uri()}?mode=ro"
+    return sqlite3.connect(address, _LOCK_TIMEOUT, uri=True, isolation_level=None, check_same_thread=False)
+
+
+def _close_reader(reader: sqlite3.Connection, file: Path, inode: int) -> None:
+    """Close a reading connection. The last one of its file leaves it whole, without a WAL."""
+    reader.close()
+    if _inode(file) == inode:
+        with suppress(sqlite3.Error, PosterityError), closing(_connect(file)) as db:
+            _library_id(db)  # SQLite opens the WAL at the first read
 
 
 def _schema(db: sqlite3.Connection, file: Path) -> int:
