@@ -83,7 +83,7 @@ def movie(movie: str) -> MovieReply:
 def poster(movie: str, query: PosterQuery) -> Response:
     """Return the poster: the original file; with ``width`` a small one, as WebP.
 
-    With the ``content`` that a movie's ``poster`` names, it may be cached for ever.
+    An address with ``content`` may be cached for as long as the poster has that content.
     """
     index = movie_index()
     found = index.catalogue.identify(movie)

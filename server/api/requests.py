@@ -97,7 +97,7 @@ class PosterQuery(RequestModel):
     width: Annotated[Width | None, Number] = None
     """Maximum width in pixels. Without it, the original file is returned."""
     content: Annotated[str | None, Field(pattern=f"^[0-9a-f]{{{SHOWN}}}$")] = None
-    """Content that the address is of. While it is the poster's, the response never changes and may be cached."""
+    """First 16 hexadecimal digits of the SHA-256 of the original file. If they are right, the response is immutable."""
 
 
 class MovieFilterQuery(RequestModel):

@@ -37,16 +37,16 @@ class Thumbnails:
             OSError: the poster file does not exist.
             BadImage: the poster file is damaged.
         """
-        content, name = content_of(poster), f"{poster.stem}-{width}-{WEBP_QUALITY}"
+        content, name = content_of(poster), f"{poster.stem}-{width}"
         try:
-            return (self._folder / f"{name}-{content}.webp").read_bytes(), content
+            return (self._folder / f"{name}-{content}-{WEBP_QUALITY}.webp").read_bytes(), content
         except OSError:
             pass
         with self._turn:
             picture = read_image(poster)
             small = webp(decode_image(picture), width)
         content = hashlib.sha256(picture).hexdigest()[:SHOWN]  # of what was read: a build may replace the file
-        self._keep(self._folder / f"{name}-{content}.webp", name, small)
+        self._keep(self._folder / f"{name}-{content}-{WEBP_QUALITY}.webp", name, small)
         return small, content
 
     def _keep(self, file: Path, name: str, content: bytes) -> None:
