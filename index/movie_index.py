@@ -68,7 +68,7 @@ class MovieIndex:
         self.catalogue = catalogue
         self.spaces = spaces
         self.movies_version = movies_version
-        self._generation = generation
+        self.generation = generation
         self._data = data
         self._embed_path = embed_path
         self._row_maps = RowMaps.of(spaces, catalogue.ids)
@@ -127,7 +127,7 @@ class MovieIndex:
             BadLibrary: the library cannot be read.
         """
         movies_version = self._library.movies_version()  # first: it notices another file
-        same_file = self._generation in {0, self._library.database.generation}  # the first file replaces none
+        same_file = self.generation in {0, self._library.database.generation}  # the first file replaces none
         return same_file and movies_version <= self.movies_version
 
     def version(self, *, ratings: bool) -> str:
@@ -139,7 +139,7 @@ class MovieIndex:
         Raises:
             BadLibrary: the library cannot be read.
         """
-        movies = f"{self.manifest.id}.{_numbered(self._generation, self.movies_version)}"
+        movies = f"{self.manifest.id}.{_numbered(self.generation, self.movies_version)}"
         if not ratings:
             return movies
         ratings_version = self._library.ratings_version()
@@ -178,14 +178,14 @@ class MovieIndex:
             # Not delta.version, which counts ratings: processes with the same movies must return the same version.
             delta.movies_version,
             base,
-            generation=base._generation,
+            generation=base.generation,
             embed_path=self._embed_path,
         )
 
     def _rebased(self) -> MovieIndex:
         """Return the index of the snapshot without a delta, for the library's file of now."""
         base, generation = self._base or self, self._library.database.generation
-        if base._generation == generation:
+        if base.generation == generation:
             return base
         return MovieIndex(
             self._data,
@@ -341,7 +341,7 @@ class MovieIndex:
         name = self.catalogue.posters[self.catalogue.ids.row(movie_id)]
         if name is None:
             return None
-        return content_in_name(movie_id, name) or self._contents.get(movie_id)
+        return content_in_name(movie_id, name) or (self._base or self).embedded_contents.get(movie_id)
 
     def duplicates(self, *, track: Track = silent) -> Duplicates:
         """Find groups of movies with the same picture as poster; unreadable posters are listed separately.
@@ -361,10 +361,8 @@ class MovieIndex:
         return space_named(self.spaces, name)
 
     @cached_property
-    def _contents(self) -> dict[int, str]:
+    def embedded_contents(self) -> dict[int, str]:
         """Return movie id -> beginning of the SHA-256 of the poster that the build embedded."""
-        if self._base is not None:
-            return self._base._contents
         contents = load_contents(self._data / "snapshots" / self.manifest.id / "poster")
         return {movie_id: sha256[:SHOWN] for movie_id, sha256 in contents.items()}
 

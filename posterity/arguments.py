@@ -218,8 +218,12 @@ def update(changes: MovieUpdate) -> Json:
     Raises:
         InvalidInput: one has the wrong type.
     """
-    kinds: Mapping[str, Callable[[str, Any], Any]] = {"year": number, "genres": texts, "tmdb_id": number}
-    return {name: None if value is None else kinds.get(name, text)(name, value) for name, value in changes.items()}
+    kinds: dict[str, Callable[[str, Any], Any]] = {"year": number, "genres": texts, "tmdb_id": number}
+    given: Json = {}
+    for name, value in changes.items():
+        plain = kinds.get(name, text)
+        given[name] = None if value is None else plain(name, value)
+    return given
 
 
 def _items(name: str, values: Any) -> list[Any]:

@@ -24,7 +24,7 @@ def existing(movie: Movie | None) -> Movie:
     return movie
 
 
-def expect(expected: Expected | None, movie_id: int, seq: int, exists: bool) -> None:  # noqa: FBT001
+def expect(expected: Expected | None, movie_id: int, seq: int, exists: bool) -> None:
     """Raise Changed unless a movie is as expected, by the number of its latest change."""
     if expected is not None and not expected(seq, exists):
         raise Changed(f"movie {movie_id} has changed since: get it again, and repeat the change with its new ETag")
@@ -52,7 +52,9 @@ def expect_free_ids(db: sqlite3.Connection, movie: Movie, current: Movie | None,
         if other is None and catalogue is not None and value != before:
             other = _unchanged_holder(db, catalogue, f"{scheme}:{value}", movie.movie_id)
         if other is not None:
-            raise Conflict(f"{scheme}:{value} is {other} (id {other.movie_id}): replace that one, or give another {name}")
+            raise Conflict(
+                f"{scheme}:{value} is {other} (id {other.movie_id}): replace that one, or give another {name}"
+            )
 
 
 def _unchanged_holder(db: sqlite3.Connection, catalogue: Catalogue, text: str, but: int) -> Movie | None:

@@ -343,9 +343,7 @@ def _metadata(movie: Movie) -> tuple[Any, ...]:
     return (movie.title, movie.year, json.dumps(movie.genres, ensure_ascii=False), movie.imdb_id, movie.tmdb_id)
 
 
-def _movie(
-    movie_id: int, title: str, year: int | None, genres: str, imdb_id: str | None, tmdb_id: int | None
-) -> Movie:
+def _movie(movie_id: int, title: str, year: int | None, genres: str, imdb_id: str | None, tmdb_id: int | None) -> Movie:
     return Movie(movie_id, title, year, tuple(json.loads(genres)), imdb_id, tmdb_id)
 
 

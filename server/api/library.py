@@ -163,7 +163,7 @@ def _expected(index: MovieIndex) -> Expected | None:
         return None
     wanted = request.if_match
 
-    def seen(seq: int, exists: bool) -> bool:  # noqa: FBT001
+    def seen(seq: int, exists: bool) -> bool:
         known = any(index.has_seen(version_in(tag), seq) for tag in wanted.as_set())
         return known or (wanted.star_tag and exists)
 

@@ -142,7 +142,7 @@ def _parameters(schema: Json) -> list[Json]:
 
 
 def _headers(declared: Operation) -> list[Json]:
-    found = []
+    found: list[tuple[str, Json, str]] = []
     if declared.idempotency_key:
         about = "A value unique to this request. Repeating the request with it changes nothing more."
         found.append(("Idempotency-Key", {"type": "string", "pattern": "^[!-~]{1,255}$"}, about))
@@ -155,7 +155,11 @@ def _headers(declared: Operation) -> list[Json]:
 def _content(rule: Rule, declared: Operation, refs: dict[Any, Json]) -> Json:
     """Return the body's schema by MIME type; empty without a body."""
     if declared.body is not None:
-        types = ["application/json", "application/merge-patch+json"] if "PATCH" in (rule.methods or ()) else ["application/json"]
+        types = (
+            ["application/json", "application/merge-patch+json"]
+            if "PATCH" in (rule.methods or ())
+            else ["application/json"]
+        )
         return {each: {"schema": refs[declared.body]} for each in types}
     if not declared.picture:
         return {}

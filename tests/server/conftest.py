@@ -11,7 +11,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-
 Interleave = Callable[[object, str, Callable[[], object]], None]
 
 

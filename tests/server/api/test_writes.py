@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
@@ -136,7 +135,14 @@ def test_a_movie_that_comes_back_has_its_poster(client: FlaskClient) -> None:
 def test_a_movie_can_be_added_where_every_other_one_was_deleted(client: FlaskClient) -> None:
     for each in client.get(f"{API}/movies?limit=100&fields=ids").get_json()["results"]:
         client.delete(f"{API}/movies/{each['movie_id']}")
-    for path in (f"{API}/movies", f"{API}/movies?q=star", "/", "/for-you", "/?q=star", f"{API}/users/1/recommendations"):
+    for path in (
+        f"{API}/movies",
+        f"{API}/movies?q=star",
+        "/",
+        "/for-you",
+        "/?q=star",
+        f"{API}/users/1/recommendations",
+    ):
         assert client.get(path).status_code in {200, 404}, path
     reply = client.post(f"{API}/movies", json={"title": "The First", "tmdb_id": 1003})
     assert (reply.status_code, reply.get_json()["movie"]["movie_id"]) == (201, FIRST_ID)
@@ -188,7 +194,9 @@ def test_an_answer_with_ratings_is_not_stale_for_ever(client: FlaskClient, inter
     assert (again.status_code, again.data) == (200, now.data)
 
 
-def test_a_movie_that_is_changed_while_ratings_are_read_is_not_stale(client: FlaskClient, interleave: Interleave) -> None:
+def test_a_movie_that_is_changed_while_ratings_are_read_is_not_stale(
+    client: FlaskClient, interleave: Interleave
+) -> None:
     interleave(users, "page", lambda: client.patch(f"{API}/movies/23", json={"title": "Renamed"}))
     between = client.get(f"{API}/users/2/ratings?limit=100")
     again = client.get(f"{API}/users/2/ratings?limit=100", headers={"If-None-Match": between.headers["ETag"]})
@@ -215,7 +223,9 @@ def test_a_poster_has_an_address_per_content(client: FlaskClient, data: Path) ->
         assert (again.status_code, again.data) == (304, b"")
         assert client.put(f"{fixed}", data=picture(8)).status_code == 200
         if original.data != picture(8):
-            assert all(content not in address for address in re.findall(r"poster\?[^ \"]+", client.get("/movies/3").text))
+            assert all(
+                content not in address for address in re.findall(r"poster\?[^ \"]+", client.get("/movies/3").text)
+            )
             changed = client.get(f"{fixed}?width=120&content={content}")
             assert changed.headers["Cache-Control"] == "no-cache"
             assert changed.data != small.data
@@ -235,12 +245,15 @@ def test_a_library_that_is_restored_under_a_running_server_is_read_and_written(
     client: FlaskClient, data: Path, tmp_path: Path
 ) -> None:
     client.patch(f"{API}/movies/3", json={"title": "Before the backup"})
-    with closing(sqlite3.connect(data / "library.db")) as source, closing(sqlite3.connect(tmp_path / "backup.db")) as to:
+    with (
+        closing(sqlite3.connect(data / "library.db")) as source,
+        closing(sqlite3.connect(tmp_path / "backup.db")) as to,
+    ):
         source.backup(to)
     for number in range(3):
         client.patch(f"{API}/movies/4", json={"title": f"After the backup {number}"})
     seen = client.get(f"{API}/movies/4").headers["ETag"]
-    os.replace(tmp_path / "backup.db", data / "library.db")
+    (tmp_path / "backup.db").replace(data / "library.db")
     assert movie(client, 3)["title"] == "Before the backup"
     assert movie(client, 4)["title"] == "Starship 4"
     for number in range(3):  # the same sequence numbers again
@@ -253,3 +266,10 @@ def test_a_library_that_is_restored_under_a_running_server_is_read_and_written(
     assert export_library(data, tmp_path / "library.db").movies == 2
     with closing(sqlite3.connect(data / "library.db")) as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def test_the_form_of_a_film_has_its_ids_and_sends_a_patch(client: FlaskClient) -> None:
+    page = client.get("/movies/3").text
+    assert 'data-method="PATCH"' in page
+    for name, value in (("title", "Starship 3"), ("imdb_id", "tt0000003"), ("tmdb_id", "1003")):
+        assert re.search(rf'name="{name}"[^>]*value="{value}"', page)
