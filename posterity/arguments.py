@@ -221,8 +221,8 @@ def update(changes: MovieUpdate) -> Json:
     kinds: dict[str, Callable[[str, Any], Any]] = {"year": number, "genres": texts, "tmdb_id": number}
     given: Json = {}
     for name, value in changes.items():
-        plain = kinds.get(name, text)
-        given[name] = None if value is None else plain(name, value)
+        plain: Callable[[str, Any], Any] = kinds.get(name, text)
+        given[name] = value if value is None else plain(name, value)
     return given
 
 
