@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -25,7 +26,7 @@ from index.ratings.elicitation import elicitation_order
 from index.ratings.model import RatingModel
 from index.ratings.users import Users
 from index.snapshot.maps import Maps
-from index.snapshot.poster_files import poster_paths
+from index.snapshot.poster_files import SHOWN, content_in_name, load_contents, poster_paths
 from index.snapshot.store import Checked, Manifest, SnapshotStore
 from index.spaces import blend as blends
 from index.spaces.blend import Blend
@@ -45,6 +46,8 @@ class MovieIndex:
         library: for ratings, and for changes after this index was opened.
         movies_version: sequence number of the latest movie change included.
         base: index of the snapshot without a delta; None if this is it.
+        generation: of the library's file.
+        keeps: index that keeps the snapshot from being pruned, if it is another one than this or its base.
         embed_path: how VGG16 runs for uploads, as in ``vgg16.load``.
     """
 
@@ -58,20 +61,24 @@ class MovieIndex:
         movies_version: int,
         base: MovieIndex | None = None,
         *,
+        generation: int = 0,
+        keeps: MovieIndex | None = None,
         embed_path: str = "auto",
     ) -> None:
         self.manifest = manifest
         self.catalogue = catalogue = overlay.catalogue
         self.spaces = spaces = overlay.spaces
         self.movies_version = movies_version
+        self.generation = generation
         self._data = data
         self._embed_path = embed_path
-        self._overlay = overlay
+        self.overlay = overlay
         self._row_maps = overlay.row_maps
         self._blend = Blend(spaces, manifest.blend, catalogue.ids, self._row_maps)
         self._ratings = ratings
         self._library = library
         self._base = base  # never self: a reference cycle would keep the files mapped until a garbage collection
+        self._keeps = keeps
         snapshot = base or self
         self.users = Users(ratings, snapshot.catalogue, catalogue, RatingLog(library.database), snapshot.movies_version)
         self.explainer: Explainer = Explainer(
@@ -106,12 +113,17 @@ class MovieIndex:
             spaces = {name: Space.load(name, folder / name, metadata) for name, metadata in manifest.spaces.items()}
             blended = load_neighbours(folder / blends.NAME)
             library = Library.open(data)
-            # Sequence numbers compare only within one library: all changes of another one, restored say, are new.
-            same = manifest.dataset.get("library_id", library.identity()) == library.identity()
-            built_with = manifest.dataset.get("library", 0) if same else 0
             weights = None if manifest.weights is None else manifest.weights["sha256"]
-            overlay = Overlay.of(Snapshot(catalogue, spaces, blended, weights))
-            base = cls(data, manifest, overlay, ratings, library, built_with, embed_path=embed_path)
+            base = cls(
+                data,
+                manifest,
+                Overlay.of(Snapshot(catalogue, spaces, blended, weights)),
+                ratings,
+                library,
+                _built_with(manifest, library),
+                generation=library.database.generation,
+                embed_path=embed_path,
+            )
             weakref.finalize(base, opened.pop_all().close)  # every overlaid index keeps its base
         return base.refreshed()
 
@@ -121,7 +133,9 @@ class MovieIndex:
         Raises:
             BadLibrary: the library cannot be read.
         """
-        return self._library.movies_version() <= self.movies_version
+        movies_version = self._library.movies_version()  # first: it notices another file
+        same_file = self.generation in {0, self._library.database.generation}  # the first file replaces none
+        return same_file and movies_version <= self.movies_version
 
     def version(self, *, ratings: bool) -> str:
         """Return a cache key of this index: equal keys mean equal responses to equal requests.
@@ -132,7 +146,21 @@ class MovieIndex:
         Raises:
             BadLibrary: the library cannot be read.
         """
-        return f"{self.manifest.id}.{self._library.version() if ratings else self.movies_version}"
+        movies = f"{self.manifest.id}.{_numbered(self.generation, self.movies_version)}"
+        if not ratings:
+            return movies
+        ratings_version = self._library.ratings_version()
+        return f"{movies}.{_numbered(self._library.database.generation, ratings_version)}"
+
+    def has_seen(self, version: str, seq: int) -> bool:
+        """Return True if an index of some ``version`` included the latest change of a movie, number ``seq``.
+
+        A movie that was never changed, number 0, is the same within a snapshot.
+        """
+        found = re.fullmatch(r"([^.]+)\.([0-9a-f]+)-([0-9]{1,18})(?:\..+)?", version, re.ASCII)
+        if found is None or int(found[2], 16) not in {0, self._library.database.generation}:
+            return False
+        return seq <= int(found[3]) and (seq > 0 or found[1] == self.manifest.id)
 
     def refreshed(self) -> MovieIndex:
         """Return an index with all library changes so far, made of this one by those since; itself if it is fresh.
@@ -142,16 +170,34 @@ class MovieIndex:
         """
         if self.is_fresh():
             return self
+        if self.generation != self._library.database.generation:
+            return self._rebased().refreshed()
         delta = self._library.changes_since(self.movies_version)
         return MovieIndex(
             self._data,
             self.manifest,
-            self._overlay.changed(delta),
+            self.overlay.changed(delta),
             self._ratings,
             self._library,
             # Not delta.version, which counts ratings: processes with the same movies must return the same version.
             delta.movies_version,
             self._base or self,
+            generation=self.generation,
+            embed_path=self._embed_path,
+        )
+
+    def _rebased(self) -> MovieIndex:
+        """Return the index of the snapshot without a delta, for the library's file of now."""
+        base = self._base or self
+        return MovieIndex(
+            self._data,
+            self.manifest,
+            base.overlay,
+            self._ratings,
+            self._library,
+            _built_with(self.manifest, self._library),
+            generation=self._library.database.generation,
+            keeps=base,
             embed_path=self._embed_path,
         )
 
@@ -188,7 +234,7 @@ class MovieIndex:
         if by == blends.NAME and weights is not None:
             return self._blend_with(weights).similar(movie_id, k, allowed=allowed)
         if by == blends.NAME:
-            return self._blend.similar(movie_id, k, allowed=allowed, stored=self._overlay.blended)
+            return self._blend.similar(movie_id, k, allowed=allowed, stored=self.overlay.blended)
         space = space_with(self.spaces, self.catalogue, by, movie_id)
         return space.similar(movie_id, k, allowed=self._in_space(by, allowed))
 
@@ -287,6 +333,17 @@ class MovieIndex:
             raise NotComparable(f"{self.catalogue.movie(movie_id)} (id {movie_id}) has no poster")
         return file
 
+    def poster_content(self, movie_id: int) -> str | None:
+        """Return what names the content of a movie's poster, its SHA-256's beginning; None if it is not recorded.
+
+        Raises:
+            UnknownMovie: there is no such movie.
+        """
+        name = self.catalogue.posters[self.catalogue.ids.row(movie_id)]
+        if name is None:
+            return None
+        return content_in_name(movie_id, name) or (self._base or self).embedded_contents.get(movie_id)
+
     def duplicates(self, *, track: Track = silent) -> Duplicates:
         """Find groups of movies with the same picture as poster; unreadable posters are listed separately.
 
@@ -305,6 +362,12 @@ class MovieIndex:
         return space_named(self.spaces, name)
 
     @cached_property
+    def embedded_contents(self) -> dict[int, str]:
+        """Return movie id -> beginning of the SHA-256 of the poster that the build embedded."""
+        contents = load_contents(self._data / "snapshots" / self.manifest.id / "poster")
+        return {movie_id: sha256[:SHOWN] for movie_id, sha256 in contents.items()}
+
+    @cached_property
     def to_ask(self) -> list[int]:
         """Movie ids to ask a new user to rate, in elicitation order."""
         return elicitation_order(self.catalogue, self.spaces["taste"])
@@ -317,3 +380,18 @@ class MovieIndex:
     def _in_space(self, name: str, allowed: BoolArray | None) -> BoolArray | None:
         """Return a mask of catalogue rows as a mask of the rows of a space."""
         return None if allowed is None else allowed[self._row_maps.catalogue_rows[name]]
+
+
+def _numbered(generation: int, seq: int) -> str:
+    """Return the number of a change in a file of the library; without any change the file does not matter."""
+    return f"{generation if seq else 0:x}-{seq}"
+
+
+def _built_with(manifest: Manifest, library: Library) -> int:
+    """Return the number of the latest change of the library in a snapshot.
+
+    Numbers compare only within one library: all changes of another one, or one put back to an earlier state, are new.
+    """
+    same = manifest.dataset.get("library_id", library.identity()) == library.identity()
+    built_with = int(manifest.dataset.get("library", 0))
+    return built_with if same and built_with <= library.version() else 0

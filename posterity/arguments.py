@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from operator import index
 from typing import Any
 
 from index.core.errors import InvalidInput, UnknownMovie
-from posterity.interface import MovieId, Ratings
+from posterity.interface import MovieId, MovieUpdate, Ratings
 
 Json = dict[str, Any]
 
@@ -220,6 +220,20 @@ def metadata(
         "tmdb_id": None if tmdb_id is None else number("tmdb_id", tmdb_id),
     }
     return {name: value for name, value in given.items() if value not in (None, [])}
+
+
+def update(changes: MovieUpdate) -> Json:
+    """Return the members of a change of a movie, as a JSON merge patch.
+
+    Raises:
+        InvalidInput: one has the wrong type.
+    """
+    kinds: dict[str, Callable[[str, Any], Any]] = {"year": number, "genres": texts, "tmdb_id": number}
+    given: Json = {}
+    for name, value in changes.items():
+        plain: Callable[[str, Any], Any] = kinds.get(name, text)
+        given[name] = value if value is None else plain(name, value)
+    return given
 
 
 def _items(name: str, values: Any) -> list[Any]:

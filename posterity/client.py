@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from typing import Any, Literal, cast, overload
 from urllib.parse import quote
 
-from typing_extensions import override
+from typing_extensions import Unpack, override
 
 from index.answers.schemas import LookAnswer, MovieAnswer, TasteAnswer
 from index.core.errors import InvalidInput, UnknownUser
 from posterity import arguments
 from posterity.arguments import Json
 from posterity.errors import BadResponse
-from posterity.interface import By, MovieId, MovieService, Ratings, Width
+from posterity.interface import By, MovieId, MovieService, MovieUpdate, Ratings, Width
 from posterity.results import Matches, Movies, Predictions
 from posterity.transport import Reply, Transport
 
@@ -253,6 +253,11 @@ class Client(MovieService):
     ) -> MovieAnswer:
         metadata = arguments.metadata(title, year, genres, imdb_id, tmdb_id)
         return self._write_movie("PUT", f"movies/{_part(movie)}", metadata, poster, {})
+
+    @override
+    def update_movie(self, movie: MovieId, **changes: Unpack[MovieUpdate]) -> MovieAnswer:
+        patch = arguments.update(changes)
+        return self._movie(self._send("PATCH", f"movies/{_part(movie)}", json=patch, write=True))
 
     @override
     def replace_poster(self, movie: MovieId, poster: bytes) -> MovieAnswer:

@@ -6,15 +6,27 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self, TypeAlias, overload, runtime_checkable
 
+from typing_extensions import TypedDict, Unpack
+
 from index.answers.schemas import LookAnswer, MovieAnswer, TasteAnswer
 from posterity.results import Matches, Movies, Predictions
 
-__all__ = ["By", "MovieId", "MovieService", "Ratings", "Width"]
+__all__ = ["By", "MovieId", "MovieService", "MovieUpdate", "Ratings", "Width"]
 
 MovieId: TypeAlias = int | str  # 6, "imdb:tt0113277" or "tmdb:949"
 Ratings: TypeAlias = Mapping[int, float] | Mapping[str, float] | Mapping[MovieId, float]  # movie -> rating
 By: TypeAlias = Literal["poster", "taste", "facts", "blend"]
 Width: TypeAlias = Literal[120, 240, 360, 480]  # pixels
+
+
+class MovieUpdate(TypedDict, total=False):
+    """Changes of a movie's metadata: what is left out stays, None deletes."""
+
+    title: str
+    year: int | None
+    genres: Iterable[str] | None
+    imdb_id: str | None
+    tmdb_id: int | None
 
 
 @runtime_checkable
@@ -239,6 +251,16 @@ class MovieService(Protocol):
 
         Raises:
             NotFound: there is no such movie, and never was.
+            Conflict: another movie has the IMDb or TMDB id.
+        """
+
+    def update_movie(self, movie: MovieId, **changes: Unpack[MovieUpdate]) -> MovieAnswer:
+        """Change some of a movie's metadata: ``title``, ``year``, ``genres``, ``imdb_id`` or ``tmdb_id``.
+
+        Those not given stay as they are, None deletes one; a movie always has a title.
+
+        Raises:
+            NotFound: there is no such movie.
             Conflict: another movie has the IMDb or TMDB id.
         """
 

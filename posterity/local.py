@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, overload
 
-from typing_extensions import override
+from typing_extensions import Unpack, override
 
 from index.answers.schemas import LookAnswer, MovieAnswer, TasteAnswer
 from index.answers.serialize import (
@@ -24,7 +24,7 @@ from index.answers.serialize import (
     provenance,
 )
 from index.core.errors import BadImage, NotComparable, PosterityError, UnknownMovie, UnknownUser
-from index.library.checks import known_id, with_free_ids
+from index.library.checks import existing
 from index.library.entries import Poster
 from index.library.movies import Library
 from index.library.rating_log import MAX_USER_ID, RatingLog
@@ -36,13 +36,14 @@ from index.spaces.space import Match
 from posterity import arguments
 from posterity.arguments import Json
 from posterity.errors import Closed
-from posterity.interface import By, MovieId, MovieService, Ratings, Width
+from posterity.interface import By, MovieId, MovieService, MovieUpdate, Ratings, Width
 from posterity.results import Matches, Movies, Predictions
 from server.api.requests import (
     BatchBody,
     ExplanationQuery,
     FilterQuery,
     MovieBody,
+    MoviePatch,
     PosterQuery,
     PredictionsBody,
     RatingBody,
@@ -343,8 +344,7 @@ class Index(MovieService):
     ) -> MovieAnswer:
         body = _checked(MovieBody, arguments.metadata(title, year, genres, imdb_id, tmdb_id))
         index = self._current()
-        movie = with_free_ids(index.catalogue, body.movie())
-        movie_id = self._library.add(movie, self._embedded(index, poster), above=int(index.catalogue.ids.values[-1]))
+        movie_id = self._library.add(body.movie(), self._embedded(index, poster), catalogue=index.catalogue)
         return self.movie(movie_id)
 
     @override
@@ -361,21 +361,29 @@ class Index(MovieService):
     ) -> MovieAnswer:
         body = _checked(MovieBody, arguments.metadata(title, year, genres, imdb_id, tmdb_id))
         index = self._current()
-        movie_id = known_id(index.catalogue, self._library, arguments.movie(movie))
-        replacement = with_free_ids(index.catalogue, body.movie(movie_id))
-        self._library.put(replacement, self._embedded(index, poster))
+        movie_id = self._library.known_id(index.catalogue, arguments.movie(movie))
+        self._library.put(body.movie(movie_id), self._embedded(index, poster), catalogue=index.catalogue)
+        return self.movie(movie_id)
+
+    @override
+    def update_movie(self, movie: MovieId, **changes: Unpack[MovieUpdate]) -> MovieAnswer:
+        body = _checked(MoviePatch, arguments.update(changes))
+        index = self._current()
+        movie_id = index.catalogue.identify(arguments.movie(movie)).movie_id
+        self._library.edit(movie_id, body.applied_to, catalogue=index.catalogue)
         return self.movie(movie_id)
 
     @override
     def replace_poster(self, movie: MovieId, poster: bytes) -> MovieAnswer:
         index = self._current()
-        found = index.catalogue.identify(arguments.movie(movie))
-        self._library.put(found, self._embedded(index, arguments.content("poster", poster)))
-        return self.movie(found.movie_id)
+        movie_id = index.catalogue.identify(arguments.movie(movie)).movie_id
+        picture = self._embedded(index, arguments.content("poster", poster))
+        self._library.edit(movie_id, existing, picture, catalogue=index.catalogue)
+        return self.movie(movie_id)
 
     @override
     def delete_movie(self, movie: MovieId) -> None:
-        self._library.remove(known_id(self._current().catalogue, self._library, arguments.movie(movie)))
+        self._library.remove(self._library.known_id(self._current().catalogue, arguments.movie(movie)))
 
     @override
     def rate(self, user_id: int, movie: MovieId, rating: float) -> None:

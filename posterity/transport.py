@@ -69,7 +69,7 @@ class Transport:
         """Return the response to a request.
 
         Args:
-            method: GET, POST, PUT or DELETE.
+            method: GET, POST, PUT, PATCH or DELETE.
             path: of the API, with the query.
             json: body as JSON.
             content: body as it is.

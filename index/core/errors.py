@@ -20,6 +20,7 @@ PosterityError
 │   ├── UnknownUser         user
 │   └── UnknownSnapshot     snapshot
 ├── AmbiguousTitle          title matches several movies
+├── Changed                 movie changed since the state that a conditional write expects
 ├── Conflict                movie exists under another id
 ├── Unauthorised            API key missing, unknown or revoked
 ├── Forbidden               API key lacks the scope, or the endpoint is disabled
@@ -42,6 +43,7 @@ __all__ = [
     "BadWeights",
     "BodyTooLarge",
     "Busy",
+    "Changed",
     "Conflict",
     "Forbidden",
     "ImageTooLarge",
@@ -146,6 +148,10 @@ class AmbiguousTitle(PosterityError):
     def __init__(self, message: str, candidates: Sequence[tuple[int, str]]) -> None:
         super().__init__(message)
         self.candidates = tuple(candidates)
+
+
+class Changed(PosterityError):
+    """Movie that changed since the state that a conditional write expects."""
 
 
 class Conflict(PosterityError):

@@ -55,6 +55,11 @@ class Ids:
         """Return True if ``wanted`` is one of the ids."""
         return self._find_one(wanted) >= 0
 
+    @property
+    def largest(self) -> int:
+        """Return the largest id; 0 without any."""
+        return int(self.values[-1]) if self.values.size else 0
+
     def row(self, wanted: int) -> int:
         """Return the row of one id.
 

@@ -71,7 +71,7 @@ def export_library(data: Path, file: Path, *, replace: bool = False) -> Contents
     try:
         _expect_free(file, database, replace=replace)
         with TemporaryDirectory(prefix=".export-", dir=file.parent) as folder:
-            copied, fresh = Path(folder) / _DATABASE, Path(folder) / file.name
+            copied, fresh = Path(folder) / _DATABASE, Path(folder) / "archive.tar"  # whatever the name of ``file``
             copy(database, copied)
             check(copied)
             posters = _posters_of(copied)
@@ -123,7 +123,8 @@ def import_library(file: Path, data: Path) -> Contents:
 
 
 def _expect_free(file: Path, database: Path, *, replace: bool) -> None:
-    if file.exists() and file.samefile(database):
+    parts = {database.resolve().with_name(database.name + end) for end in ("", *_SIDECARS)}
+    if file.resolve() in parts or (file.exists() and file.samefile(database)):
         raise InvalidInput(f"{file} is the library itself: give another name")
     if file.exists() and not replace:
         raise InvalidInput(f"{file} exists already: give another name, or --force to replace it")

@@ -161,6 +161,8 @@ class Database:
             with self._lock:
                 self._leave_replaced_file()
             if not self.file.exists():
+                if self._reader is not None:
+                    raise BadLibrary(f"{self.file.name} was moved away: put it back, or start again with an empty one")
                 _create(self.file)
             with closing(_connect(self.file)) as db:
                 db.execute("BEGIN IMMEDIATE")
@@ -176,9 +178,11 @@ class Database:
         with self._lock, _translated_errors(self.file):
             self._leave_replaced_file()
             if self._reader is None:
-                with closing(_connect(self.file)) as db:  # migrates it
-                    self._opened = _Opened.of(self.file, db)
-                self._reader = _connect_reader(self.file)
+                with closing(_connect(self.file)):
+                    pass  # it is migrated now
+                reader = _connect_reader(self.file)
+                self._opened = _Opened.of(self.file, reader)
+                self._reader = reader
                 self.generation = self._opened.inode
                 weakref.finalize(self, _close_reader, self._reader, self.file, self._opened.inode)
             yield self._reader
@@ -217,7 +221,8 @@ class _Opened:
     @classmethod
     def of(cls, file: Path, db: sqlite3.Connection) -> _Opened:
         """Return the state of an open file."""
-        return cls(_inode(file), _inode(_wal(file)), _library_id(db))
+        library_id = _library_id(db)  # first: SQLite opens the WAL at the first read
+        return cls(_inode(file), _inode(_wal(file)), library_id)
 
 
 def _inode(file: Path) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -58,9 +58,23 @@ class MovieChanges:
     movies_version: int = field(default=0, compare=False)  # sequence number of the latest change of a movie
 
     def applied_to(self, movies: Iterable[Movie]) -> tuple[Movie, ...]:
-        """Return the movies with the changes applied, by ascending id."""
-        after = {movie.movie_id: movie for movie in movies} | {e.movie.movie_id: e.movie for e in self.movies}
+        """Return the movies with the changes applied, by ascending id.
+
+        An IMDb or TMDB id of a changed movie is taken from a movie that was not changed: the library decides.
+        """
+        imdb_ids, tmdb_ids = {e.movie.imdb_id for e in self.movies}, {e.movie.tmdb_id for e in self.movies}
+        after = {movie.movie_id: _without_ids(movie, imdb_ids, tmdb_ids) for movie in movies}
+        after |= {entry.movie.movie_id: entry.movie for entry in self.movies}
         return tuple(after[movie_id] for movie_id in sorted(after.keys() - self.deleted))
+
+
+def _without_ids(movie: Movie, imdb_ids: Set[str | None], tmdb_ids: Set[int | None]) -> Movie:
+    """Return the movie without an id that is among these; None is no id."""
+    if movie.imdb_id is not None and movie.imdb_id in imdb_ids:
+        movie = replace(movie, imdb_id=None)
+    if movie.tmdb_id is not None and movie.tmdb_id in tmdb_ids:
+        movie = replace(movie, tmdb_id=None)
+    return movie
 
 
 def checked_movie(movie: Movie) -> Movie:

@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sqlite3
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from index.catalogue.catalogue import Movie
-from index.core.errors import ReusedRequest
+from index.catalogue.catalogue import Catalogue, Movie
+from index.core.errors import ReusedRequest, UnknownMovie
 from index.core.files import sync, write_durably
+from index.library.checks import Expected, expect, expect_free_ids
 from index.library.database import LATEST, Database, latest, next_seq
 from index.library.entries import Entry, MovieChanges, Poster, checked_movie
 from index.posters.images import suffix_of
 
 _LATEST_OF_MOVIES = "SELECT ifnull(max(seq), 0) FROM movies"
+_LATEST_OF_RATINGS = "SELECT ifnull(max(seq), 0) FROM ratings"
 _VECTOR = np.dtype("<f2")
 _REQUEST_LIFETIME = 7 * 24 * 3600  # seconds that a request id is remembered
+_NO_POSTER = (None, None, None, None)
 _REPLACE = "REPLACE INTO movies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -74,6 +79,14 @@ class Library:
         """
         return self.database.read_number(_LATEST_OF_MOVIES)
 
+    def ratings_version(self) -> int:
+        """Return the sequence number of the latest change of a rating; 0 before the first. Takes microseconds.
+
+        Raises:
+            BadLibrary: the library cannot be read.
+        """
+        return self.database.read_number(_LATEST_OF_RATINGS)
+
     def identity(self) -> str:
         """Return the unique id of this library, which an imported copy does not share; empty before the first change.
 
@@ -100,7 +113,7 @@ class Library:
             (movies_version,) = db.execute(_LATEST_OF_MOVIES).fetchone()
             rows = db.execute(
                 "SELECT movie_id, deleted, title, year, genres, imdb_id, tmdb_id, poster, poster_sha256,"
-                " weights_sha256, CASE WHEN ? THEN vector END FROM movies WHERE seq > ?",
+                " weights_sha256, CASE WHEN ? AND NOT deleted THEN vector END FROM movies WHERE seq > ?",
                 (vectors, seq),
             ).fetchall()
         # Not ORDER BY: SQLite would then read every row instead of the changed ones.
@@ -109,6 +122,24 @@ class Library:
         return MovieChanges(
             version, tuple(_entry(row) for row in rows if row[0] not in deleted), deleted, movies_version
         )
+
+    def known_id(self, catalogue: Catalogue, text: str) -> int:
+        """Return the id of a movie that exists or was deleted from the library.
+
+        Args:
+            catalogue: the movies that exist.
+            text: ``6``, ``imdb:tt0113277`` or ``tmdb:949``; for a deleted movie its number alone.
+
+        Raises:
+            UnknownMovie: no movie has or had this id.
+            BadLibrary: the library cannot be read.
+        """
+        try:
+            return catalogue.identify(text).movie_id
+        except UnknownMovie:
+            if re.fullmatch("[0-9]{1,18}", text, re.ASCII) and self.knows(int(text)):
+                return int(text)
+            raise
 
     def knows(self, movie_id: int) -> bool:
         """Return True if the movie was ever added, updated or deleted here.
@@ -131,78 +162,144 @@ class Library:
         with self.database.reading() as db:
             return None if db is None else _added_by(db, request)
 
-    def add(self, movie: Movie, poster: Poster | None = None, *, above: int, request: Request | None = None) -> int:
+    def add(
+        self,
+        movie: Movie,
+        poster: Poster | None = None,
+        *,
+        above: int = 0,
+        catalogue: Catalogue | None = None,
+        request: Request | None = None,
+    ) -> int:
         """Add a movie under a new id and return the id; a retried request gets the id of the first.
 
         Args:
             movie: to add; its ``movie_id`` is ignored.
             poster: to store with it.
-            above: largest id in the data set.
+            above: largest id in the data set, if there is no catalogue.
+            catalogue: the movies that exist, of which none may have its IMDb or TMDB id.
             request: makes retries idempotent for a week.
 
         Raises:
             InvalidInput, BadImage: as ``put``.
+            Conflict: another movie has one of the ids.
             ReusedRequest: the request id was used with other content.
             BadLibrary, Busy: the library could not be written; nothing changed.
         """
         movie = checked_movie(movie)
-        known = None if request is None else self.added_by(request)
-        if known is not None:
-            return known
-        movie_id = self.next_id(above)
-        columns = self._columns(replace(movie, movie_id=movie_id), poster)
+        if catalogue is not None:
+            above = max(above, catalogue.ids.largest)
         with self.database.writing() as db:
+            known = None if request is None else _added_by(db, request)
+            if known is not None:
+                return known
+            movie = replace(movie, movie_id=_reserve_id(db, above))
+            expect_free_ids(db, movie, None, catalogue)
             if request is not None:
-                known = _added_by(db, request)  # again: another thread may have been quicker
-                if known is not None:
-                    return known
                 now = int(time.time())
                 db.execute("DELETE FROM requests WHERE made < ?", (now - _REQUEST_LIFETIME,))
                 db.execute(
-                    "INSERT INTO requests VALUES (?, ?, ?, ?)", (request.id, request.content_sha256, movie_id, now)
+                    "INSERT INTO requests VALUES (?, ?, ?, ?)",
+                    (request.id, request.content_sha256, movie.movie_id, now),
                 )
-            db.execute(_REPLACE, (movie_id, next_seq(db), False, *columns))
-        return movie_id
+            columns = (*_metadata(movie), *self._stored(movie.movie_id, poster))
+            db.execute(_REPLACE, (movie.movie_id, next_seq(db), False, *columns))
+        return movie.movie_id
 
-    def put(self, movie: Movie, poster: Poster | None = None) -> int:
+    def put(
+        self,
+        movie: Movie,
+        poster: Poster | None = None,
+        *,
+        catalogue: Catalogue | None = None,
+        expected: Expected | None = None,
+    ) -> int:
         """Add the movie, or update the one of its id; return the sequence number of the change.
 
-        Without ``poster`` the library's poster stays. If nothing differs, the number is that of the earlier change.
+        Without ``poster`` the library's poster stays, also that of a deleted movie. If nothing differs, the number is
+        that of the earlier change.
+
+        Args:
+            movie: its new metadata.
+            poster: its new poster.
+            catalogue: the movies that exist, of which no other may have its IMDb or TMDB id.
+            expected: as for ``edit``.
 
         Raises:
             InvalidInput: the movie is invalid, see ``entries.checked_movie``.
             BadImage: the poster is not in a supported image format.
+            Changed: the movie is not as expected.
+            Conflict: another movie has one of the ids.
             BadLibrary, Busy: the library could not be written; nothing changed.
         """
         movie = checked_movie(movie)
-        columns = self._columns(movie, poster)
-        with self.database.writing() as db:
-            known = db.execute(
-                "SELECT seq, title, year, genres, imdb_id, tmdb_id, poster, poster_sha256, weights_sha256, vector"
-                " FROM movies WHERE movie_id = ? AND NOT deleted",
-                (movie.movie_id,),
-            ).fetchone()
-            if known is not None:
-                if poster is None:
-                    columns = (*columns[:5], *known[6:])
-                if known[1:] == columns:
-                    return int(known[0])
-            seq = next_seq(db)
-            db.execute(_REPLACE, (movie.movie_id, seq, False, *columns))
-        return seq
+        return self.edit(movie.movie_id, lambda _: movie, poster, catalogue=catalogue, expected=expected)
 
-    def remove(self, movie_id: int) -> int:
-        """Delete a movie, of the library or a data set; return the sequence number as ``put`` does.
+    def edit(
+        self,
+        movie_id: int,
+        change: Callable[[Movie | None], Movie],
+        poster: Poster | None = None,
+        *,
+        catalogue: Catalogue | None = None,
+        expected: Expected | None = None,
+    ) -> int:
+        """Change a movie as it is in the transaction of the write; return the sequence number as ``put`` does.
+
+        Args:
+            movie_id: of the movie.
+            change: returns the new metadata of the movie from the current ones, None for a deleted movie.
+            poster: its new poster; by default it keeps the one it has.
+            catalogue: the movies that exist. Those without changes in the library are as they are here.
+            expected: tells from the number of the movie's latest change, 0 for none, and its existence if to go on.
 
         Raises:
+            Changed, Conflict, BadImage, BadLibrary, Busy: as ``put``; and the errors of ``change``.
+        """
+        with self.database.writing() as db:
+            row = db.execute(
+                "SELECT seq, deleted, title, year, genres, imdb_id, tmdb_id, poster, poster_sha256, weights_sha256,"
+                " vector FROM movies WHERE movie_id = ?",
+                (movie_id,),
+            ).fetchone()
+            if row is None:
+                exists = catalogue is not None and movie_id in catalogue.ids
+                seq, current, stored = 0, catalogue.movie(movie_id) if catalogue and exists else None, _NO_POSTER
+            else:
+                seq, stored = int(row[0]), tuple(row[7:])
+                current = None if row[1] else _movie(movie_id, *row[2:7])
+            expect(expected, movie_id, seq, current is not None)
+            movie = change(current)
+            if movie == current and poster is None:
+                return seq
+            expect_free_ids(db, movie, current, catalogue)
+            columns = (*_metadata(movie), *(stored if poster is None else self._stored(movie_id, poster)))
+            if current is not None and row is not None and tuple(row[2:]) == columns:
+                return seq
+            seq = next_seq(db)
+            db.execute(_REPLACE, (movie_id, seq, False, *columns))
+        return seq
+
+    def remove(self, movie_id: int, *, expected: Expected | None = None) -> int:
+        """Delete a movie, of the library or a data set; return the sequence number as ``put`` does.
+
+        Its row keeps the poster, for a movie that is added again.
+
+        Raises:
+            Changed: the movie is not as expected.
             BadLibrary, Busy: the library could not be written; nothing changed.
         """
         with self.database.writing() as db:
-            known = db.execute("SELECT seq FROM movies WHERE movie_id = ? AND deleted", (movie_id,)).fetchone()
-            if known is not None:
-                return int(known[0])
+            row = db.execute("SELECT seq, deleted FROM movies WHERE movie_id = ?", (movie_id,)).fetchone()
+            expect(expected, movie_id, *((0, True) if row is None else (int(row[0]), not row[1])))
+            if row is not None and row[1]:
+                return int(row[0])
             seq = next_seq(db)
-            db.execute("REPLACE INTO movies (movie_id, seq, deleted) VALUES (?, ?, TRUE)", (movie_id, seq))
+            db.execute(
+                "INSERT INTO movies (movie_id, seq, deleted) VALUES (?, ?, TRUE)"
+                " ON CONFLICT (movie_id) DO UPDATE SET seq = excluded.seq, deleted = TRUE",
+                (movie_id, seq),
+            )
         return seq
 
     def next_id(self, taken_max: int) -> int:
@@ -212,22 +309,16 @@ class Library:
             BadLibrary, Busy: the library could not be written; no id was reserved.
         """
         with self.database.writing() as db:
-            (last,) = db.execute("SELECT last FROM ids").fetchone()
-            (highest,) = db.execute("SELECT max(movie_id) FROM movies").fetchone()
-            movie_id: int = max(last, highest or 0, taken_max) + 1
-            db.execute("UPDATE ids SET last = ?", (movie_id,))
-        return movie_id
+            return _reserve_id(db, taken_max)
 
-    def _columns(self, movie: Movie, poster: Poster | None) -> tuple[Any, ...]:
-        """Store the poster, and return the columns from the title on; no row may name a file that is not written."""
-        genres = json.dumps(movie.genres, ensure_ascii=False)
-        metadata = (movie.title, movie.year, genres, movie.imdb_id, movie.tmdb_id)
+    def _stored(self, movie_id: int, poster: Poster | None) -> tuple[Any, ...]:
+        """Store a poster, and return its columns; no row may name a file that is not written."""
         if poster is None:
-            return (*metadata, None, None, None, None)
+            return _NO_POSTER
         sha256 = hashlib.sha256(poster.content).hexdigest()
-        name = self._write_poster(f"{movie.movie_id}-{sha256[:16]}", poster.content)
+        name = self._write_poster(f"{movie_id}-{sha256[:16]}", poster.content)
         vector = None if poster.vector is None else poster.vector.astype(_VECTOR).tobytes()
-        return (*metadata, name, sha256, poster.weights_sha256, vector)
+        return (name, sha256, poster.weights_sha256, vector)
 
     def _write_poster(self, stem: str, content: bytes) -> str:
         """Write a file to the poster folder, and return its name."""
@@ -237,6 +328,23 @@ class Library:
             sync(self._posters.parent)
         write_durably(self._posters / f"{stem}{suffix}", content)
         return f"{stem}{suffix}"
+
+
+def _reserve_id(db: sqlite3.Connection, taken_max: int) -> int:
+    (last,) = db.execute("SELECT last FROM ids").fetchone()
+    (highest,) = db.execute("SELECT max(movie_id) FROM movies").fetchone()
+    movie_id: int = max(last, highest or 0, taken_max) + 1
+    db.execute("UPDATE ids SET last = ?", (movie_id,))
+    return movie_id
+
+
+def _metadata(movie: Movie) -> tuple[Any, ...]:
+    """Return the columns from the title to the ids."""
+    return (movie.title, movie.year, json.dumps(movie.genres, ensure_ascii=False), movie.imdb_id, movie.tmdb_id)
+
+
+def _movie(movie_id: int, title: str, year: int | None, genres: str, imdb_id: str | None, tmdb_id: int | None) -> Movie:
+    return Movie(movie_id, title, year, tuple(json.loads(genres)), imdb_id, tmdb_id)
 
 
 def _added_by(db: sqlite3.Connection, request: Request) -> int | None:
@@ -249,7 +357,6 @@ def _added_by(db: sqlite3.Connection, request: Request) -> int | None:
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
-    movie_id, _, title, year, genres, imdb_id, tmdb_id, poster, poster_sha256, weights_sha256, vector = row
-    movie = Movie(movie_id, title, year, tuple(json.loads(genres)), imdb_id, tmdb_id)
+    movie_id, _, *metadata, poster, poster_sha256, weights_sha256, vector = row
     embedding = None if vector is None else np.frombuffer(vector, _VECTOR)
-    return Entry(movie, poster, poster_sha256, embedding, weights_sha256)
+    return Entry(_movie(movie_id, *metadata), poster, poster_sha256, embedding, weights_sha256)

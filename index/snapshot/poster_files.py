@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from index.core.files import sha256_of
 from index.core.ids import Ids
 
 CONTENTS_FILE = "contents.npy"
+SHOWN = 16  # hexadecimal digits of a SHA-256 that name the content of a poster
 
 
 def save_contents(folder: Path, contents: Sequence[str]) -> None:
@@ -26,6 +29,27 @@ def load_contents(folder: Path) -> dict[int, str]:
         return {}
     movie_ids, digests = np.load(folder / "movie_ids.npy"), np.load(folder / CONTENTS_FILE)
     return {movie_id: digest.tobytes().hex() for movie_id, digest in zip(movie_ids.tolist(), digests, strict=True)}
+
+
+def content_in_name(movie_id: int, name: str) -> str | None:
+    """Return the beginning of the SHA-256 that the name of a library's poster has; None for any other poster."""
+    found = re.fullmatch(rf"{movie_id}-([0-9a-f]{{{SHOWN}}})\.[a-z]+", name, re.ASCII)
+    return None if found is None else found[1]
+
+
+@lru_cache(maxsize=2**14)
+def _content_of(file: Path, mtime_ns: int, size: int) -> str:  # noqa: ARG001  the state is a part of the cache's key
+    return sha256_of(file)[:SHOWN]
+
+
+def content_of(file: Path) -> str:
+    """Return the beginning of the SHA-256 of a poster file. It is read again only after a change.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    state = file.stat()
+    return _content_of(file, state.st_mtime_ns, state.st_size)
 
 
 def poster_paths(ids: Ids, catalogue: Catalogue, folder: Path) -> dict[int, Path]:

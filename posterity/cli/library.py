@@ -60,7 +60,6 @@ def add(
     The library outlives snapshots: every build merges it with its data set.
     """
     from index.catalogue.catalogue import Movie
-    from index.library.checks import known_id, with_free_ids
     from index.library.entries import checked_movie
     from index.library.movies import Library
     from index.movie_index import MovieIndex
@@ -69,17 +68,17 @@ def add(
     index, known = MovieIndex.open(data, embed_path=embed_path), Library.open(data)
     if movie_id is not None:
         try:
-            known_id(index.catalogue, known, str(movie_id))
+            known.known_id(index.catalogue, str(movie_id))
         except UnknownMovie as error:
             raise UnknownMovie(f"{error}: leave --id out to add a movie") from error
-    movie = with_free_ids(index.catalogue, checked_movie(Movie(movie_id or 0, title, year, genres, imdb, tmdb)))
+    movie = checked_movie(Movie(movie_id or 0, title, year, genres, imdb, tmdb))
     picture = None if poster is None else index.prepared(read_image(poster))
     if picture is not None and picture.vector is None:
         click.echo("Note: this snapshot has no poster space; the next build compares this one.", err=True)
     if movie_id is None:
-        movie_id = known.add(movie, picture, above=int(index.catalogue.ids.values[-1]))
+        movie_id = known.add(movie, picture, catalogue=index.catalogue)
     else:
-        known.put(movie, picture)
+        known.put(movie, picture, catalogue=index.catalogue)
     click.echo(movie_id)
 
 

@@ -10,17 +10,16 @@ from pydantic_core import to_json
 from werkzeug.datastructures import MultiDict
 
 from index.answers.serialize import present_movie, provenance
-from index.catalogue.catalogue import Movie
 from index.core.errors import InvalidInput
-from index.library.checks import known_id, with_free_ids
+from index.library.checks import Expected, existing
 from index.library.entries import Poster
 from index.library.movies import Library, Request
 from index.library.rating_log import RatingLog
 from index.movie_index import MovieIndex
 from server.api.blueprint import USER, api
-from server.api.operation import operation
+from server.api.operation import operation, version_in
 from server.api.parsing import parse_body, parse_form
-from server.api.requests import MovieBody, RatingBody, check_rating
+from server.api.requests import MovieBody, MoviePatch, RatingBody, check_rating
 from server.api.responses import MovieReply, RatingReply
 from server.media.uploads import UploadQueue, uploaded_picture
 from server.middleware.access import present_key
@@ -39,48 +38,58 @@ def add_movie() -> Response:
     again = _request(body, picture)
     movie_id = None if again is None else library.added_by(again)
     if movie_id is None:
-        movie = with_free_ids(index.catalogue, body.movie())
         poster = _prepared(index, picture)
-        movie_id = library.add(movie, poster, above=int(index.catalogue.ids.values[-1]), request=again)
-    index = changed_index()
-    reply = _movie_reply(index, index.catalogue.movie(movie_id))
+        movie_id = library.add(body.movie(), poster, catalogue=index.catalogue, request=again)
+    reply = _changed_movie(movie_id)
     place = url_for("api.movie", movie=movie_id)
     return Response(to_json(reply), 201, {"Location": place}, mimetype="application/json")
 
 
 @api.put("/movies/<movie>")
-@operation(kind="write", picture=True)
+@operation(kind="write", picture=True, if_match=True)
 def replace_movie(movie: str) -> MovieReply:
     """Replace a movie's data, or restore a deleted movie.
 
     Its ratings are kept, and so is its poster unless a form has another.
     """
     index, library = movie_index(), _library()
-    movie_id = known_id(index.catalogue, library, movie)
+    movie_id = library.known_id(index.catalogue, movie)
     body, picture = _movie_and_poster()
-    wanted = with_free_ids(index.catalogue, body.movie(movie_id))
-    library.put(wanted, _prepared(index, picture))
-    index = changed_index()
-    return _movie_reply(index, index.catalogue.movie(movie_id))
+    poster = _prepared(index, picture)
+    library.put(body.movie(movie_id), poster, catalogue=index.catalogue, expected=_expected(index))
+    return _changed_movie(movie_id)
+
+
+@api.patch("/movies/<movie>")
+@operation(kind="write", if_match=True)
+def update_movie(movie: str, body: MoviePatch) -> MovieReply:
+    """Change some of a movie's data, by a JSON merge patch (RFC 7396).
+
+    Members that are left out stay as they are; null deletes one.
+    """
+    index = movie_index()
+    movie_id = index.catalogue.identify(movie).movie_id
+    _library().edit(movie_id, body.applied_to, catalogue=index.catalogue, expected=_expected(index))
+    return _changed_movie(movie_id)
 
 
 @api.put("/movies/<movie>/poster")
-@operation(kind="write", picture=True)
+@operation(kind="write", picture=True, if_match=True)
 def replace_poster(movie: str) -> MovieReply:
     """Replace the poster of a movie."""
-    index, library = movie_index(), _library()
-    found = index.catalogue.identify(movie)
-    library.put(found, _prepared(index, uploaded_picture()))
-    index = changed_index()
-    return _movie_reply(index, index.catalogue.movie(found.movie_id))
+    index = movie_index()
+    movie_id = index.catalogue.identify(movie).movie_id
+    poster = _prepared(index, uploaded_picture())
+    _library().edit(movie_id, existing, poster, catalogue=index.catalogue, expected=_expected(index))
+    return _changed_movie(movie_id)
 
 
 @api.delete("/movies/<movie>")
-@operation(kind="write", status=204)
+@operation(kind="write", status=204, if_match=True)
 def remove_movie(movie: str) -> None:
     """Delete a movie and its ratings. Deleting it again changes nothing."""
     index, library = movie_index(), _library()
-    library.remove(known_id(index.catalogue, library, movie))
+    library.remove(library.known_id(index.catalogue, movie), expected=_expected(index))
 
 
 @api.put(f"/users/{USER}/ratings/<movie>")
@@ -151,6 +160,21 @@ def _prepared(index: MovieIndex, picture: bytes | None) -> Poster | None:
     return queue.run(lambda: index.prepared(picture))
 
 
-def _movie_reply(index: MovieIndex, movie: Movie) -> MovieReply:
-    spaces = [name for name, space in index.spaces.items() if movie.movie_id in space.ids]
-    return {"movie": present_movie(index, movie), "spaces": spaces, **provenance(index)}
+def _expected(index: MovieIndex) -> Expected | None:
+    """Return the check of If-Match: the movie has not changed since a response with one of these ETags."""
+    if "If-Match" not in request.headers:
+        return None
+    wanted = request.if_match
+
+    def seen(seq: int, exists: bool) -> bool:
+        known = any(index.has_seen(version_in(tag), seq) for tag in wanted.as_set())
+        return known or (wanted.star_tag and exists)
+
+    return seen
+
+
+def _changed_movie(movie_id: int) -> MovieReply:
+    """Return a movie after its change, of an index that has it."""
+    index = changed_index()
+    spaces = [name for name, space in index.spaces.items() if movie_id in space.ids]
+    return {"movie": present_movie(index, index.catalogue.movie(movie_id)), "spaces": spaces, **provenance(index)}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import mimetypes
 
-from flask import Response, current_app, request, send_file
+from flask import Response, current_app, request
 
 from index.answers.schemas import MatchAnswer, MatchId
 from index.answers.serialize import (
@@ -20,6 +21,7 @@ from index.answers.serialize import (
 from index.catalogue.catalogue import MovieFilter
 from index.core.errors import BadImage, UnknownMovie
 from index.movie_index import MovieIndex
+from index.snapshot.poster_files import SHOWN
 from index.spaces.space import Match
 from server.api.blueprint import api
 from server.api.long_requests import bounded
@@ -53,7 +55,7 @@ from server.media.uploads import UploadQueue, uploaded_picture
 from server.middleware.metrics import search_seconds
 from server.state.current_snapshot import movie_index
 
-_POSTER_AGE = 3600  # seconds for which browsers may use a poster without a request
+_POSTER_AGE = 365 * 24 * 3600  # seconds for which browsers may use a poster of a known content without a request
 
 
 @api.get("/movies")
@@ -85,22 +87,34 @@ def movie(movie: str) -> MovieReply:
 @api.get("/movies/<movie>/poster")
 @operation(media="image/*")
 def poster(movie: str, query: PosterQuery) -> Response:
-    """Return the poster: the original file; with ``width`` a small one, as WebP."""
+    """Return the poster: the original file; with ``width`` a small one, as WebP.
+
+    An address with ``content`` may be cached for as long as the poster has that content.
+    """
     index = movie_index()
     found = index.catalogue.identify(movie)
     file = index.poster(found.movie_id)
-    if query.width is None:
-        kind = mimetypes.guess_type(file.name)[0]
-        return send_file(file.resolve(), mimetype=kind, max_age=_POSTER_AGE, conditional=True)
     thumbnails: Thumbnails = current_app.extensions["thumbnails"]
     try:
-        content, tag = thumbnails.get(file, query.width)
+        if query.width is None:
+            kind = mimetypes.guess_type(file.name)[0]
+            picture = file.read_bytes()  # at most 10 MiB, and hashed as sent: a build may replace the file
+            content = hashlib.sha256(picture).hexdigest()[:SHOWN]
+            tag = content
+        else:
+            kind = "image/webp"
+            picture, content = thumbnails.get(file, query.width)
+            tag = f"{content}-{query.width}"
     except (BadImage, OSError) as error:
         raise UnknownMovie(f"the poster of {found} (id {found.movie_id}) can no longer be read") from error
-    response = Response(content, mimetype="image/webp")
+    response = Response(picture, mimetype=kind)
     response.set_etag(tag)
-    response.cache_control.max_age = _POSTER_AGE
-    response.make_conditional(request)
+    if query.content == content:
+        response.cache_control.max_age = _POSTER_AGE
+        response.cache_control.immutable = True
+    else:
+        response.cache_control.no_cache = True
+    response.make_conditional(request, accept_ranges=True, complete_length=len(picture))
     return response
 
 

@@ -144,17 +144,25 @@ def _parameters(schema: Json) -> list[Json]:
 
 
 def _headers(declared: Operation) -> list[Json]:
-    if not declared.idempotency_key:
-        return []
-    about = "A value unique to this request. Repeating the request with it changes nothing more."
-    schema = {"type": "string", "pattern": "^[!-~]{1,255}$"}
-    return [{"name": "Idempotency-Key", "in": "header", "schema": schema, "description": about}]
+    found: list[tuple[str, Json, str]] = []
+    if declared.idempotency_key:
+        about = "A value unique to this request. Repeating the request with it changes nothing more."
+        found.append(("Idempotency-Key", {"type": "string", "pattern": "^[!-~]{1,255}$"}, about))
+    if declared.if_match:
+        about = "ETag of a response. If the movie has changed since, the request is 412 and changes nothing."
+        found.append(("If-Match", {"type": "string", "maxLength": 1000}, about))
+    return [{"name": name, "in": "header", "schema": schema, "description": about} for name, schema, about in found]
 
 
 def _content(rule: Rule, declared: Operation, refs: dict[Any, Json]) -> Json:
     """Return the body's schema by MIME type; empty without a body."""
     if declared.body is not None:
-        return {"application/json": {"schema": refs[declared.body]}}
+        types = (
+            ["application/json", "application/merge-patch+json"]
+            if "PATCH" in (rule.methods or ())
+            else ["application/json"]
+        )
+        return {each: {"schema": refs[declared.body]} for each in types}
     if not declared.picture:
         return {}
     if not rule.endpoint.endswith("_movie"):
@@ -178,6 +186,8 @@ def _responses(rule: Rule, declared: Operation, refs: dict[Any, Json], config: S
     statuses = {400, 404, 409, 422, 429, 503}
     if "GET" in (rule.methods or ()):
         right["headers"] = {"ETag": {"schema": {"type": "string"}, "required": True}}
+        statuses |= {412}
+    if declared.if_match:
         statuses |= {412}
     if declared.body is not None or declared.picture:
         statuses |= {408, 413}

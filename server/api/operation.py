@@ -42,6 +42,7 @@ class Operation:
     media: str  # MIME type of the response
     picture: bool  # True if the request has a picture
     idempotency_key: bool  # True if it accepts an Idempotency-Key
+    if_match: bool  # True if it accepts If-Match for a write
 
     @functools.cached_property
     def cached(self) -> bool:
@@ -80,11 +81,12 @@ def operation(
     media: str = "application/json",
     picture: bool = False,
     idempotency_key: bool = False,
+    if_match: bool = False,
 ) -> Callable[[View], View]:
     """Return a decorator that validates requests to a view and serialises its responses; see ``Operation``."""
 
     def decorate(view: View) -> View:
-        declared = Operation(view, kind, status, ratings, personal, media, picture, idempotency_key)
+        declared = Operation(view, kind, status, ratings, personal, media, picture, idempotency_key, if_match)
 
         @functools.wraps(view)
         def wrapper(**parts: Any) -> Response:
@@ -100,10 +102,14 @@ def operation(
                 parts["query"] = query
             if declared.body is not None:
                 parts["body"] = parse_body(declared.body)
+            # Before the view reads: its response may be newer than the tag, never older.
+            tag = None if kind == "write" else _etag(declared)
             response = _respond(declared, view(**parts))
             if cache is not None:
                 cache.set(g.cache_key, response.get_data())
-            return _with_etag(declared, response)
+            if tag is None:
+                return _with_state(response)
+            return _with_etag(response, tag)
 
         wrapper.operation = declared  # type: ignore[attr-defined]
         return wrapper
@@ -130,20 +136,33 @@ def _respond(declared: Operation, returned: Any) -> Response:
     return Response(to_json(returned), declared.status, mimetype=declared.media)
 
 
-def _tag(declared: Operation) -> str:
+def _etag(declared: Operation) -> str:
     return f"{_VERSION}.{movie_index().version(ratings=declared.ratings)}"
+
+
+def version_in(tag: str) -> str:
+    """Return the version of the index in an ETag of this version of Posterity; empty if it is none."""
+    return tag.removeprefix(f"{_VERSION}.") if tag.startswith(f"{_VERSION}.") else ""
+
+
+def _with_state(response: Response) -> Response:
+    """Add to the response of a write the ETag that GET has for the same movies, for the next conditional write."""
+    if response.status_code != 204:
+        response.set_etag(f"{_VERSION}.{movie_index().version(ratings=False)}")
+    return response
 
 
 def _from_cache(declared: Operation, content: bytes) -> Response:
     """Return a cached response to GET: the same as ``_with_etag`` gives, at a third of its time."""
     environ: Mapping[str, Any] = request.environ
+    tag = _etag(declared)
     if "HTTP_IF_MATCH" in environ or "HTTP_IF_NONE_MATCH" in environ:
-        return _with_etag(declared, Response(content, declared.status, mimetype=declared.media))
-    headers = [("Content-Type", declared.media), ("ETag", f'"{_tag(declared)}"'), ("Cache-Control", _REVALIDATE)]
+        return _with_etag(Response(content, declared.status, mimetype=declared.media), tag)
+    headers = [("Content-Type", declared.media), ("ETag", f'"{tag}"'), ("Cache-Control", _REVALIDATE)]
     return Response(content, declared.status, headers)
 
 
-def _with_etag(declared: Operation, response: Response) -> Response:
+def _with_etag(response: Response, tag: str) -> Response:
     """Add an ETag to a response to GET, and return it or the 304 in its place.
 
     Raises:
@@ -151,7 +170,6 @@ def _with_etag(declared: Operation, response: Response) -> Response:
     """
     environ: Mapping[str, Any] = request.environ  # werkzeug's parsed headers cost more than all the rest here
     if environ["REQUEST_METHOD"] in {"GET", "HEAD"} and "ETag" not in response.headers:
-        tag = _tag(declared)
         response.headers["ETag"] = f'"{tag}"'
         response.headers["Cache-Control"] = _REVALIDATE
         if "HTTP_IF_MATCH" in environ and tag not in request.if_match:

@@ -23,6 +23,7 @@ from index.answers import schemas
 from index.answers.serialize import provenance
 from index.catalogue.catalogue import Catalogue, Movie, MovieFilter
 from index.core.errors import InvalidCombination, InvalidInput, UnknownMovie
+from index.library.checks import existing
 from index.library.entries import (
     IMDB_ID,
     MAX_GENRE,
@@ -33,6 +34,7 @@ from index.library.entries import (
 )
 from index.library.rating_log import MAX_USER_ID
 from index.movie_index import MovieIndex
+from index.snapshot.poster_files import SHOWN
 from server.api.validation import as_flag, as_number, as_text
 from server.media.thumbnails import Width
 
@@ -127,6 +129,8 @@ class PosterQuery(RequestModel):
 
     width: Annotated[Width | None, Number] = None
     """Maximum width in pixels. Without it, the original file is returned."""
+    content: Annotated[str | None, Field(pattern=f"^[0-9a-f]{{{SHOWN}}}$")] = None
+    """First 16 hexadecimal digits of the SHA-256 of the original file. If they are right, the response is immutable."""
 
 
 class MovieFilterQuery(RequestModel):
@@ -350,6 +354,32 @@ class MovieBody(RequestModel):
             InvalidInput: a value cannot be used.
         """
         return checked_movie(Movie(movie_id, self.title, self.year, self.genres, self.imdb_id, self.tmdb_id))
+
+
+class MoviePatch(RequestModel):
+    """A JSON merge patch of a movie (RFC 7396): members that are left out stay, null deletes one."""
+
+    title: Annotated[str, Field(max_length=MAX_TITLE, pattern=_LINE)] = ""
+    """Title without the year. It cannot be deleted."""
+    year: Year | None = None
+    genres: Annotated[
+        tuple[Annotated[str, Field(max_length=MAX_GENRE, pattern=_LINE)], ...] | None, Field(max_length=MAX_GENRES)
+    ] = None
+    """Genres, spelled as in the data set; all of them."""
+    imdb_id: Annotated[str | None, Field(pattern=f"^{IMDB_ID}$")] = None
+    tmdb_id: Annotated[int | None, Field(ge=1, le=MAX_TMDB_ID), Number] = None
+
+    def applied_to(self, movie: Movie | None) -> Movie:
+        """Return a movie with the members of the patch.
+
+        Raises:
+            UnknownMovie: the movie is deleted.
+            InvalidInput: a value cannot be used.
+        """
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        if given.get("genres", ()) is None:
+            given["genres"] = ()
+        return checked_movie(replace(existing(movie), **given))
 
 
 def identified(texts: Sequence[str], catalogue: Catalogue) -> tuple[list[int], list[str]]:

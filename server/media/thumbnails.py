@@ -10,6 +10,7 @@ from typing import Literal
 
 from index.core.files import write_durably
 from index.posters.images import WEBP_QUALITY, decode_image, read_image, webp
+from index.snapshot.poster_files import SHOWN, content_of
 
 Width = Literal[120, 240, 360, 480]  # pixels
 
@@ -30,25 +31,23 @@ class Thumbnails:
         self._turn = threading.Semaphore(_AT_ONCE)
 
     def get(self, poster: Path, width: int) -> tuple[bytes, str]:
-        """Return a WebP image at most ``width`` pixels wide, and an ETag that changes with the poster.
+        """Return a WebP image at most ``width`` pixels wide, and what names the content of the poster it is of.
 
         Raises:
             OSError: the poster file does not exist.
             BadImage: the poster file is damaged.
         """
-        state = poster.stat()
-        made_of = f"{poster.name} {state.st_mtime_ns} {state.st_size} {width} {WEBP_QUALITY}"
-        tag = hashlib.sha256(made_of.encode()).hexdigest()[:16]
-        name = f"{poster.stem}-{width}"
-        file = self._folder / f"{name}-{tag}.webp"
+        content, name = content_of(poster), f"{poster.stem}-{width}"
         try:
-            return file.read_bytes(), tag
+            return (self._folder / f"{name}-{content}-{WEBP_QUALITY}.webp").read_bytes(), content
         except OSError:
             pass
         with self._turn:
-            content = webp(decode_image(read_image(poster)), width)
-        self._keep(file, name, content)
-        return content, tag
+            picture = read_image(poster)
+            small = webp(decode_image(picture), width)
+        content = hashlib.sha256(picture).hexdigest()[:SHOWN]  # of what was read: a build may replace the file
+        self._keep(self._folder / f"{name}-{content}-{WEBP_QUALITY}.webp", name, small)
+        return small, content
 
     def _keep(self, file: Path, name: str, content: bytes) -> None:
         try:

@@ -29,6 +29,7 @@ STATUSES: tuple[tuple[type[errors.PosterityError], int], ...] = (
     (errors.NotComparable, 409),
     (errors.NotFound, 404),
     (errors.AmbiguousTitle, 409),
+    (errors.Changed, 412),
     (errors.Conflict, 409),
     (errors.Unauthorised, 401),
     (errors.Forbidden, 403),

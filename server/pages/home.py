@@ -57,7 +57,7 @@ def everywhere() -> dict[str, object]:
     return {
         "manifest": index.manifest,
         "catalogue": index.catalogue,
-        "has_poster": lambda movie: _has_poster(index, movie),
+        "poster_of": lambda movie: _poster_of(index, movie),
         "weights": None if weights is None else weights["name"],
         "untrained_notice": UNTRAINED_NOTICE,
         "tmdb_notice": TMDB_NOTICE,
@@ -110,5 +110,8 @@ def look() -> str:
     )
 
 
-def _has_poster(index: MovieIndex, movie: Movie) -> bool:
-    return index.catalogue.posters[index.catalogue.ids.row(movie.movie_id)] is not None
+def _poster_of(index: MovieIndex, movie: Movie) -> dict[str, str | None] | None:
+    """Return the parameters of the address of a movie's poster as it is now; None without a poster."""
+    if index.catalogue.posters[index.catalogue.ids.row(movie.movie_id)] is None:
+        return None
+    return {"content": index.poster_content(movie.movie_id)}

@@ -5,6 +5,15 @@ import { renew } from "./state.js";
 
 const KEPT = "posterity-key";
 
+// Values of a merge patch by field: null deletes one.
+const VALUES = {
+  title: (text) => text,
+  year: (text) => (text ? Number(text) : null),
+  genres: (text) => text.split(",").map((genre) => genre.trim()).filter(Boolean),
+  imdb_id: (text) => text || null,
+  tmdb_id: (text) => (text ? Number(text) : null),
+};
+
 /** Set up the film forms below `root`. `poster` is a file to send with each. */
 export function enhanceForms(root, poster = null) {
   for (const form of root.querySelectorAll("form.movie-form")) {
@@ -18,9 +27,7 @@ export function enhanceForms(root, poster = null) {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       renew(form, async () => {
-        const done = await send(form, form.dataset.method, body(form, poster), form.dataset.method === "POST" ? { "Idempotency-Key": once } : {});
-        // The browser's cached poster is stale.
-        await fetch(`/api/v1/movies/${done.movie.movie_id}/poster?width=240`, { cache: "reload" }).catch(() => {});
+        const done = form.dataset.method === "PATCH" ? await change(form) : await send(form, { method: "POST", form: body(form, poster), headers: { "Idempotency-Key": once } });
         location.assign(`/movies/${done.movie.movie_id}`);
       });
     });
@@ -32,7 +39,7 @@ export function enhanceForms(root, poster = null) {
         return;
       }
       renew(form, async () => {
-        await send(form, "DELETE");
+        await send(form, { method: "DELETE" });
         location.assign("/");
       });
     });
@@ -44,13 +51,27 @@ function body(form, poster) {
   data.delete("key");
   data.delete("remember");
   if (poster) data.set("poster", poster);
-  else if (!data.get("poster")?.size) data.delete("poster");
   return data;
 }
 
-async function send(form, method, data, headers = {}) {
+/** Send the changed fields as a JSON merge patch, so that no one else's change is undone; then another poster. */
+async function change(form) {
+  const patch = {};
+  for (const { name, value, defaultValue } of form.querySelectorAll("[name]:not([type=file], [name=key], [name=remember])")) {
+    if (value !== defaultValue) patch[name] = VALUES[name](value.trim());
+  }
+  const done = await send(form, { method: "PATCH", body: patch });
+  const [file] = form.elements.poster.files;
+  if (!file) return done;
+  const data = new FormData();
+  data.set("poster", file);
+  return send(form, { method: "PUT", form: data }, "/poster");
+}
+
+async function send(form, options, more = "") {
   const key = form.elements.key.value.trim();
-  const done = await ask(form.getAttribute("action"), { form: data, method, headers: { ...headers, Authorization: `Bearer ${key}` } });
+  const headers = { ...options.headers, Authorization: `Bearer ${key}` };
+  const done = await ask(form.getAttribute("action") + more, { ...options, headers });
   remember(form.elements.remember.checked ? key : null);
   return done;
 }

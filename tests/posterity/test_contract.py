@@ -265,6 +265,11 @@ REFUSED: dict[str, tuple[Call, type[errors.PosterityError]]] = {
     "add a poster by name": (lambda s: s.add_movie("Heat", poster="heat.jpg"), errors.InvalidInput),
     "replace an unknown movie": (lambda s: s.replace_movie(777, "Heat"), errors.NotFound),
     "replace by a taken TMDB id": (lambda s: s.replace_movie(3, "Heat", tmdb_id=1004), errors.Conflict),
+    "update an unknown movie": (lambda s: s.update_movie(777, title="Heat"), errors.NotFound),
+    "update to no title": (lambda s: s.update_movie(3, title=None), errors.InvalidInput),
+    "update to a year that is none": (lambda s: s.update_movie(3, year="1995"), errors.InvalidInput),
+    "update something unknown": (lambda s: s.update_movie(3, stars="5"), errors.InvalidInput),
+    "update to a taken IMDb id": (lambda s: s.update_movie(3, imdb_id="tt0000004"), errors.Conflict),
     "replace the poster of an unknown movie": (lambda s: s.replace_poster(777, image(3)), errors.NotFound),
     "replace a poster by no image": (lambda s: s.replace_poster(3, TEXT), errors.InvalidInput),
     "delete an unknown movie": (lambda s: s.delete_movie(777), errors.NotFound),
@@ -297,6 +302,10 @@ def test_a_movie_is_added_replaced_and_deleted(service: MovieService, services: 
         assert each.similar(4, by="poster", limit=1)[0]["movie"] == movie
     assert service.replace_movie(movie["movie_id"], "Hill", tmdb_id=5)["has_poster"]
     assert service.movie("tmdb:5")["title"] == "Hill"
+    updated = service.update_movie("tmdb:5", imdb_id="tt7654321", genres=["Drama"])
+    assert (updated["title"], updated["tmdb_id"], updated["genres"]) == ("Hill", 5, ["Drama"])
+    assert service.update_movie("imdb:tt7654321", imdb_id=None, genres=None, year=None)["genres"] == []
+    assert service.movie("tmdb:5")["imdb_id"] is None
     assert service.replace_poster("tmdb:5", image(14))["has_poster"]
     assert services.client.poster("tmdb:5") == services.index.poster("tmdb:5") == image(14)
     with pytest.raises(errors.NotComparable):

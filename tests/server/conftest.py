@@ -1,11 +1,39 @@
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
+
+Interleave = Callable[[object, str, Callable[[], object]], None]
+
+
+@contextmanager
+def interleaved(owner: object, name: str, rival: Callable[[], object]) -> Iterator[Callable[[], bool]]:
+    """Pause the next request at a seam, a function that it calls, and run a rival there; yield if it has run."""
+    real, waiting = getattr(owner, name), [rival]
+
+    @functools.wraps(real)
+    def paused(*arguments: Any, **options: Any) -> Any:
+        if waiting:
+            waiting.pop()()
+        return real(*arguments, **options)
+
+    with patch.object(owner, name, paused):
+        yield lambda: not waiting
+
+
+@pytest.fixture
+def interleave() -> Iterator[Interleave]:
+    """Return a function that pauses a later request of the test, as ``interleaved`` does."""
+    with ExitStack() as stack:
+        yield lambda owner, name, rival: (stack.enter_context(interleaved(owner, name, rival)), None)[1]
 
 
 @pytest.fixture

@@ -526,3 +526,17 @@ def test_the_commands_tell_what_came_along(source: Path, tmp_path: Path) -> None
         assert again.exit_code == 1
         assert len(again.stderr.splitlines()) == 1
     assert run(target, "import", tmp_path / "nowhere.tar").exit_code == 2
+
+
+def test_an_export_called_as_the_library_is_whole_and_never_takes_its_place(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    Library.open(data).put(Movie(6, "Heat"))
+    (tmp_path / "elsewhere").mkdir()
+    assert export_library(data, tmp_path / "elsewhere" / "library.db").movies == 1
+    assert import_library(tmp_path / "elsewhere" / "library.db", tmp_path / "target").movies == 1
+    (tmp_path / "link").symlink_to(data)
+    for name in ("library.db", "library.db-wal", "library.db-shm"):
+        for folder in (data, tmp_path / "link"):
+            with pytest.raises(InvalidInput, match="is the library itself"):
+                export_library(data, folder / name, replace=True)
+    assert Library.open(data).version() == 1

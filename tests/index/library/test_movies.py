@@ -11,6 +11,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.catalogue.catalogue import Movie
-from index.core.errors import BadImage, BadLibrary, InvalidInput, ReusedRequest
-from index.library.database import FIRST_ID
+from index.core.errors import BadImage, BadLibrary, Conflict, InvalidInput, ReusedRequest
+from index.library.database import FIRST_ID, copy
 from index.library.entries import MovieChanges, Poster, checked_movie
 from index.library.movies import Library, Request
 from index.library.rating_log import RatingLog
@@ -104,7 +105,7 @@ def test_what_is_so_already_is_no_change(tmp_path: Path) -> None:
     assert [library.remove(6) for _ in range(2)] == [2, 2]
     assert library.put(HEAT) == 3
     (entry,) = library.changes_since(0).movies
-    assert entry.poster is None  # deleted with the movie
+    assert entry.poster is not None  # kept for the movie that comes back
 
 
 def test_a_request_adds_a_movie_once(tmp_path: Path) -> None:
@@ -256,7 +257,14 @@ MOVIES = st.builds(
 
 
 @settings(max_examples=60)
-@given(movies=st.lists(MOVIES, min_size=1, max_size=5))
+@given(
+    movies=st.lists(
+        MOVIES,
+        min_size=1,
+        max_size=5,
+        unique_by=(lambda movie: movie.imdb_id or object(), lambda movie: movie.tmdb_id or object()),
+    )
+)
 def test_any_movie_comes_back_as_it_was(movies: list[Movie]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         library = Library.open(Path(folder))
@@ -391,12 +399,61 @@ def test_whatever_was_acknowledged_survives_a_kill(tmp_path: Path, kills: int) -
     assert Library.open(tmp_path).put(HEAT) == last + 1 == watcher.version()
 
 
+def test_an_id_belongs_to_one_movie_however_it_is_written(tmp_path: Path) -> None:
+    library = Library.open(tmp_path)
+    library.put(HEAT)
+    for write in (lambda: library.put(replace(HEAT, movie_id=7)), lambda: library.add(HEAT)):
+        with pytest.raises(Conflict, match=r"imdb:tt0113277 is Heat \(1995\) \(id 6\)"):
+            write()
+    with closing(sqlite3.connect(tmp_path / "library.db")) as db, pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+        db.execute("INSERT INTO movies (movie_id, seq, deleted, title, genres, tmdb_id) VALUES (7, 9, 0, 'X', '', 949)")
+    library.remove(6)
+    assert library.put(replace(HEAT, movie_id=7)) == 3
+    with pytest.raises(Conflict, match="id 7"):
+        library.put(HEAT)
+
+
+def test_a_library_with_an_id_of_two_movies_is_migrated_to_one(tmp_path: Path) -> None:
+    library = Library.open(tmp_path)
+    library.put(HEAT)
+    for movie_id in (7, 8):
+        library.put(Movie(movie_id, "Heat again"))
+    with closing(sqlite3.connect(tmp_path / "library.db")) as db:
+        db.executescript("DROP INDEX one_imdb_id; DROP INDEX one_tmdb_id; PRAGMA user_version = 2")
+        db.execute("UPDATE movies SET imdb_id = 'tt0113277', tmdb_id = 949")
+        db.commit()
+    migrated = Library.open(tmp_path).changes_since(3)
+    assert [entry.movie for entry in migrated.movies] == [Movie(7, "Heat again"), Movie(8, "Heat again")]
+    assert next(entry.movie for entry in Library.open(tmp_path).changes_since(0).movies) == HEAT
+    assert migrated.version > 3  # whoever follows the changes sees it
+
+
+def test_a_replaced_file_is_noticed_by_every_process_that_has_it_open(tmp_path: Path) -> None:
+    readers = [Library.open(tmp_path) for _ in range(2)]
+    readers[0].put(HEAT)
+    copied = tmp_path / "copy.db"
+    copy(tmp_path / "library.db", copied)
+    for number in range(3):
+        readers[0].put(Movie(7, f"After {number}"))
+    assert [reader.version() for reader in readers] == [4, 4]
+    identity = readers[0].identity()
+    copied.replace(tmp_path / "library.db")
+    assert [reader.version() for reader in readers] == [1, 1]
+    assert readers[0].identity() == readers[1].identity() != identity  # its numbers are counted anew
+    readers[1].put(Movie(8, "In the new file"))
+    assert {entry.movie.movie_id for entry in readers[0].changes_since(0).movies} == {6, 8}
+    (tmp_path / "library.db").rename(tmp_path / "away.db")
+    with pytest.raises(BadLibrary, match="was moved away"):
+        readers[0].put(HEAT)
+    assert not (tmp_path / "library.db").exists()
+
+
 def test_a_newer_library_is_refused(tmp_path: Path) -> None:
     library = Library.open(tmp_path)
     library.put(HEAT)
     with closing(sqlite3.connect(tmp_path / "library.db")) as db:
-        db.execute("PRAGMA user_version = 3")
-    message = r"library\.db has schema version 3, this version of Posterity reads 2: use the version that wrote it"
+        db.execute("PRAGMA user_version = 4")
+    message = r"library\.db has schema version 4, this version of Posterity reads 3: use the version that wrote it"
     with pytest.raises(BadLibrary, match=message):
         Library.open(tmp_path)
     with pytest.raises(BadLibrary, match=message):

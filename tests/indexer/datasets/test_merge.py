@@ -31,6 +31,12 @@ def entry(movie: Movie, poster: str | None = None) -> Entry:
     return Entry(movie, poster, None if poster is None else "sha", None, None)
 
 
+def test_an_id_of_the_library_is_taken_from_the_data_set() -> None:
+    changes = MovieChanges(1, (Entry(Movie(1_000_000_000, "Heat", imdb_id="tt1", tmdb_id=5), None, None, None, None),))
+    movies = changes.applied_to([Movie(1, "Heat", imdb_id="tt1", tmdb_id=6), Movie(2, "Ronin", imdb_id="tt2")])
+    assert [(movie.imdb_id, movie.tmdb_id) for movie in movies] == [(None, 6), ("tt2", None), ("tt1", 5)]
+
+
 def test_a_library_without_changes_changes_nothing() -> None:
     assert merge(DATASET, MovieChanges(0), NOTHING_RATED) == DATASET
 

@@ -100,6 +100,8 @@ def test_a_poster_waits_for_the_next_build_where_none_are_compared(world: World,
         (("add", "--title", "Heat", "--genre", ""), "the genre is empty"),
         (("add", "--title", "Heat", "--poster", __file__), "this is no JPEG, PNG, WebP or GIF picture"),
         (("add", "--title", "Heat", "--id", 99), "there is no movie 99 here: leave --id out to add a movie"),
+        (("add", "--title", "Heat", "--imdb", "tt0000003"), "imdb:tt0000003 is Starship 3 (1973) (id 3)"),
+        (("add", "--title", "Heat", "--id", 4, "--tmdb", 1003), "tmdb:1003 is Starship 3 (1973) (id 3)"),
         (("remove", "wedding"), "'wedding' fits 11 movies, give an id: "),
         (("remove", 99), "there is no movie 99 here"),
         (("remove", 1973), "there is no movie 1973 here"),  # one film is of that year
