@@ -31,10 +31,6 @@ class Conflict(errors.ApiError, errors.Conflict):
     """409 of a write."""
 
 
-class Changed(errors.ApiError, errors.Changed):
-    """412 of a write."""
-
-
 class Busy(errors.ApiError, errors.Busy):
     """429 or 503."""
 
@@ -58,11 +54,8 @@ def refusal(status: int, detail: str, *, write: bool = False) -> errors.ApiError
     Args:
         status: the HTTP status code.
         detail: the server's explanation.
-        write: True if the request was to change something: 409 then means that an id is taken,
-            and 412 that the movie has changed.
+        write: True if the request was to change something: 409 then means that an id is taken.
     """
-    if status == 412 and write:
-        return Changed(status, detail)
     if status == 409:
         return Conflict(status, detail) if write else NotComparable(status, detail)
     return _CLASSES.get(status, errors.ApiError)(status, detail)

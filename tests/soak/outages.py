@@ -97,7 +97,8 @@ class Writer:
         missing = []
         for (user, movie), allowed in self.possible.items():
             status, reply = self._send("GET", f"/users/{user}/ratings?limit=100", None)
-            found = {each["movie"]["movie_id"]: each["rating"] for each in json.loads(reply)["results"]}
+            results = json.loads(reply).get("results", [])  # none of a user without ratings, 404
+            found = {each["movie"]["movie_id"]: each["rating"] for each in results}
             if found.get(movie) not in allowed:
                 missing.append(f"user {user} rates {movie} {found.get(movie)}, not one of {allowed} ({status})")
         for movie, title in self.added.items():
