@@ -15,7 +15,7 @@ class ServerConfig:
     port: int = 8000
     workers: int = 1  # processes
     threads: int = 8  # per process
-    request_timeout: int = 20  # seconds for a header; a body or response has 1 second per 16 KiB besides
+    request_timeout: int = 20  # seconds for a header; a body or response must then go on at 16 KiB a second
     upload_queue: int = 4  # image jobs running or queued per process; further requests get 503
     writes: bool = True  # False refuses every write request
     read_keys: bool = False  # reads need an API key too

@@ -232,8 +232,11 @@ class Connection(HTTPChannel):  # type: ignore[misc]
             if now - self.left > patience:
                 super().handle_close()
         elif self.total_outbufs_len:
+            # By windows, as the system takes megabytes at once that the client has not read.
             began, before = self.sending = self.sending or (now, self.sent)
-            if now - began > patience + (self.sent - before) / _SLOWEST:
+            if now - began > patience and self.sent - before >= patience * _SLOWEST:
+                self.sending = (now, self.sent)
+            elif now - began > patience:
                 # By a reset: the system would go on holding megabytes that nobody reads.
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 super().handle_close()
@@ -390,7 +393,7 @@ def worker_class(patience: float, max_body: int) -> type[BufferingWorker]:
     """Return gunicorn's class of workers.
 
     Args:
-        patience: seconds for a header, and for a body or response besides 1 second per 16 KiB.
+        patience: seconds for a header; a body and a response must then go on at 16 KiB a second.
         max_body: bytes of the largest body that is kept for the application.
     """
     return type("Worker", (BufferingWorker,), {"patience": patience, "max_body": max_body})

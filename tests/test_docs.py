@@ -90,7 +90,7 @@ def routes(app: Flask) -> set[str]:
 
 def test_every_route_is_documented_and_no_other_is(app: Flask, endpoints: str) -> None:
     reference = endpoints.replace("{", "<").replace("}", ">")
-    described = set(re.findall(r"`((?:GET|POST|PUT|DELETE) /[^`?]*)[^`]*`", reference + TEXT))
+    described = set(re.findall(r"`((?:GET|POST|PUT|PATCH|DELETE) /[^`?]*)[^`]*`", reference + TEXT))
     assert described == routes(app)
 
 

@@ -51,8 +51,8 @@ port_option = _setting("--port", click.IntRange(1, 65535), "Port to listen on.")
 @_setting(
     "--request-timeout",
     click.IntRange(1, 3600),
-    "Seconds for a request's header to arrive; its body, and the client's reading of the response, have 1 second per"
-    " 16 KiB besides. Slower requests get 408.",
+    "Seconds for a request's header to arrive; its body, and the client's reading of the response, must then go on at"
+    " 16 KiB a second. Slower requests get 408.",
 )
 @_setting(
     "--upload-queue",

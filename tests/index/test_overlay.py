@@ -115,9 +115,9 @@ def test_changes_one_after_another_are_as_all_of_them_at_once(data: Path, seed: 
             case 0 | 1:
                 library.remove(movie_id)
             case 2:
-                library.put(replace(movie, title=f"Starship {step}", imdb_id=f"tt{step:07}"))
+                library.put(replace(movie, title=f"Starship {step}", imdb_id=f"tt9{step:06}"))
             case 3:
-                library.put(replace(movie, genres=(*movie.genres, f"Genre {step % 3}"), tmdb_id=step + 1))
+                library.put(replace(movie, genres=(*movie.genres, f"Genre {step % 3}"), tmdb_id=900_000 + step))
             case 4:
                 library.put(movie, Poster(pictures[which], vectors[which], weights))
             case 5:

@@ -49,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.ways.pop(0)(self)
 
-    do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815
 
     def log_message(self, *_: object) -> None:
         pass
@@ -137,6 +137,7 @@ CALLS: dict[str, Callable[[Client], Any]] = {
     "snapshot": lambda c: c.snapshot(),
     "add_movie": lambda c: c.add_movie("Heat", poster=b"image"),
     "replace_movie": lambda c: c.replace_movie(1, "Heat"),
+    "update_movie": lambda c: c.update_movie(1, title="Heat"),
     "replace_poster": lambda c: c.replace_poster(1, b"image"),
     "delete_movie": lambda c: c.delete_movie(1),
     "rate": lambda c: c.rate(1, 1, 5),
@@ -359,7 +360,7 @@ class Parrot(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(type(self).content)
 
-    do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815
 
     def log_message(self, *_: object) -> None:
         pass

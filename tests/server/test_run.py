@@ -138,7 +138,7 @@ def test_requests_that_never_reach_the_application_are_refused_as_problems(world
             with socket.create_connection(("127.0.0.1", server.port), timeout=60) as client:
                 client.sendall(f"{head}\r\nHost: x\r\n\r\n".encode())
                 stream = client.makefile("rb")
-                assert stream.readline().startswith(f"HTTP/1.1 {status} ".encode())
+                assert stream.readline().split(b" ", 2)[1] == str(status).encode()
                 lines, _, body = stream.read().partition(b"\r\n\r\n")
                 stream.close()
             assert b"Content-Type: application/problem+json" in lines

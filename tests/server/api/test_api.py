@@ -575,7 +575,7 @@ def test_a_list_by_rank_ends(client: FlaskClient, path: str) -> None:
 
 
 def test_another_method_is_405_and_says_which_are_allowed(client: FlaskClient) -> None:
-    reply = client.patch(f"{API}/movies/1")
+    reply = client.delete(f"{API}/movies/1/similar")
     assert_problem(reply, 405)
     assert "GET" in reply.headers["Allow"]
 

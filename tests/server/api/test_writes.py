@@ -186,7 +186,8 @@ def test_an_answer_with_ratings_is_not_stale_for_ever(client: FlaskClient, inter
         path = "users/2/predictions/12"
         interleave(users, "present_predictions", lambda: client.put(f"{API}/users/2/ratings/1", json={"rating": 0.5}))
     else:
-        interleave(users, "page", lambda: client.put(f"{API}/users/2/ratings/1", json={"rating": 0.5}))
+        seam = "list_page" if path == "users/2/ratings" else "page"
+        interleave(users, seam, lambda: client.put(f"{API}/users/2/ratings/1", json={"rating": 0.5}))
     between = client.get(f"{API}/{path}")
     now = client.get(f"{API}/{path}")
     again = client.get(f"{API}/{path}", headers={"If-None-Match": between.headers["ETag"]})
@@ -197,7 +198,7 @@ def test_an_answer_with_ratings_is_not_stale_for_ever(client: FlaskClient, inter
 def test_a_movie_that_is_changed_while_ratings_are_read_is_not_stale(
     client: FlaskClient, interleave: Interleave
 ) -> None:
-    interleave(users, "page", lambda: client.patch(f"{API}/movies/23", json={"title": "Renamed"}))
+    interleave(users, "list_page", lambda: client.patch(f"{API}/movies/23", json={"title": "Renamed"}))
     between = client.get(f"{API}/users/2/ratings?limit=100")
     again = client.get(f"{API}/users/2/ratings?limit=100", headers={"If-None-Match": between.headers["ETag"]})
     assert again.status_code == 200

@@ -21,6 +21,7 @@ API = "/api/v1"
 WRITES = [
     ("POST", "/movies"),
     ("PUT", "/movies/1"),
+    ("PATCH", "/movies/1"),
     ("PUT", "/movies/1/poster"),
     ("DELETE", "/movies/1"),
     ("PUT", "/users/1/ratings/1"),
