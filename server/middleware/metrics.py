@@ -13,6 +13,7 @@ from flask import Blueprint, Flask, Response, current_app, request
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
@@ -67,8 +68,20 @@ class Metrics:
         counted = self._own
         if self._counts is not None:
             counted = CollectorRegistry()
-            MultiProcessCollector(counted, str(self._counts))  # type: ignore[no-untyped-call]
+            counted.register(WorkersMetrics(self._counts))
         return generate_latest(counted) + generate_latest(facts)
+
+
+class WorkersMetrics(Collector):
+    """The metrics of all workers, from their files in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the sum or maximum of all workers; skip files that a worker has only just created."""
+        files = [str(file) for file in self._folder.glob("*.db") if file.stat().st_size]
+        yield from MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
 
 
 class SnapshotFacts(Collector):

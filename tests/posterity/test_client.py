@@ -196,7 +196,7 @@ def test_a_response_of_something_else_is_told(status: int, body: object, headers
     ],
 )
 def test_every_status_is_an_error_with_its_detail(status: int, kind: type[errors.PosterityError]) -> None:
-    writes = {"add_movie", "replace_movie", "replace_poster", "delete_movie", "rate", "delete_rating"}
+    writes = {"add_movie", "replace_movie", "update_movie", "replace_poster", "delete_movie", "rate", "delete_rating"}
     for body, detail in (({"detail": "so it is"}, "so it is"), (b"a proxy's words", "a proxy's words"), ([1], "[1]")):
         with Flaky(*[reply(status, body)] * len(CALLS)) as server, Client(server.address, retries=0) as client:
             for name, call in CALLS.items():

@@ -23,7 +23,7 @@ from werkzeug.test import TestResponse
 from index.library.api_keys import Keys
 from index.library.database import Database
 from index.library.rating_log import RatingLog
-from index.snapshot.store import SnapshotStore
+from index.snapshot.store import Checked, SnapshotStore
 from server.api import users
 from server.app import create_app
 from server.media.thumbnails import Thumbnails
@@ -97,6 +97,7 @@ class Schedules(RuleBasedStateMachine):
     """Two writers and a reader of one server."""
 
     template: Path  # a data directory without a library
+    checked: Checked  # its snapshot
 
     @initialize()
     def start(self) -> None:
@@ -105,8 +106,7 @@ class Schedules(RuleBasedStateMachine):
         shutil.copytree(self.template / "posters", data / "posters")
         (data / "snapshots").symlink_to(self.template / "snapshots")  # never changed
         (data / "current").symlink_to((self.template / "current").readlink())
-        checked = SnapshotStore(data).current_id()
-        self.client: FlaskClient = create_app(unlimited(data), checked=checked).test_client()
+        self.client: FlaskClient = create_app(unlimited(data), checked=self.checked).test_client()
         key = Keys(Database(data)).create("tests")[1]
         self.client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {key}"
         self.model = Model()
@@ -272,5 +272,5 @@ class Schedules(RuleBasedStateMachine):
 @pytest.mark.parametrize("examples", [6, pytest.param(1000, marks=pytest.mark.long)])
 def test_any_schedule_of_writers_and_readers_is_as_the_model_says(data: Path, examples: int) -> None:
     without_poster_space(data)
-    schedules = type("SchedulesOfData", (Schedules,), {"template": data})
+    schedules = type("SchedulesOfData", (Schedules,), {"template": data, "checked": SnapshotStore(data).check()})
     run_state_machine_as_test(schedules, settings=settings(max_examples=examples, stateful_step_count=12))

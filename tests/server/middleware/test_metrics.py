@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -91,3 +92,9 @@ def test_applications_count_apart(world: World, client: FlaskClient) -> None:
     client.get("/livez")
     samples = scraped(client.get("/metrics").text)
     assert value(samples, "posterity_requests_total", method="GET", route="/livez", status="200") == 1
+
+
+def test_a_worker_that_only_begins_is_no_error(world: World, tmp_path: Path) -> None:
+    client = create_app(ServerConfig(world.data), counts=tmp_path).test_client()
+    (tmp_path / "counter_1.db").touch()  # for a moment, before prometheus_client makes it larger
+    assert client.get("/metrics").status_code == 200
