@@ -40,6 +40,10 @@ class Serving:
         pid = self.process.pid
         return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
+    def loaded_libraries(self) -> str:
+        """Return what its processes have mapped into memory, as Linux tells it."""
+        return "".join(Path(f"/proc/{pid}/maps").read_text() for pid in (self.process.pid, *self.workers()))
+
     def kill(self) -> None:
         """Ends all of its processes at once, without a word to any."""
         os.killpg(self.process.pid, signal.SIGKILL)

@@ -164,7 +164,7 @@ def test_a_killed_build_leaves_the_old_snapshot_serving_and_the_next_goes_on(wor
         poster(movie_id + 30).save(posters / f"{movie_id}.jpg")
         (posters / f"{movie_id}.png").unlink(missing_ok=True)
     command = [sys.executable, "-m", "posterity", "build", "--ratings", str(world.ratings), "--posters", str(posters)]
-    arguments = [*command, "--data", str(data), "--weights", "untrained"]
+    arguments = [*command, "--data", str(data), "--weights", "untrained", "--iterations", "30"]
     running = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     known = len(list((data / "embeddings").rglob("*.npy")))
     deadline = time.monotonic() + 120

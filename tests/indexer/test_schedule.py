@@ -246,6 +246,7 @@ def looping(world: World, data: Path) -> subprocess.Popen[str]:
     return subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.long  # test_package.py has it in a folder of strangers
 def test_the_command_builds_in_a_process_of_its_own_and_ends_cleanly_between_builds(
     world: World, tmp_path: Path
 ) -> None:

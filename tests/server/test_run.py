@@ -32,6 +32,8 @@ def test_a_server_that_is_stopped_answers_what_it_has_begun(world: World) -> Non
     picture = (world.posters / "3.jpg").read_bytes()
     with serving("serve", "--data", world.data) as server:
         get(f"{server.address}{UPLOAD}", picture)  # loads TensorFlow, which may take most of the 30 seconds' grace
+        if Path("/proc/self/maps").exists():
+            assert "libtensorflow" in server.loaded_libraries()
         with socket.create_connection(("127.0.0.1", server.port), timeout=120) as upload:
             stream = upload.makefile("rb")
             head = (
