@@ -81,12 +81,9 @@ def realdata() -> Path:
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     """A small film world, built with untrained weights. Read it, never write to it."""
     with shared_folder(tmp_path_factory, "world") as root:
-        plan = Plan(root / "ratings", root / "data", root / "posters", "untrained", QUICK)
-        if not plan.data.exists():
-            write_ratings(plan.ratings)
-            write_posters(root / "posters")
-            build(plan)
-    return World(plan.ratings, root / "posters", plan.data, SnapshotStore(plan.data).manifest())
+        if not (root / "data").exists():
+            build_world(root)
+    return World(root / "ratings", root / "posters", root / "data", SnapshotStore(root / "data").manifest())
 
 
 @pytest.fixture
@@ -155,6 +152,14 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory, name: str) -> Iterat
         fcntl.flock(lock, fcntl.LOCK_EX)
         (root / name).mkdir(exist_ok=True)
         yield root / name
+
+
+def build_world(root: Path) -> Path:
+    """Build the small film world in an empty folder; return its data directory."""
+    write_ratings(root / "ratings")
+    write_posters(root / "posters")
+    build(Plan(root / "ratings", root / "data", root / "posters", "untrained", QUICK))
+    return root / "data"
 
 
 def write_ratings(folder: Path) -> None:

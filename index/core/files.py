@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from index.core.errors import PosterityError
 
@@ -90,7 +90,7 @@ def excluding(file: Path) -> Iterator[bool]:
         yield _try_lock(stream, fcntl.LOCK_EX)
 
 
-def _try_lock(stream: IO[bytes], kind: int) -> bool:
+def _try_lock(stream: IO[Any], kind: int) -> bool:
     try:
         fcntl.flock(stream, kind | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -99,21 +99,21 @@ def _try_lock(stream: IO[bytes], kind: int) -> bool:
 
 
 @contextmanager
-def locked(file: Path, busy: str) -> Iterator[None]:
+def locked(file: Path, busy: str | None) -> Iterator[None]:
     """Hold the exclusive lock of a file, which is created if missing. The lock of a killed process is released.
 
     Args:
         file: the lock file; its folder exists.
-        busy: message of the error if another process holds the lock.
+        busy: message of the error if another process holds the lock; None to wait for it.
 
     Raises:
         PosterityError: another process holds the lock.
     """
     with file.open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise PosterityError(busy) from error
+        if busy is None:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        elif not _try_lock(stream, fcntl.LOCK_EX):
+            raise PosterityError(busy)
         yield
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import sqlite3
 import threading
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from index.core.errors import BadLibrary, Busy, PosterityError
-from index.core.files import creating
+from index.core.files import creating, locked
 
 FIRST_ID = 1_000_000_000  # of added movies; above the ids of any data set
 
@@ -197,8 +196,7 @@ class Database:
         if self._reader is None or opened is None or _inode(self.file) in {opened.inode, 0}:
             return
         log.warning("%s was replaced by another file, which is read and written from now on", self.file.name)
-        with (self.file.parent / ".library.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(self.file.parent / ".library.lock", busy=None):
             if _inode(_wal(self.file)) == opened.wal_inode:
                 _wal(self.file).unlink(missing_ok=True)
                 _shm(self.file).unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -80,7 +80,11 @@ class WorkersMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the sum or maximum of all workers; skip files that a worker has only just created."""
-        files = [str(file) for file in self._folder.glob("*.db") if file.stat().st_size]
+        files = []
+        for file in self._folder.glob("*.db"):
+            with suppress(FileNotFoundError):  # deleted since, as those of a worker that has died
+                if file.stat().st_size:
+                    files.append(str(file))
         yield from MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -10,6 +11,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
+
+from index.library.api_keys import Keys
+from index.library.database import Database
 
 Interleave = Callable[[object, str, Callable[[], object]], None]
 
@@ -39,6 +43,13 @@ def interleave() -> Iterator[Interleave]:
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     return app.test_client()
+
+
+def writer(app: Flask, data: Path) -> FlaskClient:
+    """Return a client that sends an API key."""
+    client = app.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {Keys(Database(data)).create('tests')[1]}"
+    return client
 
 
 def assert_problem(response: TestResponse, status: int, *words: str) -> dict[str, Any]:

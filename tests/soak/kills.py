@@ -14,10 +14,8 @@ from pathlib import Path
 import click
 import numpy as np
 
-from indexer.build import build
-from indexer.config import Plan
 from posterity.cli.console import shown_progress
-from tests.conftest import QUICK, write_posters, write_ratings
+from tests.conftest import build_world
 from tests.soak.build_kills import Builds, kill_builds
 from tests.soak.server_kills import kill_servers
 from tests.soak.tally import Tally
@@ -37,9 +35,7 @@ def main(kills: int, builds: int, seed: int, folder: Path | None) -> None:
     """Kill a server and builds, and check for lost writes. Exit with 1 if there are any."""
     root = Path(tempfile.mkdtemp(prefix="posterity-kills-")) if folder is None else folder
     server_rng, build_rng = np.random.default_rng(seed).spawn(2)
-    write_ratings(root / "ratings")
-    write_posters(root / "posters")
-    build(Plan(root / "ratings", root / "data", root / "posters", "untrained", QUICK))
+    build_world(root)
     failed = False
     with shown_progress() as track:
         if kills:

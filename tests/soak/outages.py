@@ -30,9 +30,7 @@ import urllib3
 from index.library.api_keys import Keys
 from index.library.database import Database
 from index.snapshot.store import SnapshotStore
-from indexer.build import build
-from indexer.config import Plan
-from tests.conftest import QUICK, SPACE, write_posters, write_ratings
+from tests.conftest import SPACE, build_world
 from tests.serving import Serving, free_port, serving
 from tests.soak.editions import Edition
 
@@ -382,12 +380,10 @@ def run(*command: object) -> None:
 def main(seconds: float, only: tuple[str, ...]) -> None:
     """Let files, the disk, the clock and Redis fail under a server. Exit with 1 if anything acknowledged is lost."""
     root = Path(tempfile.mkdtemp(prefix="posterity-outages-"))
-    write_ratings(root / "ratings")
-    write_posters(root / "posters")
-    build(Plan(root / "ratings", root / "world", root / "posters", "untrained", QUICK))
+    data = build_world(root)
     failed = False
     for name in only:
-        outcome = go_through_all(root / "world", root, seconds, [name])[name]
+        outcome = go_through_all(data, root, seconds, [name])[name]
         if isinstance(outcome, str):
             click.echo(f"{name}: {outcome}")
             continue

@@ -21,9 +21,7 @@ import click
 import numpy as np
 from PIL import Image
 
-from indexer.build import build
-from indexer.config import Plan
-from tests.conftest import QUICK, write_posters, write_ratings
+from tests.conftest import build_world
 from tests.serving import Serving, serving
 from tests.soak.processes import sample
 from tests.soak.snapshots import UNLIMITED, ready_workers
@@ -233,11 +231,9 @@ def judge(run: Run, uploads: int) -> None:
 def main(connections: int, seconds: float, uploads: int, workers: int) -> None:
     """Trickle over CONNECTIONS; check that others are answered in time. Exit with 1 if not."""
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        write_ratings(root / "ratings")
-        write_posters(root / "posters")
-        build(Plan(root / "ratings", root / "data", root / "posters", "untrained", QUICK))
-        run = soak(root / "data", connections=connections, seconds=seconds, uploads=uploads, workers=workers)
+        run = soak(
+            build_world(Path(folder)), connections=connections, seconds=seconds, uploads=uploads, workers=workers
+        )
     click.echo(run.report())
     sys.exit(1 if run.failures else 0)
 

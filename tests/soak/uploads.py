@@ -19,9 +19,7 @@ from threading import Lock, Thread
 import click
 import numpy as np
 
-from indexer.build import build
-from indexer.config import Plan
-from tests.conftest import QUICK, write_posters, write_ratings
+from tests.conftest import build_world
 from tests.serving import Serving, serving
 from tests.soak.pictures import KINDS, mutated, written
 from tests.soak.processes import peak
@@ -251,11 +249,7 @@ def judge(run: Run, count: int, log: str) -> None:
 def main(count: int, seed: int, clients: int, keep: Path | None) -> None:
     """Upload COUNT mutated images; check that each is answered in time and that the server survives."""
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        write_ratings(root / "ratings")
-        write_posters(root / "posters")
-        build(Plan(root / "ratings", root / "data", root / "posters", "untrained", QUICK))
-        run = soak(root / "data", count=count, seed=seed, clients=clients, keep=keep)
+        run = soak(build_world(Path(folder)), count=count, seed=seed, clients=clients, keep=keep)
     click.echo(run.report())
     sys.exit(1 if run.failures else 0)
 

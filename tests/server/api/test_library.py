@@ -9,12 +9,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
 
-from index.library.api_keys import Keys
-from index.library.database import FIRST_ID, Database
+from index.library.database import FIRST_ID
 from index.movie_index import MovieIndex
 from server.app import create_app
 from tests.conftest import SPACE, poster, unlimited
-from tests.server.conftest import assert_problem
+from tests.server.conftest import assert_problem, writer
 
 API = "/api/v1"
 MEADOW: dict[str, Any] = {"title": "Meadow", "year": 2020, "genres": ["Sci-Fi"], "imdb_id": "tt9999999", "tmdb_id": 77}
@@ -27,10 +26,7 @@ def app(data: Path) -> Flask:
 
 @pytest.fixture
 def client(app: Flask, data: Path) -> FlaskClient:
-    """Return a client that sends an API key."""
-    client = app.test_client()
-    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {Keys(Database(data)).create('tests')[1]}"
-    return client
+    return writer(app, data)
 
 
 def picture(movie: int = 4, kind: str = "PNG") -> bytes:

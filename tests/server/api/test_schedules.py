@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from werkzeug.test import TestResponse
 
-from index.library.api_keys import Keys
 from index.library.database import Database
 from index.library.rating_log import RatingLog
 from index.snapshot.store import Checked, SnapshotStore
@@ -30,7 +29,7 @@ from server.media.thumbnails import Thumbnails
 from tests.conftest import unlimited
 from tests.server.api.test_library import API, picture
 from tests.server.api.test_writes import without_poster_space
-from tests.server.conftest import interleaved
+from tests.server.conftest import interleaved, writer
 
 USER = 4000
 PICTURES = [picture(movie) for movie in (4, 14)]
@@ -106,9 +105,7 @@ class Schedules(RuleBasedStateMachine):
         shutil.copytree(self.template / "posters", data / "posters")
         (data / "snapshots").symlink_to(self.template / "snapshots")  # never changed
         (data / "current").symlink_to((self.template / "current").readlink())
-        self.client: FlaskClient = create_app(unlimited(data), checked=self.checked).test_client()
-        key = Keys(Database(data)).create("tests")[1]
-        self.client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {key}"
+        self.client: FlaskClient = writer(create_app(unlimited(data), checked=self.checked), data)
         self.model = Model()
         for movie_id in (1, 2, 20):
             shown = self.client.get(f"{API}/movies/{movie_id}").get_json()["movie"]

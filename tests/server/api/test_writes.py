@@ -16,7 +16,6 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from index.library.api_keys import Keys
 from index.library.backup import export_library
 from index.library.database import FIRST_ID, Database
 from index.library.movies import Library
@@ -27,7 +26,7 @@ from server.api import users
 from server.app import create_app
 from tests.conftest import unlimited
 from tests.server.api.test_library import API, picture
-from tests.server.conftest import Interleave, assert_problem
+from tests.server.conftest import Interleave, assert_problem, writer
 
 
 @pytest.fixture
@@ -39,9 +38,7 @@ def app(data: Path) -> Flask:
 
 @pytest.fixture
 def client(app: Flask, data: Path) -> FlaskClient:
-    client = app.test_client()
-    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {Keys(Database(data)).create('tests')[1]}"
-    return client
+    return writer(app, data)
 
 
 def without_poster_space(data: Path) -> None:

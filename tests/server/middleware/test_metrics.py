@@ -94,7 +94,8 @@ def test_applications_count_apart(world: World, client: FlaskClient) -> None:
     assert value(samples, "posterity_requests_total", method="GET", route="/livez", status="200") == 1
 
 
-def test_a_worker_that_only_begins_is_no_error(world: World, tmp_path: Path) -> None:
+def test_a_worker_that_begins_or_has_just_died_is_no_error(world: World, tmp_path: Path) -> None:
     client = create_app(ServerConfig(world.data), counts=tmp_path).test_client()
     (tmp_path / "counter_1.db").touch()  # for a moment, before prometheus_client makes it larger
+    (tmp_path / "gauge_livesum_1.db").symlink_to(tmp_path / "nothing")  # listed, and deleted before it is read
     assert client.get("/metrics").status_code == 200
