@@ -14,6 +14,7 @@ import numpy as np
 from index.catalogue.catalogue import Catalogue
 from index.core.arrays import save_arrays
 from index.core.errors import PosterityError
+from index.core.files import remove_temporaries
 from index.core.ids import Ids
 from index.core.progress import Track, silent
 from index.library.movies import Library
@@ -53,6 +54,7 @@ from indexer.spaces.two_stage import write_reduced
 from indexer.spaces.writer import write_blend, write_space
 
 METRIC = "inner product"
+_STALE = 3600.0  # seconds after which no process still writes a temporary file
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
     """
     store = SnapshotStore(plan.data)
     with store.writing() as folder:
+        for name in ("embeddings", "posters"):  # a server may be writing a poster, an evaluation an embedding
+            remove_temporaries(plan.data / name, age=_STALE)
         inputs = input_fingerprint(plan)  # taken before reading, so that changes during the build trigger the next one
         library = Library.open(plan.data)
         changes, library_id = library.changes_since(0, vectors=False), library.identity()

@@ -6,13 +6,17 @@ import errno
 import fcntl
 import hashlib
 import os
+import re
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from index.core.errors import PosterityError
+
+_TEMPORARY = re.compile(r"\.[0-9a-f]{16}-.+")
 
 
 def write_durably(file: Path, content: bytes) -> None:
@@ -56,6 +60,19 @@ def _temporary(file: Path) -> Iterator[Path]:
         yield fresh
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def remove_temporaries(folder: Path, *, age: float = 0.0) -> None:
+    """Remove the temporary files that killed processes left in a folder and below it.
+
+    Args:
+        folder: may be missing.
+        age: seconds since the last change of a file; 0 only where a lock keeps other writers out.
+    """
+    before = time.time() - age
+    for file in folder.rglob(".*"):
+        if _TEMPORARY.fullmatch(file.name) and file.lstat().st_mtime <= before:
+            file.unlink(missing_ok=True)
 
 
 def sync(path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import requests
 
 from index.core.errors import InvalidInput, PosterityError, SourceUnavailable
-from index.core.files import locked, sync, write_durably
+from index.core.files import locked, remove_temporaries, sync, write_durably
 from index.core.progress import Count, uncounted
 from indexer.datasets.sources import FETCHED
 from indexer.fetch.web import HttpClient, Retries, TransientError, html_error, is_html, is_url, redacted
@@ -54,6 +54,7 @@ def download_folder(data: Path, name: str) -> Iterator[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     busy = f"another process is fetching {name} into {data}: wait until it ends"
     with locked(folder.with_name(f"{name}.lock"), busy):
+        remove_temporaries(folder)
         yield folder
 
 

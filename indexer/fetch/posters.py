@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from index.core.errors import BadImage, InvalidInput, SourceUnavailable
-from index.core.files import write_durably
+from index.core.files import remove_temporaries, write_durably
 from index.core.progress import Track, silent
 from index.posters.images import decode_image, read_image, suffix_of
 from indexer.datasets.dataset import Dataset
@@ -130,8 +130,7 @@ def fetch_posters(
         SourceUnavailable: many consecutive movies failed, or all of them.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for temporary in folder.glob(".*"):  # of a killed process
-        temporary.unlink()
+    remove_temporaries(folder)
     existing = {file.stem for file in folder.iterdir()}
     rows = ledger.rows()
     due, summary = [], Summary()

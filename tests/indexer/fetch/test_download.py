@@ -57,6 +57,13 @@ def test_a_connection_that_brings_nothing_is_given_up_and_the_next_call_goes_on(
     assert ranges(server)[-1] == "bytes=50000-"
 
 
+def test_a_file_that_a_killed_call_was_writing_is_removed(tmp_path: Path) -> None:
+    with download_folder(tmp_path, "weights") as folder:
+        (folder / f".{'0' * 16}-vgg16.json").write_bytes(b"half")  # killed between its creation and its new name
+    with download_folder(tmp_path, "weights") as folder:
+        assert list(folder.iterdir()) == []
+
+
 def test_a_connection_that_stalls_is_left_and_gone_on_from(server: StandIns, tmp_path: Path) -> None:
     server.fail(PATH, stalls(100_000))
     assert get(server, tmp_path, HttpClient(RetryPolicy(timeout=0.2, backoff=0))) == CONTENT

@@ -325,6 +325,7 @@ def test_a_damaged_ledger_is_told(site: StandIns, film_folder: Path, tmp_path: P
 
 def test_half_a_file_of_a_killed_call_is_removed(fetcher: Fetcher) -> None:
     folder_of(fetcher.data).mkdir(parents=True)
-    (folder_of(fetcher.data) / ".0123-1.jpg").write_bytes(b"half")
+    (folder_of(fetcher.data) / f".{'0' * 16}-1.jpg").write_bytes(b"half")
+    (folder_of(fetcher.data) / ".DS_Store").write_bytes(b"of the user's system")
     fetcher(ONE)
-    assert set(tree(folder_of(fetcher.data))) == {"1.jpg"}
+    assert set(tree(folder_of(fetcher.data))) == {".DS_Store", "1.jpg"}
