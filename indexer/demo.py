@@ -55,7 +55,7 @@ def build_demo(
     wanted = f"{version('posterity')} {'all' if posters is None else posters}"
     if not drawn.exists() or drawn.read_text() != wanted:
         rmtree(sample, ignore_errors=True)
-        make_sample(sample, posters=posters, track=track)
+        make_sample(sample, posters=None if posters is None else range(1, posters + 1), track=track)
         drawn.write_text(wanted)
     try:
         build(make_plan(sample / "ratings", data, sample / "posters", weights, embed_path=embed_path), track=track)

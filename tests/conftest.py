@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 import fcntl
-import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -24,12 +23,13 @@ from index.movie_index import MovieIndex
 from index.posters import vgg16
 from index.snapshot.store import Manifest, SnapshotStore
 from indexer.build import build
-from indexer.config import Plan
+from indexer.config import Plan, make_plan
+from indexer.datasets.sources import sample_folder
 from indexer.models.factorization_machine import Settings
+from indexer.sample import FAMILIES, make_sample, sample_movies
 from server.app import create_app
 from server.config import ServerConfig
 from tests.paths import ROOT
-from tests.serving import get, serving
 
 # The same examples everywhere, and no time limits: a busy machine is no bug.
 settings.register_profile("posterity", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -39,7 +39,11 @@ settings.load_profile("posterity")
 # poster, film 21 no ratings, film 22 neither; film 23 shares its title with film 11.
 SPACE = range(1, 11)
 WEDDINGS = range(11, 21)
-DEMO_POSTERS = 90  # of 240 films: embedding takes most of a processor second each
+# Films of the sample with a poster: four of each family, and one that the README names. Embedding takes most of a
+# processor second each.
+DEMO_POSTERS = sorted(
+    {film.movie_id for family in FAMILIES for film in [f for f in sample_movies() if f.family == family][:4]} | {88}
+)
 QUICK = Settings(factors=4, chains=1, iterations=60, burn_in=10)
 
 
@@ -109,34 +113,19 @@ def unlimited(data: Path, **settings: Any) -> ServerConfig:
     return ServerConfig(data, read_limit="", write_limit="", upload_limit="", **settings)
 
 
-@dataclass(frozen=True)
-class FirstDemo:
-    """The data that ``posterity demo`` built in an empty folder, and its first answer."""
-
-    data: Path
-    nearest: int  # id of the movie whose poster is most like that of movie 1, as the server said before it ended
-    mapped: str  # the files that its first process had mapped into memory; empty where the system does not tell
-
-
 @pytest.fixture(scope="session")
-def first_demo(tmp_path_factory: pytest.TempPathFactory) -> FirstDemo:
-    """The bundled sample with its first posters, built and served by one command. Read it, never write to it."""
-    with shared_folder(tmp_path_factory, "demo") as folder:
-        data, said = folder / "data", folder / "said.json"
-        if not said.exists():
-            with serving("demo", "--weights", "untrained", "--posters", DEMO_POSTERS, "--data", data) as server:
-                picture = (data / "sample" / "posters" / "1.jpg").read_bytes()
-                found = get(f"{server.address}/api/v1/posters/similar", picture)["results"]
-                maps = Path(f"/proc/{server.process.pid}/maps")
-                mapped = maps.read_text() if maps.exists() else ""
-            said.write_text(json.dumps({"nearest": found[0]["movie"]["movie_id"], "mapped": mapped}))
-    return FirstDemo(data, **json.loads(said.read_text()))
+def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data directory of the bundled sample, as ``posterity demo`` makes it, but with fewer posters and one chain.
 
-
-@pytest.fixture(scope="session")
-def demo_data(first_demo: FirstDemo) -> Path:
-    """The data directory of the bundled sample. Read it, never write to it."""
-    return first_demo.data
+    Read it, never write to it.
+    """
+    with shared_folder(tmp_path_factory, "demo") as data:
+        if not (data / "current").exists():
+            sample = sample_folder(data)
+            make_sample(sample, posters=DEMO_POSTERS)
+            plan = make_plan(sample / "ratings", data, sample / "posters", "untrained")
+            build(replace(plan, settings=Settings(chains=1)))
+    return data
 
 
 @contextmanager

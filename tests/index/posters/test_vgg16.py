@@ -1,20 +1,23 @@
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
-from keras.applications import vgg16 as keras_vgg16
-from keras.src.applications import vgg16 as vgg16_source
-from keras.src.backend import config
 
 from index.core.arrays import Float32Array, UInt8Array
 from index.core.errors import BadWeights, InvalidInput, WeightsUnavailable
 from index.posters import vgg16
 from tests.tolerances import BFLOAT16_LOSS, PATH_DISTANCE
+
+# Imported where they are used: every process of a test run collects this module, and few embed.
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +43,8 @@ def vectors(untrained: vgg16.Vgg16, pixels: UInt8Array) -> Float32Array:
 @pytest.fixture(scope="module")
 def model(untrained: vgg16.Vgg16, tmp_path_factory: pytest.TempPathFactory) -> keras.Model:
     """Keras' own VGG16 with the same weights."""
+    from keras.applications import vgg16 as keras_vgg16
+
     file = tmp_path_factory.mktemp("weights") / "w.weights.h5"
     untrained.save(file)
     model = keras_vgg16.VGG16(include_top=False, weights=None, input_shape=(224, 224, 3))
@@ -50,6 +55,8 @@ def model(untrained: vgg16.Vgg16, tmp_path_factory: pytest.TempPathFactory) -> k
 def test_vectors_are_keras_own_block5_pool_at_length_1(
     vectors: Float32Array, in_bfloat16: vgg16.Vgg16, model: keras.Model, pixels: UInt8Array
 ) -> None:
+    from keras.applications import vgg16 as keras_vgg16
+
     maps = np.asarray(model(keras_vgg16.preprocess_input(pixels.astype(np.float32))))
     assert maps.shape[1:] == vgg16.GRID
     flat = maps.reshape(2, vgg16.DIMENSION).copy()
@@ -144,6 +151,8 @@ def test_the_file_that_keras_publishes_is_called_imagenet(
 def test_other_weights_have_another_checksum_and_other_vectors(
     model: keras.Model, untrained: vgg16.Vgg16, pixels: UInt8Array, vectors: Float32Array, tmp_path: Path
 ) -> None:
+    import keras
+
     other = keras.models.clone_model(model)
     changed = [weight * 1.5 if weight.ndim == 1 else -weight for weight in model.get_weights()]
     other.set_weights(changed)
@@ -170,6 +179,8 @@ def test_a_file_without_weights_is_named(tmp_path: Path) -> None:
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    import keras
+
     other = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(3)])
     other.save_weights(tmp_path / "other.weights.h5")
     with pytest.raises(BadWeights, match=r"other\.weights\.h5 does not hold"):
@@ -179,6 +190,9 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 def test_imagenet_weights_that_cannot_be_had_say_how_to_give_a_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    from keras.src.applications import vgg16 as vgg16_source
+    from keras.src.backend import config
+
     # An empty cache, and a closed port instead of the real address: refused at once, as behind a firewall.
     monkeypatch.setattr(config, "_KERAS_DIR", str(tmp_path))
     monkeypatch.setattr(vgg16_source, "WEIGHTS_PATH_NO_TOP", "http://127.0.0.1:9/vgg16_notop.h5")
@@ -203,6 +217,7 @@ def test_saved_weights_of_another_checksum_are_refused(untrained: vgg16.Vgg16, t
 
 def run(change: float) -> vgg16.Run:
     """Unit vectors that are off by so much."""
+    import tensorflow as tf
 
     def vectors(pixels: UInt8Array) -> tf.Tensor:
         flat = pixels.reshape(len(pixels), -1)[:, : vgg16.DIMENSION].astype(np.float64) + 1
@@ -239,6 +254,8 @@ def test_the_path_taken_by_default_agrees_with_float32() -> None:
 
 
 def test_bfloat16_is_switched_on_for_its_own_path_alone() -> None:
+    import tensorflow as tf
+
     seen = []
 
     def look(_: UInt8Array) -> tf.Tensor:

@@ -131,9 +131,9 @@ def test_a_second_run_rewrites_the_same_bytes(tables: Path, monkeypatch: pytest.
     assert {file: file.read_bytes() for file in tables.rglob("*.*")} == before
 
 
-def test_fewer_posters_are_those_of_the_first_movies(tmp_path: Path) -> None:
-    make_sample(tmp_path, posters=1, seed=SEED)
-    assert [file.name for file in (tmp_path / "posters").iterdir()] == ["1.jpg"]
+def test_only_posters_that_are_asked_for_are_drawn(tmp_path: Path) -> None:
+    make_sample(tmp_path, posters={1, 3}, seed=SEED)
+    assert {file.name for file in (tmp_path / "posters").iterdir()} == {"1.jpg", "3.jpg"}
     assert len((tmp_path / "ratings" / "movies.csv").read_text().splitlines()) == 241
 
 
