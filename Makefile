@@ -44,15 +44,16 @@ browser:
 		|| command -v chromium || command -v google-chrome
 
 # Three processes, as many tests wait for servers and pages. Each has a TensorFlow of its own, 2 GB with it.
+# They share rewritten assertions by way of bytecode, and a file of tests has one process, for its fixtures.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 3 --dist loadfile
 
 test-long: test
 	$(BIN)/python -m pytest -n 2 -m long
 
 # Printed, not demanded: lines that no quick test runs, in subprocesses too.
 coverage: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 3 --dist worksteal --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n 3 --dist loadfile --cov --cov-report=term:skip-covered
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -83,6 +84,10 @@ def run_server(
             # In the worker, after the fork: threads of Faiss and TensorFlow do not survive a fork.
             from server.app import create_app
 
+            # Keras imports these where they are installed: half of the time to the first answer to a picture. A
+            # server needs none of them.
+            for name in ("matplotlib", "pandas", "sklearn"):
+                sys.modules.setdefault(name, None)  # type: ignore[arg-type]
             app = create_app(config, counts=counts, checked=checked)
             # Matrices are small, and idle BLAS threads spin; requests have threads of their own.
             threadpool_limits(1, "blas")

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
@@ -28,13 +29,16 @@ FLAGS = [
 ]
 WIDTHS = (360, 1280, 2560)
 THEMES = ("light", "dark")
-# Colours do not depend on the width.
-LOOKS = (
-    (360, "dark"),
-    (1280, "light"),
-    *(pytest.param(*look, marks=pytest.mark.long) for look in ((360, "light"), (1280, "dark"))),
-    *(pytest.param(2560, theme, marks=pytest.mark.long) for theme in THEMES),
-)
+
+
+def looks(*quick: tuple[int, str]) -> list[ParameterSet]:
+    """Return every width in every theme; all but ``quick`` are long."""
+    return [
+        pytest.param(width, theme, marks=[] if (width, theme) in quick else pytest.mark.long)
+        for width in WIDTHS
+        for theme in THEMES
+    ]
+
 
 Visit = Callable[..., Page]
 

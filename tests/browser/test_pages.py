@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.conftest import LOOKS, Visit, assert_accessible
+from tests.browser.conftest import Visit, assert_accessible, looks
 
 MISSING = "/movies/999"
 PATHS = ("/", "/?q=nobody-calls-a-film-so", "/movies/73", "/look", MISSING)
 
 
-@pytest.mark.parametrize(("width", "theme"), LOOKS)
+@pytest.mark.parametrize(("width", "theme"), looks((360, "dark"), (1280, "light")))
 def test_every_page_is_accessible_and_fits(visit: Visit, width: int, theme: str) -> None:
     for path in PATHS:
         page = visit(path, width=width, theme=theme, refused=path == MISSING)

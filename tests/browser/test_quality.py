@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.conftest import LOOKS, THEMES, WIDTHS, Visit, assert_accessible
+from tests.browser.conftest import THEMES, WIDTHS, Visit, assert_accessible, looks
 from tests.serving import Serving
 
 PLOTS = ("against", "learning", "calibration", "by-ratings", "ranking", "blend", "recall", "speed")
 
 
-@pytest.mark.parametrize(("width", "theme"), LOOKS)
+@pytest.mark.parametrize(("width", "theme"), looks((1280, "light")))
 def test_the_page_is_accessible_with_its_tables_closed_and_open(visit: Visit, width: int, theme: str) -> None:
     page = visit("/quality", width=width, theme=theme)
     assert_accessible(page)
@@ -22,7 +22,7 @@ def test_the_page_is_accessible_with_its_tables_closed_and_open(visit: Visit, wi
     assert_accessible(page)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", [360, *(pytest.param(width, marks=pytest.mark.long) for width in WIDTHS[1:])])
 def test_every_mark_and_word_of_a_plot_is_within_it(visit: Visit, width: int) -> None:
     page = visit("/quality", width=width)
     for name in PLOTS:

@@ -103,7 +103,7 @@ def test_changes_one_after_another_are_as_all_of_them_at_once(data: Path, seed: 
     first = MovieIndex.open(data)
     facts = {movie.movie_id: movie for movie in first.catalogue.movies}
     weights = first.manifest.spaces["poster"]["weights"]["sha256"]
-    pictures = [encoded(poster(number), "PNG") for number in (3, 8, 12, 15)]
+    pictures = [encoded(poster(number), "PNG") for number in (3, 12)]
     vectors = [first.embed(picture) for picture in pictures]
     latest = first
     for step in range(24):

@@ -19,7 +19,7 @@ MOVIES = (1, 11)
 PATHS = ("float32", "bfloat16")
 
 
-@pytest.fixture(scope="module", params=PATHS)
+@pytest.fixture(scope="module", params=["bfloat16", pytest.param("float32", marks=pytest.mark.long)])
 def built(request: pytest.FixtureRequest, world: World, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """The path that a few posters of the film world were embedded by, and their data directory."""
     folder = tmp_path_factory.mktemp(request.param)

@@ -13,6 +13,7 @@ from index.snapshot.store import SnapshotStore
 from indexer import demo
 from indexer.config import Plan
 from indexer.datasets.sources import choose_sources, sample_folder
+from indexer.models.registry import SERVED
 from posterity.cli.fetch import Sources, fetch_all
 from posterity.cli.main import main
 from tests.paths import GOLDEN
@@ -178,6 +179,8 @@ def test_a_sample_keeps_the_untrained_weights_that_it_fell_back_to(demo_data: Pa
     assert choose_sources(tmp_path, None, None, "imagenet").weights == "imagenet"
 
 
-def test_the_sample_that_was_prepared_is_nothing_new_for_a_build(demo_data: Path) -> None:
-    result = CliRunner().invoke(main, ["build", "--if-new", "--data", str(demo_data)])
+def test_the_sample_that_was_prepared_is_nothing_new_for_a_build(demo_data: Path, tmp_path: Path) -> None:
+    tuned = tmp_path / "tuned.json"
+    tuned.write_text(json.dumps({"method": SERVED, "settings": {"chains": 1}}))  # as of the fixture
+    result = CliRunner().invoke(main, ["build", "--if-new", "--tuned", str(tuned), "--data", str(demo_data)])
     assert "nothing to build" in result.stderr

@@ -20,7 +20,7 @@ from tests.serving import get, serving
 
 @pytest.mark.parametrize(
     ("phases", "least"),
-    [("examples", 20), pytest.param("examples,coverage,fuzzing", 1500, marks=pytest.mark.long)],
+    [("examples", 10), pytest.param("examples,coverage,fuzzing", 1500, marks=pytest.mark.long)],
 )
 def test_the_server_keeps_what_its_document_promises(phases: str, least: int, world: World, tmp_path: Path) -> None:
     data = tmp_path / "data"
