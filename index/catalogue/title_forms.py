@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import groupby
 
 from anyascii import anyascii
 
@@ -68,15 +69,26 @@ def verbatim(title: str) -> str:
 def words(title: str) -> list[str]:
     """Return the words of a title as they are compared: in ASCII and lower case, digits apart from letters.
 
-    Accents, apostrophes, punctuation, "and" and English articles do not matter, if there is anything else. Letters with
-    dots are one word. Chinese, Japanese and Korean characters are kept, each as a word.
+    Accents, apostrophes, punctuation, "and" and English articles do not matter, if there is anything else. Two letters
+    with dots or three letters apart are one word. Chinese, Japanese and Korean characters are kept, each as a word.
     """
+    return without_small_words(every_word(title))
+
+
+def without_small_words(words: list[str]) -> list[str]:
+    """Return words without "and" and English articles, if there is anything else; themselves without any."""
+    if _IGNORED.isdisjoint(words):
+        return words
+    return _letters_joined([word for word in words if word not in _IGNORED]) or words
+
+
+def every_word(title: str) -> list[str]:
+    """Return the words of a title as ``words`` does, with "and" and articles."""
     plain = title if title.isascii() else unicodedata.normalize("NFC", title).translate(_PLAIN)
     plain = plain.lower().replace("'", "").replace("&", " and ").replace("+", " and ")
     if "." in plain or "*" in plain or "," in plain:
         plain = _THOUSANDS.sub("", _DOTTED.sub(r"\1", plain))
-    found = _WORD.findall(plain)
-    return [word for word in found if word not in _IGNORED] or found
+    return _letters_joined(_WORD.findall(plain))
 
 
 def romanised(title: str) -> list[str]:
@@ -94,6 +106,18 @@ def numbered(words: list[str]) -> list[str]:
 def is_cjk(character: str) -> bool:
     """Return True for a Chinese, Japanese or Korean character, which is a word by itself."""
     return any(first <= character <= last for first, last in _CJK)
+
+
+def _letters_joined(words: list[str]) -> list[str]:
+    """Return words with three or more letters in a row as one."""
+    single = [len(word) == 1 and word.isascii() and word.isalpha() for word in words]
+    if sum(single) < 3:
+        return words
+    found: list[str] = []
+    for is_single, group in groupby(zip(single, words, strict=True), key=lambda each: each[0]):
+        row = [word for _, word in group]
+        found += ["".join(row)] if is_single and len(row) > 2 else row
+    return found
 
 
 def _article_first(title: str) -> str:

@@ -246,6 +246,8 @@ class TitleSearch:
             best = self._words.best_matches(rows, lambda known: _matches_of(word, known, unfinished=unfinished))  # noqa: B023
             if len(word) > _SHORT and not _has_digit(word):
                 best = np.maximum(best, np.where(self._contains(word)[rows], np.float32(_CONTAINED), 0))
+            if len(words) > 1 and _is_nearly_ignored(word):
+                best = np.maximum(best, np.float32(_ONE_ERROR))
             left -= count
             total += np.float32(count) * best
             kept = (best >= _MIN_WORD_SIMILARITY) & ((total + left) / len(words) >= _MIN_SIMILARITY - _TOLERANCE)
@@ -318,8 +320,13 @@ def _names_of(title: str, year: int | None) -> tuple[dict[str, float], int | Non
         forms.insert(1, (main, _TITLE))
     found: dict[str, float] = {}
     for form, rank in forms:
-        words = title_forms.words(form)
-        others = [(title_forms.numbered(words), min(rank, _NUMBERED)), (title_forms.without_article(words), _SHORTENED)]
+        every = title_forms.every_word(form)
+        words = title_forms.without_small_words(every)
+        others = [
+            (every, min(rank, _NUMBERED)),
+            (title_forms.numbered(words), min(rank, _NUMBERED)),
+            (title_forms.without_article(words), _SHORTENED),
+        ]
         if not form.isascii() and any(map(title_forms.is_cjk, form)):
             others.append((title_forms.romanised(form), _ALTERNATIVE))
         for each, its_rank in [(words, rank), *(other for other in others if other[0] is not words)]:
@@ -334,6 +341,11 @@ def _all_words(names: Sequence[str], year: str) -> list[str]:
     found = dict.fromkeys(" ".join(names).split()) or {"": None}
     others = [title_forms.NUMERALS[word] for word in found if word in title_forms.NUMERALS]
     return [*found, *others, year] if year else [*found, *others]
+
+
+def _is_nearly_ignored(word: str) -> bool:
+    """Return True for "the" or "and" with a typing error."""
+    return any(OSA.distance(word, ignored, score_cutoff=1) <= 1 for ignored in ("the", "and"))
 
 
 def _has_digit(word: str) -> bool:
