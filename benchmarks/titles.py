@@ -25,7 +25,13 @@ _ARTICLE = re.compile(r"^(The|A|An|Le|La|Les|El|Los|Las|Il|Der|Die|Das|Den|Det) 
 
 @click.command()
 @click.argument("dataset", type=click.Path(exists=True, path_type=Path))
-@click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Only every so many movies.")
+@click.option(
+    "--every",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Spoil the titles of every so many movies; all as they are.",
+)
 @click.option("--failures", type=click.IntRange(0), default=0, help="Print so many titles of each row that fail.")
 def main(dataset: Path, every: int, failures: int) -> None:
     """Search for every movie of DATASET by its "Title (Year)", and by its main title if no other movie has it."""
@@ -36,21 +42,20 @@ def main(dataset: Path, every: int, failures: int) -> None:
     catalogue = Catalogue(movies, tuple(counts[movie.movie_id] for movie in movies), none, none)
     twins = Counter(map(str, movies))
     mains = Counter(name for movie in movies for name in {" ".join(words(each)) for each in _names(movie)})
-    dated = [(movie, str(movie)) for movie in movies][::every]
+    dated = [(movie, str(movie)) for movie in movies]
     alone = [
         (movie, main)
         for movie in movies
         if (main := alternatives(movie.title)[0]) and mains[" ".join(words(main))] == 1
-    ][::every]
+    ]
     rows = []
     begun, asked = process_time(), 0
     with shown_progress() as track:
         for name, spoil in track(SPOILINGS.items(), "Searching", len(SPOILINGS)):
             cells, failed = [], []
             for queries in (dated, alone):
-                spoilt = [
-                    (movie, query) for movie, title in queries if (query := spoil(title)) != title or spoil is _same
-                ]
+                chosen = queries if spoil is _same else queries[::every]
+                spoilt = [(movie, spoil(title)) for movie, title in chosen if spoil is _same or spoil(title) != title]
                 ranks = [_rank(catalogue, movie, query, twins) for movie, query in spoilt]
                 asked += len(ranks)
                 cells += [f"{len(ranks):,}", _share(ranks, 1), _share(ranks, _TOP)]
@@ -59,9 +64,7 @@ def main(dataset: Path, every: int, failures: int) -> None:
             for query in failed[:failures]:
                 click.echo(f"{name}: {query}", err=True)
         if (dataset / "movies.csv").is_file():
-            rows.insert(
-                1, ("as in movies.csv", *_as_written(catalogue, dataset / "movies.csv", twins, every), "", "", "")
-            )
+            rows.insert(1, ("as in movies.csv", *_as_written(catalogue, dataset / "movies.csv", twins), "", "", ""))
     columns = [(heading, "right") for heading in ("Movies", "First", "Top 3", "Title alone", "First", "Top 3")]
     repeated = sum(count for count in twins.values() if count > 1)
     print_table(
@@ -93,10 +96,10 @@ def _share(ranks: list[int], place: int) -> str:
     return f"{sum(rank <= place for rank in ranks) / len(ranks):.2%}" if ranks else ""
 
 
-def _as_written(catalogue: Catalogue, file: Path, twins: Counter[str], every: int) -> tuple[str, str, str]:
+def _as_written(catalogue: Catalogue, file: Path, twins: Counter[str]) -> tuple[str, str, str]:
     with file.open(encoding="utf-8", newline="") as stream:
         written = {int(row["movieId"]): row["title"].strip() for row in csv.DictReader(stream)}
-    ranks = [_rank(catalogue, movie, written[movie.movie_id], twins) for movie in catalogue.movies[::every]]
+    ranks = [_rank(catalogue, movie, written[movie.movie_id], twins) for movie in catalogue.movies]
     return f"{len(ranks):,}", _share(ranks, 1), _share(ranks, _TOP)
 
 

@@ -341,7 +341,7 @@ class Catalogue:
         """
         found = [(self.movie(movie_id), rank) for movie_id, rank in self._titles.whole(text)]
         if year is not None:
-            found = [(movie, rank) for movie, rank in found if movie.year == year]
+            found = [(movie, rank) for movie, rank in found if year in (movie.year, parse_title(movie.title)[1])]
         elif not _has_letters(text):
             found = [(movie, rank) for movie, rank in found if _is_named(movie, text)]
         best = max((rank for _, rank in found), default=0)

@@ -19,11 +19,17 @@ from index.catalogue import title_forms
 from index.catalogue.title_forms import parse_title, verbatim
 from index.core.arrays import BoolArray, Float32Array, Int64Array
 
-WHOLE = 5  # least rank of a whole title, main or alternative
-_VERBATIM = 9  # of a main title, and more with the year or with alternative titles
-_TITLE, _NUMBERED, _ALTERNATIVE, _SHORTENED = 8, 7, 6, 4
-_UNSPACED = 0.5  # less, where spaces are elsewhere
-_BEGINNING, _PHRASE = 2, 1
+# Ranks of the hits by prefix.
+_VERBATIM = 9  # a main title letter by letter, and more with the year or with alternative titles
+_TITLE = 8  # the words of a title or main title
+_NUMBERED = 7  # with numerals of the other kind, or with articles
+_ALTERNATIVE = 6  # the words of an alternative title
+WHOLE = 5  # this and more are whole titles
+_SHORTENED = 4  # a title but for its foreign article
+_BEGINNING = 2  # the beginning of a title, less of another name
+_PHRASE = 1  # words in a row
+_UNSPACED = 0.5  # so much less where spaces are elsewhere
+
 _MIN_SIMILARITY = 0.74  # mean over the words of the query; "fight culb" has .88 with Fight Club
 _MIN_WORD_SIMILARITY = 0.55  # of each word
 _TOLERANCE = 1e-4  # of float32 sums

@@ -127,6 +127,7 @@ NAMED = (
     Movie(7013, "Big Hero 6", 2014),
     Movie(7014, "Twelve Monkeys (a.k.a. 12 Monkeys)", 1995),
     Movie(7015, "Seven Pounds", None),
+    Movie(7017, "Ronin (1998)", None),
     Movie(51662, "300", 2007),
     Movie(99917, "1917", 2019),
     Movie(99984, "1984", 1956),
@@ -163,6 +164,7 @@ def test_a_text_that_begins_with_a_number_is_no_id(named: Catalogue, text: str) 
         ("12 Monkeys (1995)", 7014),
         ("Heat (2013)", 7010),
         ("vamp", 3001),
+        ("Ronin (1998)", 7017),
     ],
 )
 def test_a_whole_title_is_found_without_a_note(named: Catalogue, text: str, movie_id: int) -> None:
