@@ -185,7 +185,8 @@ class TitleSearch:
 
     def prefix_hits(self, text: str) -> TitleHits:
         """Return the hits of ``prefix``, by row; ranks from ``WHOLE`` are of whole titles."""
-        words = _query_words(text)
+        every = _every_word(text)
+        words = title_forms.without_small_words(every)
         if not words:
             return _NO_HITS
         has_all = np.ones(len(self._titles), dtype=np.bool_)
@@ -199,7 +200,7 @@ class TitleSearch:
             for row in np.flatnonzero(has_all).tolist():
                 if phrase in self._joined[row]:
                     ranks[row] = _PHRASE
-        for wanted in dict.fromkeys((" ".join(words), " ".join(title_forms.numbered(words)))):
+        for wanted in {" ".join(each): None for each in (words, title_forms.numbered(words), every)}:
             for at in self._names.beginning_with(wanted.replace(" ", "")):
                 row = self._names.rows[at]
                 ranks[row] = max(ranks[row], self._names.rank(at, wanted))
@@ -215,7 +216,9 @@ class TitleSearch:
 
     def fuzzy_hits(self, text: str) -> TitleHits:
         """Return the hits of ``fuzzy``, by row; their rank is the similarity of the words, plus that of the whole."""
-        words = [word for word in _query_words(text) if sorted(word) != sorted("the")]  # "teh"
+        words = [
+            word for word in title_forms.without_small_words(_every_word(text)) if sorted(word) != sorted("the")
+        ]  # "teh"
         if not words or not self._titles:
             return _NO_HITS
         similarity = self._word_similarity(words)
@@ -306,9 +309,9 @@ def best_first(found: Int64Array, ids: Int64Array, ranks: Float32Array, rating_c
     return ordered
 
 
-def _query_words(text: str) -> list[str]:
+def _every_word(text: str) -> list[str]:
     """Return the words of a query, with its articles in front."""
-    return title_forms.words(_shown(*parse_title(text)))
+    return title_forms.every_word(_shown(*parse_title(text)))
 
 
 def _shown(title: str, year: int | None) -> str:

@@ -192,6 +192,7 @@ CATALOGUE = {
     "WALL·E": 2008,
     "And Then There Were None": 1945,
     "Big": 1988,
+    "12:08 East of Bucharest (A fost sau n-a fost?)": 2006,
 }
 
 
@@ -271,6 +272,7 @@ CATALOGUE = {
         ("walle", "WALL·E"),
         ("spiderman", "Return of Spider-Man"),
         ("return of the spiderman", "Return of Spider-Man"),
+        ("1208 East of Bucharest A fost sau na fost 2006", "12:08 East of Bucharest (A fost sau n-a fost?)"),
         # one error in a short word
         ("bog", "Big"),
     ],
