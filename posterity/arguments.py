@@ -6,12 +6,12 @@ Anything that is a whole number or a list counts as one: numpy's scalars and arr
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping
 from operator import index
 from typing import Any
 
 from index.core.errors import InvalidInput, UnknownMovie
+from index.core.references import movie_reference
 from posterity.interface import MovieId, MovieUpdate, Ratings
 
 Json = dict[str, Any]
@@ -115,7 +115,7 @@ def movie(value: Any) -> str:
     """
     found = str(movie_id("movie", value))
     # Nothing else may become a part of an address.
-    if not re.fullmatch(r"\s*([0-9]{1,18}|(imdb|tmdb):\s*[0-9a-z]{1,30})\s*", found, re.ASCII | re.IGNORECASE):
+    if movie_reference(found) is None:
         raise UnknownMovie(f"{_short(found)} is no movie id: give a number, imdb:tt… or tmdb:…")
     return found.strip()
 
@@ -195,7 +195,7 @@ def user_or_ratings(user: int | Ratings) -> Json:
     """Return the members for a user, or for someone new with ratings.
 
     Raises:
-        InvalidInput: neither a userle number nor ratings by movie.
+        InvalidInput: neither a whole number nor ratings by movie.
     """
     if not isinstance(user, Mapping):
         return {"user_ids": [number("user", user)]}

@@ -24,10 +24,11 @@ from index.answers.serialize import (
     provenance,
 )
 from index.core.errors import BadImage, NotComparable, PosterityError, UnknownMovie, UnknownUser
+from index.core.references import MAX_ID
 from index.library.checks import existing
 from index.library.entries import Poster
 from index.library.movies import Library
-from index.library.rating_log import MAX_USER_ID, RatingLog
+from index.library.rating_log import RatingLog
 from index.movie_index import MovieIndex
 from index.posters.images import decode_image, read_image, webp
 from index.ratings.model import Prediction, UserOrRatings
@@ -461,6 +462,6 @@ def _resolved(index: MovieIndex, body: Someone) -> UserOrRatings:
 def _user(user_id: int) -> int:
     """Return the id of a user if the library can store it."""
     number = arguments.number("user_id", user_id)
-    if not 0 <= number <= MAX_USER_ID:
-        raise UnknownUser(f"there is no user {number} here: ids are whole numbers from 0 to {MAX_USER_ID}")
+    if not 0 <= number <= MAX_ID:
+        raise UnknownUser(f"there is no user {number} here: ids are whole numbers from 0 to {MAX_ID}")
     return number

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
@@ -11,12 +10,13 @@ import numpy as np
 
 from index.catalogue.movie import Movie
 from index.catalogue.tables import ExternalIds, Genres, external_ids
-from index.catalogue.title_search import normalise
+from index.catalogue.title_forms import alternatives, parse_title, verbatim, words
 from index.catalogue.titles import Titles
 from index.core.arrays import BoolArray, Int64Array
 from index.core.columns import Column
 from index.core.errors import AmbiguousTitle, BadSnapshot, UnknownMovie
 from index.core.ids import Ids
+from index.core.references import movie_reference
 
 __all__ = ["Catalogue", "Listing", "Movie", "MovieFilter"]
 
@@ -188,12 +188,24 @@ class Catalogue:
         start = offset + (0 if after is None else int(self.ids.values.searchsorted(after, side="right")))
         return list(self.movies[start : start + limit])
 
+    def prepare_search(self) -> None:
+        """Build the tables of title search, seconds for 87,585 movies, which the first search would wait for."""
+        self._titles.fuzzy("title")
+
     def search(self, text: str, limit: int = 10, offset: int = 0) -> list[Movie]:
-        """Search the titles: return the matches of ``Titles.prefix``, then those of ``Titles.fuzzy``."""
+        """Search the titles: return the matches of ``Titles.prefix``, then those of ``Titles.fuzzy``.
+
+        If none has the year in parentheses at the end of the text, the movies with the title come first.
+        """
         found = self._titles.prefix(text)
+        title, year = parse_title(text)
+        if not found and year is not None:
+            found = [movie_id for movie_id, _ in sorted(self._titles.whole(title), key=lambda each: -each[1])]
         if len(found) < offset + limit:
             known = set(found)
             found += [movie_id for movie_id in self._titles.fuzzy(text) if movie_id not in known]
+        if not found and year is not None:
+            return self.search(title, limit, offset)
         return [self.movie(movie_id) for movie_id in found[offset : offset + limit]]
 
     def titled(self, text: str) -> list[Movie]:
@@ -201,37 +213,52 @@ class Catalogue:
         return [self.movie(movie_id) for movie_id in self._titles.prefix(text)]
 
     def identify(self, text: str) -> Movie:
-        """Return the movie with an id in any notation: ``6``, ``imdb:tt0113277`` or ``tmdb:949``.
+        """Return the movie with an id in any notation of ``movie_reference``: ``6``, ``imdb:tt0113277``, ``tmdb:949``.
 
         Raises:
             UnknownMovie: the text is no id, or no movie has it.
         """
-        scheme, colon, rest = text.strip().lower().partition(":")
-        if colon and scheme in {"imdb", "tmdb"}:
-            wanted = f"{scheme}:{rest.strip()}"
-            for movie_id in self._external.candidates(wanted):
-                if movie_id in self.ids and wanted in external_ids(self.movie(movie_id)):
-                    return self.movie(movie_id)
-            raise UnknownMovie(f"no movie here has the {scheme.upper()} id {rest.strip()!r}")
-        if not re.fullmatch(r"[0-9]{1,18}", scheme):
+        reference = movie_reference(text)
+        if reference is None:
             raise UnknownMovie(f"{text!r} is no movie id: give a number, imdb:tt… or tmdb:…")
-        return self.movie(int(scheme))
+        if isinstance(reference, int):
+            return self.movie(reference)
+        for movie_id in self._external.candidates(reference):
+            if movie_id in self.ids and reference in external_ids(self.movie(movie_id)):
+                return self.movie(movie_id)
+        scheme, _, rest = reference.partition(":")
+        raise UnknownMovie(f"no movie here has the {scheme.upper()} id {rest!r}")
 
-    def resolve(self, text: str) -> Movie:
+    def resolve(self, text: str, note: Callable[[str], None] = lambda _: None) -> Movie:
         """Return the movie with this id, in any notation of ``identify``, or this title.
 
-        A number is an id first: a title only if no movie has that id.
+        A text that ends in a year in parentheses is a whole title, main or alternative. Other texts may also be words
+        of one title alone.
+
+        Args:
+            text: the id or the title.
+            note: called with one line if the movie has another title than the text, or is of the year before or after.
 
         Raises:
             UnknownMovie: nothing matches.
-            AmbiguousTitle: several movies match; the error lists them.
+            AmbiguousTitle: several movies match, or the number is one movie's id and another's title; the error lists
+                them.
         """
-        if re.match(r"\s*(imdb|tmdb):", text, re.IGNORECASE):
+        reference = movie_reference(text)
+        if reference is None:
+            return self._by_title(text.strip(), note)
+        titled = self._whole(text.strip()) if text.strip().isdecimal() else []
+        if not titled:
             return self.identify(text)
-        try:
-            return self.identify(text)
-        except UnknownMovie:
-            return self._by_title(text)
+        if isinstance(reference, int) and reference in self.ids:
+            found = self.movie(reference)
+            if titled != [found]:
+                problem = f"{reference} is the id of {found}, and a title: give id:{reference}, or the id of the other"
+                raise _ambiguous(problem, list(dict.fromkeys([found, *titled])))
+            return found
+        if len(titled) > 1:
+            raise _ambiguous(f"{text!r} fits {len(titled)} movies, give an id", titled)
+        return titled[0]
 
     def allowed(self, where: MovieFilter) -> BoolArray:
         """Return the mask (n,) of the rows that pass the filter."""
@@ -279,26 +306,62 @@ class Catalogue:
         except (KeyError, ValueError) as error:
             raise BadSnapshot(f"movies.json is not a catalogue ({error}): build the snapshot again") from error
 
-    def _by_title(self, text: str) -> Movie:
-        text = text.strip()
-        found = self.titled(text)
-        if not found:
-            similar = [f"{movie.movie_id} {movie}" for movie in self.search(text, _MAX_SUGGESTIONS)]
-            perhaps = f"; perhaps {' or '.join(similar)}" if similar else ""
-            raise UnknownMovie(
-                f"no movie is called {text!r}{perhaps}; give an id, imdb:tt…, tmdb:… or words of a title"
-            )
-        wanted = normalise(text).strip()
-        exact = [m for m in found if wanted in (normalise(m.title).strip(), normalise(str(m)).strip())]
-        # Articles do not matter, except to choose between exact titles: "heat" is Heat, not The Heat.
-        verbatim = [m for m in exact if text.casefold() in (m.title.casefold(), str(m).casefold())]
-        fits = verbatim or exact or found
+    def _by_title(self, text: str, note: Callable[[str], None]) -> Movie:
+        title, year = parse_title(text)
+        fits = self._whole(text, year)
+        if not fits and year is not None:
+            near = [self._whole(f"{title} ({each})", each) for each in (year - 1, year + 1)]
+            fits = [movie for movies in near for movie in movies]
+            if len(fits) == 1:
+                note(f"there is no {text!r} here, but {fits[0]} (id {fits[0].movie_id})")
+        elif not fits and _has_letters(text):
+            wanted = set(words(text))
+            found = self.titled(text)
+            fits = found if len(found) > 1 else [movie for movie in found if wanted <= set(words(str(movie)))]
+            if len(fits) == 1:
+                note(f"{text!r} is read as {fits[0]} (id {fits[0].movie_id})")
         if len(fits) == 1:
             return fits[0]
-        candidates = [(movie.movie_id, str(movie)) for movie in fits[:_MAX_CANDIDATES]]
-        more = f", and {len(fits) - len(candidates)} more" if len(fits) > len(candidates) else ""
-        listed = "; ".join(f"{movie_id} {title}" for movie_id, title in candidates)
-        raise AmbiguousTitle(f"{text!r} fits {len(fits)} movies, give an id: {listed}{more}", candidates)
+        if fits:
+            raise _ambiguous(f"{text!r} fits {len(fits)} movies, give an id", fits)
+        suggested = dict.fromkeys([*self._whole(title), *self.search(text, _MAX_SUGGESTIONS)])
+        similar = [f"{movie.movie_id} {movie}" for movie in suggested][:_MAX_SUGGESTIONS]
+        perhaps = f"; perhaps {' or '.join(similar)}" if similar else ""
+        raise UnknownMovie(f"no movie is called {text!r}{perhaps}; give an id, imdb:tt…, tmdb:… or words of a title")
+
+    def _whole(self, text: str, year: int | None = None) -> list[Movie]:
+        """Return the movies with this whole title, main or alternative, in the most exact sense that some movie has it.
+
+        Letter case tells "Heat" from "HEAT", and an article "Heat" from "The Heat", where there are both. Without
+        letters and a year the title is exact: 1_0 is not "10".
+
+        Args:
+            text: the title, with or without a year.
+            year: of the movies; None for any.
+        """
+        found = [(self.movie(movie_id), rank) for movie_id, rank in self._titles.whole(text)]
+        if year is not None:
+            found = [(movie, rank) for movie, rank in found if year in (movie.year, parse_title(movie.title)[1])]
+        elif not _has_letters(text):
+            found = [(movie, rank) for movie, rank in found if _is_named(movie, text)]
+        best = max((rank for _, rank in found), default=0)
+        return [movie for movie, rank in found if rank == best]
+
+
+def _has_letters(text: str) -> bool:
+    return any(map(str.isalpha, text))
+
+
+def _is_named(movie: Movie, text: str) -> bool:
+    main, others = alternatives(movie.title)
+    return verbatim(text) in map(verbatim, (main, *others, movie.title))
+
+
+def _ambiguous(problem: str, movies: Sequence[Movie]) -> AmbiguousTitle:
+    candidates = [(movie.movie_id, str(movie)) for movie in movies[:_MAX_CANDIDATES]]
+    more = f", and {len(movies) - len(candidates)} more" if len(movies) > len(candidates) else ""
+    listed = "; ".join(f"{movie_id} {title}" for movie_id, title in candidates)
+    return AmbiguousTitle(f"{problem}: {listed}{more}", candidates)
 
 
 def _year(movie: Movie) -> int:

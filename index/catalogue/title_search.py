@@ -4,25 +4,39 @@ from __future__ import annotations
 
 import re
 import sys
-import unicodedata
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, compress
+from itertools import chain, compress, pairwise
 
 import numpy as np
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import cdist
 
-from index.core.arrays import Float32Array, Int64Array
+from index.catalogue import title_forms
+from index.catalogue.title_forms import parse_title, verbatim
+from index.core.arrays import BoolArray, Float32Array, Int64Array
 
-_ARTICLES = frozenset({"a", "an", "the"})
+# Ranks of the hits by prefix.
+_VERBATIM = 9  # a main title letter by letter, and more with the year or with alternative titles
+_TITLE = 8  # the words of a title or main title
+_NUMBERED = 7  # with numerals of the other kind, or with articles
+_ALTERNATIVE = 6  # the words of an alternative title
+WHOLE = 5  # this and more are whole titles
+_SHORTENED = 4  # a title but for its foreign article
+_BEGINNING = 2  # the beginning of a title, less of another name
+_PHRASE = 1  # words in a row
+_UNSPACED = 0.5  # so much less where spaces are elsewhere
+
 _MIN_SIMILARITY = 0.74  # mean over the words of the query; "fight culb" has .88 with Fight Club
 _MIN_WORD_SIMILARITY = 0.55  # of each word
 _TOLERANCE = 1e-4  # of float32 sums
 _PREFIX_WEIGHT = 0.98  # factor on the similarity with a word's prefix, so that whole words rank first
+_CONTAINED = 0.9  # similarity of a word of four letters or more with a title that has it amid others ("spiderman")
+_ONE_ERROR = 0.75  # similarity of words of up to three letters that differ by one
+_SHORT = 3
 
 TitleHits = tuple[Int64Array, Float32Array]  # rows, ascending, and ranks (m,) each; a larger rank is better
 _NO_HITS: TitleHits = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
@@ -30,7 +44,7 @@ _NO_HITS: TitleHits = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """Words of all titles, indexed in both directions."""
+    """Words of all titles, indexed in both directions. Each title has one or more."""
 
     vocabulary: list[str]  # sorted
     words: Int64Array  # positions in ``vocabulary`` of the words of each title, titles concatenated
@@ -39,10 +53,8 @@ class _Words:
     word_starts: Int64Array  # (n_vocabulary + 1,) start of each word in ``titles``
 
     @classmethod
-    def of(cls, titles: Sequence[str]) -> _Words:
-        """Index the words of normalised titles."""
-        # A title without letters and digits gets the empty word, which is similar to nothing.
-        split = [title.split() or [""] for title in titles]
+    def of(cls, split: Sequence[Sequence[str]]) -> _Words:
+        """Index the words of titles."""
         vocabulary = sorted(set(chain.from_iterable(split)))
         position = {word: at for at, word in enumerate(vocabulary)}
         words = np.array([position[word] for word in chain.from_iterable(split)], dtype=np.int64)
@@ -81,25 +93,83 @@ class _Words:
         return best
 
 
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """The names of all titles: each title, its main title and alternative ones, and these in other forms.
+
+    Parallel lists, not objects, which take twice the time to make. The names of a title follow each other, the first
+    with all its words.
+    """
+
+    rows: list[int]  # of titles, ascending
+    ranks: list[float]  # of a query that has exactly these words
+    words: list[str]  # each word after one space but the first
+    unspaced: list[str]
+    years: list[str]  # empty if unknown
+    starts: Int64Array  # (n_titles,) position of the first name of each title
+    ordered: list[int]  # positions of the names without spaces and with the year, sorted
+    keys: list[str]  # those names
+
+    @classmethod
+    def of(cls, titles: Sequence[tuple[str, int | None]]) -> _Names:
+        """Make the names of titles with years."""
+        rows: list[int] = []
+        ranks: list[float] = []
+        words: list[str] = []
+        years: list[str] = []
+        starts = []
+        for row, (title, year) in enumerate(titles):
+            names, year = _names_of(title, year)
+            starts.append(len(rows))
+            rows += [row] * len(names)
+            ranks += names.values()
+            words += names
+            years += ["" if year is None else str(year)] * len(names)
+        unspaced = [each.replace(" ", "") for each in words]
+        keys = [each + year for each, year in zip(unspaced, years, strict=True)]
+        ordered = sorted(range(len(keys)), key=keys.__getitem__)
+        return cls(
+            rows, ranks, words, unspaced, years, np.array(starts, np.int64), ordered, [keys[at] for at in ordered]
+        )
+
+    def of_rows(self, rows: Int64Array) -> tuple[Int64Array, Int64Array]:
+        """Return the positions of all names of some titles (m,), and the start of each title's among these (m,)."""
+        counts = np.append(self.starts[1:], len(self.rows))[rows] - self.starts[rows]
+        starts = np.cumsum(counts) - counts
+        return np.repeat(self.starts[rows] - starts, counts) + np.arange(counts.sum()), starts
+
+    def beginning_with(self, prefix: str) -> list[int]:
+        """Return the positions of the names that begin so, spaces aside."""
+        begin, end = _prefix_range(self.keys, prefix)
+        return self.ordered[begin:end]
+
+    def rank(self, at: int, wanted: str) -> float:
+        """Return the rank of a name that begins with the words of a query, spaces aside."""
+        words, year = self.words[at], self.years[at]
+        rest = (self.unspaced[at] + year)[len(wanted.replace(" ", "")) :]
+        best = self.ranks[at] if rest in ("", year) else self.ranks[at] / _TITLE * _BEGINNING
+        return best if f"{words} {year}".startswith(wanted) else best - _UNSPACED
+
+
 class TitleSearch:
     """Search index over the titles of some movies, by row. Immutable, so threads may share it.
 
     Args:
-        titles: with years.
-        without_years: the same titles without years.
-        rating_counts: of each movie, to break ties.
+        titles: of the movies, without years.
+        years: of the movies; None if unknown.
+        rating_counts: of the movies, to break ties.
     """
 
-    def __init__(self, titles: Sequence[str], without_years: Sequence[str], rating_counts: Sequence[int]) -> None:
-        self._titles = tuple(normalise(title).strip() for title in titles)
-        self._without_years = tuple(without_years)
+    def __init__(self, titles: Sequence[str], years: Sequence[int | None], rating_counts: Sequence[int]) -> None:
+        self._titles = tuple(zip(titles, years, strict=True))
         self.rating_counts = np.array(rating_counts, dtype=np.int64)  # (n,)
 
     def prefix(self, text: str) -> list[int]:
         """Return the rows of titles with every word of ``text``, or a word that it is a prefix of; best first.
 
-        Case, accents, punctuation and English articles do not matter; a year is a word. Exact titles come first,
-        then titles that begin with the text, then the most rated.
+        Case, accents, punctuation, spaces, "and" and articles do not matter; a year is a word, and numerals are roman
+        or arabic. Whole titles come first, then titles that begin with the text, then those with its words in a row,
+        then the most rated.
         """
         return self._best_first(*self.prefix_hits(text))
 
@@ -114,8 +184,9 @@ class TitleSearch:
         return best_first(rows, rows, ranks, self.rating_counts[rows])
 
     def prefix_hits(self, text: str) -> TitleHits:
-        """Return the hits of ``prefix``, by row: of rank 2 the titles that equal the text, 1 those that begin so."""
-        words = normalise(text).split()
+        """Return the hits of ``prefix``, by row; ranks from ``WHOLE`` are of whole titles."""
+        every = _every_word(text)
+        words = title_forms.without_small_words(every)
         if not words:
             return _NO_HITS
         has_all = np.ones(len(self._titles), dtype=np.bool_)
@@ -123,23 +194,31 @@ class TitleSearch:
             has = np.zeros_like(has_all)
             has[self._words.titles_with_prefix(word)] = True
             has_all &= has
-        joined = " ".join(words)
-        ranks = np.zeros(has_all.size, dtype=np.float32)
-        ordered, rows_of = self._sorted
-        begin, end = _prefix_range(ordered, joined)
-        for row in rows_of[begin:end]:
-            ranks[row] = 2 if self._is_whole(row, joined) else 1
-        rows = np.flatnonzero(has_all)
+        ranks = np.where(has_all, np.float32(0), np.float32(-1))
+        if len(words) > 1:
+            phrase = f" {' '.join(words)}"
+            for row in np.flatnonzero(has_all).tolist():
+                if phrase in self._joined[row]:
+                    ranks[row] = _PHRASE
+        for wanted in {" ".join(each): None for each in (words, title_forms.numbered(words), every)}:
+            for at in self._names.beginning_with(wanted.replace(" ", "")):
+                row = self._names.rows[at]
+                ranks[row] = max(ranks[row], self._names.rank(at, wanted))
+        exact = verbatim(_shown(*parse_title(text)))
+        for row in np.flatnonzero(ranks >= _SHORTENED).tolist():
+            title, year = self._titles[row]
+            main, _ = title_forms.alternatives(title)
+            for more, given in enumerate(((main, None), (main, year), (title, None), (title, year))):
+                if exact == verbatim(_shown(*given)):
+                    ranks[row] = _VERBATIM + more
+        rows = np.flatnonzero(ranks >= 0)
         return rows, ranks[rows]
 
-    def _is_whole(self, row: int, prefix: str) -> bool:
-        """Return True if the title that begins with ``prefix`` ends there, or only its year follows."""
-        rest = self._titles[row][len(prefix) :]
-        return not rest or (rest.rfind(" ") == 0 and normalise(self._without_years[row]).strip() == prefix)
-
     def fuzzy_hits(self, text: str) -> TitleHits:
-        """Return the hits of ``fuzzy``, by row; their rank is the similarity."""
-        words = [word for word in normalise(text).split() if sorted(word) != sorted("the")]  # "teh"
+        """Return the hits of ``fuzzy``, by row; their rank is the similarity of the words, plus that of the whole."""
+        words = [
+            word for word in title_forms.without_small_words(_every_word(text)) if sorted(word) != sorted("the")
+        ]  # "teh"
         if not words or not self._titles:
             return _NO_HITS
         similarity = self._word_similarity(words)
@@ -149,7 +228,18 @@ class TitleSearch:
             unspaced = _similarities([joined], prefixes, _MIN_SIMILARITY)[0]
             similarity = np.maximum(similarity, _PREFIX_WEIGHT * unspaced)
         rows = np.flatnonzero(similarity >= _MIN_SIMILARITY)
-        return rows, np.round(similarity[rows], 2)
+        return rows, np.round(similarity[rows] + self._whole_similarity(joined, rows), 2)
+
+    def _whole_similarity(self, joined: str, rows: Int64Array) -> Float32Array:
+        """Return the similarity of the query without spaces to the best name of each row (m,), as (m,)."""
+        if not rows.size:
+            return np.empty(0, dtype=np.float32)
+        positions, starts = self._names.of_rows(rows)
+        keys = [self._names.unspaced[at] for at in positions.tolist()]
+        dated = [self._names.unspaced[at] + self._names.years[at] for at in positions.tolist()]
+        found = np.maximum(_similarities([joined], keys)[0], _similarities([joined], dated)[0])
+        best: Float32Array = np.maximum.reduceat(found, starts)
+        return best
 
     def _word_similarity(self, words: Sequence[str]) -> Float32Array:
         """Return the similarity of each title to the query, (n_titles,): mean over the words of the best match.
@@ -163,6 +253,10 @@ class TitleSearch:
         total = np.zeros(rows.size, dtype=np.float32)
         for (word, unfinished), count in sorted(counts.items(), key=lambda each: (-len(each[0][0]), each[0])):
             best = self._words.best_matches(rows, lambda known: _matches_of(word, known, unfinished=unfinished))  # noqa: B023
+            if len(word) > _SHORT and not _has_digit(word):
+                best = np.maximum(best, np.where(self._contains(word)[rows], np.float32(_CONTAINED), 0))
+            if len(words) > 1 and _is_nearly_ignored(word):
+                best = np.maximum(best, np.float32(_ONE_ERROR))
             left -= count
             total += np.float32(count) * best
             kept = (best >= _MIN_WORD_SIMILARITY) & ((total + left) / len(words) >= _MIN_SIMILARITY - _TOLERANCE)
@@ -173,21 +267,40 @@ class TitleSearch:
         similarity[rows] = total / np.float32(len(words))
         return similarity
 
+    def _contains(self, word: str) -> BoolArray:
+        """Return True for each title that has a word without its spaces, (n_titles,)."""
+        text, starts = self._concatenated
+        found = np.zeros(starts.size, dtype=np.bool_)
+        places = np.array([match.start() for match in re.finditer(re.escape(word), text)], dtype=np.int64)
+        found[starts.searchsorted(places, side="right") - 1] = True
+        return found
+
     # Built at the first search: opening a snapshot must not wait for them.
 
     @cached_property
-    def _words(self) -> _Words:
-        return _Words.of(self._titles)
+    def _names(self) -> _Names:
+        return _Names.of(self._titles)
 
     @cached_property
-    def _sorted(self) -> tuple[list[str], list[int]]:
-        """The sorted titles, and the row of each."""
-        rows = sorted(range(len(self._titles)), key=self._titles.__getitem__)
-        return [self._titles[row] for row in rows], rows
+    def _words(self) -> _Words:
+        names = self._names
+        bounds = pairwise([*names.starts.tolist(), len(names.rows)])
+        return _Words.of([_all_words(names.words[begin:end], names.years[begin]) for begin, end in bounds])
+
+    @cached_property
+    def _joined(self) -> list[str]:
+        names = self._names
+        return [f" {names.words[at]} {names.years[at]}" for at in names.starts.tolist()]
 
     @cached_property
     def _unspaced(self) -> list[str]:
-        return [title.replace(" ", "") for title in self._titles]
+        return [joined.replace(" ", "") for joined in self._joined]
+
+    @cached_property
+    def _concatenated(self) -> tuple[str, Int64Array]:
+        """The titles without spaces, a line each, and the start of each."""
+        lengths = np.array([len(title) + 1 for title in self._unspaced], dtype=np.int64)
+        return "\n".join(self._unspaced), np.cumsum(lengths) - lengths
 
 
 def best_first(found: Int64Array, ids: Int64Array, ranks: Float32Array, rating_counts: Int64Array) -> list[int]:
@@ -196,14 +309,52 @@ def best_first(found: Int64Array, ids: Int64Array, ranks: Float32Array, rating_c
     return ordered
 
 
-def normalise(title: str) -> str:
-    """Return the words of a title in the form that is compared, ``" heat 1995 "``: each after one space."""
-    plain = unicodedata.normalize("NFKD", title).casefold().replace("&", " and ").replace("'", "")
-    if not plain.isascii():  # most titles are: skip the slow loop
-        plain = "".join(c for c in plain if not unicodedata.combining(c))
-    words = re.findall(r"\w+", plain)
-    kept = [word for word in words if word not in _ARTICLES] or words
-    return f" {' '.join(kept)} "
+def _every_word(text: str) -> list[str]:
+    """Return the words of a query, with its articles in front."""
+    return title_forms.every_word(_shown(*parse_title(text)))
+
+
+def _shown(title: str, year: int | None) -> str:
+    return title if year is None else f"{title} ({year})"
+
+
+def _names_of(title: str, year: int | None) -> tuple[dict[str, float], int | None]:
+    """Return the names of a movie as joined words, the one with all words first, each with its rank; and the year."""
+    if ", " in title or title.endswith(")"):  # of a movie that was added as MovieLens writes it
+        title, written = parse_title(title)
+        year = year or written
+    main, alternatives = title_forms.alternatives(title)
+    forms = [(title, _TITLE), *((form, _ALTERNATIVE) for form in alternatives)]
+    if main != title:
+        forms.insert(1, (main, _TITLE))
+    found: dict[str, float] = {}
+    for form, rank in forms:
+        every = title_forms.every_word(form)
+        words = title_forms.without_small_words(every)
+        others = [
+            (every, min(rank, _NUMBERED)),
+            (title_forms.numbered(words), min(rank, _NUMBERED)),
+            (title_forms.without_article(words), _SHORTENED),
+        ]
+        if not form.isascii() and any(map(title_forms.is_cjk, form)):
+            others.append((title_forms.romanised(form), _ALTERNATIVE))
+        for each, its_rank in [(words, rank), *(other for other in others if other[0] is not words)]:
+            joined = " ".join(each)
+            found[joined] = max(its_rank, found.get(joined, 0))
+    return found, year
+
+
+def _all_words(names: Sequence[str], year: str) -> list[str]:
+    """Return each word of a movie's names, its year, and each numeral in its other form."""
+    # A title without letters and digits gets the empty word, which is similar to nothing.
+    found = dict.fromkeys(" ".join(names).split()) or {"": None}
+    others = [title_forms.NUMERALS[word] for word in found if word in title_forms.NUMERALS]
+    return [*found, *others, year] if year else [*found, *others]
+
+
+def _is_nearly_ignored(word: str) -> bool:
+    """Return True for "the" or "and" with a typing error."""
+    return any(OSA.distance(word, ignored, score_cutoff=1) <= 1 for ignored in ("the", "and"))
 
 
 def _has_digit(word: str) -> bool:
@@ -229,6 +380,9 @@ def _matches_of(word: str, others: Sequence[str], *, unfinished: bool) -> Float3
         found = np.maximum(found, _PREFIX_WEIGHT * prefixes)
     if _has_digit(word):
         found *= found >= _PREFIX_WEIGHT
+    elif 1 < len(word) <= _SHORT:
+        near = cdist([word], others, scorer=OSA.distance, score_cutoff=1, dtype=np.uint8)[0] <= 1
+        found = np.where(near, np.maximum(found, _ONE_ERROR), found)
     matches: Float32Array = found
     return matches
 

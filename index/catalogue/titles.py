@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from index.catalogue.movie import Movie
-from index.catalogue.title_search import TitleHits, TitleSearch, best_first
+from index.catalogue.title_search import WHOLE, TitleHits, TitleSearch, best_first
 from index.core.arrays import BoolArray, Float32Array, Int64Array
 from index.core.ids import Ids
 
@@ -34,7 +34,7 @@ class _Segment:
             tuple(movies),
             Ids([movie.movie_id for movie in movies]),
             np.ones(len(movies), dtype=np.bool_),
-            TitleSearch([str(movie) for movie in movies], [movie.title for movie in movies], rating_counts),
+            TitleSearch([movie.title for movie in movies], [movie.year for movie in movies], rating_counts),
         )
 
     def without(self, movie_ids: Int64Array) -> _Segment:
@@ -94,6 +94,16 @@ class Titles:
     def fuzzy(self, text: str) -> list[int]:
         """Return the ids of the movies that ``TitleSearch.fuzzy`` finds among all, in its order."""
         return self._ranked(lambda search: search.fuzzy_hits(text))
+
+    def whole(self, text: str) -> list[tuple[int, float]]:
+        """Return the ids of the movies with this title or alternative title, each with its rank, by ascending id."""
+        found = [
+            (movie_id, rank)
+            for ids, ranks, _ in self._live_hits(lambda search: search.prefix_hits(text))
+            for movie_id, rank in zip(ids.tolist(), ranks.tolist(), strict=True)
+            if rank >= WHOLE
+        ]
+        return sorted(found)
 
     def _ranked(self, hits: Callable[[TitleSearch], TitleHits]) -> list[int]:
         ids, ranks, counts = zip(*self._live_hits(hits), strict=True)

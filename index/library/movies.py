@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import sqlite3
 import time
 from collections.abc import Callable
@@ -19,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from index.catalogue.catalogue import Catalogue, Movie
-from index.core.errors import ReusedRequest, UnknownMovie
+from index.core.errors import Conflict, ReusedRequest, UnknownMovie
 from index.core.files import sync, write_durably
+from index.core.references import MAX_ID, movie_reference
 from index.library.checks import Expected, expect, expect_free_ids
 from index.library.database import LATEST, Database, latest, next_seq
 from index.library.entries import Entry, MovieChanges, Poster, checked_movie
@@ -137,8 +137,9 @@ class Library:
         try:
             return catalogue.identify(text).movie_id
         except UnknownMovie:
-            if re.fullmatch("[0-9]{1,18}", text, re.ASCII) and self.knows(int(text)):
-                return int(text)
+            reference = movie_reference(text)
+            if isinstance(reference, int) and self.knows(reference):
+                return reference
             raise
 
     def knows(self, movie_id: int) -> bool:
@@ -334,6 +335,8 @@ def _reserve_id(db: sqlite3.Connection, taken_max: int) -> int:
     (last,) = db.execute("SELECT last FROM ids").fetchone()
     (highest,) = db.execute("SELECT max(movie_id) FROM movies").fetchone()
     movie_id: int = max(last, highest or 0, taken_max) + 1
+    if movie_id > MAX_ID:
+        raise Conflict(f"there is a movie with the largest id, {MAX_ID}: replace or restore a movie, under its id")
     db.execute("UPDATE ids SET last = ?", (movie_id,))
     return movie_id
 

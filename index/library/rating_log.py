@@ -11,8 +11,6 @@ import numpy as np
 from index.core.arrays import Float32Array, Int64Array
 from index.library.database import Database, next_seq
 
-MAX_USER_ID = 10**18 - 1
-
 
 @dataclass(frozen=True, slots=True)
 class RatingChanges:

@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 
 from index.catalogue.catalogue import Movie
+from index.catalogue.title_forms import parse_title
 from index.core.arrays import BoolArray
 from index.core.errors import InvalidInput
 from index.core.ids import Ids
 from indexer.datasets.dataset import Dataset, Ratings
 from indexer.datasets.delimited import Table, csv_table, whole_number
 from indexer.datasets.sources import SAMPLE
-from indexer.datasets.titles import parse_title
 
 CITATION = (
     "Ratings: MovieLens (F. Maxwell Harper and Joseph A. Konstan. 2015. The MovieLens Datasets: History and Context."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import filecmp
-import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from index.core.errors import InvalidInput
 from index.core.files import replacing
 from index.core.ids import Ids
+from index.core.references import plain_id
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")  # in order of preference if a movie has several files
 
@@ -34,14 +34,15 @@ def find_posters(folder: Path, movie_ids: Ids | None) -> tuple[dict[int, Path], 
     for file in sorted(folder.iterdir(), key=_preference):
         if file.name.startswith(".") or not file.is_file():
             continue
-        if not re.fullmatch(r"[0-9]{1,18}", file.stem) or file.suffix.lower() not in SUFFIXES:
+        movie_id = plain_id(file.stem)
+        if movie_id is None or file.suffix.lower() not in SUFFIXES:
             misnamed.append(file.name)
-        elif movie_ids is not None and int(file.stem) not in movie_ids:
+        elif movie_ids is not None and movie_id not in movie_ids:
             unknown.append(file.name)
-        elif int(file.stem) in found:
+        elif movie_id in found:
             duplicates.append(file.name)
         else:
-            found[int(file.stem)] = file
+            found[movie_id] = file
     if not found:
         of_movies, by_ids = (
             ("", "") if movie_ids is None else (f" of the {len(movie_ids)} movies", ", with the ids of the data set")

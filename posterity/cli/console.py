@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from index.core.references import plain_id
+
 if TYPE_CHECKING:
     from index.core.progress import Track
 
@@ -38,6 +40,19 @@ class SizeType(click.ParamType[int]):
         return int(float(written[1]) * _UNITS[written[2]])
 
 
+class IdType(click.ParamType[int]):
+    """An id: plain digits."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number; fail on any other text."""
+        found = plain_id(str(value))
+        if found is None:
+            self.fail(f"{value!r} is no id: write plain digits, such as 6", param, ctx)
+        return found
+
+
 class DurationType(click.ParamType[float]):
     """A duration with a unit, from a second to a year: 90s, 30m, 6h, 1d."""
 
@@ -52,6 +67,11 @@ class DurationType(click.ParamType[float]):
         if not 1 <= seconds <= _YEAR:
             self.fail(f"{value!r} is no duration from 1s to 366d: write 90s, 30m, 6h or 1d", param, ctx)
         return seconds
+
+
+def print_note(text: str) -> None:
+    """Print a note on stderr, such as how a title was read."""
+    click.echo(f"Note: {text}", err=True)
 
 
 data_option = click.option(

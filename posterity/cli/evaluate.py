@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from posterity.cli.build import RATINGS, iterations_option, ratings_option, weights_option
-from posterity.cli.console import embed_path_option, json_option, print_json, print_table, shown_progress
+from posterity.cli.console import IdType, embed_path_option, json_option, print_json, print_table, shown_progress
 
 
 @click.command()
@@ -35,7 +35,7 @@ from posterity.cli.console import embed_path_option, json_option, print_json, pr
     "--film",
     "films",
     multiple=True,
-    type=int,
+    type=IdType(),
     metavar="ID",
     help="With --similarity: show the nearest neighbours of this movie. Repeatable.",
 )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from index.core.errors import UnknownMovie
-from posterity.cli.console import data_option, embed_path_option, json_option, print_json, print_table
+from posterity.cli.console import IdType, data_option, embed_path_option, json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from index.library.backup import Contents
@@ -29,7 +29,7 @@ def library() -> None:
 @click.option("--year", type=int, help="Year of release.")
 @click.option("--genre", "genres", multiple=True, help="A genre as the data set writes it. Repeatable.")
 @click.option("--imdb", metavar="tt…", help="IMDb id.")
-@click.option("--tmdb", type=int, help="TMDB id.")
+@click.option("--tmdb", type=IdType(), help="TMDB id.")
 @click.option(
     "--poster",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -38,7 +38,7 @@ def library() -> None:
 @click.option(
     "--id",
     "movie_id",
-    type=int,
+    type=IdType(),
     help="Replace the metadata of this movie, or add it again if it was deleted. Its ratings stay, and its poster"
     " without --poster.",
 )
@@ -88,14 +88,15 @@ def add(
 def remove(movie: str, data: Path) -> None:
     """Delete MOVIE with its ratings and tags.
 
-    MOVIE is an id (6), imdb:tt0113277, tmdb:949, or a title in quotes.
+    MOVIE is an id (6), imdb:tt0113277, tmdb:949, or a whole title in quotes.
     """
     from index.library.movies import Library
     from index.movie_index import MovieIndex
 
-    catalogue = MovieIndex.open(data).catalogue
-    # An unknown number is a mistake: it must not delete the one movie with this number in its title.
-    found = catalogue.identify(movie) if movie.strip().isdecimal() else catalogue.resolve(movie)
+    def refuse(note: str) -> None:
+        raise UnknownMovie(f"{note}: give the id to delete it")
+
+    found = MovieIndex.open(data).catalogue.resolve(movie, refuse)
     Library.open(data).remove(found.movie_id)
     click.echo(f"Removed {found} (id {found.movie_id})")
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from index.core.errors import InvalidInput
-from posterity.cli.console import data_option, json_option, print_json, print_table
+from posterity.cli.console import data_option, json_option, print_json, print_note, print_table
 
 if TYPE_CHECKING:
     from index.core.progress import T
@@ -60,7 +60,7 @@ def explain(movie: str, other: str, out: Path | None, data: Path, as_json: bool)
     from index.movie_index import MovieIndex
 
     index = MovieIndex.open(data)
-    first, second = index.catalogue.resolve(movie), index.catalogue.resolve(other)
+    first, second = index.catalogue.resolve(movie, print_note), index.catalogue.resolve(other, print_note)
     look = index.explainer.look(first.movie_id, second.movie_id)
     if out is not None:
         _write(out, draw_look(index, look))

@@ -5,12 +5,14 @@ Heavy imports are inside functions, so that ``posterity --help`` is fast.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from posterity.cli.console import data_option, embed_path_option, json_option, print_json, print_table
+from index.core.references import user_reference
+from posterity.cli.console import data_option, embed_path_option, json_option, print_json, print_note, print_table
 
 if TYPE_CHECKING:
     from index.answers.schemas import ExplanationAnswer, MatchAnswer, MovieAnswer
@@ -30,7 +32,10 @@ class _User(click.ParamType[int | None]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
         if value == "-":
             return None
-        return click.INT.convert(value, param, ctx)
+        found = user_reference(str(value))
+        if found is None:
+            self.fail(f"{value!r} is no user id: write plain digits, such as 7, or - for someone new", param, ctx)
+        return found
 
 
 @click.command()
@@ -77,7 +82,7 @@ def similar(
         matches = index.similar_to_poster(read_image(poster), k)
     elif movies and poster is None:
         by, index = by or "blend", _open(data)
-        liked, disliked = ([index.catalogue.resolve(text) for text in side] for side in (movies, unlike))
+        liked, disliked = ([index.catalogue.resolve(text, print_note) for text in side] for side in (movies, unlike))
         heading = f"Movies like {' and '.join(map(str, liked))} by {by}"
         if len(liked) == 1 and not disliked:
             query = {"movie": present_movie(index, liked[0])}
@@ -130,7 +135,7 @@ def predict(
 
     index = _open(data)
     who, name = _who(index, user, rated)
-    wanted = [index.catalogue.resolve(movie).movie_id for movie in movies]
+    wanted = [index.catalogue.resolve(movie, print_note).movie_id for movie in movies]
     (first,) = index.users.explain(who, wanted[:1]) if explain else [None]
     explanation = None if first is None else present_explanation(index, first, _EXPLAINED)
     _show_predictions(
@@ -172,13 +177,12 @@ def _who(index: MovieIndex, user: int | None, rated: tuple[str, ...]) -> tuple[U
     who: dict[int, float] = {}
     for text in rated:
         name, given, stars = text.rpartition("=")
-        try:
-            value = float(stars)
-        except ValueError:
-            given = ""
-        if not given:
+        if not given or re.fullmatch(r"-?([0-9]+\.?[0-9]*|\.[0-9]+)", stars.strip(), re.ASCII) is None:
             raise click.UsageError(f"--rated {text}: write MOVIE=STARS, such as 6=4.5")
-        who[index.catalogue.resolve(name).movie_id] = value
+        movie = index.catalogue.resolve(name, print_note)
+        if movie.movie_id in who:
+            raise click.UsageError(f"--rated {text}: {movie} (id {movie.movie_id}) is rated twice: give one rating")
+        who[movie.movie_id] = float(stars)
     if not who:
         raise click.UsageError("Someone new needs ratings: give --rated MOVIE=STARS.")
     return who, "someone new"

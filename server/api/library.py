@@ -16,7 +16,7 @@ from index.library.entries import Poster
 from index.library.movies import Library, Request
 from index.library.rating_log import RatingLog
 from index.movie_index import MovieIndex
-from server.api.blueprint import USER, api
+from server.api.blueprint import api
 from server.api.operation import operation, version_in
 from server.api.parsing import parse_body, parse_form
 from server.api.requests import MovieBody, MoviePatch, RatingBody, check_rating
@@ -92,7 +92,7 @@ def remove_movie(movie: str) -> None:
     library.remove(library.known_id(index.catalogue, movie), expected=_expected(index))
 
 
-@api.put(f"/users/{USER}/ratings/<movie>")
+@api.put("/users/<user_id>/ratings/<movie>")
 @operation(kind="write")
 def rate(user_id: int, movie: str, body: RatingBody) -> RatingReply:
     """Store a user's rating of a movie. Predictions and recommendations for the user include it from now on.
@@ -111,7 +111,7 @@ def rate(user_id: int, movie: str, body: RatingBody) -> RatingReply:
     }
 
 
-@api.delete(f"/users/{USER}/ratings/<movie>")
+@api.delete("/users/<user_id>/ratings/<movie>")
 @operation(kind="write", status=204)
 def take_rating_back(user_id: int, movie: str) -> None:
     """Delete a user's rating of a movie. Deleting it again changes nothing."""

@@ -12,8 +12,8 @@ from flask import Flask, Response
 from pydantic import TypeAdapter
 from werkzeug.routing import Rule
 
+from index.core.references import MAX_ID
 from index.library.entries import MAX_GENRE
-from index.library.rating_log import MAX_USER_ID
 from index.movie_index import MovieIndex
 from server.api.operation import Operation, operation_of
 from server.api.requests import ID, MAX_GENRES, MovieBody
@@ -44,14 +44,14 @@ _PATH_PARTS: dict[str, Json] = {
         "example": "imdb:tt0113277",
     },
     "sheet": {"type": "integer", "minimum": 0, "maximum": 999_999},
-    "user_id": {"type": "integer", "minimum": 0, "maximum": MAX_USER_ID},
+    "user_id": {"type": "integer", "minimum": 0, "maximum": MAX_ID},
 }
 _DESCRIPTION = """Movie similarity by poster (VGG16), by ratings (Bayesian matrix factorisation), or by a blend.
 
-Every movie id may also be written as `imdb:tt0113277` or `tmdb:949`. Unknown ids of a list are returned as `ignored`.
-Every response names its snapshot. Responses to GET have an `ETag`: with `If-None-Match`, an unchanged response is 304;
-with `If-Match`, a page of a list that has changed since is 412, so start again from its first page. Unknown parameters
-and members are refused."""
+Every movie id may also be written as `imdb:tt0113277` or `tmdb:949`; a title is no id. Unknown ids of a list are
+returned as `ignored`. Every response names its snapshot. Responses to GET have an `ETag`: with `If-None-Match`, an
+unchanged response is 304; with `If-Match`, a page of a list that has changed since is 412, so start again from its
+first page. Unknown parameters and members are refused."""
 
 
 def openapi(app: Flask, index: MovieIndex) -> Json:

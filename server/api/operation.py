@@ -17,6 +17,8 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 from werkzeug.exceptions import PreconditionFailed
 
+from index.core.errors import UnknownUser
+from index.core.references import user_reference
 from server.api.parsing import parse, parse_body
 from server.api.requests import RequestModel
 from server.middleware.access import authorise
@@ -97,6 +99,8 @@ def operation(
                 content = cache.get(g.cache_key)
                 if content is not None:
                     return _from_cache(declared, content)
+            if "user_id" in parts:
+                parts["user_id"] = _user_id(parts["user_id"])
             query = parse(declared.query)
             if "query" in declared.hints:
                 parts["query"] = query
@@ -120,6 +124,18 @@ def operation(
 def operation_of(view: Any) -> Operation | None:
     """Return the declaration of a view; None if it is no operation."""
     found: Operation | None = getattr(view, "operation", None)
+    return found
+
+
+def _user_id(text: str) -> int:
+    """Return the id of the user in a path.
+
+    Raises:
+        UnknownUser: the text is no id.
+    """
+    found = user_reference(text)
+    if found is None:
+        raise UnknownUser(f"{text!r} is no user id: give plain digits, as in 7")
     return found
 
 

@@ -23,6 +23,7 @@ from index.answers import schemas
 from index.answers.serialize import provenance
 from index.catalogue.catalogue import Catalogue, Movie, MovieFilter
 from index.core.errors import InvalidCombination, InvalidInput, UnknownMovie
+from index.core.references import MAX_ID
 from index.library.checks import existing
 from index.library.entries import (
     IMDB_ID,
@@ -32,31 +33,32 @@ from index.library.entries import (
     YEARS,
     checked_movie,
 )
-from index.library.rating_log import MAX_USER_ID
 from index.movie_index import MovieIndex
 from index.snapshot.poster_files import SHOWN
-from server.api.validation import as_flag, as_number, as_text
+from server.api.validation import as_flag, as_number, as_text, as_user_id
 from server.media.thumbnails import Width
 
 MAX_LIMIT = 100
-MAX_MOVIE_ID = 10**18 - 1
 MAX_RANK = 500  # that a list by rank may begin at: by poster, 600 ranks take 130 ms among 87,585 movies
 MAX_RATINGS = 2000  # of a new user
 MAX_AMONG = 10_000  # ids that a filter allows
 MAX_EXCLUDED = 10_000
 MAX_GENRES = 20
+MAX_TEXT = 600  # characters in the place of an id: a title with its year is ignored, not refused
 # For the OpenAPI document. Letter case and spaces around it do not matter.
-ID = "^([0-9]{1,18}|imdb:tt[0-9]{7,10}|tmdb:[0-9]{1,18})$"
+ID = "^((id:|tmdb:)?(0|[1-9][0-9]{0,18})|imdb:tt[0-9]{7,10})$"
 
 # Unknown ids in a list are returned as ``ignored``, not refused, so any text is allowed.
-_ID_JSON = {"anyOf": [{"type": "integer"}, {"type": "string", "format": "movie", "minLength": 1, "maxLength": 40}]}
+_ID_JSON = {
+    "anyOf": [{"type": "integer"}, {"type": "string", "format": "movie", "minLength": 1, "maxLength": MAX_TEXT}]
+}
 
 By = Literal["poster", "taste", "facts", "blend"]
 Fields = Literal["all", "ids"]
-MovieText = Annotated[str, Field(min_length=1, max_length=40), BeforeValidator(as_text), WithJsonSchema(_ID_JSON)]
+MovieText = Annotated[str, Field(min_length=1, max_length=MAX_TEXT), BeforeValidator(as_text), WithJsonSchema(_ID_JSON)]
 Genre = Annotated[str, Field(min_length=1, max_length=MAX_GENRE)]
 Number = BeforeValidator(as_number)
-UserId = Annotated[int, Field(ge=0, le=MAX_USER_ID), Number]
+UserId = Annotated[int, Field(ge=0, le=MAX_ID), BeforeValidator(as_user_id)]
 Year = Annotated[int, Field(ge=YEARS[0], le=YEARS[-1]), Number]
 Flag = Annotated[bool, BeforeValidator(as_flag)]
 Weights = dict[Literal["poster", "taste", "facts"], Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]]
@@ -89,7 +91,7 @@ def page(index: MovieIndex, query: Page) -> schemas.Page:
 class ListQuery(Page):
     """A page of a list by ascending movie id."""
 
-    after: Annotated[int | None, Field(ge=0, le=MAX_MOVIE_ID), Number] = None
+    after: Annotated[int | None, Field(ge=0, le=MAX_ID), Number] = None
     """Return only movies with larger ids; give the ``next`` of the page before, instead of an ``offset``."""
 
     @model_validator(mode="after")

@@ -17,7 +17,7 @@ from index.catalogue.catalogue import MovieFilter
 from index.core.errors import UnknownUser
 from index.movie_index import MovieIndex
 from index.ratings.model import Prediction, UserOrRatings
-from server.api.blueprint import USER, api
+from server.api.blueprint import api
 from server.api.long_requests import bounded
 from server.api.operation import operation
 from server.api.requests import (
@@ -50,7 +50,7 @@ _FOLD_IN = 3  # parts of a request for a user with new ratings
 Answer = TypeVar("Answer")
 
 
-@api.get(f"/users/{USER}/ratings")
+@api.get("/users/<user_id>/ratings")
 @operation(ratings=True, personal=True)
 def ratings(user_id: int, query: ListQuery) -> RatingsReply:
     """Return a user's ratings, of the data set and added since, by ascending movie id."""
@@ -71,7 +71,7 @@ def ratings(user_id: int, query: ListQuery) -> RatingsReply:
     }
 
 
-@api.get(f"/users/{USER}/predictions/<movie>")
+@api.get("/users/<user_id>/predictions/<movie>")
 @operation(ratings=True, personal=True)
 def prediction(user_id: int, movie: str, query: PredictionQuery) -> PredictionReply:
     """Return a user's predicted rating of a movie with an 80% interval; optionally with the contributions to it."""
@@ -81,7 +81,7 @@ def prediction(user_id: int, movie: str, query: PredictionQuery) -> PredictionRe
     return {"user_id": user_id, **found, **provenance(index)}
 
 
-@api.get(f"/users/{USER}/recommendations")
+@api.get("/users/<user_id>/recommendations")
 @operation(ratings=True, personal=True)
 def recommendations(user_id: int, query: RecommendationsQuery) -> UserRecommendationsReply:
     """Return recommendations for a user, with predicted ratings; optionally with the contributions to each."""

@@ -11,8 +11,10 @@ from pydantic import BaseModel, ValidationError, ValidationInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from index.core.errors import InvalidCombination, InvalidInput
+from index.core.references import user_reference
 
 _SHOWN = 200  # characters of an invalid value
+_EXACT = 2**53  # floating-point numbers below it have no neighbours that are rounded to them
 
 Query = TypeVar("Query", bound=BaseModel)
 
@@ -43,20 +45,27 @@ def explained(model: type[BaseModel]) -> Iterator[None]:
 
 def as_text(value: object) -> object:
     """Convert an id written as a number to text; return any other value as it is."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
+    value = _whole(value)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def as_number(value: object, info: ValidationInfo) -> object:
     """Convert text of a query to a whole number (pydantic also takes ``1_0`` and ``+1``); return JSON as it is."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
     if not isinstance(value, str) or info.mode == "json":
-        return value
-    if re.fullmatch("-?[0-9]{1,18}", value, re.ASCII) is None:
+        return _whole(value)
+    if re.fullmatch("-?[0-9]{1,19}", value, re.ASCII) is None:
         raise PydanticCustomError("number", "write a whole number")
     return int(value)
+
+
+def as_user_id(value: object, info: ValidationInfo) -> object:
+    """Convert text of a query to the id of a user; return JSON as it is."""
+    if not isinstance(value, str) or info.mode == "json":
+        return _whole(value)
+    found = user_reference(value)
+    if found is None:
+        raise PydanticCustomError("user_id", "write the id of a user in plain digits")
+    return found
 
 
 def as_flag(value: object, info: ValidationInfo) -> object:
@@ -66,6 +75,11 @@ def as_flag(value: object, info: ValidationInfo) -> object:
     if value not in {"true", "false"}:
         raise PydanticCustomError("flag", "write true or false")
     return value == "true"
+
+
+def _whole(value: object) -> object:
+    """Return a whole number that was written as 6.0 as an integer, unless it may have been rounded."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT else value
 
 
 def _explain(model: type[BaseModel], problem: ErrorDetails) -> str:

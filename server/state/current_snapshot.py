@@ -149,10 +149,12 @@ class SnapshotWatcher:
             self._due = self._clock() + pause
 
     def _open(self, snapshot_id: str) -> MovieIndex:
-        """Verify and open a snapshot. After an error that is not about its files, these are not read again."""
+        """Verify, open and prepare a snapshot. After an error that is not about its files, these are not read again."""
         if self._checked is None or self._checked.id != snapshot_id:
             self._checked = self._store.check(snapshot_id)
-        return MovieIndex.open(self._data, snapshot_id, checked=self._checked, embed_path=self._embed_path)
+        index = MovieIndex.open(self._data, snapshot_id, checked=self._checked, embed_path=self._embed_path)
+        index.catalogue.prepare_search()
+        return index
 
     def _first(self, current: str) -> MovieIndex:
         try:

@@ -21,7 +21,7 @@ IDS = st.integers(1, 24)
 MOVIES = IDS.map(str) | IDS.map(lambda movie: f"imdb:tt{movie:07d}") | IDS.map(lambda movie: f"tmdb:{1000 + movie}")
 PICTURES = st.builds(picture, st.sampled_from([1, 5, 11]), st.sampled_from(["JPEG", "PNG", "WEBP", "GIF", "BMP"]))
 
-schemathesis.openapi.format("movie", MOVIES | st.from_regex("([0-9]{1,18}|imdb:tt[0-9]{7,10})", fullmatch=True))
+schemathesis.openapi.format("movie", MOVIES | st.from_regex("(0|[1-9][0-9]{0,17}|imdb:tt[0-9]{7,10})", fullmatch=True))
 schemathesis.openapi.format("binary", PICTURES | st.binary(max_size=200))
 
 

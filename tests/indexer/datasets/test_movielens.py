@@ -6,10 +6,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from index.catalogue.catalogue import Movie
+from index.catalogue.title_forms import parse_title
 from index.core.errors import InvalidInput
 from indexer.datasets.movielens import CITATION, read_dataset
 from indexer.datasets.sources import SAMPLE
-from indexer.datasets.titles import parse_title
 
 MOVIES = 'movieId,title,genres\n1,Toy Story (1995),Animation|Children\n6,"Heat, The (1995)",Crime\n9,Odd,(no genres listed)\n'
 RATINGS = "userId,movieId,rating,timestamp\n1,1,4.0,100\n1,6,2.5,101\n2,1,5.0,102\n"

@@ -60,3 +60,10 @@ def test_a_poster_of_the_library_keeps_its_name(tmp_path: Path) -> None:
     kept = files(tmp_path / "kept", "1.jpg", "1-0123456789abcdef.png")
     assert copy_posters({1: kept / "1-0123456789abcdef.png"}, kept) == {1: "1-0123456789abcdef.png"}
     assert (kept / "1.jpg").read_bytes() == b"1.jpg"
+
+
+@pytest.mark.parametrize("name", ["01.jpg", "0000001.jpg", "1_0.jpg", "+1.jpg", "١.jpg", " 1.jpg", "1.0.jpg"])
+def test_a_file_name_that_only_looks_like_an_id_is_no_movies(tmp_path: Path, name: str) -> None:
+    found, warnings = find_posters(files(tmp_path, "2.jpg", name), Ids([1, 2, 10]))
+    assert list(found) == [2]
+    assert name in warnings[0]

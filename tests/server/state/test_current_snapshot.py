@@ -14,6 +14,7 @@ from unittest.mock import patch
 import pytest
 from flask.testing import FlaskClient
 
+from index.catalogue import title_forms
 from index.catalogue.catalogue import Movie
 from index.core.errors import BadSnapshot, UnknownSnapshot
 from index.library.movies import Library
@@ -217,3 +218,11 @@ def test_an_open_snapshot_is_not_pruned_before_it_is_closed(world: World, data: 
     assert index.similar(1, 3, by="poster")
     del index
     assert store.prune(keep=1) == [world.manifest.id]
+
+
+def test_the_first_search_finds_the_tables_of_titles_made(world: World) -> None:
+    index = SnapshotWatcher(world.data).index()
+    compared: list[str] = []
+    with patch.object(title_forms, "every_word", lambda title: compared.append(title) or title.split()):
+        index.catalogue.search("starship")
+    assert set(compared) == {"starship"}
