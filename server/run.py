@@ -71,7 +71,7 @@ def run_server(
                 "timeout": _SILENCE,
                 "graceful_timeout": _GRACE,
                 "keepalive": _IDLE,
-                "when_ready": lambda _: say(ready or f"Posterity is at http://{host}:{config.port}/"),
+                "when_ready": lambda _: say(ready or f"Posterity is at http://{host}:{config.port}{config.prefix}/"),
                 "child_exit": lambda _, worker: _forget(worker.pid, counts),
                 # Not after run(), which returns in every worker, too.
                 "on_exit": lambda _: shutil.rmtree(counts, ignore_errors=True),

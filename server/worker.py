@@ -120,7 +120,12 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
             if len(begin) == _LINE and b"\r\n" not in begin:
                 self.error, self.completed = errors.UriTooLong(), True
                 return len(data)
-        consumed: int = super().received(data)
+        try:
+            consumed: int = super().received(data)
+        except OSError as error:  # of the temporary file of a long body
+            log.error("a request cannot be buffered: %s", error)  # noqa: TRY400  its traceback says nothing more
+            self.error, self.completed = errors.NoRoom(), True
+            return len(data)
         if isinstance(self.error, RequestEntityTooLarge):
             self.close()
             self.error = self.body_rcv = None
