@@ -18,7 +18,9 @@ from index.library.database import migrate
 from index.snapshot.store import FORMAT, SnapshotStore
 from server.config import ServerConfig
 from server.media.uploads import MAX_CONTENT_LENGTH
+from server.middleware import refusals
 from server.middleware.logs import log_settings
+from server.middleware.refusals import Refused
 from server.worker import worker_class
 
 _GRACE = 30  # seconds for running requests to end when the server is stopped
@@ -62,7 +64,7 @@ def run_server(
         def load_config(self) -> None:
             settings: dict[str, Any] = {
                 "bind": f"{host}:{config.port}",
-                "worker_class": worker_class(config.request_timeout, MAX_CONTENT_LENGTH),
+                "worker_class": worker_class(config.request_timeout, MAX_CONTENT_LENGTH, self.record),
                 "workers": config.workers,
                 "threads": config.threads,
                 "forwarded_allow_ips": "",  # trusted proxies have one setting: --proxies
@@ -83,10 +85,13 @@ def run_server(
             # In the worker, after the fork: threads of Faiss and TensorFlow do not survive a fork.
             from server.app import create_app
 
-            app = create_app(config, counts=counts, checked=checked)
+            self.app = create_app(config, counts=counts, checked=checked)
             # Matrices are small, and idle BLAS threads spin; requests have threads of their own.
             threadpool_limits(1, "blas")
-            return app
+            return self.app
+
+        def record(self, refused: Refused) -> None:
+            refusals.record(self.app, refused)
 
     Server().run()
 

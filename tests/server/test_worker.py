@@ -30,7 +30,7 @@ from server.worker import worker_class
 
 class Server(BaseApplication):
     def load_config(self):
-        worker = worker_class(1, int(sys.argv[3]))
+        worker = worker_class(1, int(sys.argv[3]), lambda refused: None)
         worker.connections = 64
         for name, value in {"bind": f"127.0.0.1:{sys.argv[1]}", "worker_class": worker, "threads": int(sys.argv[2]),
                             "keepalive": 75, "loglevel": "warning", "when_ready": lambda _: print("ready", flush=True),
