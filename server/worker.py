@@ -418,7 +418,9 @@ def worker_class(patience: float, max_body: int, record: Record) -> type[Bufferi
         max_body: bytes of the largest body that is kept for the application.
         record: is called before each response that is not the application's; no error may pass.
     """
-    return type("Worker", (BufferingWorker,), {"patience": patience, "max_body": max_body, "record": staticmethod(record)})
+    return type(
+        "Worker", (BufferingWorker,), {"patience": patience, "max_body": max_body, "record": staticmethod(record)}
+    )
 
 
 def _threads(count: int) -> ThreadedTaskDispatcher:

@@ -41,7 +41,9 @@ def test_pages_scripts_and_pictures_stay_under_their_path(visit_under_path: Visi
     assert page.locator("main img").first.evaluate("(image) => image.decode().then(() => image.naturalWidth)") > 0
 
 
-def test_the_map_draws_its_posters_and_opens_films_under_its_path(visit_under_path: Visit, under_path: UnderPath) -> None:
+def test_the_map_draws_its_posters_and_opens_films_under_its_path(
+    visit_under_path: Visit, under_path: UnderPath
+) -> None:
     page = visit_under_path("/")
     with page.expect_response(re.compile(r"/poster\?width=\d+&content=[0-9a-f]{16}$")) as poster:
         page.goto(f"{under_path.address}/map?by=poster&film=73")

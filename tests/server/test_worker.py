@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import http.client
 import json
@@ -9,13 +10,15 @@ import select
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from functools import partial
 
 import pytest
+from waitress.adjustments import Adjustments
 
-from server.worker import RESERVED
+from server.worker import RESERVED, Request
 from tests.paths import ROOT
 from tests.serving import free_port
 
@@ -225,3 +228,17 @@ def test_bytes_that_are_no_request_are_answered_by_a_problem(port: int, sent: by
     document = json.loads(body)
     assert document.keys() == {"type", "title", "status", "detail", "instance"}
     assert document["status"] == status
+
+
+def test_a_body_that_cannot_be_buffered_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    request = Request(Adjustments(inbuf_overflow=20_000))
+    request.received(HEAD.replace(b"100", b"100000"))
+    for _ in range(2):
+        assert not request.completed
+        request.received(bytes(15_000))
+    assert request.completed
+    assert request.error.code == 507
