@@ -32,6 +32,7 @@ def test_pages_scripts_and_pictures_stay_under_their_path(visit_under_path: Visi
         "href", re.compile(f"^{under_path.path}/api/v1/movies/73/explanations/")
     )
     page.get_by_role("link", name="For you").click()
+    page.wait_for_url(f"{under_path.address}/for-you")  # until its scripts run
     page.locator(".deck .stars label").first.click()
     expect(page).to_have_url(re.compile(rf"{under_path.path}/for-you\?rated="))
     expect(page.locator(".given li")).to_have_count(1)

@@ -82,7 +82,7 @@ def test_a_database_that_cannot_grow_is_507(client: FlaskClient, monkeypatch: py
 def test_a_poster_without_room_is_507_and_leaves_the_movie(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
 ) -> None:
-    def full(file: Path, content: bytes) -> None:
+    def full(file: Path, content: bytes) -> None:  # noqa: ARG001
         raise OSError(number, "no room", str(file))
 
     before = client.get(f"{API}/movies/3").data
