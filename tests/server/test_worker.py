@@ -231,7 +231,7 @@ def test_bytes_that_are_no_request_are_answered_by_a_problem(port: int, sent: by
 
 
 def test_a_body_that_cannot_be_buffered_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full() -> None:
+    def full(mode: str) -> None:  # noqa: ARG001
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", full)
