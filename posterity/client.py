@@ -167,8 +167,8 @@ class Client(MovieService):
         members = []
         for name, value in arguments.filters(limit, offset, genre, year_from, year_to, exclude, among).items():
             text = _query_text(value)
-            if text is None:
-                raise InvalidInput(f"{name}: {value} has a comma, which cannot be sent beside an image")
+            if not text:
+                raise InvalidInput(f"{name}: one of {value} is empty, has a comma, or begins or ends with a space")
             members.append((name, text))
         file = ("poster", ("poster", arguments.content("image", image), "application/octet-stream"))
         reply = self._send("POST", "posters/similar", form=[*members, file])
