@@ -160,7 +160,7 @@ def _headers(rule: Rule, declared: Operation) -> list[Json]:
     if declared.if_match:
         what = "rating" if "/ratings/" in rule.rule else "movie"
         about = f"ETag of a response. If the {what} has changed since, the request is 412 and changes nothing."
-        found.append(("If-Match", {"type": "string", "maxLength": 1000}, about))
+        found.append(("If-Match", {"type": "string"}, about))
     return [{"name": name, "in": "header", "schema": schema, "description": about} for name, schema, about in found]
 
 

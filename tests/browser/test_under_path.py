@@ -79,7 +79,7 @@ def test_films_are_added_changed_and_removed_under_a_path(
 
 def test_the_document_of_the_api_and_errors_name_the_path(visit_under_path: Visit, under_path: UnderPath) -> None:
     page = visit_under_path("/api/v1/docs")
-    expect(page.locator(".servers option")).to_have_text(under_path.path)
+    expect(page.locator(".servers option")).to_have_text(under_path.path, timeout=30_000)  # Swagger UI is large
     page.locator("#operations-Read_endpoints-snapshot .opblock-summary-control").click()
     page.get_by_role("button", name="Try it out").click()
     page.get_by_role("button", name="Execute").click()
