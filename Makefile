@@ -14,7 +14,7 @@ help:
 	@echo "make test    run the tests"
 	@echo "make test-long  run those that take long, too"
 	@echo "make coverage  run the tests and print which lines they leave out"
-	@echo "make browser Chromium for the tests of the page, by apt (they are skipped without)"
+	@echo "make browser Chromium and nginx for the tests of the page, by apt (they are skipped without)"
 	@echo "make lint    ruff and mypy --strict"
 	@echo "make docs    the documentation as a site, in site/"
 	@echo "make setup   the virtual environment alone ($(VENV))"
@@ -42,6 +42,8 @@ demo: setup
 browser:
 	command -v chromium-headless-shell || (apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium-headless-shell) \
 		|| command -v chromium || command -v google-chrome
+	command -v nginx || [ -x /usr/sbin/nginx ] || apt-get install -qq --yes --no-install-recommends nginx-light \
+		|| (apt-get update -qq && apt-get install -qq --yes --no-install-recommends nginx-light)
 
 # Three processes, as many tests wait for servers and pages. Each has a TensorFlow of its own, 2 GB with it.
 # They share rewritten assertions by way of bytecode, and a file of tests has one process, for its fixtures.

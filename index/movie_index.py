@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -152,15 +152,28 @@ class MovieIndex:
         ratings_version = self._library.ratings_version()
         return f"{movies}.{_numbered(self._library.database.generation, ratings_version)}"
 
-    def has_seen(self, version: str, seq: int) -> bool:
+    def version_after(self, seq: int) -> str:
+        """Return the version with ratings in which the change of a rating, number ``seq``, is the latest."""
+        return f"{self.version(ratings=False)}.{_numbered(self._library.database.generation, seq)}"
+
+    def has_seen(self, version: str, seq: int, *, rating: bool = False) -> bool:
         """Return True if an index of some ``version`` included the latest change of a movie, number ``seq``.
 
         A movie that was never changed, number 0, is the same within a snapshot.
+
+        Args:
+            version: of responses.
+            seq: of the change.
+            rating: True if it is of a rating; only versions with ratings have seen it.
         """
-        found = re.fullmatch(r"([^.]+)\.([0-9a-f]+)-([0-9]{1,18})(?:\..+)?", version, re.ASCII)
-        if found is None or int(found[2], 16) not in {0, self._library.database.generation}:
+        state = r"([0-9a-f]+)-([0-9]{1,18})"
+        found = re.fullmatch(rf"([^.]+)\.{state}(?:\.{state})?", version, re.ASCII)
+        if found is None or (rating and found[4] is None):
             return False
-        return seq <= int(found[3]) and (seq > 0 or found[1] == self.manifest.id)
+        generation, latest = found.group(4, 5) if rating else found.group(2, 3)
+        if int(generation, 16) not in {0, self._library.database.generation}:
+            return False
+        return seq <= int(latest) and (seq > 0 or found[1] == self.manifest.id)
 
     def refreshed(self) -> MovieIndex:
         """Return an index with all library changes so far, made of this one by those since; itself if it is fresh.
@@ -339,10 +352,21 @@ class MovieIndex:
         Raises:
             UnknownMovie: there is no such movie.
         """
-        name = self.catalogue.posters[self.catalogue.ids.row(movie_id)]
-        if name is None:
-            return None
-        return content_in_name(movie_id, name) or (self._base or self).embedded_contents.get(movie_id)
+        (found,) = self.poster_contents([movie_id], [self.catalogue.posters[self.catalogue.ids.row(movie_id)]])
+        return found
+
+    def poster_contents(self, movie_ids: Iterable[int], names: Iterable[str | None]) -> list[str | None]:
+        """Return what names the content of each poster, as ``poster_content``.
+
+        Args:
+            movie_ids: of existing movies.
+            names: of their poster files; None without a poster.
+        """
+        embedded = (self._base or self).embedded_contents
+        return [
+            None if name is None else content_in_name(movie_id, name) or embedded.get(movie_id)
+            for movie_id, name in zip(movie_ids, names, strict=True)
+        ]
 
     def duplicates(self, *, track: Track = silent) -> Duplicates:
         """Find groups of movies with the same picture as poster; unreadable posters are listed separately.

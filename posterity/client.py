@@ -164,13 +164,14 @@ class Client(MovieService):
         exclude: Iterable[MovieId] = (),
         among: Iterable[MovieId] | None = None,
     ) -> Matches:
-        asked = _query_string(arguments.filters(limit, offset, genre, year_from, year_to, exclude, among))
-        if asked is None:
-            raise InvalidInput(
-                f"exclude, among, genre: more than {_LONGEST_QUERY} characters, or a comma in one of them, cannot be"
-                " sent beside an image: filter the results instead"
-            )
-        reply = self._send("POST", f"posters/similar{asked}", content=arguments.content("image", image))
+        members = []
+        for name, value in arguments.filters(limit, offset, genre, year_from, year_to, exclude, among).items():
+            text = _query_text(value)
+            if not text:
+                raise InvalidInput(f"{name}: one of {value} is empty, has a comma, or begins or ends with a space")
+            members.append((name, text))
+        file = ("poster", ("poster", arguments.content("image", image), "application/octet-stream"))
+        reply = self._send("POST", "posters/similar", form=[*members, file])
         return self._matches(self._results(self._json(reply)))
 
     @overload

@@ -7,6 +7,7 @@ NotFound             no such movie, user or space
 └── NotComparable    the movie exists, but lacks the poster or the ratings that the query needs
 Conflict             another movie has this IMDb or TMDB id
 Busy                 too many requests or writers; the same call may succeed later
+CannotStore          a write on a full or read-only disk; nothing was changed
 Closed               a call after ``close()``
 
 If a server refuses a request, the error is one of these and an ``ApiError`` with ``status`` and ``detail``, so that

@@ -31,6 +31,10 @@ class Conflict(errors.ApiError, errors.Conflict):
     """409 of a write."""
 
 
+class CannotStore(errors.ApiError, errors.CannotStore):
+    """507."""
+
+
 class Busy(errors.ApiError, errors.Busy):
     """429 or 503."""
 
@@ -45,6 +49,7 @@ _CLASSES: dict[int, type[errors.ApiError]] = {
     422: InvalidInput,
     429: Busy,
     503: Busy,
+    507: CannotStore,
 }
 
 

@@ -19,12 +19,16 @@ from server.media.thumbnails import Thumbnails
 from server.media.uploads import MAX_CONTENT_LENGTH, UploadQueue
 from server.middleware.access import limit_requests
 from server.middleware.compression import register_compression
+from server.middleware.cors import register_cors
+from server.middleware.encoded_bodies import register_encoded_bodies
 from server.middleware.errors import register_errors
 from server.middleware.health import health
 from server.middleware.logs import register_access_log
 from server.middleware.metrics import Metrics, register_metrics
+from server.middleware.prefix import register_prefix
 from server.middleware.request_context import register_request_ids
 from server.middleware.security_headers import register_headers
+from server.middleware.slashes import register_slashes
 from server.pages.home import pages
 from server.state.current_snapshot import SnapshotWatcher
 from server.state.response_cache import ResponseCache
@@ -67,6 +71,7 @@ def create_app(config: ServerConfig, *, counts: Path | None = None, checked: Che
     if config.access_log:
         register_access_log(app)
     register_metrics(app)
+    register_cors(app, config.cors_origins)
     register_compression(app)
     register_request_ids(app)
     register_headers(app)
@@ -74,7 +79,10 @@ def create_app(config: ServerConfig, *, counts: Path | None = None, checked: Che
     app.register_blueprint(api)
     app.register_blueprint(pages)
     register_errors(app)
+    register_slashes(app)
     limit_requests(app, config)
+    register_encoded_bodies(app)
+    register_prefix(app, config.prefix, forwarded=config.proxies > 0)
     if config.proxies:
         n = config.proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]

@@ -19,7 +19,9 @@ from index.library.database import migrate
 from index.snapshot.store import FORMAT, SnapshotStore
 from server.config import ServerConfig
 from server.media.uploads import MAX_CONTENT_LENGTH
+from server.middleware import refusals
 from server.middleware.logs import log_settings
+from server.middleware.refusals import Refused
 from server.worker import worker_class
 
 _GRACE = 30  # seconds for running requests to end when the server is stopped
@@ -63,7 +65,7 @@ def run_server(
         def load_config(self) -> None:
             settings: dict[str, Any] = {
                 "bind": f"{host}:{config.port}",
-                "worker_class": worker_class(config.request_timeout, MAX_CONTENT_LENGTH),
+                "worker_class": worker_class(config.request_timeout, MAX_CONTENT_LENGTH, self.record),
                 "workers": config.workers,
                 "threads": config.threads,
                 "forwarded_allow_ips": "",  # trusted proxies have one setting: --proxies
@@ -72,7 +74,7 @@ def run_server(
                 "timeout": _SILENCE,
                 "graceful_timeout": _GRACE,
                 "keepalive": _IDLE,
-                "when_ready": lambda _: say(ready or f"Posterity is at http://{host}:{config.port}/"),
+                "when_ready": lambda _: say(ready or f"Posterity is at http://{host}:{config.port}{config.prefix}/"),
                 "child_exit": lambda _, worker: _forget(worker.pid, counts),
                 # Not after run(), which returns in every worker, too.
                 "on_exit": lambda _: shutil.rmtree(counts, ignore_errors=True),
@@ -88,10 +90,13 @@ def run_server(
             # server needs none of them.
             for name in ("matplotlib", "pandas", "sklearn"):
                 sys.modules.setdefault(name, None)  # type: ignore[arg-type]
-            app = create_app(config, counts=counts, checked=checked)
+            self.app = create_app(config, counts=counts, checked=checked)
             # Matrices are small, and idle BLAS threads spin; requests have threads of their own.
             threadpool_limits(1, "blas")
-            return app
+            return self.app
+
+        def record(self, refused: Refused) -> None:
+            refusals.record(self.app, refused)
 
     Server().run()
 

@@ -14,9 +14,10 @@ import selectors
 import socket
 import struct
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, TypeAlias
 
 from gunicorn.workers.base import Worker
 from waitress import wasyncore
@@ -29,7 +30,11 @@ from waitress.utilities import RequestEntityTooLarge, build_http_date
 
 from index.core.errors import BadSnapshot, PosterityError, UnknownSnapshot
 from server.middleware import errors
+from server.middleware.refusals import Refused
+from server.middleware.request_context import HEADER, new_request_id
 from server.state.back_off import back_off
+
+Record: TypeAlias = Callable[[Refused], None]
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +125,12 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
             if len(begin) == _LINE and b"\r\n" not in begin:
                 self.error, self.completed = errors.UriTooLong(), True
                 return len(data)
-        consumed: int = super().received(data)
+        try:
+            consumed: int = super().received(data)
+        except OSError as error:  # of the temporary file of a long body
+            log.error("a request cannot be buffered: %s", error)  # noqa: TRY400  its traceback says nothing more
+            self.error, self.completed = errors.NoRoom(), True
+            return len(data)
         if isinstance(self.error, RequestEntityTooLarge):
             self.close()
             self.error = self.body_rcv = None
@@ -167,11 +177,19 @@ class Refusal(ErrorTask):  # type: ignore[misc]
     """The response to bytes that are no request, as a problem document."""
 
     def execute(self) -> None:
-        """Write the response."""
-        self.status, media, body = errors.refusal(self.request.error, getattr(self.request, "path", "/"))
-        self.response_headers.append(("Content-Type", media))
+        """Record the response, and write it."""
+        request = self.request
+        path = getattr(request, "path", "")
+        self.status, media, body = errors.refusal(request.error, path or "/")
+        request_id = new_request_id()
+        self.response_headers += [("Content-Type", media), (HEADER, request_id)]
         self.set_close_on_finish()
         self.content_length = len(body)
+        method, client = getattr(request, "command", "") or "-", self.channel.addr[0]
+        taken = monotonic() - request.began
+        self.channel.server.record(
+            Refused(request_id, method, path or "-", request.error.code, taken, len(body), client)
+        )
         self.write(body)
 
 
@@ -263,8 +281,9 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
 
     channel_class = Connection
 
-    def __init__(self, *args: Any, connections: int, **options: Any) -> None:
+    def __init__(self, *args: Any, connections: int, record: Record, **options: Any) -> None:
         self.stopping = False
+        self.record = record
         self.connections = connections
         self.reserved = {path: _threads(1) for path in RESERVED}
         super().__init__(*args, **options)
@@ -295,6 +314,7 @@ class BufferingWorker(Worker):  # type: ignore[misc]
 
     patience: float
     max_body: int
+    record: Record
     connections = 2048  # beyond it, the one that has waited longest is closed for each new one
 
     def handle_exit(self, sig: int, frame: Any) -> None:
@@ -368,6 +388,7 @@ class BufferingWorker(Worker):  # type: ignore[misc]
                 sockinfo=(gunicorn_socket.sock.family, socket.SOCK_STREAM, 0, None),
                 bind_socket=False,
                 connections=connections,
+                record=type(self).record,
             )
             for gunicorn_socket in self.sockets
         ]
@@ -389,14 +410,17 @@ class BufferingWorker(Worker):  # type: ignore[misc]
                 self._map.review(fd)
 
 
-def worker_class(patience: float, max_body: int) -> type[BufferingWorker]:
+def worker_class(patience: float, max_body: int, record: Record) -> type[BufferingWorker]:
     """Return gunicorn's class of workers.
 
     Args:
         patience: seconds for a header; a body and a response must then go on at 16 KiB a second.
         max_body: bytes of the largest body that is kept for the application.
+        record: is called before each response that is not the application's; no error may pass.
     """
-    return type("Worker", (BufferingWorker,), {"patience": patience, "max_body": max_body})
+    return type(
+        "Worker", (BufferingWorker,), {"patience": patience, "max_body": max_body, "record": staticmethod(record)}
+    )
 
 
 def _threads(count: int) -> ThreadedTaskDispatcher:

@@ -36,6 +36,9 @@ class MovieAnswer(TypedDict):
     rating_mean: float | None
     """Mean rating in the snapshot; null without ratings."""
     has_poster: bool
+    poster_content: str | None
+    """First 16 hexadecimal digits of the SHA-256 of its poster, for an address that is cached for good; null without
+    a poster, or if the snapshot does not record it."""
 
 
 @closed

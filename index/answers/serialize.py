@@ -51,6 +51,7 @@ def present_movie(index: MovieIndex, movie: Movie) -> MovieAnswer:
         "rating_count": catalogue.rating_counts[row],
         "rating_mean": catalogue.rating_means[row],
         "has_poster": catalogue.posters[row] is not None,
+        "poster_content": index.poster_content(movie.movie_id),
     }
 
 

@@ -10,6 +10,7 @@ PosterityError
 │   └── ReusedRequest       idempotency key used before, for another request
 ├── BadSnapshot             snapshot missing, damaged or of another format version
 ├── BadLibrary              library damaged or of a newer version
+│   └── CannotStore         disk full or read-only; nothing was changed
 ├── NotFound                no such object
 │   ├── UnknownKey          API key
 │   ├── UnknownMap          poster map
@@ -20,7 +21,7 @@ PosterityError
 │   ├── UnknownUser         user
 │   └── UnknownSnapshot     snapshot
 ├── AmbiguousTitle          title matches several movies
-├── Changed                 movie changed since the state that a conditional write expects
+├── Changed                 movie or rating changed since the state that a conditional write expects
 ├── Conflict                movie exists under another id
 ├── Unauthorised            API key missing, unknown or revoked
 ├── Forbidden               API key lacks the scope, or the endpoint is disabled
@@ -43,6 +44,7 @@ __all__ = [
     "BadWeights",
     "BodyTooLarge",
     "Busy",
+    "CannotStore",
     "Changed",
     "Conflict",
     "Forbidden",
@@ -106,6 +108,10 @@ class BadLibrary(PosterityError):
     """Library damaged or of a newer version."""
 
 
+class CannotStore(BadLibrary):
+    """Library on a disk that is full or read-only; nothing was changed."""
+
+
 class NotFound(PosterityError):
     """Base of the errors about unknown ids and names."""
 
@@ -151,7 +157,7 @@ class AmbiguousTitle(PosterityError):
 
 
 class Changed(PosterityError):
-    """Movie that changed since the state that a conditional write expects."""
+    """Movie or rating that changed since the state that a conditional write expects."""
 
 
 class Conflict(PosterityError):

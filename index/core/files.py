@@ -16,6 +16,8 @@ from typing import IO, Any
 
 from index.core.errors import PosterityError
 
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # numbers of the errors of a disk that is full or read-only
+
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}-.+")
 
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from index.catalogue.catalogue import Catalogue, Movie
 from index.core.errors import Changed, Conflict, UnknownMovie
 
-# Number of the movie's latest change, and True if the movie exists -> True if it is as expected.
+# Number of the latest change of a movie or rating, and True if it exists -> True if it is as expected.
 Expected: TypeAlias = Callable[[int, bool], bool]
 
 
@@ -24,10 +24,10 @@ def existing(movie: Movie | None) -> Movie:
     return movie
 
 
-def expect(expected: Expected | None, movie_id: int, seq: int, exists: bool) -> None:
-    """Raise Changed unless a movie is as expected, by the number of its latest change."""
+def expect(expected: Expected | None, what: str, seq: int, exists: bool) -> None:
+    """Raise Changed unless a movie or rating is as expected, by the number of its latest change."""
     if expected is not None and not expected(seq, exists):
-        raise Changed(f"movie {movie_id} has changed since: get it again, and repeat the change with its new ETag")
+        raise Changed(f"{what} has changed since: get it again, and repeat the change with its new ETag")
 
 
 def expect_free_ids(db: sqlite3.Connection, movie: Movie, current: Movie | None, catalogue: Catalogue | None) -> None:

@@ -11,13 +11,17 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from index.core.errors import BadLibrary, Busy, PosterityError
-from index.core.files import creating, locked
+from index.core.errors import BadLibrary, Busy, CannotStore, PosterityError
+from index.core.files import NO_ROOM, creating, locked
 
 FIRST_ID = 1_000_000_000  # of added movies; above the ids of any data set
 
 EXTERNAL_IDS = ("imdb_id", "tmdb_id")  # columns of movies
 
+# SQLite's errors on a disk that is full or read-only. A first reader needs room too, for the -shm file.
+_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMSIZE}
+_UNWRITABLE = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
+_MAKE_ROOM = "make room on the disk, and let it be written to"
 _LOCK_TIMEOUT = 30.0  # seconds that a writer waits for other writers
 
 # Statements that migrate from each schema version (PRAGMA user_version) to the next.
@@ -154,9 +158,9 @@ class Database:
         """Yield a connection in an exclusive write transaction: committed durably at the end, rolled back on errors.
 
         Raises:
-            BadLibrary, Busy: the file could not be written; nothing changed.
+            CannotStore, BadLibrary, Busy: the file could not be written; nothing changed.
         """
-        with _translated_errors(self.file):
+        with _translated_errors(self.file, writing=True):
             with self._lock:
                 self._leave_replaced_file()
             if not self.file.exists():
@@ -376,11 +380,22 @@ def _create(file: Path) -> None:
 
 
 @contextmanager
-def _translated_errors(file: Path) -> Iterator[None]:
-    """Raise SQLite errors as ours. Messages name the file without its folder: users may see them."""
+def _translated_errors(file: Path, *, writing: bool = False) -> Iterator[None]:
+    """Raise SQLite errors, and those of a disk that cannot be written to, as ours.
+
+    Messages name the file without its folder: users may see them.
+    """
     try:
         yield
+    except OSError as error:  # of a poster's file
+        if error.errno not in NO_ROOM:
+            raise
+        raise CannotStore(f"{file.name} and its posters cannot be written ({error.strerror}): {_MAKE_ROOM}") from error
     except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:  # or one of its extended codes
+        extended = getattr(error, "sqlite_errorcode", 0)
+        code = extended & 0xFF
+        if code == sqlite3.SQLITE_BUSY:
             raise Busy(f"{file.name} is being written to by others: try again") from error
+        if {code, extended} & _FULL or (writing and code in _UNWRITABLE):
+            raise CannotStore(f"{file.name} cannot be written ({error}): {_MAKE_ROOM}") from error
         raise BadLibrary(f"{file.name} cannot be used ({error}): make room on the disk, or restore the file") from error

@@ -269,7 +269,7 @@ class Library:
             else:
                 seq, stored = int(row[0]), tuple(row[7:])
                 current = None if row[1] else _movie(movie_id, *row[2:7])
-            expect(expected, movie_id, seq, current is not None)
+            expect(expected, f"movie {movie_id}", seq, current is not None)
             movie = change(current)
             if movie == current and poster is None:
                 return seq
@@ -292,7 +292,7 @@ class Library:
         """
         with self.database.writing() as db:
             row = db.execute("SELECT seq, deleted FROM movies WHERE movie_id = ?", (movie_id,)).fetchone()
-            expect(expected, movie_id, *((0, True) if row is None else (int(row[0]), not row[1])))
+            expect(expected, f"movie {movie_id}", *((0, True) if row is None else (int(row[0]), not row[1])))
             if row is not None and row[1]:
                 return int(row[0])
             seq = next_seq(db)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from index.core.arrays import Float32Array, Int64Array
+from index.library.checks import Expected, expect
 from index.library.database import Database, next_seq
 
 
@@ -67,26 +68,37 @@ class RatingLog:
             np.array(stamps, np.int64),
         )
 
-    def put(self, user_id: int, movie_id: int, rating: float) -> int:
+    def put(self, user_id: int, movie_id: int, rating: float, *, expected: Expected | None = None) -> int:
         """Add or update a rating; return the sequence number of the change, or of the earlier one that made it so.
 
+        Args:
+            user_id: of the user.
+            movie_id: of the movie.
+            rating: the new one.
+            expected: tells if to go on, from the number of the rating's latest change, 0 for none, and its existence,
+                True if the log does not know it.
+
         Raises:
+            Changed: the rating is not as expected.
             BadLibrary, Busy: the library could not be written; nothing changed.
         """
-        return self._write(user_id, movie_id, rating)
+        return self._write(user_id, movie_id, rating, expected)
 
-    def remove(self, user_id: int, movie_id: int) -> int:
+    def remove(self, user_id: int, movie_id: int, *, expected: Expected | None = None) -> int:
         """Delete a rating, of the library or a data set; return the sequence number as ``put`` does.
 
         Raises:
+            Changed: the rating is not as expected.
             BadLibrary, Busy: the library could not be written; nothing changed.
         """
-        return self._write(user_id, movie_id, None)
+        return self._write(user_id, movie_id, None, expected)
 
-    def _write(self, user_id: int, movie_id: int, rating: float | None) -> int:
+    def _write(self, user_id: int, movie_id: int, rating: float | None, expected: Expected | None) -> int:
         with self._database.writing() as db:
             query = "SELECT seq, rating FROM ratings WHERE user_id = ? AND movie_id = ?"
             known = db.execute(query, (user_id, movie_id)).fetchone()
+            seq, exists = (0, True) if known is None else (int(known[0]), known[1] is not None)
+            expect(expected, f"user {user_id}'s rating of movie {movie_id}", seq, exists)
             if known is not None and known[1] == rating:
                 return int(known[0])
             seq = next_seq(db)

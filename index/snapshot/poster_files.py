@@ -16,6 +16,8 @@ from index.core.ids import Ids
 CONTENTS_FILE = "contents.npy"
 SHOWN = 16  # hexadecimal digits of a SHA-256 that name the content of a poster
 
+_NAMED = re.compile(rf"([0-9]+)-([0-9a-f]{{{SHOWN}}})\.[a-z]+", re.ASCII)
+
 
 def save_contents(folder: Path, contents: Sequence[str]) -> None:
     """Write the SHA-256 of every embedded poster, in row order, to the folder of the poster space."""
@@ -33,8 +35,8 @@ def load_contents(folder: Path) -> dict[int, str]:
 
 def content_in_name(movie_id: int, name: str) -> str | None:
     """Return the beginning of the SHA-256 that the name of a library's poster has; None for any other poster."""
-    found = re.fullmatch(rf"{movie_id}-([0-9a-f]{{{SHOWN}}})\.[a-z]+", name, re.ASCII)
-    return None if found is None else found[1]
+    found = _NAMED.fullmatch(name) if "-" in name else None  # a map asks for the names of all movies
+    return found[2] if found is not None and found[1] == str(movie_id) else None
 
 
 @lru_cache(maxsize=2**14)

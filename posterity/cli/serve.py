@@ -14,6 +14,8 @@ from posterity.cli.console import data_option, embed_path_option, myself, note, 
 from posterity.cli.server_options import (
     EmptyCounts,
     OneLineErrors,
+    Origins,
+    Prefix,
     RateLimit,
     RateStorage,
 )
@@ -81,7 +83,19 @@ port_option = _setting("--port", click.IntRange(1, 65535), "Port to listen on.")
 @_setting(
     "--proxies",
     click.IntRange(0, 10),
-    "Number of trusted reverse proxies in front, whose X-Forwarded-For, -Proto and -Host are believed.",
+    "Number of trusted reverse proxies in front, whose X-Forwarded-For, -Proto, -Host and -Prefix are believed.",
+)
+@_setting(
+    "--prefix",
+    Prefix(),
+    "Path under which the server is reached, such as /films: every address begins with it. Requests may come with or"
+    " without it. Not needed if a trusted proxy sends X-Forwarded-Prefix.",
+)
+@_setting(
+    "--cors-origins",
+    Origins(),
+    "Origins whose pages may use the API, such as https://films.example, separated by commas; * for all, empty for"
+    " none.",
 )
 @_setting("--log-format", click.Choice(["text", "json"]), "Format of the log on stderr.")
 @_setting("--access-log/--no-access-log", click.BOOL, "Log one line per request.")

@@ -43,6 +43,39 @@ class RateStorage(click.ParamType[str]):
         return str(value)
 
 
+class Prefix(click.ParamType[str]):
+    """A path such as ``/films``; empty for none."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the path without its last slash; fail if it cannot be one."""
+        from server.middleware.prefix import usable_prefix
+
+        found = usable_prefix(str(value).strip())
+        if found is None:
+            self.fail(f"{value!r} is no path: write /films, of letters, digits, . _ ~ - and /", param, ctx)
+        return found
+
+
+class Origins(click.ParamType[str]):
+    """Origins separated by commas; ``*`` for all, empty for none."""
+
+    name = "origins"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the origins as browsers send them; fail if one cannot be used."""
+        from server.middleware.cors import ANY, usable_origin
+
+        found = []
+        for each in filter(None, map(str.strip, str(value).split(","))):
+            origin = each if each == ANY else usable_origin(each)
+            if origin is None:
+                self.fail(f"{each!r} is no origin: write https://films.example or http://localhost:3000", param, ctx)
+            found.append(origin)
+        return ",".join(found)
+
+
 class EmptyCounts(click.Option):
     """An option whose variable counts as set if it is empty."""
 

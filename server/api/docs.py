@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import flask_swagger_ui
-from flask import Flask, Response, current_app, render_template, send_from_directory
+from flask import Flask, Response, current_app, render_template, request, send_from_directory
 from pydantic_core import to_json
 
 from server.api.blueprint import api
@@ -28,11 +28,11 @@ _POLICY = (
 def openapi_json() -> Response:
     """Return this API as an OpenAPI 3.1 document."""
     index, documents = movie_index(), current_app.extensions.setdefault("openapi", {})
-    state = index.version(ratings=False)
+    state = f"{index.version(ratings=False)} {request.root_path}"
     content = documents.get(state)
     if content is None:
         app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-        content = to_json(openapi(app, index))
+        content = to_json(openapi(app, index, prefix=request.root_path))
         documents.clear()
         documents[state] = content
     return Response(content, mimetype="application/json")

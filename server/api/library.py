@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 
-from flask import Response, current_app, request, url_for
+from flask import Response, current_app, g, request, url_for
 from pydantic_core import to_json
-from werkzeug.datastructures import MultiDict
 
 from index.answers.serialize import present_movie, provenance
 from index.core.errors import InvalidInput
@@ -18,10 +17,10 @@ from index.library.rating_log import RatingLog
 from index.movie_index import MovieIndex
 from server.api.blueprint import api
 from server.api.operation import operation, version_in
-from server.api.parsing import parse_body, parse_form
+from server.api.parsing import filled_members, parse_body, parse_form
 from server.api.requests import MovieBody, MoviePatch, RatingBody, check_rating
 from server.api.responses import MovieReply, RatingReply
-from server.media.uploads import UploadQueue, uploaded_picture
+from server.media.uploads import UploadQueue, sent_files, uploaded_picture
 from server.middleware.access import present_key
 from server.state.current_snapshot import changed_index, movie_index
 
@@ -93,7 +92,7 @@ def remove_movie(movie: str) -> None:
 
 
 @api.put("/users/<user_id>/ratings/<movie>")
-@operation(kind="write")
+@operation(kind="write", if_match=True)
 def rate(user_id: int, movie: str, body: RatingBody) -> RatingReply:
     """Store a user's rating of a movie. Predictions and recommendations for the user include it from now on.
 
@@ -102,7 +101,8 @@ def rate(user_id: int, movie: str, body: RatingBody) -> RatingReply:
     index = movie_index()
     found = index.catalogue.identify(movie)
     check_rating(body.rating, index.users.scale)
-    _log().put(user_id, found.movie_id, body.rating)
+    expected = _expected(index, rating=(user_id, found.movie_id))
+    g.version = index.version_after(_log().put(user_id, found.movie_id, body.rating, expected=expected))
     return {
         "user_id": user_id,
         "movie": present_movie(index, found),
@@ -112,10 +112,12 @@ def rate(user_id: int, movie: str, body: RatingBody) -> RatingReply:
 
 
 @api.delete("/users/<user_id>/ratings/<movie>")
-@operation(kind="write", status=204)
+@operation(kind="write", status=204, if_match=True)
 def take_rating_back(user_id: int, movie: str) -> None:
     """Delete a user's rating of a movie. Deleting it again changes nothing."""
-    _log().remove(user_id, movie_index().catalogue.identify(movie).movie_id)
+    index = movie_index()
+    movie_id = index.catalogue.identify(movie).movie_id
+    _log().remove(user_id, movie_id, expected=_expected(index, rating=(user_id, movie_id)))
 
 
 def _library() -> Library:
@@ -131,10 +133,8 @@ def _movie_and_poster() -> tuple[MovieBody, bytes | None]:
     """Return the movie of a JSON body or a form, and the form's poster."""
     if request.mimetype != "multipart/form-data":
         return parse_body(MovieBody), None
-    # Forms also send members that were left empty.
-    form = MultiDict((name, text) for name, text in request.form.items(multi=True) if text)
-    body = parse_form(MovieBody, form)
-    return body, uploaded_picture(MovieBody.model_fields) if request.files else None
+    body = parse_form(MovieBody, filled_members())
+    return body, uploaded_picture(MovieBody.model_fields) if sent_files() else None
 
 
 def _request(body: MovieBody, picture: bytes | None) -> Request | None:
@@ -160,15 +160,22 @@ def _prepared(index: MovieIndex, picture: bytes | None) -> Poster | None:
     return queue.run(lambda: index.prepared(picture))
 
 
-def _expected(index: MovieIndex) -> Expected | None:
-    """Return the check of If-Match: the movie has not changed since a response with one of these ETags."""
+def _expected(index: MovieIndex, *, rating: tuple[int, int] | None = None) -> Expected | None:
+    """Return the check of If-Match: nothing has changed since a response with one of these ETags.
+
+    Args:
+        index: of the request.
+        rating: user and movie of the rating to be changed; None if it is a movie.
+    """
     if "If-Match" not in request.headers:
         return None
     wanted = request.if_match
+    # Of a rating without changes in the library.
+    rated = rating is None or rating[1] in index.users.rated(rating[0])
 
     def seen(seq: int, exists: bool) -> bool:
-        known = any(index.has_seen(version_in(tag), seq) for tag in wanted.as_set())
-        return known or (wanted.star_tag and exists)
+        known = any(index.has_seen(version_in(tag), seq, rating=rating is not None) for tag in wanted.as_set())
+        return known or (wanted.star_tag and exists and (seq > 0 or rated))
 
     return seen
 

@@ -53,6 +53,7 @@ def poster_map(query: MapQuery) -> MapReply:
         "x": found.x.tolist(),
         "y": found.y.tolist(),
         "slots": slots,
+        "contents": index.poster_contents((movie.movie_id for movie in movies), (posters[row] for row in rows)),
         "unlisted": [
             movie.movie_id
             for movie, row, slot in zip(movies, rows, slots, strict=True)

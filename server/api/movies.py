@@ -225,11 +225,14 @@ def _alike(index: MovieIndex, movie_id: int, body: BatchBody, where: MovieFilter
 @api.post("/posters/similar")
 @operation(kind="upload", picture=True)
 def similar_to_upload(query: FilterQuery) -> MatchesReply:
-    """Return the movies whose posters are nearest to an uploaded picture. Nothing is stored."""
+    """Return the movies whose posters are nearest to an uploaded picture. Nothing is stored.
+
+    The filter may be in the query or in the form, which takes long lists; each member in one of them.
+    """
     index = movie_index()
     where, ignored = query.where(index.catalogue)
     index.space("poster")
-    picture = uploaded_picture()
+    picture = uploaded_picture(FilterQuery.model_fields)
     queue: UploadQueue = current_app.extensions["upload_queue"]
 
     def compared() -> list[Match]:

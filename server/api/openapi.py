@@ -16,7 +16,7 @@ from index.core.references import MAX_ID
 from index.library.entries import MAX_GENRE
 from index.movie_index import MovieIndex
 from server.api.operation import Operation, operation_of
-from server.api.requests import ID, MAX_GENRES, MovieBody
+from server.api.requests import ID, MAX_GENRES, FilterQuery, MovieBody
 from server.api.responses import MovieReply, Problem
 from server.config import ServerConfig
 from server.media.uploads import FIELD
@@ -25,6 +25,7 @@ Json = dict[str, Any]
 
 _SCHEMAS = "#/components/schemas/{model}"
 _GENRE = rf"[^,\x00-\x1f\x7f-\x9f]{{0,{MAX_GENRE}}}"
+_ID_IN_LIST = r"[^\s,\x00-\x1f\x7f-\x9f]{1,40}"
 _TAGS = {"read": "Read endpoints", "upload": "Image endpoints", "write": "Write endpoints (API key)"}
 _PROBLEM = "application/problem+json"
 _PICTURE: Json = {"type": "string", "format": "binary", "description": "JPEG, PNG, WebP or GIF, up to 10 MiB."}
@@ -51,11 +52,18 @@ _DESCRIPTION = """Movie similarity by poster (VGG16), by ratings (Bayesian matri
 Every movie id may also be written as `imdb:tt0113277` or `tmdb:949`; a title is no id. Unknown ids of a list are
 returned as `ignored`. Every response names its snapshot. Responses to GET have an `ETag`: with `If-None-Match`, an
 unchanged response is 304; with `If-Match`, a page of a list that has changed since is 412, so start again from its
-first page. Unknown parameters and members are refused."""
+first page. Unknown parameters and members are refused; an optional member of a JSON body that is null is left out. A
+body may be compressed (`Content-Encoding: gzip`)."""
 
 
-def openapi(app: Flask, index: MovieIndex) -> Json:
-    """Return the document of an application, with the genres and the rating scale of a snapshot."""
+def openapi(app: Flask, index: MovieIndex, *, prefix: str = "") -> Json:
+    """Return the document of an application, with the genres and the rating scale of a snapshot.
+
+    Args:
+        app: with its routes.
+        index: of the snapshot.
+        prefix: path under which the server is reached.
+    """
     config: ServerConfig = app.extensions["config"]
     routes = [
         (rule, found)
@@ -76,10 +84,11 @@ def openapi(app: Flask, index: MovieIndex) -> Json:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Posterity", "version": version("posterity"), "description": _DESCRIPTION},
+        "servers": [{"url": prefix.rstrip("/") or "/"}],
         "tags": [{"name": name} for name in _TAGS.values()],
         "paths": dict(sorted(paths.items())),
         "components": {
-            "schemas": _of_snapshot(schemas, index),
+            "schemas": _of_snapshot(schemas, index, {found.body.__name__ for _, found in routes if found.body}),
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer", "description": "A key created by `posterity keys create`."}
             },
@@ -114,7 +123,7 @@ def _operation(rule: Rule, declared: Operation, refs: dict[Any, Json], config: S
         "parameters": [
             *parts,
             *_parameters(declared.query.model_json_schema(ref_template=_SCHEMAS)),
-            *_headers(declared),
+            *_headers(rule, declared),
         ],
         "responses": _responses(rule, declared, refs, config),
     }
@@ -143,14 +152,15 @@ def _parameters(schema: Json) -> list[Json]:
     return described
 
 
-def _headers(declared: Operation) -> list[Json]:
+def _headers(rule: Rule, declared: Operation) -> list[Json]:
     found: list[tuple[str, Json, str]] = []
     if declared.idempotency_key:
         about = "A value unique to this request. Repeating the request with it changes nothing more."
         found.append(("Idempotency-Key", {"type": "string", "pattern": "^[!-~]{1,255}$"}, about))
     if declared.if_match:
-        about = "ETag of a response. If the movie has changed since, the request is 412 and changes nothing."
-        found.append(("If-Match", {"type": "string", "maxLength": 1000}, about))
+        what = "rating" if "/ratings/" in rule.rule else "movie"
+        about = f"ETag of a response. If the {what} has changed since, the request is 412 and changes nothing."
+        found.append(("If-Match", {"type": "string"}, about))
     return [{"name": name, "in": "header", "schema": schema, "description": about} for name, schema, about in found]
 
 
@@ -165,6 +175,8 @@ def _content(rule: Rule, declared: Operation, refs: dict[Any, Json]) -> Json:
         return {each: {"schema": refs[declared.body]} for each in types}
     if not declared.picture:
         return {}
+    if declared.filters_form:
+        return {"multipart/form-data": {"schema": {"$ref": _SCHEMAS.format(model="PosterForm")}}}
     if not rule.endpoint.endswith("_movie"):
         form = {"type": "object", "properties": {FIELD: _PICTURE}, "required": [FIELD], "additionalProperties": False}
         return {"multipart/form-data": {"schema": form}}
@@ -190,7 +202,9 @@ def _responses(rule: Rule, declared: Operation, refs: dict[Any, Json], config: S
     if declared.if_match:
         statuses |= {412}
     if declared.body is not None or declared.picture:
-        statuses |= {408, 413}
+        statuses |= {408, 413, 415}
+    if declared.kind == "write":
+        statuses |= {507}
     if declared.query.model_fields:  # send long lists of ids in a body
         statuses |= {414}
     if _needs_key(declared, config):
@@ -210,8 +224,14 @@ def _may_name_users(declared: Operation) -> bool:
     return declared.body is not None and "user_ids" in declared.body.model_fields
 
 
-def _of_snapshot(schemas: Json, index: MovieIndex) -> Json:
-    """Return the components, with the values that a snapshot allows."""
+def _of_snapshot(schemas: Json, index: MovieIndex, bodies: set[str]) -> Json:
+    """Return the components, with the values that a snapshot allows.
+
+    Args:
+        schemas: of all models.
+        index: of the snapshot.
+        bodies: names of the models of JSON bodies.
+    """
     low, high = index.users.scale
     for name in ("Rating", "RatingBody"):
         schemas[name]["properties"]["rating"] |= {"minimum": low, "maximum": high}
@@ -225,10 +245,59 @@ def _of_snapshot(schemas: Json, index: MovieIndex) -> Json:
         "pattern": f"^{_GENRE}(,{_GENRE}){{0,{MAX_GENRES - 1}}}$",
         "description": "Genres, spelled as in the data set, separated by commas.",
     }
-    for name in ("year", "imdb_id", "tmdb_id"):  # may be left empty
-        members[name] = {"anyOf": [members[name], {"type": "string", "maxLength": 0}]}
+    for name in ("year", "imdb_id", "tmdb_id"):
+        members[name] = _or_empty(members[name])
     schemas["MovieForm"] = movie | {"title": "MovieForm", "properties": members | {FIELD: _PICTURE}}
+    schemas["PosterForm"] = _poster_form(index)
+    for name in (bodies | {"MovieBody"}) - {"MoviePatch"}:  # in a patch null deletes a member
+        schema = schemas[name]
+        for member, described in schema["properties"].items():
+            if member not in schema.get("required", ()):
+                schema["properties"][member] = _or_null(described)
     return dict(sorted(schemas.items()))
+
+
+def _poster_form(index: MovieIndex) -> Json:
+    """Return the schema of the form with a picture and the filter on its neighbours; lists are separated by commas."""
+    schema = FilterQuery.model_json_schema()
+    members = {}
+    for name, of_one in schema["properties"].items():
+        member = _of_form(of_one)
+        if member.get("type") == "array":
+            # Their number is limited, too, but patterns of thousands are beyond most readers of schemas.
+            one = "|".join(map(_escaped, index.catalogue.genres)) if name == "genre" else _ID_IN_LIST
+            text = {"type": "string", "pattern": f"^({one})(,({one}))*$"}
+            member = text | {"description": f"{member.get('description', '')} Separated by commas."}
+        members[name] = _or_empty(member)
+    return {
+        "type": "object",
+        "title": "PosterForm",
+        "description": "A picture, and the filter on its neighbours: members that are not in the query.",
+        "properties": {FIELD: _PICTURE, **members},
+        "required": [FIELD],
+        "additionalProperties": False,
+    }
+
+
+def _escaped(text: str) -> str:
+    """Return a pattern of a text, in the syntax that Python and JavaScript share; re.escape escapes hyphens, too."""
+    return re.sub(r"([\\^$.|?*+()\[\]{}/])", r"\\\1", text)
+
+
+def _or_empty(member: Json) -> Json:
+    """Return the schema of a member of a form, which may be left empty."""
+    described = {key: value for key, value in member.items() if key in {"description", "default"}}
+    bare = {key: value for key, value in member.items() if key not in described}
+    return {"anyOf": [bare, {"type": "string", "maxLength": 0}], **described}
+
+
+def _or_null(member: Json) -> Json:
+    """Return the schema of a member of a JSON body, in which null is the same as leaving it out."""
+    if {"type": "null"} in member.get("anyOf", []):
+        return member
+    described = {key: value for key, value in member.items() if key in {"description", "default", "title"}}
+    bare = {key: value for key, value in member.items() if key not in described}
+    return {"anyOf": [bare, {"type": "null"}], **described}
 
 
 def _genres(index: MovieIndex) -> Json:

@@ -69,6 +69,11 @@ class Operation:
         return self.hints.get("body")
 
     @property
+    def filters_form(self) -> bool:
+        """Return True if the parameters may be members of the form with the picture, too."""
+        return self.picture and bool(self.query.model_fields)
+
+    @property
     def returns(self) -> Any:
         """Return the type that the view returns: a TypedDict; Response if it is not JSON; None if it is empty."""
         return self.hints["return"]
@@ -101,7 +106,7 @@ def operation(
                     return _from_cache(declared, content)
             if "user_id" in parts:
                 parts["user_id"] = _user_id(parts["user_id"])
-            query = parse(declared.query)
+            query = parse(declared.query, form=declared.filters_form)
             if "query" in declared.hints:
                 parts["query"] = query
             if declared.body is not None:
@@ -162,9 +167,10 @@ def version_in(tag: str) -> str:
 
 
 def _with_state(response: Response) -> Response:
-    """Add to the response of a write the ETag that GET has for the same movies, for the next conditional write."""
+    """Add to the response of a write the ETag that GET has in the same state, for the next conditional write."""
     if response.status_code != 204:
-        response.set_etag(f"{_VERSION}.{movie_index().version(ratings=False)}")
+        version = g.get("version") or movie_index().version(ratings=False)
+        response.set_etag(f"{_VERSION}.{version}")
     return response
 
 

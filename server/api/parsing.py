@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flask import request
-from werkzeug.datastructures import MultiDict
+from werkzeug.datastructures import CombinedMultiDict, MultiDict
 
 from index.core.errors import BodyTooLarge, InvalidInput
 from server.api.validation import Query, explained, parse_json
@@ -11,13 +11,31 @@ from server.api.validation import Query, explained, parse_json
 MAX_JSON = 2**20  # bytes of a body
 
 
-def parse(model: type[Query]) -> Query:
+def parse(model: type[Query], *, form: bool = False) -> Query:
     """Return the parameters of the current request. Lists are written ``a,b`` or by repeating the name.
+
+    Args:
+        model: of the parameters.
+        form: True if members of a form are parameters, too.
 
     Raises:
         InvalidInput: a value cannot be used, or a name is given twice or unknown.
     """
-    return parse_form(model, request.args)
+    given = request.args
+    if form and request.mimetype == "multipart/form-data":
+        members = filled_members()
+        for name in members:
+            if name in given:
+                raise InvalidInput(f"{name}: given in the query and in the form; give it once")
+            if name not in model.model_fields:
+                raise InvalidInput(f"{name}: the form has no such member; there are: {', '.join(model.model_fields)}")
+        given = CombinedMultiDict([given, members])
+    return parse_form(model, given)
+
+
+def filled_members() -> MultiDict[str, str]:
+    """Return the members of the request's form, without its files: forms also send members that were left empty."""
+    return MultiDict((name, text) for name, text in request.form.items(multi=True) if text)
 
 
 def parse_page(model: type[Query]) -> Query:
@@ -59,4 +77,4 @@ def parse_body(model: type[Query]) -> Query:
     content = request.get_data()
     if len(content) > MAX_JSON:
         raise BodyTooLarge(f"the body has {len(content)} bytes; at most {MAX_JSON} are allowed")
-    return parse_json(model, content)
+    return parse_json(model, content, nulls=request.method == "PATCH")

@@ -61,7 +61,8 @@ Number = BeforeValidator(as_number)
 UserId = Annotated[int, Field(ge=0, le=MAX_ID), BeforeValidator(as_user_id)]
 Year = Annotated[int, Field(ge=YEARS[0], le=YEARS[-1]), Number]
 Flag = Annotated[bool, BeforeValidator(as_flag)]
-Weights = dict[Literal["poster", "taste", "facts"], Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]]
+Weight = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
+Weights = dict[Literal["poster", "taste", "facts"], Weight | None]
 _LINE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"  # one line, not blank
 _WEIGHT = r"(poster|taste|facts):[0-9]{1,3}(\.[0-9]{1,6})?"
 
@@ -271,7 +272,9 @@ class SimilarityQuery(FilterQuery):
     @property
     def weighed(self) -> dict[str, float] | None:
         """Return the weights by name of the space; None for the snapshot's."""
-        return None if self.weights is None else {str(name): weight for name, weight in self.weights.items()}
+        if self.weights is None:
+            return None
+        return {str(name): weight for name, weight in self.weights.items() if weight is not None}
 
     @model_validator(mode="after")
     def _together(self) -> Self:

@@ -216,6 +216,8 @@ class MapReply(Provenance):
     """Rows, from 0 at the top."""
     slots: list[int]
     """Positions of the posters, counted row by row through all sheets; -1 for a movie on none."""
+    contents: list[str | None]
+    """``poster_content`` of the movies."""
     unlisted: list[int]
     """Ids of movies whose poster is on no sheet because it was added after the build."""
     sheets: SheetsAnswer

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError, ValidationInfo
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError, from_json, to_json
 
 from index.core.errors import InvalidCombination, InvalidInput
 from index.core.references import user_reference
@@ -19,14 +20,27 @@ _EXACT = 2**53  # floating-point numbers below it have no neighbours that are ro
 Query = TypeVar("Query", bound=BaseModel)
 
 
-def parse_json(model: type[Query], content: bytes) -> Query:
-    """Return the model of a JSON document.
+def parse_json(model: type[Query], content: bytes, *, nulls: bool = False) -> Query:
+    """Return the model of a JSON document, which may begin with a byte-order mark.
+
+    Args:
+        model: of the document.
+        content: in UTF-8; in UTF-16 or UTF-32, too.
+        nulls: True if null is a value; otherwise an optional member with it is left out.
 
     Raises:
         InvalidInput: it is not a JSON object, a value cannot be used, or a member is unknown.
         InvalidCombination: values that are each valid, but not together.
     """
+    encoding = json.detect_encoding(content)
+    if encoding != "utf-8":
+        try:
+            content = content.decode(encoding).encode()
+        except UnicodeError as error:
+            raise InvalidInput(f"the body is not JSON: it is no text in {encoding}; send UTF-8") from error
     with explained(model):
+        if not nulls and b"null" in content:
+            content = _without_nulls(model, content)
         return model.model_validate_json(content, strict=True)
 
 
@@ -80,6 +94,19 @@ def as_flag(value: object, info: ValidationInfo) -> object:
 def _whole(value: object) -> object:
     """Return a whole number that was written as 6.0 as an integer, unless it may have been rounded."""
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT else value
+
+
+def _without_nulls(model: type[BaseModel], content: bytes) -> bytes:
+    """Return a JSON document without the optional members of the model that are null."""
+    try:
+        document = from_json(content)
+    except ValueError:
+        return content  # for the error of the validation
+    if not isinstance(document, dict):
+        return content
+    optional = {name for name, field in model.model_fields.items() if not field.is_required()}
+    left = {name: value for name, value in document.items() if value is not None or name not in optional}
+    return content if len(left) == len(document) else to_json(left)
 
 
 def _explain(model: type[BaseModel], problem: ErrorDetails) -> str:

@@ -10,6 +10,7 @@ from contextvars import copy_context
 from typing import TypeVar
 
 from flask import request
+from werkzeug.datastructures import FileStorage
 
 from index.core.errors import BadImage, Busy, InvalidInput
 from index.posters.images import MAX_BYTES
@@ -80,6 +81,11 @@ class UploadQueue:
                 self._taken -= 1
 
 
+def sent_files() -> list[tuple[str, FileStorage]]:
+    """Return the files of the current request's form with their names; an input that was left empty has none."""
+    return [(name, file) for name, file in request.files.items(multi=True) if file.filename or _has_content(file)]
+
+
 def uploaded_picture(members: Collection[str] = ()) -> bytes:
     """Return the image of the current request: a form's ``poster`` file, or the body.
 
@@ -91,10 +97,11 @@ def uploaded_picture(members: Collection[str] = ()) -> bytes:
         BadImage: the image is empty.
     """
     if request.mimetype == "multipart/form-data":
-        for name in (*request.files, *request.form):
+        sent = sent_files()
+        for name in (*dict(sent), *request.form):
             if name != FIELD and name not in members:
                 raise InvalidInput(f"{name}: the form has no such member; its file is {FIELD}")
-        files = request.files.getlist(FIELD)
+        files = [file for name, file in sent if name == FIELD]
         if len(files) != 1:
             raise InvalidInput(f"the form has {len(files)} files called {FIELD!r}: send one, as -F {FIELD}=@poster.jpg")
         content: bytes = files[0].read()
@@ -103,3 +110,9 @@ def uploaded_picture(members: Collection[str] = ()) -> bytes:
     if not content:
         raise BadImage(f"the request has no picture: send it as the body, or in a form with -F {FIELD}=@poster.jpg")
     return content
+
+
+def _has_content(file: FileStorage) -> bool:
+    begin = file.stream.read(1)
+    file.stream.seek(0)
+    return bool(begin)

@@ -77,7 +77,8 @@ def limit_requests(app: Flask, config: ServerConfig) -> None:
 
     def uncounted() -> bool:
         of_health = request.blueprint not in {"api", "pages"}
-        return of_health or request.endpoint is None or not limits[kind()]
+        # Browsers ask by OPTIONS, without a key, before each write of another origin's page.
+        return of_health or request.endpoint is None or request.method == "OPTIONS" or not limits[kind()]
 
     limiter = Limiter(
         who,

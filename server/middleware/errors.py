@@ -9,9 +9,16 @@ from typing import Any
 from flask import Flask, Response, json, render_template, request
 from pydantic_core import to_json
 from waitress.utilities import Error as WireError
-from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge, TooManyRequests
+from werkzeug.exceptions import (
+    HTTPException,
+    InternalServerError,
+    RequestEntityTooLarge,
+    TooManyRequests,
+    UnsupportedMediaType,
+)
 
 from index.core import errors
+from index.core.files import NO_ROOM
 from index.posters.images import MAX_BYTES
 from server.middleware.request_context import request_id
 
@@ -34,6 +41,7 @@ STATUSES: tuple[tuple[type[errors.PosterityError], int], ...] = (
     (errors.Unauthorised, 401),
     (errors.Forbidden, 403),
     (errors.Busy, 503),
+    (errors.CannotStore, 507),
     (errors.PosterityError, 500),
 )
 
@@ -41,6 +49,7 @@ STATUSES: tuple[tuple[type[errors.PosterityError], int], ...] = (
 _PUBLIC_MESSAGES: tuple[tuple[type[errors.PosterityError], str], ...] = (
     (errors.BadWeights, "pictures cannot be compared"),
     (errors.WeightsUnavailable, "pictures cannot be compared"),
+    (errors.CannotStore, "the disk of the server is full or read-only, so this cannot be done"),
     (errors.BadLibrary, "the library of added movies cannot be read"),
     (errors.PosterityError, "this cannot be answered"),
 )
@@ -63,12 +72,19 @@ def register_errors(app: Flask) -> None:
             return _answer(status, f"{what} at the moment; the log of the server says why")
         return _answer(status, str(error))
 
+    @app.errorhandler(OSError)
+    def system(error: OSError) -> Response:
+        if error.errno not in NO_ROOM:
+            raise error
+        return ours(errors.CannotStore(str(error)))  # of an upload's temporary file, say
+
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:
         if isinstance(error, InternalServerError):
             return _answer(500, "Something went wrong here; it was logged.")
         if isinstance(error, RequestEntityTooLarge):
-            return _answer(413, f"the upload is too large; at most {MAX_BYTES // 2**20} MiB are allowed")
+            parts = f"{request.max_form_parts} parts: write lists as a,b"
+            return _answer(413, f"the upload is too large; at most {MAX_BYTES // 2**20} MiB are allowed, and {parts}")
         detail = error.description or ""
         if isinstance(error, TooManyRequests):
             detail = f"too many requests: at most {detail} are answered; wait and ask again"
@@ -76,6 +92,8 @@ def register_errors(app: Flask) -> None:
         for name, value in error.get_headers():
             if name.lower() not in {"content-type", "content-length"}:
                 response.headers[name] = value  # Allow, of a 405
+        if isinstance(error, UnsupportedMediaType):
+            response.headers["Accept-Encoding"] = "gzip"
         return response
 
 
@@ -88,7 +106,7 @@ def problem(status: int, detail: str, instance: str | None = None) -> dict[str, 
         instance: path of the request; None for the current one.
     """
     if instance is None:
-        instance = request.path
+        instance = request.root_path.rstrip("/") + request.path
     title = HTTPStatus(status).phrase
     return {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": instance}
 
@@ -100,6 +118,15 @@ class RequestTimeout(WireError):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__("the request did not arrive in time: send it faster")
+
+
+class NoRoom(WireError):  # type: ignore[misc]
+    """A request that cannot be buffered."""
+
+    code = 507
+
+    def __init__(self) -> None:
+        super().__init__("the server has no room for the request at the moment; nothing was changed")
 
 
 class UriTooLong(WireError):  # type: ignore[misc]

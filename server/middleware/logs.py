@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -47,7 +48,7 @@ class RequestId(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Add the request id; return True."""
-        record.request_id = request_id()
+        record.request_id = getattr(record, "request_id", None) or request_id()
         return True
 
 
@@ -84,21 +85,27 @@ def register_access_log(app: Flask) -> None:
     @app.after_request
     def tell(response: Response) -> Response:
         size = response.content_length
-        facts = {
-            "method": request.method,
-            "path": quote(request.path),
-            "route": route(),
-            "status": response.status_code,
-            "ms": round(1000 * seconds(), 1),
-            "bytes": response.calculate_content_length() if size is None else size,
-            "client": request.remote_addr,
-            "key_id": g.get("key_id"),
-        }
-        line = "%(method)s %(path)s %(status)s %(ms)s ms %(bytes)s bytes to %(client)s"
-        if facts["key_id"] is not None:
-            line += " by key %(key_id)s"
-        log.info(line, facts, extra=facts)
+        log_request(
+            {
+                "method": request.method,
+                "path": quote(request.path),
+                "route": route(),
+                "status": response.status_code,
+                "ms": round(1000 * seconds(), 1),
+                "bytes": response.calculate_content_length() if size is None else size,
+                "client": request.remote_addr,
+                "key_id": g.get("key_id"),
+            }
+        )
         return response
+
+
+def log_request(facts: Mapping[str, Any]) -> None:
+    """Log a line about one request and its response."""
+    line = "%(method)s %(path)s %(status)s %(ms)s ms %(bytes)s bytes to %(client)s"
+    if facts["key_id"] is not None:
+        line += " by key %(key_id)s"
+    log.info(line, facts, extra=dict(facts))
 
 
 def _when(record: logging.LogRecord) -> str:

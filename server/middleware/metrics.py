@@ -61,6 +61,17 @@ class Metrics:
             registry=self._own,
         )
 
+        self._labelled = functools.cache(self._of)  # looking labels up takes longer than counting, and there are few
+
+    def count(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count and time one response."""
+        counter, timer = self._labelled(method if method in _METHODS else "other", route, status)
+        counter.inc()
+        timer.observe(seconds)
+
+    def _of(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+        return self.requests.labels(method, route, status), self.request_seconds.labels(route)
+
     def shown(self, snapshot: Manifest) -> bytes:
         """Return the metrics of all workers, in Prometheus' text format."""
         facts = CollectorRegistry()
@@ -108,16 +119,9 @@ def register_metrics(app: Flask) -> None:
     metrics: Metrics = app.extensions["metrics"]
     app.register_blueprint(metrics_page)
 
-    @functools.cache  # looking labels up takes longer than counting, and there are few
-    def of(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
-        return metrics.requests.labels(method, route, status), metrics.request_seconds.labels(route)
-
     @app.after_request
     def count(response: Response) -> Response:
-        method = request.environ["REQUEST_METHOD"]
-        counter, timer = of(method if method in _METHODS else "other", route(), response.status_code)
-        counter.inc()
-        timer.observe(seconds())
+        metrics.count(request.environ["REQUEST_METHOD"], route(), response.status_code, seconds())
         return response
 
 

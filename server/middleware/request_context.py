@@ -9,6 +9,7 @@ from time import perf_counter
 from flask import Flask, Response, g, has_request_context, request
 
 HEADER = "X-Request-Id"
+UNMATCHED = "unmatched"  # in place of a route
 
 _USABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -32,7 +33,7 @@ def request_id() -> str:
 def route() -> str:
     """Return the URL rule of the current request, such as ``/movies/<movie>``."""
     rule = request.url_rule
-    return "unmatched" if rule is None else rule.rule
+    return UNMATCHED if rule is None else rule.rule
 
 
 def seconds() -> float:
@@ -44,5 +45,9 @@ def seconds() -> float:
 def _begin() -> None:
     g.began = perf_counter()
     given = request.environ.get("HTTP_X_REQUEST_ID", "")
-    # Not a secret; and os.urandom would release the GIL to another thread.
-    g.request_id = given if _USABLE.fullmatch(given) else f"{random.getrandbits(64):016x}"
+    g.request_id = given if _USABLE.fullmatch(given) else new_request_id()
+
+
+def new_request_id() -> str:
+    """Return an id. It is no secret; and os.urandom would release the GIL to another thread."""
+    return f"{random.getrandbits(64):016x}"

@@ -2,6 +2,8 @@
 // view.
 
 import { picture } from "./ask.js";
+import { posterOf } from "./picture.js";
+import { site } from "./site.js";
 
 const CELL = 32; // width of a cell in pixels on the finest level, halved on each next one; height is 1.5 times the width
 const INSET = 1; // pixels between a poster and its cell's edge, so that neighbours do not touch
@@ -88,7 +90,7 @@ export class Atlas {
   }
 
   async #take(number, snapshot) {
-    const sheet = await picture(`/api/v1/map/sheets/${number}?snapshot=${encodeURIComponent(snapshot)}`);
+    const sheet = await picture(site(`api/v1/map/sheets/${number}?snapshot=${encodeURIComponent(snapshot)}`));
     const { across, width, height } = this.shape;
     const rows = Math.round(sheet.height / height);
     const spaced = canvas(across * CELL, rows * 1.5 * CELL);
@@ -179,9 +181,9 @@ export class Posters {
     return null;
   }
 
-  /** Request posters in order. Drop earlier requests that have not started. */
-  want(ids, width) {
-    this.#waiting = ids.map((id) => [id, width]).filter(([id]) => !this.#kept.has(`${id} ${width}`) && !this.#asked.has(`${id} ${width}`));
+  /** Request the posters of films in order. Drop earlier requests that have not started. */
+  want(films, width) {
+    this.#waiting = films.filter(({ id }) => !this.#kept.has(`${id} ${width}`) && !this.#asked.has(`${id} ${width}`)).map((film) => [film, width]);
     this.#next();
   }
 
@@ -189,11 +191,11 @@ export class Posters {
     while (this.#asked.size < AT_ONCE && this.#waiting.length && performance.now() >= this.#pause) this.#take(...this.#waiting.shift());
   }
 
-  async #take(id, width) {
+  async #take({ id, content }, width) {
     const key = `${id} ${width}`;
     this.#asked.add(key);
     try {
-      const response = await fetch(`/api/v1/movies/${id}/poster?width=${width}`);
+      const response = await fetch(posterOf(id, width, content));
       if (response.status === 429 || response.status === 503) this.#wait(Number(response.headers.get("Retry-After")) || 2);
       else {
         const found = response.ok ? await createImageBitmap(await response.blob()) : null;

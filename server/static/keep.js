@@ -2,6 +2,7 @@
 
 import { ask } from "./ask.js";
 import { recall, remember } from "./library.js";
+import { site } from "./site.js";
 import { element, renew } from "./state.js";
 
 /** Make a form store the ratings that `rated` returns, such as "73:4.5"; `address` is the path of a user's page. */
@@ -20,7 +21,7 @@ export function keeping(part, rated, address) {
       while (left.length) {
         said.textContent = `Keeping ${all - left.length + 1} of ${all}…`;
         const at = left[0].lastIndexOf(":");
-        await ask(`/api/v1/users/${user.value}/ratings/${encodeURIComponent(left[0].slice(0, at))}`, {
+        await ask(site(`api/v1/users/${user.value}/ratings/${encodeURIComponent(left[0].slice(0, at))}`), {
           method: "PUT", body: { rating: Number(left[0].slice(at + 1)) }, headers: { Authorization: `Bearer ${key.value.trim()}` },
         });
         left.shift();

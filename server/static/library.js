@@ -1,6 +1,7 @@
 // Adds, changes and removes films, with an API key. The key is kept for this tab alone, and only on request.
 
 import { ask } from "./ask.js";
+import { site } from "./site.js";
 import { renew } from "./state.js";
 
 const KEPT = "posterity-key";
@@ -28,7 +29,7 @@ export function enhanceForms(root, poster = null) {
       event.preventDefault();
       renew(form, async () => {
         const done = form.dataset.method === "PATCH" ? await change(form) : await send(form, { method: "POST", form: body(form, poster), headers: { "Idempotency-Key": once } });
-        location.assign(`/movies/${done.movie.movie_id}`);
+        location.assign(site(`movies/${done.movie.movie_id}`));
       });
     });
     form.querySelector(".remove")?.addEventListener("click", (event) => {
@@ -40,7 +41,7 @@ export function enhanceForms(root, poster = null) {
       }
       renew(form, async () => {
         await send(form, { method: "DELETE" });
-        location.assign("/");
+        location.assign(site(""));
       });
     });
   }

@@ -4,6 +4,7 @@ import { ask } from "./ask.js";
 import { Atlas, Posters, Tiles, drawBlank, levelFor } from "./atlas.js";
 import { View, steer } from "./map_view.js";
 import { Morph } from "./morph.js";
+import { site } from "./site.js";
 import { element, renew } from "./state.js";
 import { suggest } from "./suggest.js";
 
@@ -101,7 +102,7 @@ function drawSingles() {
     if (sharp) pen.drawImage(sharp.picture, ...sharp.part, x, y, side, side * 1.5);
     else if (!film.poster) drawBlank(pen, film, x, y, side, side * 1.5, r);
   }
-  return posters.want(cell > 34 ? films.filter((film) => film.poster).sort(byDistance).map((film) => film.id) : [], width);
+  return posters.want(cell > 34 ? films.filter((film) => film.poster).sort(byDistance) : [], width);
 }
 
 /** Outline a film; from far away also draw a ring around it, to make it easy to find. */
@@ -165,7 +166,7 @@ function middle(most) {
 }
 
 const titled = (film) => (film.year ? `${film.title} (${film.year})` : film.title);
-const opened = (film) => film && location.assign(`/movies/${film.id}`);
+const opened = (film) => film && location.assign(site(`movies/${film.id}`));
 
 /** Update the address and the list of films in the middle, after all movement has ended. */
 function settle() {
@@ -175,7 +176,7 @@ function settle() {
   if (focused) state.set("film", focused.id);
   history.replaceState(null, "", `?${state}`);
   const films = middle(NAMED);
-  named.replaceChildren(...films.map((film) => element("li", {}, [element("a", { href: `/movies/${film.id}` }, [titled(film)])])));
+  named.replaceChildren(...films.map((film) => element("li", {}, [element("a", { href: site(`movies/${film.id}`) }, [titled(film)])])));
   const [left, top, right, bottom] = seen();
   const number = Math.min(map.films.length, (right - left + 1) * (bottom - top + 1));
   said.textContent = films.length ? `${number} films in view. In the middle: ${titled(films[0])}.` : "There is no film on this map.";
@@ -212,10 +213,10 @@ function flyTo(film) {
 /** Return a map from the server, with the drawing state of each film. */
 async function load(by) {
   if (maps.has(by)) return maps.get(by);
-  const found = await ask(`/api/v1/map?by=${by}`);
+  const found = await ask(site(`api/v1/map?by=${by}`));
   const alone = new Set(found.unlisted);
   const films = found.movie_ids.map((id, at) => ({
-    id, x: found.x[at], y: found.y[at], slot: found.slots[at], title: found.titles[at], year: found.years[at], poster: found.slots[at] >= 0 || alone.has(id),
+    id, x: found.x[at], y: found.y[at], slot: found.slots[at], title: found.titles[at], year: found.years[at], poster: found.slots[at] >= 0 || alone.has(id), content: found.contents[at],
   }));
   const cells = new Int32Array(found.columns * found.rows).fill(-1);
   films.forEach((film, at) => { cells[film.y * found.columns + film.x] = at; });
@@ -320,7 +321,7 @@ suggest(find, { name: "found", pick, slash: false });
 find.addEventListener("submit", (event) => {
   event.preventDefault();
   const q = new FormData(find).get("q").trim();
-  if (q) renew(section, async () => pick((await ask(`/api/v1/movies?limit=1&q=${encodeURIComponent(q)}`)).results[0]?.movie_id));
+  if (q) renew(section, async () => pick((await ask(site(`api/v1/movies?limit=1&q=${encodeURIComponent(q)}`))).results[0]?.movie_id));
 });
 new ResizeObserver(measure).observe(document.body);
 addEventListener("resize", measure);

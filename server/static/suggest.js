@@ -3,6 +3,7 @@
 import { ask } from "./ask.js";
 import { element } from "./state.js";
 import { picture } from "./picture.js";
+import { site } from "./site.js";
 
 const SHOWN = 8;
 const PAUSE = 90; // milliseconds between two keys of a fast typist
@@ -49,7 +50,7 @@ export function suggest(form, { name = "suggestions", pick = open, slash = true 
     asking = new AbortController();
     let rows;
     try {
-      const found = await ask(`/api/v1/movies?limit=${SHOWN}&q=${encodeURIComponent(wanted)}`, { signal: asking.signal });
+      const found = await ask(site(`api/v1/movies?limit=${SHOWN}&q=${encodeURIComponent(wanted)}`), { signal: asking.signal });
       rows = found.results.map((movie) => row(movie, name));
       said.textContent = `${rows.length} ${rows.length === 1 ? "film fits" : "films fit"}`;
       if (!rows.length) rows = [element("li", { class: "said", role: "presentation" }, [`No film is called “${wanted}”, or anything like it.`])];
@@ -105,7 +106,7 @@ export function suggest(form, { name = "suggestions", pick = open, slash = true 
   });
 }
 
-const open = (movieId) => location.assign(`/movies/${movieId}`);
+const open = (movieId) => location.assign(site(`movies/${movieId}`));
 
 function row(movie, name) {
   const facts = [movie.year, movie.genres.slice(0, 2).join(", ")].filter(Boolean).join(" · ");

@@ -1,6 +1,7 @@
 // Explanations of neighbours: colours where two posters are alike, and the number of people who love both films.
 
 import { ask } from "./ask.js";
+import { site } from "./site.js";
 import { element, show } from "./state.js";
 import { listed, percent } from "./words.js";
 
@@ -49,7 +50,7 @@ export function explain(film, shelves, panel) {
     panel.classList.toggle("pinned", pin);
     const by = item.closest("[data-by]").dataset.by;
     const spaces = item.dataset.spaces.split(" ").filter((space) => by === "blend" || space === by);
-    const address = (space) => `/api/v1/movies/${id}/explanations/${item.dataset.movie}?by=${space}`;
+    const address = (space) => site(`api/v1/movies/${id}/explanations/${item.dataset.movie}?by=${space}`);
     try {
       const [look, taste] = await Promise.all(["poster", "taste"].map((space) => (spaces.includes(space) ? get(address(space)) : null)));
       if (signal.aborted) return;
@@ -136,7 +137,7 @@ function ofLook(look) {
     .slice(0, 8);
   const places = [...new Set(parts.filter((part) => part.alike > 0.3).map((part) => part.place))].slice(0, 2);
   const most = places.length ? ` Most alike: ${listed(places)}.` : "";
-  const picture = `/api/v1/movies/${look.movie.movie_id}/explanations/${look.other.movie_id}/picture`;
+  const picture = site(`api/v1/movies/${look.movie.movie_id}/explanations/${look.other.movie_id}/picture`);
   return [
     element("p", {}, [`Their posters are closer than ${percent(look.percentile)} of pairs.${most}`]),
     element("p", { class: "small hint" }, [`The 49 parts add up to the score, ${look.score.toFixed(3)}; two at random have ${look.usual_score.toFixed(3)}. `, element("a", { href: picture }, ["Part by part"])]),

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,7 +17,8 @@ from _pytest.mark.structures import ParameterSet
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
-from tests.serving import Serving, serving
+from tests.paths import ROOT
+from tests.serving import Serving, free_port, serving
 
 # The headless shell first: the others draw windows around the pages, which takes half of the processor.
 CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -60,22 +64,75 @@ class Site(Serving):
     data: Path = Path()
 
 
+@dataclass(frozen=True)
+class UnderPath:
+    """The site behind nginx, under a path of its own."""
+
+    address: str
+    path: str
+
+
 @pytest.fixture(scope="session")
 def site(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Serve a copy of the sample. A test may add to it and change data that no other test uses."""
     data = tmp_path_factory.mktemp("site") / "data"
     shutil.copytree(demo_data, data, symlinks=True)
     limits = [word for name in ("read", "write", "upload") for word in (f"--{name}-limit", "")]
-    with serving("serve", "--data", data, *limits) as server:
+    with serving("serve", "--data", data, "--proxies", 1, *limits) as server:
         yield Site(server.port, server.process, data=data)
+
+
+@pytest.fixture(scope="session")
+def nginx(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run nginx in front of the site, with the example of the documentation; return its address."""
+    program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if program is None:
+        pytest.skip("no nginx here: apt-get install nginx-light")
+    folder, port = tmp_path_factory.mktemp("nginx"), free_port()
+    (example,) = re.findall(r"```nginx\n(.*?)```", (ROOT / "docs" / "operating.md").read_text(), re.DOTALL)
+    passed_whole = example.replace("/films", "/whole").replace("8000/;", "8000;")
+    locations = f"{example}\n{passed_whole}".replace("127.0.0.1:8000", f"127.0.0.1:{site.port}")
+    temporary = "".join(
+        f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    configuration = folder / "nginx.conf"
+    configuration.write_text(
+        f"master_process off; pid {folder}/pid; error_log {folder}/errors; events {{}}"
+        f" http {{ access_log off; {temporary} server {{ listen 127.0.0.1:{port};\n{locations}\n}} }}"
+    )
+    command = [program, "-p", str(folder), "-c", str(configuration), "-e", str(folder / "errors")]
+    subprocess.run(command, check=True)  # returns once the port is open
+    yield f"http://127.0.0.1:{port}"
+    subprocess.run([*command, "-s", "stop"], check=True)
+
+
+@pytest.fixture
+def under_path(nginx: str, request: pytest.FixtureRequest) -> UnderPath:
+    """Return the site under a path that nginx removes from requests, ``/films``, or passes on, ``/whole``."""
+    path = getattr(request, "param", "/films")
+    return UnderPath(nginx + path, path)
 
 
 @pytest.fixture
 def visit(browser: Browser, site: Site) -> Iterator[Visit]:
-    """Return a function that opens a path of the site in a new window, at a width and in a theme.
+    """Return a function that opens a path of the site in a new window; see ``visiting``."""
+    with visiting(browser, site.address) as visit:
+        yield visit
 
-    At the end, assert that no page logged an error or sent a request to another host. With ``refused``, pages may log
-    refused requests.
+
+@pytest.fixture
+def visit_under_path(browser: Browser, under_path: UnderPath) -> Iterator[Visit]:
+    """Return a function that opens a path of the site behind nginx in a new window; see ``visiting``."""
+    with visiting(browser, under_path.address) as visit:
+        yield visit
+
+
+@contextmanager
+def visiting(browser: Browser, address: str) -> Iterator[Visit]:
+    """Yield a function that opens a path below an address in a new window, at a width and in a theme.
+
+    At the end, assert that no page logged an error or sent a request to any other address. With ``refused``, pages may
+    log refused requests.
     """
     wrong: list[str] = []
     contexts = []
@@ -98,8 +155,8 @@ def visit(browser: Browser, site: Site) -> Iterator[Visit]:
         page = context.new_page()
         page.on("console", lambda said: _is_fine(said, refused=refused) or wrong.append(f"{said.type}: {said.text}"))
         page.on("pageerror", lambda error: wrong.append(f"uncaught: {error}"))
-        page.on("request", lambda request: _is_ours(request.url, site) or wrong.append(f"asked {request.url}"))
-        page.goto(site.address + path)
+        page.on("request", lambda request: _is_ours(request.url, address) or wrong.append(f"asked {request.url}"))
+        page.goto(address + path)
         return page
 
     yield open_at
@@ -112,9 +169,8 @@ def _is_fine(said: ConsoleMessage, *, refused: bool) -> bool:
     return said.type not in {"error", "warning"} or (refused and said.text.startswith("Failed to load resource"))
 
 
-def _is_ours(address: str, site: Site) -> bool:
-    parts = urlsplit(address)
-    return parts.scheme in {"data", "blob", "about"} or f"{parts.scheme}://{parts.netloc}" == site.address
+def _is_ours(url: str, address: str) -> bool:
+    return urlsplit(url).scheme in {"data", "about"} or url.startswith((f"{address}/", "blob:"))
 
 
 def assert_accessible(page: Page) -> None:

@@ -116,6 +116,9 @@ ANSWERED: dict[str, Call] = {
     "similar to several weighted": lambda s: s.similar_to([1, 2], weights={"facts": 1}, genre="Romance", offset=1),
     "similar to each": lambda s: s.similar_to_each([3, "tmdb:1004", 777, 20], by="poster", limit=2),
     "similar to each weighted": lambda s: s.similar_to_each([3, 4], weights={"taste": 2}, exclude=[1]),
+    "similar to a poster, with a long filter": lambda s: s.similar_to_poster(
+        image(3), limit=3, genre="Sci-Fi", exclude=range(4, 2000)
+    ),
     "similar to a poster": lambda s: s.similar_to_poster(image(3), limit=3, exclude=[4], year_from=1900),
     "explain": lambda s: s.explain(3, "tmdb:1004"),
     "explain taste": lambda s: s.explain(3, 4, by="taste"),

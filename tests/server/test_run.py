@@ -95,9 +95,13 @@ def test_requests_are_logged_with_the_id_that_is_echoed(world: World, tmp_path: 
     assert (record["request_id"], record["path"], record["status"]) == ("mine.1", "/livez", 200)
 
 
-def test_slow_clients_silence_nobody_and_are_told(world: World) -> None:
-    options = ("--threads", 1, "--request-timeout", 1)
-    with serving("serve", "--data", world.data, *options) as server, ExitStack() as stack:
+def test_slow_clients_silence_nobody_and_are_told_counted_and_logged(world: World, tmp_path: Path) -> None:
+    options = ("--threads", 1, "--request-timeout", 1, "--access-log", "--log-format", "json")
+    with (
+        (tmp_path / "log").open("w") as log,
+        serving("serve", "--data", world.data, *options, stderr=log) as server,
+        ExitStack() as stack,
+    ):
 
         def sending(begun: bytes) -> socket.socket:
             client = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=60))
@@ -110,12 +114,27 @@ def test_slow_clients_silence_nobody_and_are_told(world: World) -> None:
         assert value(metrics(server), "posterity_uploads") == 0
         large = sending(f"POST {UPLOAD} HTTP/1.1\r\nContent-Length: {MAX_CONTENT_LENGTH + 1}\r\n\r\n".encode())
         large.sendall(bytes(2**20))
+        told = {}
         for client, status in ((large, 413), (slow[0], 408), (slow[1], 408)):
             with closing(http.client.HTTPResponse(client)) as reply:
                 reply.begin()
                 problem = json.loads(reply.read())
             assert (reply.status, problem["status"]) == (status, status)
             assert reply.headers["Content-Type"] == "application/problem+json"
+            told[reply.headers["X-Request-Id"]] = status
+        malformed = sending(b"nonsense\r\n\r\n")
+        assert malformed.recv(12) == b"HTTP/1.0 400"
+        counted = metrics(server)
+        late = {"name": "posterity_requests_total", "route": "unmatched", "status": "408"}
+        assert [value(counted, **late, method=method) for method in ("other", "POST")] == [1, 1]
+        assert value(counted, **late | {"status": "400"}, method="other") == 1
+    records = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    logged = {each["request_id"]: each["status"] for each in records}
+    assert told.items() <= logged.items()
+    (late_upload,) = [each for each in records if each["status"] == 408 and each["method"] == "POST"]
+    assert (late_upload["path"], late_upload["route"], late_upload["client"]) == (UPLOAD, "unmatched", "127.0.0.1")
+    assert late_upload["ms"] > 1000
+    assert [each["path"] for each in records if each["status"] == 400] == ["-"]
 
 
 def test_nothing_is_left_of_a_server_that_was_stopped(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import http.client
 import json
@@ -9,13 +10,15 @@ import select
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from functools import partial
 
 import pytest
+from waitress.adjustments import Adjustments
 
-from server.worker import RESERVED
+from server.worker import RESERVED, Request
 from tests.paths import ROOT
 from tests.serving import free_port
 
@@ -30,7 +33,7 @@ from server.worker import worker_class
 
 class Server(BaseApplication):
     def load_config(self):
-        worker = worker_class(1, int(sys.argv[3]))
+        worker = worker_class(1, int(sys.argv[3]), lambda refused: None)
         worker.connections = 64
         for name, value in {"bind": f"127.0.0.1:{sys.argv[1]}", "worker_class": worker, "threads": int(sys.argv[2]),
                             "keepalive": 75, "loglevel": "warning", "when_ready": lambda _: print("ready", flush=True),
@@ -225,3 +228,17 @@ def test_bytes_that_are_no_request_are_answered_by_a_problem(port: int, sent: by
     document = json.loads(body)
     assert document.keys() == {"type", "title", "status", "detail", "instance"}
     assert document["status"] == status
+
+
+def test_a_body_that_cannot_be_buffered_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(mode: str) -> None:  # noqa: ARG001
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    request = Request(Adjustments(inbuf_overflow=20_000))
+    request.received(HEAD.replace(b"100", b"100000"))
+    for _ in range(2):
+        assert not request.completed
+        request.received(bytes(15_000))
+    assert request.completed
+    assert request.error.code == 507

@@ -26,6 +26,12 @@ schemathesis.openapi.format("binary", PICTURES | st.binary(max_size=200))
 
 
 @schemathesis.hook
+def filter_case(context: schemathesis.HookContext, case: schemathesis.Case) -> bool:  # noqa: ARG001
+    """Return False for a form with a member that the query has, too: it is refused, which no schema can say."""
+    return not (isinstance(case.body, dict) and set(case.body) & set(case.query or {}))
+
+
+@schemathesis.hook
 def filter_body(context: schemathesis.HookContext, body: Any) -> bool:  # noqa: ARG001
     """Return False for a form whose only invalid value is an empty list: it is not sent, so the form is valid."""
     is_form = isinstance(body, dict) and any(isinstance(value, bytes) for value in body.values())

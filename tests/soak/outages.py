@@ -292,16 +292,23 @@ def try_full(world: Path, root: Path, seconds: float) -> Outcome | str:
     (root / "data").mkdir()
     try:
         with mounted("-t", "tmpfs", "-o", "size=200m", "none", root / "data"):
-            return go_through(copied(world, root), full_disk, seconds)
+            return with_room_named(go_through(copied(world, root), full_disk, seconds))
     except PermissionError:
         return NEEDS_ROOT
 
 
 def try_read_only(world: Path, root: Path, seconds: float) -> Outcome | str:
     try:
-        return go_through(copied(world, root), read_only_disk, seconds)
+        return with_room_named(go_through(copied(world, root), read_only_disk, seconds))
     except PermissionError:
         return NEEDS_ROOT
+
+
+def with_room_named(outcome: Outcome) -> Outcome:
+    """Return an outcome, with a failure if a write was answered by 500 instead of 507, as any mistake is."""
+    if outcome.writes[500]:
+        outcome.failures.append(f"{outcome.writes[500]} writes were 500 for want of room")
+    return outcome
 
 
 def try_clock(world: Path, root: Path, seconds: float) -> Outcome | str:

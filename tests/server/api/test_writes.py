@@ -19,12 +19,13 @@ from flask.testing import FlaskClient
 from index.library.backup import export_library
 from index.library.database import FIRST_ID, Database
 from index.library.movies import Library
+from index.library.rating_log import RatingLog
 from index.movie_index import MovieIndex
 from index.snapshot.poster_files import SHOWN
 from index.snapshot.store import SnapshotStore
 from server.api import users
 from server.app import create_app
-from tests.conftest import unlimited
+from tests.conftest import SPACE, unlimited
 from tests.server.api.test_library import API, picture
 from tests.server.conftest import Interleave, assert_problem, writer
 
@@ -175,6 +176,43 @@ def test_a_condition_that_any_movie_meets_is_not_met_by_a_deleted_one(client: Fl
     assert client.patch(f"{API}/movies/3", json={"year": 1901}, headers={"If-Match": "*"}).status_code == 200
     client.delete(f"{API}/movies/3")
     assert_problem(client.put(f"{API}/movies/3", json={"title": "Back"}, headers={"If-Match": "*"}), 412)
+
+
+def test_a_rating_on_condition_is_refused_once_it_has_changed(client: FlaskClient, interleave: Interleave) -> None:
+    path, rating = f"{API}/users/2/ratings", f"{API}/users/2/ratings/3"
+
+    def matching(tag: str) -> dict[str, str]:
+        return {"If-Match": tag}
+
+    before = client.get(path, headers={"Accept-Encoding": "gzip"}).headers["ETag"]
+    other = client.put(f"{API}/users/2/ratings/4", json={"rating": 1})
+    assert (
+        client.put(rating, json={"rating": 2}, headers=matching(before)).status_code == 200
+    )  # another does not matter
+    for tag in (before, other.headers["ETag"], '"nothing known"', client.get(f"{API}/movies/3").headers["ETag"]):
+        refused = client.put(rating, json={"rating": 3}, headers=matching(tag))
+        assert_problem(refused, 412, "user 2's rating of movie 3 has changed since")
+        assert_problem(client.delete(rating, headers=matching(tag)), 412)
+    now = client.get(path).headers["ETag"]
+    interleave(Database, "writing", lambda: client.put(rating, json={"rating": 4}))
+    assert_problem(client.delete(rating, headers=matching(now)), 412)
+    assert {each["movie"]["movie_id"]: each["rating"] for each in client.get(path).get_json()["results"]}[3] == 4
+    written = client.put(rating, json={"rating": 5})
+    assert written.headers["ETag"] == client.get(path).headers["ETag"]
+    interleave(RatingLog, "put", lambda: client.put(rating, json={"rating": 1}))
+    last = client.put(rating, json={"rating": 2})
+    assert client.delete(rating, headers=matching(last.headers["ETag"])).status_code == 204
+
+
+def test_a_condition_that_any_rating_meets_needs_one(client: FlaskClient) -> None:
+    rated = {each["movie"]["movie_id"] for each in client.get(f"{API}/users/2/ratings?limit=100").get_json()["results"]}
+    unrated = min({*SPACE} - rated)
+    for movie_id, status in ((min(rated), 200), (unrated, 412)):
+        path = f"{API}/users/2/ratings/{movie_id}"
+        assert client.put(path, json={"rating": 2}, headers={"If-Match": "*"}).status_code == status
+    path = f"{API}/users/2/ratings/{min(rated)}"
+    assert client.delete(path, headers={"If-Match": "*"}).status_code == 204
+    assert_problem(client.delete(path, headers={"If-Match": "*"}), 412)
 
 
 @pytest.mark.parametrize("path", ["users/2/ratings", "users/2/recommendations", "users/2/predictions/22"])

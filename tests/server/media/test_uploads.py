@@ -115,16 +115,54 @@ def test_a_form_without_the_field_says_its_name(client: FlaskClient) -> None:
     assert_problem(client.post(PATH), 422, "the request has no picture")
 
 
-def test_a_form_with_something_else_is_refused(client: FlaskClient) -> None:
-    def form(**more: object) -> dict[str, object]:
-        return {"poster": (io.BytesIO(b"x"), "x.jpg"), **more}
+def form(picture: bytes = b"x", **more: object) -> dict[str, object]:
+    return {"poster": (io.BytesIO(picture), "x.jpg"), **more}
 
-    assert_problem(client.post(PATH, data=form(limit="3")), 400, "limit: the form has no such member")
+
+def test_a_form_with_something_else_is_refused(client: FlaskClient) -> None:
+    assert_problem(client.post(PATH, data=form(by="taste")), 400, "by: the form has no such member; there are: genre")
     assert_problem(
         client.post(PATH, data=form(back=(io.BytesIO(b"x"), "y.jpg"))), 400, "back: the form has no such member"
     )
+    assert_problem(client.post("/look", data=form(limit="3")), 400, "limit: the form has no such member")
     two = {"poster": [(io.BytesIO(b"x"), "x.jpg"), (io.BytesIO(b"y"), "y.jpg")]}
     assert_problem(client.post(PATH, data=two), 400, "2 files called 'poster'")
+
+
+def test_a_filter_may_be_in_the_form_which_takes_more_ids_than_an_address(client: FlaskClient, world: World) -> None:
+    picture = (world.posters / "3.jpg").read_bytes()
+    ids = [str(movie_id) for movie_id in range(4, 4 + 600)]
+    asked = f"{PATH}?genre=sci-fi&exclude={','.join(ids)}"
+    expected = send(client, picture, f"{asked}&limit=2").get_json()
+    assert [match["movie"]["movie_id"] for match in expected["results"]] == [3, 2]
+    joined = form(picture, genre="sci-fi", exclude=",".join(ids), limit="2", year_from="", among="")
+    repeated = form(picture, exclude=ids)
+    assert client.post(PATH, data=joined).get_json() == expected
+    assert client.post(f"{PATH}?genre=sci-fi&limit=2", data=repeated).get_json() == expected
+
+
+def test_a_member_in_the_query_and_in_the_form_is_refused(client: FlaskClient) -> None:
+    both = client.post(f"{PATH}?limit=3", data=form(limit="3"))
+    assert_problem(both, 400, "limit: given in the query and in the form; give it once")
+    assert_problem(client.post(PATH, data=form(limit="0")), 400, "limit: ")
+    assert_problem(client.post(PATH, data=form(limit=["1", "2"])), 400, "limit: given 2 times")
+    assert_problem(
+        client.post(PATH, data=form(exclude=["4"] * 1001)), 413, "at most 10 MiB are allowed, and 1000 parts"
+    )
+
+
+def test_an_empty_file_input_is_no_file(client: FlaskClient, world: World) -> None:
+    def empty() -> tuple[io.BytesIO, str]:
+        return io.BytesIO(), ""
+
+    for path in (PATH, "/look"):
+        assert_problem(client.post(path, data={"poster": empty()}), 400, "the form has 0 files called 'poster'")
+    picture = (world.posters / "3.jpg").read_bytes()
+    more = {"poster": [(io.BytesIO(picture), "x.jpg"), empty()], "back": empty()}
+    assert client.post(PATH, data=more).get_json()["results"][0]["movie"]["movie_id"] == 3
+    unnamed = {"poster": (io.BytesIO(picture), "")}
+    assert client.post(PATH, data=unnamed).get_json()["results"][0]["movie"]["movie_id"] == 3
+    assert_problem(client.post(PATH, data={"poster": (io.BytesIO(), "x.jpg")}), 422, "the request has no picture")
 
 
 def test_a_full_queue_is_503_and_says_when_to_come_again(app: Flask, client: FlaskClient, world: World) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -52,3 +54,16 @@ def test_a_full_queue_says_what_to_do(app: Flask, client: FlaskClient, monkeypat
     reply = client.get("/api/v1/movies/1")
     assert_problem(reply, 503, "try again")
     assert reply.headers["Retry-After"]
+
+
+@pytest.mark.parametrize(("number", "status"), [(errno.ENOSPC, 507), (errno.EROFS, 507), (errno.EMFILE, 500)])
+def test_no_room_for_anything_is_507_and_other_errors_of_the_system_stay_ours(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, number: int, status: int
+) -> None:
+    def broken() -> None:
+        raise OSError(number, "broken", FOLDER)
+
+    monkeypatch.setattr(app.extensions["snapshot_watcher"], "index", broken)
+    monkeypatch.setitem(app.config, "PROPAGATE_EXCEPTIONS", False)
+    problem = assert_problem(client.get("/api/v1/movies/1"), status)
+    assert FOLDER not in str(problem)
