@@ -27,7 +27,11 @@ _SCHEMAS = "#/components/schemas/{model}"
 _GENRE = rf"[^,\x00-\x1f\x7f-\x9f]{{0,{MAX_GENRE}}}"
 _TAGS = {"read": "Read endpoints", "upload": "Image endpoints", "write": "Write endpoints (API key)"}
 _PROBLEM = "application/problem+json"
-_PICTURE: Json = {"type": "string", "format": "binary", "description": "JPEG, PNG, WebP or GIF, up to 10 MiB."}
+_PICTURE: Json = {
+    "type": "string",
+    "format": "binary",
+    "description": "JPEG, PNG, WebP, GIF, AVIF, TIFF, BMP or HEIC, up to 10 MiB.",
+}
 _PATH_PARTS: dict[str, Json] = {
     "movie": {
         "type": "string",
