@@ -11,12 +11,13 @@ from pathlib import Path
 from threading import Lock
 
 import numpy as np
+from PIL import Image
 
-from index.core.arrays import Int64Array, UInt8Array
+from index.core.arrays import BoolArray, Int64Array, UInt8Array
 from index.core.errors import BadImage
 from index.core.progress import Track, silent
 from index.posters.image_match import HEIGHT, SAME, WIDTH, similarities
-from index.posters.images import decode_image, grey_pixels, read_image
+from index.posters.images import decode_image, read_image
 from index.spaces.overlaid_vectors import OverlaidVectors
 from index.spaces.space import Space
 
@@ -29,8 +30,10 @@ MAX_CHANGED = (
 # Lowest score of a pair that is compared. Of 120 real posters, halved copies at JPEG quality 50 have scores of .57 to
 # .72 (minimum, median), copies at quality 20 of .78 to .90, and copies cropped by 5% of .77 to .94.
 _MIN_SCORE = 0.5
+# Largest difference of a pixel, in any colour, of pictures that are equal. ``similarities`` are 0 without any detail.
+_EQUAL = 24
 _THREADS = 4
-_BLOCK = 256  # pairs compared per step; at most 0.2 MB each
+_BLOCK = 256  # pairs compared per step; at most 0.3 MB each
 
 Pair = tuple[int, int]
 Groups = Mapping[int, tuple[int, ...]]  # movie id -> ids of all movies with its picture; none for a picture of its own
@@ -66,17 +69,31 @@ def find_copies(
     rows = {movie_id: row for row, movie_id in enumerate(thumbnails)}
     images = np.stack(list(thumbnails.values()))
     compared = np.array([[rows[one], rows[other]] for one, other in pairs], dtype=np.int64)
-    blocks = [similarities(images, compared[start : start + _BLOCK]) for start in range(0, len(pairs), _BLOCK)]
-    return [pair for pair, score in zip(pairs, np.concatenate(blocks).tolist(), strict=True) if score >= SAME]
+    same = [_same(images, compared[start : start + _BLOCK]) for start in range(0, len(pairs), _BLOCK)]
+    return [pair for pair, is_same in zip(pairs, np.concatenate(same).tolist(), strict=True) if is_same]
+
+
+def _same(images: UInt8Array, pairs: Int64Array) -> BoolArray:
+    """Return a mask (p,) of the pairs that are the same picture: alike in detail, or in every pixel.
+
+    Args:
+        images: (n, HEIGHT, WIDTH, 3) RGB.
+        pairs: (p, 2) rows of ``images``.
+    """
+    one, other = (images[pairs[:, side]].astype(np.int16) for side in (0, 1))
+    equal: BoolArray = np.abs(one - other).max(axis=(1, 2, 3)) <= _EQUAL
+    return equal | (similarities(images.mean(axis=3).astype(np.uint8), pairs) >= SAME)
 
 
 def _thumbnail(file: Path | None) -> UInt8Array | None:
+    """Return an image file as (HEIGHT, WIDTH, 3) RGB; None if it cannot be read."""
     if file is None:
         return None
     try:
-        return grey_pixels(decode_image(read_image(file), (2 * WIDTH, 2 * HEIGHT)), WIDTH, HEIGHT)
+        image = decode_image(read_image(file), (2 * WIDTH, 2 * HEIGHT))
     except (BadImage, OSError):
         return None
+    return np.array(image.resize((WIDTH, HEIGHT), Image.Resampling.BOX), dtype=np.uint8)
 
 
 def grouped(pairs: Iterable[Pair]) -> Groups:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from index.core.arrays import UInt8Array
 from index.core.errors import BadImage, ImageTooLarge
@@ -36,11 +36,12 @@ Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit only warns; _check_size refu
 
 _MIN_DECODED = (1024, 1024)  # pixels; JPEGs are not reduced below this
 _LIMIT = f"at most {MAX_PIXELS:,} are allowed ({MAX_PIXELS_JPEG:,} in a JPEG), so make it smaller"
+_TILE_WIDTH, _TILE_HEIGHT = 322, 323  # tags of a TIFF
 _TRANSPOSED = {5, 6, 7, 8}  # EXIF orientations that swap width and height
 _THUMBNAIL = 360  # pixels on the longer side
 _MAX_WEBP = 16383  # pixels on a side, by its format
 _CONVERSIONS: tuple[dict[str, Any], ...] = (
-    {"format": "PNG"},
+    {"format": "PNG", "compress_level": 1},  # 5 times faster than the default, a tenth larger
     {"format": "JPEG", "quality": 95, "subsampling": "4:4:4"},
     {"format": "JPEG", "quality": 80},
 )
@@ -189,6 +190,10 @@ def _check_size(image: Image.Image) -> None:
     limit = MAX_PIXELS_JPEG if image.format in {"JPEG", "MPO"} else MAX_PIXELS
     if width * height > limit:
         raise ImageTooLarge(f"the picture has {width} x {height} pixels: {_LIMIT}")
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        tile_width, tile_height = (image.tag_v2.get(tag, 0) for tag in (_TILE_WIDTH, _TILE_HEIGHT))
+        if tile_width * tile_height > MAX_PIXELS:  # the decoder takes memory for a whole tile
+            raise ImageTooLarge(f"the picture has tiles of {tile_width} x {tile_height} pixels: save it without tiles")
     if min(width, height) < MIN_SIDE:
         raise BadImage(f"the picture has {width} x {height} pixels; at least {MIN_SIDE} on each side are needed")
 

@@ -34,5 +34,5 @@ def test_unchanged_pictures_are_what_they_are_called(name: str) -> None:
     if kind.taken:
         assert min(decode_image(data).size) >= 100
     else:
-        with pytest.raises(BadImage, match="this is no JPEG, PNG, WebP or GIF"):
+        with pytest.raises(BadImage, match="this is no JPEG, PNG, WebP, GIF, AVIF, TIFF, BMP or HEIC"):
             decode_image(data)
