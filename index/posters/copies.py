@@ -1,6 +1,7 @@
 """Movies with the same picture as poster: found by a build, and among the posters changed since.
 
-Copies are found as ``duplicates`` does: nearest neighbours, confirmed pixel by pixel.
+Copies are found as ``duplicates`` does: nearest neighbours, confirmed pixel by pixel. They are compressed or scaled, not
+cropped or recoloured: what a list hides must not be another poster.
 """
 
 from __future__ import annotations
@@ -30,8 +31,10 @@ MAX_CHANGED = (
 # Lowest score of a pair that is compared. Of 120 real posters, halved copies at JPEG quality 50 have scores of .57 to
 # .72 (minimum, median), copies at quality 20 of .78 to .90, and copies cropped by 5% of .77 to .94.
 _MIN_SCORE = 0.5
-# Largest difference of a pixel, in any colour, of pictures that are equal. ``similarities`` are 0 without any detail.
+# Largest difference of a pixel or a cell, in any colour, of pictures that are equal. ``similarities`` are 0 without any
+# detail, and forgive that a part of the picture has moved.
 _EQUAL = 24
+_CELL = 4  # pixels
 _THREADS = 4
 _BLOCK = 256  # pairs compared per step; at most 0.3 MB each
 
@@ -74,15 +77,19 @@ def find_copies(
 
 
 def _same(images: UInt8Array, pairs: Int64Array) -> BoolArray:
-    """Return a mask (p,) of the pairs that are the same picture: alike in detail, or in every pixel.
+    """Return a mask (p,) of the pairs that are the same picture in the same frame.
+
+    They are equal in every pixel, as pictures without detail are; or in every cell, and alike in detail.
 
     Args:
         images: (n, HEIGHT, WIDTH, 3) RGB.
         pairs: (p, 2) rows of ``images``.
     """
-    one, other = (images[pairs[:, side]].astype(np.int16) for side in (0, 1))
-    equal: BoolArray = np.abs(one - other).max(axis=(1, 2, 3)) <= _EQUAL
-    return equal | (similarities(images.mean(axis=3).astype(np.uint8), pairs) >= SAME)
+    differences = np.subtract(*(images[pairs[:, side]].astype(np.int16) for side in (0, 1)))
+    cells = differences.reshape(-1, HEIGHT // _CELL, _CELL, WIDTH // _CELL, _CELL, 3).mean(axis=(2, 4))
+    equal, near = (np.abs(each).max(axis=(1, 2, 3)) <= _EQUAL for each in (differences, cells))
+    same: BoolArray = equal | (near & (similarities(images.mean(axis=3).astype(np.uint8), pairs) >= SAME))
+    return same
 
 
 def _thumbnail(file: Path | None) -> UInt8Array | None:

@@ -138,12 +138,10 @@ def test_a_movie_with_another_poster_is_no_copy_any_more(data: Path, tmp_path: P
     shutil.copytree(data, tmp_path / "data", symlinks=True)
     index, library = MovieIndex.open(tmp_path / "data"), Library.open(tmp_path / "data")
     assert len(index.copies[3]) == 12
-    stream = io.BytesIO()
-    poster(7).save(stream, "PNG")
     added = max(index.copies[3])
-    library.put(index.catalogue.movie(added), kept(index, 7, stream.getvalue()))
+    library.put(index.catalogue.movie(added), kept(index, 7, copy_of(draw_poster(sample_movies()[0]))))
     library.remove(min(set(index.copies[3]) - {3}))
     after = index.refreshed()
     assert len(after.copies[3]) == 10
-    assert after.copies[added] == (7, added)
+    assert added not in after.copies
     assert len(index.copies[3]) == 12
