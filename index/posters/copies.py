@@ -12,13 +12,12 @@ from pathlib import Path
 from threading import Lock
 
 import numpy as np
-from PIL import Image
 
 from index.core.arrays import BoolArray, Int64Array, UInt8Array
 from index.core.errors import BadImage
 from index.core.progress import Track, silent
 from index.posters.image_match import HEIGHT, SAME, WIDTH, similarities
-from index.posters.images import decode_image, read_image
+from index.posters.images import decode_image, read_image, rgb_pixels
 from index.spaces.overlaid_vectors import OverlaidVectors
 from index.spaces.space import Space
 
@@ -31,9 +30,9 @@ MAX_CHANGED = (
 # Lowest score of a pair that is compared. Of 120 real posters, halved copies at JPEG quality 50 have scores of .57 to
 # .72 (minimum, median), copies at quality 20 of .78 to .90, and copies cropped by 5% of .77 to .94.
 _MIN_SCORE = 0.5
-# Largest difference of a pixel and of a cell, in any colour. ``similarities`` are 0 without any detail, and forgive that a
-# part of the picture has moved. Of 60 real posters, halved copies at JPEG quality 20 have cells that differ by 13 to 27
-# (median, maximum).
+# Largest difference of a pixel and of a cell, in any colour. ``similarities`` are 0 without any detail, and forgive
+# that a part of the picture has moved. Of 60 real posters, halved copies at JPEG quality 20 have cells that differ by 13 to
+# 27 (median, maximum).
 _EQUAL_PIXEL, _EQUAL_CELL = 24, 32
 _CELL = 8  # pixels
 _THREADS = 4
@@ -102,7 +101,7 @@ def _thumbnail(file: Path | None) -> UInt8Array | None:
         image = decode_image(read_image(file), (2 * WIDTH, 2 * HEIGHT))
     except (BadImage, OSError):
         return None
-    return np.array(image.resize((WIDTH, HEIGHT), Image.Resampling.BOX), dtype=np.uint8)
+    return rgb_pixels(image, WIDTH, HEIGHT)
 
 
 def grouped(pairs: Iterable[Pair]) -> Groups:

@@ -136,6 +136,11 @@ def grey_pixels(image: Image.Image, width: int, height: int) -> UInt8Array:
     return np.array(image.convert("L").resize((width, height), Image.Resampling.BOX), dtype=np.uint8)
 
 
+def rgb_pixels(image: Image.Image, width: int, height: int) -> UInt8Array:
+    """Return the whole image resized to (height, width, 3) uint8 RGB by box filter; aspect ratio is not kept."""
+    return np.array(image.resize((width, height), Image.Resampling.BOX), dtype=np.uint8)
+
+
 def dimensions(data: bytes) -> tuple[int, int]:
     """Return the upright width and height in pixels of a file accepted by ``decode_image``, at full scale."""
     with _our_errors():
