@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import re
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+
+import numpy as np
 
 from index.catalogue.catalogue import Catalogue, MovieFilter
 from index.core.arrays import BoolArray, Float32Array
@@ -20,8 +23,9 @@ from index.library.movies import Library
 from index.library.rating_log import RatingLog
 from index.overlay import Overlay, Snapshot
 from index.posters import vgg16
+from index.posters.copies import Copies, Groups, load_copies
 from index.posters.duplicates import Duplicates, find_duplicates
-from index.posters.images import decode_image, pixels_for_vgg16
+from index.posters.images import decode_image, pixels_for_vgg16, shown
 from index.ratings.elicitation import elicitation_order
 from index.ratings.model import RatingModel
 from index.ratings.users import Users
@@ -227,6 +231,7 @@ class MovieIndex:
         by: str = blends.NAME,
         where: MovieFilter | None = None,
         weights: Mapping[str, float] | None = None,
+        distinct: bool = False,
     ) -> list[Match]:
         """Return the ``k`` nearest neighbours of a movie, best first, ties by id.
 
@@ -236,6 +241,7 @@ class MovieIndex:
             by: a space of this snapshot, or ``blend``.
             where: filter on the movies to return.
             weights: space -> weight of the blend, at least one positive; by default the snapshot's.
+            distinct: of movies whose posters are the same picture return the best match alone, with their number.
 
         Raises:
             UnknownMovie: there is no such movie.
@@ -244,12 +250,16 @@ class MovieIndex:
         """
         self.catalogue.movie(movie_id)
         allowed = self.catalogue.allowed(where) if where else None
-        if by == blends.NAME and weights is not None:
-            return self._blend_with(weights).similar(movie_id, k, allowed=allowed)
-        if by == blends.NAME:
-            return self._blend.similar(movie_id, k, allowed=allowed, stored=self.overlay.blended)
-        space = space_with(self.spaces, self.catalogue, by, movie_id)
-        return space.similar(movie_id, k, allowed=self._in_space(by, allowed))
+        blend = self._blend if weights is None else self._blend_with(weights)
+        space = None if by == blends.NAME else space_with(self.spaces, self.catalogue, by, movie_id)
+
+        def find(allowed: BoolArray | None) -> list[Match]:
+            if space is not None:
+                return space.similar(movie_id, k, allowed=self._in_space(by, allowed))
+            stored = self.overlay.blended if weights is None else None
+            return blend.similar(movie_id, k, allowed=allowed, stored=stored)
+
+        return self._distinct(find, k, allowed, space, (movie_id,)) if distinct else find(allowed)
 
     def similar_to(
         self,
@@ -260,6 +270,7 @@ class MovieIndex:
         by: str = blends.NAME,
         where: MovieFilter | None = None,
         weights: Mapping[str, float] | None = None,
+        distinct: bool = False,
     ) -> list[Match]:
         """Return the ``k`` movies most similar to ``liked`` and least to ``disliked``, best first, ties by id.
 
@@ -271,6 +282,7 @@ class MovieIndex:
                 in the spaces that have it.
             where: filter on the movies to return.
             weights: as in ``similar``.
+            distinct: as in ``similar``.
 
         Raises:
             UnknownMovie: there is no such movie.
@@ -283,7 +295,12 @@ class MovieIndex:
             for movie_id in (*liked, *disliked):
                 space_with(self.spaces, self.catalogue, by, movie_id)
             space = self.space(by)
-            return space.search(space.direction(liked, disliked), k, allowed=self._in_space(by, others))
+            direction = space.direction(liked, disliked)
+
+            def find_in_space(allowed: BoolArray | None) -> list[Match]:
+                return space.search(direction, k, allowed=self._in_space(by, allowed))
+
+            return self._distinct(find_in_space, k, others, space) if distinct else find_in_space(others)
         queries = {}
         for name, space in self.spaces.items():
             present = [movie_id for movie_id in liked if movie_id in space.ids]
@@ -292,10 +309,22 @@ class MovieIndex:
         if not queries:
             raise NotComparable(f"none of the movies {', '.join(map(str, liked))} has anything to be compared by")
         blend = self._blend if weights is None else self._blend_with(weights)
-        return blend.search(queries, k, allowed=others)
 
-    def similar_to_poster(self, image: bytes, k: int = 10, *, where: MovieFilter | None = None) -> list[Match]:
+        def find(allowed: BoolArray | None) -> list[Match]:
+            return blend.search(queries, k, allowed=allowed)
+
+        return self._distinct(find, k, others, None) if distinct else find(others)
+
+    def similar_to_poster(
+        self, image: bytes, k: int = 10, *, where: MovieFilter | None = None, distinct: bool = False
+    ) -> list[Match]:
         """Return the ``k`` movies with the posters most similar to an image file, best first. Nothing is stored.
+
+        Args:
+            image: content of the file.
+            k: number of matches; fewer are returned only if fewer movies qualify.
+            where: filter on the movies to return.
+            distinct: as in ``similar``.
 
         Raises:
             BadImage: the bytes are not a usable image.
@@ -303,7 +332,12 @@ class MovieIndex:
             BadWeights: the weights of the posters' embeddings are missing.
         """
         allowed = self.catalogue.allowed(where) if where else None
-        return self.space("poster").search(self.embed(image), k, allowed=self._in_space("poster", allowed))
+        space, vector = self.space("poster"), self.embed(image)
+
+        def find(allowed: BoolArray | None) -> list[Match]:
+            return space.search(vector, k, allowed=self._in_space("poster", allowed))
+
+        return self._distinct(find, k, allowed, space) if distinct else find(allowed)
 
     def embed(self, image: bytes) -> Float32Array:
         """Return the embedding (25088,) of an image file, a unit vector, with the weights of this snapshot's posters.
@@ -324,10 +358,13 @@ class MovieIndex:
     def prepared(self, image: bytes) -> Poster:
         """Return an image file as a poster for the library, embedded if this snapshot has a poster space.
 
+        It is converted if browsers do not show its format.
+
         Raises:
             BadImage: the bytes are not a usable image.
             BadWeights: the weights of the posters' embeddings are missing.
         """
+        image = shown(image)
         if "poster" not in self.spaces:
             decode_image(image)  # for its errors
             return Poster(image)
@@ -340,8 +377,7 @@ class MovieIndex:
             UnknownMovie: there is no such movie.
             NotComparable: it has no poster.
         """
-        name = self.catalogue.posters[self.catalogue.ids.row(movie_id)]
-        file = None if name is None else self._data / "posters" / name
+        file = self._poster_file(movie_id)
         if file is None or not file.is_file():
             raise NotComparable(f"{self.catalogue.movie(movie_id)} (id {movie_id}) has no poster")
         return file
@@ -395,6 +431,69 @@ class MovieIndex:
     def to_ask(self) -> list[int]:
         """Movie ids to ask a new user to rate, in elicitation order."""
         return elicitation_order(self.catalogue, self.spaces["taste"])
+
+    @cached_property
+    def copies(self) -> Groups:
+        """Movies with the same picture as poster: movie id -> ids of all movies with its picture, if there are others.
+
+        Of the posters changed since the build, 100 are compared.
+        """
+        if "poster" not in self.spaces:
+            return {}
+        return (self._base or self).known_copies.groups(self.spaces["poster"], self._poster_file)
+
+    @cached_property
+    def known_copies(self) -> Copies:
+        """Copies in the snapshot, and among the posters that its versions have compared."""
+        folder = self._data / "snapshots" / self.manifest.id / "poster"
+        return Copies(load_copies(folder), len(self.spaces["poster"]))
+
+    def _poster_file(self, movie_id: int) -> Path | None:
+        name = self.catalogue.posters[self.catalogue.ids.row(movie_id)]
+        return None if name is None else self._data / "posters" / name
+
+    def _distinct(
+        self,
+        find: Callable[[BoolArray | None], list[Match]],
+        k: int,
+        allowed: BoolArray | None,
+        space: Space | None,
+        queried: Collection[int] = (),
+    ) -> list[Match]:
+        """Return the ``k`` best matches with different posters, each with its number of copies.
+
+        Args:
+            find: mask of catalogue rows -> the ``k`` best matches among them.
+            k: number of matches.
+            allowed: mask of catalogue rows that may be returned; None for all.
+            space: of the scores; None for a blend.
+            queried: movies of the query, which are never returned.
+        """
+        others = allowed
+        while True:
+            found = find(others)
+            hidden: set[int] = set()  # copies of matches before them
+            repeated = False
+            for match in found:
+                repeated |= match.movie_id in hidden
+                if match.movie_id not in hidden:
+                    hidden.update(set(self.copies.get(match.movie_id, ())) - {match.movie_id})
+            if not repeated or len(found) < k:
+                break
+            # Search again without the copies: the matches that are left stay, and others follow them.
+            others = np.ones(len(self.catalogue.ids), dtype=np.bool_) if others is None else others.copy()
+            others[self.catalogue.ids.rows(sorted(hidden))] = False
+
+        def copies_of(match: Match) -> int:
+            return sum(
+                1
+                for other in self.copies.get(match.movie_id, ())
+                if other not in {match.movie_id, *queried}
+                and (allowed is None or allowed[self.catalogue.ids.row(other)])
+                and (space is None or other in space.ids)
+            )
+
+        return [replace(match, copies=copies_of(match)) for match in found if match.movie_id not in hidden]
 
     def _blend_with(self, weights: Mapping[str, float]) -> Blend:
         for name in weights:

@@ -20,6 +20,7 @@ from index.core.progress import Track, silent
 from index.library.movies import Library
 from index.library.rating_log import RatingLog
 from index.posters import vgg16
+from index.posters.copies import find_copies, save_copies
 from index.posters.images import PREPROCESSING
 from index.ratings import by_movie
 from index.ratings import fold_in as fold_ins
@@ -47,7 +48,7 @@ from indexer.models.rating_model import fold_in_arrays, rating_arrays
 from indexer.spaces.embed import embed_posters
 from indexer.spaces.facts import WEIGHTS as FACTS_WEIGHTS
 from indexer.spaces.facts import facts_vectors
-from indexer.spaces.poster_files import copy_posters, find_posters
+from indexer.spaces.poster_files import copy_posters, find_posters, shown_posters
 from indexer.spaces.recall import tune_search
 from indexer.spaces.taste import taste_vectors
 from indexer.spaces.two_stage import write_reduced
@@ -95,6 +96,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         fit_rng, rng, map_rng = np.random.default_rng(plan.seed).spawn(3)
         # Posters first, so that a wrong path or missing weights end a build at its start.
         found, poster_warnings = find_posters(plan.posters, movie_ids) if plan.posters else ({}, [])
+        found = shown_posters(found, plan.data / "converted", track=track)
         found = merge_posters(found, changes, plan.data / "posters")
         posters = _poster_space(plan, folder / "poster", found, rng, track)
         taste, model, ranker_warnings = _ratings_and_taste(plan, settings, folder, training, fit_rng, rng, track)
@@ -171,6 +173,7 @@ def _poster_space(
     }
     save_contents(folder, embeddings.contents)
     movie_ids = embeddings.movie_ids.tolist()
+    save_copies(folder, find_copies(Space.load("poster", folder, entry), found.get, movie_ids, track=track))
     contents = dict(zip(movie_ids, embeddings.contents, strict=True))
     replaced = sum(before.get(movie_id, content) != content for movie_id, content in contents.items())
     files = {movie_id: found[movie_id] for movie_id in movie_ids}

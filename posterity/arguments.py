@@ -131,6 +131,15 @@ def content(name: str, value: Any) -> bytes:
     return bytes(value)
 
 
+def distinct(value: Any) -> Json:
+    """Return the member that lists each poster once; none if it is False.
+
+    Raises:
+        InvalidInput: it is neither True nor False.
+    """
+    return {"distinct": True} if flag("distinct", value) else {}
+
+
 def page(limit: int, offset: int) -> Json:
     """Return the members that choose a part of a list.
 

@@ -89,11 +89,14 @@ class Client(MovieService):
         year_to: int | None = None,
         exclude: Iterable[MovieId] = (),
         among: Iterable[MovieId] | None = None,
+        distinct: bool = False,
         explain: bool = False,
     ) -> Matches:
         path, explained = f"movies/{_part(movie)}/similar", arguments.flag("explain", explain)
-        query = arguments.comparison(by, weights) | arguments.filters(
-            limit, offset, genre, year_from, year_to, exclude, among
+        query = (
+            arguments.comparison(by, weights)
+            | arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
+            | arguments.distinct(distinct)
         )
         asked = _query_string(query | ({"explain": True} if explained else {}))
         if asked is not None:
@@ -122,9 +125,12 @@ class Client(MovieService):
         year_to: int | None = None,
         exclude: Iterable[MovieId] = (),
         among: Iterable[MovieId] | None = None,
+        distinct: bool = False,
     ) -> Matches:
-        body = arguments.comparison(by, weights) | arguments.filters(
-            limit, offset, genre, year_from, year_to, exclude, among
+        body = (
+            arguments.comparison(by, weights)
+            | arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
+            | arguments.distinct(distinct)
         )
         sides = {"like": arguments.movie_ids("like", like), "unlike": arguments.movie_ids("unlike", unlike)}
         return self._matches(self._results(self._post("similar", body | sides)))
@@ -143,9 +149,12 @@ class Client(MovieService):
         year_to: int | None = None,
         exclude: Iterable[MovieId] = (),
         among: Iterable[MovieId] | None = None,
+        distinct: bool = False,
     ) -> dict[int, Matches]:
-        body = arguments.comparison(by, weights) | arguments.filters(
-            limit, offset, genre, year_from, year_to, exclude, among
+        body = (
+            arguments.comparison(by, weights)
+            | arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
+            | arguments.distinct(distinct)
         )
         found = self._results(self._post("similar/batch", body | {"movies": arguments.movie_ids("movies", movies)}))
         with self._expected():
@@ -163,9 +172,11 @@ class Client(MovieService):
         year_to: int | None = None,
         exclude: Iterable[MovieId] = (),
         among: Iterable[MovieId] | None = None,
+        distinct: bool = False,
     ) -> Matches:
         members = []
-        for name, value in arguments.filters(limit, offset, genre, year_from, year_to, exclude, among).items():
+        asked = arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
+        for name, value in (asked | arguments.distinct(distinct)).items():
             text = _query_text(value)
             if not text:
                 raise InvalidInput(f"{name}: one of {value} is empty, has a comma, or begins or ends with a space")

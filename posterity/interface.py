@@ -42,8 +42,9 @@ class MovieService(Protocol):
         exclude: leave out these movies, up to 10,000.
         among: only these movies, 1 to 10,000; None for all.
         by: the space to compare in, or the blend of all.
+        distinct: list movies with the same picture as poster once: the best match, with the number of its ``copies``.
         weights: weight of each space in the blend, 0 to 1000; None for the snapshot's own.
-        poster, image: content of a JPEG, PNG, WebP or GIF file of at most 10 MiB.
+        poster, image: content of a JPEG, PNG, WebP, GIF, AVIF, TIFF, BMP or HEIC file of at most 10 MiB.
 
     Unknown ids in ``exclude``, ``among`` and other lists of movies are ignored. The methods raise the errors listed in
     ``posterity.errors`` and no others. ``InvalidInput`` and those about connections or files may come from any method.
@@ -89,6 +90,7 @@ class MovieService(Protocol):
         year_to: int | None = None,
         exclude: Iterable[MovieId] = (),
         among: Iterable[MovieId] | None = None,
+        distinct: bool = False,
         explain: bool = False,
     ) -> Matches:
         """Return the nearest neighbours of a movie, most similar first.
@@ -114,6 +116,7 @@ class MovieService(Protocol):
         year_to: int | None = None,
         exclude: Iterable[MovieId] = (),
         among: Iterable[MovieId] | None = None,
+        distinct: bool = False,
     ) -> Matches:
         """Return the movies most similar to several and least similar to others. None of these is among them.
 
@@ -137,6 +140,7 @@ class MovieService(Protocol):
         year_to: int | None = None,
         exclude: Iterable[MovieId] = (),
         among: Iterable[MovieId] | None = None,
+        distinct: bool = False,
     ) -> dict[int, Matches]:
         """Return the nearest neighbours of each of several movies by movie id, in the order given.
 
@@ -154,6 +158,7 @@ class MovieService(Protocol):
         year_to: int | None = None,
         exclude: Iterable[MovieId] = (),
         among: Iterable[MovieId] | None = None,
+        distinct: bool = False,
     ) -> Matches:
         """Return the movies whose posters are most similar to an image. Nothing is stored.
 

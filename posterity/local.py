@@ -41,8 +41,8 @@ from posterity.interface import By, MovieId, MovieService, MovieUpdate, Ratings,
 from posterity.results import Matches, Movies, Predictions
 from server.api.requests import (
     BatchBody,
+    DistinctQuery,
     ExplanationQuery,
-    FilterQuery,
     MovieBody,
     MoviePatch,
     PosterQuery,
@@ -164,17 +164,22 @@ class Index(MovieService):
         year_to: int | None = None,
         exclude: Iterable[MovieId] = (),
         among: Iterable[MovieId] | None = None,
+        distinct: bool = False,
         explain: bool = False,
     ) -> Matches:
-        values = arguments.comparison(by, weights) | arguments.filters(
-            limit, offset, genre, year_from, year_to, exclude, among
+        values = (
+            arguments.comparison(by, weights)
+            | arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
+            | arguments.distinct(distinct)
         )
         query = _checked(SimilarQuery, values | {"explain": arguments.flag("explain", explain)})
         index = self._current()
         movie_id = index.catalogue.identify(arguments.movie(movie)).movie_id
         where, _ = query.where(index.catalogue)
         k = query.offset + query.limit
-        found = index.similar(movie_id, k, by=query.by, where=where, weights=query.weighed)[query.offset :]
+        found = index.similar(movie_id, k, by=query.by, where=where, weights=query.weighed, distinct=query.distinct)[
+            query.offset :
+        ]
         matches = self._matches(index, found)
         for match in matches if query.explain else ():
             look = index.explainer.look(movie_id, match["movie"]["movie_id"])
@@ -196,9 +201,12 @@ class Index(MovieService):
         year_to: int | None = None,
         exclude: Iterable[MovieId] = (),
         among: Iterable[MovieId] | None = None,
+        distinct: bool = False,
     ) -> Matches:
-        values = arguments.comparison(by, weights) | arguments.filters(
-            limit, offset, genre, year_from, year_to, exclude, among
+        values = (
+            arguments.comparison(by, weights)
+            | arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
+            | arguments.distinct(distinct)
         )
         sides = {"like": arguments.movie_ids("like", like), "unlike": arguments.movie_ids("unlike", unlike)}
         body = _checked(SimilarBody, values | sides)
@@ -209,7 +217,9 @@ class Index(MovieService):
         if not liked:
             raise UnknownMovie(f"like: no movie here has the id {', '.join(body.like)}")
         k = body.offset + body.limit
-        found = index.similar_to(liked, disliked, k, by=body.by, where=where, weights=body.weighed)
+        found = index.similar_to(
+            liked, disliked, k, by=body.by, where=where, weights=body.weighed, distinct=body.distinct
+        )
         return self._matches(index, found[body.offset :])
 
     @override
@@ -226,9 +236,12 @@ class Index(MovieService):
         year_to: int | None = None,
         exclude: Iterable[MovieId] = (),
         among: Iterable[MovieId] | None = None,
+        distinct: bool = False,
     ) -> dict[int, Matches]:
-        values = arguments.comparison(by, weights) | arguments.filters(
-            limit, offset, genre, year_from, year_to, exclude, among
+        values = (
+            arguments.comparison(by, weights)
+            | arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
+            | arguments.distinct(distinct)
         )
         body = _checked(BatchBody, values | {"movies": arguments.movie_ids("movies", movies)})
         index = self._current()
@@ -238,7 +251,9 @@ class Index(MovieService):
         results = {}
         for movie_id in wanted:
             try:
-                found = index.similar(movie_id, k, by=body.by, where=where, weights=body.weighed)
+                found = index.similar(
+                    movie_id, k, by=body.by, where=where, weights=body.weighed, distinct=body.distinct
+                )
             except NotComparable:
                 continue
             results[movie_id] = self._matches(index, found[body.offset :])
@@ -256,13 +271,16 @@ class Index(MovieService):
         year_to: int | None = None,
         exclude: Iterable[MovieId] = (),
         among: Iterable[MovieId] | None = None,
+        distinct: bool = False,
     ) -> Matches:
-        values = arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
-        query, content = _checked(FilterQuery, values), arguments.content("image", image)
+        values = arguments.filters(limit, offset, genre, year_from, year_to, exclude, among) | arguments.distinct(
+            distinct
+        )
+        query, content = _checked(DistinctQuery, values), arguments.content("image", image)
         index = self._current()
         where, _ = query.where(index.catalogue)
         with self._embedding:
-            found = index.similar_to_poster(content, query.offset + query.limit, where=where)
+            found = index.similar_to_poster(content, query.offset + query.limit, where=where, distinct=query.distinct)
         return self._matches(index, found[query.offset :])
 
     @overload

@@ -49,7 +49,15 @@ class MovieId(TypedDict):
 
 
 @closed
-class MatchAnswer(TypedDict):
+class Copied(TypedDict):
+    """Number of copies that stand behind a match."""
+
+    copies: NotRequired[int]
+    """With ``distinct``: number of further matches that are not listed, because their poster is the same picture."""
+
+
+@closed
+class MatchAnswer(Copied):
     """A similar movie with its score."""
 
     movie: MovieAnswer
@@ -63,7 +71,7 @@ class MatchAnswer(TypedDict):
 
 
 @closed
-class MatchId(TypedDict):
+class MatchId(Copied):
     """Id of a similar movie with its score, with ``fields=ids``."""
 
     movie_id: int

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from index.answers.schemas import (
+    Copied,
     ExplanationAnswer,
     LookAnswer,
     MatchAnswer,
@@ -57,7 +58,8 @@ def present_movie(index: MovieIndex, movie: Movie) -> MovieAnswer:
 
 def present_matches(index: MovieIndex, matches: Iterable[Match]) -> list[MatchAnswer]:
     """Return matches in the given order."""
-    return [
+    matches = list(matches)
+    shown: list[MatchAnswer] = [
         {
             "movie": present_movie(index, index.catalogue.movie(match.movie_id)),
             "score": round(match.score, 6),
@@ -66,6 +68,8 @@ def present_matches(index: MovieIndex, matches: Iterable[Match]) -> list[MatchAn
         }
         for match in matches
     ]
+    _count_copies(shown, matches)
+    return shown
 
 
 def present_predictions(index: MovieIndex, predictions: Iterable[Prediction]) -> list[PredictionAnswer]:
@@ -89,7 +93,8 @@ def lean_movies(movies: Iterable[Movie]) -> list[MovieId]:
 
 def lean_matches(matches: Iterable[Match]) -> list[MatchId]:
     """Return matches with ids instead of movies, for ``fields=ids``."""
-    return [
+    matches = list(matches)
+    shown: list[MatchId] = [
         {
             "movie_id": match.movie_id,
             "score": round(match.score, 6),
@@ -98,6 +103,8 @@ def lean_matches(matches: Iterable[Match]) -> list[MatchId]:
         }
         for match in matches
     ]
+    _count_copies(shown, matches)
+    return shown
 
 
 def lean_predictions(predictions: Iterable[Prediction]) -> list[PredictionId]:
@@ -227,6 +234,12 @@ def provenance(index: MovieIndex) -> Provenance:
     """Return the members of every response: the snapshot, and the name of its VGG16 weights."""
     weights = index.manifest.weights
     return {"snapshot": index.manifest.id, "weights": None if weights is None else weights["name"]}
+
+
+def _count_copies(shown: Iterable[Copied], matches: Iterable[Match]) -> None:
+    for each, match in zip(shown, matches, strict=True):
+        if match.copies is not None:
+            each["copies"] = match.copies
 
 
 def _panel(index: MovieIndex, movie_id: int) -> Panel:

@@ -25,7 +25,7 @@ from index.library.database import check, connection, copy, renew_identity
 _DATABASE = "library.db"
 _POSTERS = "posters"
 _SIDECARS = ("-wal", "-shm", "-journal")  # SQLite would apply them to the imported database
-_POSTER_NAME = re.compile(r"(-?[0-9]{1,19}-[0-9a-f]{16})\.(?:jpg|png|webp|gif)", re.ASCII)
+_POSTER_NAME = re.compile(r"(-?[0-9]{1,19}-[0-9a-f]{16})\.(?:jpg|png|webp|gif|avif)", re.ASCII)
 _CHECKSUM = "POSTERITY.sha256"  # of the database, in its tar header: SQLite does not detect every damaged byte
 _STAGE = ".import-"
 

@@ -24,7 +24,7 @@ from index.core.references import MAX_ID, movie_reference
 from index.library.checks import Expected, expect, expect_free_ids
 from index.library.database import LATEST, Database, latest, next_seq
 from index.library.entries import Entry, MovieChanges, Poster, checked_movie
-from index.posters.images import suffix_of
+from index.posters.formats import suffix_of
 
 _LATEST_OF_MOVIES = "SELECT ifnull(max(seq), 0) FROM movies"
 _LATEST_OF_RATINGS = "SELECT ifnull(max(seq), 0) FROM ratings"

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import io
-import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from index.core.arrays import UInt8Array
 from index.core.errors import BadImage, ImageTooLarge
+from index.posters import truncated
+from index.posters.colour import to_srgb
+from index.posters.formats import format_of
 
 SIDE = 224  # pixels; the input size VGG16 was trained on
 MAX_BYTES = 10 * 2**20
@@ -21,27 +27,30 @@ MIN_SIDE = 16
 WEBP_QUALITY = 82  # a poster 240 pixels wide takes 10 to 20 kB
 PREPROCESSING = (
     "The whole image (a large JPEG at a half or a quarter of its size, at least 1024 pixels on each side) is rotated by"
-    " its EXIF orientation, composited on white if transparent, converted to 8-bit RGB and resized to 224 x 224 by"
-    " Pillow's antialiased bicubic filter, without cropping."
+    " its EXIF orientation, converted to 8-bit sRGB (by its colour profile, if it has one: relative colorimetric, with"
+    " black point compensation), composited on white if transparent, and resized to 224 x 224 by Pillow's antialiased"
+    " bicubic filter, without cropping."
 )
 
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit only warns; _check_size refuses before anything is decoded
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF")  # detected by content; file names are ignored
-_SUFFIXES = (
-    (re.compile(rb"\xff\xd8\xff"), ".jpg"),
-    (re.compile(rb"\x89PNG\r\n"), ".png"),
-    (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), ".webp"),
-    (re.compile(rb"GIF8"), ".gif"),
-)
 _MIN_DECODED = (1024, 1024)  # pixels; JPEGs are not reduced below this
 _LIMIT = f"at most {MAX_PIXELS:,} are allowed ({MAX_PIXELS_JPEG:,} in a JPEG), so make it smaller"
+_TILE_WIDTH, _TILE_HEIGHT = 322, 323  # tags of a TIFF
 _TRANSPOSED = {5, 6, 7, 8}  # EXIF orientations that swap width and height
 _THUMBNAIL = 360  # pixels on the longer side
+_MAX_WEBP = 16383  # pixels on a side, by its format
+_CONVERSIONS: tuple[dict[str, Any], ...] = (
+    {"format": "PNG", "compress_level": 1},  # 5 times faster than the default, a tenth larger
+    {"format": "JPEG", "quality": 95, "subsampling": "4:4:4"},
+    {"format": "JPEG", "quality": 80},
+)
 
 
 def decode_image(data: bytes, min_size: tuple[int, int] = _MIN_DECODED) -> Image.Image:
-    """Decode a JPEG, PNG, WebP or GIF file to an upright RGB image; use the first frame of an animation.
+    """Decode an image file to an upright sRGB image; use the first frame of an animation and the first page.
+
+    The format is recognised by content. A file without its last bytes is decoded if the missing part is small.
 
     Args:
         data: content of the file.
@@ -52,21 +61,59 @@ def decode_image(data: bytes, min_size: tuple[int, int] = _MIN_DECODED) -> Image
         BadImage: another format, a damaged file, or fewer than MIN_SIDE pixels on a side.
     """
     _check_bytes(len(data))
+    name = format_of(data).name
+
+    def load(content: bytes, fill: int | None = None) -> Image.Image:
+        image = _opened(content, name)
+        _check_size(image)
+        image.draft(None, min_size)
+        if fill is None:
+            image.load()
+            return image
+        image.im = _filled(image.mode, image.size, fill).im
+        with suppress(OSError):  # decoded as far as the file goes
+            image.load()
+        image.tile = []
+        return image
+
+    with _our_errors():
+        try:
+            image = load(data)
+        except OSError as error:
+            if name not in truncated.FORMATS or not _ends_early(error, name):
+                raise
+            image = truncated.load_truncated(data, name, load)
+        ImageOps.exif_transpose(image, in_place=True)
+        return to_srgb(image)
+
+
+def has_profile(data: bytes) -> bool:
+    """Return True if an image file has a colour profile; False if it cannot be read."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about odd metadata
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-                _check_size(image)
-                image.draft(None, min_size)
-                image.load()
-                ImageOps.exif_transpose(image, in_place=True)
-                return _to_rgb(image)
+        with _our_errors():
+            return bool(_opened(data, format_of(data).name).info.get("icc_profile"))
     except BadImage:
-        raise
-    except UnidentifiedImageError as error:
-        raise BadImage("this is no JPEG, PNG, WebP or GIF picture") from error
-    except Exception as error:  # decoders raise all kinds of errors on hostile bytes
-        raise BadImage(f"the picture is damaged ({_first_words(error)})") from error
+        return False
+
+
+def shown(data: bytes) -> bytes:
+    """Return an image file in a format that browsers show: itself, or converted.
+
+    TIFF, BMP and HEIC are converted without loss to PNG, in 8-bit sRGB as ``decode_image`` returns it, and with hardly
+    any to JPEG if the PNG would have more than MAX_BYTES. Equal files give equal files.
+
+    Raises:
+        BadImage: as in ``decode_image``.
+    """
+    if format_of(data).shown:
+        return data
+    image = decode_image(data)
+    for options in _CONVERSIONS:
+        content = io.BytesIO()
+        image.save(content, **options)
+        if content.tell() <= MAX_BYTES:
+            break
+    return content.getvalue()
 
 
 def read_image(file: Path) -> bytes:
@@ -79,18 +126,6 @@ def read_image(file: Path) -> bytes:
     return file.read_bytes()
 
 
-def suffix_of(data: bytes) -> str:
-    """Return the file name suffix of the image format, such as ".jpg".
-
-    Raises:
-        BadImage: neither JPEG, PNG, WebP nor GIF.
-    """
-    suffix = next((suffix for pattern, suffix in _SUFFIXES if pattern.match(data)), None)
-    if suffix is None:
-        raise BadImage("this is no JPEG, PNG, WebP or GIF picture")
-    return suffix
-
-
 def pixels_for_vgg16(image: Image.Image) -> UInt8Array:
     """Return the whole image resized to (224, 224, 3) uint8 RGB; aspect ratio is not kept."""
     return np.array(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC), dtype=np.uint8)
@@ -101,9 +136,15 @@ def grey_pixels(image: Image.Image, width: int, height: int) -> UInt8Array:
     return np.array(image.convert("L").resize((width, height), Image.Resampling.BOX), dtype=np.uint8)
 
 
+def rgb_pixels(image: Image.Image, width: int, height: int) -> UInt8Array:
+    """Return the whole image resized to (height, width, 3) uint8 RGB by box filter; aspect ratio is not kept."""
+    return np.array(image.resize((width, height), Image.Resampling.BOX), dtype=np.uint8)
+
+
 def dimensions(data: bytes) -> tuple[int, int]:
     """Return the upright width and height in pixels of a file accepted by ``decode_image``, at full scale."""
-    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+    with _our_errors():
+        image = _opened(data, format_of(data).name)
         width, height = image.size
         transposed = image.getexif().get(ExifTags.Base.Orientation, 1) in _TRANSPOSED
     return (height, width) if transposed else (width, height)
@@ -129,9 +170,11 @@ def small_pixels(data: bytes, width: int, height: int) -> UInt8Array:
 
 
 def webp(image: Image.Image, width: int | None = None) -> bytes:
-    """Encode as WebP, reduced to ``width`` pixels if wider."""
-    if width is not None and image.width > width:
-        image = image.resize((width, max(1, round(image.height * width / image.width))), Image.Resampling.LANCZOS)
+    """Encode as WebP, reduced to ``width`` pixels if wider, and to the longest side of a WebP."""
+    scale = min(1, (width or image.width) / image.width, _MAX_WEBP / image.width, _MAX_WEBP / image.height)
+    if scale < 1:
+        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        image = image.resize(size, Image.Resampling.LANCZOS)
     content = io.BytesIO()
     image.save(content, "WEBP", quality=WEBP_QUALITY, method=4)
     return content.getvalue()
@@ -152,29 +195,59 @@ def _check_size(image: Image.Image) -> None:
     limit = MAX_PIXELS_JPEG if image.format in {"JPEG", "MPO"} else MAX_PIXELS
     if width * height > limit:
         raise ImageTooLarge(f"the picture has {width} x {height} pixels: {_LIMIT}")
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        tile_width, tile_height = (image.tag_v2.get(tag, 0) for tag in (_TILE_WIDTH, _TILE_HEIGHT))
+        if tile_width * tile_height > MAX_PIXELS:  # the decoder takes memory for a whole tile
+            raise ImageTooLarge(f"the picture has tiles of {tile_width} x {tile_height} pixels: save it without tiles")
     if min(width, height) < MIN_SIDE:
         raise BadImage(f"the picture has {width} x {height} pixels; at least {MIN_SIDE} on each side are needed")
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        image = _to_8_bits(image)
-    if image.has_transparency_data:
-        if image.mode != "RGBA":
-            image = image.convert("RGBA")
-        white = Image.new("RGB", image.size, "white")
-        white.paste(image, mask=image.getchannel("A"))
-        return white
-    return image.convert("RGB") if image.mode != "RGB" else image
+def _opened(data: bytes, name: str) -> ImageFile.ImageFile:
+    """Open an image file: read its header."""
+    if name == "HEIF" and not _heif_opener():
+        raise BadImage(
+            "this is a HEIC picture, which cannot be read here: give a JPEG, or install pillow-heif"
+            " (pip install 'posterity[heic]')"
+        )
+    return Image.open(io.BytesIO(data), formats=(name,))
 
 
-def _to_8_bits(image: Image.Image) -> Image.Image:
-    """Convert 16-bit to 8-bit grey. Pillow's own conversion clips to 255 instead of scaling."""
-    wide = np.asarray(image)
-    grey = Image.fromarray((wide >> 8).astype(np.uint8))
-    if "transparency" in image.info:  # the shade of transparent pixels
-        grey.info["transparency"] = image.info["transparency"] >> 8
-    return grey
+@cache
+def _heif_opener() -> bool:
+    """Register the decoder of HEIC; return False if pillow-heif is not installed."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return False
+    pillow_heif.register_heif_opener(thumbnails=False)
+    return True
+
+
+@contextmanager
+def _our_errors() -> Iterator[None]:
+    """Raise every error of a decoder as BadImage, without warnings about odd metadata."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except BadImage:
+        raise
+    except UnidentifiedImageError as error:
+        raise BadImage("the picture is damaged (its beginning cannot be read)") from error
+    except Exception as error:  # decoders raise all kinds of errors on hostile bytes
+        raise BadImage(f"the picture is damaged ({_first_words(error)})") from error
+
+
+def _ends_early(error: OSError, name: str) -> bool:
+    """Return True if Pillow's error is about a file that ends too early."""
+    return str(error).startswith("could not create decoder" if name == "WEBP" else "image file is truncated")
+
+
+def _filled(mode: str, size: tuple[int, int], value: int) -> Image.Image:
+    """Return an image of which every byte has the value."""
+    n = len(Image.new(mode, size).tobytes())
+    return Image.frombytes(mode, size, bytes([value]) * n)
 
 
 def _first_words(error: BaseException) -> str:

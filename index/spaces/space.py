@@ -24,6 +24,7 @@ class Match:
     score: float  # inner product, or a blend's mean percentile; larger is more similar
     percentile: float  # share of random movie pairs with a lower score, 0 to 1
     spaces: tuple[str, ...]  # that contribute to the score
+    copies: int | None = None  # further movies with the same poster picture; None if these are matches of their own
 
 
 @dataclass(frozen=True, slots=True)

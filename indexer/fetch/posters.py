@@ -16,11 +16,12 @@ import numpy as np
 from index.core.errors import BadImage, InvalidInput, SourceUnavailable
 from index.core.files import remove_temporaries, write_durably
 from index.core.progress import Track, silent
-from index.posters.images import decode_image, read_image, suffix_of
+from index.posters.formats import SUFFIXES, suffix_of
+from index.posters.images import decode_image, read_image, shown
 from indexer.datasets.dataset import Dataset
 from indexer.fetch.ledger import Ledger, Row
 from indexer.fetch.web import THREADS
-from indexer.spaces.poster_files import SUFFIXES, find_posters
+from indexer.spaces.poster_files import find_posters
 
 REFRESH = 180 * 86400.0  # seconds; TMDB's terms limit the storage of its content to six months
 
@@ -220,24 +221,17 @@ def _fetch(movie: LinkedMovie, folder: Path, source: PosterSource, size: str | N
         if isinstance(poster, NoPoster):
             _remove(folder, movie.movie_id)
             return Row(movie.movie_id, "missing", poster.reason, _link(movie), size, now)
-        suffix = _suffix(poster)
+        decode_image(poster)  # for its errors
+        poster = shown(poster)
     except (SourceUnavailable, BadImage) as error:
         reason = re.sub(
             r"(https?://[^/\s]+)[^\s:]*", r"\1", str(error)
         )  # without paths, so that reasons can be counted
         return Row(movie.movie_id, "failed", reason, _link(movie), size, now)
+    suffix = suffix_of(poster)
     write_durably(folder / f"{movie.movie_id}{suffix}", poster)
     _remove(folder, movie.movie_id, keep=suffix)
     return Row(movie.movie_id, "found", "", _link(movie), size, now)
-
-
-def _suffix(image: bytes) -> str:
-    """Return the file suffix of an image; raise BadImage if it is damaged or of a type that a build does not read."""
-    decode_image(image)
-    suffix = suffix_of(image)
-    if suffix not in SUFFIXES:
-        raise BadImage(f"the image is a {suffix[1:].upper()} file: give a JPEG, PNG or WebP")
-    return suffix
 
 
 def _remove(folder: Path, movie_id: int, keep: str = "") -> None:

@@ -18,7 +18,7 @@ from index.core.arrays import Float16Array, Float32Array, Int64Array, UInt8Array
 from index.core.errors import BadImage, InvalidInput
 from index.core.files import write_durably
 from index.core.progress import Track, silent
-from index.posters.images import decode_image, pixels_for_vgg16, read_image
+from index.posters.images import decode_image, has_profile, pixels_for_vgg16, read_image
 from index.posters.vgg16 import DIMENSION, Vgg16
 
 _BATCH = 2  # fits the CPU cache; larger batches are slower
@@ -28,16 +28,19 @@ _BLOCK = 256  # vectors read at a time
 
 
 class Cache:
-    """Cache of embeddings on disk: one float16 file per picture, in a folder per weights and path."""
+    """Cache of embeddings on disk: one float16 file per picture, in a folder per weights and path.
+
+    Its keys begin with the SHA-256 of a picture.
+    """
 
     def __init__(self, folder: Path, weights_sha256: str, path: str) -> None:
         # Earlier versions had one folder for all paths: it stays float32's.
         self.folder = folder / (weights_sha256[:16] + ("" if path == "float32" else f"-{path}"))
 
-    def get(self, content_sha256: str) -> Float16Array | None:
+    def get(self, key: str) -> Float16Array | None:
         """Return the unit vector (25088,) of a picture; None if it is not cached or its file is damaged."""
         try:
-            vector = np.load(self._file(content_sha256))
+            vector = np.load(self._file(key))
         except (OSError, ValueError, EOFError):
             return None
         if vector.shape != (DIMENSION,) or vector.dtype not in (np.float16, np.float32):
@@ -48,16 +51,16 @@ class Cache:
         half: Float16Array = vector.astype(np.float16)  # earlier versions wrote float32
         return half
 
-    def put(self, content_sha256: str, vector: Float32Array) -> None:
+    def put(self, key: str, vector: Float32Array) -> None:
         """Write a vector atomically, so that a killed build leaves a valid cache."""
-        file = self._file(content_sha256)
+        file = self._file(key)
         file.parent.mkdir(parents=True, exist_ok=True)
         content = io.BytesIO()
         np.save(content, vector.astype(np.float16))
         write_durably(file, content.getvalue())
 
-    def _file(self, content_sha256: str) -> Path:
-        return self.folder / content_sha256[:2] / f"{content_sha256}.npy"
+    def _file(self, key: str) -> Path:
+        return self.folder / key[:2] / f"{key}.npy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class Embeddings:
 
     movie_ids: Int64Array  # (n,) ascending
     contents: tuple[str, ...]  # (n,) SHA-256 of each picture
+    keys: tuple[str, ...]  # (n,) of the cache
     unreadable: Mapping[int, str]  # movie_id -> reason
     embedded: int  # pictures that were not in the cache
     cache: Cache
@@ -81,10 +85,10 @@ class Embeddings:
             InvalidInput: a vector was deleted from the cache during the build.
         """
         for start in range(0, len(self), _BLOCK):
-            part = self.contents[start : start + _BLOCK]
+            part = self.keys[start : start + _BLOCK]
             block = np.empty((len(part), DIMENSION), dtype=np.float16)
-            for at, content in enumerate(part):
-                known = self.cache.get(content)
+            for at, key in enumerate(part):
+                known = self.cache.get(key)
                 if known is None:
                     movie_id = self.movie_ids[start + at]
                     raise InvalidInput(
@@ -119,22 +123,25 @@ def embed_posters(
     """
     cache = Cache(cache_folder, embed.sha256, embed.path)
     contents: dict[int, str] = {}
+    keys: dict[str, str] = {}  # by content
     unreadable: dict[int, str] = {}
     missing: dict[str, Path] = {}
     for movie_id, file in track(posters.items(), "Reading posters", len(posters)):
         try:
-            contents[movie_id] = content = hashlib.sha256(read_image(file)).hexdigest()
+            picture = read_image(file)
         except (OSError, BadImage) as error:
             unreadable[movie_id] = str(error)
             continue
-        if content not in missing and cache.get(content) is None:
+        contents[movie_id] = content = hashlib.sha256(picture).hexdigest()
+        keys[content] = _key(content, picture)
+        if content not in missing and cache.get(keys[content]) is None:
             missing[content] = file
 
     failed: dict[str, str] = {}
     for batch in _batches(track(missing.items(), "Embedding posters", len(missing)), failed):
         vectors = embed(np.stack([pixels for _, pixels in batch]))
         for (content, _), vector in zip(batch, vectors, strict=True):
-            cache.put(content, vector)
+            cache.put(keys[content], vector)
 
     kept = {movie_id: content for movie_id, content in contents.items() if content not in failed}
     unreadable |= {movie_id: failed[content] for movie_id, content in contents.items() if content in failed}
@@ -144,10 +151,16 @@ def embed_posters(
     return Embeddings(
         np.array(list(kept), dtype=np.int64),
         tuple(kept.values()),
+        tuple(keys[content] for content in kept.values()),
         dict(sorted(unreadable.items())),
         len(missing) - len(failed),
         cache,
     )
+
+
+def _key(content_sha256: str, picture: bytes) -> str:
+    """Return the key of a picture in the cache: earlier versions embedded colours without their profile."""
+    return f"{content_sha256}-srgb" if has_profile(picture) else content_sha256
 
 
 def _batches(posters: Iterable[tuple[str, Path]], failed: dict[str, str]) -> Iterator[list[tuple[str, UInt8Array]]]:

@@ -54,7 +54,8 @@ iterations_option = click.option(
     "--posters",
     type=click.Path(path_type=Path),
     show_default="those of the default ratings, else none",
-    help="A folder of <movie id>.jpg, .jpeg, .png or .webp. Without it the snapshot has no poster space.",
+    help="A folder of <movie id>.jpg, .png, .webp, .gif, .avif, .tif, .bmp or .heic. Without it the snapshot has no"
+    " poster space.",
 )
 @data_option
 @weights_option

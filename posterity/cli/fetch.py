@@ -184,7 +184,8 @@ def movielens(edition: str, movielens_from: str | None, data: Path, again: bool)
     "folder",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Copy the posters from a folder of <movie id>.jpg, .jpeg, .png or .webp instead. Needs no key.",
+    help="Copy the posters from a folder of <movie id>.jpg, .png, .webp, .gif, .avif, .tif, .bmp or .heic instead."
+    " Needs no key.",
 )
 @missing_option
 def posters(

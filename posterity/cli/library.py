@@ -33,7 +33,7 @@ def library() -> None:
 @click.option(
     "--poster",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Poster: a JPEG, PNG, WebP or GIF file.",
+    help="Poster: a JPEG, PNG, WebP, GIF, AVIF, TIFF, BMP or HEIC file.",
 )
 @click.option(
     "--id",

@@ -52,6 +52,11 @@ class _User(click.ParamType[int | None]):
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Compare an image with all posters, instead of a MOVIE.",
 )
+@click.option(
+    "--distinct",
+    is_flag=True,
+    help="Show movies with the same picture as poster once: the best match, with the number of its copies.",
+)
 @k_option
 @data_option
 @embed_path_option
@@ -61,6 +66,7 @@ def similar(
     unlike: tuple[str, ...],
     by: str | None,
     poster: Path | None,
+    distinct: bool,
     k: int,
     data: Path,
     embed_path: str,
@@ -79,20 +85,20 @@ def similar(
             raise click.UsageError(f"An image has no {by}: leave --by out.")
         by, index = "poster", _open(data, embed_path)
         query, heading = {"file": str(poster)}, f"Posters similar to {poster.name}"
-        matches = index.similar_to_poster(read_image(poster), k)
+        matches = index.similar_to_poster(read_image(poster), k, distinct=distinct)
     elif movies and poster is None:
         by, index = by or "blend", _open(data)
         liked, disliked = ([index.catalogue.resolve(text, print_note) for text in side] for side in (movies, unlike))
         heading = f"Movies like {' and '.join(map(str, liked))} by {by}"
         if len(liked) == 1 and not disliked:
             query = {"movie": present_movie(index, liked[0])}
-            matches = index.similar(liked[0].movie_id, k, by=by)
+            matches = index.similar(liked[0].movie_id, k, by=by, distinct=distinct)
         else:
             sides = {"like": liked, "unlike": disliked}
             query = {name: [present_movie(index, movie) for movie in side] for name, side in sides.items()}
             heading += f", unlike {' and '.join(map(str, disliked))}" if disliked else ""
             ids = {name: [movie.movie_id for movie in side] for name, side in sides.items()}
-            matches = index.similar_to(ids["like"], ids["unlike"], k, by=by)
+            matches = index.similar_to(ids["like"], ids["unlike"], k, by=by, distinct=distinct)
     else:
         raise click.UsageError("Give either a MOVIE or --poster FILE.")
     shown = present_matches(index, matches)
@@ -104,6 +110,9 @@ def similar(
         for match in shown
     ]
     columns = [*_MOVIE_COLUMNS, ("Score", "right"), ("Closer than", "right"), ("By", "left")]
+    if distinct:
+        columns.append(("Copies", "right"))
+        rows = [(*row, str(match["copies"])) for row, match in zip(rows, shown, strict=True)]
     print_table(heading, columns, rows, _weights_note(index, by))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import mimetypes
 
 from flask import Response, current_app, request
 
@@ -21,6 +20,7 @@ from index.answers.serialize import (
 from index.catalogue.catalogue import MovieFilter
 from index.core.errors import BadImage, UnknownMovie
 from index.movie_index import MovieIndex
+from index.posters.formats import format_of
 from index.snapshot.poster_files import SHOWN
 from index.spaces.space import Match
 from server.api.blueprint import api
@@ -28,9 +28,9 @@ from server.api.long_requests import bounded
 from server.api.operation import operation
 from server.api.requests import (
     BatchBody,
+    DistinctQuery,
     ExplanationQuery,
     Fields,
-    FilterQuery,
     PosterQuery,
     SearchQuery,
     SimilarBody,
@@ -97,9 +97,9 @@ def poster(movie: str, query: PosterQuery) -> Response:
     thumbnails: Thumbnails = current_app.extensions["thumbnails"]
     try:
         if query.width is None:
-            kind = mimetypes.guess_type(file.name)[0]
             picture = file.read_bytes()  # at most 10 MiB, and hashed as sent: a build may replace the file
             content = hashlib.sha256(picture).hexdigest()[:SHOWN]
+            kind = format_of(picture).media_type
             tag = content
         else:
             kind = "image/webp"
@@ -127,7 +127,12 @@ def similar(movie: str, query: SimilarQuery) -> SimilarReply:
     where, ignored = query.where(index.catalogue)
     with search_seconds(query.by):
         matches = index.similar(
-            found.movie_id, query.offset + query.limit, by=query.by, where=where, weights=query.weighed
+            found.movie_id,
+            query.offset + query.limit,
+            by=query.by,
+            where=where,
+            weights=query.weighed,
+            distinct=query.distinct,
         )[query.offset :]
     shown: list[MatchAnswer] | list[MatchId]
     if query.explain and query.fields == "all":
@@ -183,7 +188,13 @@ def similar_to_several(body: SimilarBody) -> MatchesReply:
         raise UnknownMovie(f"like: no movie here has the id {', '.join(body.like)}")
     with search_seconds(body.by):
         matches = index.similar_to(
-            like, unlike, body.offset + body.limit, by=body.by, where=where, weights=body.weighed
+            like,
+            unlike,
+            body.offset + body.limit,
+            by=body.by,
+            where=where,
+            weights=body.weighed,
+            distinct=body.distinct,
         )
     return {
         "by": body.by,
@@ -214,7 +225,14 @@ def _alike(index: MovieIndex, movie_id: int, body: BatchBody, where: MovieFilter
     """Return a movie with its neighbours; None if it cannot be compared."""
     try:
         with search_seconds(body.by):
-            matches = index.similar(movie_id, body.offset + body.limit, by=body.by, where=where, weights=body.weighed)
+            matches = index.similar(
+                movie_id,
+                body.offset + body.limit,
+                by=body.by,
+                where=where,
+                weights=body.weighed,
+                distinct=body.distinct,
+            )
     except UnknownMovie:
         return None
     found = index.catalogue.movie(movie_id)
@@ -224,7 +242,7 @@ def _alike(index: MovieIndex, movie_id: int, body: BatchBody, where: MovieFilter
 
 @api.post("/posters/similar")
 @operation(kind="upload", picture=True)
-def similar_to_upload(query: FilterQuery) -> MatchesReply:
+def similar_to_upload(query: DistinctQuery) -> MatchesReply:
     """Return the movies whose posters are nearest to an uploaded picture. Nothing is stored.
 
     The filter may be in the query or in the form, which takes long lists; each member in one of them.
@@ -232,12 +250,12 @@ def similar_to_upload(query: FilterQuery) -> MatchesReply:
     index = movie_index()
     where, ignored = query.where(index.catalogue)
     index.space("poster")
-    picture = uploaded_picture(FilterQuery.model_fields)
+    picture = uploaded_picture(DistinctQuery.model_fields)
     queue: UploadQueue = current_app.extensions["upload_queue"]
 
     def compared() -> list[Match]:
         with search_seconds("picture"):
-            return index.similar_to_poster(picture, query.offset + query.limit, where=where)
+            return index.similar_to_poster(picture, query.offset + query.limit, where=where, distinct=query.distinct)
 
     matches = queue.run(compared)
     return {

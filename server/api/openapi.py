@@ -16,7 +16,7 @@ from index.core.references import MAX_ID
 from index.library.entries import MAX_GENRE
 from index.movie_index import MovieIndex
 from server.api.operation import Operation, operation_of
-from server.api.requests import ID, MAX_GENRES, FilterQuery, MovieBody
+from server.api.requests import ID, MAX_GENRES, DistinctQuery, MovieBody
 from server.api.responses import MovieReply, Problem
 from server.config import ServerConfig
 from server.media.uploads import FIELD
@@ -28,7 +28,11 @@ _GENRE = rf"[^,\x00-\x1f\x7f-\x9f]{{0,{MAX_GENRE}}}"
 _ID_IN_LIST = r"[^\s,\x00-\x1f\x7f-\x9f]{1,40}"
 _TAGS = {"read": "Read endpoints", "upload": "Image endpoints", "write": "Write endpoints (API key)"}
 _PROBLEM = "application/problem+json"
-_PICTURE: Json = {"type": "string", "format": "binary", "description": "JPEG, PNG, WebP or GIF, up to 10 MiB."}
+_PICTURE: Json = {
+    "type": "string",
+    "format": "binary",
+    "description": "JPEG, PNG, WebP, GIF, AVIF, TIFF, BMP or HEIC, up to 10 MiB.",
+}
 _PATH_PARTS: dict[str, Json] = {
     "movie": {
         "type": "string",
@@ -259,7 +263,7 @@ def _of_snapshot(schemas: Json, index: MovieIndex, bodies: set[str]) -> Json:
 
 def _poster_form(index: MovieIndex) -> Json:
     """Return the schema of the form with a picture and the filter on its neighbours; lists are separated by commas."""
-    schema = FilterQuery.model_json_schema()
+    schema = DistinctQuery.model_json_schema()
     members = {}
     for name, of_one in schema["properties"].items():
         member = _of_form(of_one)

@@ -188,6 +188,13 @@ class FilterQuery(Page, MovieFilterQuery):
         return where, ignored + unknown
 
 
+class DistinctQuery(FilterQuery):
+    """A page of nearest neighbours, with a filter."""
+
+    distinct: Flag = False
+    """List movies with the same picture as poster once: the best match, with the number of its ``copies``."""
+
+
 class ExplanationQuery(RequestModel):
     """An explanation of the score of two movies."""
 
@@ -261,7 +268,7 @@ class RecommendationsBody(Someone, RecommendationsQuery):
     """Recommendations for a new user, or for several users."""
 
 
-class SimilarityQuery(FilterQuery):
+class SimilarityQuery(DistinctQuery):
     """Nearest neighbours in one space, or in a blend of all."""
 
     by: By = "blend"

@@ -14,6 +14,7 @@ from index.snapshot.poster_files import SHOWN, content_of
 
 Width = Literal[120, 240, 360, 480]  # pixels
 
+_FORM = f"{WEBP_QUALITY}-srgb"  # a part of every name: earlier versions kept the colour profile
 _AT_ONCE = 2  # images decoded at a time: a large one takes 100 MB
 
 log = logging.getLogger(__name__)
@@ -39,14 +40,14 @@ class Thumbnails:
         """
         content, name = content_of(poster), f"{poster.stem}-{width}"
         try:
-            return (self._folder / f"{name}-{content}-{WEBP_QUALITY}.webp").read_bytes(), content
+            return (self._folder / f"{name}-{content}-{_FORM}.webp").read_bytes(), content
         except OSError:
             pass
         with self._turn:
             picture = read_image(poster)
             small = webp(decode_image(picture), width)
         content = hashlib.sha256(picture).hexdigest()[:SHOWN]  # of what was read: a build may replace the file
-        self._keep(self._folder / f"{name}-{content}-{WEBP_QUALITY}.webp", name, small)
+        self._keep(self._folder / f"{name}-{content}-{_FORM}.webp", name, small)
         return small, content
 
     def _keep(self, file: Path, name: str, content: bytes) -> None:

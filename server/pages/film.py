@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from flask import render_template
@@ -14,7 +14,7 @@ from index.movie_index import MovieIndex
 from index.spaces import blend
 from index.spaces.space import Match
 from server.api.parsing import parse_page
-from server.api.requests import MovieFilterQuery, Number
+from server.api.requests import Flag, MovieFilterQuery, Number
 from server.middleware.metrics import search_seconds
 from server.state.current_snapshot import movie_index
 
@@ -36,11 +36,12 @@ _MISSING = {"poster": "No posters were compared when this snapshot was built."}
 
 
 class FilmQuery(MovieFilterQuery):
-    """Weights of the blend, in percent, and the filter on neighbours."""
+    """Weights of the blend, in percent, and the filter on neighbours; ``distinct`` lists each picture once."""
 
     poster: Percent | None = None
     taste: Percent | None = None
     facts: Percent | None = None
+    distinct: Flag = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,14 @@ def film_page(movie: str) -> str:
         rating_count=index.catalogue.rating_counts[row],
         rating_mean=index.catalogue.rating_means[row],
         shelves=[
-            _shelf(index, found, where, None if by != blend.NAME or weights == default else weights, by, heading, pairs)
+            _shelf(
+                Shelf(by, heading, pairs, []),
+                index,
+                found,
+                where,
+                None if by != blend.NAME or weights == default else weights,
+                distinct=query.distinct,
+            )
             for by, heading, pairs in _SHELVES
         ],
         weights_of_blend=weights,
@@ -87,20 +95,22 @@ def _default_weights(index: MovieIndex) -> dict[str, int]:
 
 
 def _shelf(
+    empty: Shelf,
     index: MovieIndex,
     movie: Movie,
     where: MovieFilter,
     weights: dict[str, int] | None,
-    by: str,
-    heading: str,
-    pairs: str,
+    *,
+    distinct: bool,
 ) -> Shelf:
+    """Return a shelf with the neighbours of a movie, or with the reason why there are none."""
+    by = empty.by
     try:
         with search_seconds(by):
-            matches = index.similar(movie.movie_id, _NEIGHBOURS, by=by, where=where, weights=weights)
+            matches = index.similar(movie.movie_id, _NEIGHBOURS, by=by, where=where, weights=weights, distinct=distinct)
     except NotComparable:
-        return Shelf(by, heading, pairs, [], _LACKING[by])
+        return replace(empty, hint=_LACKING[by])
     except UnknownSpace:
-        return Shelf(by, heading, pairs, [], _MISSING.get(by, _LACKING[by]))
+        return replace(empty, hint=_MISSING.get(by, _LACKING[by]))
     films = [(index.catalogue.movie(match.movie_id), match) for match in matches]
-    return Shelf(by, heading, pairs, films, "" if films else "No film fits: choose another genre, or more years.")
+    return replace(empty, films=films, hint="" if films else "No film fits: choose another genre, or more years.")

@@ -92,13 +92,13 @@ def look() -> str:
 
     def compared() -> tuple[list[Match], bytes]:
         with search_seconds("picture"):
-            matches = index.similar_to_poster(picture, _NEIGHBOURS)
+            matches = index.similar_to_poster(picture, _NEIGHBOURS, distinct=True)
         return matches, thumbnail(decode_image(picture))
 
     matches, small = queue.run(compared)
     seeds = [match.movie_id for match in matches if match.movie_id in index.spaces["taste"].ids][:_SEEDS]
     try:
-        loved = index.similar_to(seeds, [], _LOVED, by="taste") if seeds else []
+        loved = index.similar_to(seeds, [], _LOVED, by="taste", distinct=True) if seeds else []
     except UnknownMovie:
         loved = []
     return render_template(

@@ -191,7 +191,7 @@ def test_what_is_no_picture_is_said_and_a_large_one_is_not_sent(visit: Visit) ->
         {"name": "p.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"}
     )
     alert = page.get_by_role("alert")
-    expect(alert).to_contain_text("This is no JPEG, PNG, WebP or GIF picture")
+    expect(alert).to_contain_text("This is no JPEG, PNG, WebP, GIF, AVIF, TIFF, BMP or HEIC picture")
     expect(alert).to_contain_text("Request")
     large = b"\xff\xd8\xff" + bytes(11 * 2**20)
     page.locator("form.upload input").set_input_files({"name": "p.jpg", "mimeType": "image/jpeg", "buffer": large})

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
+from tests.index.posters.profiles import cmyk_profile, grey_profile, rgb_profile
+
 SIDES = (100, 1201)  # pixels
 
 _EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
@@ -27,7 +29,7 @@ class Kind:
     options: Mapping[str, Any] | None = None
     frames: int = 1
     turned: bool = False
-    taken: bool = True  # the server accepts such files
+    profile: bytes = b""
 
 
 KINDS: dict[str, Kind] = {
@@ -45,11 +47,21 @@ KINDS: dict[str, Kind] = {
     "WebP animated": Kind("WEBP", frames=3),
     "GIF still": Kind("GIF", "P"),
     "GIF animated": Kind("GIF", "P", frames=3),
-    "BMP": Kind("BMP", taken=False),
-    "TIFF raw": Kind("TIFF", taken=False),
-    "TIFF LZW": Kind("TIFF", options={"compression": "tiff_lzw"}, taken=False),
-    "TIFF deflate": Kind("TIFF", options={"compression": "tiff_adobe_deflate"}, taken=False),
-    "TIFF JPEG": Kind("TIFF", options={"compression": "jpeg"}, taken=False),
+    "AVIF": Kind("AVIF"),
+    "AVIF transparent": Kind("AVIF", "RGBA"),
+    "AVIF animated": Kind("AVIF", frames=2),
+    "JPEG profile": Kind("JPEG", profile=rgb_profile()),
+    "JPEG CMYK profile": Kind("JPEG", "CMYK", profile=cmyk_profile({(0, 0, 0, 0): (100, 0, 0)})),
+    "PNG grey profile": Kind("PNG", "L", profile=grey_profile(1.0)),
+    "WebP profile": Kind("WEBP", profile=rgb_profile()),
+    "TIFF profile": Kind("TIFF", profile=rgb_profile()),
+    "BMP": Kind("BMP"),
+    "BMP palette": Kind("BMP", "P"),
+    "TIFF raw": Kind("TIFF"),
+    "TIFF LZW": Kind("TIFF", options={"compression": "tiff_lzw"}),
+    "TIFF deflate": Kind("TIFF", options={"compression": "tiff_adobe_deflate"}),
+    "TIFF CMYK": Kind("TIFF", "CMYK"),
+    "TIFF JPEG": Kind("TIFF", options={"compression": "jpeg"}),
 }
 
 
@@ -73,6 +85,8 @@ def written(kind: Kind, rng: np.random.Generator) -> bytes:
         exif = Image.Exif()
         exif[_ORIENTATION] = int(rng.integers(2, 9))
         options["exif"] = exif
+    if kind.profile:
+        options["icc_profile"] = kind.profile
     stream = io.BytesIO()
     frames[0].save(stream, kind.format, **options)
     return stream.getvalue()
@@ -153,7 +167,7 @@ def extreme(data: bytearray, _: bytes, rng: np.random.Generator) -> None:
 
 
 def resize(data: bytearray, _: bytes, rng: np.random.Generator) -> None:
-    """Change width and height in the header; update the checksum of a PNG."""
+    """Change width and height in the header, and parts of a TIFF; update the checksum of a PNG."""
     width, height = (int(rng.choice([0, 1, 15, 16, 999, 3162, 4899, 9000, 65535, 2**31 - 1])) for _ in range(2))
     if data.startswith(b"\x89PNG") and len(data) > 33:
         data[16:24] = struct.pack(">II", width, height)
@@ -166,6 +180,14 @@ def resize(data: bytearray, _: bytes, rng: np.random.Generator) -> None:
             if 0 < at < len(data) - 9:
                 data[at + 5 : at + 9] = struct.pack(">HH", height & 0xFFFF, width & 0xFFFF)
                 break
+    elif data[4:8] == b"ftyp" and (at := data.find(b"ispe")) > 0 and at + 16 <= len(data):
+        data[at + 8 : at + 16] = struct.pack(">II", width, height)
+    elif data.startswith(b"BM") and len(data) > 26:
+        data[18:26] = struct.pack("<II", width, height)
+    elif data.startswith(b"II*\0"):
+        for tag in (256, 257, 278, 322, 323):  # sides, rows of a strip, sides of a tile
+            if (at := data.find(struct.pack("<H", tag))) > 0 and at + 12 <= len(data):
+                data[at + 2 : at + 12] = struct.pack("<HII", 4, 1, int(rng.choice([width, height])))
     elif data[8:16] == b"WEBPVP8 " and len(data) > 30:
         data[26:30] = struct.pack("<HH", width & 0x3FFF, height & 0x3FFF)
     elif data[8:16] == b"WEBPVP8X" and len(data) > 30:
@@ -175,6 +197,15 @@ def resize(data: bytearray, _: bytes, rng: np.random.Generator) -> None:
 def insert(data: bytearray, _: bytes, rng: np.random.Generator) -> None:
     at = int(rng.integers(len(data)))
     data[at:at] = rng.bytes(int(rng.integers(1, 300)))
+
+
+def spoil_profile(data: bytearray, _: bytes, rng: np.random.Generator) -> None:
+    """Change bytes of an uncompressed colour profile."""
+    at = data.find(b"acsp")
+    if at >= 36:
+        begin, end = at - 36, min(len(data), at - 36 + 700)
+        for each in rng.integers(begin, end, rng.integers(1, 30)):
+            data[each] = int(rng.choice([0, 1, 0x7F, 0x80, 0xFF, rng.integers(256)]))
 
 
 def trail(data: bytearray, _: bytes, rng: np.random.Generator) -> None:
@@ -200,6 +231,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     extreme,
     resize,
     insert,
+    spoil_profile,
     trail,
     follow,
     precede,

@@ -36,8 +36,30 @@ GROWTH = 200.0  # MB; decoding the largest accepted image needs 160
 TIMEOUT = 60.0  # seconds
 
 _MEMBERS = {"type", "title", "status", "detail", "instance"}
-_NAMES = ("poster.jpg", "poster.png", "a.gif", "x", "../../etc/passwd", "p\u00f6ster.webp", "poster.exe", "a" * 300)
-_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif", "application/octet-stream", "text/html", "nonsense")
+_NAMES = (
+    "poster.jpg",
+    "poster.png",
+    "a.gif",
+    "x",
+    "../../etc/passwd",
+    "p\u00f6ster.webp",
+    "poster.exe",
+    "a.heic",
+    "b.tif",
+    "a" * 300,
+)
+_TYPES = (
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "image/gif",
+    "image/avif",
+    "image/tiff",
+    "image/bmp",
+    "application/octet-stream",
+    "text/html",
+    "nonsense",
+)
 # For a body that is the image itself; the last ones are wrong.
 _BODY_TYPES = (*_TYPES, "", "application/json", "application/x-www-form-urlencoded", "multipart/form-data")
 

@@ -207,7 +207,7 @@ def test_a_snapshots_poster_is_left_alone(tmp_path: Path) -> None:
 
 def test_bytes_in_no_known_format_change_nothing(tmp_path: Path) -> None:
     library = Library.open(tmp_path)
-    with pytest.raises(BadImage, match="no JPEG, PNG, WebP or GIF"):
+    with pytest.raises(BadImage, match="no JPEG, PNG, WebP, GIF, AVIF, TIFF, BMP or HEIC"):
         library.put(HEAT, Poster(b"<svg>"))
     assert library.version() == 0
 

@@ -10,13 +10,20 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from index.core.errors import BadImage, ImageTooLarge
+from index.posters import images
+from index.posters.formats import FORMATS, format_of, suffix_of
 from index.posters.images import (
     MAX_BYTES,
     MIN_SIDE,
     SIDE,
     decode_image,
+    dimensions,
+    has_profile,
     pixels_for_vgg16,
+    shown,
+    small_pixels,
     thumbnail,
+    webp,
 )
 
 RED, BLUE = (220, 30, 20), (20, 40, 200)
@@ -50,7 +57,10 @@ def png(width: int, height: int, *, depth: int = 8, colour: int = 2, data: bytes
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])
+KINDS = ["JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_picture_comes_out_in_its_colours(kind: str) -> None:
     assert_halves(decode_image(encoded(halves(), kind)))
 
@@ -66,7 +76,7 @@ def test_a_palette_comes_out_in_its_colours() -> None:
 def test_transparency_is_laid_on_white() -> None:
     image = halves("RGBA")
     image.paste((0, 0, 0, 0), (0, 0, 64, 48))
-    for kind in ("PNG", "WEBP"):
+    for kind in ("PNG", "WEBP", "AVIF", "TIFF"):
         decoded = decode_image(encoded(image, kind))
         assert decoded.getpixel((5, 5)) == (255, 255, 255)
         assert np.abs(np.array(decoded.getpixel((5, 90))) - BLUE).max() < 12
@@ -100,15 +110,16 @@ def test_a_transparent_shade_of_16_bit_grey_is_laid_on_white() -> None:
     assert decoded.getpixel((5, 15)) == (30000 >> 8,) * 3
 
 
-@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "AVIF", "TIFF"])
 def test_an_animation_is_its_first_frame(kind: str) -> None:
     frames = [Image.new("RGB", (40, 40), colour) for colour in (RED, BLUE, BLUE)]
-    data = encoded(frames[0], kind, save_all=True, append_images=frames[1:], duration=100, loop=0)
+    timing = {} if kind == "TIFF" else {"duration": 100}
+    data = encoded(frames[0], kind, save_all=True, append_images=frames[1:], **timing)
     assert np.abs(np.array(decode_image(data).getpixel((9, 9))) - RED).max() < 12
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF"])
 def test_a_photo_is_turned_upright(kind: str, orientation: int) -> None:
     back = {1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}[orientation]
     image = halves() if back is None else halves().transpose(Image.Transpose(back))
@@ -139,14 +150,17 @@ def test_a_large_jpeg_looks_the_same_as_a_small_one() -> None:
         encoded(halves(), "JPEG")[:300],
         encoded(halves(size=(200, 300)), "JPEG")[:-700],
         encoded(halves(), "PNG")[:-30],
-        encoded(halves(), "BMP"),
-        encoded(halves(), "TIFF"),
+        b"BM",
+        b"II*\0",
+        b"\0\0\0\x1cftypavif",
         png(20, 20),
     ],
-    ids=["empty", "text", "svg", "pdf", "head", "cut", "cut late", "cut png", "bmp", "tiff", "no pixels"],
+    ids=["empty", "text", "svg", "pdf", "head", "cut", "cut late", "cut png", "bmp", "tiff", "avif", "no pixels"],
 )
 def test_what_is_no_whole_picture_is_refused(data: bytes) -> None:
-    with pytest.raises(BadImage, match=r"no JPEG, PNG, WebP or GIF picture|the picture is damaged"):
+    with pytest.raises(
+        BadImage, match=r"no JPEG, PNG, WebP, GIF, AVIF, TIFF, BMP or HEIC picture|the picture is damaged"
+    ):
         decode_image(data)
 
 
@@ -176,7 +190,7 @@ def test_any_bytes_give_a_picture_or_our_own_error(data: bytes) -> None:
         assert decode_image(data).mode == "RGB"
 
 
-WHOLE = {kind: encoded(halves(), kind) for kind in ("JPEG", "PNG", "WEBP", "GIF")}
+WHOLE = {kind: encoded(halves(), kind) for kind in KINDS}
 
 
 @settings(max_examples=300)
@@ -202,3 +216,99 @@ def test_pixels_are_the_whole_picture_squeezed() -> None:
 def test_a_thumbnail_is_small_and_keeps_its_shape() -> None:
     small = Image.open(io.BytesIO(thumbnail(halves(size=(800, 1200)))))
     assert small.size == (240, 360)
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate", "jpeg", "packbits", "zstd", "webp"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK", "1", "P", "RGBA"])
+def test_tiffs_of_many_kinds_come_out_in_their_shape(mode: str, compression: str) -> None:
+    try:
+        data = encoded(halves(mode), "TIFF", compression=None if compression == "raw" else compression)
+    except (OSError, RuntimeError):
+        pytest.skip("Pillow does not write these")
+    decoded = decode_image(data)
+    assert decoded.size == (64, 96)
+    if mode in {"RGB", "RGBA"}:
+        assert_halves(decoded)
+
+
+def test_a_tiff_of_big_endian_16_bits_keeps_its_shades() -> None:
+    shades = np.linspace(0, 65535, 32).astype(">u2")[:, None].repeat(32, axis=1)
+    image = Image.frombytes("I;16B", (32, 32), shades.tobytes())
+    decoded = np.asarray(decode_image(encoded(image, "TIFF")))[:, 0, 0]
+    np.testing.assert_allclose(decoded, np.linspace(0, 255, 32), atol=1)
+
+
+def test_heic_is_read_where_pillow_heif_is_installed() -> None:
+    pytest.importorskip("pillow_heif", reason="pip install posterity[heic]").register_heif_opener()
+    data = encoded(halves(), "HEIF", quality=95)
+    assert format_of(data).name == "HEIF"
+    assert_halves(decode_image(data))
+    assert_halves(Image.open(io.BytesIO(shown(data))))
+
+
+def test_heic_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "_heif_opener", lambda: False)
+    with pytest.raises(BadImage, match=r"this is a HEIC picture.* install pillow-heif"):
+        decode_image(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
+
+
+def test_formats_are_recognised_by_content() -> None:
+    assert [format_of(encoded(halves(), kind)).name for kind in KINDS] == KINDS
+    assert format_of(b"\0\0\0\x20ftypmif1\0\0\0\0mif1avifmiaf").name == "AVIF"
+    assert format_of(b"\0\0\0\x20ftypmif1\0\0\0\0mif1heic").name == "HEIF"
+    assert {each.suffix for each in FORMATS if each.shown} == {".jpg", ".png", ".webp", ".gif", ".avif"}
+    with pytest.raises(BadImage, match="browsers show no TIFF"):
+        suffix_of(encoded(halves(), "TIFF"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_browsers_do_not_show_is_converted_without_loss_and_always_the_same(kind: str) -> None:
+    data = encoded(halves(), kind)
+    made = shown(data)
+    assert (made == data) == (kind not in {"TIFF", "BMP"})
+    assert shown(data) == made
+    assert shown(made) == made
+    assert format_of(made).shown
+    np.testing.assert_array_equal(np.asarray(decode_image(made)), np.asarray(decode_image(data)))
+
+
+def test_a_conversion_that_would_be_too_large_is_a_jpeg() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (1839, 1900, 3), dtype=np.uint8)
+    data = encoded(Image.fromarray(noise), "BMP")
+    made = shown(data)
+    assert format_of(made).name == "JPEG"
+    assert len(made) <= MAX_BYTES
+    assert np.abs(np.asarray(decode_image(made)).astype(int) - noise).mean() < 5
+
+
+@pytest.mark.parametrize("size", [(16, 16384), (16384, 16), (16, 600_000)])
+def test_pictures_of_extreme_shape_have_thumbnails(size: tuple[int, int]) -> None:
+    data = encoded(Image.new("RGB", size, RED), "PNG")
+    decoded = decode_image(data)
+    assert dimensions(data) == size
+    for width in (120, 480, None):
+        assert max(Image.open(io.BytesIO(webp(decoded, width))).size) <= 16383
+    assert max(Image.open(io.BytesIO(thumbnail(decoded))).size) <= 360
+    assert small_pixels(data, 32, 48).shape == (48, 32, 3)
+    assert pixels_for_vgg16(decoded).shape == (SIDE, SIDE, 3)
+
+
+def test_what_cannot_be_read_has_no_profile() -> None:
+    assert not has_profile(b"")
+    assert not has_profile(encoded(halves(), "PNG"))
+
+
+@pytest.mark.parametrize(("width", "height"), [(60000, 60000), (16000, 16000), (2**31 - 16, 16)])
+def test_tiles_larger_than_a_picture_may_be_are_refused_before_memory_is_taken(width: int, height: int) -> None:
+    with pytest.raises(BadImage, match="tiles"):
+        decode_image(tiled_tiff(width, height))
+    assert decode_image(tiled_tiff(64, 64)).size == (64, 64)
+
+
+def tiled_tiff(width: int, height: int) -> bytes:
+    """Return a TIFF of 64 x 64 black pixels that says that its tile is of another size."""
+    tile = zlib.compress(bytes(64 * 64 * 3))
+    tags = ((256, 64), (257, 64), (258, 8), (259, 8), (262, 2), (277, 3), (322, width), (323, height))
+    body = [*tags, (324, 8 + 2 + 12 * 10 + 4), (325, len(tile))]
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in body)
+    return b"II*\0" + struct.pack("<IH", 8, len(body)) + directory + bytes(4) + tile

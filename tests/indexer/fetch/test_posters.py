@@ -211,9 +211,9 @@ def test_retry_after_holds_every_request(fetcher: Fetcher) -> None:
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        (b"no picture", "this is no JPEG, PNG, WebP or GIF picture"),
+        (b"no picture", "this is no JPEG, PNG, WebP, GIF, AVIF, TIFF, BMP or HEIC picture"),
         (b"\xff\xd8\xff\xe0 damaged", "the picture is damaged (Truncated File Read)"),
-        (b"", "this is no JPEG, PNG, WebP or GIF picture"),
+        (b"", "this is no JPEG, PNG, WebP, GIF, AVIF, TIFF, BMP or HEIC picture"),
     ],
 )
 def test_what_is_no_whole_picture_is_not_kept(fetcher: Fetcher, body: bytes, why: str) -> None:

@@ -99,7 +99,7 @@ def test_unreadable_posters_are_listed_with_the_reason(
     embeddings = embed_posters(dict(sorted((posters | bad).items())), embed, tmp_path / "cache")
     assert embeddings.movie_ids.tolist() == [1, 11]
     assert list(embeddings.unreadable) == [3, 4, 5]
-    assert "no JPEG, PNG, WebP or GIF" in embeddings.unreadable[3]
+    assert "no JPEG, PNG, WebP, GIF, AVIF, TIFF, BMP or HEIC" in embeddings.unreadable[3]
     assert "11.0 MiB; at most 10 MiB" in embeddings.unreadable[5]
 
 

@@ -91,7 +91,7 @@ def test_a_turned_photo_gets_the_answer_of_the_upright_one(client: FlaskClient) 
 @pytest.mark.parametrize(
     ("data", "status", "words"),
     [
-        (b"no picture at all", 422, ["no JPEG, PNG, WebP or GIF"]),
+        (b"no picture at all", 422, ["no JPEG, PNG, WebP, GIF, AVIF, TIFF, BMP or HEIC"]),
         (b"", 422, ["the request has no picture"]),
         (encoded(halves(size=(200, 300)), "JPEG")[:1500], 422, ["damaged"]),
         (encoded(Image.new("RGB", (1, 1)), "PNG"), 422, ["1 x 1 pixels"]),

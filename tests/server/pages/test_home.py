@@ -90,7 +90,7 @@ def test_what_cannot_be_asked_of_a_film_is_said(client: FlaskClient, query: str,
 
 
 def test_the_drop_page_says_what_can_be_dropped(client: FlaskClient) -> None:
-    assert "JPEG, PNG, WebP or GIF" in client.get("/look").text
+    assert "JPEG, PNG, WebP, GIF, AVIF" in client.get("/look").text
 
 
 def test_a_dropped_poster_shows_its_neighbours(client: FlaskClient, world: World) -> None:
@@ -114,7 +114,7 @@ def test_what_goes_wrong_is_a_page_for_people_and_a_problem_for_programs(client:
     assert_problem(client.get("/movies/999"), 404, "no movie 999")
     bad = client.post("/look", data={"poster": (io.BytesIO(b"text"), "p.jpg")}, headers=PAGE)
     assert bad.status_code == 422
-    assert "no JPEG, PNG, WebP or GIF" in bad.text
+    assert "no JPEG, PNG, WebP, GIF, AVIF, TIFF, BMP or HEIC" in bad.text
 
 
 def test_every_page_says_which_weights_and_whose_data(client: FlaskClient, world: World) -> None:
