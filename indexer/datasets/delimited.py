@@ -1,25 +1,33 @@
-"""Delimited text files: parse columns fast, and report errors by line and value."""
+"""Delimited text files: find out their layout, and split them into rows by line number."""
 
 from __future__ import annotations
 
 import csv
-import math
 import re
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from index.core.errors import InvalidInput
+from indexer.datasets.skipped import Skipped
+from indexer.datasets.text import first_not_utf8, is_plain, open_text
+
+SPACES = " "  # delimiter of files split at any number of spaces or tabs
 
 _CHUNK = 1_000_000  # rows parsed at a time
-_MAX_ID = 2**63 - 1
-_MAX_REAL = float(np.finfo(np.float32).max)
+_MOST_LINES = 1000  # of a row
+_LONGEST = 2**16  # characters of a line of column names
+
+LooksLikeRow = Callable[[list[str]], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,165 +36,237 @@ class Table:
 
     file: Path
     columns: tuple[str, ...]  # names in file order
-    delimiter: str = ","  # one character or "::"
-    encoding: str = "utf-8-sig"
-    header: bool = True  # first line holds the column names
+    delimiter: str = ","  # one character, "::" or SPACES
+    skip: int = 1  # lines before the first row: of column names, and ``sep=;``
+    quoted: bool = True  # fields may be in double quotes
 
-    def rows(self) -> Iterator[tuple[int, list[str]]]:
+    def rows(self, skipped: Skipped, looks_like_row: LooksLikeRow, width: int = 0) -> Iterator[tuple[int, list[str]]]:
         """Yield the line number (from 1) and the fields of every row that is not blank.
 
+        A row with too many or too few fields is counted in ``skipped``.
+
+        Args:
+            skipped: counts rows.
+            looks_like_row: tells a row from the continuation of a text over several lines, by its fields; a quote that
+                is never closed must not swallow rows.
+            width: number of fields that a row must have; 0 for all.
+
         Raises:
-            InvalidInput: a line has another encoding or another number of fields.
+            InvalidInput: the file cannot be read.
         """
-        try:
-            with self.file.open(encoding=self.encoding, newline="") as lines:
-                yield from self._split(lines)
-        except UnicodeDecodeError as error:
-            raise InvalidInput(
-                f"{self.file}, line {self._undecodable_line()}: not {self.encoding} text ({error.reason})"
-            ) from error
-        except csv.Error as error:
-            raise InvalidInput(f"{self.file}: {error}") from error
-        except OSError as error:
-            raise _file_error(self.file, error) from error
-
-    def _split(self, lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
-        if len(self.delimiter) == 1:
-            reader = csv.reader(lines, delimiter=self.delimiter, quoting=self._quoting())
-            numbered = ((reader.line_num, fields) for fields in reader)
-        else:
-            numbered = ((at, line.rstrip("\r\n").split(self.delimiter)) for at, line in enumerate(lines, start=1))
-        if self.header:
-            next(numbered, None)
-        for at, fields in numbered:
-            if fields in ([], [""]):
+        width, full, count = width or len(self.columns), len(self.columns), 0
+        for line, fields in self._split(looks_like_row):
+            if len(fields) == full and fields[0]:  # nearly always
+                count += 1
+                yield line, fields
                 continue
-            if len(fields) != len(self.columns):
-                raise InvalidInput(
-                    f"{self.file}, line {at}: {len(fields)} fields, {len(self.columns)} expected"
-                    f" ({', '.join(self.columns)})"
-                )
-            yield at, fields
+            if not any(map(str.strip, fields)):
+                continue
+            count += 1
+            if len(fields) > full and not any(map(str.strip, fields[full:])):
+                del fields[full:]  # delimiters at the end of a line
+            if width <= len(fields) <= full:
+                yield line, fields if len(fields) == full else fields + [""] * (full - len(fields))
+            else:
+                expected = f"{full} expected ({', '.join(self.columns)})"
+                skipped.add_invalid(self.file, line, f"{len(fields)} fields, {expected}")
+        skipped.check(self.file, count)
 
-    def _quoting(self) -> Literal[0, 3]:
-        return csv.QUOTE_MINIMAL if self.header else csv.QUOTE_NONE  # MovieLens files without a header do not quote
+    def _split(self, looks_like_row: LooksLikeRow) -> Iterator[tuple[int, list[str]]]:
+        with open_text(self.file) as text:
+            for _ in range(self.skip):
+                next(text, None)
+            if self.quoted and len(self.delimiter) == 1 and self.delimiter != SPACES:
+                yield from _quoted_rows(text, self.delimiter, self.skip, len(self.columns), looks_like_row)
+                return
+            for at, line in enumerate(text, start=self.skip + 1):
+                yield at, self._fields(line)
 
-    def numbers(self, whole: Sequence[str], real: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
-        """Return columns (n,) by name: ``whole`` as int64 >= 0, ``real`` as finite float32.
+    def _fields(self, line: str) -> list[str]:
+        return line.split() if self.delimiter == SPACES else line.rstrip("\r\n").split(self.delimiter)
 
-        Raises:
-            InvalidInput: a value is not such a number, or a line is malformed; the message names line and value.
+    def numbers(self, dtypes: dict[str, Any]) -> dict[str, npt.NDArray[Any]] | None:
+        """Return columns (n,) of the given dtypes by name, fast; None unless every row has such a number in each.
+
+        The file must be plain, as of ``is_plain``: pandas would take a quote's word for where a row ends.
         """
         # pandas' C parser takes one-character delimiters; split by ":", "1::2" has an empty field between 1 and 2.
         step = len(self.delimiter)
         positions = {name: step * at for at, name in enumerate(self.columns)}
         width = step * (len(self.columns) - 1) + 1
-        dtypes: dict[str, Any] = dict.fromkeys(whole, np.int64) | dict.fromkeys(real, np.float32)
         wanted = {positions[name]: dtype for name, dtype in dtypes.items()}
         blocks: dict[str, list[npt.NDArray[Any]]] = {name: [np.empty(0, dtype)] for name, dtype in dtypes.items()}
         try:
-            with warnings.catch_warnings(), np.errstate(over="ignore"):  # overflow gives inf, reported below
-                warnings.simplefilter("error", pd.errors.ParserWarning)  # a row has more fields than the header
+            with open_text(self.file) as text, _strict():
+                for _ in range(self.skip):
+                    next(text, None)
                 chunks = pd.read_csv(
-                    self.file,
-                    sep=self.delimiter[0],
+                    text,
+                    sep=r"\s+" if self.delimiter == SPACES else self.delimiter[0],
                     header=None,
                     names=range(width),
-                    skiprows=int(self.header),
                     dtype=wanted | {at: "str" for at in range(width) if at not in wanted},
-                    encoding=self.encoding,
                     chunksize=_CHUNK,
                     index_col=False,
-                    quoting=self._quoting(),
+                    quoting=csv.QUOTE_NONE,
                 )
                 with chunks:
                     for chunk in chunks:
                         for name, block in blocks.items():
                             block.append(chunk[positions[name]].to_numpy())
-        except OSError as error:
-            raise _file_error(self.file, error) from error
         except pd.errors.EmptyDataError:
-            pass  # the file has a header only
-        except (ValueError, OverflowError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
-            self._raise_for_bad_value(whole, real)
-            raise InvalidInput(f"{self.file} cannot be read: {error}") from error
-        columns = {name: np.concatenate(blocks.pop(name)) for name in dtypes}
-        valid = [(columns[name] >= 0).all() for name in whole] + [np.isfinite(columns[name]).all() for name in real]
-        if not all(valid):
-            self._raise_for_bad_value(whole, real)
-        return columns
+            pass  # no rows
+        except (ValueError, OverflowError, pd.errors.ParserError, pd.errors.ParserWarning):
+            return None
+        return {name: np.concatenate(blocks.pop(name)) for name in dtypes}
+
+    def is_plain(self) -> bool:
+        """Return True if ``numbers`` may read the file."""
+        return is_plain(self.file)
 
     def line_of(self, row: int) -> int:
-        """Return the line number of data row ``row`` (from 0)."""
-        return next(line for at, (line, _) in enumerate(self.rows()) if at == row)
+        """Return the line number of row ``row`` (from 0) of a plain file."""
+        with open_text(self.file) as text:
+            lines = (at for at, line in enumerate(text, start=1) if at > self.skip and line.strip())
+            return next(islice(lines, row, None))
 
-    def _raise_for_bad_value(self, whole: Sequence[str], real: Sequence[str]) -> None:
-        """Raise InvalidInput for the first invalid value, if any."""
-        for line, fields in self.rows():
-            for name, value in zip(self.columns, fields, strict=True):
-                if name in whole:
-                    whole_number(value, name, self.file, line)
-                elif name in real:
-                    real_number(value, name, self.file, line)
-
-    def _undecodable_line(self) -> int:
-        with self.file.open("rb") as lines:
-            for at, line in enumerate(lines, start=1):
-                try:
-                    line.decode(self.encoding)
-                except UnicodeDecodeError:
-                    return at
-        return 0
+    def note_encoding(self, skipped: Skipped) -> None:
+        """Note the first line that is not UTF-8."""
+        line = first_not_utf8(self.file)
+        if line is not None:
+            skipped.note(f"{self.file}, line {line}: not UTF-8 text, so it is read as Windows-1252: save it as UTF-8"
+                         " if names look wrong")  # fmt: skip
 
 
-def csv_table(file: Path) -> Table:
-    """Return the layout of a CSV file, with the column names of its first line.
+@contextmanager
+def _strict() -> Iterator[None]:
+    """Raise pandas' warnings about rows, and let numbers overflow to infinity."""
+    with np.errstate(over="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # a row has more fields than the header
+        yield
+
+
+def sniff(file: Path) -> tuple[Table, list[str]]:
+    """Return the layout of a file, with the fields of its first line as columns, and its first row.
 
     Raises:
-        InvalidInput: the file is missing or empty.
+        InvalidInput: the file is missing, damaged or empty.
     """
-    try:
-        with file.open("rb") as lines:
-            first = lines.readline().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"{file}, line 1: not UTF-8 text ({error.reason}): save it as UTF-8") from error
-    except OSError as error:
-        raise _file_error(file, error) from error
-    if not first.strip():
+    with open_text(file) as text:
+        lines, skip = [], 0
+        while len(lines) < 2 and (line := text.readline(_LONGEST)):
+            if lines or line.strip():
+                lines.append(line)
+            else:
+                skip += 1
+        told = re.fullmatch(r"\s*\"?sep=(.)\"?\s*", lines[0], re.IGNORECASE) if lines else None
+        if told:  # Excel's own notation
+            lines = [*lines[1:], text.readline(_LONGEST)]
+            skip += 1
+    if not lines or not lines[0].strip():
         raise InvalidInput(f"{file} is empty: the first line must name its columns")
-    delimiter = max(",;\t", key=first.count)
-    names = next(csv.reader([first], delimiter=delimiter))
-    return Table(file, tuple(name.strip() for name in names), delimiter)
+    delimiter = told[1] if told else _delimiter(lines[0])
+    table = Table(file, (), delimiter, skip + 1)
+    first, second = (_one_row(line, delimiter) for line in (lines[0], (*lines, "")[1]))
+    return replace(table, columns=tuple(name.strip() for name in first)), second
 
 
-def whole_number(value: str, name: str, file: Path, line: int) -> int:
-    """Return ``value`` as an integer from 0.
+def _delimiter(line: str) -> str:
+    unquoted = re.sub(r'"[^"]*"', "", line)
+    if "::" in unquoted:
+        return "::"
+    found = max(",;\t|", key=unquoted.count)
+    return found if found in unquoted else SPACES
 
-    Raises:
-        InvalidInput: ``value`` is not a whole number from 0, or does not fit into int64.
+
+def _one_row(line: str, delimiter: str) -> list[str]:
+    if delimiter == SPACES:
+        return line.split()
+    if len(delimiter) > 1:
+        return line.rstrip("\r\n").split(delimiter)
+    return next(csv.reader([line], delimiter=delimiter), [])
+
+
+class _Unbalanced(Exception):  # noqa: N818  never leaves this module
+    """A quote that is still open on a line that is a row."""
+
+
+class _Lines:
+    """The lines of a text, with those of the current row; lines may be given back.
+
+    Args:
+        lines: of the text.
+        start: number of lines before the first.
+        is_row: tells a line that is a row by itself.
     """
-    digits = re.fullmatch(r"\s*([0-9]+)(\.0*)?\s*", value)  # some programs write 2 as 2.0
-    if digits is None or int(digits[1]) > _MAX_ID:
-        raise InvalidInput(f"{file}, line {line}: {name} {value!r} is not a whole number from 0")
-    return int(digits[1])
+
+    def __init__(self, lines: Iterable[str], start: int, is_row: Callable[[str], bool]) -> None:
+        self.row: list[str] = []
+        self.line = start  # number of the latest line
+        self.ended = False
+        self._lines = iter(lines)
+        self._is_row = is_row
+        self._returned: deque[str] = deque()
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        try:
+            line = self._returned.popleft() if self._returned else next(self._lines)
+        except StopIteration:
+            self.ended = True
+            raise
+        self.row.append(line)
+        self.line += 1
+        if len(self.row) > 1 and (len(self.row) > _MOST_LINES or self._is_row(line)):
+            raise _Unbalanced
+        return line
+
+    def give_back(self) -> str:
+        """Give all lines of the row back but the first, and return that."""
+        first, *others = self.row
+        self._returned.extendleft(reversed(others))
+        self.line -= len(others)
+        self.ended = False
+        return first
 
 
-def real_number(value: str, name: str, file: Path, line: int) -> float:
-    """Return ``value`` as a finite number.
+def _quoted_rows(
+    text: Iterable[str], delimiter: str, start: int, width: int, looks_like_row: LooksLikeRow
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line number and the fields of every row of a text whose fields may be quoted.
 
-    Raises:
-        InvalidInput: ``value`` is not a number, or does not fit into float32.
+    A quote that is not closed before the next row, or the end, is a character like any other.
     """
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if not abs(number) <= _MAX_REAL:
-        raise InvalidInput(f"{file}, line {line}: {name} {value!r} is not a number")
-    return number
+
+    def is_row(line: str) -> bool:
+        fields = _literal(line, delimiter)
+        return len(fields) == width and looks_like_row(fields)
+
+    lines = _Lines(text, start, is_row)
+    reader = csv.reader(lines, delimiter=delimiter)
+    while True:
+        lines.row.clear()
+        at = lines.line + 1
+        try:
+            fields = next(reader)
+            unbalanced = len(lines.row) > 1 and (lines.ended or len(fields) != width)
+        except StopIteration:
+            return
+        except (_Unbalanced, csv.Error):
+            unbalanced = True
+        if unbalanced:
+            fields = _literal(lines.give_back(), delimiter)
+            reader = csv.reader(lines, delimiter=delimiter)
+        elif len(fields) != width and '"' in lines.row[0]:
+            literal = _literal(lines.row[0], delimiter)
+            fields = literal if len(literal) == width else fields
+        if fields:
+            yield at, fields
 
 
-def _file_error(file: Path, error: OSError) -> InvalidInput:
-    if isinstance(error, FileNotFoundError):
-        return InvalidInput(f"there is no file {file}")
-    return InvalidInput(f"{file} cannot be read: {error.strerror}")
+def _literal(line: str, delimiter: str) -> list[str]:
+    """Return the fields of a line whose quotes are not to be trusted, without those around a whole field."""
+    fields = line.rstrip("\r\n").split(delimiter)
+    return [field[1:-1] if len(field) > 1 and field[0] == field[-1] == '"' else field for field in fields]
