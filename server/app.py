@@ -13,7 +13,7 @@ from index.library.api_keys import Keys
 from index.library.movies import Library
 from index.snapshot.store import Checked
 from server.api import docs, library, maps, movies, snapshot, users  # noqa: F401  importing adds their routes
-from server.api.blueprint import UserIdConverter, api
+from server.api.blueprint import api
 from server.config import ServerConfig
 from server.media.thumbnails import Thumbnails
 from server.media.uploads import MAX_CONTENT_LENGTH, UploadQueue
@@ -71,7 +71,6 @@ def create_app(config: ServerConfig, *, counts: Path | None = None, checked: Che
     register_request_ids(app)
     register_headers(app)
     app.register_blueprint(health)
-    app.url_map.converters["user"] = UserIdConverter
     app.register_blueprint(api)
     app.register_blueprint(pages)
     register_errors(app)

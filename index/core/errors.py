@@ -11,6 +11,7 @@ PosterityError
 ├── BadSnapshot             snapshot missing, damaged or of another format version
 ├── BadLibrary              library damaged or of a newer version
 ├── NotFound                no such object
+│   ├── NoPredictions       predicted ratings of a data set without ratings
 │   ├── UnknownKey          API key
 │   ├── UnknownMap          poster map
 │   ├── UnknownMovie        movie
@@ -49,6 +50,7 @@ __all__ = [
     "ImageTooLarge",
     "InvalidCombination",
     "InvalidInput",
+    "NoPredictions",
     "NotComparable",
     "NotFound",
     "PosterityError",
@@ -108,6 +110,10 @@ class BadLibrary(PosterityError):
 
 class NotFound(PosterityError):
     """Base of the errors about unknown ids and names."""
+
+
+class NoPredictions(NotFound):
+    """Predicted ratings of a data set that has no ratings, only who watched what."""
 
 
 class UnknownKey(NotFound):

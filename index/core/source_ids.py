@@ -1,7 +1,8 @@
 """Ids of a data set that are no whole numbers, such as ASINs and user names, and the numbers that stand for them.
 
-A whole number below ``FIRST_NAMED`` stands for itself. Any other id gets a number from its own text, by a hash: the same
-in every build, in any order of rows, and however the data set grows. All numbers are exact in JavaScript and SQLite.
+A whole number below ``FIRST_NAMED`` stands for itself. Any other id gets a number from its own text, by a hash: the
+same in every build, in any order of rows, and however the data set grows. All numbers are exact in JavaScript and
+SQLite.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ import numpy as np
 from index.catalogue.catalogue import Catalogue, Movie
 from index.core.errors import ReusedRequest, UnknownMovie
 from index.core.files import sync, write_durably
+from index.core.source_ids import FIRST_NAMED, candidates
 from index.library.checks import Expected, expect, expect_free_ids
 from index.library.database import LATEST, Database, latest, next_seq
 from index.library.entries import Entry, MovieChanges, Poster, checked_movie
@@ -128,7 +129,8 @@ class Library:
 
         Args:
             catalogue: the movies that exist.
-            text: ``6``, ``imdb:tt0113277`` or ``tmdb:949``; for a deleted movie its number alone.
+            text: ``6``, ``imdb:tt0113277``, ``tmdb:949`` or the data set's own id; for a deleted movie its number or
+                the data set's own id.
 
         Raises:
             UnknownMovie: no movie has or had this id.
@@ -137,8 +139,10 @@ class Library:
         try:
             return catalogue.identify(text).movie_id
         except UnknownMovie:
-            if re.fullmatch("[0-9]{1,18}", text, re.ASCII) and self.knows(int(text)):
-                return int(text)
+            text = text.strip()
+            number = int(text) if re.fullmatch("[0-9]{1,18}", text, re.ASCII) else next(candidates(text))
+            if self.knows(number):
+                return number
             raise
 
     def knows(self, movie_id: int) -> bool:
@@ -188,7 +192,7 @@ class Library:
         """
         movie = checked_movie(movie)
         if catalogue is not None:
-            above = max(above, catalogue.ids.largest)
+            above = max(above, catalogue.ids.largest_below(FIRST_NAMED))
         with self.database.writing() as db:
             known = None if request is None else _added_by(db, request)
             if known is not None:
@@ -332,7 +336,7 @@ class Library:
 
 def _reserve_id(db: sqlite3.Connection, taken_max: int) -> int:
     (last,) = db.execute("SELECT last FROM ids").fetchone()
-    (highest,) = db.execute("SELECT max(movie_id) FROM movies").fetchone()
+    (highest,) = db.execute("SELECT max(movie_id) FROM movies WHERE movie_id < ?", (FIRST_NAMED,)).fetchone()
     movie_id: int = max(last, highest or 0, taken_max) + 1
     db.execute("UPDATE ids SET last = ?", (movie_id,))
     return movie_id

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from index.core.errors import InvalidInput
 from indexer.datasets import netflix
-from indexer.datasets.text import COMPRESSED
+from indexer.datasets.tables.text import COMPRESSED
 
 TABLES = (".csv", ".tsv", ".txt", ".dat", ".data", ".base", ".inter", ".item", ".parquet")
 
@@ -52,9 +52,10 @@ def with_ratings(ratings: Path) -> Files:
         return Files(ratings, items if items.is_file() else None)
     if not (stem.startswith("rating") or stem.endswith((".base", ".data", ".test"))):
         return Files(ratings)
-    return Files(
-        ratings, *(_named(folder, names) or _similar(folder, names) for names in (_TITLES, _METADATA, _LINKS, _TAGS))
+    titles, metadata, links, tags = (
+        _named(folder, names) or _similar(folder, names) for names in (_TITLES, _METADATA, _LINKS, _TAGS)
     )
+    return Files(ratings, titles, metadata, links, tags)
 
 
 def dataset_folder(path: Path) -> tuple[Path, Files]:
@@ -66,15 +67,11 @@ def dataset_folder(path: Path) -> tuple[Path, Files]:
     files = files_of(path)
     if files is not None:
         return path, files
-    inner = [
-        (folder, found) for folder in sorted(path.iterdir()) if folder.is_dir() and (found := files_of(folder))
-    ]
+    inner = [(folder, found) for folder in sorted(path.iterdir()) if folder.is_dir() and (found := files_of(folder))]
     if len(inner) == 1:
         return inner[0]
     if inner:
-        raise InvalidInput(
-            f"{path} holds several data sets; give one: {', '.join(str(folder) for folder, _ in inner)}"
-        )
+        raise InvalidInput(f"{path} holds several data sets; give one: {', '.join(str(folder) for folder, _ in inner)}")
     tables = sorted(file.name for file in _tables(path))
     several = f"{', '.join(tables[:10])} could all be it: give one; otherwise " if len(tables) > 1 else ""
     raise InvalidInput(f"{path} holds no ratings: {several}{_EXPECTED}")

@@ -15,20 +15,20 @@ import numpy as np
 import pandas as pd
 
 from index.catalogue.catalogue import Movie
-from index.core.arrays import BoolArray, Int64Array
+from index.core.arrays import BoolArray
 from index.core.errors import InvalidInput
 from index.core.ids import Ids
 from index.core.source_ids import FIRST_NAMED, numbers_for
 from index.library.entries import IMDB_ID
-from indexer.datasets.columns import rating_layout
 from indexer.datasets.dataset import Dataset, Ratings, Scale
 from indexer.datasets.folders import TABLES, Files, dataset_folder, files_of, with_ratings
 from indexer.datasets.movies import Movies, add_links, described, join_by_tmdb_id, read_movies, read_tags, unlisted
 from indexer.datasets.netflix import read_netflix_ratings, read_netflix_titles
 from indexer.datasets.ratings import RatingTable, read_ratings, refuse_empty
-from indexer.datasets.skipped import Skipped
 from indexer.datasets.sources import SAMPLE
-from indexer.datasets.text import COMPRESSED
+from indexer.datasets.tables.columns import rating_layout
+from indexer.datasets.tables.skipped import Skipped
+from indexer.datasets.tables.text import COMPRESSED
 
 CITATION = (
     "Ratings: MovieLens (F. Maxwell Harper and Joseph A. Konstan. 2015. The MovieLens Datasets: History and Context."
@@ -160,7 +160,7 @@ def _dataset(
         number = numbers[text]
         named = text if number >= FIRST_NAMED else None
         if movie.imdb_id is None and re.fullmatch(IMDB_ID, text, re.ASCII):
-            movie = replace(movie, imdb_id=text)  # noqa: PLW2901
+            movie = replace(movie, imdb_id=text)
         by_number.setdefault(number, replace(movie, movie_id=number, source_id=named))
     user_names = {number: text for text, number in user_numbers.items() if number >= FIRST_NAMED}
     _note_texts(table.file, "user", list(user_names.values()), skipped)
@@ -178,9 +178,7 @@ def _dataset(
     return Dataset("", "", ordered, ratings, numbered, skipped.messages(), user_names)
 
 
-def _taken(
-    ratings: Ratings, kept: BoolArray, line_of: Callable[[int], int]
-) -> tuple[Ratings, Callable[[int], int]]:
+def _taken(ratings: Ratings, kept: BoolArray, line_of: Callable[[int], int]) -> tuple[Ratings, Callable[[int], int]]:
     if kept.all():
         return ratings, line_of
     rows = np.flatnonzero(kept)
@@ -210,9 +208,9 @@ def _rated(ratings: Ratings, table: RatingTable, scale: Scale | None, skipped: S
         first = int(np.flatnonzero(~kept)[0])
         skipped.add(table.file, reason, f"line {table.line_of(first)}: {values[first]:g}", int((~kept).sum()))
     if not kept.any():
-        raise InvalidInput(f"{table.file}: no rating is on the scale {scale[0]:g}:{scale[1]:g}, as those are from"
-                           f" {values.min():g} to {values.max():g}: give another --scale") if scale else InvalidInput(
-            f"{table.file}: every rating is -1")  # fmt: skip
+        given = f"from {values.min():g} to {values.max():g}"
+        remedy = "give another --scale" if scale is not None else "give ratings, or leave the column out"
+        raise InvalidInput(f"{table.file}: no rating can be used, as all are {given}: {remedy}")
     return kept
 
 
@@ -262,7 +260,7 @@ def _note_values(ratings: Ratings, table: RatingTable, scale: Scale | None, skip
                          f" --scale, such as --scale 0:{high:g}")  # fmt: skip
         if low == high:
             skipped.note(f"{table.file}: every rating is {low:g}, so that predicted ratings tell nothing; give --scale"
-                         " if others are possible, or leave the column out if it only says what was watched")  # fmt: skip
+                         " if others are possible, or delete the column if it only says what was watched")  # fmt: skip
     if table.one_user or np.unique(ratings.user_ids[:100_000]).size == 1:
         skipped.note(f"{table.file}: ratings of one person: similar movies by genres, years and posters work; taste,"
                      " recommendations and predictions need the ratings of many")  # fmt: skip

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from index.catalogue.catalogue import Movie
 from index.library.entries import MAX_TITLE, MAX_TMDB_ID
-from indexer.datasets.columns import LINK_COLUMNS, MOVIE_COLUMNS, TAG_COLUMNS, Layout, layout, normalised
-from indexer.datasets.delimited import Table
-from indexer.datasets.skipped import Skipped
+from indexer.datasets.tables.columns import LINK_COLUMNS, MOVIE_COLUMNS, TAG_COLUMNS, Layout, layout, normalised
+from indexer.datasets.tables.delimited import LooksLikeRow, Table
+from indexer.datasets.tables.skipped import Skipped
+from indexer.datasets.tables.values import genres, is_missing, source_id, whole, year
 from indexer.datasets.titles import parse_title
-from indexer.datasets.values import genres, is_missing, source_id, whole, year
 
 Movies = dict[str, Movie]  # by id as of ``source_id``; their ``movie_id`` is not yet set
 
@@ -69,7 +68,7 @@ def read_movies(file: Path, skipped: Skipped) -> Movies:
             movie = replace(movie, genres=tuple(dict.fromkeys(listed.split())))
         if is_missing(found.field(fields, "title")):
             skipped.add(file, "movies without a title, named by their ids", f"line {line}, movie {movie_id}")
-        movie = replace(movie, **_links(found, fields, movie, line, skipped))
+        movie = _linked(movie, found, fields, line, skipped)
         _add(movies, movie_id, movie, file, line, skipped)
     skipped.check(file, len(movies) + skipped.invalid[file])
     return movies
@@ -104,7 +103,7 @@ def add_links(movies: Movies, file: Path, skipped: Skipped) -> None:
             given = found.field(fields, "movie")[:80]
             skipped.add(file, "skipped links of unknown movies", f"line {line}, movie {given}")
             continue
-        movies[movie_id] = replace(movies[movie_id], **_links(found, fields, movies[movie_id], line, skipped))
+        movies[movie_id] = _linked(movies[movie_id], found, fields, line, skipped)
 
 
 def read_tags(file: Path, movies: Movies, skipped: Skipped) -> dict[str, tuple[str, ...]]:
@@ -159,7 +158,7 @@ def _read_items(file: Path, skipped: Skipped) -> Movies:
     return movies
 
 
-def _row_test(found: Layout):  # type: ignore[no-untyped-def]
+def _row_test(found: Layout) -> LooksLikeRow:
     """Return a function that tells a row by its id."""
 
     def is_row(fields: list[str]) -> bool:
@@ -169,9 +168,8 @@ def _row_test(found: Layout):  # type: ignore[no-untyped-def]
     return is_row
 
 
-def _links(found: Layout, fields: list[str], movie: Movie, line: int, skipped: Skipped) -> dict[str, str | int]:
-    """Return the ids of other sites in a row, as fields of a movie; note those that are none."""
-    ids: dict[str, str | int] = {}
+def _linked(movie: Movie, found: Layout, fields: list[str], line: int, skipped: Skipped) -> Movie:
+    """Return a movie with the ids of other sites in a row; count those that are none."""
     file = found.table.file
     imdb, tmdb = (found.field(fields, role).strip() for role in ("imdb", "tmdb"))
     if not is_missing(imdb):
@@ -179,14 +177,14 @@ def _links(found: Layout, fields: list[str], movie: Movie, line: int, skipped: S
         if digits is None:
             skipped.add(file, "skipped IMDb ids that are none", f"line {line}: {imdb[:80]!r}")
         else:
-            ids["imdb_id"] = f"tt{digits:07d}"
+            movie = replace(movie, imdb_id=f"tt{digits:07d}")
     if not is_missing(tmdb):
         number = whole(tmdb, MAX_TMDB_ID)
         if number is None:
             skipped.add(file, "skipped TMDB ids that are none", f"line {line}: {tmdb[:80]!r}")
         else:
-            ids["tmdb_id"] = number
-    return ids
+            movie = replace(movie, tmdb_id=number)
+    return movie
 
 
 def _add(movies: Movies, movie_id: str, movie: Movie, file: Path, line: int, skipped: Skipped) -> None:

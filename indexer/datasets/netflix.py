@@ -1,4 +1,4 @@
-"""The Netflix Prize: ratings below a line per movie, in one file per movie or, as Kaggle has them, in a few large ones."""
+"""The Netflix Prize: ratings below a line per movie, in a file per movie or, as on Kaggle, in a few large ones."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from index.core.errors import InvalidInput
 from index.core.source_ids import plain_number
 from indexer.datasets.movies import Movies, described
 from indexer.datasets.ratings import IdColumn, RatingTable
-from indexer.datasets.skipped import Skipped
-from indexer.datasets.text import open_text
-from indexer.datasets.values import real, seconds
+from indexer.datasets.tables.skipped import Skipped
+from indexer.datasets.tables.text import open_text
+from indexer.datasets.tables.values import real, seconds
 
 _PATTERNS = ("combined_data_*.txt*", "training_set/mv_*.txt*", "mv_*.txt*", "*/mv_*.txt*")
 _BLOCK = 2**18  # rows converted at a time

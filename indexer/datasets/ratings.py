@@ -13,9 +13,9 @@ import numpy as np
 from index.core.arrays import BoolArray, Float32Array, Int64Array
 from index.core.errors import InvalidInput
 from index.core.source_ids import FIRST_NAMED
-from indexer.datasets.columns import Layout
-from indexer.datasets.skipped import Skipped
-from indexer.datasets.values import is_missing, real, scaled_seconds, seconds, source_id
+from indexer.datasets.tables.columns import Layout
+from indexer.datasets.tables.skipped import Skipped
+from indexer.datasets.tables.values import is_missing, real, scaled_seconds, seconds, source_id
 
 ONE_USER = "1"  # whose ratings an export has
 
@@ -87,7 +87,7 @@ def _fast(layout: Layout) -> RatingTable | None:
     found = {role: columns[name] for name, role in names.items()}
     ids = (found["user"], found["movie"])
     # One "31.0" makes pandas read a column as float64, which rounds ids of 16 digits and more.
-    if not all(((0 <= each) & (each < FIRST_NAMED)).all() for each in ids):
+    if not all(((each >= 0) & (each < FIRST_NAMED)).all() for each in ids):
         return None
     if "rating" in found and not np.isfinite(found["rating"]).all():
         return None
@@ -121,11 +121,11 @@ def _by_value(layout: Layout, skipped: Skipped) -> RatingTable:
     by_title = layout.roles["movie"] == layout.roles.get("title")
     layout.table.note_encoding(skipped)
     for rows in _blocks(layout.table.rows(skipped, _row_test(layout), layout.width)):
-        numbers, all_fields = zip(*rows, strict=True)
+        line_numbers, all_fields = zip(*rows, strict=True)
         columns = list(zip(*all_fields, strict=True))
         of_block = {role: columns[at] for role, at in layout.roles.items()}
         empty = ("",) * len(rows)
-        lines.append(np.array(numbers, dtype=np.int64))
+        lines.append(np.array(line_numbers, dtype=np.int64))
         if by_title:
             of_block["movie"] = tuple(map(_titled, of_block["title"], of_block.get("year", empty)))
         movies.add(of_block["movie"])

@@ -91,6 +91,8 @@ def operation(
         @functools.wraps(view)
         def wrapper(**parts: Any) -> Response:
             authorise(kind, personal=personal)
+            if "user_id" in parts:
+                parts["user_id"] = movie_index().users.identify(parts["user_id"], new=kind == "write")
             cache: ResponseCache | None = current_app.extensions["response_cache"] if declared.cached else None
             if cache is not None:
                 g.cache_key = _cache_key(request.environ)

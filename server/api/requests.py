@@ -23,6 +23,7 @@ from index.answers import schemas
 from index.answers.serialize import provenance
 from index.catalogue.catalogue import Catalogue, Movie, MovieFilter
 from index.core.errors import InvalidCombination, InvalidInput, UnknownMovie
+from index.core.source_ids import MAX_SOURCE_ID
 from index.library.checks import existing
 from index.library.entries import (
     IMDB_ID,
@@ -49,14 +50,19 @@ MAX_GENRES = 20
 ID = "^([0-9]{1,18}|imdb:tt[0-9]{7,10}|tmdb:[0-9]{1,18})$"
 
 # Unknown ids in a list are returned as ``ignored``, not refused, so any text is allowed.
-_ID_JSON = {"anyOf": [{"type": "integer"}, {"type": "string", "format": "movie", "minLength": 1, "maxLength": 40}]}
+_ID_JSON = {
+    "anyOf": [{"type": "integer"}, {"type": "string", "format": "movie", "minLength": 1, "maxLength": MAX_SOURCE_ID}]
+}
 
 By = Literal["poster", "taste", "facts", "blend"]
 Fields = Literal["all", "ids"]
-MovieText = Annotated[str, Field(min_length=1, max_length=40), BeforeValidator(as_text), WithJsonSchema(_ID_JSON)]
+MovieText = Annotated[
+    str, Field(min_length=1, max_length=MAX_SOURCE_ID), BeforeValidator(as_text), WithJsonSchema(_ID_JSON)
+]
 Genre = Annotated[str, Field(min_length=1, max_length=MAX_GENRE)]
 Number = BeforeValidator(as_number)
-UserId = Annotated[int, Field(ge=0, le=MAX_USER_ID), Number]
+# A number, or the data set's own id; unknown ones are returned as ``ignored_users``.
+UserId = Annotated[int, Field(ge=0, le=MAX_USER_ID)] | Annotated[str, Field(min_length=1, max_length=MAX_SOURCE_ID)]
 Year = Annotated[int, Field(ge=YEARS[0], le=YEARS[-1]), Number]
 Flag = Annotated[bool, BeforeValidator(as_flag)]
 Weights = dict[Literal["poster", "taste", "facts"], Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]]

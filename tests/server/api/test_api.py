@@ -300,9 +300,9 @@ def test_parameters_that_contradict_each_other_are_422(client: FlaskClient, quer
         ("/movies/imdb:tt7777777", ["IMDB id 'tt7777777'"]),
         ("/users/99/recommendations", ["no user 99"]),
         ("/users/999999999999999999/recommendations", ["no user"]),
-        ("/users/99999999999999999999999/recommendations", ["not found"]),
+        ("/users/99999999999999999999999/recommendations", ["no user"]),
         ("/users/1/predictions/99", ["no movie 99"]),
-        ("/users/x/recommendations", []),
+        ("/users/x/recommendations", ["no user 'x'", "give a number"]),
         ("/nothing", []),
     ],
 )

@@ -18,8 +18,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from index.core.errors import InvalidInput
-from indexer.datasets.skipped import Skipped
-from indexer.datasets.text import first_not_utf8, is_plain, open_text
+from indexer.datasets.tables.skipped import Skipped
+from indexer.datasets.tables.text import first_not_utf8, is_plain, open_text
 
 SPACES = " "  # delimiter of files split at any number of spaces or tabs
 
@@ -153,7 +153,8 @@ def sniff(file: Path) -> tuple[Table, list[str]]:
         InvalidInput: the file is missing, damaged or empty.
     """
     with open_text(file) as text:
-        lines, skip = [], 0
+        lines: list[str] = []
+        skip = 0
         while len(lines) < 2 and (line := text.readline(_LONGEST)):
             if lines or line.strip():
                 lines.append(line)
@@ -187,7 +188,7 @@ def _one_row(line: str, delimiter: str) -> list[str]:
     return next(csv.reader([line], delimiter=delimiter), [])
 
 
-class _Unbalanced(Exception):  # noqa: N818  never leaves this module
+class _Unbalanced(Exception):
     """A quote that is still open on a line that is a row."""
 
 

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, TextIO, cast
+from typing import IO, Any, TextIO
 
 from index.core.errors import InvalidInput
 
@@ -19,10 +19,10 @@ COMPRESSED = (".gz", ".bz2", ".xz")
 
 _HEAD = 2**12  # bytes that tell compression and encoding
 _CHUNK = 2**20
-_OPENERS: dict[bytes, Callable[[Path], IO[bytes]]] = {
-    b"\x1f\x8b": lambda file: cast(IO[bytes], gzip.open(file)),
-    b"BZh": lambda file: cast(IO[bytes], bz2.open(file)),
-    b"\xfd7zXZ\x00": lambda file: cast(IO[bytes], lzma.open(file)),
+_OPENERS: dict[bytes, Callable[[Path], Any]] = {
+    b"\x1f\x8b": gzip.GzipFile,
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ\x00": lzma.LZMAFile,
 }
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
           (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))  # fmt: skip
@@ -73,7 +73,7 @@ def _open_bytes(file: Path) -> Iterator[IO[bytes]]:
     with file.open("rb") as content:
         head = content.read(6)
     opener = next((opener for magic, opener in _OPENERS.items() if head.startswith(magic)), None)
-    with file.open("rb") if opener is None else io.BufferedReader(cast(Any, opener(file))) as opened:
+    with file.open("rb") if opener is None else io.BufferedReader(opener(file)) as opened:
         yield opened
 
 

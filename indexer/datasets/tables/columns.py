@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from index.core.errors import InvalidInput
-from indexer.datasets.delimited import Table, sniff
-from indexer.datasets.parquet import sniff_parquet
-from indexer.datasets.values import real
+from indexer.datasets.tables.delimited import Table, sniff
+from indexer.datasets.tables.parquet import sniff_parquet
+from indexer.datasets.tables.values import real
 
 # Role -> spellings in lower case without spaces and signs; earlier sets take precedence.
 RATING_COLUMNS: Mapping[str, Sequence[Collection[str]]] = {
@@ -36,7 +36,11 @@ RATING_COLUMNS: Mapping[str, Sequence[Collection[str]]] = {
 }
 MOVIE_COLUMNS: Mapping[str, Sequence[Collection[str]]] = {
     "movie": (*RATING_COLUMNS["movie"], {"id"}),
-    "title": ({"title", "movietitle"}, {"name", "moviename", "filmname", "titlename"}, {"originaltitle", "primarytitle"}),
+    "title": (
+        {"title", "movietitle"},
+        {"name", "moviename", "filmname", "titlename"},
+        {"originaltitle", "primarytitle"},
+    ),
     "genres": ({"genres"}, {"genre", "class", "category", "categories"}),
     "year": ({"year", "releaseyear", "startyear"}, {"releasedate", "release"}),
     "imdb": ({"imdbid"}, {"imdb"}),
@@ -128,9 +132,7 @@ def _sniff(file: Path) -> tuple[Table, Sequence[str]]:
     return sniff_parquet(file) if file.suffix.lower() == ".parquet" else sniff(file)
 
 
-def _roles(
-    table: Table, spellings: Mapping[str, Sequence[Collection[str]]], *, refuse: bool = True
-) -> dict[str, int]:
+def _roles(table: Table, spellings: Mapping[str, Sequence[Collection[str]]], *, refuse: bool = True) -> dict[str, int]:
     names = [normalised(name) for name in table.columns]
     roles: dict[str, int] = {}
     for role, choices in spellings.items():

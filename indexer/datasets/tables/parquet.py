@@ -12,8 +12,8 @@ import pandas as pd
 from typing_extensions import override
 
 from index.core.errors import InvalidInput
-from indexer.datasets.delimited import LooksLikeRow, Table
-from indexer.datasets.skipped import Skipped
+from indexer.datasets.tables.delimited import LooksLikeRow, Table
+from indexer.datasets.tables.skipped import Skipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +66,4 @@ def _text(value: Any) -> str:
         return "" if pd.isna(value) else value.isoformat()
     if hasattr(value, "tolist"):  # numpy's
         value = value.tolist()
-    return "" if value is None or value != value else str(value)  # noqa: PLR0124  NaN
+    return "" if value is None or value != value else str(value)
