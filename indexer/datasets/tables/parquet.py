@@ -1,4 +1,4 @@
-"""Parquet files as tables of text. pyarrow is large, so that it is an extra: ``posterity[parquet]``."""
+"""Parquet files as tables of text. The library that reads them is an extra: ``posterity[parquet]``."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ def sniff_parquet(file: Path) -> tuple[ParquetTable, list[str]]:
     """Return a Parquet file as a table; its first row does not matter.
 
     Raises:
-        InvalidInput: pyarrow is not installed, or the file is missing or damaged.
+        InvalidInput: no library for Parquet is installed, or the file is missing or damaged.
     """
     try:
         frame = pd.read_parquet(file)
     except ImportError as error:
         raise InvalidInput(
-            f"{file} is a Parquet file, which needs pyarrow: pip install 'posterity[parquet]', or save it as CSV"
+            f"{file} is a Parquet file: install fastparquet (pip install 'posterity[parquet]'), or save it as CSV"
         ) from error
     except FileNotFoundError as error:
         raise InvalidInput(f"there is no file {file}") from error
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"{file} is no Parquet file, or damaged ({error})") from error
+    except Exception as error:  # noqa: BLE001  what damaged files raise has no common class
+        raise InvalidInput(f"{file} is no Parquet file, or damaged ({error!r}): copy or export it again") from error
     return ParquetTable(file, tuple(map(str, frame.columns)), frame=frame), []
 
 
