@@ -168,8 +168,8 @@ def _dataset(
     users, movie_ids = table.users.numbers(user_numbers), table.movies.numbers(numbers)
     values = np.ones(users.size, np.float32) if table.values is None else table.values
     ratings = Ratings(users, movie_ids, values, table.timestamps, scale, table.values is None)
-    kept = _rated(ratings, table, scale, skipped) & _listed(ratings, by_number, table, skipped)
-    ratings, line_of = _taken(ratings, kept, table.line_of)
+    ratings, line_of = _taken(ratings, _rated(ratings, table, scale, skipped), table.line_of)
+    ratings, line_of = _taken(ratings, _listed(ratings, by_number, table.file, line_of, skipped), line_of)
     latest = _latest(ratings, table.file, line_of, skipped)
     ratings, _ = _taken(ratings, latest, line_of)
     _note_values(ratings, table, scale, skipped)
@@ -214,22 +214,19 @@ def _rated(ratings: Ratings, table: RatingTable, scale: Scale | None, skipped: S
     return kept
 
 
-def _listed(ratings: Ratings, movies: dict[int, Movie], table: RatingTable, skipped: Skipped) -> BoolArray:
+def _listed(
+    ratings: Ratings, movies: dict[int, Movie], file: Path, line_of: Callable[[int], int], skipped: Skipped
+) -> BoolArray:
     """Return the mask (n,) of ratings of listed movies."""
     listed = Ids(sorted(movies)).find(ratings.movie_ids) >= 0
     unknown = np.flatnonzero(~listed)
     if unknown.size:
-        movie = _id_at(table, int(unknown[0]))
-        reason = "skipped ratings of unlisted movies"
-        skipped.add(table.file, reason, f"line {table.line_of(int(unknown[0]))}, movie {movie}", unknown.size)
+        first = int(unknown[0])
+        example = f"line {line_of(first)}, movie {ratings.movie_ids[first]}"
+        skipped.add(file, "skipped ratings of unlisted movies", example, unknown.size)
     if not listed.any():
-        raise InvalidInput(f"{table.file}: no rating is of a listed movie: do the files belong together?")
+        raise InvalidInput(f"{file}: no rating is of a listed movie: do the files belong together?")
     return listed
-
-
-def _id_at(table: RatingTable, row: int) -> str:
-    value = int(table.movies.values[row])
-    return str(value) if table.movies.texts is None else table.movies.texts[value]
 
 
 def _latest(ratings: Ratings, file: Path, line_of: Callable[[int], int], skipped: Skipped) -> BoolArray:

@@ -35,7 +35,7 @@ RATING_COLUMNS: Mapping[str, Sequence[Collection[str]]] = {
     ),
 }
 MOVIE_COLUMNS: Mapping[str, Sequence[Collection[str]]] = {
-    "movie": (*RATING_COLUMNS["movie"], {"id"}),
+    "movie": (*RATING_COLUMNS["movie"][:3], {"id"}, {"imdbid"}, {"tmdbid"}),
     "title": (
         {"title", "movietitle"},
         {"name", "moviename", "filmname", "titlename"},
