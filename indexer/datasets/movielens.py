@@ -248,8 +248,8 @@ def _latest(ratings: Ratings, file: Path, line_of: Callable[[int], int], skipped
 def _note_values(ratings: Ratings, table: RatingTable, scale: Scale | None, skipped: Skipped) -> None:
     """Note ratings that tell little or are perhaps none, and what one person's cannot give."""
     if ratings.implicit:
-        skipped.note(f"{table.file}: no ratings, only who watched what: recommendations and taste work, predicted"
-                     " ratings are off")  # fmt: skip
+        skipped.note(f"{table.file}: no rating column among {', '.join(table.columns)}, so it says only who watched"
+                     " what: recommendations and taste work, predicted ratings are off")  # fmt: skip
     else:
         low, high = float(ratings.values.min()), float(ratings.values.max())
         if low < 0 and scale is None:

@@ -53,6 +53,7 @@ class RatingTable:
     line_of: Callable[[int], int]  # line of a row
     facts: dict[str, tuple[str, str, str]] = field(default_factory=dict)  # movie -> title, genres, year, of its 1st row
     one_user: bool = False
+    columns: tuple[str, ...] = ()  # names
 
 
 def read_ratings(layout: Layout, skipped: Skipped, *, as_text: bool) -> RatingTable:
@@ -92,7 +93,7 @@ def _fast(layout: Layout) -> RatingTable | None:
     if "rating" in found and not np.isfinite(found["rating"]).all():
         return None
     times = scaled_seconds(found["timestamp"]) if "timestamp" in found else None
-    return RatingTable(table.file, IdColumn(ids[0]), IdColumn(ids[1]), found.get("rating"), times, table.line_of)
+    return RatingTable(table.file, IdColumn(ids[0]), IdColumn(ids[1]), found.get("rating"), times, table.line_of, columns=table.columns)
 
 
 @dataclass(slots=True)
@@ -166,6 +167,7 @@ def _by_value(layout: Layout, skipped: Skipped) -> RatingTable:
         lambda row, line=line[kept]: int(line[row]),  # type: ignore[misc]
         {found: facts[text] for text, found in zip(movie_texts, movie_ids, strict=True) if found and text in facts},
         layout.one_user,
+        layout.table.columns,
     )
 
 
