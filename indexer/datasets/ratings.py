@@ -93,7 +93,9 @@ def _fast(layout: Layout) -> RatingTable | None:
     if "rating" in found and not np.isfinite(found["rating"]).all():
         return None
     times = scaled_seconds(found["timestamp"]) if "timestamp" in found else None
-    return RatingTable(table.file, IdColumn(ids[0]), IdColumn(ids[1]), found.get("rating"), times, table.line_of, columns=table.columns)
+    return RatingTable(
+        table.file, IdColumn(ids[0]), IdColumn(ids[1]), found.get("rating"), times, table.line_of, columns=table.columns
+    )
 
 
 @dataclass(slots=True)

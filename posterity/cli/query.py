@@ -112,7 +112,7 @@ def predict(
 ) -> None:
     """Predict ratings by USER of each MOVIE, with an 80% interval.
 
-    USER is an id, or - for someone new with ratings given by --rated. A MOVIE is an id, imdb:tt…, tmdb:…, or a
+    USER is a number or the data set's own id, or - for someone new with ratings given by --rated. A MOVIE is an id, imdb:tt…, tmdb:…, or a
     title in quotes.
     """
     from index.answers.serialize import present_explanation
@@ -136,7 +136,7 @@ def predict(
 def recommend(user: str, rated: tuple[str, ...], k: int, data: Path, as_json: bool) -> None:
     """Recommend movies that USER has not rated, with predicted ratings.
 
-    USER is an id, or - for someone new with ratings given by --rated.
+    USER is a number or the data set's own id, or - for someone new with ratings given by --rated.
     """
     index = _open(data)
     who, name, user_id = _who(index, user, rated)

@@ -116,7 +116,7 @@ class Table:
                             block.append(chunk[positions[name]].to_numpy())
         except pd.errors.EmptyDataError:
             pass  # no rows
-        except (ValueError, OverflowError, pd.errors.ParserError, pd.errors.ParserWarning):
+        except (ValueError, ArithmeticError, pd.errors.ParserError, pd.errors.ParserWarning):
             return None
         return {name: np.concatenate(blocks.pop(name)) for name in dtypes}
 
@@ -140,8 +140,8 @@ class Table:
 
 @contextmanager
 def _strict() -> Iterator[None]:
-    """Raise pandas' warnings about rows, and let numbers overflow to infinity."""
-    with np.errstate(over="ignore"), warnings.catch_warnings():
+    """Raise pandas' warnings about rows, and errors of casts; let numbers overflow to infinity."""
+    with np.errstate(over="ignore", invalid="raise"), warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # a row has more fields than the header
         yield
 

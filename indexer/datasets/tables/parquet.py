@@ -51,7 +51,7 @@ def sniff_parquet(file: Path) -> tuple[ParquetTable, list[str]]:
         ) from error
     except FileNotFoundError as error:
         raise InvalidInput(f"there is no file {file}") from error
-    except Exception as error:  # noqa: BLE001  what damaged files raise has no common class
+    except Exception as error:
         raise InvalidInput(f"{file} is no Parquet file, or damaged ({error!r}): copy or export it again") from error
     return ParquetTable(file, tuple(map(str, frame.columns)), frame=frame), []
 

@@ -152,10 +152,22 @@ def letterboxd(folder: Path) -> Path:
 
 
 def imdb(folder: Path) -> Path:
-    head = (
-        "Const,Your Rating,Date Rated,Title,Original Title,URL,Title Type,IMDb Rating,Runtime (mins),Year,Genres,"
-        "Num Votes,Release Date,Directors"
-    ).split(",")
+    head = [
+        "Const",
+        "Your Rating",
+        "Date Rated",
+        "Title",
+        "Original Title",
+        "URL",
+        "Title Type",
+        "IMDb Rating",
+        "Runtime (mins)",
+        "Year",
+        "Genres",
+        "Num Votes",
+        "Release Date",
+        "Directors",
+    ]
     rows = [
         (f"tt{movie + 100:07d}", 9 if title in SPACE else 3, f"2019-01-{movie:02d}", title, title,
          f"https://www.imdb.com/title/tt{movie + 100:07d}/", "Movie", 7.1, 100, year, genres.replace("|", ", "), 900,

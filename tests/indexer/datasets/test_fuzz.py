@@ -104,7 +104,9 @@ def fuzz(examples: int) -> Callable[..., Callable[..., None]]:
 
 @fuzz(60)
 @given(mutations())
-def test_no_row_of_a_mutated_file_is_lost_without_a_word(tmp_path: Path, given_file: tuple[str, list[Mutation], str]) -> None:
+def test_no_row_of_a_mutated_file_is_lost_without_a_word(
+    tmp_path: Path, given_file: tuple[str, list[Mutation], str]
+) -> None:
     check(tmp_path, given_file)
 
 

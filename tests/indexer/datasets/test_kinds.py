@@ -178,7 +178,9 @@ def test_an_id_is_kept_as_it_is_beside_its_number(tmp_path: Path, written: str, 
 
 
 def test_large_ids_are_not_rounded_when_another_has_a_decimal_point(tmp_path: Path) -> None:
-    content = HEAD + "9148955329465708066,9148955329465708066,2.5\n1,31.0,4\n1,9007199254740993,3\n1,9007199254740992,2\n"
+    content = (
+        HEAD + "9148955329465708066,9148955329465708066,2.5\n1,31.0,4\n1,9007199254740993,3\n1,9007199254740992,2\n"
+    )
     assert triples(read_file(tmp_path / "a.csv", content)) == {
         ("9148955329465708066", "9148955329465708066", 2.5), ("1", "31", 4), ("1", "9007199254740993", 3),
         ("1", "9007199254740992", 2),
@@ -259,16 +261,23 @@ def test_a_few_rows_that_cannot_be_read_are_named_and_many_refuse_the_file(tmp_p
     good = "".join(f"{at},31,3\n" for at in range(30))
     dataset = read_file(tmp_path / "a.csv", HEAD + good + "7,32,good\n,33,4\n8,34\n")
     assert len(dataset.ratings) == 30
-    assert any("skipped rows that cannot be read: 3 (such as line 34: 2 fields, 3 expected" in w for w in dataset.warnings)
+    assert any(
+        "skipped rows that cannot be read: 3 (such as line 34: 2 fields, 3 expected" in w for w in dataset.warnings
+    )
     with pytest.raises(InvalidInput, match=r"a\.csv, line 34: 2 fields"):
         read_file(tmp_path / "a.csv", HEAD + good + "7,32,good\n,33,4\n8,34\n,,4\n")
 
 
 def test_ratings_without_a_column_of_ratings_are_what_was_watched(tmp_path: Path) -> None:
-    dataset = read_file(tmp_path / "events.csv", "user,item,timestamp\n1,31,1260759144\n1,32,1260759145\n2,31,1260759146\n")
+    dataset = read_file(
+        tmp_path / "events.csv", "user,item,timestamp\n1,31,1260759144\n1,32,1260759145\n2,31,1260759146\n"
+    )
     assert dataset.ratings.implicit
     assert dataset.ratings.values.tolist() == [1, 1, 1]
-    assert any("no rating column among user, item, timestamp" in w and "predicted ratings are off" in w for w in dataset.warnings)
+    assert any(
+        "no rating column among user, item, timestamp" in w and "predicted ratings are off" in w
+        for w in dataset.warnings
+    )
 
 
 @pytest.mark.parametrize(
@@ -327,7 +336,8 @@ def test_a_bad_link_costs_that_link(
 
 
 @pytest.mark.parametrize(
-    "name", ["ratings.csv", "Ratings.CSV", "rating.csv", "ratings.tsv", "ratings.txt", "ratings.dat", "ratings_small.csv"]
+    "name",
+    ["ratings.csv", "Ratings.CSV", "rating.csv", "ratings.tsv", "ratings.txt", "ratings.dat", "ratings_small.csv"],
 )
 @pytest.mark.parametrize("packed", ["", ".gz", ".bz2", ".xz"])
 def test_file_names_vary_and_may_be_compressed(tmp_path: Path, name: str, packed: str) -> None:
@@ -386,7 +396,9 @@ def test_parquet_without_its_library_says_what_to_install(tmp_path: Path, monkey
         read_dataset(tmp_path)
 
 
-@pytest.mark.parametrize("row", ["A3R5OBKS7OM2IR,0000143502,5.0,1358380800", "0000143502,A3R5OBKS7OM2IR,5.0,1358380800"])
+@pytest.mark.parametrize(
+    "row", ["A3R5OBKS7OM2IR,0000143502,5.0,1358380800", "0000143502,A3R5OBKS7OM2IR,5.0,1358380800"]
+)
 def test_amazons_files_name_the_reviewer_or_the_product_first(tmp_path: Path, row: str) -> None:
     dataset = read_file(tmp_path / "Movies_and_TV.csv", f"{row}\n{row.replace('M2IR', 'M2IS')}\n")
     assert triples(dataset) == {("A3R5OBKS7OM2IR", "0000143502", 5), ("A3R5OBKS7OM2IS", "0000143502", 5)}

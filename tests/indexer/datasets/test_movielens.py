@@ -179,7 +179,11 @@ def test_what_names_unknown_movies_is_left_out_and_told(tmp_path: Path) -> None:
         ("ratings", RATINGS + "3,1,3\n", r"ratings\.csv, line 5: 3 fields, 4 expected"),
         ("ratings", RATINGS + "3,1,3,1,7\n", r"ratings\.csv, line 5: 5 fields, 4 expected"),
         ("ratings", "user,item,rating\n1,1,3,9\n2,1,3,9\n", r"ratings\.csv, line 2: 4 fields, 3 expected"),
-        ("ratings", "viewer,movieId,stars\n1,1,3\n", r"ratings\.csv, line 1: no user column among viewer, movieId, stars"),
+        (
+            "ratings",
+            "viewer,movieId,stars\n1,1,3\n",
+            r"ratings\.csv, line 1: no user column among viewer, movieId, stars",
+        ),
         ("ratings", "user,userId,item,rating\n1,1,1,3\n", r"line 1: user and userId could both be the user column"),
         ("ratings", "", r"ratings\.csv is empty"),
         ("ratings", "userId,movieId,rating,timestamp\n", r"ratings\.csv holds no ratings"),
