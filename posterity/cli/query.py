@@ -112,8 +112,8 @@ def predict(
 ) -> None:
     """Predict ratings by USER of each MOVIE, with an 80% interval.
 
-    USER is a number or the data set's own id, or - for someone new with ratings given by --rated. A MOVIE is an id, imdb:tt…, tmdb:…, or a
-    title in quotes.
+    USER is a number or the data set's own id, or - for someone new with ratings given by --rated. A MOVIE is an id,
+    imdb:tt…, tmdb:…, or a title in quotes.
     """
     from index.answers.serialize import present_explanation
 

@@ -44,7 +44,9 @@ def sniff_parquet(file: Path) -> tuple[ParquetTable, list[str]]:
         InvalidInput: no library for Parquet is installed, or the file is missing or damaged.
     """
     try:
-        frame = pd.read_parquet(file)
+        from fastparquet import ParquetFile  # an extra
+
+        frame = ParquetFile(str(file)).to_pandas()
     except ImportError as error:
         raise InvalidInput(
             f"{file} is a Parquet file: install fastparquet (pip install 'posterity[parquet]'), or save it as CSV"

@@ -77,7 +77,7 @@ def check(folder: Path, given_file: tuple[str, list[Mutation], str]) -> None:
     try:
         dataset = read_dataset(file)
     except InvalidInput as error:
-        assert str(file) in str(error)
+        assert str(file) in str(error)  # noqa: PT017  most files are read
         return
     accounted = len(dataset.ratings) + named(dataset, file)
     rows = [line for line in lines_of(text)[1 if head else 0 :] if not is_blank(line)]
@@ -137,7 +137,7 @@ def check_bytes(folder: Path, kind: str, edits: list[tuple[int, int, bytes]], co
     try:
         dataset = read_dataset(folder)
     except InvalidInput as error:
-        assert str(folder) in str(error)
+        assert str(folder) in str(error)  # noqa: PT017  most files are read
         return
     assert len(dataset.ratings)
     assert {movie.movie_id for movie in dataset.movies} >= set(dataset.ratings.movie_ids.tolist())

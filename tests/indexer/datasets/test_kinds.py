@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import sys
 import zipfile
 from pathlib import Path
 
@@ -94,7 +95,7 @@ def test_files_with_double_colons_are_utf_8_or_latin_1(tmp_path: Path, encoding:
     (tmp_path / "movies.dat").write_bytes("29::Cité des enfants perdus, La (1995)::Drama\n".encode(encoding))
     dataset = read_dataset(tmp_path)
     assert titles(dataset) == ["La Cité des enfants perdus (1995)"]
-    assert dataset.warnings[0].endswith("need the ratings of many")  # of one user; nothing else
+    assert not any("UTF-8" in warning for warning in dataset.warnings)
 
 
 @pytest.mark.parametrize(
@@ -369,12 +370,12 @@ def test_a_zip_file_is_read_as_its_folder(tmp_path: Path, inside: str) -> None:
 
 def test_parquet_is_read(tmp_path: Path) -> None:
     pd = pytest.importorskip("pandas")
-    pytest.importorskip("fastparquet")
+    fastparquet = pytest.importorskip("fastparquet")
     frame = pd.DataFrame({
         "user_id": ["maria", "joe", "joe"], "item_id": [31, 31, 32], "rating": [2.5, 3, np.nan],
         "timestamp": pd.to_datetime(["2020-01-01", "2020-01-02", "2020-01-03"]),
     })  # fmt: skip
-    frame.to_parquet(tmp_path / "ratings.parquet", engine="fastparquet")
+    fastparquet.write(str(tmp_path / "ratings.parquet"), frame)
     dataset = read_dataset(tmp_path)
     assert triples(dataset) == {("maria", "31", 2.5), ("joe", "31", 3)}
     assert dataset.ratings.timestamps is not None
@@ -385,12 +386,7 @@ def test_parquet_is_read(tmp_path: Path) -> None:
 
 
 def test_parquet_without_its_library_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import pandas as pd
-
-    def missing(_: Path) -> None:
-        raise ImportError("Unable to find a usable engine")
-
-    monkeypatch.setattr(pd, "read_parquet", missing)
+    monkeypatch.setitem(sys.modules, "fastparquet", None)
     (tmp_path / "ratings.parquet").write_bytes(b"PAR1")
     with pytest.raises(InvalidInput, match=r"pip install 'posterity\[parquet\]'"):
         read_dataset(tmp_path)
@@ -400,8 +396,9 @@ def test_parquet_without_its_library_says_what_to_install(tmp_path: Path, monkey
     "row", ["A3R5OBKS7OM2IR,0000143502,5.0,1358380800", "0000143502,A3R5OBKS7OM2IR,5.0,1358380800"]
 )
 def test_amazons_files_name_the_reviewer_or_the_product_first(tmp_path: Path, row: str) -> None:
-    dataset = read_file(tmp_path / "Movies_and_TV.csv", f"{row}\n{row.replace('M2IR', 'M2IS')}\n")
-    assert triples(dataset) == {("A3R5OBKS7OM2IR", "0000143502", 5), ("A3R5OBKS7OM2IS", "0000143502", 5)}
+    others = row.replace("M2IR", "M2IS").replace("0000143502", "B000EXAMPL")
+    dataset = read_file(tmp_path / "Movies_and_TV.csv", f"{row}\n{others}\n")
+    assert triples(dataset) == {("A3R5OBKS7OM2IR", "0000143502", 5), ("A3R5OBKS7OM2IS", "B000EXAMPL", 5)}
 
 
 def test_a_folder_of_several_tables_asks_for_one(tmp_path: Path) -> None:
