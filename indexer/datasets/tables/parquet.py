@@ -46,7 +46,8 @@ def sniff_parquet(file: Path) -> tuple[ParquetTable, list[str]]:
     try:
         from fastparquet import ParquetFile  # an extra
 
-        frame = ParquetFile(str(file)).to_pandas()
+        with file.open("rb") as content:  # opened by its name, it would stay open if it is damaged
+            frame = ParquetFile(content).to_pandas()
     except ImportError as error:
         raise InvalidInput(
             f"{file} is a Parquet file: install fastparquet (pip install 'posterity[parquet]'), or save it as CSV"
