@@ -8,7 +8,7 @@ Whatever the steps, a version is the same as one made of the snapshot by all cha
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -170,4 +170,5 @@ def _listing(base: Catalogue, entry: Entry) -> Listing:
     before = base.listing(entry.movie.movie_id)
     if before is None:
         return Listing(entry.movie, poster=entry.poster)
-    return Listing(entry.movie, before.rating_count, before.rating_mean, entry.poster or before.poster)
+    movie = replace(entry.movie, source_id=before.movie.source_id)
+    return Listing(movie, before.rating_count, before.rating_mean, entry.poster or before.poster)

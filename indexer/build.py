@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,12 @@ from index.library.rating_log import RatingLog
 from index.posters import vgg16
 from index.posters.copies import find_copies, save_copies
 from index.posters.images import PREPROCESSING
-from index.ratings import by_movie
+from index.ratings import by_movie, user_names
 from index.ratings import fold_in as fold_ins
 from index.ratings import model as rating_models
 from index.ratings.by_movie import RatingsByMovie
 from index.ratings.rankers import save_rankers
+from index.ratings.user_names import UserNames
 from index.snapshot.poster_files import load_contents, save_contents
 from index.snapshot.store import Manifest, SnapshotStore
 from index.spaces import blend as blends
@@ -45,6 +46,7 @@ from indexer.models.all_users import solve_all_users, subsample_users
 from indexer.models.factorization_machine import Settings
 from indexer.models.ranker_choice import choose_ranker
 from indexer.models.rating_model import fold_in_arrays, rating_arrays
+from indexer.models.unwatched import with_unwatched
 from indexer.spaces.embed import embed_posters
 from indexer.spaces.facts import WEIGHTS as FACTS_WEIGHTS
 from indexer.spaces.facts import facts_vectors
@@ -89,7 +91,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         library = Library.open(plan.data)
         changes, library_id = library.changes_since(0, vectors=False), library.identity()
         # Ratings are read after the movies: one that is added in between is merged again by the next build, harmlessly.
-        dataset = merge(read_dataset(plan.ratings), changes, RatingLog(library.database).changes())
+        dataset = merge(read_dataset(plan.ratings, scale=plan.scale), changes, RatingLog(library.database).changes())
         training = Training.of(dataset)
         settings = plan.settings or factorization_machine.default_settings(training)
         movie_ids = training.movie_ids
@@ -100,6 +102,8 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         found = merge_posters(found, changes, plan.data / "posters")
         posters = _poster_space(plan, folder / "poster", found, rng, track)
         taste, model, ranker_warnings = _ratings_and_taste(plan, settings, folder, training, fit_rng, rng, track)
+        if dataset.user_names:
+            save_arrays(UserNames.of(training.users.values, dataset.user_names), folder / user_names.FOLDER)
         facts = _facts_space(folder / "facts", dataset, rng, track)
         entries = {
             name: entry
@@ -113,11 +117,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         catalogue = _catalogue(dataset, movie_ids, copy_posters(posters.files, plan.data / "posters"))
         (folder / "movies.json").write_text(json.dumps(catalogue.to_json(), ensure_ascii=False))
         # Evaluated only now that the samples of the model are freed, because both take much memory.
-        evaluation = (
-            evaluate_build(training, settings, seed=plan.seed, track=track)
-            if plan.evaluation
-            else {"left_out": "the snapshot was built with --no-evaluation"}
-        )
+        evaluation = _evaluation(plan, training, settings, track)
         counts = dict(zip(movie_ids.values.tolist(), catalogue.rating_counts, strict=True))
         maps = write_maps(folder, spaces, counts, posters.files, map_rng, track=track)
         return store.publish(
@@ -150,6 +150,14 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
             warnings=(*dataset.warnings, *poster_warnings, *ranker_warnings),
             evaluation=evaluation,
         )
+
+
+def _evaluation(plan: Plan, training: Training, settings: Settings, track: Track) -> dict[str, Any]:
+    if not plan.evaluation:
+        return {"left_out": "the snapshot was built with --no-evaluation"}
+    if training.ratings.implicit:
+        return {"left_out": "the data set has no ratings, only who watched what, so no rating is predicted"}
+    return evaluate_build(training, settings, seed=plan.seed, track=track)
 
 
 def _poster_space(
@@ -199,7 +207,11 @@ def _ratings_and_taste(
 ) -> tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]:
     """Fit and write the rating model, the ranker and the taste space; return two manifest entries, and warnings."""
     sample = subsample_users(training, fit_rng)
-    posterior = factorization_machine.fit(sample, fit_rng, settings, track=track)
+    implicit = training.ratings.implicit
+    if implicit:  # of ones alone nothing can be learnt; and what was not watched is no feature of a user
+        settings = replace(settings, implicit=False)
+    seen = with_unwatched(sample, fit_rng) if implicit else sample
+    posterior = factorization_machine.fit(seen, fit_rng, settings, track=track)
     full = posterior if sample is training else solve_all_users(posterior, training, fit_rng, track=track)
     arrays, noise = rating_arrays(full, training)
     save_arrays(arrays, folder / rating_models.FOLDER)
@@ -217,8 +229,10 @@ def _ratings_and_taste(
         "samples": int(posterior.global_bias.size),
         "trained_on": {"ratings": int(sample.values.size), "users": len(sample.users)},
         "seed": plan.seed,
-        "ranker": {"forms": forms, **choice.facts()},
+        "ranker": {"forms": forms, **choice.facts(), **({"rating_weight": 0.0} if implicit else {})},
     }
+    if implicit:
+        model["implicit_data"] = True
     taste = {"how": "cosine of the rating model's concatenated posterior samples, reduced by PCA"}
     return taste, model | asdict(settings), choice.warnings
 
@@ -237,6 +251,7 @@ def _catalogue(dataset: Dataset, movie_ids: Ids, posters: Mapping[int, str]) -> 
     rows = movie_ids.find(dataset.ratings.movie_ids)
     counts = np.bincount(rows, minlength=len(movie_ids))
     sums = np.bincount(rows, weights=dataset.ratings.values, minlength=len(movie_ids))
-    means = [round(float(total / n), 3) if n else None for total, n in zip(sums, counts, strict=True)]
+    rated = [0] * len(counts) if dataset.ratings.implicit else counts
+    means = [round(float(total / n), 3) if n else None for total, n in zip(sums, rated, strict=True)]
     names = [posters.get(movie.movie_id) for movie in dataset.movies]
     return Catalogue(dataset.movies, tuple(counts.tolist()), tuple(means), tuple(names))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from index.core.errors import InvalidInput
+from indexer.datasets.dataset import Scale
 from indexer.models import factorization_machine
 from indexer.models.ranker_choice import Settings as RankerSettings
 from indexer.models.registry import SERVED
@@ -35,6 +36,7 @@ class Plan:
     evaluation: bool = True  # evaluate the rating model on held-out ratings
     seed: int = 0
     embed_path: str = "auto"  # execution path of VGG16, as in vgg16.load
+    scale: Scale | None = None  # lowest and highest rating; None for those present
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ def make_plan(
     memory: int = MEMORY,
     evaluation: bool = True,
     embed_path: str = "auto",
+    scale: Scale | None = None,
 ) -> Plan:
     """Return the plan of a build, with settings chosen by tuning.
 
@@ -135,6 +138,7 @@ def make_plan(
         memory: upper bound of that index, in bytes per process.
         evaluation: evaluate the rating model on held-out ratings.
         embed_path: execution path of VGG16, as in ``vgg16.load``.
+        scale: lowest and highest rating; None for those present.
 
     Raises:
         InvalidInput: a file of ``tuned`` is not usable, or ``iterations`` is too small.
@@ -156,4 +160,5 @@ def make_plan(
         evaluation=evaluation,
         seed=seed,
         embed_path=embed_path,
+        scale=scale,
     )

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from operator import index
 from typing import Any
 
-from index.core.errors import InvalidInput, UnknownMovie
-from index.core.references import movie_reference
-from posterity.interface import MovieId, MovieUpdate, Ratings
+from index.core.errors import InvalidInput, UnknownMovie, UnknownUser
+from index.core.source_ids import MAX_SOURCE_ID
+from posterity.interface import MovieId, MovieUpdate, Ratings, UserId
 
 Json = dict[str, Any]
 
@@ -113,11 +113,23 @@ def movie(value: Any) -> str:
         InvalidInput: it is neither a whole number nor a text.
         UnknownMovie: it is no movie id, so no movie has it.
     """
-    found = str(movie_id("movie", value))
-    # Nothing else may become a part of an address.
-    if movie_reference(found) is None:
+    found = str(movie_id("movie", value)).strip()
+    if not _fits_into_path(found):
         raise UnknownMovie(f"{_short(found)} is no movie id: give a number, imdb:tt… or tmdb:…")
-    return found.strip()
+    return found
+
+
+def user(value: Any) -> str:
+    """Return the text of a user id that is asked for by itself.
+
+    Raises:
+        InvalidInput: it is neither a whole number nor a text.
+        UnknownUser: it is no user id, so no user has it.
+    """
+    found = (text("user_id", value) if isinstance(value, str) else str(number("user_id", value))).strip()
+    if not _fits_into_path(found):
+        raise UnknownUser(f"there is no user {_short(found)} here: give a number, or the data set's own id")
+    return found
 
 
 def content(name: str, value: Any) -> bytes:
@@ -200,12 +212,14 @@ def comparison(by: str, weights: Mapping[str, float] | None) -> Json:
     return compared
 
 
-def user_or_ratings(user: int | Ratings) -> Json:
+def user_or_ratings(user: UserId | Ratings) -> Json:
     """Return the members for a user, or for someone new with ratings.
 
     Raises:
-        InvalidInput: neither a whole number nor ratings by movie.
+        InvalidInput: neither a user's id nor ratings by movie.
     """
+    if isinstance(user, str):
+        return {"user_ids": [text("user", user)]}
     if not isinstance(user, Mapping):
         return {"user_ids": [number("user", user)]}
     return {
@@ -243,6 +257,11 @@ def update(changes: MovieUpdate) -> Json:
         plain: Callable[[str, Any], Any] = kinds.get(name, text)
         given[name] = value if value is None else plain(name, value)
     return given
+
+
+def _fits_into_path(found: str) -> bool:
+    """Return True if a text can be one part of an address."""
+    return 0 < len(found) <= MAX_SOURCE_ID and found.isprintable() and "/" not in found and found not in {".", ".."}
 
 
 def _items(name: str, values: Any) -> list[Any]:

@@ -16,7 +16,7 @@ from index.core.errors import InvalidInput, UnknownUser
 from posterity import arguments
 from posterity.arguments import Json
 from posterity.errors import BadResponse
-from posterity.interface import By, MovieId, MovieService, MovieUpdate, Ratings, Width
+from posterity.interface import By, MovieId, MovieService, MovieUpdate, Ratings, UserId, Width
 from posterity.results import Matches, Movies, Predictions
 from posterity.transport import Reply, Transport
 
@@ -202,14 +202,14 @@ class Client(MovieService):
             return cast(LookAnswer | TasteAnswer, {name: reply[name] for name in members})
 
     @override
-    def predict(self, user: int | Ratings, movies: Iterable[MovieId], *, explain: bool = False) -> Predictions:
+    def predict(self, user: UserId | Ratings, movies: Iterable[MovieId], *, explain: bool = False) -> Predictions:
         body = {"movies": arguments.movie_ids("movies", movies), "explain": arguments.flag("explain", explain)}
         return self._predictions("predictions", user, body)
 
     @override
     def recommend(
         self,
-        user: int | Ratings,
+        user: UserId | Ratings,
         *,
         limit: int = 10,
         offset: int = 0,
@@ -224,8 +224,8 @@ class Client(MovieService):
         return self._predictions("recommendations", user, body | {"explain": arguments.flag("explain", explain)})
 
     @override
-    def rated(self, user_id: int) -> dict[int, float]:
-        path = f"users/{arguments.number('user_id', user_id)}/ratings"
+    def rated(self, user_id: UserId) -> dict[int, float]:
+        path = f"users/{_user_part(user_id)}/ratings"
         found = self._listed(path, {"fields": "ids"})
         with self._expected():
             return {each["movie"]["movie_id"]: each["rating"] for each in found}
@@ -281,15 +281,15 @@ class Client(MovieService):
         self._delete(f"movies/{_part(movie)}")
 
     @override
-    def rate(self, user_id: int, movie: MovieId, rating: float) -> None:
-        path = f"users/{arguments.number('user_id', user_id)}/ratings/{_part(movie)}"
+    def rate(self, user_id: UserId, movie: MovieId, rating: float) -> None:
+        path = f"users/{_user_part(user_id)}/ratings/{_part(movie)}"
         reply = self._json(self._send("PUT", path, json={"rating": arguments.real("rating", rating)}, write=True))
         if "rating" not in reply:
             raise self._bad_response()
 
     @override
-    def delete_rating(self, user_id: int, movie: MovieId) -> None:
-        self._delete(f"users/{arguments.number('user_id', user_id)}/ratings/{_part(movie)}")
+    def delete_rating(self, user_id: UserId, movie: MovieId) -> None:
+        self._delete(f"users/{_user_part(user_id)}/ratings/{_part(movie)}")
 
     @override
     def close(self) -> None:
@@ -325,7 +325,7 @@ class Client(MovieService):
                 raise self._bad_response()
             last = following
 
-    def _predictions(self, route: str, user: int | Ratings, body: Json) -> Predictions:
+    def _predictions(self, route: str, user: UserId | Ratings, body: Json) -> Predictions:
         asked = arguments.user_or_ratings(user)
         reply = self._post(route, body | asked)
         if "user_ids" in asked:
@@ -391,6 +391,11 @@ class Client(MovieService):
 def _part(movie: MovieId) -> str:
     """Return a movie id as a part of a path."""
     return quote(arguments.movie(movie), safe=":")
+
+
+def _user_part(user: UserId) -> str:
+    """Return a user id as a part of a path."""
+    return quote(arguments.user(user), safe="")
 
 
 def _query_string(query: Json) -> str | None:

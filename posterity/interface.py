@@ -11,9 +11,10 @@ from typing_extensions import TypedDict, Unpack
 from index.answers.schemas import LookAnswer, MovieAnswer, TasteAnswer
 from posterity.results import Matches, Movies, Predictions
 
-__all__ = ["By", "MovieId", "MovieService", "MovieUpdate", "Ratings", "Width"]
+__all__ = ["By", "MovieId", "MovieService", "MovieUpdate", "Ratings", "UserId", "Width"]
 
-MovieId: TypeAlias = int | str  # 6, "imdb:tt0113277" or "tmdb:949"
+MovieId: TypeAlias = int | str  # 6, "imdb:tt0113277", "tmdb:949", or the data set's own "B000EXAMPL"
+UserId: TypeAlias = int | str  # 1, or the data set's own "maria"
 Ratings: TypeAlias = Mapping[int, float] | Mapping[str, float] | Mapping[MovieId, float]  # movie -> rating
 By: TypeAlias = Literal["poster", "taste", "facts", "blend"]
 Width: TypeAlias = Literal[120, 240, 360, 480]  # pixels
@@ -33,7 +34,8 @@ class MovieUpdate(TypedDict, total=False):
 class MovieService(Protocol):
     """Similarity, predictions and recommendations from a snapshot. Threads may share it.
 
-    A movie is given as its number, ``"imdb:tt0113277"`` or ``"tmdb:949"``. Keyword arguments of several methods:
+    A movie is given as its number, ``"imdb:tt0113277"``, ``"tmdb:949"`` or the data set's own id; a user as a number or
+    the data set's own id. Keyword arguments of several methods:
 
         limit: number of results at most, 1 to 100.
         offset: number of results to skip: up to 10,000 of titles, up to 500 of a list by rank.
@@ -183,20 +185,20 @@ class MovieService(Protocol):
             NotComparable: a movie has no poster, or no ratings.
         """
 
-    def predict(self, user: int | Ratings, movies: Iterable[MovieId], *, explain: bool = False) -> Predictions:
+    def predict(self, user: UserId | Ratings, movies: Iterable[MovieId], *, explain: bool = False) -> Predictions:
         """Predict the ratings of 1 to 100 movies with their 80% interval, in the order given.
 
         ``user`` is the id of a user, or up to 2,000 ratings by movie of someone new, which are not stored. With
         ``explain`` each prediction has the contribution of every rated movie.
 
         Raises:
-            NotFound: there is no such user.
+            NotFound: there is no such user, or the data set has no ratings, only who watched what.
             NotComparable: a movie was added after the snapshot was built.
         """
 
     def recommend(
         self,
-        user: int | Ratings,
+        user: UserId | Ratings,
         *,
         limit: int = 10,
         offset: int = 0,
@@ -209,11 +211,13 @@ class MovieService(Protocol):
     ) -> Predictions:
         """Recommend movies that a user has not rated, best first, with predicted ratings. ``user``: see ``predict``.
 
+        The predicted ratings are None if the data set has no ratings, only who watched what.
+
         Raises:
             NotFound: there is no such user.
         """
 
-    def rated(self, user_id: int) -> dict[int, float]:
+    def rated(self, user_id: UserId) -> dict[int, float]:
         """Return every rating of a user by ascending movie id.
 
         Raises:
@@ -283,7 +287,7 @@ class MovieService(Protocol):
             NotFound: there is no such movie, and never was.
         """
 
-    def rate(self, user_id: int, movie: MovieId, rating: float) -> None:
+    def rate(self, user_id: UserId, movie: MovieId, rating: float) -> None:
         """Store a user's rating of a movie, on the scale of the data set. A new ``user_id`` is a new user.
 
         Anyone may read it from a server, by the user's id, unless the server runs with ``--user-keys``.
@@ -292,7 +296,7 @@ class MovieService(Protocol):
             NotFound: there is no such movie.
         """
 
-    def delete_rating(self, user_id: int, movie: MovieId) -> None:
+    def delete_rating(self, user_id: UserId, movie: MovieId) -> None:
         """Delete a user's rating of a movie, if there is one.
 
         Raises:

@@ -37,7 +37,7 @@ from index.spaces.space import Match
 from posterity import arguments
 from posterity.arguments import Json
 from posterity.errors import Closed
-from posterity.interface import By, MovieId, MovieService, MovieUpdate, Ratings, Width
+from posterity.interface import By, MovieId, MovieService, MovieUpdate, Ratings, UserId, Width
 from posterity.results import Matches, Movies, Predictions
 from server.api.requests import (
     BatchBody,
@@ -301,7 +301,7 @@ class Index(MovieService):
         return present_look(index.explainer.look(first, second))
 
     @override
-    def predict(self, user: int | Ratings, movies: Iterable[MovieId], *, explain: bool = False) -> Predictions:
+    def predict(self, user: UserId | Ratings, movies: Iterable[MovieId], *, explain: bool = False) -> Predictions:
         values: Json = {
             "movies": arguments.movie_ids("movies", movies),
             "explain": arguments.flag("explain", explain),
@@ -315,7 +315,7 @@ class Index(MovieService):
     @override
     def recommend(
         self,
-        user: int | Ratings,
+        user: UserId | Ratings,
         *,
         limit: int = 10,
         offset: int = 0,
@@ -336,9 +336,9 @@ class Index(MovieService):
         return self._predictions(index, resolved, found, explain=body.explain)
 
     @override
-    def rated(self, user_id: int) -> dict[int, float]:
+    def rated(self, user_id: UserId) -> dict[int, float]:
         index = self._current()
-        rated = index.users.rated(_user(user_id))
+        rated = index.users.rated(_user(index, user_id))
         if not rated:
             raise UnknownUser(f"there is no user {user_id} here, or all their ratings were deleted: add a rating")
         return rated
@@ -405,17 +405,18 @@ class Index(MovieService):
         self._library.remove(self._library.known_id(self._current().catalogue, arguments.movie(movie)))
 
     @override
-    def rate(self, user_id: int, movie: MovieId, rating: float) -> None:
+    def rate(self, user_id: UserId, movie: MovieId, rating: float) -> None:
         body = _checked(RatingBody, {"rating": arguments.real("rating", rating)})
         index = self._current()
         found = index.catalogue.identify(arguments.movie(movie))
         check_rating(body.rating, index.users.scale)
-        self._ratings.put(_user(user_id), found.movie_id, body.rating)
+        self._ratings.put(_user(index, user_id, new=True), found.movie_id, body.rating)
 
     @override
-    def delete_rating(self, user_id: int, movie: MovieId) -> None:
-        found = self._current().catalogue.identify(arguments.movie(movie))
-        self._ratings.remove(_user(user_id), found.movie_id)
+    def delete_rating(self, user_id: UserId, movie: MovieId) -> None:
+        index = self._current()
+        found = index.catalogue.identify(arguments.movie(movie))
+        self._ratings.remove(_user(index, user_id, new=True), found.movie_id)
 
     @override
     def close(self) -> None:
@@ -472,14 +473,14 @@ def _checked(model: type[Query], values: Json) -> Query:
 def _resolved(index: MovieIndex, body: Someone) -> UserOrRatings:
     """Return the user, or the ratings of someone new."""
     if body.user_ids is not None:
-        return index.users.resolve(body.user_ids[0])
+        return index.users.resolve(index.users.identify(body.user_ids[0]))
     ratings, _ = body.stranger(index.catalogue, index.users.scale)
     return ratings
 
 
-def _user(user_id: int) -> int:
-    """Return the id of a user if the library can store it."""
-    number = arguments.number("user_id", user_id)
+def _user(index: MovieIndex, user: UserId, *, new: bool = False) -> int:
+    """Return the number of a user if the library can store it."""
+    number = index.users.identify(arguments.user(user), new=new)
     if not 0 <= number <= MAX_ID:
         raise UnknownUser(f"there is no user {number} here: ids are whole numbers from 0 to {MAX_ID}")
     return number

@@ -120,6 +120,8 @@ class Predictions(Results[PredictionAnswer]):
 
     @override
     def _cells(self, item: PredictionAnswer) -> tuple[str, ...]:
+        if item["rating"] is None:  # the data set has no ratings
+            return "", ""
         return f"{item['rating']:.2f}", f"{item['low']:.1f} to {item['high']:.1f}"
 
 

@@ -39,6 +39,8 @@ class MovieAnswer(TypedDict):
     poster_content: str | None
     """First 16 hexadecimal digits of the SHA-256 of its poster, for an address that is cached for good; null without
     a poster, or if the snapshot does not record it."""
+    source_id: NotRequired[str]
+    """The data set's own id, if that is no number and ``movie_id`` stands for it."""
 
 
 @closed
@@ -85,9 +87,10 @@ class PredictionAnswer(TypedDict):
     """A predicted rating with its prediction interval."""
 
     movie: MovieAnswer
-    rating: float
-    low: float
-    high: float
+    rating: float | None
+    """Null, as low and high are, if the data set has no ratings, only who watched what."""
+    low: float | None
+    high: float | None
     interval: float
     """Nominal share of ratings from low to high."""
     explanation: NotRequired[ExplanationAnswer]
@@ -98,9 +101,9 @@ class PredictionId(TypedDict):
     """A predicted rating with the id of the movie, with ``fields=ids``."""
 
     movie_id: int
-    rating: float
-    low: float
-    high: float
+    rating: float | None
+    low: float | None
+    high: float | None
 
 
 @closed
@@ -193,6 +196,14 @@ class TasteAnswer(TypedDict):
     """Users who rated the other movie."""
     lovers_of_other: int
     """Of these, users who like the other movie."""
+
+
+class UserAnswer(TypedDict):
+    """A user."""
+
+    user_id: int
+    source_id: NotRequired[str]
+    """The data set's own id, if that is no number and ``user_id`` stands for it."""
 
 
 class Provenance(TypedDict):

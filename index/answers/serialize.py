@@ -5,6 +5,7 @@ The comparison of two posters is also drawn as a figure.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,6 +21,7 @@ from index.answers.schemas import (
     PredictionId,
     Provenance,
     TasteAnswer,
+    UserAnswer,
 )
 from index.catalogue.catalogue import Movie
 from index.core.errors import BadImage, UnknownMovie
@@ -42,7 +44,7 @@ def present_movie(index: MovieIndex, movie: Movie) -> MovieAnswer:
     """Return a movie with its rating statistics."""
     catalogue = index.catalogue
     row = catalogue.ids.row(movie.movie_id)
-    return {
+    shown: MovieAnswer = {
         "movie_id": movie.movie_id,
         "title": movie.title,
         "year": movie.year,
@@ -54,6 +56,15 @@ def present_movie(index: MovieIndex, movie: Movie) -> MovieAnswer:
         "has_poster": catalogue.posters[row] is not None,
         "poster_content": index.poster_content(movie.movie_id),
     }
+    if movie.source_id is not None:
+        shown["source_id"] = movie.source_id
+    return shown
+
+
+def present_user(index: MovieIndex, user_id: int) -> UserAnswer:
+    """Return a user's number, and the data set's own id if that is no number."""
+    name = index.users.name(user_id)
+    return {"user_id": user_id} if name is None else {"user_id": user_id, "source_id": name}
 
 
 def present_matches(index: MovieIndex, matches: Iterable[Match]) -> list[MatchAnswer]:
@@ -77,9 +88,9 @@ def present_predictions(index: MovieIndex, predictions: Iterable[Prediction]) ->
     return [
         {
             "movie": present_movie(index, index.catalogue.movie(prediction.movie_id)),
-            "rating": round(prediction.rating, 3),
-            "low": round(prediction.low, 3),
-            "high": round(prediction.high, 3),
+            "rating": _rounded(prediction.rating),
+            "low": _rounded(prediction.low),
+            "high": _rounded(prediction.high),
             "interval": INTERVAL,
         }
         for prediction in predictions
@@ -112,9 +123,9 @@ def lean_predictions(predictions: Iterable[Prediction]) -> list[PredictionId]:
     return [
         {
             "movie_id": prediction.movie_id,
-            "rating": round(prediction.rating, 3),
-            "low": round(prediction.low, 3),
-            "high": round(prediction.high, 3),
+            "rating": _rounded(prediction.rating),
+            "low": _rounded(prediction.low),
+            "high": _rounded(prediction.high),
         }
         for prediction in predictions
     ]
@@ -240,6 +251,11 @@ def _count_copies(shown: Iterable[Copied], matches: Iterable[Match]) -> None:
     for each, match in zip(shown, matches, strict=True):
         if match.copies is not None:
             each["copies"] = match.copies
+
+
+def _rounded(value: float) -> float | None:
+    """Return a predicted rating, rounded; None without ratings."""
+    return None if math.isnan(value) else round(value, 3)
 
 
 def _panel(index: MovieIndex, movie_id: int) -> Panel:

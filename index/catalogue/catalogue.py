@@ -17,13 +17,14 @@ from index.core.columns import Column
 from index.core.errors import AmbiguousTitle, BadSnapshot, UnknownMovie
 from index.core.ids import Ids
 from index.core.references import movie_reference
+from index.core.source_ids import FIRST_NAMED, candidates, plain_number
 
 __all__ = ["Catalogue", "Listing", "Movie", "MovieFilter"]
 
 _MAX_CANDIDATES = 10  # listed by AmbiguousTitle
 _MAX_SUGGESTIONS = 3  # listed by UnknownMovie
 _WITH_POSTER = 2**40  # more than any number of ratings
-_FIELDS = ("movie_id", "title", "year", "genres", "imdb_id", "tmdb_id")  # of a movie, as columns of movies.json
+_FIELDS = ("movie_id", "title", "year", "genres", "imdb_id", "tmdb_id", "source_id")  # columns of movies.json
 
 Value = TypeVar("Value")
 
@@ -213,11 +214,14 @@ class Catalogue:
         return [self.movie(movie_id) for movie_id in self._titles.prefix(text)]
 
     def identify(self, text: str) -> Movie:
-        """Return the movie with an id in any notation of ``movie_reference``: ``6``, ``imdb:tt0113277``, ``tmdb:949``.
+        """Return the movie with an id in any notation: of ``movie_reference``, or the data set's own, ``B000EXAMPL``.
 
         Raises:
             UnknownMovie: the text is no id, or no movie has it.
         """
+        named = self._with_source_id(text.strip())
+        if named is not None:
+            return named
         reference = movie_reference(text)
         if reference is None:
             raise UnknownMovie(f"{text!r} is no movie id: give a number, imdb:tt… or tmdb:…")
@@ -228,6 +232,21 @@ class Catalogue:
                 return self.movie(movie_id)
         scheme, _, rest = reference.partition(":")
         raise UnknownMovie(f"no movie here has the {scheme.upper()} id {rest!r}")
+
+    @property
+    def has_source_ids(self) -> bool:
+        """Return True if some movies of the data set have ids that are no numbers."""
+        return self.ids.largest >= FIRST_NAMED
+
+    def _with_source_id(self, text: str) -> Movie | None:
+        """Return the movie that the data set itself calls so; None without one, and for numbers."""
+        if not self.has_source_ids or plain_number(text) is not None:
+            return None
+        for number in candidates(text):
+            movie = self.movie(number) if number in self.ids else None
+            if movie is None or movie.source_id == text:
+                return movie
+        return None
 
     def resolve(self, text: str, note: Callable[[str], None] = lambda _: None) -> Movie:
         """Return the movie with this id, in any notation of ``identify``, or this title.
@@ -244,6 +263,9 @@ class Catalogue:
             AmbiguousTitle: several movies match, or the number is one movie's id and another's title; the error lists
                 them.
         """
+        named = self._with_source_id(text.strip())
+        if named is not None:
+            return named
         reference = movie_reference(text)
         if reference is None:
             return self._by_title(text.strip(), note)
@@ -282,7 +304,9 @@ class Catalogue:
 
     def to_json(self) -> dict[str, list[Any]]:
         """Return the columns of ``movies.json``."""
-        return {name: [getattr(movie, name) for movie in self.movies] for name in _FIELDS} | {
+        named = any(movie.source_id for movie in self.movies)
+        fields = _FIELDS if named else _FIELDS[:-1]
+        return {name: [getattr(movie, name) for movie in self.movies] for name in fields} | {
             "rating_count": list(self.rating_counts),
             "rating_mean": list(self.rating_means),
             "poster": list(self.posters),
@@ -296,10 +320,11 @@ class Catalogue:
             BadSnapshot: a column is missing, or of another length than the others.
         """
         try:
+            named = columns.get("source_id") or [None] * len(columns["movie_id"])
             movies = tuple(
-                Movie(movie_id, title, year, tuple(genres), imdb_id, tmdb_id)
-                for movie_id, title, year, genres, imdb_id, tmdb_id in zip(
-                    *(columns[name] for name in _FIELDS), strict=True
+                Movie(movie_id, title, year, tuple(genres), imdb_id, tmdb_id, source_id)
+                for movie_id, title, year, genres, imdb_id, tmdb_id, source_id in zip(
+                    *(columns[name] for name in _FIELDS[:-1]), named, strict=True
                 )
             )
             return cls(movies, tuple(columns["rating_count"]), tuple(columns["rating_mean"]), tuple(columns["poster"]))

@@ -15,6 +15,7 @@ class Movie:
     genres: tuple[str, ...] = ()  # empty if the data set lists none
     imdb_id: str | None = None  # "tt0113277"
     tmdb_id: int | None = None
+    source_id: str | None = None  # the data set's own id, if that is no number and ``movie_id`` stands for it
 
     def __str__(self) -> str:
         """Return the title with its year: "Heat (1995)"."""

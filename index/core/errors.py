@@ -12,6 +12,7 @@ PosterityError
 ├── BadLibrary              library damaged or of a newer version
 │   └── CannotStore         disk full or read-only; nothing was changed
 ├── NotFound                no such object
+│   ├── NoPredictions       predicted ratings of a data set without ratings
 │   ├── UnknownKey          API key
 │   ├── UnknownMap          poster map
 │   ├── UnknownMovie        movie
@@ -51,6 +52,7 @@ __all__ = [
     "ImageTooLarge",
     "InvalidCombination",
     "InvalidInput",
+    "NoPredictions",
     "NotComparable",
     "NotFound",
     "PosterityError",
@@ -114,6 +116,10 @@ class CannotStore(BadLibrary):
 
 class NotFound(PosterityError):
     """Base of the errors about unknown ids and names."""
+
+
+class NoPredictions(NotFound):
+    """Predicted ratings of a data set that has no ratings, only who watched what."""
 
 
 class UnknownKey(NotFound):

@@ -60,6 +60,11 @@ class Ids:
         """Return the largest id; 0 without any."""
         return int(self.values[-1]) if self.values.size else 0
 
+    def largest_below(self, end: int) -> int:
+        """Return the largest id below ``end``; 0 without any."""
+        at = int(self.values.searchsorted(end))
+        return int(self.values[at - 1]) if at else 0
+
     def row(self, wanted: int) -> int:
         """Return the row of one id.
 

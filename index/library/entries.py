@@ -64,7 +64,11 @@ class MovieChanges:
         """
         imdb_ids, tmdb_ids = {e.movie.imdb_id for e in self.movies}, {e.movie.tmdb_id for e in self.movies}
         after = {movie.movie_id: _without_ids(movie, imdb_ids, tmdb_ids) for movie in movies}
-        after |= {entry.movie.movie_id: entry.movie for entry in self.movies}
+        for entry in self.movies:
+            before = after.get(entry.movie.movie_id)
+            after[entry.movie.movie_id] = (
+                entry.movie if before is None else replace(entry.movie, source_id=before.source_id)
+            )
         return tuple(after[movie_id] for movie_id in sorted(after.keys() - self.deleted))
 
 

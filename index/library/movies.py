@@ -20,7 +20,8 @@ import numpy as np
 from index.catalogue.catalogue import Catalogue, Movie
 from index.core.errors import Conflict, ReusedRequest, UnknownMovie
 from index.core.files import sync, write_durably
-from index.core.references import MAX_ID, movie_reference
+from index.core.references import movie_reference
+from index.core.source_ids import FIRST_NAMED, candidates
 from index.library.checks import Expected, expect, expect_free_ids
 from index.library.database import LATEST, Database, latest, next_seq
 from index.library.entries import Entry, MovieChanges, Poster, checked_movie
@@ -128,7 +129,8 @@ class Library:
 
         Args:
             catalogue: the movies that exist.
-            text: ``6``, ``imdb:tt0113277`` or ``tmdb:949``; for a deleted movie its number alone.
+            text: ``6``, ``imdb:tt0113277``, ``tmdb:949`` or the data set's own id; for a deleted movie its number or
+                the data set's own id.
 
         Raises:
             UnknownMovie: no movie has or had this id.
@@ -138,8 +140,9 @@ class Library:
             return catalogue.identify(text).movie_id
         except UnknownMovie:
             reference = movie_reference(text)
-            if isinstance(reference, int) and self.knows(reference):
-                return reference
+            number = reference if isinstance(reference, int) else next(candidates(text.strip()))
+            if self.knows(number):
+                return number
             raise
 
     def knows(self, movie_id: int) -> bool:
@@ -189,7 +192,7 @@ class Library:
         """
         movie = checked_movie(movie)
         if catalogue is not None:
-            above = max(above, catalogue.ids.largest)
+            above = max(above, catalogue.ids.largest_below(FIRST_NAMED))
         with self.database.writing() as db:
             known = None if request is None else _added_by(db, request)
             if known is not None:
@@ -333,10 +336,10 @@ class Library:
 
 def _reserve_id(db: sqlite3.Connection, taken_max: int) -> int:
     (last,) = db.execute("SELECT last FROM ids").fetchone()
-    (highest,) = db.execute("SELECT max(movie_id) FROM movies").fetchone()
+    (highest,) = db.execute("SELECT max(movie_id) FROM movies WHERE movie_id < ?", (FIRST_NAMED,)).fetchone()
     movie_id: int = max(last, highest or 0, taken_max) + 1
-    if movie_id > MAX_ID:
-        raise Conflict(f"there is a movie with the largest id, {MAX_ID}: replace or restore a movie, under its id")
+    if movie_id >= FIRST_NAMED:
+        raise Conflict(f"there is a movie with the largest id, {FIRST_NAMED - 1}: replace or restore one, under its id")
     db.execute("UPDATE ids SET last = ?", (movie_id,))
     return movie_id
 

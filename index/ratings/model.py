@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from index.core.arrays import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array, load_arrays
-from index.core.errors import InvalidInput, UnknownUser
+from index.core.errors import InvalidInput, NoPredictions, UnknownUser
 from index.core.ids import Ids
 from index.ratings import by_movie as ratings_by_movie
 from index.ratings import fold_in as fold_ins
+from index.ratings import user_names
 from index.ratings.by_movie import RatingsByMovie
 from index.ratings.fold_in import FoldedUser, FoldInArrays
 from index.ratings.rankers import Ranker, load_ranker
+from index.ratings.user_names import UserNames
 from index.spaces.faiss_index import top_rows
 
 FOLDER = "ratings"
@@ -32,7 +35,7 @@ NOISE_PRIOR = 6
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A predicted rating and its 80% interval, on the data set's scale."""
+    """A predicted rating and its 80% interval, on the data set's scale; NaN in a data set without ratings."""
 
     movie_id: int
     rating: float
@@ -126,6 +129,8 @@ class RatingModel:
             movie) plus ``rating_weight`` times the predicted rating; without a ranker by the predicted rating alone.
         rating_weight: weight of the predicted rating beside the ranker's score.
         by_movie: index of the ratings by movie; built if None.
+        names: ids of users that are no numbers; None without any.
+        implicit: the data set has no ratings, only who watched what: movies are ranked, but no ratings predicted.
     """
 
     def __init__(
@@ -139,9 +144,13 @@ class RatingModel:
         ranker: Ranker | None = None,
         rating_weight: float = 1.0,
         by_movie: RatingsByMovie | None = None,
+        names: UserNames | None = None,
+        implicit: bool = False,
     ) -> None:
         self.users = Ids(arrays.user_ids, noun="user", unknown=UnknownUser)
         self.scale = scale
+        self.names = names
+        self.implicit = implicit
         self._arrays = arrays
         self._movie_ids = movie_ids
         self._noise = noise
@@ -163,6 +172,7 @@ class RatingModel:
         arrays = load_arrays(RatingArrays, snapshot / FOLDER)
         low, high = facts["scale"]
         by_movie = snapshot / ratings_by_movie.FOLDER  # missing in some older snapshots
+        names = snapshot / user_names.FOLDER  # missing if all users are numbers
         return cls(
             arrays,
             load_arrays(FoldInArrays, snapshot / fold_ins.FOLDER),
@@ -172,6 +182,8 @@ class RatingModel:
             ranker=load_ranker(snapshot / "ranker", facts["ranker"]["forms"]),
             rating_weight=facts["ranker"]["rating_weight"],
             by_movie=load_arrays(RatingsByMovie, by_movie) if by_movie.is_dir() else None,
+            names=load_arrays(UserNames, names) if names.is_dir() else None,
+            implicit=facts.get("implicit_data", False),
         )
 
     def predict(self, user: UserOrRatings, movie_ids: Sequence[int]) -> list[Prediction]:
@@ -181,7 +193,9 @@ class RatingModel:
             UnknownUser: the user has no training ratings.
             UnknownMovie: one of the movies is not in the catalogue.
             InvalidInput: a new user's rating is off the scale.
+            NoPredictions: the data set has no ratings.
         """
+        self._check_predicts()
         rows = self._movie_ids.rows(movie_ids)
         return self._predictions(self._profile(user), rows)
 
@@ -212,8 +226,9 @@ class RatingModel:
         """Return the contributions of the rated movies to the prediction for each movie, in the given order.
 
         Raises:
-            UnknownUser, UnknownMovie, InvalidInput: as in ``predict``.
+            UnknownUser, UnknownMovie, InvalidInput, NoPredictions: as in ``predict``.
         """
+        self._check_predicts()
         profile, rows = self._profile(user), self._movie_ids.rows(movie_ids)
         folded = profile.folded or self._fold(profile.rows, profile.values)
         ratings = self._moments(profile, rows)[0].tolist()
@@ -269,7 +284,16 @@ class RatingModel:
             return scores
         return scores + (self._ranker.scores(profile.rows) if profile.rows.size else self._popularity)
 
+    def _check_predicts(self) -> None:
+        if self.implicit:
+            raise NoPredictions(
+                "predicted ratings are off: the data set has no ratings, only who watched what; ask for"
+                " recommendations or similar movies, or build with ratings"
+            )
+
     def _predictions(self, profile: _Profile, rows: Int64Array) -> list[Prediction]:
+        if self.implicit:
+            return [Prediction(movie_id, *[math.nan] * 3) for movie_id in self._movie_ids.values[rows].tolist()]
         mean, deviation = self._moments(profile, rows)
         half = NormalDist().inv_cdf((1 + INTERVAL) / 2) * deviation
         ends = (np.clip(end, *self.scale).tolist() for end in (mean, mean - half, mean + half))

@@ -14,6 +14,7 @@ from index.core.arrays import Int64Array
 from index.core.errors import NotComparable, UnknownUser
 from index.library.rating_log import RatingLog
 from index.ratings.model import Explanation, Prediction, RatingModel, UserOrRatings
+from index.ratings.user_names import identify_user
 
 
 class Users:
@@ -39,6 +40,36 @@ class Users:
         self._catalogue = catalogue
         self._log = log
         self._merged = merged
+
+    @property
+    def implicit(self) -> bool:
+        """Return True if the data set has no ratings, only who watched what."""
+        return self._model.implicit
+
+    @property
+    def has_names(self) -> bool:
+        """Return True if some users of the data set have ids that are no numbers."""
+        return self._model.names is not None
+
+    def identify(self, user: int | str, *, new: bool = False) -> int:
+        """Return the number of a user who is given by it, or by the data set's own id.
+
+        Args:
+            user: number or id.
+            new: accept an id that is not known yet, for a user who adds the first rating.
+
+        Raises:
+            UnknownUser: the text is no id of a user.
+        """
+        if isinstance(user, int):
+            return user
+        return identify_user(user, self._model.users, self._model.names, new=new)
+
+    def name(self, user_id: int) -> str | None:
+        """Return the data set's own id of a user, if that is no number; None for a number or an unknown user."""
+        if self._model.names is None or user_id not in self.ids:
+            return None
+        return self._model.names.name(self.ids.row(user_id))
 
     def resolve(self, user_id: int) -> UserOrRatings:
         """Return the user's merged ratings, or the id of a user without changes since the build.
@@ -74,6 +105,7 @@ class Users:
             UnknownMovie: one of the movies is not in the catalogue.
             NotComparable: one of the movies was added after the rating model was trained.
             InvalidInput: a new user's rating is off the scale.
+            NoPredictions: the data set has no ratings.
         """
         for movie_id in movie_ids:
             self._check_predictable(movie_id)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from index.catalogue.catalogue import Movie
 from index.core.arrays import BoolArray, Float32Array, Int64Array
+
+Scale = tuple[float, float]  # lowest and highest rating
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,22 +17,29 @@ class Ratings:
 
     user_ids: Int64Array  # (n,)
     movie_ids: Int64Array  # (n,)
-    values: Float32Array  # (n,) on the data set's own scale
+    values: Float32Array  # (n,) on the data set's own scale; all 1 if implicit
     timestamps: Int64Array | None = None  # (n,) seconds since 1970
+    given_scale: Scale | None = None  # None for that of the ratings present
+    implicit: bool = False  # no ratings, only who watched what
 
     def __len__(self) -> int:
         """Return the number of ratings."""
         return int(self.values.size)
 
     @property
-    def scale(self) -> tuple[float, float]:
-        """Lowest and highest rating present."""
-        return float(self.values.min()), float(self.values.max())
+    def scale(self) -> Scale:
+        """Lowest and highest rating: as given, else as present."""
+        return self.given_scale or (float(self.values.min()), float(self.values.max()))
 
     def take(self, selection: Int64Array | BoolArray) -> Ratings:
         """Return the ratings at positions (m,), or under a mask (n,)."""
-        timestamps = None if self.timestamps is None else self.timestamps[selection]
-        return Ratings(self.user_ids[selection], self.movie_ids[selection], self.values[selection], timestamps)
+        return replace(
+            self,
+            user_ids=self.user_ids[selection],
+            movie_ids=self.movie_ids[selection],
+            values=self.values[selection],
+            timestamps=None if self.timestamps is None else self.timestamps[selection],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +52,4 @@ class Dataset:
     ratings: Ratings  # in file order; every movie_id is one of ``movies``
     tags: Mapping[int, tuple[str, ...]] = field(default_factory=dict)  # movie_id -> tags as written, repeats included
     warnings: tuple[str, ...] = ()  # skipped rows: file, reason, count, first line
+    user_names: Mapping[int, str] = field(default_factory=dict)  # user_id -> the file's id, if that is no number

@@ -70,9 +70,10 @@ def _merged(ratings: Ratings, rated: RatingChanges, movie_ids: Int64Array) -> Ra
     timestamps = None
     if ratings.timestamps is not None:
         timestamps = np.concatenate([ratings.timestamps[kept], rated.timestamps[added]])
-    return Ratings(
-        np.concatenate([ratings.user_ids[kept], rated.user_ids[added]]),
-        np.concatenate([ratings.movie_ids[kept], rated.movie_ids[added]]),
-        np.concatenate([ratings.values[kept], rated.values[added]]),
-        timestamps,
+    return replace(
+        ratings,
+        user_ids=np.concatenate([ratings.user_ids[kept], rated.user_ids[added]]),
+        movie_ids=np.concatenate([ratings.movie_ids[kept], rated.movie_ids[added]]),
+        values=np.concatenate([ratings.values[kept], rated.values[added]]),
+        timestamps=timestamps,
     )

@@ -1,24 +1,34 @@
-"""Data set readers: any unzipped MovieLens edition, or any CSV file of user, item, rating[, timestamp]."""
+"""Data set readers: any MovieLens edition, the Netflix Prize, exports, or any table of user, item[, rating]."""
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from index.catalogue.catalogue import Movie
-from index.catalogue.title_forms import parse_title
 from index.core.arrays import BoolArray
 from index.core.errors import InvalidInput
 from index.core.ids import Ids
-from indexer.datasets.dataset import Dataset, Ratings
-from indexer.datasets.delimited import Table, csv_table, whole_number
+from index.core.source_ids import FIRST_NAMED, numbers_for
+from index.library.entries import IMDB_ID
+from indexer.datasets.dataset import Dataset, Ratings, Scale
+from indexer.datasets.folders import TABLES, Files, dataset_folder, files_of, with_ratings
+from indexer.datasets.movies import Movies, add_links, described, join_by_tmdb_id, read_movies, read_tags, unlisted
+from indexer.datasets.netflix import read_netflix_ratings, read_netflix_titles
+from indexer.datasets.ratings import RatingTable, read_ratings, refuse_empty
 from indexer.datasets.sources import SAMPLE
+from indexer.datasets.tables.columns import rating_layout
+from indexer.datasets.tables.skipped import Skipped
+from indexer.datasets.tables.text import COMPRESSED
 
 CITATION = (
     "Ratings: MovieLens (F. Maxwell Harper and Joseph A. Konstan. 2015. The MovieLens Datasets: History and Context."
@@ -28,254 +38,198 @@ CITATION = (
 SAMPLE_NOTICE = "Invented films, generated posters and simulated ratings, made by Posterity; free to use."
 
 _README_SAMPLE = "Posterity sample"
-_COLUMNS = {
-    "user": {"user", "userid"},
-    "movie": {"item", "itemid", "movie", "movieid"},
-    "rating": {"rating", "score"},
-    "timestamp": {"timestamp", "time"},
-}
-# Genre flags of u.item after "unknown". Source: u.genre of ml-100k.
-_GENRES_100K = [
-    "Action",
-    "Adventure",
-    "Animation",
-    "Children",
-    "Comedy",
-    "Crime",
-    "Documentary",
-    "Drama",
-    "Fantasy",
-    "Film-Noir",
-    "Horror",
-    "Musical",
-    "Mystery",
-    "Romance",
-    "Sci-Fi",
-    "Thriller",
-    "War",
-    "Western",
-]
-_TITLES_FILE = {"ratings.csv": "movies.csv", "ratings.dat": "movies.dat", "u.data": "u.item"}
-_COLUMNS_1M = ("user", "movie", "rating", "timestamp")
-_COLUMNS_ITEM = ("movieId", "title", "release", "video", "url", "unknown", *_GENRES_100K)
+_OTHER_KINDS = (".xlsx", ".xls", ".ods", ".json", ".jsonl", ".ndjson", ".db", ".sqlite", ".rar", ".7z", ".tar", ".tgz")
+_MAX_UNZIPPED = 100 * 10**9  # bytes
+_NOT_RATED = -1  # of MyAnimeList and others
 
 
-@dataclass(slots=True)
-class _Warnings:
-    """Skipped rows: the count and the first example per reason."""
+def read_dataset(path: Path, *, scale: Scale | None = None) -> Dataset:
+    """Read the data set in a folder, a table or a zip file.
 
-    first: dict[str, str] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    Skip rows that cannot be used and count them in ``warnings``: ratings of unknown movies, all but the latest rating
+    of a movie by the same user, rows without a rating, rows that cannot be read. A file with more than a tenth of the
+    last kind is refused.
 
-    def add(self, reason: str, example: str, n: int = 1) -> None:
-        self.first.setdefault(reason, example)
-        self.counts[reason] += n
-
-    def messages(self) -> tuple[str, ...]:
-        return tuple(f"{reason}: {n:,} (such as {self.first[reason]})" for reason, n in self.counts.items())
-
-
-def read_dataset(path: Path) -> Dataset:
-    """Read the data set in a folder or a CSV file.
-
-    Skip rows that do not affect the rest and count them in ``warnings``: ratings of unknown movies, and all but the
-    latest rating of a movie by the same user. Any other invalid row is an error.
+    Args:
+        path: folder or file.
+        scale: lowest and highest rating; None for those present. Ratings off it are skipped.
 
     Raises:
         InvalidInput: the path holds no data set, or a file is invalid; the message names file, line and value.
     """
-    if path.suffix.lower() == ".zip":
-        raise InvalidInput(f"{path} is a zip file: unzip it and give the folder")
+    if path.is_file() and path.suffix.lower() == ".zip":
+        with _unzipped(path) as folder:
+            dataset = _in_folder(folder, scale)
+        within = str(folder)
+        told = tuple(warning.replace(within, str(path)) for warning in dataset.warnings)
+        name = path.stem if dataset.name == folder.name else dataset.name
+        return replace(dataset, name=name, warnings=told)
     if path.is_file():
-        # The ratings file of an edition stands for its folder, so that the titles are read too.
-        titles = _TITLES_FILE.get(path.name)
-        return read_dataset(path.parent) if titles and (path.parent / titles).exists() else _read_any_csv(path)
+        if path.suffix.lower() in _OTHER_KINDS:
+            raise InvalidInput(f"{path} is no table of text: save it as CSV, with the columns user, item, rating")
+        files = with_ratings(path)
+        if files.titles is None and files.metadata is None:
+            return replace(_read(files, scale), name=_stem(path))
+        return _with_name_and_notice(_read(files, scale), path.parent)
     if not path.is_dir():
-        raise InvalidInput(f"there is no folder or file {path}: give a MovieLens folder or a CSV file")
-    folder = _dataset_folder(path)
-    if (folder / "ratings.dat").exists():
-        return _with_name_and_notice(_read_1m(folder), folder)
-    if (folder / "u.data").exists():
-        return _with_name_and_notice(_read_100k(folder), folder)
-    if (folder / "movies.csv").exists():
-        return _with_name_and_notice(_read_csv_edition(folder), folder)
-    return _with_name_and_notice(_read_any_csv(*folder.glob("*.csv")), folder)
-
-
-def _dataset_folder(path: Path) -> Path:
-    """Return ``path``, or its only subfolder that holds a data set."""
-    if holds_dataset(path):
-        return path
-    inner = [folder for folder in sorted(path.iterdir()) if folder.is_dir() and holds_dataset(folder)]
-    if len(inner) == 1:
-        return inner[0]
-    if inner:
-        raise InvalidInput(f"{path} holds several data sets; give one: {', '.join(str(folder) for folder in inner)}")
-    raise InvalidInput(
-        f"{path} holds no ratings: expected ratings.csv and movies.csv, ratings.dat (ml-1m), u.data (ml-100k), or"
-        " one CSV file of user, item, rating"
-    )
+        raise InvalidInput(f"there is no folder or file {path}: give a folder of MovieLens' kind or a CSV file")
+    return _in_folder(path, scale)
 
 
 def holds_dataset(folder: Path) -> bool:
     """Return True if this folder itself, not a subfolder, holds the files of a data set."""
-    known = any((folder / name).exists() for name in ("ratings.csv", "ratings.dat", "u.data"))
-    return known or len(list(folder.glob("*.csv"))) == 1
+    return files_of(folder) is not None
 
 
-def _read_csv_edition(folder: Path) -> Dataset:
-    skipped = _Warnings()
-    movies = _movies_from_csv(folder / "movies.csv", skipped)
-    if (folder / "links.csv").exists():
-        _add_links(movies, folder / "links.csv", skipped)
-    tags = _tags(folder / "tags.csv", movies, skipped) if (folder / "tags.csv").exists() else {}
-    return _dataset(movies, _rating_table(folder / "ratings.csv"), skipped, tags)
+def _in_folder(path: Path, scale: Scale | None) -> Dataset:
+    folder, files = dataset_folder(path)
+    return _with_name_and_notice(_read(files, scale), folder)
 
 
-def _read_1m(folder: Path) -> Dataset:
-    skipped = _Warnings()
-    titles = Table(folder / "movies.dat", ("movieId", "title", "genres"), "::", "latin-1", header=False)
-    movies: dict[int, Movie] = {}
-    for line, (movie_id, title, genres) in titles.rows():
-        _add_movie(movies, _movie(movie_id, title, genres.split("|"), titles.file, line), titles.file, line, skipped)
-    return _dataset(movies, Table(folder / "ratings.dat", _COLUMNS_1M, "::", "latin-1", header=False), skipped)
-
-
-def _read_100k(folder: Path) -> Dataset:
-    skipped = _Warnings()
-    items = Table(folder / "u.item", _COLUMNS_ITEM, "|", "latin-1", header=False)
-    movies: dict[int, Movie] = {}
-    for line, (movie_id, title, release, _video, _url, _unknown, *flags) in items.rows():
-        genres = [genre for genre, flag in zip(_GENRES_100K, flags, strict=True) if flag.strip() == "1"]
-        movie = _movie(movie_id, title, genres, items.file, line)
-        if movie.year is None and re.search(r"\d{4}$", release):
-            movie = replace(movie, year=int(release[-4:]))
-        _add_movie(movies, movie, items.file, line, skipped)
-    return _dataset(movies, Table(folder / "u.data", _COLUMNS_1M, "\t", "latin-1", header=False), skipped)
-
-
-def _read_any_csv(file: Path) -> Dataset:
-    """Read a file of ratings without titles; name movies by their ids."""
-    return replace(_dataset(None, _rating_table(file), _Warnings()), name=file.stem)
-
-
-def _movies_from_csv(file: Path, skipped: _Warnings) -> dict[int, Movie]:
-    table, at = _with_columns(csv_table(file), "movieId", "title", "genres")
-    movies: dict[int, Movie] = {}
-    for line, fields in table.rows():
-        movie_id, title, genres = (fields[column] for column in at)
-        _add_movie(movies, _movie(movie_id, title, genres.split("|"), file, line), file, line, skipped)
-    return movies
-
-
-def _add_links(movies: dict[int, Movie], file: Path, skipped: _Warnings) -> None:
-    table, at = _with_columns(csv_table(file), "movieId", "imdbId", "tmdbId")
-    for line, fields in table.rows():
-        movie_id = whole_number(fields[at[0]], "movieId", file, line)
-        imdb, tmdb = (fields[column].strip() for column in at[1:])
-        if movie_id not in movies:
-            skipped.add(f"{file}: skipped links of unknown movies", f"line {line}, movie {movie_id}")
-            continue
-        movies[movie_id] = replace(
-            movies[movie_id],
-            imdb_id=f"tt{whole_number(imdb, 'imdbId', file, line):07d}" if imdb else None,
-            tmdb_id=whole_number(tmdb, "tmdbId", file, line) if tmdb else None,
-        )
-
-
-def _tags(file: Path, movies: Mapping[int, Movie], skipped: _Warnings) -> dict[int, tuple[str, ...]]:
-    table, at = _with_columns(csv_table(file), "movieId", "tag")
-    tags: dict[int, list[str]] = defaultdict(list)
-    for line, fields in table.rows():
-        movie_id = whole_number(fields[at[0]], "movieId", file, line)
-        if movie_id in movies:
-            tags[movie_id].append(fields[at[1]])
-        else:
-            skipped.add(f"{file}: skipped tags of unknown movies", f"line {line}, movie {movie_id}")
-    return {movie_id: tuple(given) for movie_id, given in tags.items()}
-
-
-def _rating_table(file: Path) -> Table:
-    """Return the layout of a CSV file of ratings, with columns named user, movie, rating and timestamp."""
-    table = csv_table(file)
-    normalized = [name.casefold().replace("_", "") for name in table.columns]
-    positions: dict[str, int] = {}
-    for name, accepted in _COLUMNS.items():
-        found = [at for at, given in enumerate(normalized) if given in accepted]
-        if len(found) > 1:
-            both = " and ".join(table.columns[at] for at in found)
-            raise InvalidInput(f"{file}, line 1: {both} could both be the {name} column: remove one")
-        if found:
-            positions[name] = found[0]
-        elif name != "timestamp":
+@contextmanager
+def _unzipped(path: Path) -> Iterator[Path]:
+    """Unzip the tables of a zip file into a temporary folder, named in errors by the zip file."""
+    with tempfile.TemporaryDirectory(prefix="posterity-") as temporary:
+        folder = Path(temporary) / path.stem
+        try:
+            with zipfile.ZipFile(path) as archive:
+                members = [member for member in archive.infolist() if _is_table(member.filename)]
+                if sum(member.file_size for member in members) > _MAX_UNZIPPED:
+                    raise InvalidInput(f"{path} is larger than {_MAX_UNZIPPED / 1e9:g} GB: unzip it, give the folder")
+                archive.extractall(folder, members)
+                folder.mkdir(exist_ok=True)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
             raise InvalidInput(
-                f"{file}, line 1: no {name} column among {', '.join(table.columns)}; expected one of"
-                f" {', '.join(sorted(_COLUMNS[name]))}, or with an underscore"
-            )
-    names = {at: name for name, at in positions.items()}
-    return replace(table, columns=tuple(names.get(at, given) for at, given in enumerate(table.columns)))
+                f"{path} cannot be unzipped ({error}): download it again, or unzip it and give the folder"
+            ) from error
+        try:
+            yield folder
+        except InvalidInput as error:
+            raise InvalidInput(str(error).replace(str(folder), str(path))) from error
 
 
-def _with_columns(table: Table, *names: str) -> tuple[Table, list[int]]:
-    """Return the table and the positions of the columns ``names``."""
-    normalized = [name.casefold() for name in table.columns]
-    missing = [name for name in names if name.casefold() not in normalized]
-    if missing:
-        raise InvalidInput(f"{table.file}, line 1: no {missing[0]} column among {', '.join(table.columns)}")
-    return table, [normalized.index(name.casefold()) for name in names]
+def _is_table(name: str) -> bool:
+    lower = Path(name.lower())
+    usual = lower.suffix in {*TABLES, *COMPRESSED} or lower.name.startswith("readme")
+    return usual and not name.endswith("/") and "__macosx" not in lower.parts
 
 
-def _movie(movie_id: str, title: str, genres: Sequence[str], file: Path, line: int) -> Movie:
-    name, year = parse_title(title)
-    if not name:
-        raise InvalidInput(f"{file}, line {line}: movie {movie_id} has no title")
-    listed = tuple(dict.fromkeys(genre.strip() for genre in genres if genre.strip()))
-    if listed == ("(no genres listed)",):
-        listed = ()
-    return Movie(whole_number(movie_id, "movieId", file, line), name, year, listed)
-
-
-def _add_movie(movies: dict[int, Movie], movie: Movie, file: Path, line: int, skipped: _Warnings) -> None:
-    if movie.movie_id in movies:
-        skipped.add(f"{file}: duplicate movie ids, kept the first", f"line {line}, movie {movie.movie_id}")
+def _read(files: Files, scale: Scale | None) -> Dataset:
+    skipped = Skipped()
+    movies = _listed_movies(files, skipped)
+    if files.ratings is None:
+        table = read_netflix_ratings(list(files.netflix), skipped)
     else:
-        movies[movie.movie_id] = movie
+        as_text = movies is not None and not _all_numbers(movies)
+        table = read_ratings(rating_layout(files.ratings), skipped, as_text=as_text)
+    refuse_empty(table, skipped)
+    if movies is None or files.titles is None:
+        known = table.movies.known()
+        of_table = {each: described(each, *table.facts[each]) if each in table.facts else unlisted(each)
+                    for each in known}  # fmt: skip
+        movies = of_table | (movies or {})
+    if files.links is not None:
+        add_links(movies, files.links, skipped)
+    tags = {} if files.tags is None else read_tags(files.tags, movies, skipped)
+    return _dataset(movies, table, tags, scale, skipped)
+
+
+def _listed_movies(files: Files, skipped: Skipped) -> Movies | None:
+    """Return the movies that a file lists; None without one."""
+    if files.netflix:
+        return None if files.titles is None else read_netflix_titles(files.titles, skipped)
+    if files.titles is not None:
+        return read_movies(files.titles, skipped)
+    if files.metadata is None:
+        return None
+    by_tmdb_id = read_movies(files.metadata, skipped)
+    return by_tmdb_id if files.links is None else join_by_tmdb_id(files.links, by_tmdb_id, skipped)
+
+
+def _all_numbers(movies: Movies) -> bool:
+    return all(number < FIRST_NAMED for number in numbers_for(movies).values())
 
 
 def _dataset(
-    movies: Mapping[int, Movie] | None,
-    table: Table,
-    skipped: _Warnings,
-    tags: Mapping[int, tuple[str, ...]] | None = None,
+    movies: Movies, table: RatingTable, tags: dict[str, tuple[str, ...]], scale: Scale | None, skipped: Skipped
 ) -> Dataset:
-    """Return the data set of ``movies``, or of the rated movies if None."""
-    optional = [name for name in table.columns if name == "timestamp"]
-    columns = table.numbers(["user", "movie", *optional], ["rating"])
-    ratings = Ratings(columns["user"], columns["movie"], columns["rating"], columns.get("timestamp"))
-    if not len(ratings):
-        raise InvalidInput(f"{table.file} holds no ratings")
-    if movies is None:
-        movies = {int(i): Movie(int(i), f"Movie {i}") for i in np.unique(ratings.movie_ids)}
-    kept = _listed(ratings, movies, table, skipped) & _latest(ratings, table, skipped)
+    numbers = numbers_for({*movies, *(table.movies.texts or ())})
+    user_numbers = {} if table.users.texts is None else numbers_for(table.users.texts)
+    by_number: dict[int, Movie] = {}
+    for text, movie in movies.items():
+        number = numbers[text]
+        named = text if number >= FIRST_NAMED else None
+        if movie.imdb_id is None and re.fullmatch(IMDB_ID, text, re.ASCII):
+            movie = replace(movie, imdb_id=text)
+        by_number.setdefault(number, replace(movie, movie_id=number, source_id=named))
+    user_names = {number: text for text, number in user_numbers.items() if number >= FIRST_NAMED}
+    _note_texts(table.file, "user", list(user_names.values()), skipped)
+    _note_texts(table.file, "movie", [m.source_id for m in by_number.values() if m.source_id], skipped)
+    users, movie_ids = table.users.numbers(user_numbers), table.movies.numbers(numbers)
+    values = np.ones(users.size, np.float32) if table.values is None else table.values
+    ratings = Ratings(users, movie_ids, values, table.timestamps, scale, table.values is None)
+    ratings, line_of = _taken(ratings, _rated(ratings, table, scale, skipped), table.line_of)
+    ratings, line_of = _taken(ratings, _listed(ratings, by_number, table.file, line_of, skipped), line_of)
+    latest = _latest(ratings, table.file, line_of, skipped)
+    ratings, _ = _taken(ratings, latest, line_of)
+    _note_values(ratings, table, scale, skipped)
+    ordered = tuple(by_number[movie_id] for movie_id in sorted(by_number))
+    numbered = {numbers[text]: given for text, given in tags.items()}
+    return Dataset("", "", ordered, ratings, numbered, skipped.messages(), user_names)
+
+
+def _taken(ratings: Ratings, kept: BoolArray, line_of: Callable[[int], int]) -> tuple[Ratings, Callable[[int], int]]:
+    if kept.all():
+        return ratings, line_of
+    rows = np.flatnonzero(kept)
+    return ratings.take(kept), lambda row: line_of(int(rows[row]))
+
+
+def _note_texts(file: Path, name: str, texts: list[str], skipped: Skipped) -> None:
+    if texts:
+        skipped.note(f"{file}: {name} ids that are no whole numbers below 2^52, kept as they are: {len(texts):,}"
+                     f" (such as {min(texts)})")  # fmt: skip
+
+
+def _rated(ratings: Ratings, table: RatingTable, scale: Scale | None, skipped: Skipped) -> BoolArray:
+    """Return the mask (n,) of ratings on the scale; without one, -1 means "not rated" beside ratings above 1."""
+    values = ratings.values
+    everything = np.ones(values.size, dtype=np.bool_)
+    if ratings.implicit:
+        return everything
+    if scale is not None:
+        kept = (values >= scale[0]) & (values <= scale[1])
+        reason = f"skipped ratings off the scale {scale[0]:g}:{scale[1]:g}"
+    elif values.min() == _NOT_RATED and values.max() > 1 and not ((values < 0) & (values != _NOT_RATED)).any():
+        kept, reason = values >= 0, 'skipped ratings of -1, which are taken as "not rated"'
+    else:
+        return everything
+    if not kept.all():
+        first = int(np.flatnonzero(~kept)[0])
+        skipped.add(table.file, reason, f"line {table.line_of(first)}: {values[first]:g}", int((~kept).sum()))
     if not kept.any():
-        raise InvalidInput(f"{table.file}: no rating is of a listed movie: do the files belong together?")
-    ordered = tuple(movies[movie_id] for movie_id in sorted(movies))
-    ratings = ratings if kept.all() else ratings.take(kept)
-    return Dataset("", "", ordered, ratings, tags or {}, skipped.messages())
+        given = f"from {values.min():g} to {values.max():g}"
+        remedy = "give another --scale" if scale is not None else "give ratings, or leave the column out"
+        raise InvalidInput(f"{table.file}: no rating can be used, as all are {given}: {remedy}")
+    return kept
 
 
-def _listed(ratings: Ratings, movies: Mapping[int, Movie], table: Table, skipped: _Warnings) -> BoolArray:
+def _listed(
+    ratings: Ratings, movies: dict[int, Movie], file: Path, line_of: Callable[[int], int], skipped: Skipped
+) -> BoolArray:
     """Return the mask (n,) of ratings of listed movies."""
     listed = Ids(sorted(movies)).find(ratings.movie_ids) >= 0
     unknown = np.flatnonzero(~listed)
     if unknown.size:
-        line, movie_id = table.line_of(int(unknown[0])), ratings.movie_ids[unknown[0]]
-        reason = f"{table.file}: skipped ratings of unlisted movies"
-        skipped.add(reason, f"line {line}, movie {movie_id}", unknown.size)
+        first = int(unknown[0])
+        example = f"line {line_of(first)}, movie {ratings.movie_ids[first]}"
+        skipped.add(file, "skipped ratings of unlisted movies", example, unknown.size)
+    if not listed.any():
+        raise InvalidInput(f"{file}: no rating is of a listed movie: do the files belong together?")
     return listed
 
 
-def _latest(ratings: Ratings, table: Table, skipped: _Warnings) -> BoolArray:
+def _latest(ratings: Ratings, file: Path, line_of: Callable[[int], int], skipped: Skipped) -> BoolArray:
     """Return the mask (n,) of each user's latest rating per movie; of equal timestamps, the last in the file."""
     pairs = pd.DataFrame({"user": ratings.user_ids, "movie": ratings.movie_ids})
     repeated = pairs.duplicated().to_numpy()
@@ -286,10 +240,31 @@ def _latest(ratings: Ratings, table: Table, skipped: _Warnings) -> BoolArray:
     latest = np.zeros(len(ratings), dtype=np.bool_)
     latest[pairs.index[~pairs.duplicated(keep="last")]] = True
     first = int(np.flatnonzero(repeated)[0])
-    example = f"line {table.line_of(first)}, user {ratings.user_ids[first]}, movie {ratings.movie_ids[first]}"
-    reason = f"{table.file}: repeated ratings of a movie by the same user, kept the latest"
-    skipped.add(reason, example, int(repeated.sum()))
+    example = f"line {line_of(first)}, user {ratings.user_ids[first]}, movie {ratings.movie_ids[first]}"
+    skipped.add(file, "repeated ratings of a movie by the same user, kept the latest", example, int(repeated.sum()))
     return latest
+
+
+def _note_values(ratings: Ratings, table: RatingTable, scale: Scale | None, skipped: Skipped) -> None:
+    """Note ratings that tell little or are perhaps none, and what one person's cannot give."""
+    if ratings.implicit:
+        skipped.note(f"{table.file}: no rating column among {', '.join(table.columns)}, so it says only who watched"
+                     " what: recommendations and taste work, predicted ratings are off")  # fmt: skip
+    else:
+        low, high = float(ratings.values.min()), float(ratings.values.max())
+        if low < 0 and scale is None:
+            skipped.note(f"{table.file}: the lowest rating is {low:g}; if negative ratings are no ratings, give"
+                         f" --scale, such as --scale 0:{high:g}")  # fmt: skip
+        if low == high:
+            skipped.note(f"{table.file}: every rating is {low:g}, so that predicted ratings tell nothing; give --scale"
+                         " if others are possible, or delete the column if it only says what was watched")  # fmt: skip
+    if table.one_user or np.unique(ratings.user_ids[:100_000]).size == 1:
+        skipped.note(f"{table.file}: ratings of one person: similar movies by genres, years and posters work; taste,"
+                     " recommendations and predictions need the ratings of many")  # fmt: skip
+
+
+def _stem(path: Path) -> str:
+    return Path(path.stem).stem if path.suffix.lower() in COMPRESSED else path.stem
 
 
 def _with_name_and_notice(dataset: Dataset, folder: Path) -> Dataset:

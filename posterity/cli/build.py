@@ -10,6 +10,7 @@ import click
 from index.core.errors import PosterityError
 from posterity.cli.console import (
     DurationType,
+    ScaleType,
     SizeType,
     data_option,
     embed_path_option,
@@ -17,6 +18,7 @@ from posterity.cli.console import (
     myself,
     note,
     print_json,
+    scale_of,
     shown_progress,
 )
 
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
     from index.snapshot.store import Manifest
     from indexer.config import Plan
 
-RATINGS = "An unzipped MovieLens folder, or a CSV file of user, item, rating[, timestamp]."
+RATINGS = (
+    "A folder or zip file of MovieLens, the Netflix Prize or one of their kind, or a table of user, item[, rating[,"
+    " timestamp]]: CSV, TSV, Parquet, also compressed."
+)
 KEPT = 3  # snapshots, with --every
 ratings_option = click.option("--ratings", type=click.Path(path_type=Path), required=True, help=RATINGS)
 weights_option = click.option(
@@ -49,6 +54,15 @@ iterations_option = click.option(
     type=click.Path(path_type=Path),
     show_default="the fetched edition, else the sample",
     help=RATINGS,
+)
+@click.option(
+    "--scale",
+    type=ScaleType(),
+    metavar="LOWEST:HIGHEST",
+    envvar="POSTERITY_SCALE",
+    show_default="that of the ratings",
+    show_envvar=True,
+    help="Rating scale, such as 0.5:5. Ratings off it are skipped.",
 )
 @click.option(
     "--posters",
@@ -110,6 +124,7 @@ iterations_option = click.option(
 def build(
     context: click.Context,
     ratings: Path | None,
+    scale: str | None,
     posters: Path | None,
     data: Path,
     weights: str,
@@ -152,6 +167,7 @@ def build(
         memory=memory,
         evaluation=not no_evaluation,
         embed_path=embed_path,
+        scale=scale_of(scale),
     )
     manifest = run_plan(plan, if_new=if_new)
     if manifest is None:
@@ -200,6 +216,11 @@ def summarise(manifest: Manifest) -> None:
         f"{facts['name']}: {facts['ratings']:,} ratings of {facts['rated_movies']:,} movies by {facts['users']:,}"
         f" users; {manifest.posters['posters']:,} posters ({manifest.posters['embedded']:,} newly embedded)"
     )
+    if manifest.ratings.get("implicit_data"):
+        click.echo("Rating scale: none, as there are no ratings, only who watched what")
+    else:
+        low, high = manifest.ratings["scale"]
+        click.echo(f"Rating scale: {low:g} to {high:g}")
     if "poster" in manifest.spaces:
         search = manifest.spaces["poster"]["search"]
         report = search["card"]

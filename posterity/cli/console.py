@@ -74,6 +74,29 @@ def print_note(text: str) -> None:
     click.echo(f"Note: {text}", err=True)
 
 
+class ScaleType(click.ParamType[str]):
+    """The lowest and the highest rating: 0.5:5."""
+
+    name = "scale"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text without spaces; fail if it is no scale."""
+        text = str(value).replace(" ", "")
+        number = r"-?[0-9]{1,6}(?:\.[0-9]{1,4})?"
+        written = re.fullmatch(f"({number}):({number})", text, re.ASCII)
+        if written is None or not float(written[1]) < float(written[2]):
+            self.fail(f"{value!r} is no scale: write the lowest and the highest rating, such as 0.5:5", param, ctx)
+        return text
+
+
+def scale_of(text: str | None) -> tuple[float, float] | None:
+    """Return a text of ``ScaleType`` as two numbers."""
+    if text is None:
+        return None
+    low, _, high = text.partition(":")
+    return float(low), float(high)
+
+
 data_option = click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from index.core.references import user_reference
 from posterity.cli.console import data_option, embed_path_option, json_option, print_json, print_note, print_table
 
 if TYPE_CHECKING:
@@ -22,20 +21,6 @@ if TYPE_CHECKING:
 _EXPLAINED = 10  # contributions to show
 
 k_option = click.option("-k", type=click.IntRange(1, 1000), default=10, show_default=True, help="Number of results.")
-
-
-class _User(click.ParamType[int | None]):
-    """The id of a user, or - for someone new (None)."""
-
-    name = "user"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
-        if value == "-":
-            return None
-        found = user_reference(str(value))
-        if found is None:
-            self.fail(f"{value!r} is no user id: write plain digits, such as 7, or - for someone new", param, ctx)
-        return found
 
 
 @click.command()
@@ -116,7 +101,7 @@ def similar(
     print_table(heading, columns, rows, _weights_note(index, by))
 
 
-user_argument = click.argument("user", type=_User(), metavar="USER")
+user_argument = click.argument("user", metavar="USER")
 rated_option = click.option(
     "--rated",
     multiple=True,
@@ -133,22 +118,22 @@ rated_option = click.option(
 @data_option
 @json_option
 def predict(
-    user: int | None, movies: tuple[str, ...], rated: tuple[str, ...], explain: bool, data: Path, as_json: bool
+    user: str, movies: tuple[str, ...], rated: tuple[str, ...], explain: bool, data: Path, as_json: bool
 ) -> None:
     """Predict ratings by USER of each MOVIE, with an 80% interval.
 
-    USER is an id, or - for someone new with ratings given by --rated. A MOVIE is an id, imdb:tt…, tmdb:…, or a
-    title in quotes.
+    USER is a number or the data set's own id, or - for someone new with ratings given by --rated. A MOVIE is an id,
+    imdb:tt…, tmdb:…, or a title in quotes.
     """
     from index.answers.serialize import present_explanation
 
     index = _open(data)
-    who, name = _who(index, user, rated)
+    who, name, user_id = _who(index, user, rated)
     wanted = [index.catalogue.resolve(movie, print_note).movie_id for movie in movies]
     (first,) = index.users.explain(who, wanted[:1]) if explain else [None]
     explanation = None if first is None else present_explanation(index, first, _EXPLAINED)
     _show_predictions(
-        index, user, index.users.predict(who, wanted), f"Predicted ratings by {name}", as_json, explanation
+        index, user_id, index.users.predict(who, wanted), f"Predicted ratings by {name}", as_json, explanation
     )
 
 
@@ -158,14 +143,14 @@ def predict(
 @k_option
 @data_option
 @json_option
-def recommend(user: int | None, rated: tuple[str, ...], k: int, data: Path, as_json: bool) -> None:
+def recommend(user: str, rated: tuple[str, ...], k: int, data: Path, as_json: bool) -> None:
     """Recommend movies that USER has not rated, with predicted ratings.
 
-    USER is an id, or - for someone new with ratings given by --rated.
+    USER is a number or the data set's own id, or - for someone new with ratings given by --rated.
     """
     index = _open(data)
-    who, name = _who(index, user, rated)
-    _show_predictions(index, user, index.users.recommend(who, k), f"Recommended to {name}", as_json)
+    who, name, user_id = _who(index, user, rated)
+    _show_predictions(index, user_id, index.users.recommend(who, k), f"Recommended to {name}", as_json)
 
 
 _MOVIE_COLUMNS = [("Id", "right"), ("Movie", "left"), ("Genres", "left"), ("Ratings", "right")]
@@ -177,12 +162,13 @@ def _open(data: Path, embed_path: str = "auto") -> MovieIndex:
     return MovieIndex.open(data, embed_path=embed_path)
 
 
-def _who(index: MovieIndex, user: int | None, rated: tuple[str, ...]) -> tuple[UserOrRatings, str]:
-    """Return the user, or the ratings of someone new, with a name for headings."""
-    if user is not None:
+def _who(index: MovieIndex, user: str, rated: tuple[str, ...]) -> tuple[UserOrRatings, str, int | None]:
+    """Return the user, or the ratings of someone new, with a name for headings and the user's number."""
+    if user != "-":
         if rated:
             raise click.UsageError("--rated is for someone new: give - for USER.")
-        return index.users.resolve(user), f"user {user}"
+        user_id = index.users.identify(user)
+        return index.users.resolve(user_id), f"user {user}", user_id
     who: dict[int, float] = {}
     for text in rated:
         name, given, stars = text.rpartition("=")
@@ -194,12 +180,12 @@ def _who(index: MovieIndex, user: int | None, rated: tuple[str, ...]) -> tuple[U
         who[movie.movie_id] = float(stars)
     if not who:
         raise click.UsageError("Someone new needs ratings: give --rated MOVIE=STARS.")
-    return who, "someone new"
+    return who, "someone new", None
 
 
 def _show_predictions(
     index: MovieIndex,
-    user: int | None,
+    user_id: int | None,
     predictions: list[Any],
     heading: str,
     as_json: bool,
@@ -210,7 +196,11 @@ def _show_predictions(
     shown = present_predictions(index, predictions)
     if as_json:
         explained = {} if explanation is None else {"explanation": explanation}
-        print_json({"user_id": user, "results": shown} | explained | provenance(index))
+        print_json({"user_id": user_id, "results": shown} | explained | provenance(index))
+        return
+    if index.users.implicit:
+        note = "Predicted ratings are off: the data set has no ratings, only who watched what."
+        print_table(heading, _MOVIE_COLUMNS, [_movie_cells(p["movie"]) for p in shown], note)
         return
     rows = [(*_movie_cells(p["movie"]), f"{p['rating']:.2f}", f"{p['low']:.1f} to {p['high']:.1f}") for p in shown]
     print_table(heading, [*_MOVIE_COLUMNS, ("Predicted", "right"), ("80% interval", "left")], rows)
@@ -233,7 +223,7 @@ def _show_explanation(title: str, explanation: ExplanationAnswer) -> None:
 
 def _movie_cells(movie: MovieAnswer) -> tuple[str, ...]:
     title = movie["title"] if movie["year"] is None else f"{movie['title']} ({movie['year']})"
-    return str(movie["movie_id"]), title, ", ".join(movie["genres"]), str(movie["rating_count"])
+    return str(movie.get("source_id", movie["movie_id"])), title, ", ".join(movie["genres"]), str(movie["rating_count"])
 
 
 def _spaces(match: MatchAnswer, index: MovieIndex) -> str:

@@ -8,7 +8,7 @@ import re
 from flask import Response, current_app, g, request, url_for
 from pydantic_core import to_json
 
-from index.answers.serialize import present_movie, provenance
+from index.answers.serialize import present_movie, present_user, provenance
 from index.core.errors import InvalidInput
 from index.library.checks import Expected, existing
 from index.library.entries import Poster
@@ -104,7 +104,7 @@ def rate(user_id: int, movie: str, body: RatingBody) -> RatingReply:
     expected = _expected(index, rating=(user_id, found.movie_id))
     g.version = index.version_after(_log().put(user_id, found.movie_id, body.rating, expected=expected))
     return {
-        "user_id": user_id,
+        **present_user(index, user_id),
         "movie": present_movie(index, found),
         "rating": body.rating,
         **provenance(index),

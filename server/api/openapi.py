@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from werkzeug.routing import Rule
 
 from index.core.references import MAX_ID
+from index.core.source_ids import MAX_SOURCE_ID
 from index.library.entries import MAX_GENRE
 from index.movie_index import MovieIndex
 from server.api.operation import Operation, operation_of
@@ -51,6 +52,12 @@ _PATH_PARTS: dict[str, Json] = {
     "sheet": {"type": "integer", "minimum": 0, "maximum": 999_999},
     "user_id": {"type": "integer", "minimum": 0, "maximum": MAX_ID},
 }
+_SOURCE_ID: Json = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": MAX_SOURCE_ID,
+    "description": "A number, or the data set's own id; a movie also as imdb:tt… or tmdb:…",
+}
 _DESCRIPTION = """Movie similarity by poster (VGG16), by ratings (Bayesian matrix factorisation), or by a blend.
 
 Every movie id may also be written as `imdb:tt0113277` or `tmdb:949`; a title is no id. Unknown ids of a list are
@@ -85,6 +92,8 @@ def openapi(app: Flask, index: MovieIndex, *, prefix: str = "") -> Json:
         for parameter in described["parameters"]:
             if parameter["name"] == "genre":
                 parameter["schema"]["items"] = genres
+            elif parameter["in"] == "path":
+                parameter["schema"] = _path_part(parameter["name"], index)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Posterity", "version": version("posterity"), "description": _DESCRIPTION},
@@ -98,6 +107,16 @@ def openapi(app: Flask, index: MovieIndex, *, prefix: str = "") -> Json:
             },
         },
     }
+
+
+def _path_part(name: str, index: MovieIndex) -> Json:
+    """Return the schema of a part of a path; ids of a data set that are no numbers may be any text."""
+    schema = _PATH_PARTS[name]
+    if name in {"movie", "other"} and index.catalogue.has_source_ids:
+        return {key: value for key, value in schema.items() if key != "pattern"} | _SOURCE_ID
+    if name == "user_id" and index.users.has_names:
+        return {"anyOf": [schema, _SOURCE_ID]}
+    return schema
 
 
 def _schemas(operations: list[Operation]) -> tuple[dict[Any, Json], Json]:

@@ -17,8 +17,6 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 from werkzeug.exceptions import PreconditionFailed
 
-from index.core.errors import UnknownUser
-from index.core.references import user_reference
 from server.api.parsing import parse, parse_body
 from server.api.requests import RequestModel
 from server.middleware.access import authorise
@@ -98,6 +96,8 @@ def operation(
         @functools.wraps(view)
         def wrapper(**parts: Any) -> Response:
             authorise(kind, personal=personal)
+            if "user_id" in parts:
+                parts["user_id"] = movie_index().users.identify(parts["user_id"], new=kind == "write")
             cache: ResponseCache | None = current_app.extensions["response_cache"] if declared.cached else None
             if cache is not None:
                 g.cache_key = _cache_key(request.environ)
@@ -105,7 +105,7 @@ def operation(
                 if content is not None:
                     return _from_cache(declared, content)
             if "user_id" in parts:
-                parts["user_id"] = _user_id(parts["user_id"])
+                parts["user_id"] = movie_index().users.identify(parts["user_id"], new=kind == "write")
             query = parse(declared.query, form=declared.filters_form)
             if "query" in declared.hints:
                 parts["query"] = query
@@ -129,18 +129,6 @@ def operation(
 def operation_of(view: Any) -> Operation | None:
     """Return the declaration of a view; None if it is no operation."""
     found: Operation | None = getattr(view, "operation", None)
-    return found
-
-
-def _user_id(text: str) -> int:
-    """Return the id of the user in a path.
-
-    Raises:
-        UnknownUser: the text is no id.
-    """
-    found = user_reference(text)
-    if found is None:
-        raise UnknownUser(f"{text!r} is no user id: give plain digits, as in 7")
     return found
 
 

@@ -24,6 +24,7 @@ from index.answers.serialize import provenance
 from index.catalogue.catalogue import Catalogue, Movie, MovieFilter
 from index.core.errors import InvalidCombination, InvalidInput, UnknownMovie
 from index.core.references import MAX_ID
+from index.core.source_ids import MAX_SOURCE_ID
 from index.library.checks import existing
 from index.library.entries import (
     IMDB_ID,
@@ -58,7 +59,11 @@ Fields = Literal["all", "ids"]
 MovieText = Annotated[str, Field(min_length=1, max_length=MAX_TEXT), BeforeValidator(as_text), WithJsonSchema(_ID_JSON)]
 Genre = Annotated[str, Field(min_length=1, max_length=MAX_GENRE)]
 Number = BeforeValidator(as_number)
-UserId = Annotated[int, Field(ge=0, le=MAX_ID), BeforeValidator(as_user_id)]
+# A number, or the data set's own id; unknown ones are returned as ``ignored_users``.
+UserId = (
+    Annotated[int, Field(ge=0, le=MAX_ID), BeforeValidator(as_user_id)]
+    | Annotated[str, Field(min_length=1, max_length=MAX_SOURCE_ID)]
+)
 Year = Annotated[int, Field(ge=YEARS[0], le=YEARS[-1]), Number]
 Flag = Annotated[bool, BeforeValidator(as_flag)]
 Weight = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]

@@ -18,6 +18,7 @@ from index.answers.schemas import (
     PredictionId,
     Provenance,
     TasteAnswer,
+    UserAnswer,
     closed,
 )
 
@@ -96,17 +97,14 @@ class TasteReply(TasteAnswer, Both, Provenance):
 
 
 @closed
-class PredictionReply(PredictionAnswer, Provenance):
+class PredictionReply(PredictionAnswer, UserAnswer, Provenance):
     """A user's predicted rating of a movie."""
-
-    user_id: int
 
 
 @closed
-class UserPredictions(TypedDict):
+class UserPredictions(UserAnswer):
     """A user's predicted ratings."""
 
-    user_id: int
     results: list[PredictionAnswer] | list[PredictionId]
 
 
@@ -127,7 +125,7 @@ class UsersPredictionsReply(Provenance):
     """In the order of the request."""
     ignored: list[str]
     """Ids in the request that no movie has."""
-    ignored_users: list[int]
+    ignored_users: list[int | str]
     """Users in the request without ratings."""
 
 
@@ -141,10 +139,8 @@ class RecommendationsReply(Page):
 
 
 @closed
-class UserRecommendationsReply(RecommendationsReply):
+class UserRecommendationsReply(RecommendationsReply, UserAnswer):
     """Recommendations for a user, best first."""
-
-    user_id: int
 
 
 @closed
@@ -155,7 +151,7 @@ class UsersRecommendationsReply(Page):
     """In the order of the request."""
     ignored: list[str]
     """Ids in the request that no movie has."""
-    ignored_users: list[int]
+    ignored_users: list[int | str]
     """Users in the request without ratings."""
 
 
@@ -168,18 +164,16 @@ class GivenRating(TypedDict):
 
 
 @closed
-class RatingsReply(ListPage):
+class RatingsReply(ListPage, UserAnswer):
     """A user's ratings, by ascending movie id."""
 
-    user_id: int
     results: list[GivenRating]
 
 
 @closed
-class RatingReply(Provenance):
+class RatingReply(UserAnswer, Provenance):
     """A stored rating."""
 
-    user_id: int
     movie: MovieAnswer
     rating: float
 

@@ -11,6 +11,7 @@ from index.answers.serialize import (
     present_explanation,
     present_movie,
     present_predictions,
+    present_user,
     provenance,
 )
 from index.catalogue.catalogue import MovieFilter
@@ -62,7 +63,7 @@ def ratings(user_id: int, query: ListQuery) -> RatingsReply:
     wanted = [movie_id for movie_id in rated if query.after is None or movie_id > query.after][query.offset :]
     movies = [(index.catalogue.movie(movie_id), rated[movie_id]) for movie_id in wanted[: query.limit]]
     return {
-        "user_id": user_id,
+        **present_user(index, user_id),
         "results": [
             {"movie": {"movie_id": movie.movie_id} if lean else present_movie(index, movie), "rating": rating}
             for movie, rating in movies
@@ -78,7 +79,7 @@ def prediction(user_id: int, movie: str, query: PredictionQuery) -> PredictionRe
     index = movie_index()
     wanted = index.catalogue.identify(movie).movie_id
     (found,) = _predicted(index, index.users.resolve(user_id), [wanted], explain=query.explain)
-    return {"user_id": user_id, **found, **provenance(index)}
+    return {**present_user(index, user_id), **found, **provenance(index)}
 
 
 @api.get("/users/<user_id>/recommendations")
@@ -88,7 +89,7 @@ def recommendations(user_id: int, query: RecommendationsQuery) -> UserRecommenda
     index = movie_index()
     where, ignored = query.where(index.catalogue)
     return {
-        "user_id": user_id,
+        **present_user(index, user_id),
         "results": _bounded(query, lambda: _recommended(index, index.users.resolve(user_id), query, where)),
         "ignored": ignored,
         **page(index, query),
@@ -110,7 +111,10 @@ def predictions(body: PredictionsBody) -> PredictionsReply | UsersPredictionsRep
     known, unknown_users = _known(index, body.user_ids)
 
     def users() -> list[UserPredictions]:
-        return [{"user_id": user_id, "results": _predictions(index, who, wanted, body)} for user_id, who in known]
+        return [
+            {**present_user(index, user_id), "results": _predictions(index, who, wanted, body)}
+            for user_id, who in known
+        ]
 
     parts = _of_users(known, len(wanted) if body.explain else 1)
     return {"users": bounded(parts, users), "ignored": unknown, "ignored_users": unknown_users, **provenance(index)}
@@ -133,7 +137,9 @@ def recommendations_for_several(body: RecommendationsBody) -> RecommendationsRep
     known, unknown_users = _known(index, body.user_ids)
 
     def users() -> list[UserPredictions]:
-        return [{"user_id": user_id, "results": _recommended(index, who, body, where)} for user_id, who in known]
+        return [
+            {**present_user(index, user_id), "results": _recommended(index, who, body, where)} for user_id, who in known
+        ]
 
     return {
         "users": bounded(_of_users(known, body.limit if body.explain else 1), users),
@@ -152,15 +158,16 @@ def _of_users(known: Sequence[tuple[int, UserOrRatings]], parts: int) -> int:
     return parts * sum(1 if isinstance(who, int) else _FOLD_IN for _, who in known)
 
 
-def _known(index: MovieIndex, user_ids: Sequence[int]) -> tuple[list[tuple[int, UserOrRatings]], list[int]]:
+def _known(index: MovieIndex, given: Sequence[int | str]) -> tuple[list[tuple[int, UserOrRatings]], list[int | str]]:
     """Return the users with ratings, each with their merged ratings, and the ids of those without."""
     known: list[tuple[int, UserOrRatings]] = []
     unknown = []
-    for user_id in user_ids:
+    for user in given:
         try:
+            user_id = index.users.identify(user)
             known.append((user_id, index.users.resolve(user_id)))
         except UnknownUser:
-            unknown.append(user_id)
+            unknown.append(user)
     return known, unknown
 
 

@@ -6,8 +6,10 @@ Ratings and skips are in the address, so that links, the back button and pages w
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
+from urllib.parse import quote
 
 from flask import current_app, render_template, url_for
 from pydantic import BeforeValidator, Field
@@ -35,7 +37,7 @@ _MINUS = "\N{MINUS SIGN}"
 
 
 def _as_rating(value: object) -> object:
-    found = re.fullmatch(r"(.{1,40}):(-?[0-9]{1,6}(?:\.[0-9]{1,4})?)", str(value), re.ASCII)
+    found = re.fullmatch(r"(.{1,200}):(-?[0-9]{1,6}(?:\.[0-9]{1,4})?)", str(value), re.ASCII)
     if found is None:
         raise PydanticCustomError("rated", "write the id of a film, a colon and a rating, as in 73:4.5")
     return {"movie": found[1], "rating": float(found[2])}
@@ -55,7 +57,7 @@ class State:
 
     rated: dict[int, float]
     skipped: tuple[int, ...] = ()
-    user: int | None = None
+    user: int | str | None = None  # as given
 
     @property
     def members(self) -> dict[str, str]:
@@ -70,7 +72,7 @@ class State:
     @property
     def address(self) -> str:
         """Readable address: colons and commas are not escaped."""
-        asked = "&".join(f"{name}={text}" for name, text in self.members.items())
+        asked = "&".join(f"{name}={quote(text, safe=':,')}" for name, text in self.members.items())
         return url_for("pages.for_you") + (f"?{asked}" if asked else "")
 
     def without(self, movie_id: int) -> State:
@@ -98,15 +100,15 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """A recommended movie, with its prediction as a sum of contributions."""
+    """A recommended movie, with its prediction as a sum of contributions; without one, if no ratings are predicted."""
 
     movie: Movie
-    prediction: Prediction
-    bar: Bar
-    explanation: Explanation
-    reasons: list[tuple[Movie, Contribution]]  # largest absolute value first
-    others: int  # number of rated movies beyond the reasons
-    others_total: float
+    prediction: Prediction | None = None
+    bar: Bar | None = None
+    explanation: Explanation | None = None
+    reasons: Sequence[tuple[Movie, Contribution]] = ()  # largest absolute value first
+    others: int = 0  # number of rated movies beyond the reasons
+    others_total: float = 0.0
 
 
 def for_you_page() -> str:
@@ -117,9 +119,10 @@ def for_you_page() -> str:
         authorise("read", personal=True)
     rated, unknown = Someone(ratings=query.rated).stranger(index.catalogue, index.users.scale)
     skipped, unknown_skipped = identified(query.skipped, index.catalogue)
-    own = {} if query.user is None else index.users.rated(query.user)
+    user_id = None if query.user is None else _user_id(index, query.user)
+    own = {} if user_id is None else index.users.rated(user_id)
     state = State(rated, tuple(dict.fromkeys(skipped)), query.user)
-    who = _who(index, state, own)
+    who = _who(index, user_id, state, own)
     many = len({*own, *rated}) > _MANY  # explanations take time in proportion
     picks = bounded(_PICKS if many else 1, lambda: _picks(index, who))
     steps = _steps(index.users.scale)
@@ -141,6 +144,8 @@ def for_you_page() -> str:
         scale=index.users.scale,
         interval=round(100 * INTERVAL),
         users=_ends(index),
+        named=index.users.has_names,
+        predicts=not index.users.implicit,
         can_keep=config.writes,
         users_are_open=users_are_open(),
         signed=signed,
@@ -152,17 +157,26 @@ def signed(number: float, digits: int = 2) -> str:
     return f"{number:+.{digits}f}".replace("-", _MINUS)
 
 
-def _who(index: MovieIndex, state: State, own: dict[int, float]) -> UserOrRatings:
-    if state.user is None or not own:
+def _user_id(index: MovieIndex, user: int | str) -> int | None:
+    try:
+        return index.users.identify(user)
+    except UnknownUser:  # the page says so
+        return None
+
+
+def _who(index: MovieIndex, user_id: int | None, state: State, own: dict[int, float]) -> UserOrRatings:
+    if user_id is None or not own:
         return state.rated
     try:
-        return own | state.rated if state.rated else index.users.resolve(state.user)
+        return own | state.rated if state.rated else index.users.resolve(user_id)
     except UnknownUser:  # the last rating was deleted since it was read
         return state.rated
 
 
 def _picks(index: MovieIndex, who: UserOrRatings) -> list[Pick]:
     found = index.users.recommend(who, _PICKS)
+    if index.users.implicit:
+        return [Pick(index.catalogue.movie(each.movie_id)) for each in found]
     explanations = index.users.explain(who, [prediction.movie_id for prediction in found])
     return [_pick(index, *each) for each in zip(found, explanations, strict=True)]
 
@@ -207,6 +221,8 @@ def _in_stars(rating: float) -> str:
 
 
 def _ends(index: MovieIndex) -> tuple[int, int] | None:
-    """Return the lowest and the highest user id; None without users."""
+    """Return the lowest and the highest user id; None without users, or if some have names."""
+    if index.users.has_names:
+        return None
     ids = index.users.ids.values
     return (int(ids[0]), int(ids[-1])) if ids.size else None

@@ -24,7 +24,7 @@ function state() {
 
 /** Return the address of a state. */
 function address({ user, rated, skipped }) {
-  const parts = { user, rated: rated.join(","), skipped: skipped.join(",") };
+  const parts = { user: encodeURIComponent(user), rated: rated.join(","), skipped: skipped.join(",") };
   const asked = Object.entries(parts).filter(([, text]) => text !== "").map(([name, text]) => `${name}=${text}`);
   return place.dataset.address + (asked.length ? `?${asked.join("&")}` : "");
 }

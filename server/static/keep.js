@@ -21,13 +21,13 @@ export function keeping(part, rated, address) {
       while (left.length) {
         said.textContent = `Keeping ${all - left.length + 1} of ${all}…`;
         const at = left[0].lastIndexOf(":");
-        await ask(site(`api/v1/users/${user.value}/ratings/${encodeURIComponent(left[0].slice(0, at))}`), {
+        await ask(site(`api/v1/users/${encodeURIComponent(user.value)}/ratings/${encodeURIComponent(left[0].slice(0, at))}`), {
           method: "PUT", body: { rating: Number(left[0].slice(at + 1)) }, headers: { Authorization: `Bearer ${key.value.trim()}` },
         });
         left.shift();
       }
       remember(wanted.checked ? key.value.trim() : null);
-      const link = element("a", { href: `${address}?user=${user.value}` }, [`See what user ${user.value} would watch next`]);
+      const link = element("a", { href: `${address}?user=${encodeURIComponent(user.value)}` }, [`See what user ${user.value} would watch next`]);
       said.replaceChildren(
         `Kept ${all} ${all === 1 ? "rating" : "ratings"} for user ${user.value}. `,
         ...("open" in part.dataset ? [link] : []),

@@ -92,16 +92,3 @@ def test_users_without_training_ratings_are_counted(tmp_path: Path) -> None:
 def test_a_protocol_that_the_ratings_do_not_allow_is_refused_where_it_was_asked_for(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=FEW_RATINGS):
         run(EvaluationConfig(write(tmp_path, ODD["constant ratings"]), tmp_path / "report"), "ratings", ["article"])
-
-
-@pytest.mark.parametrize(("user", "movie"), [("anna", 1), (1, "heat")])
-def test_ids_that_are_no_numbers_are_refused_by_line_and_value(tmp_path: Path, user: object, movie: object) -> None:
-    file = tmp_path / "ratings.csv"
-    file.write_text(f"user,item,rating\n1,1,3\n{user},{movie},4\n")
-    wrong = user if isinstance(user, str) else movie
-    for use in (
-        lambda: build(Plan(file, tmp_path / "data", settings=QUICK)),
-        lambda: run(EvaluationConfig(file, tmp_path / "report"), "ratings"),
-    ):
-        with pytest.raises(InvalidInput, match=rf"ratings.csv, line 3: .*'{wrong}'.*whole number"):
-            use()

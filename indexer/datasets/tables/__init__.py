@@ -1,0 +1,1 @@
+"""Tables of text or Parquet: their layout, their rows and the values of their fields."""

@@ -1,0 +1,32 @@
+"""Movies that users did not watch, for data without ratings: a model learns nothing from ones alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from indexer.datasets.training import Training
+
+
+def with_unwatched(training: Training, rng: np.random.Generator) -> Training:
+    """Return watched movies as 1, and for each one that the same user did not watch as 0.
+
+    They are drawn in proportion to how often movies are watched: what is popular and yet was not watched tells most.
+    Users who watched nearly all have fewer.
+    """
+    users, movies = training.user_rows, training.movie_rows
+    drawn = rng.permutation(movies)
+    pairs = users * len(training.movies) + drawn
+    fresh = ~np.isin(pairs, users * len(training.movies) + movies)
+    unwatched = np.unique(pairs[fresh])
+    user_ids = training.users.values[unwatched // len(training.movies)]
+    movie_ids = training.movie_ids.values[unwatched % len(training.movies)]
+    ratings = replace(
+        training.ratings,
+        user_ids=np.concatenate([training.ratings.user_ids, user_ids]),
+        movie_ids=np.concatenate([training.ratings.movie_ids, movie_ids]),
+        values=np.concatenate([training.ratings.values, np.zeros(unwatched.size, np.float32)]),
+        timestamps=None,
+    )
+    return Training(ratings, training.users, training.movies)
