@@ -467,7 +467,7 @@ class Index(MovieService):
 
 def _checked(model: type[Query], values: Json) -> Query:
     """Return values as the server's model of the same request, with its limits and messages."""
-    return parse_json(model, json.dumps(values).encode())
+    return parse_json(model, json.dumps(values).encode(), nulls=model is MoviePatch)
 
 
 def _resolved(index: MovieIndex, body: Someone) -> UserOrRatings:

@@ -111,6 +111,9 @@ def list_library(data: Path, as_json: bool) -> None:
     changes = Library.open(data).changes_since(0, vectors=False)
     if as_json:
         shown = [asdict(entry.movie) | {"poster": entry.poster} for entry in changes.movies]
+        for movie in shown:
+            if movie["source_id"] is None:
+                del movie["source_id"]
         print_json({"version": changes.version, "movies": shown, "removed": sorted(changes.deleted)})
         return
     columns = [("Id", "right"), ("Movie", "left"), ("Genres", "left"), ("Poster", "left"), ("Change", "left")]

@@ -251,7 +251,7 @@ REFUSED: dict[str, tuple[Call, type[errors.PosterityError]]] = {
     "user below 0": (lambda s: s.rated(-1), errors.NotFound),
     "user beyond numbers": (lambda s: s.rated(10**30), errors.NotFound),
     "recommendation for a user below 0": (lambda s: s.recommend(-1), errors.InvalidInput),
-    "user by name": (lambda s: s.recommend("ann"), errors.InvalidInput),
+    "user by name": (lambda s: s.recommend("ann"), errors.NotFound),
     "rating off the scale": (lambda s: s.recommend({1: 11}), errors.InvalidInput),
     "rating that is none": (lambda s: s.recommend({1: float("nan")}), errors.InvalidInput),
     "rated twice": (lambda s: s.recommend({1: 4, "tmdb:1001": 5}), errors.InvalidCombination),

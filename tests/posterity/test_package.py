@@ -68,7 +68,7 @@ def test_the_client_imports_little_more_than_urllib3(tmp_path: Path) -> None:
         "index.answers.schemas",
         "index.core",
         "index.core.errors",
-        "index.core.references",
+        "index.core.source_ids",
     }
 
 

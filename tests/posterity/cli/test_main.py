@@ -96,7 +96,6 @@ def test_an_error_is_one_line_and_exit_code_1(world: World, arguments: list[str]
         ["similar", "1", "--poster", __file__],
         ["similar", "--poster", __file__, "--by", "taste"],
         ["similar", "1", "-k", "0"],
-        ["predict", "x", "1"],
     ],
 )
 def test_wrong_usage_is_exit_code_2(world: World, arguments: list[str]) -> None:

@@ -59,8 +59,8 @@ def test_a_title_that_is_not_quite_the_text_is_noted(world: World) -> None:
 def test_a_user_is_plain_digits(world: World, user: str) -> None:
     for command in (["predict", user, 1], ["recommend", user]):
         result = run(world.data, *command)
-        assert result.exit_code == 2
-        assert "is no user id: write plain digits" in result.stderr
+        assert result.exit_code == 1
+        assert "is no user id: give plain digits" in result.stderr
 
 
 @pytest.mark.parametrize("rated", ["1=4_5", "1=nan", "1=inf", "1=٤", "1=", "1=1e1"])
