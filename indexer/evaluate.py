@@ -18,7 +18,7 @@ from index.core.errors import InvalidInput
 from index.core.ids import Ids
 from index.core.progress import Track, silent
 from index.posters import vgg16
-from indexer.datasets.dataset import Dataset
+from indexer.datasets.dataset import Dataset, Scale
 from indexer.datasets.movielens import read_dataset
 from indexer.datasets.training import Training
 from indexer.evaluate_posters import evaluate_posters, find_poster_files
@@ -54,6 +54,7 @@ class EvaluationConfig:
     weights: str = "imagenet"  # of VGG16
     alternates: Path | None = None  # folder of alternate artwork
     embed_path: str = "auto"  # how VGG16 runs, as in vgg16.load
+    scale: Scale | None = None  # lowest and highest rating; None for those present
 
 
 def tasks(kind: str, splits: Sequence[str] = ()) -> list[tuple[str, str]]:
@@ -80,7 +81,7 @@ def run(
         InvalidInput: the ratings, a method's name, the judged pairs or the posters are invalid.
         UnknownMovie: a movie in ``config.shown`` is not in the catalogue.
     """
-    dataset = read_dataset(config.ratings)
+    dataset = read_dataset(config.ratings, scale=config.scale)
     _validate(config, dataset)
     sections: dict[str, Any] = {}
     warnings = list(dataset.warnings)
@@ -116,7 +117,7 @@ def _validate(config: EvaluationConfig, dataset: Dataset) -> None:
     for movie_id in config.shown:
         movie_ids.row(movie_id)
     if config.judged is not None:
-        read_judged(config.judged, movie_ids)
+        read_judged(config.judged, dataset.movies)
     if config.posters is not None:
         find_poster_files(config.posters, config.alternates, movie_ids)
 
@@ -156,7 +157,15 @@ def _contest(config: EvaluationConfig, kind: str, split: str) -> Contest:
 
 def _checkpoint_key(config: EvaluationConfig, dataset: Dataset, name: str) -> str:
     """Return a folder name, the same for the same data, code and settings."""
-    inputs = (name, config.folds, config.seed, asdict(config.settings), fingerprint(dataset), code_digest())
+    inputs = (
+        name,
+        config.folds,
+        config.seed,
+        asdict(config.settings),
+        fingerprint(dataset),
+        dataset.ratings.scale,
+        code_digest(),
+    )
     return hashlib.sha256(repr(inputs).encode()).hexdigest()[:16]
 
 
@@ -165,7 +174,7 @@ def _similarity_section(config: EvaluationConfig, dataset: Dataset, track: Track
     masks = list(kfold(len(dataset.ratings), config.folds))
     folds = [(Training.of(dataset, ~held_out), Training.of(dataset, held_out)) for held_out in masks]
     training, test = folds[0]
-    judged = None if config.judged is None else read_judged(config.judged, training.movie_ids)
+    judged = None if config.judged is None else read_judged(config.judged, training.movies)
     rng = np.random.default_rng(config.seed)
     poster = _poster_vectors(config, training, track)
 
