@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from index.core.references import plain_id
 from posterity.cli.build import RATINGS, iterations_option, ratings_option, scale_option, weights_option
 from posterity.cli.console import (
-    IdType,
     embed_path_option,
     json_option,
     print_json,
@@ -44,7 +44,6 @@ from posterity.cli.console import (
     "--film",
     "films",
     multiple=True,
-    type=IdType(),
     metavar="ID",
     help="With --similarity: show the nearest neighbours of this movie. Repeatable.",
 )
@@ -81,7 +80,7 @@ def evaluate(
     similarity: bool,
     everything: bool,
     judged: Path | None,
-    films: tuple[int, ...],
+    films: tuple[str, ...],
     posters: Path | None,
     alternates: Path | None,
     weights: str,
@@ -118,6 +117,7 @@ def evaluate(
     if alternates and (not posters or similarity):
         raise click.UsageError("--alternates needs --posters, without --ratings or with --all.")
     settings = Settings() if iterations is None else Settings(iterations=iterations)
+    shown = [film if (number := plain_id(film)) is None else number for film in films]
     kind = "all" if everything else "similarity" if similarity else "ranking" if ranking else "ratings"
     with shown_progress() as track:
         if ratings is not None:
@@ -129,7 +129,7 @@ def evaluate(
                 settings,
                 names,
                 judged,
-                films,
+                shown,
                 posters,
                 weights,
                 alternates,
