@@ -216,3 +216,17 @@ def test_a_scale_given_by_option_or_variable_is_printed_and_holds(built: Path, t
     found = CliRunner().invoke(main, [*map(str, words), "--scale", "5:1", "--data", str(tmp_path / "c")])
     assert found.exit_code == 2
     assert "'5:1' is no scale" in found.output
+    for other in (("evaluate",), ("tune", "--method", "als")):
+        refused = CliRunner().invoke(main, [*other, "--ratings", str(built / "ratings.csv"), "--scale", "6:9"])
+        assert refused.exit_code == 1
+        assert "no rating can be used, as all are from 1 to 5: give another --scale" in refused.stderr
+
+
+def test_evaluations_take_the_ids_of_the_data_set(built: Path, tmp_path: Path) -> None:
+    judged = tmp_path / "judged.csv"
+    judged.write_text(f"a,b,alike\n{FIRST},{SECOND},1\n{FIRST},Heat,0\n")
+    words = ("evaluate", "--similarity", "--ratings", built / "ratings.csv", "--judged", judged, "--output", tmp_path)
+    for film, message in ((FIRST, "line 3: b 'Heat' is the id of no movie in the data set"), ("Heat", "no movie Heat")):
+        refused = CliRunner().invoke(main, [*map(str, words), "--film", film])
+        assert refused.exit_code == 1
+        assert message in refused.stderr
