@@ -112,6 +112,8 @@ def list_library(data: Path, as_json: bool) -> None:
     changes = Library.open(data).changes_since(0, vectors=False)
     if as_json:
         shown = [asdict(entry.movie) | {"poster": entry.poster} for entry in changes.movies]
+        for movie in shown:
+            del movie["source_id"]  # only the data set knows it
         print_json({"version": changes.version, "movies": shown, "removed": sorted(changes.deleted)})
         return
     columns = [("Id", "right"), ("Movie", "left"), ("Genres", "left"), ("Poster", "left"), ("Change", "left")]
