@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from index.core.arrays import Float32Array, Int64Array
-from index.core.errors import InvalidInput
+from index.core.errors import InvalidInput, UnknownMovie
 from index.core.ids import Ids
 from index.core.progress import Track, silent
 from index.posters import vgg16
-from indexer.datasets.dataset import Dataset
+from indexer.datasets.dataset import Dataset, Scale
 from indexer.datasets.movielens import read_dataset
 from indexer.datasets.training import Training
 from indexer.evaluate_posters import evaluate_posters, find_poster_files
@@ -49,11 +49,12 @@ class EvaluationConfig:
     settings: Settings = field(default_factory=Settings)  # of the factorisation machines
     methods: Sequence[str] = ()  # names; the default methods of each split if empty
     judged: Path | None = None  # CSV file of judged pairs
-    shown: Sequence[int] = ()  # ids of movies whose neighbours the report shows
+    shown: Sequence[int | str] = ()  # ids, or the data set's own ids, of movies whose neighbours the report shows
     posters: Path | None = None  # folder
     weights: str = "imagenet"  # of VGG16
     alternates: Path | None = None  # folder of alternate artwork
     embed_path: str = "auto"  # how VGG16 runs, as in vgg16.load
+    scale: Scale | None = None  # lowest and highest rating; None for those present
 
 
 def tasks(kind: str, splits: Sequence[str] = ()) -> list[tuple[str, str]]:
@@ -80,7 +81,7 @@ def run(
         InvalidInput: the ratings, a method's name, the judged pairs or the posters are invalid.
         UnknownMovie: a movie in ``config.shown`` is not in the catalogue.
     """
-    dataset = read_dataset(config.ratings)
+    dataset = read_dataset(config.ratings, scale=config.scale)
     _validate(config, dataset)
     sections: dict[str, Any] = {}
     warnings = list(dataset.warnings)
@@ -113,12 +114,24 @@ def run(
 def _validate(config: EvaluationConfig, dataset: Dataset) -> None:
     """Check inputs that are used late, so that an error comes before hours of fitting."""
     movie_ids = Ids([movie.movie_id for movie in dataset.movies])
-    for movie_id in config.shown:
-        movie_ids.row(movie_id)
+    _shown(config, dataset)
     if config.judged is not None:
-        read_judged(config.judged, movie_ids)
+        read_judged(config.judged, dataset.movies)
     if config.posters is not None:
         find_poster_files(config.posters, config.alternates, movie_ids)
+
+
+def _shown(config: EvaluationConfig, dataset: Dataset) -> list[int]:
+    """Return the ids of the movies whose neighbours the report shows.
+
+    Raises:
+        UnknownMovie: one is not in the catalogue.
+    """
+    known = {name: movie.movie_id for movie in dataset.movies for name in (movie.movie_id, movie.source_id)}
+    for given in config.shown:
+        if given not in known:
+            raise UnknownMovie(f"there is no movie {given} here")
+    return [known[given] for given in config.shown]
 
 
 def _evaluate_section(
@@ -156,7 +169,15 @@ def _contest(config: EvaluationConfig, kind: str, split: str) -> Contest:
 
 def _checkpoint_key(config: EvaluationConfig, dataset: Dataset, name: str) -> str:
     """Return a folder name, the same for the same data, code and settings."""
-    inputs = (name, config.folds, config.seed, asdict(config.settings), fingerprint(dataset), code_digest())
+    inputs = (
+        name,
+        config.folds,
+        config.seed,
+        asdict(config.settings),
+        fingerprint(dataset),
+        dataset.ratings.scale,
+        code_digest(),
+    )
     return hashlib.sha256(repr(inputs).encode()).hexdigest()[:16]
 
 
@@ -165,7 +186,7 @@ def _similarity_section(config: EvaluationConfig, dataset: Dataset, track: Track
     masks = list(kfold(len(dataset.ratings), config.folds))
     folds = [(Training.of(dataset, ~held_out), Training.of(dataset, held_out)) for held_out in masks]
     training, test = folds[0]
-    judged = None if config.judged is None else read_judged(config.judged, training.movie_ids)
+    judged = None if config.judged is None else read_judged(config.judged, training.movies)
     rng = np.random.default_rng(config.seed)
     poster = _poster_vectors(config, training, track)
 
@@ -181,7 +202,9 @@ def _similarity_section(config: EvaluationConfig, dataset: Dataset, track: Track
     even = dict.fromkeys(choice.weights, 1.0)
     spaces["blend, even"] = blend_space(spaces, even, training.movie_ids)
     spaces["blend, chosen"] = blend_space(spaces, choice.weights, training.movie_ids)
-    scores = compare(spaces, training, test, rng, tags=dataset.tags, judged=judged, shown=config.shown, track=track)
+    scores = compare(
+        spaces, training, test, rng, tags=dataset.tags, judged=judged, shown=_shown(config, dataset), track=track
+    )
     metrics = ("co_liked", "genres", "tags", "judged")
     return {
         "title": "Similarity",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,14 +36,14 @@ class UserNames:
         return bytes(self.text[start:end]).decode() or None
 
 
-def identify_user(text: str, ids: Ids, names: UserNames | None, *, new: bool) -> int:
+def identify_user(text: str, ids: Ids, names: UserNames | None, exists: Callable[[int], bool]) -> int:
     """Return the number of a user.
 
     Args:
         text: a number, or in a data set with names a name.
         ids: the users of the model.
         names: their names; None in a data set of numbers.
-        new: return the number that will stand for a name that is not known yet.
+        exists: tells if the number that would stand for a name that the model does not know is a user's.
 
     Raises:
         UnknownUser: the text is neither.
@@ -53,12 +53,15 @@ def identify_user(text: str, ids: Ids, names: UserNames | None, *, new: bool) ->
         for number in candidates(text):
             if number not in ids:
                 break
-            if names.name(ids.row(number)) == text:
+            # Added online, a user has no name in the model, but the number that only the name gives.
+            if names.name(ids.row(number)) in {text, None}:
                 return number
     reference = user_reference(text)
     if reference is not None:
         return reference
-    if new and names is not None and text.isprintable() and 0 < len(text) <= MAX_SOURCE_ID:
-        return next(number for number in candidates(text) if number not in ids)
+    if names is not None and text.isprintable() and 0 < len(text) <= MAX_SOURCE_ID:
+        number = next(number for number in candidates(text) if number not in ids)
+        if exists(number):
+            return number
     own = "" if names is None else ", or a name of the data set"
     raise UnknownUser(f"{text!r} is no user id: give plain digits, as in 7{own}")

@@ -60,10 +60,13 @@ class Users:
 
         Raises:
             UnknownUser: the text is no id of a user.
+            BadLibrary: the library cannot be read.
         """
         if isinstance(user, int):
             return user
-        return identify_user(user, self._model.users, self._model.names, new=new)
+        return identify_user(
+            user, self._model.users, self._model.names, lambda number: new or bool(self._log.of(number))
+        )
 
     def name(self, user_id: int) -> str | None:
         """Return the data set's own id of a user, if that is no number; None for a number or an unknown user."""

@@ -40,6 +40,15 @@ weights_option = click.option(
     help="Weights of VGG16: imagenet (fetched, or downloaded by Keras), untrained (random, to try things out), or a"
     " Keras .h5 file.",
 )
+scale_option = click.option(
+    "--scale",
+    type=ScaleType(),
+    metavar="LOWEST:HIGHEST",
+    envvar="POSTERITY_SCALE",
+    show_default="that of the ratings",
+    show_envvar=True,
+    help="Rating scale, such as 0.5:5. Ratings off it are skipped.",
+)
 iterations_option = click.option(
     "--iterations",
     type=click.IntRange(30),
@@ -55,15 +64,7 @@ iterations_option = click.option(
     show_default="the fetched edition, else the sample",
     help=RATINGS,
 )
-@click.option(
-    "--scale",
-    type=ScaleType(),
-    metavar="LOWEST:HIGHEST",
-    envvar="POSTERITY_SCALE",
-    show_default="that of the ratings",
-    show_envvar=True,
-    help="Rating scale, such as 0.5:5. Ratings off it are skipped.",
-)
+@scale_option
 @click.option(
     "--posters",
     type=click.Path(path_type=Path),

@@ -7,12 +7,21 @@ from typing import Any
 
 import click
 
-from posterity.cli.build import RATINGS, iterations_option, ratings_option, weights_option
-from posterity.cli.console import IdType, embed_path_option, json_option, print_json, print_table, shown_progress
+from index.core.references import plain_id
+from posterity.cli.build import RATINGS, iterations_option, ratings_option, scale_option, weights_option
+from posterity.cli.console import (
+    embed_path_option,
+    json_option,
+    print_json,
+    print_table,
+    scale_of,
+    shown_progress,
+)
 
 
 @click.command()
 @click.option("--ratings", type=click.Path(path_type=Path), help=f"{RATINGS} Not needed to evaluate poster search.")
+@scale_option
 @click.option(
     "--protocol",
     "protocols",
@@ -35,7 +44,6 @@ from posterity.cli.console import IdType, embed_path_option, json_option, print_
     "--film",
     "films",
     multiple=True,
-    type=IdType(),
     metavar="ID",
     help="With --similarity: show the nearest neighbours of this movie. Repeatable.",
 )
@@ -64,6 +72,7 @@ from posterity.cli.console import IdType, embed_path_option, json_option, print_
 @json_option
 def evaluate(
     ratings: Path | None,
+    scale: str | None,
     protocols: tuple[str, ...],
     folds: int,
     names: tuple[str, ...],
@@ -71,7 +80,7 @@ def evaluate(
     similarity: bool,
     everything: bool,
     judged: Path | None,
-    films: tuple[int, ...],
+    films: tuple[str, ...],
     posters: Path | None,
     alternates: Path | None,
     weights: str,
@@ -108,11 +117,24 @@ def evaluate(
     if alternates and (not posters or similarity):
         raise click.UsageError("--alternates needs --posters, without --ratings or with --all.")
     settings = Settings() if iterations is None else Settings(iterations=iterations)
+    shown = [film if (number := plain_id(film)) is None else number for film in films]
     kind = "all" if everything else "similarity" if similarity else "ranking" if ranking else "ratings"
     with shown_progress() as track:
         if ratings is not None:
             config = EvaluationConfig(
-                ratings, output, folds, seed, settings, names, judged, films, posters, weights, alternates, embed_path
+                ratings,
+                output,
+                folds,
+                seed,
+                settings,
+                names,
+                judged,
+                shown,
+                posters,
+                weights,
+                alternates,
+                embed_path,
+                scale_of(scale),
             )
             sections, warnings = run(config, kind, protocols, track=track)
         elif posters is not None:
@@ -131,6 +153,7 @@ def evaluate(
 
 @click.command()
 @ratings_option
+@scale_option
 @click.option("--method", "name", required=True, metavar="NAME", help="A method that posterity evaluate names.")
 @click.option(
     "--set",
@@ -158,6 +181,7 @@ def evaluate(
 @json_option
 def tune(
     ratings: Path,
+    scale: str | None,
     name: str,
     search: tuple[str, ...],
     trials: int | None,
@@ -182,7 +206,7 @@ def tune(
             raise click.UsageError(f"--set {text}: write NAME=VALUE,VALUE")
         wanted[setting.strip()] = [value.strip() for value in values.split(",")]
     with shown_progress() as track:
-        dataset = read_dataset(ratings)
+        dataset = read_dataset(ratings, scale=scale_of(scale))
         found = find_settings(dataset, name, search=wanted, trials=trials, folds=folds, seed=seed, track=track)
     save_tuned(found, dataset, output)
     if as_json:

@@ -37,8 +37,8 @@ def library() -> None:
 )
 @click.option(
     "--id",
-    "movie_id",
-    type=IdType(),
+    "replaced",
+    metavar="ID",
     help="Replace the metadata of this movie, or add it again if it was deleted. Its ratings stay, and its poster"
     " without --poster.",
 )
@@ -51,7 +51,7 @@ def add(
     imdb: str | None,
     tmdb: int | None,
     poster: Path | None,
-    movie_id: int | None,
+    replaced: str | None,
     data: Path,
     embed_path: str,
 ) -> None:
@@ -66,9 +66,10 @@ def add(
     from index.posters.images import read_image
 
     index, known = MovieIndex.open(data, embed_path=embed_path), Library.open(data)
-    if movie_id is not None:
+    movie_id = None
+    if replaced is not None:
         try:
-            known.known_id(index.catalogue, str(movie_id))
+            movie_id = known.known_id(index.catalogue, replaced)
         except UnknownMovie as error:
             raise UnknownMovie(f"{error}: leave --id out to add a movie") from error
     movie = checked_movie(Movie(movie_id or 0, title, year, genres, imdb, tmdb))
@@ -112,8 +113,7 @@ def list_library(data: Path, as_json: bool) -> None:
     if as_json:
         shown = [asdict(entry.movie) | {"poster": entry.poster} for entry in changes.movies]
         for movie in shown:
-            if movie["source_id"] is None:
-                del movie["source_id"]
+            del movie["source_id"]  # only the data set knows it
         print_json({"version": changes.version, "movies": shown, "removed": sorted(changes.deleted)})
         return
     columns = [("Id", "right"), ("Movie", "left"), ("Genres", "left"), ("Poster", "left"), ("Change", "left")]

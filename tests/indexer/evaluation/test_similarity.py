@@ -10,6 +10,7 @@ import pytest
 from index.catalogue.catalogue import Movie
 from index.core.errors import InvalidInput, UnknownMovie
 from index.core.ids import Ids
+from index.core.source_ids import numbers_for
 from indexer.datasets.dataset import Ratings
 from indexer.datasets.movielens import read_dataset
 from indexer.datasets.training import Training
@@ -307,7 +308,7 @@ def test_a_taste_space_alone_has_all_the_weight() -> None:
 def test_judged_pairs_are_read_under_any_names(tmp_path: Path) -> None:
     file = tmp_path / "pairs.csv"
     file.write_text("a;b;verdict\n100;101;1\n\n100;119;0.0\n103;7;1\n7;8;0\n")
-    judged = read_judged(file, IDS)
+    judged = read_judged(file, MOVIES)
     assert judged.first.tolist() == [0, 0]
     assert judged.second.tolist() == [1, 19]
     assert judged.alike.tolist() == [True, False]
@@ -336,12 +337,31 @@ def test_judged_pairs_are_read_under_any_names(tmp_path: Path) -> None:
 def test_a_judged_pair_at_fault_is_named(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "pairs.csv").write_text(text)
     with pytest.raises(InvalidInput, match=message):
-        read_judged(tmp_path / "pairs.csv", IDS)
+        read_judged(tmp_path / "pairs.csv", MOVIES)
+
+
+def test_judged_pairs_may_name_movies_by_the_ids_of_their_data_set(tmp_path: Path) -> None:
+    texts = ["B000EXAMPL", "007", "9148955329465708066"]
+    numbers = numbers_for([*texts, "7"])
+    movies = [Movie(7, "Seven"), *(Movie(numbers[text], text, source_id=text) for text in texts)]
+    movies.sort(key=lambda movie: movie.movie_id)
+    rows = {movie.source_id or "7": row for row, movie in enumerate(movies)}
+    file = tmp_path / "pairs.csv"
+    file.write_text(f"a,b,alike\nB000EXAMPL,007,1\n7.0,{numbers['007']},0\n9148955329465708066,7,1\n8,7,1\n")
+    judged = read_judged(file, movies)
+    assert judged.first.tolist() == [rows["B000EXAMPL"], rows["7"], rows["9148955329465708066"]]
+    assert judged.second.tolist() == [rows["007"], rows["007"], rows["7"]]
+    left_out = "1 judged pairs left out, of movies that are not in the catalogue (such as movie 8)"
+    assert judged.warnings == (f"{file}: {left_out}",)
+    for text in ("B000UNKNOWN", "08", "-7", "", f"{2**63}"):
+        file.write_text(f'a,b,alike\nB000EXAMPL,007,1\n7,"{text}",0\n')
+        with pytest.raises(InvalidInput, match=f"line 3: b '{text}' is the id of no movie in the data set"):
+            read_judged(file, movies)
 
 
 def test_a_missing_file_of_judged_pairs_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="there is no file"):
-        read_judged(tmp_path / "pairs.csv", IDS)
+        read_judged(tmp_path / "pairs.csv", MOVIES)
 
 
 def test_every_space_of_a_world_with_taste_tells_its_two_kinds_of_film(world: World) -> None:

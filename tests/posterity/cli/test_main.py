@@ -195,6 +195,7 @@ def test_recommendations_and_similarity_are_evaluated(world: World, tmp_path: Pa
     ("arguments", "message"),
     [
         (("--film", 999), "no movie 999"),
+        (("--film", "Starship 3"), "no movie Starship 3"),
         (("--posters", "nowhere"), "nowhere"),
         (("--judged", __file__), "expected names of three columns"),
     ],

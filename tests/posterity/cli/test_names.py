@@ -60,7 +60,7 @@ def test_a_user_is_plain_digits(world: World, user: str) -> None:
     for command in (["predict", user, 1], ["recommend", user]):
         result = run(world.data, *command)
         assert result.exit_code == 1
-        assert "is no user id: give plain digits" in result.stderr
+        assert f"{user!r} is no user id: give plain digits" in result.stderr
 
 
 @pytest.mark.parametrize("rated", ["1=4_5", "1=nan", "1=inf", "1=٤", "1=", "1=1e1"])
@@ -76,8 +76,15 @@ def test_a_movie_is_rated_once(world: World) -> None:
     assert "is rated twice" in result.stderr
 
 
-@pytest.mark.parametrize("option", ["--id", "--tmdb"])
-def test_an_option_for_an_id_takes_plain_digits(data: Path, option: str) -> None:
-    result = run(data, "library", "add", "--title", "Heat", option, "1_0")
+def test_an_option_for_an_id_takes_plain_digits(data: Path) -> None:
+    result = run(data, "library", "add", "--title", "Heat", "--tmdb", "1_0")
     assert result.exit_code == 2
     assert "'1_0' is no id: write plain digits" in result.stderr
+
+
+def test_a_movie_to_replace_is_given_by_an_id_and_not_by_a_title(data: Path) -> None:
+    for text in ("1_0", "Starship 3"):
+        result = run(data, "library", "add", "--title", "Heat", "--id", text)
+        assert result.exit_code == 1
+        assert f"{text!r} is no movie id" in result.stderr
+    assert run(data, "library", "add", "--title", "Heat", "--id", "tmdb:1003").stdout == "3\n"
