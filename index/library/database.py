@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import threading
 import weakref
@@ -116,6 +117,7 @@ class Database:
 
     def __init__(self, data: Path) -> None:
         self.file = data / "library.db"
+        self._path = str(self.file)
         self.generation = 0  # of the file that was read last; another file has another number
         self._lock = threading.Lock()  # guards the reading connection; every write opens its own
         self._reader: sqlite3.Connection | None = None
@@ -173,7 +175,7 @@ class Database:
                 db.commit()
 
     def _is_missing(self) -> bool:
-        return self._reader is None and not self.file.exists()
+        return self._reader is None and not os.path.exists(self._path)  # noqa: PTH110  as every request asks
 
     @contextmanager
     def _shared_reader(self) -> Iterator[sqlite3.Connection]:
@@ -197,7 +199,7 @@ class Database:
         claims to be the same library gets an identity of its own: its sequence numbers are counted anew.
         """
         opened = self._opened
-        if self._reader is None or opened is None or _inode(self.file) in {opened.inode, 0}:
+        if self._reader is None or opened is None or _inode(self._path) in {opened.inode, 0}:
             return
         log.warning("%s was replaced by another file, which is read and written from now on", self.file.name)
         with locked(self.file.parent / ".library.lock", busy=None):
@@ -227,10 +229,10 @@ class _Opened:
         return cls(_inode(file), _inode(_wal(file)), library_id)
 
 
-def _inode(file: Path) -> int:
+def _inode(file: Path | str) -> int:
     """Return the number of a file on its disk; 0 if it does not exist."""
     try:
-        return file.stat().st_ino
+        return os.stat(file).st_ino  # noqa: PTH116  as every request asks
     except FileNotFoundError:
         return 0
 

@@ -100,12 +100,12 @@ def operation(
                 parts["user_id"] = movie_index().users.identify(parts["user_id"], new=kind == "write")
             cache: ResponseCache | None = current_app.extensions["response_cache"] if declared.cached else None
             if cache is not None:
-                g.cache_key = _cache_key(request.environ)
-                content = cache.get(g.cache_key)
+                version, environ = movie_index().version(ratings=False), request.environ
+                # The raw path and query: werkzeug's parsed ones take five times as long.
+                g.cache_key = key = f"{version} {environ['PATH_INFO']}?{environ['QUERY_STRING']}"
+                content = cache.get(key)
                 if content is not None:
-                    return _from_cache(declared, content)
-            if "user_id" in parts:
-                parts["user_id"] = movie_index().users.identify(parts["user_id"], new=kind == "write")
+                    return _from_cache(declared, content, f"{_VERSION}.{version}", environ)
             query = parse(declared.query, form=declared.filters_form)
             if "query" in declared.hints:
                 parts["query"] = query
@@ -130,11 +130,6 @@ def operation_of(view: Any) -> Operation | None:
     """Return the declaration of a view; None if it is no operation."""
     found: Operation | None = getattr(view, "operation", None)
     return found
-
-
-def _cache_key(environ: Mapping[str, Any]) -> str:
-    """Return the state of the snapshot with the raw path and query; werkzeug's parsed ones take five times as long."""
-    return f"{movie_index().version(ratings=False)} {environ['PATH_INFO']}?{environ['QUERY_STRING']}"
 
 
 def _respond(declared: Operation, returned: Any) -> Response:
@@ -162,10 +157,8 @@ def _with_state(response: Response) -> Response:
     return response
 
 
-def _from_cache(declared: Operation, content: bytes) -> Response:
+def _from_cache(declared: Operation, content: bytes, tag: str, environ: Mapping[str, Any]) -> Response:
     """Return a cached response to GET: the same as ``_with_etag`` gives, at a third of its time."""
-    environ: Mapping[str, Any] = request.environ
-    tag = _etag(declared)
     if "HTTP_IF_MATCH" in environ or "HTTP_IF_NONE_MATCH" in environ:
         return _with_etag(Response(content, declared.status, mimetype=declared.media), tag)
     headers = [("Content-Type", declared.media), ("ETag", f'"{tag}"'), ("Cache-Control", _REVALIDATE)]

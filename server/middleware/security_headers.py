@@ -32,6 +32,9 @@ HEADERS = {
 }
 
 
+_NAMED = [(name.lower(), (name, value)) for name, value in HEADERS.items()]
+
+
 def register_headers(app: Flask) -> None:
     """Add the headers to every response, unless its view has set others."""
     # Around the application, not in it: a tenth of the time, and it covers errors that Flask never sees.
@@ -40,7 +43,7 @@ def register_headers(app: Flask) -> None:
     def protected(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             given = {name.lower() for name, _ in headers}
-            headers.extend(pair for pair in HEADERS.items() if pair[0].lower() not in given)
+            headers.extend([pair for name, pair in _NAMED if name not in given])
             return start_response(status, headers, exc_info)
 
         return application(environ, start)
