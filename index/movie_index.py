@@ -7,11 +7,8 @@ import re
 import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-
-import numpy as np
 
 from index.catalogue.catalogue import Catalogue, MovieFilter
 from index.core.arrays import BoolArray, Float32Array
@@ -24,6 +21,7 @@ from index.library.rating_log import RatingLog
 from index.overlay import Overlay, Snapshot
 from index.posters import vgg16
 from index.posters.copies import Copies, Groups, load_copies
+from index.posters.distinct import distinct_matches
 from index.posters.duplicates import Duplicates, find_duplicates
 from index.posters.images import decode_image, pixels_for_vgg16, shown
 from index.ratings.elicitation import elicitation_order
@@ -460,40 +458,9 @@ class MovieIndex:
         space: Space | None,
         queried: Collection[int] = (),
     ) -> list[Match]:
-        """Return the ``k`` best matches with different posters, each with its number of copies.
-
-        Args:
-            find: mask of catalogue rows -> the ``k`` best matches among them.
-            k: number of matches.
-            allowed: mask of catalogue rows that may be returned; None for all.
-            space: of the scores; None for a blend.
-            queried: movies of the query, which are never returned.
-        """
-        others = allowed
-        while True:
-            found = find(others)
-            hidden: set[int] = set()  # copies of matches before them
-            repeated = False
-            for match in found:
-                repeated |= match.movie_id in hidden
-                if match.movie_id not in hidden:
-                    hidden.update(set(self.copies.get(match.movie_id, ())) - {match.movie_id})
-            if not repeated or len(found) < k:
-                break
-            # Search again without the copies: the matches that are left stay, and others follow them.
-            others = np.ones(len(self.catalogue.ids), dtype=np.bool_) if others is None else others.copy()
-            others[self.catalogue.ids.rows(sorted(hidden))] = False
-
-        def copies_of(match: Match) -> int:
-            return sum(
-                1
-                for other in self.copies.get(match.movie_id, ())
-                if other not in {match.movie_id, *queried}
-                and (allowed is None or allowed[self.catalogue.ids.row(other)])
-                and (space is None or other in space.ids)
-            )
-
-        return [replace(match, copies=copies_of(match)) for match in found if match.movie_id not in hidden]
+        """Return the ``k`` best matches with different posters, as ``distinct_matches`` does."""
+        scored = None if space is None else space.ids
+        return distinct_matches(find, k, self.copies, self.catalogue.ids, allowed, scored, queried)
 
     def _blend_with(self, weights: Mapping[str, float]) -> Blend:
         for name in weights:

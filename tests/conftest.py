@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import fcntl
+import io
 import os
 import shutil
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ from flask import Flask
 from hypothesis import HealthCheck, settings
 from PIL import Image, ImageDraw
 
+from index.catalogue.catalogue import Movie
+from index.library.entries import Poster
+from index.library.movies import Library
 from index.movie_index import MovieIndex
 from index.posters import vgg16
 from index.snapshot.store import Manifest, SnapshotStore
@@ -100,6 +104,28 @@ def data(world: World, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def movie_index(world: World) -> MovieIndex:
     return MovieIndex.open(world.data)
+
+
+@pytest.fixture(scope="session")
+def copied_data(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The film world with eleven recompressed copies of the poster of Starship 3, added online. Never write to it."""
+    data = tmp_path_factory.mktemp("copied") / "data"
+    shutil.copytree(world.data, data, symlinks=True)
+    index, library = MovieIndex.open(data), Library.open(data)
+    for number in range(11):
+        genres = ("Sci-Fi",) if number < 4 else ("Drama",)
+        stream = io.BytesIO()
+        poster(3).save(stream, "JPEG", quality=60 + 3 * number)
+        movie = Movie(0, f"Copy {number}", 2000 + number, genres)
+        library.add(movie, with_vector_of(index, 3, stream.getvalue()))
+    return data
+
+
+def with_vector_of(index: MovieIndex, movie_id: int, content: bytes) -> Poster:
+    """Return a poster for the library, with nearly the vector of a movie."""
+    noise = np.random.default_rng(len(content)).normal(0, 1e-5, index.spaces["poster"].dimension)
+    vector = (index.spaces["poster"].vector(movie_id) + noise).astype(np.float32)
+    return Poster(content, vector / np.linalg.norm(vector), index.manifest.spaces["poster"]["weights"]["sha256"])
 
 
 @pytest.fixture(scope="session")

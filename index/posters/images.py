@@ -16,6 +16,7 @@ from PIL import ExifTags, Image, ImageFile, ImageOps, TiffImagePlugin, Unidentif
 from index.core.arrays import UInt8Array
 from index.core.errors import BadImage, ImageTooLarge
 from index.posters import truncated
+from index.posters.avif_frames import frame_sizes
 from index.posters.colour import to_srgb
 from index.posters.formats import format_of
 
@@ -39,6 +40,7 @@ _LIMIT = f"at most {MAX_PIXELS:,} are allowed ({MAX_PIXELS_JPEG:,} in a JPEG), s
 _TILE_WIDTH, _TILE_HEIGHT = 322, 323  # tags of a TIFF
 _TRANSPOSED = {5, 6, 7, 8}  # EXIF orientations that swap width and height
 _THUMBNAIL = 360  # pixels on the longer side
+_MAX_FRAMES = 4  # of MAX_PIXELS, of an AVIF: colour, transparency, and tiles that overlap the edges
 _MAX_WEBP = 16383  # pixels on a side, by its format
 _CONVERSIONS: tuple[dict[str, Any], ...] = (
     {"format": "PNG", "compress_level": 1},  # 5 times faster than the default, a tenth larger
@@ -66,6 +68,8 @@ def decode_image(data: bytes, min_size: tuple[int, int] = _MIN_DECODED) -> Image
     def load(content: bytes, fill: int | None = None) -> Image.Image:
         image = _opened(content, name)
         _check_size(image)
+        if name == "AVIF":
+            _check_frames(content)
         image.draft(None, min_size)
         if fill is None:
             image.load()
@@ -76,7 +80,7 @@ def decode_image(data: bytes, min_size: tuple[int, int] = _MIN_DECODED) -> Image
         image.tile = []
         return image
 
-    with _our_errors():
+    with _our_errors(data):
         try:
             image = load(data)
         except OSError as error:
@@ -90,7 +94,7 @@ def decode_image(data: bytes, min_size: tuple[int, int] = _MIN_DECODED) -> Image
 def has_profile(data: bytes) -> bool:
     """Return True if an image file has a colour profile; False if it cannot be read."""
     try:
-        with _our_errors():
+        with _our_errors(data):
             return bool(_opened(data, format_of(data).name).info.get("icc_profile"))
     except BadImage:
         return False
@@ -143,7 +147,7 @@ def rgb_pixels(image: Image.Image, width: int, height: int) -> UInt8Array:
 
 def dimensions(data: bytes) -> tuple[int, int]:
     """Return the upright width and height in pixels of a file accepted by ``decode_image``, at full scale."""
-    with _our_errors():
+    with _our_errors(data):
         image = _opened(data, format_of(data).name)
         width, height = image.size
         transposed = image.getexif().get(ExifTags.Base.Orientation, 1) in _TRANSPOSED
@@ -203,6 +207,16 @@ def _check_size(image: Image.Image) -> None:
         raise BadImage(f"the picture has {width} x {height} pixels; at least {MIN_SIDE} on each side are needed")
 
 
+def _check_frames(data: bytes) -> None:
+    """Refuse an AVIF whose frames are larger than its header says; libavif scales them once they are decoded."""
+    sizes = frame_sizes(data)
+    for width, height in sizes:
+        if width * height > MAX_PIXELS:
+            raise ImageTooLarge(f"the picture has frames of {width} x {height} pixels: {_LIMIT}")
+    if sum(width * height for width, height in sizes) > _MAX_FRAMES * MAX_PIXELS:
+        raise ImageTooLarge("the picture is of too many large parts: save it without tiles")
+
+
 def _opened(data: bytes, name: str) -> ImageFile.ImageFile:
     """Open an image file: read its header."""
     if name == "HEIF" and not _heif_opener():
@@ -225,21 +239,23 @@ def _heif_opener() -> bool:
 
 
 @contextmanager
-def _our_errors() -> Iterator[None]:
-    """Raise every error of a decoder as BadImage, without warnings about odd metadata."""
+def _our_errors(data: bytes) -> Iterator[None]:
+    """Raise every error of a decoder of a file as BadImage, without warnings about odd metadata."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     except BadImage:
         raise
-    except UnidentifiedImageError as error:
-        raise BadImage("the picture is damaged (its beginning cannot be read)") from error
     except Exception as error:  # decoders raise all kinds of errors on hostile bytes
+        if _ends_early(error, "") or truncated.has_no_end(data):
+            raise BadImage(truncated.ENDS_EARLY) from error
+        if isinstance(error, UnidentifiedImageError):
+            raise BadImage("the picture is damaged (its beginning cannot be read)") from error
         raise BadImage(f"the picture is damaged ({_first_words(error)})") from error
 
 
-def _ends_early(error: OSError, name: str) -> bool:
+def _ends_early(error: Exception, name: str) -> bool:
     """Return True if Pillow's error is about a file that ends too early."""
     return str(error).startswith("could not create decoder" if name == "WEBP" else "image file is truncated")
 

@@ -18,7 +18,12 @@ from index.core.errors import BadImage
 
 MAX_MISSING = 1 / 16  # share of the pixels
 FORMATS = {"JPEG", "WEBP", "PNG", "BMP", "TIFF"}
+ENDS_EARLY = "the picture is damaged (the file ends too early): download or save it again"
 
+_TIFFS = {b"II*\0": "<", b"MM\0*": ">"}  # order of bytes
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # of types of a TIFF
+_NUMBERS = {3: "H", 4: "I"}
+_PARTS = {273, 279, 324, 325}  # tags: offsets and lengths of strips, and of tiles
 _ENDINGS = 8  # that are tried until two can be decoded
 _END_OF_IMAGE = b"\xff\xd9"
 _WHOLE_BLOCK = 64  # coefficients of a block of a JPEG
@@ -53,6 +58,48 @@ def load_truncated(data: bytes, name: str, load: Load) -> Image.Image:
             f" {100 * MAX_MISSING:.0f}% may be): download or save it again"
         )
     return image
+
+
+def has_no_end(data: bytes) -> bool:
+    """Return True if an AVIF, HEIC or TIFF has less bytes than it says; False for other formats.
+
+    Sources: ISO/IEC 14496-12, 4.2; TIFF 6.0, section 2.
+    """
+    if data[4:8] == b"ftyp":
+        at = 0
+        while at < len(data) - 16:
+            (size,) = struct.unpack_from(">I", data, at)
+            if size == 1:
+                (size,) = struct.unpack_from(">Q", data, at + 8)
+            if size < 8:  # 0 is up to the end of the file
+                return False
+            at += size
+        return at > len(data)
+    return data[:4] in _TIFFS and _directory_has_no_end(data, _TIFFS[data[:4]])
+
+
+def _directory_has_no_end(data: bytes, order: str) -> bool:
+    """Return True if the directory of a TIFF, one of its values or of its strips and tiles is behind its end."""
+    try:
+        (at,) = struct.unpack_from(order + "I", data, 4)
+        (n,) = struct.unpack_from(order + "H", data, at)
+        arrays: dict[int, tuple[int, ...]] = {}
+        for entry in range(at + 2, at + 2 + 12 * n, 12):
+            tag, kind, count = struct.unpack_from(order + "HHI", data, entry)
+            size = count * _SIZES.get(kind, 0)
+            (value,) = struct.unpack_from(order + "I", data, entry + 8)
+            if size > 4 and value + size > len(data):
+                return True
+            if tag in _PARTS and kind in _NUMBERS:
+                form = f"{order}{count}{_NUMBERS[kind]}"
+                arrays[tag] = struct.unpack_from(form, data, value if size > 4 else entry + 8)
+    except struct.error:
+        return True
+    return any(
+        offset + length > len(data)
+        for offsets, lengths in ((273, 279), (324, 325))
+        for offset, length in zip(arrays.get(offsets, ()), arrays.get(lengths, ()), strict=False)
+    )
 
 
 def _with_two_endings(data: bytes, complete: Callable[[bytes, bytes], bytes], load: Load) -> list[Image.Image]:
@@ -102,7 +149,7 @@ def _completed_jpeg(data: bytes, ending: bytes) -> bytes:
         BadImage: it lacks whole scans, so that a progressive picture is blurred all over.
     """
     if not _has_all_scans(data):
-        raise BadImage("the picture is damaged (the file ends too early): download or save it again")
+        raise BadImage(ENDS_EARLY)
     return data.rstrip(b"\xff") + ending + _END_OF_IMAGE
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from index.core.errors import BadWeights, InvalidInput
 from index.movie_index import MovieIndex
+from index.posters.copies import load_copies
 from index.posters.images import PREPROCESSING
 from index.snapshot.store import SnapshotStore
 from index.spaces.space import Space
@@ -189,6 +190,12 @@ def test_a_poster_that_was_replaced_is_noticed_and_embedded(world: World, tmp_pa
     poster(15).save(tmp_path / "posters" / "1.jpg")
     manifest = build(Plan(world.ratings, tmp_path / "data", tmp_path / "posters", "untrained", QUICK))
     assert (manifest.posters["replaced"], manifest.posters["embedded"]) == (1, 1)
+    # The new poster is that of movie 15, which is a PNG.
+    assert "poster/copies.npy" in manifest.files
+    assert load_copies(SnapshotStore(tmp_path / "data").path() / "poster") == [(1, 15)]
+    assert load_copies(SnapshotStore(world.data).path() / "poster") == []
+    counts = {match.copies for match in MovieIndex.open(tmp_path / "data").similar(11, by="poster", distinct=True)}
+    assert counts == {0, 1}
     assert MovieIndex.open(tmp_path / "data").similar(1, 1, by="poster")[0].movie_id == 15
 
 

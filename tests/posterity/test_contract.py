@@ -120,6 +120,11 @@ ANSWERED: dict[str, Call] = {
         image(3), limit=3, genre="Sci-Fi", exclude=range(4, 2000)
     ),
     "similar to a poster": lambda s: s.similar_to_poster(image(3), limit=3, exclude=[4], year_from=1900),
+    "similar distinct": lambda s: s.similar(3, distinct=True, limit=4, offset=1),
+    "similar distinct excluding many": lambda s: s.similar(3, by="poster", distinct=True, exclude=MANY),
+    "similar to several distinct": lambda s: s.similar_to([1, 2], unlike=[12], distinct=True),
+    "similar to each distinct": lambda s: s.similar_to_each([3, 4], by="poster", distinct=True, limit=3),
+    "similar to a poster, distinct": lambda s: s.similar_to_poster(image(3), limit=3, distinct=True),
     "explain": lambda s: s.explain(3, "tmdb:1004"),
     "explain taste": lambda s: s.explain(3, 4, by="taste"),
     "predict": lambda s: s.predict(2, [3, "tmdb:1012", 777]),
@@ -211,6 +216,8 @@ REFUSED: dict[str, tuple[Call, type[errors.PosterityError]]] = {
     "explained without posters": (lambda s: s.similar(3, explain=True), errors.InvalidCombination),
     "explained, excluding many": (lambda s: s.similar(3, explain=True, exclude=MANY), errors.InvalidCombination),
     "explained by a word": (lambda s: s.similar(3, by="poster", explain="yes"), errors.InvalidInput),
+    "distinct by a word": (lambda s: s.similar(3, distinct="yes"), errors.InvalidInput),
+    "several distinct by a number": (lambda s: s.similar_to([3], distinct=1), errors.InvalidInput),
     "width of 77": (lambda s: s.poster(3, width=77), errors.InvalidInput),
     "unknown movie": (lambda s: s.movie(777), errors.NotFound),
     "unknown IMDb id": (lambda s: s.similar("imdb:tt7777777"), errors.NotFound),
@@ -320,6 +327,24 @@ def test_a_movie_is_added_replaced_and_deleted(service: MovieService, services: 
             each.movie("tmdb:5")
     assert service.replace_movie(movie["movie_id"], "Back")["title"] == "Back"
     service.delete_movie(movie["movie_id"])
+
+
+def test_copies_of_a_picture_are_listed_once(service: MovieService) -> None:
+    copies = {service.add_movie(f"Copy {number}", poster=image(4))["movie_id"] for number in range(2)}
+    group = {4, *copies}
+    lists = {
+        "one": (service.similar(5, by="poster", limit=9, distinct=True), 2),
+        "its own": (service.similar(4, by="poster", limit=9, distinct=True), 1),
+        "several": (service.similar_to([5, 6], limit=9, distinct=True), 2),
+        "each": (service.similar_to_each([5], limit=9, distinct=True)[5], 2),
+        "a picture": (service.similar_to_poster(image(4), limit=9, distinct=True), 2),
+    }
+    for name, (found, n) in lists.items():
+        assert [match["copies"] for match in found if match["movie"]["movie_id"] in group] == [n], name
+        assert {match["copies"] for match in found if match["movie"]["movie_id"] not in group} == {0}, name
+    assert len([match for match in service.similar(5, by="poster", limit=9) if "copies" in match]) == 0
+    for movie_id in copies:
+        service.delete_movie(movie_id)
 
 
 def test_a_movie_with_every_member_is_the_same_for_both(services: Services) -> None:

@@ -1,20 +1,17 @@
-import io
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from index.catalogue.catalogue import Movie, MovieFilter
+from index.catalogue.catalogue import MovieFilter
 from index.core.progress import silent
-from index.library.entries import Poster
 from index.library.movies import Library
 from index.movie_index import MovieIndex
 from index.posters.copies import find_copies, grouped, load_copies, save_copies
 from indexer.sample import sample_movies
 from indexer.sample.poster import draw_poster
-from tests.conftest import World, poster
+from tests.conftest import with_vector_of
 from tests.index.posters.test_duplicates import copy_of, everyone_near
 
 
@@ -54,24 +51,8 @@ def test_pairs_are_saved_and_earlier_snapshots_have_none(tmp_path: Path) -> None
 
 
 @pytest.fixture(scope="module")
-def data(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The film world with eleven recompressed copies of the poster of Starship 3, added online."""
-    data = tmp_path_factory.mktemp("copied") / "data"
-    shutil.copytree(world.data, data, symlinks=True)
-    index, library = MovieIndex.open(data), Library.open(data)
-    for number in range(11):
-        genres = ("Sci-Fi",) if number < 4 else ("Drama",)
-        stream = io.BytesIO()
-        poster(3).save(stream, "JPEG", quality=60 + 3 * number)
-        library.add(Movie(0, f"Copy {number}", 2000 + number, genres), kept(index, 3, stream.getvalue()))
-    return data
-
-
-def kept(index: MovieIndex, movie_id: int, content: bytes) -> Poster:
-    """Return a poster for the library, with nearly the vector of a movie."""
-    noise = np.random.default_rng(len(content)).normal(0, 1e-5, index.spaces["poster"].dimension)
-    vector = (index.spaces["poster"].vector(movie_id) + noise).astype(np.float32)
-    return Poster(content, vector / np.linalg.norm(vector), index.manifest.spaces["poster"]["weights"]["sha256"])
+def data(copied_data: Path) -> Path:
+    return copied_data
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +120,7 @@ def test_a_movie_with_another_poster_is_no_copy_any_more(data: Path, tmp_path: P
     index, library = MovieIndex.open(tmp_path / "data"), Library.open(tmp_path / "data")
     assert len(index.copies[3]) == 12
     added = max(index.copies[3])
-    library.put(index.catalogue.movie(added), kept(index, 7, copy_of(draw_poster(sample_movies()[0]))))
+    library.put(index.catalogue.movie(added), with_vector_of(index, 7, copy_of(draw_poster(sample_movies()[0]))))
     library.remove(min(set(index.copies[3]) - {3}))
     after = index.refreshed()
     assert len(after.copies[3]) == 10

@@ -6,6 +6,7 @@ from PIL import Image
 
 from index.core.errors import BadImage
 from index.posters.images import decode_image
+from index.posters.truncated import has_no_end
 
 # Those that browsers show as far as they go, and options of the encoder.
 KINDS = [
@@ -92,8 +93,37 @@ def test_png_of_every_mode_may_lack_its_last_line(mode: str) -> None:
     assert spoilt(data, 24) <= 0.05
 
 
-@pytest.mark.parametrize("kind", ["AVIF", "GIF"])
-def test_other_kinds_are_refused_clearly(kind: str) -> None:
-    data = encoded(poster("P" if kind == "GIF" else "RGB"), kind)
-    with pytest.raises(BadImage, match="the picture is damaged"):
-        decode_image(data[: len(data) // 2])
+COMPRESSED = [("AVIF", ""), ("GIF", ""), *(("TIFF", name) for name in ("tiff_lzw", "tiff_adobe_deflate", "jpeg"))]
+
+
+@pytest.mark.parametrize(("kind", "compression"), COMPRESSED)
+def test_other_kinds_are_refused_with_what_is_wrong_and_what_to_do(kind: str, compression: str) -> None:
+    data = encoded(poster("P" if kind == "GIF" else "RGB"), kind, **{"compression": compression} if compression else {})
+    for cut in (3, 20, len(data) // 50, len(data) // 2, len(data) - 1000):
+        with pytest.raises(BadImage, match=r"damaged \(the file ends too early\): download or save it again"):
+            decode_image(data[:-cut])
+
+
+def test_heic_is_refused_clearly_too() -> None:
+    pytest.importorskip("pillow_heif", reason="pip install posterity[heic]").register_heif_opener()
+    data = encoded(poster(), "HEIF")
+    for cut in (1, len(data) // 2):
+        with pytest.raises(BadImage, match="ends too early"):
+            decode_image(data[:-cut])
+
+
+def test_a_damaged_file_that_has_its_end_is_not_said_to_lack_it() -> None:
+    for kind, options in (("AVIF", {}), ("TIFF", {"compression": "tiff_adobe_deflate"})):
+        data = bytearray(encoded(poster(), kind, **options))
+        middle = len(data) // 2
+        data[middle : middle + 200] = bytes(200)
+        assert not has_no_end(bytes(data))
+        assert has_no_end(bytes(data[:-1]))
+    for begin, ends_early in (
+        (b"II*\0", True),
+        (b"II*\0\xff\xff\xff\xff", True),
+        (b"MM\0*\0\0\0\x08", False),  # no tags
+        (b"\0\0\0\0ftypavif", False),
+        (b"\0\0\0\1ftypavif\xff", True),
+    ):
+        assert has_no_end(begin + bytes(12)) == ends_early

@@ -53,6 +53,21 @@ def test_similar_as_json_is_what_the_api_says(world: World) -> None:
     assert reply["weights"] == "untrained"
 
 
+def test_similar_shows_each_picture_once_with_its_copies(copied_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vector = MovieIndex.open(copied_data).spaces["poster"].vector(3)
+    monkeypatch.setattr(MovieIndex, "embed", lambda *_: vector)
+    picture = copied_data / "posters" / "3.jpg"
+    for query, copies in ((["3", "--by", "poster"], 10), (["4", "5"], 11), (["--poster", picture], 11)):
+        arguments = ("similar", *query, "--data", copied_data)
+        shown = json.loads(run(*arguments, "--distinct", "--json").stdout)["results"]
+        assert sorted(match["copies"] for match in shown) == [0] * 9 + [copies]
+        table = run(*arguments, "--distinct").stdout.splitlines()
+        assert [line for line in table if line.rstrip().endswith("Copies")]
+        assert len([line for line in table if line.rstrip().endswith(f" {copies}")]) == 1
+        assert "Copies" not in run(*arguments).stdout
+        assert all("copies" not in match for match in json.loads(run(*arguments, "--json").stdout)["results"])
+
+
 def test_a_picture_is_compared(world: World) -> None:
     result = run("similar", "--poster", world.posters / "3.jpg", "-k", 1, "--json", "--data", world.data)
     assert json.loads(result.output)["results"][0]["movie"]["movie_id"] == 3
