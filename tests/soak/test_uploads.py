@@ -33,13 +33,14 @@ def test_unchanged_pictures_are_what_they_are_called(name: str) -> None:
     assert min(decode_image(data).size) >= 100
 
 
-def test_mutated_pictures_are_decoded_or_refused_by_our_own_error() -> None:
+@pytest.mark.parametrize("count", [80, pytest.param(1000, marks=pytest.mark.long)])
+def test_mutated_pictures_are_decoded_or_refused_by_our_own_error(count: int) -> None:
     decoded = 0
-    for upload in made(1, 250):
+    for upload in made(1, count):
         try:
             assert decode_image(upload.data).mode == "RGB"
         except BadImage:
             continue
         decoded += 1
         assert shown(upload.data)
-    assert 40 <= decoded <= 200
+    assert 0.15 < decoded / count < 0.8
