@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ def interleaved(owner: object, name: str, rival: Callable[[], object]) -> Iterat
     @functools.wraps(real)
     def paused(*arguments: Any, **options: Any) -> Any:
         if waiting:
-            waiting.pop()()
+            with ThreadPoolExecutor(1) as another:  # in one thread the requests would share their context
+                another.submit(waiting.pop()).result()
         return real(*arguments, **options)
 
     with patch.object(owner, name, paused):
