@@ -77,6 +77,9 @@ class Client:
     def __init__(self, number: int, rng: np.random.Generator, token: str, kept: dict[Place, State]) -> None:
         self.number = number
         self.kept = kept  # latest acknowledged state
+        self._posters = {
+            place: film.poster for place, film in kept.items() if isinstance(film, Film)
+        }  # also of deleted
         self.touched: set[Place] = set()  # since the last check
         self.lost: list[Write] = []  # without a response; the client leaves their places alone
         self.acknowledged: Counter[str] = Counter()
@@ -132,6 +135,8 @@ class Client:
     def adopt(self, place: Place, state: State) -> None:
         """Set the expected state of a place."""
         self.kept[place] = state
+        if isinstance(state, Film):
+            self._posters[place] = state.poster
         self.touched.add(place)
 
     def _next(self, pictures: bool) -> Write:
@@ -158,11 +163,9 @@ class Client:
         if kind == "add":
             key = f"{self.number}-{self._made}" if rng.random() < 0.5 else None
             return Write(kind, None, Film(title, year, genres, sha256), picture, key)
-        # A removed movie is added again without its poster.
         place = _any(rng, added if added and rng.random() < 0.7 else films)
-        before = self.kept[place]
-        stays = before.poster if isinstance(before, Film) else None
-        return Write(kind, place, Film(title, year, genres, sha256 or stays), picture)
+        # A movie keeps its poster, also if it was deleted meanwhile.
+        return Write(kind, place, Film(title, year, genres, sha256 or self._posters.get(place)), picture)
 
 
 def _any(rng: np.random.Generator, places: list[Any]) -> Any:
