@@ -10,7 +10,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -73,8 +73,9 @@ def remove_temporaries(folder: Path, *, age: float = 0.0) -> None:
     """
     before = time.time() - age
     for file in folder.rglob(".*"):
-        if _TEMPORARY.fullmatch(file.name) and file.lstat().st_mtime <= before:
-            file.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # renamed or removed meanwhile by the process that writes it
+            if _TEMPORARY.fullmatch(file.name) and file.lstat().st_mtime <= before:
+                file.unlink()
 
 
 def sync(path: Path) -> None:

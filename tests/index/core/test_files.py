@@ -8,7 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from index.core.files import remove_temporaries, write_durably
+import pytest
+
+from index.core.files import remove_temporaries, replacing, write_durably
 from tests.paths import ROOT
 
 KILLED = """
@@ -37,3 +39,14 @@ def test_temporaries_of_killed_processes_are_removed_and_nothing_else(tmp_path: 
     assert file.read_bytes() == b"whole"
     assert (tmp_path / ".hidden-file").exists()
     remove_temporaries(tmp_path / "missing")
+
+
+def test_a_temporary_that_gets_its_name_meanwhile_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with replacing(tmp_path / "file.json") as fresh:
+        fresh.write_bytes(b"whole")
+        listed = [fresh]
+    monkeypatch.setattr(Path, "rglob", lambda _folder, _pattern: iter(listed))
+    remove_temporaries(tmp_path)
+    assert (tmp_path / "file.json").read_bytes() == b"whole"
