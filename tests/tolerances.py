@@ -19,9 +19,24 @@ VGG16 runs in float32 or bfloat16 (``index.posters.vgg16``), and vectors are sto
 
 from __future__ import annotations
 
-from index.posters.vgg16 import AGREEMENT
+from collections.abc import Callable
+from typing import TypeVar
+
+import pytest
+
+from index.posters.vgg16 import AGREEMENT, has_bfloat16
+
+Test = TypeVar("Test", bound=Callable[..., None])
 
 FLOAT16 = 2.0**-11  # relative error of a stored number
 BFLOAT16_LOSS = 5.4e-5  # expected 1 - cosine between a picture's vectors in bfloat16 and float32
 PATH_DISTANCE = (2 * (1 - AGREEMENT)) ** 0.5  # between a picture's vectors by two paths that agree
+# A processor without instructions for bfloat16 runs it, slowly.
+BFLOAT16 = pytest.param("bfloat16", marks=() if has_bfloat16() else pytest.mark.long)
+
 SAME_PICTURE = 5e-4  # 1 - score of a picture with a stored copy, by any paths: it is shown as 1.000
+
+
+def long_if_emulated(test: Test) -> Test:
+    """Mark a test of bfloat16 as long on processors that do not have it."""
+    return test if has_bfloat16() else pytest.mark.long(test)

@@ -104,7 +104,7 @@ def load(weights: str, *, path: str = "auto", name: str | None = None) -> Vgg16:
         _read(model, Path(weights))
 
     float32 = _compiled(model, "/CPU:0")
-    native = bool(_processor_flags() & _BFLOAT16_FLAGS)
+    native = has_bfloat16()
     faster: list[tuple[str, Run]] = []
     if path == "auto" and tf.config.list_physical_devices("GPU"):
         faster.append(("gpu", _compiled(model, "/GPU:0")))
@@ -269,13 +269,14 @@ def _check_images() -> UInt8Array:
     return np.stack([rng.integers(0, 256, slope.shape), slope]).astype(np.uint8)
 
 
-def _processor_flags() -> set[str]:
-    """Return the processor's features by Linux's names; an empty set on other systems."""
+def has_bfloat16() -> bool:
+    """Return True if the processor has instructions for bfloat16; False if it cannot be told, as outside Linux."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return set()
-    return set(next((line for line in lines if line.startswith("flags")), "").split())
+        return False
+    flags = next((line for line in lines if line.startswith("flags")), "").split()
+    return not _BFLOAT16_FLAGS.isdisjoint(flags)
 
 
 def _fingerprint(model: Any) -> str:

@@ -204,7 +204,7 @@ def test_a_finger_on_small_posters_comes_nearer_before_it_opens(visit: Visit) ->
     page.evaluate(tap, list(middle(page)))
     until_address(page, r"zoom=.*film=\d+")
     page.evaluate(tap, list(middle(page)))
-    page.wait_for_url("**/movies/*")
+    page.wait_for_url("**/movies/*", wait_until="commit")
 
 
 def test_two_fingers_pinch(visit: Visit) -> None:

@@ -171,7 +171,7 @@ def test_a_killed_build_leaves_the_old_snapshot_serving_and_the_next_goes_on(wor
     deadline = time.monotonic() + 120
     while len(list((data / "embeddings").rglob("*.npy"))) == known and running.poll() is None:
         assert time.monotonic() < deadline
-        time.sleep(0.002)
+        time.sleep(0.02)
     running.send_signal(signal.SIGKILL)
     assert running.wait() == -signal.SIGKILL
     store = SnapshotStore(data)

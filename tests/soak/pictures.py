@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 from tests.index.posters.profiles import cmyk_profile, grey_profile, rgb_profile
 
 SIDES = (100, 1201)  # pixels
+QUICK = {"speed": 10}  # of the encoder
 
 _EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 _ORIENTATION = 0x0112
@@ -47,9 +48,9 @@ KINDS: dict[str, Kind] = {
     "WebP animated": Kind("WEBP", frames=3),
     "GIF still": Kind("GIF", "P"),
     "GIF animated": Kind("GIF", "P", frames=3),
-    "AVIF": Kind("AVIF"),
-    "AVIF transparent": Kind("AVIF", "RGBA"),
-    "AVIF animated": Kind("AVIF", frames=2),
+    "AVIF": Kind("AVIF", options=QUICK),
+    "AVIF transparent": Kind("AVIF", "RGBA", QUICK),
+    "AVIF animated": Kind("AVIF", options=QUICK, frames=2),
     "JPEG profile": Kind("JPEG", profile=rgb_profile()),
     "JPEG CMYK profile": Kind("JPEG", "CMYK", profile=cmyk_profile({(0, 0, 0, 0): (100, 0, 0)})),
     "PNG grey profile": Kind("PNG", "L", profile=grey_profile(1.0)),

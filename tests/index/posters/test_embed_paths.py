@@ -13,13 +13,13 @@ from index.movie_index import MovieIndex
 from indexer.build import build
 from indexer.config import Plan
 from tests.conftest import QUICK, World
-from tests.tolerances import PATH_DISTANCE
+from tests.tolerances import BFLOAT16, PATH_DISTANCE
 
 MOVIES = (1, 11)
 PATHS = ("float32", "bfloat16")
 
 
-@pytest.fixture(scope="module", params=["bfloat16", pytest.param("float32", marks=pytest.mark.long)])
+@pytest.fixture(scope="module", params=[BFLOAT16, pytest.param("float32", marks=pytest.mark.long)])
 def built(request: pytest.FixtureRequest, world: World, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """The path that a few posters of the film world were embedded by, and their data directory."""
     folder = tmp_path_factory.mktemp(request.param)
