@@ -195,7 +195,7 @@ def test_a_film_is_found_by_its_title(visit: Visit) -> None:
 
 
 def test_a_finger_on_small_posters_comes_nearer_before_it_opens(visit: Visit) -> None:
-    page = ready(visit("/map?by=poster", width=360))
+    page = ready(visit("/map?by=taste", width=360))
     tap = """([x, y]) => {
       const canvas = document.querySelector(".map canvas");
       for (const type of ["pointerdown", "pointerup"]) canvas.dispatchEvent(new PointerEvent(type, { clientX: x, clientY: y, pointerId: 7, pointerType: "touch", bubbles: true }));
