@@ -26,6 +26,7 @@ from server.middleware.health import health
 from server.middleware.logs import register_access_log
 from server.middleware.metrics import Metrics, register_metrics
 from server.middleware.prefix import register_prefix
+from server.middleware.ready_responses import register_ready_responses
 from server.middleware.request_context import register_request_ids
 from server.middleware.security_headers import register_headers
 from server.middleware.slashes import register_slashes
@@ -82,6 +83,7 @@ def create_app(config: ServerConfig, *, counts: Path | None = None, checked: Che
     register_slashes(app)
     limit_requests(app, config)
     register_encoded_bodies(app)
+    register_ready_responses(app, config)  # of requests as Flask sees them
     register_prefix(app, config.prefix, forwarded=config.proxies > 0)
     if config.proxies:
         n = config.proxies

@@ -20,8 +20,9 @@ from werkzeug.exceptions import PreconditionFailed
 from server.api.parsing import parse, parse_body
 from server.api.requests import RequestModel
 from server.middleware.access import authorise
+from server.middleware.request_context import route
 from server.state.current_snapshot import movie_index
-from server.state.response_cache import ResponseCache
+from server.state.response_cache import KEY, ROUTE, ResponseCache, key_of
 
 Kind = Literal["read", "upload", "write"]
 View = Callable[..., Any]
@@ -101,8 +102,8 @@ def operation(
             cache: ResponseCache | None = current_app.extensions["response_cache"] if declared.cached else None
             if cache is not None:
                 version, environ = movie_index().version(ratings=False), request.environ
-                # The raw path and query: werkzeug's parsed ones take five times as long.
-                g.cache_key = key = f"{version} {environ['PATH_INFO']}?{environ['QUERY_STRING']}"
+                environ[KEY] = key = key_of(version, environ)
+                environ[ROUTE] = route()
                 content = cache.get(key)
                 if content is not None:
                     return _from_cache(declared, content, f"{_VERSION}.{version}", environ)
@@ -115,7 +116,7 @@ def operation(
             tag = None if kind == "write" else _etag(declared)
             response = _respond(declared, view(**parts))
             if cache is not None:
-                cache.set(g.cache_key, response.get_data())
+                cache.set(key, response.get_data())
             if tag is None:
                 return _with_state(response)
             return _with_etag(response, tag)

@@ -7,14 +7,16 @@ conditional requests, and restored in a 304.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 from flask import Flask, Response, g, request
 from flask_compress import Compress
 from werkzeug.datastructures import Accept
 from werkzeug.http import parse_accept_header
 
-from server.state.response_cache import ResponseCache
+from server.state.response_cache import KEY, ResponseCache, encoded_key
 
 _ENCODINGS = ("zstd", "br", "gzip")  # by preference, for clients that accept several equally
 _MIN_SIZE = 1024  # bytes; a smaller response fits into one packet anyway
@@ -46,12 +48,11 @@ def register_compression(app: Flask) -> None:
         if _media(response.headers.get("Content-Type", "")) not in compress.compress_mimetypes_set:
             return response
         response.headers.add("Vary", "Accept-Encoding")
-        header = request.environ.get("HTTP_ACCEPT_ENCODING")
-        encoding = None if header is None else _accepted(header)
+        encoding = accepted_encoding(request.environ)
         if response.status_code == 304:
             _restore_suffix(response)
         elif response.status_code == 200 and encoding is not None:
-            key = f"{encoding} {g.cache_key}" if "cache_key" in g else None
+            key = encoded_key(encoding, request.environ[KEY]) if KEY in request.environ else None
             compressed = None if key is None else cache.get(key)
             if compressed is not None:
                 _substitute(response, encoding, compressed)
@@ -70,6 +71,12 @@ def register_compression(app: Flask) -> None:
 def _media(content_type: str) -> str:
     """Return the media type without its parameters; werkzeug parses those as well."""
     return content_type.partition(";")[0].strip().lower()
+
+
+def accepted_encoding(environ: Mapping[str, Any]) -> str | None:
+    """Return the encoding that a request asks for; None for none."""
+    header = environ.get("HTTP_ACCEPT_ENCODING")
+    return None if header is None else _accepted(header)
 
 
 @lru_cache(maxsize=128)

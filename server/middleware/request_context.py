@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Mapping
 from time import perf_counter
+from typing import Any
 
 from flask import Flask, Response, g, has_request_context, request
 
@@ -44,8 +46,13 @@ def seconds() -> float:
 
 def _begin() -> None:
     g.began = perf_counter()
-    given = request.environ.get("HTTP_X_REQUEST_ID", "")
-    g.request_id = given if _USABLE.fullmatch(given) else new_request_id()
+    g.request_id = given_or_new_id(request.environ)
+
+
+def given_or_new_id(environ: Mapping[str, Any]) -> str:
+    """Return the id that the client gave the request, if it is valid; otherwise a new one."""
+    given: str = environ.get("HTTP_X_REQUEST_ID", "")
+    return given if _USABLE.fullmatch(given) else new_request_id()
 
 
 def new_request_id() -> str:
