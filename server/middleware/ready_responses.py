@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -57,9 +58,10 @@ def register_ready_responses(app: Flask, config: ServerConfig) -> None:
         began = perf_counter()
         if environ["REQUEST_METHOD"] != "GET" or not _OTHER_RESPONSE.isdisjoint(environ):
             return application(environ, start_response)
-        try:
+        version = None
+        with suppress(Exception):  # Flask meets it too, and says what is wrong
             version = watcher.index().version(ratings=False)
-        except Exception:  # noqa: BLE001  Flask meets it too, and says what is wrong
+        if version is None:
             return application(environ, start_response)
         accepted = accepted_encoding(environ)
         with lock:
