@@ -183,6 +183,24 @@ class SnapshotStore:
             self.verify(folder.name)
         return Checked(folder.name, states)
 
+    def check_newest_sound(self) -> tuple[Checked, BadSnapshot | None]:
+        """Verify the current snapshot; if it is damaged, the one before it, and so on. Return the first that is sound.
+
+        The error is the current snapshot's; None if it is sound.
+
+        Raises:
+            UnknownSnapshot: there is no snapshot.
+            BadSnapshot: all are damaged; the error is the current one's.
+        """
+        try:
+            return self.check(), None
+        except BadSnapshot as error:
+            current = self.path().name
+            for earlier in sorted((known for known in self.ids() if known < current), reverse=True):
+                with suppress(BadSnapshot, UnknownSnapshot):
+                    return self.check(earlier), error
+            raise
+
     def verify(self, snapshot_id: str | None = None, *, checked: Checked | None = None) -> Manifest:
         """Check the size and checksum of every file; return the manifest.
 

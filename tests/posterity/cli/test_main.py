@@ -19,11 +19,13 @@ from PIL import Image
 
 from index.movie_index import MovieIndex
 from index.snapshot.store import SnapshotStore
+from indexer.build import build
+from indexer.config import Plan
 from indexer.datasets.sources import sample_folder
 from indexer.sample import sample_movies
 from posterity.cli.console import DurationType, SizeType
 from posterity.cli.main import main
-from tests.conftest import DEMO_POSTERS, SPACE, World
+from tests.conftest import DEMO_POSTERS, QUICK, SPACE, World
 from tests.serving import get, serving
 
 
@@ -411,6 +413,17 @@ def test_a_port_that_is_taken_is_said_in_one_line(world: World) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         result = run("serve", "--data", world.data, "--port", taken.getsockname()[1])
     assert result.exit_code == 1
+    assert "give another --port" in result.stderr
+
+
+def test_a_server_begins_with_the_newest_sound_snapshot_and_says_so(world: World, data: Path) -> None:
+    build(Plan(world.ratings, data, settings=QUICK, evaluation=False))
+    damaged = SnapshotStore(data).path() / "movies.json"
+    damaged.write_text("{}")
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # the server gets no further than its port
+        result = run("serve", "--data", data, "--port", taken.getsockname()[1])
+    assert f"Warning: {damaged} is damaged" in result.stderr
+    assert f"Snapshot {world.manifest.id}, the newest before it that is sound, is served" in result.stderr
     assert "give another --port" in result.stderr
 
 
