@@ -38,7 +38,7 @@ PRIOR = 50  # posters that the statistics of a channel count as
 _FOLDER = "look"  # of the statistics, in the folder of the poster space
 _SIDE, _CHANNELS = GRID[0], GRID[2]
 _CELLS = _SIDE * _SIDE
-_IMAGENET_FILE = Path(__file__).with_name("imagenet_channels.npy")
+IMAGENET_FILE = Path(__file__).with_name("imagenet_channels.npy")
 
 Embeddings = npt.NDArray[np.floating]
 
@@ -84,7 +84,7 @@ class Look:
         vectors -= self.statistics.mean
         vectors *= self.statistics.scale
         flat = vectors.reshape(-1, DIMENSION)
-        lengths = np.sqrt(np.einsum("ij,ij->i", flat, flat))[:, None]
+        lengths = np.linalg.norm(flat, axis=1, keepdims=True)
         unit: Float32Array = np.divide(flat, lengths, out=np.zeros_like(flat), where=lengths > 0)
         return unit
 
@@ -94,17 +94,28 @@ class Look:
             save_arrays(self.statistics, folder / _FOLDER)
 
 
-def fit_look(name: str, blocks: Iterable[Float16Array], weights_sha256: str) -> Look:
+def fit_look(
+    name: str,
+    blocks: Iterable[Embeddings],
+    weights_sha256: str,
+    *,
+    sigma: float = SIGMA,
+    floor: float = FLOOR,
+    prior: float = PRIOR,
+) -> Look:
     """Return a look with statistics of a catalogue, with one block of embeddings in memory at a time.
 
     Args:
         name: one of ``LOOKS``; ``raw`` reads no block.
         blocks: the raw embeddings of the posters, at least one, in blocks (b, 25088).
         weights_sha256: of the VGG16 weights behind them.
+        sigma: as ``SIGMA``.
+        floor: as ``FLOOR``.
+        prior: as ``PRIOR``.
     """
     if name == RAW:
         return Look()
-    smoothing = smoothing_matrix(SIGMA)
+    smoothing = smoothing_matrix(sigma)
     n, totals, squares = 0, *np.zeros((2, _CELLS, _CHANNELS))
     for block in blocks:
         roots = _roots(block, smoothing)
@@ -112,12 +123,13 @@ def fit_look(name: str, blocks: Iterable[Float16Array], weights_sha256: str) -> 
         totals += roots.sum(axis=0, dtype=np.float64)
         squares += np.einsum("bkc,bkc->kc", roots, roots, dtype=np.float64)
     mean, square = totals / n, squares / n
-    channels = _channels(mean, square) if weights_sha256 != IMAGENET_SHA256 else _imagenet_channels()
     variance = np.maximum(square - mean**2, 0)
-    weight = PRIOR / (n + PRIOR)
-    mean, variance = ((1 - weight) * own + weight * of for own, of in zip((mean, variance), channels, strict=True))
-    deviation = np.sqrt(variance)
-    floored = deviation + FLOOR * np.sqrt(variance.mean())
+    is_imagenet = weights_sha256 == IMAGENET_SHA256
+    channel_mean, channel_variance = _imagenet_channels() if is_imagenet else _channels(mean, square)
+    own = n / (n + prior)
+    mean = own * mean + (1 - own) * channel_mean
+    variance = own * variance + (1 - own) * channel_variance
+    floored = np.sqrt(variance) + floor * np.sqrt(variance.mean())
     scale = np.divide(1, floored, out=np.ones_like(floored), where=floored > 0)
     return Look(Statistics(smoothing, mean.astype(np.float32), scale.astype(np.float32)))
 
@@ -152,7 +164,7 @@ def smoothing_matrix(sigma: float) -> Float32Array:
     return np.kron(weights, weights).astype(np.float32)
 
 
-def channel_statistics(blocks: Iterable[Float16Array]) -> Float16Array:
+def channel_statistics(blocks: Iterable[Embeddings]) -> Float16Array:
     """Return mean and standard deviation (2, 512) of the roots of each channel, over all cells of all posters."""
     smoothing = smoothing_matrix(SIGMA)
     parts = [_roots(block, smoothing) for block in blocks]
@@ -177,5 +189,5 @@ def _channels(mean: Float64Array, square: Float64Array) -> tuple[Float64Array, F
 @cache
 def _imagenet_channels() -> tuple[Float64Array, Float64Array]:
     """Return mean and variance (512,) of each channel on the sample's posters, with ImageNet weights."""
-    mean, deviation = np.load(_IMAGENET_FILE).astype(np.float64)
+    mean, deviation = np.load(IMAGENET_FILE).astype(np.float64)
     return mean, deviation**2

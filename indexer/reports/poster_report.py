@@ -80,8 +80,8 @@ def tables(section: Mapping[str, Any]) -> list[Table]:
     distorted = section.get("distorted", section["posters"])  # reports of earlier versions distort all
     robustness = Table(
         "Distorted posters that find their original first",
-        f"{distorted:,} posters, with 95% bootstrap intervals over them. A bootstrap interval of 100% has no width: with"
-        f" 95% confidence, at least {_lower_bound(distorted):.1%} of such posters find their original.",
+        f"{distorted:,} posters, with 95% bootstrap intervals over them. A bootstrap interval of 100% has no width:"
+        f" with 95% confidence, at least {_lower_bound(distorted):.1%} of such posters find their original.",
         ["Distortion", *methods],
         [
             Row(distortion["distortion"], distortion["words"], _cells(distortion["methods"], "recall_1"))
