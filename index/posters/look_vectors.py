@@ -69,7 +69,7 @@ class Look:
         if self.statistics is None:
             return "L2-normalised"
         return (
-            f"each channel smoothed (Gaussian, {SIGMA:g} cells), square root, each number centred and divided by its"
+            f"each channel smoothed by a Gaussian of {SIGMA:g} cells, square root, each number centred and divided by its"
             f" standard deviation plus {FLOOR:g} of the overall one, L2-normalised"
         )
 
@@ -116,13 +116,7 @@ def fit_look(
     if name == RAW:
         return Look()
     smoothing = smoothing_matrix(sigma)
-    n, totals, squares = 0, *np.zeros((2, _CELLS, _CHANNELS))
-    for block in blocks:
-        roots = _roots(block, smoothing)
-        n += len(roots)
-        totals += roots.sum(axis=0, dtype=np.float64)
-        squares += np.einsum("bkc,bkc->kc", roots, roots, dtype=np.float64)
-    mean, square = totals / n, squares / n
+    n, mean, square = _moments(blocks, smoothing)
     variance = np.maximum(square - mean**2, 0)
     is_imagenet = weights_sha256 == IMAGENET_SHA256
     channel_mean, channel_variance = _imagenet_channels() if is_imagenet else _channels(mean, square)
@@ -166,10 +160,20 @@ def smoothing_matrix(sigma: float) -> Float32Array:
 
 def channel_statistics(blocks: Iterable[Embeddings]) -> Float16Array:
     """Return mean and standard deviation (2, 512) of the roots of each channel, over all cells of all posters."""
-    smoothing = smoothing_matrix(SIGMA)
-    parts = [_roots(block, smoothing) for block in blocks]
-    roots = np.concatenate(parts).reshape(-1, _CHANNELS).astype(np.float64)
-    return np.stack([roots.mean(axis=0), roots.std(axis=0)]).astype(np.float16)
+    _, mean, square = _moments(blocks, smoothing_matrix(SIGMA))
+    channel_mean, channel_variance = _channels(mean, square)
+    return np.stack([channel_mean, np.sqrt(channel_variance)]).astype(np.float16)
+
+
+def _moments(blocks: Iterable[Embeddings], smoothing: Float32Array) -> tuple[int, Float64Array, Float64Array]:
+    """Return the number of posters, and the means (49, 512) of their roots and of the roots' squares."""
+    n, totals, squares = 0, *np.zeros((2, _CELLS, _CHANNELS))
+    for block in blocks:
+        roots = _roots(block, smoothing)
+        n += len(roots)
+        totals += roots.sum(axis=0, dtype=np.float64)
+        squares += np.square(roots, out=roots).sum(axis=0, dtype=np.float64)
+    return n, totals / n, squares / n
 
 
 def _roots(embeddings: Embeddings, smoothing: Float32Array) -> Float32Array:
