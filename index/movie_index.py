@@ -24,6 +24,7 @@ from index.posters.copies import Copies, Groups, load_copies
 from index.posters.distinct import distinct_matches
 from index.posters.duplicates import Duplicates, find_duplicates
 from index.posters.images import decode_image, pixels_for_vgg16, shown
+from index.posters.look_vectors import Look, load_look
 from index.ratings.elicitation import elicitation_order
 from index.ratings.model import RatingModel
 from index.ratings.users import Users
@@ -116,10 +117,11 @@ class MovieIndex:
             blended = load_neighbours(folder / blends.NAME)
             library = Library.open(data)
             weights = None if manifest.weights is None else manifest.weights["sha256"]
+            look = load_look(folder / "poster", manifest.spaces["poster"]) if "poster" in manifest.spaces else Look()
             base = cls(
                 data,
                 manifest,
-                Overlay.of(Snapshot(catalogue, spaces, blended, weights)),
+                Overlay.of(Snapshot(catalogue, spaces, blended, weights, look)),
                 ratings,
                 library,
                 _built_with(manifest, library),
@@ -330,7 +332,7 @@ class MovieIndex:
             BadWeights: the weights of the posters' embeddings are missing.
         """
         allowed = self.catalogue.allowed(where) if where else None
-        space, vector = self.space("poster"), self.embed(image)
+        space, (vector,) = self.space("poster"), self.overlay.snapshot.look(self.embed(image)[None])
 
         def find(allowed: BoolArray | None) -> list[Match]:
             return space.search(vector, k, allowed=self._in_space("poster", allowed))
@@ -338,7 +340,7 @@ class MovieIndex:
         return self._distinct(find, k, allowed, space) if distinct else find(allowed)
 
     def embed(self, image: bytes) -> Float32Array:
-        """Return the embedding (25088,) of an image file, a unit vector, with the weights of this snapshot's posters.
+        """Return the raw embedding (25088,) of an image file, a unit vector, by the weights of this snapshot's posters.
 
         Raises:
             BadImage: the bytes are not a usable image.
@@ -356,7 +358,8 @@ class MovieIndex:
     def prepared(self, image: bytes) -> Poster:
         """Return an image file as a poster for the library, embedded if this snapshot has a poster space.
 
-        It is converted if browsers do not show its format.
+        It is converted if browsers do not show its format. The embedding is raw: each snapshot transforms it by its own
+        look.
 
         Raises:
             BadImage: the bytes are not a usable image.

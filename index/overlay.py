@@ -15,6 +15,7 @@ import numpy as np
 from index.catalogue.catalogue import Catalogue, Listing
 from index.core.arrays import Float32Array, Int64Array
 from index.library.entries import Entry, MovieChanges
+from index.posters.look_vectors import Look
 from index.spaces.blend import RowMaps
 from index.spaces.neighbours import Neighbours, OverlaidNeighbours
 from index.spaces.overlaid_vectors import OverlaidVectors
@@ -29,6 +30,7 @@ class Snapshot:
     spaces: Mapping[str, Space]
     blended: Neighbours  # under the default blend
     weights_sha256: str | None  # of the VGG16 weights behind the posters
+    look: Look  # of the poster space
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Overlay:
         for entry in entries:
             movie = entry.movie
             if space == "poster" and entry.vector is not None and entry.weights_sha256 == self.snapshot.weights_sha256:
-                found[movie.movie_id] = entry.vector.astype(np.float32)
+                found[movie.movie_id] = self.snapshot.look(entry.vector[None])[0]
                 continue
             before = self.snapshot.catalogue.listing(movie.movie_id)
             if before is None or (space == "poster" and entry.poster is not None):

@@ -22,6 +22,7 @@ from index.library.rating_log import RatingLog
 from index.posters import vgg16
 from index.posters.copies import find_copies, save_copies
 from index.posters.images import PREPROCESSING
+from index.posters.look_vectors import fit_look
 from index.ratings import by_movie, user_names
 from index.ratings import fold_in as fold_ins
 from index.ratings import model as rating_models
@@ -169,11 +170,15 @@ def _poster_space(
     embeddings = embed_posters(found, embed, plan.data / "embeddings", track=track)
     embed.save(vgg16.weights_file(plan.data, embed.sha256))
     before = _current_contents(plan.data)
-    search = write_reduced(folder, embeddings.blocks(), rng, factory=plan.index, memory=plan.memory)
+    look = fit_look(plan.look, embeddings.blocks(), embed.sha256)
+    vectors = (look(block).astype(np.float16) for block in embeddings.blocks())
+    search = write_reduced(folder, vectors, rng, factory=plan.index, memory=plan.memory)
+    look.save(folder)
     search = tune_search(folder, search, rng, track=track)
     write_space(folder, Ids(embeddings.movie_ids), None, rng, search=search, label="poster", track=track)
     entry = {
-        "how": "VGG16 block5_pool of the poster, flattened (7, 7, 512), L2-normalised",
+        "how": f"VGG16 block5_pool of the poster, flattened (7, 7, 512), {look.how}",
+        "look": look.name,
         "preprocessing": PREPROCESSING,
         "weights": {"name": embed.weights, "sha256": embed.sha256},
         "path": {"name": embed.path, "agreement": round(embed.agreement, 6)},

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from index.core.errors import InvalidInput
+from index.posters.look_vectors import STANDARDISED
 from indexer.datasets.dataset import Scale
 from indexer.models import factorization_machine
 from indexer.models.ranker_choice import Settings as RankerSettings
@@ -33,6 +34,7 @@ class Plan:
     blend: Mapping[str, float] = field(default_factory=lambda: BLEND)  # space -> weight; missing spaces are ignored
     index: str | None = None  # Faiss factory string for posters; None to choose by number and memory
     memory: int = MEMORY  # upper bound of that index, in bytes per process
+    look: str = STANDARDISED  # transformation of the posters' embeddings, as in look_vectors.fit_look
     evaluation: bool = True  # evaluate the rating model on held-out ratings
     seed: int = 0
     embed_path: str = "auto"  # execution path of VGG16, as in vgg16.load
@@ -120,6 +122,7 @@ def make_plan(
     tuned: Sequence[Path] = (),
     index: str | None = None,
     memory: int = MEMORY,
+    look: str = STANDARDISED,
     evaluation: bool = True,
     embed_path: str = "auto",
     scale: Scale | None = None,
@@ -136,6 +139,7 @@ def make_plan(
         tuned: files of ``posterity tune``, or reports of ``posterity evaluate --similarity``.
         index: Faiss factory string for posters; None to choose by number and memory.
         memory: upper bound of that index, in bytes per process.
+        look: transformation of the posters' embeddings, as in ``look_vectors.fit_look``.
         evaluation: evaluate the rating model on held-out ratings.
         embed_path: execution path of VGG16, as in ``vgg16.load``.
         scale: lowest and highest rating; None for those present.
@@ -157,6 +161,7 @@ def make_plan(
         chosen.blend,
         index,
         memory=memory,
+        look=look,
         evaluation=evaluation,
         seed=seed,
         embed_path=embed_path,

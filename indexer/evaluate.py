@@ -18,12 +18,13 @@ from index.core.errors import InvalidInput, UnknownMovie
 from index.core.ids import Ids
 from index.core.progress import Track, silent
 from index.posters import vgg16
+from index.posters.look_vectors import RAW, STANDARDISED, fit_look
 from indexer.datasets.dataset import Dataset, Scale
 from indexer.datasets.movielens import read_dataset
 from indexer.datasets.training import Training
 from indexer.evaluate_posters import evaluate_posters, find_poster_files
 from indexer.evaluation.blend_weights import BLENDED, choose_weights
-from indexer.evaluation.candidates import CandidateSpace, blend_space, candidate_spaces
+from indexer.evaluation.candidates import CandidateSpace, blend_space, candidate_spaces, vector_space
 from indexer.evaluation.contest import Contest, evaluate, rating_contest
 from indexer.evaluation.judgements import read_judged
 from indexer.evaluation.similarity import compare
@@ -55,6 +56,7 @@ class EvaluationConfig:
     alternates: Path | None = None  # folder of alternate artwork
     embed_path: str = "auto"  # how VGG16 runs, as in vgg16.load
     scale: Scale | None = None  # lowest and highest rating; None for those present
+    distorted: int | None = None  # number of posters to distort; None for all
 
 
 def tasks(kind: str, splits: Sequence[str] = ()) -> list[tuple[str, str]]:
@@ -101,6 +103,7 @@ def run(
                 config.weights,
                 config.output,
                 embed_path=config.embed_path,
+                distorted=config.distorted,
                 dataset=dataset,
                 track=track,
             )
@@ -188,7 +191,8 @@ def _similarity_section(config: EvaluationConfig, dataset: Dataset, track: Track
     training, test = folds[0]
     judged = None if config.judged is None else read_judged(config.judged, training.movies)
     rng = np.random.default_rng(config.seed)
-    poster = _poster_vectors(config, training, track)
+    looks = _poster_vectors(config, training, track)
+    poster = None if looks is None else looks[STANDARDISED]
 
     def fit_spaces(part: Training, names: Sequence[str] | None) -> dict[str, CandidateSpace]:
         return candidate_spaces(
@@ -202,6 +206,8 @@ def _similarity_section(config: EvaluationConfig, dataset: Dataset, track: Track
     even = dict.fromkeys(choice.weights, 1.0)
     spaces["blend, even"] = blend_space(spaces, even, training.movie_ids)
     spaces["blend, chosen"] = blend_space(spaces, choice.weights, training.movie_ids)
+    if looks is not None:
+        spaces["poster, raw"] = vector_space(*looks[RAW], training.movie_ids, rng)
     scores = compare(
         spaces, training, test, rng, tags=dataset.tags, judged=judged, shown=_shown(config, dataset), track=track
     )
@@ -229,11 +235,14 @@ def _similarity_section(config: EvaluationConfig, dataset: Dataset, track: Track
 
 def _poster_vectors(
     config: EvaluationConfig, training: Training, track: Track
-) -> tuple[Int64Array, Float32Array] | None:
-    """Return catalogue rows (m,) and unit vectors (m, 25088) of the posters; None without a poster folder."""
+) -> dict[str, tuple[Int64Array, Float32Array]] | None:
+    """Return catalogue rows (m,) and unit vectors (m, 25088) of the posters by look; None without a poster folder."""
     if config.posters is None:
         return None
     files, _ = find_posters(config.posters, training.movie_ids)
     embed = vgg16.load(config.weights, path=config.embed_path)
     embeddings = embed_posters(files, embed, config.output / "embeddings", track=track)
-    return training.movie_ids.find(embeddings.movie_ids), embeddings.vectors
+    rows = training.movie_ids.find(embeddings.movie_ids)
+    look = fit_look(STANDARDISED, embeddings.blocks(), embed.sha256)
+    standardised = np.concatenate([look(block) for block in embeddings.blocks()])
+    return {STANDARDISED: (rows, standardised), RAW: (rows, embeddings.vectors)}

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import shutil
+from pathlib import Path
+
 import pytest
 
+from index.catalogue.catalogue import Movie
 from index.core.errors import BadSnapshot, NotFound
+from index.library.entries import Poster
+from index.library.movies import Library
 from index.movie_index import MovieIndex
+from tests.conftest import poster
 from tests.paths import GOLDEN
 
 
 def test_format_1_is_refused_by_name() -> None:
     with pytest.raises(
-        BadSnapshot, match="has format version 1, this version of Posterity reads 2 to 4: build the snapshot"
+        BadSnapshot, match="has format version 1, this version of Posterity reads 2 to 5: build the snapshot"
     ):
         MovieIndex.open(GOLDEN / "v1")
 
@@ -64,6 +72,38 @@ def test_format_4_opens_and_answers() -> None:
     assert index.maps.sheet(0)[8:12] == b"WEBP"
     assert index.manifest.evaluation["held_out"] == 52
     assert index.explainer.taste(3, 8).raters == index.catalogue.rating_counts[index.catalogue.ids.row(8)] > 0
+
+
+def test_format_5_opens_and_answers() -> None:
+    index = MovieIndex.open(GOLDEN / "v5")
+    assert index.manifest.id == "20261129T103426977-88fd3344"
+    assert index.manifest.spaces["poster"]["look"] == index.overlay.snapshot.look.name == "standardised"
+    near, far = index.similar(1, 5, by="poster")
+    assert (near.movie_id, far.movie_id) == (2, 11)
+    assert [near.score, far.score] == pytest.approx([0.988224, 0.306033], abs=1e-5)
+    assert index.explainer.look(1, 2).comparison.cells.sum() == pytest.approx(near.score, abs=1e-5)
+    assert [match.movie_id for match in index.similar(3, 5, by="taste")] == [8, 5, 9, 6, 10]
+    assert [p.rating for p in index.users.predict(2, [3, 9])] == pytest.approx([4.8443, 4.3631], abs=1e-3)
+
+
+@pytest.mark.parametrize("version", ["v2", "v3", "v4"])
+def test_posters_of_formats_before_5_are_raw(version: str) -> None:
+    index = MovieIndex.open(GOLDEN / version)
+    assert index.overlay.snapshot.look.name == "raw"
+
+
+def test_a_poster_added_to_a_snapshot_of_format_4_is_compared_by_its_raw_vector(tmp_path: Path) -> None:
+    data = shutil.copytree(GOLDEN / "v4", tmp_path / "data", symlinks=True)
+    index = MovieIndex.open(data)
+    weights = index.manifest.weights
+    assert weights is not None
+    content = io.BytesIO()
+    poster(1).save(content, "PNG")
+    raw = index.spaces["poster"].vector(1)
+    Library.open(data).put(Movie(30, "Starship Again"), Poster(content.getvalue(), raw, weights["sha256"]))
+    added = {match.movie_id: match.score for match in index.refreshed().similar(30, 5, by="poster")}
+    expected = {match.movie_id: match.score for match in index.similar(1, 5, by="poster")}
+    assert added == pytest.approx(expected | {1: 1.0}, abs=1e-4)
 
 
 @pytest.mark.parametrize("version", ["v2", "v3"])

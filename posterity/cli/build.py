@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from index.core.errors import PosterityError
+from index.posters.look_vectors import LOOKS
 from posterity.cli.console import (
     DurationType,
     ScaleType,
@@ -98,6 +99,14 @@ iterations_option = click.option(
     help="Memory for the poster index in each server process.",
 )
 @click.option(
+    "--look",
+    type=click.Choice(LOOKS),
+    default=LOOKS[0],
+    show_default=True,
+    help="Vectors of the posters. raw: VGG16's own, as in the 2017 article. standardised: its maps smoothed and rooted,"
+    " each number divided by its standard deviation in the catalogue.",
+)
+@click.option(
     "--no-evaluation",
     is_flag=True,
     help="Skip the evaluation of the rating model on held-out ratings. Saves a third to a half of the sampling time.",
@@ -135,6 +144,7 @@ def build(
     tuned: tuple[Path, ...],
     index: str | None,
     memory: int,
+    look: str,
     no_evaluation: bool,
     every: float | None,
     keep: int | None,
@@ -166,6 +176,7 @@ def build(
         tuned=tuned,
         index=index,
         memory=memory,
+        look=look,
         evaluation=not no_evaluation,
         embed_path=embed_path,
         scale=scale_of(scale),

@@ -58,6 +58,12 @@ from posterity.cli.console import (
     type=click.Path(path_type=Path),
     help="A folder of other artwork of the same movies, with the same file names: evaluate poster search with it, too.",
 )
+@click.option(
+    "--distorted",
+    type=click.IntRange(1),
+    show_default="all",
+    help="Number of posters to distort, each in seven ways, which takes most of the time.",
+)
 @weights_option
 @embed_path_option
 @click.option("--seed", default=0, show_default=True, help="Seed of the methods; the folds are always the same.")
@@ -83,6 +89,7 @@ def evaluate(
     films: tuple[str, ...],
     posters: Path | None,
     alternates: Path | None,
+    distorted: int | None,
     weights: str,
     embed_path: str,
     seed: int,
@@ -114,6 +121,8 @@ def evaluate(
         raise click.UsageError("--all evaluates every protocol and method: leave out --protocol and --method.")
     if ratings is not None and (judged or films or posters) and not (similarity or everything):
         raise click.UsageError("--judged, --film, and --posters with --ratings, need --similarity or --all.")
+    if distorted and (posters is None or ranking or similarity):
+        raise click.UsageError("--distorted needs --posters, without --ratings or with --all.")
     if alternates and (not posters or similarity):
         raise click.UsageError("--alternates needs --posters, without --ratings or with --all.")
     settings = Settings() if iterations is None else Settings(iterations=iterations)
@@ -135,11 +144,12 @@ def evaluate(
                 alternates,
                 embed_path,
                 scale_of(scale),
+                distorted,
             )
             sections, warnings = run(config, kind, protocols, track=track)
         elif posters is not None:
             sections, warnings = evaluate_posters(
-                posters, alternates, weights, output, embed_path=embed_path, track=track
+                posters, alternates, weights, output, embed_path=embed_path, distorted=distorted, track=track
             )
     for warning in warnings:
         click.echo(f"Warning: {warning}", err=True)

@@ -248,12 +248,21 @@ def test_a_second_run_embeds_nothing_and_says_the_same(
     assert json.loads((evaluated[0] / "report.json").read_text())["sections"]["look"] == section
     assert (section["weights"], section["posters"], section["alternates"]) == ("untrained", 3, 3)
     assert [each["distortion"] for each in section["distortions"]] == [each.name for each in DISTORTIONS]
-    assert [method["method"] for method in section["methods"]] == ["VGG16, untrained weights", *BASELINES]
+    assert [method["method"] for method in section["methods"]] == [
+        "VGG16, untrained weights, standardised",
+        "VGG16, untrained weights, raw",
+        *BASELINES,
+    ]
     half = next(each for each in section["distortions"] if each["distortion"] == "half size")
-    for method in (half["methods"][0], half["methods"][2]):  # not the histogram: two posters have equal colours
+    for method in (half["methods"][1], half["methods"][3]):  # not the histogram: two posters have equal colours
         assert method["figures"]["recall_1"] == {"value": 1, "low": 1, "high": 1}
         assert method["figures"]["score"]["value"] > 0.95
-    assert set(section["methods"][0]["figures"]) == {"recall_1", "recall_2", "reciprocal_rank"}  # of 3 posters
+    assert set(section["methods"][0]["figures"]) == {
+        "recall_1",
+        "recall_2",
+        "recall_1_gain",
+        "reciprocal_rank",
+    }  # of 3 posters
 
 
 def test_without_alternates_there_are_two_tables(output: Path, posters: Path) -> None:
