@@ -69,8 +69,8 @@ class Look:
         if self.statistics is None:
             return "L2-normalised"
         return (
-            f"each channel smoothed by a Gaussian of {SIGMA:g} cells, square root, each number centred and divided by its"
-            f" standard deviation plus {FLOOR:g} of the overall one, L2-normalised"
+            f"each channel smoothed by a Gaussian of {SIGMA:g} cells, square root, each number centred and divided by"
+            f" its standard deviation plus {FLOOR:g} of the overall one, L2-normalised"
         )
 
     def __call__(self, embeddings: Embeddings) -> Float32Array:

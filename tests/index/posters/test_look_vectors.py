@@ -93,7 +93,7 @@ def test_a_few_posters_shrink_towards_their_channels(posters: Float32Array) -> N
 
 
 def test_imagenet_weights_shrink_towards_the_statistics_that_ship(posters: Float32Array) -> None:
-    mean, deviation = np.load(look_vectors.IMAGENET_FILE)
+    mean, deviation = np.load(look_vectors.IMAGENET_FILE).astype(np.float64)
     assert mean.shape == deviation.shape == (512,)
     assert (mean > 0).all()
     assert (deviation >= 0).all()
