@@ -72,6 +72,19 @@ class ImplicitFactors:
 
 
 @dataclass(frozen=True, slots=True)
+class MovieNeighbours:
+    """Weights of each movie's nearest other movies (see ``indexer.models.movie_neighbours``)."""
+
+    neighbours: Int32Array  # (n_movies, k) movie rows; those missing have weight 0
+    weights: Float32Array  # (n_movies, k)
+
+    def scores(self, rated: Int64Array) -> Float32Array:
+        """Return the sums of the weights from the rated movies."""
+        rows, weights = self.neighbours[rated].ravel(), self.weights[rated].ravel()
+        return np.bincount(rows, weights, minlength=len(self.neighbours)).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
 class MeanRanker:
     """Mean of the scores of several rankers."""
 
@@ -83,7 +96,7 @@ class MeanRanker:
         return mean
 
 
-StoredRanker = EaseByMovies | EaseByUsers | ImplicitFactors
+StoredRanker = EaseByMovies | EaseByUsers | ImplicitFactors | MovieNeighbours
 
 _FORMS: Mapping[str, type[StoredRanker]] = {form.__name__: form for form in get_args(StoredRanker)}
 

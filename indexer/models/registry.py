@@ -24,12 +24,15 @@ from indexer.models import (
 )
 from indexer.models.baselines import Settings as BaselineSettings
 from indexer.models.factorization_machine import Posterior
+from indexer.models.learned_ranker import learn, likeness_spaces
 from indexer.models.neighbourhood import Settings as NeighbourSettings
 from indexer.models.ranker_choice import RankerScorer, choose_ranker
+from indexer.models.ranker_choice import Settings as RankerSettings
 from indexer.models.rating_model import rating_model
 
 SERVED = "factorization-machine"
 SERVED_RANKER = "served"
+BEFORE_LEARNING = "rankers-and-rating"
 COLD = "cold-machine"
 
 
@@ -107,15 +110,22 @@ def methods_for_split(split: str) -> tuple[str, ...]:
 def ranking_methods(settings: factorization_machine.Settings | None = None) -> Mapping[str, Method]:
     """Return methods that rank movies, simplest first; snapshots use the last one."""
     settings = settings or factorization_machine.Settings()
-    posterior = _CachedFit(factorization_machine.fit)  # shared by two methods
+    posterior = _CachedFit(factorization_machine.fit)  # shared by several methods
 
     def by_rating(training: Training, rng: np.random.Generator, chosen: Any, *, track: Track) -> RatingModelAdapter:
         return RatingModelAdapter(rating_model(posterior(training, rng, chosen, track=track), training))
 
-    def served(training: Training, rng: np.random.Generator, chosen: Any, *, track: Track) -> RatingModelAdapter:
+    def by_rankers(training: Training, rng: np.random.Generator, chosen: Any, *, track: Track) -> RatingModelAdapter:
         fitted = posterior(training, rng, chosen, track=track)
         ranker = combine_rankers(choose_ranker(training, rng, track=track).rankers)
         return RatingModelAdapter(rating_model(fitted, training, ranker))
+
+    def served(training: Training, rng: np.random.Generator, chosen: Any, *, track: Track) -> RatingModelAdapter:
+        fitted = posterior(training, rng, chosen, track=track)
+        choice = choose_ranker(training, rng, track=track)
+        learned = learn(training, choice, RankerSettings(), likeness_spaces(fitted, training), chosen, rng, track=track)
+        model = rating_model(fitted, training, combine_rankers(choice.rankers), learned.ranker)
+        return RatingModelAdapter(model)
 
     methods = {
         "popularity": Method(_fit_popularity),
@@ -131,6 +141,7 @@ def ranking_methods(settings: factorization_machine.Settings | None = None) -> M
         "ease": Method(
             as_scorer(ease.fit), ease.Settings(), {"regularization": (50.0, 100.0, 200.0, 300.0, 500.0, 1000.0)}
         ),
+        BEFORE_LEARNING: Method(by_rankers, settings),
         SERVED_RANKER: Method(served, settings),
     }
     unavailable = ("bpr", "implicit-als") if implicit.UNAVAILABLE else ()

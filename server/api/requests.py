@@ -217,6 +217,9 @@ class PredictionQuery(RequestModel):
 class RecommendationsQuery(FilterQuery, PredictionQuery):
     """Recommendations for one user."""
 
+    diversity: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), Number] = 0
+    """0 to 1. Ranks movies lower that are like those above them, by the blend; 0 ranks by the user's taste alone."""
+
 
 class Rating(RequestModel):
     """A new user's rating."""
