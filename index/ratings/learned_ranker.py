@@ -13,7 +13,7 @@ et al., "Consistent Individualized Feature Attribution for Tree Ensembles", 2018
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -89,7 +89,7 @@ class RatedMovies:
 
     rows: Int64Array  # (n,) rated movies; at least one
     values: Float32Array  # (n,) ratings
-    score: Float32Array  # (n_movies,) the order without the learned ranker
+    scores: Mapping[str, Float32Array]  # (n_movies,) each: "score", the order without trees, and the rankers' in it
     predicted: Float32Array  # (n_movies,) predicted ratings, not clipped
     deviation: Callable[[Int64Array], Float64Array]  # standard deviations of the predicted ratings of movie rows (m,)
 
@@ -122,17 +122,25 @@ class Features:
     """Candidates and their features. Immutable.
 
     Args:
-        rankers: by name; their scores are features, and each one adds candidates.
+        given: names of the scores that come with a user.
+        rankers: further ones, by name. All scores are features, and each one adds candidates.
         movies: features of movies.
         likeness: by name of the space.
     """
 
-    def __init__(self, rankers: Mapping[str, Ranker], movies: MovieFeatures, likeness: Mapping[str, Likeness]) -> None:
+    def __init__(
+        self,
+        given: Sequence[str],
+        rankers: Mapping[str, Ranker],
+        movies: MovieFeatures,
+        likeness: Mapping[str, Likeness],
+    ) -> None:
+        self.given = given
         self.rankers = rankers
         self.movies = movies
         self.likeness = likeness
         self.names = (
-            *(f"{name}{form}" for name in ("score", *rankers) for form in ("", "_relative")),
+            *(f"{name}{form}" for name in (*given, *rankers) for form in ("", "_relative")),
             "predicted_rating",
             "rating_spread",
             *(f"{name}_{of}" for name in likeness for of in ("rated", "liked")),
@@ -166,7 +174,8 @@ class Features:
         return self._features(user, self._scores(user), rows)
 
     def _scores(self, user: RatedMovies) -> list[Float32Array]:
-        return [user.score, *(ranker.scores(user.rows) for ranker in self.rankers.values())]
+        given = (user.scores[name] for name in self.given)
+        return [*given, *(ranker.scores(user.rows) for ranker in self.rankers.values())]
 
     def _features(self, user: RatedMovies, scores: list[Float32Array], rows: Int64Array) -> Float32Array:
         movies, n = self.movies, user.rows.size
@@ -228,14 +237,14 @@ class LearnedRanker:
         """
         rankers = {name: load_ranker(folder / "rankers" / name, [form]) for name, form in facts["rankers"].items()}
         likeness = {name: Likeness.of(*spaces[name], movie_ids) for name in facts["likeness"]}
-        features = Features(rankers, load_arrays(MovieFeatures, folder / "movies"), likeness)
+        features = Features(facts["given"], rankers, load_arrays(MovieFeatures, folder / "movies"), likeness)
         if list(features.names) != list(facts["features"]):
             raise BadSnapshot(f"{folder} is of other features than this version of Posterity computes: build again")
         return cls(features, (folder / TREES_FILE).read_text())
 
     def rerank(self, user: RatedMovies, eligible: BoolArray) -> Float32Array:
         """Return scores (n_movies,): candidates by the trees, all other eligible movies below, the rest -inf."""
-        scores = np.where(eligible, user.score, np.float32(-np.inf))
+        scores = np.where(eligible, user.scores["score"], np.float32(-np.inf))
         if self._booster is None:
             return scores
         candidates = self.features.candidates(user, eligible)

@@ -23,7 +23,7 @@ from index.ratings.by_movie import RatingsByMovie
 from index.ratings.diversity import POOL
 from index.ratings.fold_in import FoldedUser, FoldInArrays
 from index.ratings.learned_ranker import LearnedRanker, RankExplanation, RatedMovies
-from index.ratings.rankers import Ranker, load_ranker
+from index.ratings.rankers import Ranker, load_ranker, score_each
 from index.ratings.user_names import UserNames
 from index.spaces.faiss_index import top_rows
 from index.spaces.vectors import Vectors
@@ -325,7 +325,7 @@ class RatingModel:
         """Return the recommendation scores (n_movies,), -inf for those that are not eligible (n_movies,)."""
         user = self._rated_movies(profile)
         if self._learned is None or not profile.rows.size:
-            return np.where(eligible, user.score, np.float32(-np.inf))
+            return np.where(eligible, user.scores["score"], np.float32(-np.inf))
         return self._learned.rerank(user, eligible)
 
     def _rated_movies(self, profile: _Profile) -> RatedMovies:
@@ -335,9 +335,14 @@ class RatingModel:
         else:
             ratings = profile.folded.means().astype(np.float32)
         score: Float32Array = self._rating_weight * ratings
-        if self._ranker is not None:
-            score = score + (self._ranker.scores(profile.rows) if profile.rows.size else self._popularity)
-        return RatedMovies(profile.rows, profile.values, score, ratings, lambda rows: self._moments(profile, rows)[1])
+        by_ranker: dict[str, Float32Array] = {}
+        if self._ranker is not None and profile.rows.size:
+            by_ranker = score_each(self._ranker, profile.rows)
+            score = score + np.mean(list(by_ranker.values()), axis=0, dtype=np.float32)
+        elif self._ranker is not None:
+            score = score + self._popularity
+        scores = {"score": score, **by_ranker}
+        return RatedMovies(profile.rows, profile.values, scores, ratings, lambda rows: self._moments(profile, rows)[1])
 
     def _check_predicts(self) -> None:
         if self.implicit:

@@ -23,9 +23,9 @@ from pydantic import PositiveFloat, PositiveInt
 from index.core.arrays import BoolArray, Float32Array, Float64Array, Int64Array, save_arrays
 from index.core.ids import Ids
 from index.core.progress import Track, silent
-from index.ratings.learned_ranker import TREES_FILE, Features, LearnedRanker, Likeness, MovieFeatures
+from index.ratings.learned_ranker import TREES_FILE, UNAVAILABLE, Features, LearnedRanker, Likeness, MovieFeatures
 from index.ratings.model import RatingModel
-from index.ratings.rankers import StoredRanker, combine_rankers, save_rankers
+from index.ratings.rankers import Ranker, StoredRanker, combine_rankers, names_of, save_rankers
 from index.spaces.faiss_index import flat_index
 from index.spaces.vectors import FlatVectors, Vectors
 from indexer.datasets.training import Training
@@ -42,6 +42,7 @@ SHRINKAGE = 5.0  # ratings' worth of the overall mean in a movie's mean rating
 HELD_OUT = 0.2  # share of ratings, in each split
 SPLITS = 2
 ITERATIONS = 60  # of the one chain of the rating model in a split
+THREADS = 1  # of LightGBM: the same trees on any machine
 MIN_USERS = 50  # with held-out ratings; of fewer nothing is learned
 MAX_RATINGS = 2_000_000  # of more, the fits of the splits would take longer than the rest of the build
 MAX_EASE_ROWS = 2_000  # up to which EASE of three regularisations is a feature; each is a matrix of this size
@@ -151,7 +152,7 @@ def fit_trees(data: Examples, names: Sequence[str], settings: Settings, rng: np.
         "feature_fraction": settings.features,
         "lambda_l2": settings.penalty,
         "max_bin": 63,
-        "num_threads": 2,
+        "num_threads": THREADS,
         "deterministic": True,
         "force_row_wise": True,
         "seed": int(rng.integers(2**31)),
@@ -191,7 +192,8 @@ class Learned:
             name: save_rankers([ranker], folder / "rankers" / name)[0] for name, ranker in self.features.rankers.items()
         }
         likeness, names = list(self.features.likeness), list(self.features.names)
-        return entry | {"rankers": forms, "likeness": likeness, "features": names, "splits": SPLITS}
+        given = list(self.features.given)
+        return entry | {"given": given, "rankers": forms, "likeness": likeness, "features": names, "splits": SPLITS}
 
 
 Fit = Callable[[Training, np.random.Generator], StoredRanker]
@@ -222,16 +224,21 @@ def learn(
         track: shows progress.
     """
     settings = settings or Settings()
+    try:
+        import lightgbm  # noqa: F401  here, as it takes a second
+    except (ImportError, OSError):
+        return Learned(left_out=UNAVAILABLE)
     if training.values.size > MAX_RATINGS:
         return Learned(left_out=f"{training.values.size:,} ratings take too long to learn from; {MAX_RATINGS:,} do not")
-    fits = _fits(training, rankers)
+    refits, fits = _refits(choice, rankers), _fits(training, rankers)
     parts = []
     for _ in track(range(SPLITS), "Learning to rank", SPLITS):
         held_out = rng.random(training.values.size) < HELD_OUT
         train, test = training.take(~held_out), training.take(held_out)
         if np.intersect1d(train.user_rows, test.user_rows).size < MIN_USERS:
             return Learned(left_out=f"at least {MIN_USERS} users with several ratings are needed to learn from")
-        model, features = _fit_split(train, choice, fits, spaces, machine, rng)
+        before = combine_rankers([refit(train, rng) for refit in refits])
+        model, features = _fit_split(train, before, fits, spaces, machine, rng)
         parts.append(examples(model, features, train, test))
     data = Examples.join(parts)
     gain, validation = _validate(data, features, settings, rng)
@@ -240,20 +247,17 @@ def learn(
     fitted = {name: fit(training, rng) for name, fit in fits.items()}
     likeness = {name: Likeness.of(*space, training.movie_ids) for name, space in spaces.items()}
     trees = fit_trees(data, features.names, settings, rng)
-    return Learned(validation, features=Features(fitted, movie_features(training), likeness), trees=trees)
+    served = Features(features.given, fitted, movie_features(training), likeness)
+    return Learned(validation, features=served, trees=trees)
 
 
 def _fits(training: Training, settings: RankerSettings) -> dict[str, Fit]:
-    """Return the rankers whose scores are features, as functions that fit them."""
+    """Return functions that fit the rankers whose scores are features besides those that were chosen."""
     fits: dict[str, Fit] = {}
     if min(training.shape) <= MAX_EASE_ROWS:
         for regularization in (settings.ease.regularization / 3, settings.ease.regularization * 3):
             chosen = replace(settings.ease, regularization=regularization)
             fits[f"ease_{regularization:g}"] = partial(ease.fit, settings=chosen)
-    if ease.fits_in_memory(training):
-        fits["ease"] = partial(ease.fit, settings=settings.ease)
-    if not implicit.UNAVAILABLE:
-        fits["implicit_als"] = partial(implicit.fit, settings=settings.implicit)
     fits["movie_neighbours"] = movie_neighbours.fit
     fits["rp3beta"] = partial(movie_neighbours.fit, settings=movie_neighbours.RP3BETA)
     return fits
@@ -261,7 +265,7 @@ def _fits(training: Training, settings: RankerSettings) -> dict[str, Fit]:
 
 def _fit_split(
     train: Training,
-    choice: Choice,
+    before: Ranker,
     fits: Mapping[str, Fit],
     spaces: Spaces,
     machine: factorization_machine.Settings,
@@ -269,12 +273,21 @@ def _fit_split(
 ) -> tuple[RatingModel, Features]:
     """Return the rating model and the features of a split, fitted to its training ratings."""
     rankers = {name: fit(train, rng) for name, fit in fits.items()}
-    before = combine_rankers([rankers[name.replace("-", "_")] for name in choice.settings])
     short = replace(machine, chains=1, iterations=min(ITERATIONS, machine.iterations))
     posterior = factorization_machine.fit(train, rng, short)
     fitted = {**spaces, "taste": _taste_space(posterior, train)}
     likeness = {name: Likeness.of(*space, train.movie_ids) for name, space in fitted.items()}
-    return rating_model(posterior, train, before), Features(rankers, movie_features(train), likeness)
+    given = ["score", *names_of(before)]
+    return rating_model(posterior, train, before), Features(given, rankers, movie_features(train), likeness)
+
+
+def _refits(choice: Choice, settings: RankerSettings) -> list[Fit]:
+    """Return functions that fit the chosen rankers."""
+    fits: dict[str, Fit] = {
+        "ease": partial(ease.fit, settings=settings.ease),
+        "implicit-als": partial(implicit.fit, settings=settings.implicit),
+    }
+    return [fits[name] for name in choice.settings]
 
 
 def likeness_spaces(posterior: Posterior, training: Training) -> Spaces:

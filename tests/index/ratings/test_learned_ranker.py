@@ -42,7 +42,7 @@ VECTORS = Ids([1, 2, 3]), FlatVectors(flat_index(np.array([[1, 0], [0, 1], [0.6,
 
 
 def features() -> Features:
-    return Features({"neighbours": NEIGHBOURS}, FEATURES, {"taste": Likeness.of(*VECTORS, MOVIES)})
+    return Features(["score"], {"neighbours": NEIGHBOURS}, FEATURES, {"taste": Likeness.of(*VECTORS, MOVIES)})
 
 
 def user() -> RatedMovies:
@@ -50,7 +50,7 @@ def user() -> RatedMovies:
     return RatedMovies(
         np.array([0, 1]),
         np.array([5, 3], dtype=np.float32),
-        score,
+        {"score": score},
         np.linspace(1, 5, N, dtype=np.float32),
         lambda rows: np.full(rows.size, 0.9),
     )
@@ -139,7 +139,12 @@ def saved(folder: Path) -> dict[str, object]:
     (folder / "rankers").mkdir()
     forms = save_rankers([NEIGHBOURS], folder / "rankers" / "neighbours")
     (folder / TREES_FILE).write_text(trees())
-    return {"rankers": {"neighbours": forms[0]}, "likeness": ["taste"], "features": list(features().names)}
+    return {
+        "given": ["score"],
+        "rankers": {"neighbours": forms[0]},
+        "likeness": ["taste"],
+        "features": list(features().names),
+    }
 
 
 def test_a_saved_ranker_scores_the_same(tmp_path: Path) -> None:
