@@ -105,7 +105,7 @@ iterations_option = click.option(
 @click.option(
     "--no-ltr",
     is_flag=True,
-    help="Skip learning to rank: recommendations are ordered by the rankers alone. Saves about a minute at 100,000"
+    help="Skip learning to rank: recommendations are ordered by the rankers alone. Saves most of a minute at 100,000"
     " ratings.",
 )
 @click.option(
