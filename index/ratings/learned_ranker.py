@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 FOLDER = "learned"
 TREES_FILE = "trees.txt"  # LightGBM's own format
-CANDIDATES = 150  # by each score
+CANDIDATES = 60  # by each score
 UNAVAILABLE = "LightGBM cannot be loaded: install it, and OpenMP (libgomp1 on Debian, libomp on macOS)"
 
 _log = logging.getLogger(__name__)
@@ -204,10 +204,12 @@ class LearnedRanker:
     Args:
         features: of candidates.
         trees: LightGBM's text model.
+        least: number of ratings from which on a user is ranked by the trees; they learned nothing about fewer.
     """
 
-    def __init__(self, features: Features, trees: str) -> None:
+    def __init__(self, features: Features, trees: str, least: int = 1) -> None:
         self.features = features
+        self.least = least
         self._trees = trees
 
     @cached_property
@@ -240,12 +242,12 @@ class LearnedRanker:
         features = Features(facts["given"], rankers, load_arrays(MovieFeatures, folder / "movies"), likeness)
         if list(features.names) != list(facts["features"]):
             raise BadSnapshot(f"{folder} is of other features than this version of Posterity computes: build again")
-        return cls(features, (folder / TREES_FILE).read_text())
+        return cls(features, (folder / TREES_FILE).read_text(), facts["least_ratings"])
 
     def rerank(self, user: RatedMovies, eligible: BoolArray) -> Float32Array:
         """Return scores (n_movies,): candidates by the trees, all other eligible movies below, the rest -inf."""
         scores = np.where(eligible, user.scores["score"], np.float32(-np.inf))
-        if self._booster is None:
+        if not self._ranks(user) or self._booster is None:
             return scores
         candidates = self.features.candidates(user, eligible)
         if candidates.rows.size:
@@ -256,9 +258,12 @@ class LearnedRanker:
             scores[candidates.rows] = by_trees - by_trees.min() + best_other + 1
         return scores
 
+    def _ranks(self, user: RatedMovies) -> bool:
+        return user.rows.size >= max(self.least, 1)
+
     def explain(self, user: RatedMovies, rows: Int64Array) -> list[RankExplanation]:
-        """Return the contribution of every feature to the score of some movies (m,); empty without LightGBM."""
-        if self._booster is None:
+        """Return the contributions to the score of some movies (m,); empty if the trees do not rank for the user."""
+        if not self._ranks(user) or self._booster is None:
             return []
         features = self.features.features(user, rows)
         parts = np.asarray(self._booster.predict(features, pred_contrib=True, num_threads=1))

@@ -258,7 +258,7 @@ class RatingModel:
             UnknownUser, UnknownMovie, InvalidInput: as in ``recommend``.
         """
         profile, rows = self._profile(user), self._movie_ids.rows(movie_ids)
-        if self._learned is None or not profile.rows.size:
+        if self._learned is None:
             return []
         return self._learned.explain(self._rated_movies(profile), rows)
 
@@ -324,7 +324,7 @@ class RatingModel:
     def _ranking_scores(self, profile: _Profile, eligible: BoolArray) -> Float32Array:
         """Return the recommendation scores (n_movies,), -inf for those that are not eligible (n_movies,)."""
         user = self._rated_movies(profile)
-        if self._learned is None or not profile.rows.size:
+        if self._learned is None:
             return np.where(eligible, user.scores["score"], np.float32(-np.inf))
         return self._learned.rerank(user, eligible)
 

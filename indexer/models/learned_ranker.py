@@ -43,6 +43,7 @@ HELD_OUT = 0.2  # share of ratings, in each split
 SPLITS = 2
 ITERATIONS = 60  # of the one chain of the rating model in a split
 THREADS = 1  # of LightGBM: the same trees on any machine
+FEWEST = 0.05  # share of users with fewer ratings than the trees are used for: they learned too little about them
 MIN_USERS = 50  # with held-out ratings; of fewer nothing is learned
 MAX_RATINGS = 2_000_000  # of more, the fits of the splits would take longer than the rest of the build
 MAX_EASE_ROWS = 2_000  # up to which EASE of three regularisations is a feature; each is a matrix of this size
@@ -52,12 +53,12 @@ MAX_EASE_ROWS = 2_000  # up to which EASE of three regularisations is a feature;
 class Settings:
     """Hyperparameters of the trees."""
 
-    trees: PositiveInt = 300
-    leaves: PositiveInt = 15
+    trees: PositiveInt = 150
+    leaves: PositiveInt = 7
     learning_rate: PositiveFloat = 0.05
-    smallest_leaf: PositiveInt = 50  # examples
+    smallest_leaf: PositiveInt = 200  # examples
     features: PositiveFloat = 0.5  # share that each tree may use
-    penalty: PositiveFloat = 5.0  # on the squares of the leaves' values
+    penalty: PositiveFloat = 20.0  # on the squares of the leaves' values
     liked: PositiveFloat = 2.0  # gain of a movie rated at or above the user's mean; 1 of one rated below
 
 
@@ -145,7 +146,7 @@ def fit_trees(data: Examples, names: Sequence[str], settings: Settings, rng: np.
     options = {
         "objective": "lambdarank",
         "label_gain": [0.0, 1.0, settings.liked],
-        "lambdarank_truncation_level": 20,
+        "lambdarank_truncation_level": 100,
         "num_leaves": settings.leaves,
         "learning_rate": settings.learning_rate,
         "min_data_in_leaf": settings.smallest_leaf,
@@ -172,11 +173,12 @@ class Learned:
     left_out: str = ""  # the reason, if there is none to serve
     features: Features | None = None
     trees: str = ""
+    least: int = 1  # number of ratings from which on a user is ranked by them
 
     @property
     def ranker(self) -> LearnedRanker | None:
         """The ranker to serve, if any."""
-        return None if self.features is None else LearnedRanker(self.features, self.trees)
+        return None if self.features is None else LearnedRanker(self.features, self.trees, self.least)
 
     def save(self, folder: Path) -> dict[str, Any]:
         """Write the ranker, if there is one, and return the manifest's entry."""
@@ -192,8 +194,14 @@ class Learned:
             name: save_rankers([ranker], folder / "rankers" / name)[0] for name, ranker in self.features.rankers.items()
         }
         likeness, names = list(self.features.likeness), list(self.features.names)
-        given = list(self.features.given)
-        return entry | {"given": given, "rankers": forms, "likeness": likeness, "features": names, "splits": SPLITS}
+        return entry | {
+            "given": list(self.features.given),
+            "rankers": forms,
+            "likeness": likeness,
+            "features": names,
+            "splits": SPLITS,
+            "least_ratings": self.least,
+        }
 
 
 Fit = Callable[[Training, np.random.Generator], StoredRanker]
@@ -231,7 +239,7 @@ def learn(
     if training.values.size > MAX_RATINGS:
         return Learned(left_out=f"{training.values.size:,} ratings take too long to learn from; {MAX_RATINGS:,} do not")
     refits, fits = _refits(choice, rankers), _fits(training, rankers)
-    parts = []
+    parts, counts = [], []
     for _ in track(range(SPLITS), "Learning to rank", SPLITS):
         held_out = rng.random(training.values.size) < HELD_OUT
         train, test = training.take(~held_out), training.take(held_out)
@@ -240,7 +248,9 @@ def learn(
         before = combine_rankers([refit(train, rng) for refit in refits])
         model, features = _fit_split(train, before, fits, spaces, machine, rng)
         parts.append(examples(model, features, train, test))
+        counts.append(np.bincount(train.user_rows)[parts[-1].users[parts[-1].starts[:-1]]])
     data = Examples.join(parts)
+    least = int(np.quantile(np.concatenate(counts), FEWEST))
     gain, validation = _validate(data, features, settings, rng)
     if gain.mean() <= gain.std() / np.sqrt(gain.size):
         return Learned(validation, "on held-out ratings it is not better than the order before it")
@@ -248,7 +258,7 @@ def learn(
     likeness = {name: Likeness.of(*space, training.movie_ids) for name, space in spaces.items()}
     trees = fit_trees(data, features.names, settings, rng)
     served = Features(features.given, fitted, movie_features(training), likeness)
-    return Learned(validation, features=served, trees=trees)
+    return Learned(validation, features=served, trees=trees, least=least)
 
 
 def _fits(training: Training, settings: RankerSettings) -> dict[str, Fit]:

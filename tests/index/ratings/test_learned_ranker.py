@@ -141,6 +141,7 @@ def saved(folder: Path) -> dict[str, object]:
     (folder / TREES_FILE).write_text(trees())
     return {
         "given": ["score"],
+        "least_ratings": 2,
         "rankers": {"neighbours": forms[0]},
         "likeness": ["taste"],
         "features": list(features().names),
@@ -151,6 +152,13 @@ def test_a_saved_ranker_scores_the_same(tmp_path: Path) -> None:
     again = LearnedRanker.load(tmp_path, saved(tmp_path), MOVIES, {"taste": VECTORS})
     ours = LearnedRanker(features(), trees())
     np.testing.assert_array_equal(again.rerank(user(), eligible()), ours.rerank(user(), eligible()))
+
+
+def test_a_user_with_fewer_ratings_than_it_learned_about_keeps_the_order_before() -> None:
+    few = LearnedRanker(features(), trees(5), least=3)  # the user has two
+    scores = few.rerank(user(), eligible())
+    assert np.argsort(-scores, kind="stable")[: N - 2].tolist() == list(range(2, N))
+    assert few.explain(user(), np.array([3])) == []
 
 
 def test_other_features_are_refused(tmp_path: Path) -> None:
