@@ -46,10 +46,10 @@ from indexer.maps.layout import write_maps
 from indexer.models import factorization_machine
 from indexer.models.all_users import solve_all_users, subsample_users
 from indexer.models.factorization_machine import Settings
-from indexer.models.learned_ranker import learn
 from indexer.models.ranker_choice import Choice, choose_ranker
 from indexer.models.rating_model import fold_in_arrays, rating_arrays
 from indexer.models.unwatched import with_unwatched
+from indexer.ranking.learned_ranker import learn
 from indexer.spaces.embed import embed_posters
 from indexer.spaces.facts import WEIGHTS as FACTS_WEIGHTS
 from indexer.spaces.facts import facts_vectors

@@ -23,7 +23,7 @@ from index.ratings.learned_ranker import (
 from index.ratings.rankers import MovieNeighbours, save_rankers
 from index.spaces.faiss_index import flat_index
 from index.spaces.vectors import FlatVectors
-from indexer.models.learned_ranker import Examples, Settings, fit_trees
+from indexer.ranking.learned_ranker import Examples, Settings, fit_trees
 
 N = 12
 MOVIES = Ids(np.arange(1, N + 1))

@@ -13,8 +13,8 @@ from index.ratings.fold_in import FoldInArrays
 from index.ratings.learned_ranker import Features, LearnedRanker, MovieFeatures
 from index.ratings.model import Noise, RatingArrays, RatingModel
 from index.ratings.rankers import EaseByMovies, save_rankers
-from indexer.models.learned_ranker import Examples, fit_trees
-from indexer.models.learned_ranker import Settings as TreeSettings
+from indexer.ranking.learned_ranker import Examples, fit_trees
+from indexer.ranking.learned_ranker import Settings as TreeSettings
 
 # Two users and three movies with one factor: +1 for user 10 and movie 1, -1 for user 20 and movie 3, 0 for movie 2. The
 # bias of both users is 3; user 10 rated movie 3.

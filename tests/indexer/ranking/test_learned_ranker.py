@@ -15,11 +15,12 @@ from index.ratings.learned_ranker import Features, LearnedRanker
 from index.ratings.rankers import MovieNeighbours
 from indexer.datasets.dataset import Ratings
 from indexer.datasets.training import Training
-from indexer.models import learned_ranker, movie_neighbours
-from indexer.models.learned_ranker import Examples, Learned, examples, learn, likeness_spaces, movie_features
+from indexer.models import movie_neighbours
 from indexer.models.ranker_choice import Settings as RankerSettings
 from indexer.models.ranker_choice import choose_ranker
 from indexer.models.rating_model import rating_model
+from indexer.ranking import learned_ranker
+from indexer.ranking.learned_ranker import Examples, Learned, examples, learn, likeness_spaces, movie_features
 from tests.conftest import QUICK
 
 N_USERS, N_MOVIES = 60, 30
