@@ -6,8 +6,8 @@ what the user usually rates. Trees order the candidates; all other movies follow
 
 All features follow from the user's ratings, so new users need no training.
 
-Source: Burges, "From RankNet to LambdaRank to LambdaMART", MSR-TR-2010-82; Ke et al., "LightGBM", NIPS 2017; Lundberg
-et al., "Consistent Individualized Feature Attribution for Tree Ensembles", 2018 (the contributions).
+Source: Ke et al., "LightGBM: A Highly Efficient Gradient Boosting Decision Tree", NIPS 2017; Lundberg et al.,
+"Consistent Individualized Feature Attribution for Tree Ensembles", 2018 (the contributions).
 """
 
 from __future__ import annotations
