@@ -187,7 +187,7 @@ class Features:
             top = float(best[best > -np.inf].mean()) if n < line.size else 0.0
             columns += [line[rows], line[rows] - top]
         columns += [user.predicted[rows], user.deviation(rows)]
-        weights = np.stack([np.ones(n, dtype=np.float32), user.values - user.values.mean()]).astype(np.float32) / n
+        weights = (np.stack([np.ones(n), user.values - user.values.mean()]) / n).astype(np.float32)
         for likeness in self.likeness.values():
             columns += list(likeness.scores(user.rows, weights, rows))
         popularity, years = movies.popularity[user.rows].mean(), movies.year[user.rows]

@@ -170,6 +170,7 @@ class Learned:
     validation: Mapping[str, float] = field(default_factory=dict)  # nDCG@10 on held-out ratings: "learned" and "before"
     left_out: str = ""  # the reason, if there is none to serve
     features: Features | None = None
+    rankers: Mapping[str, StoredRanker] = field(default_factory=dict)  # of the features, but for those given
     trees: str = ""
     least: int = 1  # number of ratings from which on a user is ranked by them
 
@@ -188,9 +189,7 @@ class Learned:
         save_arrays(self.features.movies, folder / "movies")
         (folder / TREES_FILE).write_text(self.trees)
         (folder / "rankers").mkdir()
-        forms = {
-            name: save_rankers([ranker], folder / "rankers" / name)[0] for name, ranker in self.features.rankers.items()
-        }
+        forms = {name: save_rankers([ranker], folder / "rankers" / name)[0] for name, ranker in self.rankers.items()}
         likeness, names = list(self.features.likeness), list(self.features.names)
         return entry | {
             "given": list(self.features.given),
@@ -256,7 +255,7 @@ def learn(
     likeness = {name: Likeness.of(*space, training.movie_ids) for name, space in spaces.items()}
     trees = fit_trees(data, features.names, settings, rng)
     served = Features(features.given, fitted, movie_features(training), likeness)
-    return Learned(validation, features=served, trees=trees, least=least)
+    return Learned(validation, features=served, rankers=fitted, trees=trees, least=least)
 
 
 def _fits(training: Training, settings: RankerSettings) -> dict[str, Fit]:
@@ -321,7 +320,7 @@ def _validate(
     for half in (first, ~first):
         others, judged = data.of_users(~half), data.of_users(half)
         trees = lightgbm.Booster(model_str=fit_trees(others, features.names, settings, rng))
-        learned.append(judged.ndcg(trees.predict(judged.features)))
+        learned.append(judged.ndcg(np.asarray(trees.predict(judged.features))))
         before.append(judged.ndcg(judged.features[:, 0]))
     after, prior = np.concatenate(learned), np.concatenate(before)
     return after - prior, {"learned": round(float(after.mean()), 4), "before": round(float(prior.mean()), 4)}

@@ -182,7 +182,7 @@ def _picks(index: MovieIndex, who: UserOrRatings) -> list[Pick]:
         return [Pick(index.catalogue.movie(each.movie_id)) for each in found]
     movie_ids = [prediction.movie_id for prediction in found]
     explanations = index.users.explain(who, movie_ids)
-    ranks = index.users.explain_ranks(who, movie_ids) or [None] * len(found)
+    ranks: Sequence[RankExplanation | None] = index.users.explain_ranks(who, movie_ids) or [None] * len(found)
     return [_pick(index, *each) for each in zip(found, explanations, ranks, strict=True)]
 
 

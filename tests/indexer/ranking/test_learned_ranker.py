@@ -109,8 +109,9 @@ def test_it_is_chosen_by_held_out_ratings_of_other_users(tastes: Training, tmp_p
     assert set(found.validation) == {"learned", "before"}
     assert (found.ranker is None) == bool(found.left_out)
     # Whatever was chosen here, the ranker is written and read as it is.
-    features = Features(["score"], {"neighbours": movie_neighbours.fit(tastes, rng)}, movie_features(tastes), {})
-    entry = json.loads(json.dumps(Learned({}, features=features, trees="tree").save(tmp_path / "learned")))
+    rankers = {"neighbours": movie_neighbours.fit(tastes, rng)}
+    features = Features(["score"], rankers, movie_features(tastes), {})
+    entry = json.loads(json.dumps(Learned(features=features, rankers=rankers, trees="tree").save(tmp_path / "learned")))
     again = LearnedRanker.load(tmp_path / "learned", entry, tastes.movie_ids, {})
     assert again.features.names == features.names
 
