@@ -83,7 +83,8 @@ class MovieIndex:
         self._base = base  # never self: a reference cycle would keep the files mapped until a garbage collection
         self._keeps = keeps
         snapshot = base or self
-        self.users = Users(ratings, snapshot.catalogue, catalogue, RatingLog(library.database), snapshot.movies_version)
+        log = RatingLog(library.database)
+        self.users = Users(ratings, snapshot.catalogue, catalogue, log, snapshot.movies_version, self._blend)
         self.explainer: Explainer = Explainer(
             spaces, catalogue, snapshot.catalogue.ids, ratings, None if base is None else base.explainer
         )
@@ -112,8 +113,9 @@ class MovieIndex:
             folder = opened.enter_context(store.holding(snapshot_id))
             manifest = store.verify(folder.name, checked=checked)
             catalogue = Catalogue.from_json(json.loads((folder / "movies.json").read_bytes()))
-            ratings = RatingModel.load(folder, catalogue.ids, manifest.ratings)
             spaces = {name: Space.load(name, folder / name, metadata) for name, metadata in manifest.spaces.items()}
+            vectors = {name: (space.ids, space.vectors) for name, space in spaces.items()}
+            ratings = RatingModel.load(folder, catalogue.ids, manifest.ratings, vectors)
             blended = load_neighbours(folder / blends.NAME)
             library = Library.open(data)
             weights = None if manifest.weights is None else manifest.weights["sha256"]

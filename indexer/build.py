@@ -25,8 +25,10 @@ from index.posters.images import PREPROCESSING
 from index.posters.look_vectors import fit_look
 from index.ratings import by_movie, user_names
 from index.ratings import fold_in as fold_ins
+from index.ratings import learned_ranker as learned_rankers
 from index.ratings import model as rating_models
 from index.ratings.by_movie import RatingsByMovie
+from index.ratings.learned_ranker import SPACES as LIKENESS
 from index.ratings.rankers import save_rankers
 from index.ratings.user_names import UserNames
 from index.snapshot.poster_files import load_contents, save_contents
@@ -45,9 +47,10 @@ from indexer.maps.layout import write_maps
 from indexer.models import factorization_machine
 from indexer.models.all_users import solve_all_users, subsample_users
 from indexer.models.factorization_machine import Settings
-from indexer.models.ranker_choice import choose_ranker
+from indexer.models.ranker_choice import Choice, choose_ranker
 from indexer.models.rating_model import fold_in_arrays, rating_arrays
 from indexer.models.unwatched import with_unwatched
+from indexer.ranking.learned_ranker import learn
 from indexer.spaces.embed import embed_posters
 from indexer.spaces.facts import WEIGHTS as FACTS_WEIGHTS
 from indexer.spaces.facts import facts_vectors
@@ -96,13 +99,13 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         training = Training.of(dataset)
         settings = plan.settings or factorization_machine.default_settings(training)
         movie_ids = training.movie_ids
-        fit_rng, rng, map_rng = np.random.default_rng(plan.seed).spawn(3)
+        fit_rng, rng, map_rng, learn_rng = np.random.default_rng(plan.seed).spawn(4)
         # Posters first, so that a wrong path or missing weights end a build at its start.
         found, poster_warnings = find_posters(plan.posters, movie_ids) if plan.posters else ({}, [])
         found = shown_posters(found, plan.data / "converted", track=track)
         found = merge_posters(found, changes, plan.data / "posters")
         posters = _poster_space(plan, folder / "poster", found, rng, track)
-        taste, model, ranker_warnings = _ratings_and_taste(plan, settings, folder, training, fit_rng, rng, track)
+        taste, model, choice = _ratings_and_taste(plan, settings, folder, training, fit_rng, rng, track)
         if dataset.user_names:
             save_arrays(UserNames.of(training.users.values, dataset.user_names), folder / user_names.FOLDER)
         facts = _facts_space(folder / "facts", dataset, rng, track)
@@ -113,6 +116,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         }
 
         spaces = {name: Space.load(name, folder / name, entry) for name, entry in entries.items()}
+        model["ranker"]["learned"] = _learned(plan, settings, folder, training, choice, spaces, learn_rng, track)
         weights = {name: plan.blend[name] for name in spaces}
         write_blend(folder / blends.NAME, Blend(spaces, weights, movie_ids), len(movie_ids), track=track)
         catalogue = _catalogue(dataset, movie_ids, copy_posters(posters.files, plan.data / "posters"))
@@ -148,7 +152,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
                 "unreadable": {str(movie_id): reason for movie_id, reason in posters.unreadable.items()},
             },
             maps=maps,
-            warnings=(*dataset.warnings, *poster_warnings, *ranker_warnings),
+            warnings=(*dataset.warnings, *poster_warnings, *choice.warnings),
             evaluation=evaluation,
         )
 
@@ -209,8 +213,8 @@ def _ratings_and_taste(
     fit_rng: np.random.Generator,
     rng: np.random.Generator,
     track: Track,
-) -> tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]:
-    """Fit and write the rating model, the ranker and the taste space; return two manifest entries, and warnings."""
+) -> tuple[dict[str, Any], dict[str, Any], Choice]:
+    """Fit and write the rating model, the ranker and the taste space; return two manifest entries, and the ranker."""
     sample = subsample_users(training, fit_rng)
     implicit = training.ratings.implicit
     if implicit:  # of ones alone nothing can be learnt; and what was not watched is no feature of a user
@@ -239,7 +243,27 @@ def _ratings_and_taste(
     if implicit:
         model["implicit_data"] = True
     taste = {"how": "cosine of the rating model's concatenated posterior samples, reduced by PCA"}
-    return taste, model | asdict(settings), choice.warnings
+    return taste, model | asdict(settings), choice
+
+
+def _learned(
+    plan: Plan,
+    settings: Settings,
+    folder: Path,
+    training: Training,
+    choice: Choice,
+    spaces: Mapping[str, Space],
+    rng: np.random.Generator,
+    track: Track,
+) -> dict[str, Any]:
+    """Train and write the learned ranker, if it is better, and return its manifest entry."""
+    if not plan.learn:
+        return {"left_out": "the snapshot was built with --no-ltr"}
+    if training.ratings.implicit:
+        return {"left_out": "the data set has no ratings, only who watched what"}
+    likeness = {name: (spaces[name].ids, spaces[name].vectors) for name in LIKENESS if name in spaces}
+    learned = learn(training, choice, plan.rankers, likeness, settings, rng, track=track)
+    return learned.save(folder / learned_rankers.FOLDER)
 
 
 def _facts_space(folder: Path, dataset: Dataset, rng: np.random.Generator, track: Track) -> dict[str, Any] | None:

@@ -39,6 +39,7 @@ class Plan:
     seed: int = 0
     embed_path: str = "auto"  # execution path of VGG16, as in vgg16.load
     scale: Scale | None = None  # lowest and highest rating; None for those present
+    learn: bool = True  # train the learned ranker
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ def make_plan(
     evaluation: bool = True,
     embed_path: str = "auto",
     scale: Scale | None = None,
+    learn: bool = True,
 ) -> Plan:
     """Return the plan of a build, with settings chosen by tuning.
 
@@ -143,6 +145,7 @@ def make_plan(
         evaluation: evaluate the rating model on held-out ratings.
         embed_path: execution path of VGG16, as in ``vgg16.load``.
         scale: lowest and highest rating; None for those present.
+        learn: train the learned ranker.
 
     Raises:
         InvalidInput: a file of ``tuned`` is not usable, or ``iterations`` is too small.
@@ -166,4 +169,5 @@ def make_plan(
         seed=seed,
         embed_path=embed_path,
         scale=scale,
+        learn=learn,
     )

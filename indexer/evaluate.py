@@ -31,7 +31,8 @@ from indexer.evaluation.similarity import compare
 from indexer.evaluation.splits import SPLITS, kfold
 from indexer.metrics.ranking import RANKING_METRICS, measure_ranking
 from indexer.models.factorization_machine import Settings
-from indexer.models.registry import methods_for_split, ranking_methods, rating_methods
+from indexer.models.registry import methods_for_split, rating_methods
+from indexer.ranking.methods import ranking_methods
 from indexer.reports.report import code_digest, fingerprint, section, write_report
 from indexer.spaces.embed import embed_posters
 from indexer.spaces.poster_files import find_posters

@@ -219,9 +219,11 @@ class Client(MovieService):
         exclude: Iterable[MovieId] = (),
         among: Iterable[MovieId] | None = None,
         explain: bool = False,
+        diversity: float = 0,
     ) -> Predictions:
         body = arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
-        return self._predictions("recommendations", user, body | {"explain": arguments.flag("explain", explain)})
+        body |= {"explain": arguments.flag("explain", explain)} | arguments.diversity(diversity)
+        return self._predictions("recommendations", user, body)
 
     @override
     def rated(self, user_id: UserId) -> dict[int, float]:

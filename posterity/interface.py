@@ -208,10 +208,13 @@ class MovieService(Protocol):
         exclude: Iterable[MovieId] = (),
         among: Iterable[MovieId] | None = None,
         explain: bool = False,
+        diversity: float = 0,
     ) -> Predictions:
         """Recommend movies that a user has not rated, best first, with predicted ratings. ``user``: see ``predict``.
 
-        The predicted ratings are None if the data set has no ratings, only who watched what.
+        The predicted ratings are None if the data set has no ratings, only who watched what. ``diversity``, 0 to 1,
+        ranks movies lower that are like those above them. ``explain`` adds the contributions to each rating, and those
+        to each rank if the snapshot learned to rank.
 
         Raises:
             NotFound: there is no such user.

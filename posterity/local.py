@@ -15,6 +15,7 @@ from typing_extensions import Unpack, override
 
 from index.answers.schemas import LookAnswer, MovieAnswer, TasteAnswer
 from index.answers.serialize import (
+    add_rankings,
     present_explanation,
     present_look,
     present_matches,
@@ -325,15 +326,20 @@ class Index(MovieService):
         exclude: Iterable[MovieId] = (),
         among: Iterable[MovieId] | None = None,
         explain: bool = False,
+        diversity: float = 0,
     ) -> Predictions:
         values = arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
-        explained = {"explain": arguments.flag("explain", explain)}
+        explained = {"explain": arguments.flag("explain", explain)} | arguments.diversity(diversity)
         body = _checked(RecommendationsBody, arguments.user_or_ratings(user) | values | explained)
         index = self._current()
         where, _ = body.where(index.catalogue)
         resolved = _resolved(index, body)
-        found = index.users.recommend(resolved, body.offset + body.limit, where=where)[body.offset :]
-        return self._predictions(index, resolved, found, explain=body.explain)
+        wanted = body.offset + body.limit
+        found = index.users.recommend(resolved, wanted, where=where, diversity=body.diversity)[body.offset :]
+        shown = self._predictions(index, resolved, found, explain=body.explain)
+        if body.explain:
+            add_rankings(index, resolved, shown, _CONTRIBUTIONS)
+        return shown
 
     @override
     def rated(self, user_id: UserId) -> dict[int, float]:

@@ -94,6 +94,8 @@ class PredictionAnswer(TypedDict):
     interval: float
     """Nominal share of ratings from low to high."""
     explanation: NotRequired[ExplanationAnswer]
+    ranking: NotRequired[RankingAnswer]
+    """Why a recommendation has its rank; with an explanation, if the snapshot learned to rank."""
 
 
 @closed
@@ -142,6 +144,29 @@ class ExplanationAnswer(TypedDict):
     others: OthersAnswer
     sum: float
     """Base and all contributions, before clipping to the rating scale."""
+
+
+@closed
+class FeatureAnswer(TypedDict):
+    """Contribution of one feature to the score that ranks a recommendation."""
+
+    feature: str
+    value: float | None
+    """Value of the feature; null if it is unknown."""
+    contribution: float
+
+
+@closed
+class RankingAnswer(TypedDict):
+    """The score that ranks a recommendation, as a sum."""
+
+    base: float
+    """Mean score."""
+    features: list[FeatureAnswer]
+    """Largest contributions, by descending absolute value."""
+    others: OthersAnswer
+    sum: float
+    """Base and all contributions."""
 
 
 @closed

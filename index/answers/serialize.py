@@ -31,7 +31,7 @@ from index.explain.taste import TasteExplanation
 from index.movie_index import MovieIndex
 from index.posters.duplicates import Duplicates
 from index.posters.images import decode_image, read_image
-from index.ratings.model import INTERVAL, Explanation, Prediction
+from index.ratings.model import INTERVAL, Explanation, Prediction, UserOrRatings
 from index.spaces.space import Match
 
 UNTRAINED_NOTICE = (
@@ -151,6 +151,27 @@ def present_explanation(index: MovieIndex, explanation: Explanation, k: int) -> 
     }
 
 
+def add_rankings(index: MovieIndex, user: UserOrRatings, shown: Iterable[PredictionAnswer], k: int) -> None:
+    """Add to recommendations for a user the ``k`` largest contributions to the rank of each, if ranking was learned."""
+    answers = list(shown)
+    explanations = index.users.explain_ranks(user, [each["movie"]["movie_id"] for each in answers])
+    for each, explanation in zip(answers, explanations, strict=False):
+        rest = [part.contribution for part in explanation.contributions[k:]]
+        each["ranking"] = {
+            "base": round(explanation.base, 4),
+            "features": [
+                {
+                    "feature": part.name,
+                    "value": _rounded(part.value),
+                    "contribution": round(part.contribution, 4),
+                }
+                for part in explanation.contributions[:k]
+            ],
+            "others": {"count": len(rest), "total": round(sum(rest), 4)},
+            "sum": round(explanation.base + sum(part.contribution for part in explanation.contributions), 4),
+        }
+
+
 def present_look(look: LookExplanation) -> LookAnswer:
     """Return an explanation of poster similarity."""
     return {
@@ -254,7 +275,7 @@ def _count_copies(shown: Iterable[Copied], matches: Iterable[Match]) -> None:
 
 
 def _rounded(value: float) -> float | None:
-    """Return a predicted rating, rounded; None without ratings."""
+    """Return a number, rounded; None for NaN."""
     return None if math.isnan(value) else round(value, 3)
 
 

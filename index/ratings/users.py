@@ -10,11 +10,14 @@ from itertools import compress
 import numpy as np
 
 from index.catalogue.catalogue import Catalogue, MovieFilter
-from index.core.arrays import Int64Array
+from index.core.arrays import Float32Array, Int64Array
 from index.core.errors import NotComparable, UnknownUser
 from index.library.rating_log import RatingLog
+from index.ratings.diversity import diversify
+from index.ratings.learned_ranker import RankExplanation
 from index.ratings.model import Explanation, Prediction, RatingModel, UserOrRatings
 from index.ratings.user_names import identify_user
+from index.spaces.blend import Blend
 
 
 class Users:
@@ -30,9 +33,12 @@ class Users:
         catalogue: base catalogue with the library's changes.
         log: ratings added online.
         merged: number of the last library change the model was trained on.
+        blend: of the spaces with the library's changes, for diverse lists.
     """
 
-    def __init__(self, model: RatingModel, base: Catalogue, catalogue: Catalogue, log: RatingLog, merged: int) -> None:
+    def __init__(
+        self, model: RatingModel, base: Catalogue, catalogue: Catalogue, log: RatingLog, merged: int, blend: Blend
+    ) -> None:
         self.scale = model.scale
         self.ids = model.users
         self._model = model
@@ -40,6 +46,7 @@ class Users:
         self._catalogue = catalogue
         self._log = log
         self._merged = merged
+        self._blend = blend
 
     @property
     def implicit(self) -> bool:
@@ -114,8 +121,16 @@ class Users:
             self._check_predictable(movie_id)
         return self._model.predict(self._without_new_movies(user), movie_ids)
 
-    def recommend(self, user: UserOrRatings, k: int = 10, *, where: MovieFilter | None = None) -> list[Prediction]:
+    def recommend(
+        self, user: UserOrRatings, k: int = 10, *, where: MovieFilter | None = None, diversity: float = 0
+    ) -> list[Prediction]:
         """Return the ``k`` highest-ranked movies that the user has not rated, best first, with predicted ratings.
+
+        Args:
+            user: id, or ratings of a new user.
+            k: number of movies.
+            where: filter on the movies to return.
+            diversity: 0 to 1: rank movies lower that are like those above them, by the blend (see ``diversify``).
 
         Raises:
             UnknownUser, UnknownMovie, NotComparable, InvalidInput: as in ``predict``.
@@ -124,7 +139,23 @@ class Users:
         if self._catalogue is not self._base:
             rows = self._row_of_base
             allowed = (rows >= 0) if allowed is None else (rows >= 0) & allowed[rows]
-        return self._model.recommend(self._without_new_movies(user), k, allowed=allowed)
+        choose = (lambda rows: diversify(rows, k, diversity, self._likeness)) if diversity else None
+        return self._model.recommend(self._without_new_movies(user), k, allowed=allowed, choose=choose)
+
+    def explain_ranks(self, user: UserOrRatings, movie_ids: Sequence[int]) -> list[RankExplanation]:
+        """Return the contributions of features to the rank of each movie; empty if the snapshot learned no ranking.
+
+        Raises:
+            UnknownUser, UnknownMovie, NotComparable, InvalidInput: as in ``predict``.
+        """
+        for movie_id in movie_ids:
+            self._check_predictable(movie_id)
+        return self._model.explain_ranks(self._without_new_movies(user), movie_ids)
+
+    def _likeness(self, row: int, others: Int64Array) -> Float32Array:
+        """Return the blended scores of a movie with others, (m,) rows of the snapshot."""
+        rows = self._row_of_base
+        return self._blend.scores_with(int(rows[row]), rows[others])
 
     def explain(self, user: UserOrRatings, movie_ids: Sequence[int]) -> list[Explanation]:
         """Return the contributions of the rated movies to the prediction for each movie, in the given order.

@@ -106,7 +106,7 @@ class Blend:
         if not self._spaces_of(row):
             raise NotComparable(f"movie {movie_id} has nothing to be compared by: no {', no '.join(self._weights)}")
         if stored is not None:
-            hits = stored.nearest(row, k, allowed, lambda rows: self._scores_with(row, rows), short_is_whole=True)
+            hits = stored.nearest(row, k, allowed, lambda rows: self.scores_with(row, rows), short_is_whole=True)
             if hits is not None:
                 return self._matches(self._spaces_of(row), *hits)
         others = np.ones(len(self._ids), dtype=np.bool_) if allowed is None else allowed.copy()
@@ -225,7 +225,7 @@ class Blend:
         np.divide(total, weight, out=means, where=weight > 0)
         return means
 
-    def _scores_with(self, row: int, others: Int64Array) -> Float32Array:
+    def scores_with(self, row: int, others: Int64Array) -> Float32Array:
         """Return the exact scores of a movie with others, (m,) catalogue rows; -inf without shared spaces."""
         queries = self._queries_of(row)
         return self._blended(queries, others, lambda name, rows: self._spaces[name].vectors.scores(queries[name], rows))

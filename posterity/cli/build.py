@@ -112,6 +112,12 @@ iterations_option = click.option(
     help="Skip the evaluation of the rating model on held-out ratings. Saves a third to a half of the sampling time.",
 )
 @click.option(
+    "--no-ltr",
+    is_flag=True,
+    help="Skip learning to rank: recommendations are ordered by the rankers alone. Saves most of a minute at 100,000"
+    " ratings.",
+)
+@click.option(
     "--every",
     type=DurationType(),
     help="Build again in this interval, counted from start to start: 90s, 30m, 6h, 1d. Builds without changed inputs"
@@ -146,6 +152,7 @@ def build(
     memory: int,
     look: str,
     no_evaluation: bool,
+    no_ltr: bool,
     every: float | None,
     keep: int | None,
     if_new: bool,
@@ -180,6 +187,7 @@ def build(
         evaluation=not no_evaluation,
         embed_path=embed_path,
         scale=scale_of(scale),
+        learn=not no_ltr,
     )
     manifest = run_plan(plan, if_new=if_new)
     if manifest is None:

@@ -141,16 +141,24 @@ def predict(
 @user_argument
 @rated_option
 @k_option
+@click.option(
+    "--diversity",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Rank movies lower that are like those above them, by the blend.",
+)
 @data_option
 @json_option
-def recommend(user: str, rated: tuple[str, ...], k: int, data: Path, as_json: bool) -> None:
+def recommend(user: str, rated: tuple[str, ...], k: int, diversity: float, data: Path, as_json: bool) -> None:
     """Recommend movies that USER has not rated, with predicted ratings.
 
     USER is a number or the data set's own id, or - for someone new with ratings given by --rated.
     """
     index = _open(data)
     who, name, user_id = _who(index, user, rated)
-    _show_predictions(index, user_id, index.users.recommend(who, k), f"Recommended to {name}", as_json)
+    found = index.users.recommend(who, k, diversity=diversity)
+    _show_predictions(index, user_id, found, f"Recommended to {name}", as_json)
 
 
 _MOVIE_COLUMNS = [("Id", "right"), ("Movie", "left"), ("Genres", "left"), ("Ratings", "right")]

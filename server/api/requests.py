@@ -36,7 +36,7 @@ from index.library.entries import (
 )
 from index.movie_index import MovieIndex
 from index.snapshot.poster_files import SHOWN
-from server.api.validation import as_flag, as_number, as_text, as_user_id
+from server.api.validation import as_decimal, as_flag, as_number, as_text, as_user_id
 from server.media.thumbnails import Width
 
 MAX_LIMIT = 100
@@ -216,6 +216,9 @@ class PredictionQuery(RequestModel):
 
 class RecommendationsQuery(FilterQuery, PredictionQuery):
     """Recommendations for one user."""
+
+    diversity: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), BeforeValidator(as_decimal)] = 0
+    """0 to 1. Ranks movies lower that are like those above them, by the blend; 0 ranks by the user's taste alone."""
 
 
 class Rating(RequestModel):

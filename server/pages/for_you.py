@@ -19,6 +19,7 @@ from index.catalogue.catalogue import Movie
 from index.core.errors import UnknownUser
 from index.movie_index import MovieIndex
 from index.ratings.elicitation import rating_steps
+from index.ratings.learned_ranker import FeatureContribution, RankExplanation
 from index.ratings.model import INTERVAL, Contribution, Explanation, Prediction, UserOrRatings
 from server.api.long_requests import bounded
 from server.api.parsing import parse_page
@@ -31,6 +32,7 @@ _ASKED = 12  # movies offered for rating
 _MANY = 1000  # ratings of a user whose page waits in the queue of long requests
 _PICKS = 12
 _NAMED = 12  # contributions listed by movie
+_FEATURES = 5  # contributions to a rank, listed by feature
 _OWN = 48  # stored ratings of a user on the page
 _MOST = 250  # ratings in an address; proxies limit its length
 _MINUS = "\N{MINUS SIGN}"
@@ -109,6 +111,7 @@ class Pick:
     reasons: Sequence[tuple[Movie, Contribution]] = ()  # largest absolute value first
     others: int = 0  # number of rated movies beyond the reasons
     others_total: float = 0.0
+    rank: Sequence[FeatureContribution] = ()  # largest contributions to the movie's rank
 
 
 def for_you_page() -> str:
@@ -177,11 +180,13 @@ def _picks(index: MovieIndex, who: UserOrRatings) -> list[Pick]:
     found = index.users.recommend(who, _PICKS)
     if index.users.implicit:
         return [Pick(index.catalogue.movie(each.movie_id)) for each in found]
-    explanations = index.users.explain(who, [prediction.movie_id for prediction in found])
-    return [_pick(index, *each) for each in zip(found, explanations, strict=True)]
+    movie_ids = [prediction.movie_id for prediction in found]
+    explanations = index.users.explain(who, movie_ids)
+    ranks: Sequence[RankExplanation | None] = index.users.explain_ranks(who, movie_ids) or [None] * len(found)
+    return [_pick(index, *each) for each in zip(found, explanations, ranks, strict=True)]
 
 
-def _pick(index: MovieIndex, prediction: Prediction, explanation: Explanation) -> Pick:
+def _pick(index: MovieIndex, prediction: Prediction, explanation: Explanation, rank: RankExplanation | None) -> Pick:
     low, high = index.users.scale
     at, start, end = (
         round(100 * (value - low) / max(high - low, 1e-9), 2)
@@ -196,6 +201,7 @@ def _pick(index: MovieIndex, prediction: Prediction, explanation: Explanation) -
         [(index.catalogue.movie(part.movie_id), part) for part in named],
         len(rest),
         sum(part.watched + part.rated for part in rest),
+        [] if rank is None else [part for part in rank.contributions[:_FEATURES] if part.contribution],
     )
 
 

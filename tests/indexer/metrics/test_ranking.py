@@ -11,7 +11,7 @@ from indexer.datasets.training import Training
 from indexer.evaluation.contest import Contest, evaluate
 from indexer.metrics.estimate import estimate_metrics
 from indexer.metrics.ranking import RANKING_METRICS, measure_ranking, ndcg
-from indexer.models.registry import SERVED_RANKER, ranking_methods
+from indexer.ranking.methods import SERVED_RANKER, ranking_methods
 from tests.conftest import QUICK, World
 
 MOVIES = tuple(Movie(i, str(i)) for i in range(6))

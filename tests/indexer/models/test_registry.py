@@ -11,7 +11,8 @@ from index.core.progress import silent
 from indexer.datasets.dataset import Ratings
 from indexer.datasets.training import Predictor, Scorer, Training
 from indexer.models import als, baselines, neighbourhood, sgd
-from indexer.models.registry import COLD, Method, ranking_methods, rating_methods
+from indexer.models.registry import COLD, Method, rating_methods
+from indexer.ranking.methods import ranking_methods
 from tests.conftest import QUICK
 
 # Users 1 to 8 love movies 10 to 17 and dislike 20 to 27; users 11 to 18 vice versa. Four of five pairs are rated. User 30

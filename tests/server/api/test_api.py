@@ -14,6 +14,8 @@ from PIL import Image
 
 from index.catalogue.catalogue import Movie
 from index.library.movies import Library
+from index.ratings.learned_ranker import FeatureContribution, RankExplanation
+from index.ratings.users import Users
 from server.app import create_app
 from server.config import ServerConfig
 from server.media.uploads import UploadQueue
@@ -353,6 +355,40 @@ def test_recommendations_are_explained_as_predictions_are(client: FlaskClient) -
     assert plain == [{name: value for name, value in each.items() if name != "explanation"} for each in shown]
     lean = client.get(f"{API}/users/2/recommendations?fields=ids&explain=true").get_json()["results"]
     assert all("explanation" not in each for each in lean)
+
+
+def test_a_diverse_list_has_the_same_best_movie_and_is_continued_by_pages(client: FlaskClient) -> None:
+    def listed(query: str) -> list[int]:
+        results = client.get(f"{API}/users/2/recommendations?fields=ids&{query}").get_json()["results"]
+        return [each["movie_id"] for each in results]
+
+    plain, diverse = listed("limit=100"), listed("limit=100&diversity=0.9")
+    assert sorted(plain) == sorted(diverse)
+    assert plain[0] == diverse[0]
+    assert plain != diverse
+    assert listed("limit=100&diversity=0") == plain
+    assert listed("limit=3&offset=2&diversity=0.9") == diverse[2:5]
+    for wrong in ("-0.1", "1.1", "nan", "much"):
+        assert_problem(client.get(f"{API}/users/2/recommendations?diversity={wrong}"), 400, "diversity")
+
+
+def test_a_learned_rank_is_explained_by_its_largest_contributions(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = tuple(FeatureContribution(f"feature {n}", float("nan"), 1 / n) for n in range(1, 13))
+
+    def explained(_users: Users, _user: object, movie_ids: list[int]) -> list[RankExplanation]:
+        return [RankExplanation(0.5, parts) for _ in movie_ids]
+
+    monkeypatch.setattr(Users, "explain_ranks", explained)
+    path = f"{API}/users/4/recommendations?limit=2"
+    for each in client.get(f"{path}&explain=true").get_json()["results"]:
+        ranking = each["ranking"]
+        assert ranking["features"][0] == {"feature": "feature 1", "value": None, "contribution": 1}
+        assert ranking["others"]["count"] == 2
+        named = sum(feature["contribution"] for feature in ranking["features"])
+        assert ranking["base"] + named + ranking["others"]["total"] == pytest.approx(ranking["sum"], abs=0.001)
+    assert all("ranking" not in each for each in client.get(path).get_json()["results"])
 
 
 def test_recommendations_to_a_stranger_are_explained_by_what_they_rated(client: FlaskClient) -> None:
