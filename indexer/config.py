@@ -37,6 +37,8 @@ class Plan:
     seed: int = 0
     embed_path: str = "auto"  # execution path of VGG16, as in vgg16.load
     scale: Scale | None = None  # lowest and highest rating; None for those present
+    facts: Path | None = None  # table of further facts; None for the one beside the movies, if there is one
+    label_weights: Mapping[str, float] = field(default_factory=dict)  # kind -> weight; defaults for others
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Choices:
     machine: factorization_machine.Settings | None = None  # None for those suited to the data
     rankers: RankerSettings = field(default_factory=RankerSettings)
     blend: Mapping[str, float] = field(default_factory=lambda: BLEND)
+    label_weights: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_choices(files: Sequence[Path]) -> Choices:
@@ -123,6 +126,7 @@ def make_plan(
     evaluation: bool = True,
     embed_path: str = "auto",
     scale: Scale | None = None,
+    facts: Path | None = None,
 ) -> Plan:
     """Return the plan of a build, with settings chosen by tuning.
 
@@ -139,6 +143,7 @@ def make_plan(
         evaluation: evaluate the rating model on held-out ratings.
         embed_path: execution path of VGG16, as in ``vgg16.load``.
         scale: lowest and highest rating; None for those present.
+        facts: table of further facts; None for the one beside the movies, if there is one.
 
     Raises:
         InvalidInput: a file of ``tuned`` is not usable, or ``iterations`` is too small.
@@ -161,4 +166,6 @@ def make_plan(
         seed=seed,
         embed_path=embed_path,
         scale=scale,
+        facts=facts,
+        label_weights=chosen.label_weights,
     )

@@ -23,8 +23,9 @@ from typing import Any
 from index.core.errors import BadSnapshot, UnknownSnapshot
 from index.core.files import excluding, locked, sha256_of, sharing, sync
 
-FORMAT = 4
-READABLE = (2, 3, 4)  # 2 has no two-stage search; 2 and 3 have no evaluation and no maps
+FORMAT = 5
+# 2 has no two-stage search; 2 and 3 have no evaluation and no maps; up to 4 the blend was a mean of percentiles
+READABLE = (2, 3, 4, 5)
 
 _MANIFEST = "manifest.json"
 _UNFINISHED = ".unfinished-"
