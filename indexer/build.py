@@ -91,7 +91,11 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         library = Library.open(plan.data)
         changes, library_id = library.changes_since(0, vectors=False), library.identity()
         # Ratings are read after the movies: one that is added in between is merged again by the next build, harmlessly.
-        dataset = merge(read_dataset(plan.ratings, scale=plan.scale, facts=plan.facts), changes, RatingLog(library.database).changes())
+        dataset = merge(
+            read_dataset(plan.ratings, scale=plan.scale, facts=plan.facts),
+            changes,
+            RatingLog(library.database).changes(),
+        )
         training = Training.of(dataset)
         settings = plan.settings or factorization_machine.default_settings(training)
         movie_ids = training.movie_ids

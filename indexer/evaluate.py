@@ -206,9 +206,7 @@ def _similarity_section(config: EvaluationConfig, dataset: Dataset, track: Track
     spaces = fit_spaces(training, None)
     # A generator, because the spaces of several folds may not fit in memory.
     others = ((fit_spaces(part, BLENDED), part, held_out) for part, held_out in folds[1:])
-    choice = choose_weights(
-        chain([(spaces, training, test)], others), rng, tags=dataset.tags, labels=dataset.labels
-    )
+    choice = choose_weights(chain([(spaces, training, test)], others), rng, tags=dataset.tags, labels=dataset.labels)
     even = dict.fromkeys(choice.weights, 1.0)
     spaces["blend, even"] = blend_space(spaces, even, training.movie_ids)
     spaces["blend, chosen"] = blend_space(spaces, choice.weights, training.movie_ids)

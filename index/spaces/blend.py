@@ -291,9 +291,7 @@ class Blend:
         found = {name: scores(name, space_rows[name][at]) for name, at in places.items()}
         return self._combined(rows.size, places, found)
 
-    def _combined(
-        self, n: int, places: Mapping[str, Int64Array], scores: Mapping[str, Float32Array]
-    ) -> Float32Array:
+    def _combined(self, n: int, places: Mapping[str, Int64Array], scores: Mapping[str, Float32Array]) -> Float32Array:
         """Return blended scores (n,) of scores (m,) at some places (m,) in each space; -inf at places of none."""
         patterns = np.zeros(n, dtype=np.int64)
         for name, at in places.items():
@@ -324,6 +322,8 @@ class Blend:
         compared = set(names)
         percentiles = self.calibration.percentile(scores)
         return [
-            Match(int(self._ids.values[row]), score, percentile, tuple(n for n in self._spaces_of(row) if n in compared))
+            Match(
+                int(self._ids.values[row]), score, percentile, tuple(n for n in self._spaces_of(row) if n in compared)
+            )
             for row, score, percentile in zip(rows.tolist(), scores.tolist(), percentiles.tolist(), strict=True)
         ]

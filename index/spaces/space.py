@@ -15,7 +15,6 @@ from index.core.ids import Ids
 from index.spaces.neighbours import Neighbours, OverlaidNeighbours, load_neighbours
 from index.spaces.vectors import Vectors, load_vectors
 
-
 _LEAST_VARIANCE = 1e-12  # of scores; less is rounding
 
 

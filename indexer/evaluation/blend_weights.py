@@ -77,7 +77,10 @@ def choose_weights(
     grid: list[dict[str, float]] = []
     for spaces, training, test in folds:
         grid = _grid([name for name in BLENDED if name in spaces])
-        asked = {"co_liked": co_liked_triplets(training, test, rng), **evidence(training, tags or {}, labels or {}, rng)}
+        asked = {
+            "co_liked": co_liked_triplets(training, test, rng),
+            **evidence(training, tags or {}, labels or {}, rng),
+        }
         for kind, triplets in asked.items():
             correct[kind].append(_correct(spaces, triplets, kind, grid, training))
             names = training.users.values if kind == "co_liked" else training.movie_ids.values

@@ -48,11 +48,13 @@ def evidence(
     known = np.bincount(training.movie_rows, minlength=len(ids)) >= _MIN_RATINGS
     titles = [{series_title(movie)} - {""} for movie in training.movies]
     of_tags = [{" ".join(tag.split()).casefold() for tag in tags.get(movie_id, ())} for movie_id in ids]
-    people = [
-        {person for kind in PEOPLE for person in labels.get(kind, {}).get(movie_id, ())} for movie_id in ids
-    ]
+    people = [{person for kind in PEOPLE for person in labels.get(kind, {}).get(movie_id, ())} for movie_id in ids]
     # Of any movie it is known if it belongs to a series; others lack the relation only if they have tags, or people.
-    kinds = {"series": (titles, 1, known), "tags": (of_tags, 1, _any(of_tags)), "people": (people, 2, known & _any(people))}
+    kinds = {
+        "series": (titles, 1, known),
+        "tags": (of_tags, 1, _any(of_tags)),
+        "people": (people, 2, known & _any(people)),
+    }
     found = {
         name: _triplets(_pairs(values, least, usable), usable, training, rng)
         for name, (values, least, usable) in kinds.items()

@@ -195,9 +195,7 @@ def correct_triplets(positive: Float64Array | Float32Array, negative: Float64Arr
     return np.where(np.isfinite(positive) & np.isfinite(negative), correct, np.nan)
 
 
-def triplet_accuracy(
-    space: CandidateSpace, kind: str, triplets: Triplets | None, seed: int
-) -> PartialEstimate | None:
+def triplet_accuracy(space: CandidateSpace, kind: str, triplets: Triplets | None, seed: int) -> PartialEstimate | None:
     """Estimate the triplet accuracy of a space on one kind of evidence; None without it, or if the space uses it."""
     judged = space.judged_by(kind)
     if triplets is None or judged is None:

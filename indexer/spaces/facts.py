@@ -83,7 +83,9 @@ def _labels(movies: Sequence[Movie], labels: Labels, weights: Mapping[str, float
 
 def _signs(name: str) -> Float32Array:
     """Return (LABEL_DIMENSION,) random signs of a name, always the same."""
-    bits = np.unpackbits(np.frombuffer(hashlib.blake2b(name.encode(), digest_size=LABEL_DIMENSION // 8).digest(), np.uint8))
+    bits = np.unpackbits(
+        np.frombuffer(hashlib.blake2b(name.encode(), digest_size=LABEL_DIMENSION // 8).digest(), np.uint8)
+    )
     return np.where(bits, np.float32(1), np.float32(-1))
 
 

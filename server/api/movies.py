@@ -124,8 +124,10 @@ def poster(movie: str, query: PosterQuery) -> Response:
 @api.get("/movies/<movie>/similar")
 @operation()
 def similar(movie: str, query: SimilarQuery) -> SimilarReply:
-    """Return the nearest neighbours of a movie by poster, taste, facts or a blend, by poster or blend with
-    explanations."""
+    """Return the nearest neighbours of a movie by poster, taste, facts or a blend.
+
+    Matches by poster and by blend may have explanations.
+    """
     index = movie_index()
     found = index.catalogue.identify(movie)
     where, ignored = query.where(index.catalogue)
@@ -155,8 +157,11 @@ def similar(movie: str, query: SimilarQuery) -> SimilarReply:
 @api.get("/movies/<movie>/explanations/<other>")
 @operation()
 def explanation(movie: str, other: str, query: ExplanationQuery) -> LookReply | TasteReply | BlendReply:
-    """Explain the score of two movies: by poster, cell by cell; by taste, with the number of users who like both; by
-    blend, with the contribution of each space."""
+    """Explain the score of two movies by poster, taste or blend.
+
+    By poster, cell by cell; by taste, with the number of users who like both; by blend, with the contribution of each
+    space.
+    """
     index = movie_index()
     first, second = index.catalogue.identify(movie), index.catalogue.identify(other)
     both: Both = {"movie": present_movie(index, first), "other": present_movie(index, second)}
