@@ -61,7 +61,10 @@ def nearest(realdata: Path, tmp_path_factory: pytest.TempPathFactory) -> Nearest
             rng = np.random.default_rng(0)
             posterior = factorization_machine.fit(training, rng, Settings(chains=1, iterations=40, burn_in=10))
             rated = np.unique(training.movie_rows)
-            parts = {"taste": (rated, taste_vectors(posterior, rated)), "facts": facts_vectors(dataset.movies, dataset.tags)}
+            parts = {
+                "taste": (rated, taste_vectors(posterior, rated)),
+                "facts": facts_vectors(dataset.movies, dataset.tags),
+            }
             for name, (rows, vectors) in parts.items():
                 ids = Ids(training.movie_ids.values[rows])
                 write_space(folder / name, ids, vectors, rng, label=name, track=silent)

@@ -12,8 +12,6 @@ import numpy as np
 from index.core.arrays import Float32Array, Float64Array, Int64Array
 from index.spaces.space import Calibration, Space
 
-FILE = "random_pairs.npy"
-
 _QUERIES, _OTHERS = 200, 250  # movies drawn; every query makes a pair with each of the others
 _BLOCK = 50  # queries per product, to bound memory
 _TAIL = 0.002  # share of the pairs, of highest scores, to which an exponential distribution is fitted
@@ -56,12 +54,13 @@ class RandomPairs:
 
     @classmethod
     def load(cls, folder: Path, names: Sequence[str]) -> RandomPairs:
-        """Return the pairs saved in a folder, memory-mapped."""
-        return cls(tuple(names), np.load(folder / FILE, mmap_mode="r"))
+        """Return the pairs saved in a folder, in some spaces."""
+        return cls(tuple(names), np.stack([np.load(_file(folder, name)) for name in names], axis=1))
 
     def save(self, folder: Path) -> None:
-        """Write the file that ``load`` reads."""
-        np.save(folder / FILE, self.scores)
+        """Write the files that ``load`` reads, one per space."""
+        for at, name in enumerate(self.names):
+            np.save(_file(folder, name), self.scores[:, at])
 
     def of(self, names: Sequence[str]) -> Float32Array:
         """Return the scores of the pairs in some spaces, (m, spaces)."""
@@ -75,6 +74,10 @@ class RandomPairs:
     @cached_property
     def _correlations(self) -> Float64Array:
         return correlations(self.scores)
+
+
+def _file(folder: Path, name: str) -> Path:
+    return folder / f"random_pairs_{name}.npy"
 
 
 def correlations(scores: Float32Array | Float64Array) -> Float64Array:

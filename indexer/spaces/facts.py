@@ -15,11 +15,11 @@ from index.core.arrays import Float32Array, Float64Array, Int64Array
 from indexer.linalg import unit_rows
 
 # Share of each kind of fact in the score of two movies that both have it.
-WEIGHTS = {"genres": 0.7, "year": 0.15, "tags": 0.15}
+WEIGHTS = {"genres": 0.6, "year": 0.3, "tags": 0.1}
 YEARS_APART = 8.0  # standard deviation of the similarity by year: movies this far apart keep exp(-1/2) of it
 TAG_DIMENSION = 64
 # Weights of labels that two movies share, beside a weight of 1 of all the above together.
-LABEL_WEIGHTS = {"directors": 0.1, "actors": 0.1, "keywords": 0.2, "writers": 0.1, "languages": 0.02, "countries": 0.02}
+LABEL_WEIGHTS = {"directors": 0.2, "actors": 0.1, "keywords": 0.3, "writers": 0.1, "certificates": 0.1}
 OTHER_LABELS = 0.05  # weight of any other kind
 LABEL_DIMENSION = 512
 

@@ -49,6 +49,13 @@ scale_option = click.option(
     show_envvar=True,
     help="Rating scale, such as 0.5:5. Ratings off it are skipped.",
 )
+facts_option = click.option(
+    "--facts",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    show_default="facts.csv beside the movies, if there is one",
+    help="A table of further facts: a column of movie ids, and columns of directors, actors, keywords or anything else;"
+    " several values in a field are separated by |.",
+)
 iterations_option = click.option(
     "--iterations",
     type=click.IntRange(30),
@@ -72,6 +79,7 @@ iterations_option = click.option(
     help="A folder of <movie id>.jpg, .png, .webp, .gif, .avif, .tif, .bmp or .heic. Without it the snapshot has no"
     " poster space.",
 )
+@facts_option
 @data_option
 @weights_option
 @embed_path_option
@@ -127,6 +135,7 @@ def build(
     ratings: Path | None,
     scale: str | None,
     posters: Path | None,
+    facts: Path | None,
     data: Path,
     weights: str,
     embed_path: str,
@@ -154,7 +163,9 @@ def build(
 
         # Each build in a process of its own: it returns its memory, and a crash does not end the loop.
         command = [*myself(), "build", *_arguments(context, without={"every", "keep"})]
-        build_every(every, command, data, [*sources.paths, *tuned], keep=keep or KEPT, say=note)
+        build_every(
+            every, command, data, [*sources.paths, *tuned, *([facts] if facts else [])], keep=keep or KEPT, say=note
+        )
         return
     plan = make_plan(
         sources.ratings,
@@ -169,6 +180,7 @@ def build(
         evaluation=not no_evaluation,
         embed_path=embed_path,
         scale=scale_of(scale),
+        facts=facts,
     )
     manifest = run_plan(plan, if_new=if_new)
     if manifest is None:
@@ -212,9 +224,9 @@ def summarise(manifest: Manifest) -> None:
         note(f"Warning: {warning}")
     for movie_id, reason in manifest.posters["unreadable"].items():
         note(f"Warning: the poster of movie {movie_id} is skipped: {reason}")
-    facts = manifest.dataset
+    counts = manifest.dataset
     click.echo(
-        f"{facts['name']}: {facts['ratings']:,} ratings of {facts['rated_movies']:,} movies by {facts['users']:,}"
+        f"{counts['name']}: {counts['ratings']:,} ratings of {counts['rated_movies']:,} movies by {counts['users']:,}"
         f" users; {manifest.posters['posters']:,} posters ({manifest.posters['embedded']:,} newly embedded)"
     )
     if manifest.ratings.get("implicit_data"):

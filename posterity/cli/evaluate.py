@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from index.core.references import plain_id
-from posterity.cli.build import RATINGS, iterations_option, ratings_option, scale_option, weights_option
+from posterity.cli.build import RATINGS, facts_option, iterations_option, ratings_option, scale_option, weights_option
 from posterity.cli.console import (
     embed_path_option,
     json_option,
@@ -58,6 +58,7 @@ from posterity.cli.console import (
     type=click.Path(path_type=Path),
     help="A folder of other artwork of the same movies, with the same file names: evaluate poster search with it, too.",
 )
+@facts_option
 @weights_option
 @embed_path_option
 @click.option("--seed", default=0, show_default=True, help="Seed of the methods; the folds are always the same.")
@@ -83,6 +84,7 @@ def evaluate(
     films: tuple[str, ...],
     posters: Path | None,
     alternates: Path | None,
+    facts: Path | None,
     weights: str,
     embed_path: str,
     seed: int,
@@ -135,6 +137,7 @@ def evaluate(
                 alternates,
                 embed_path,
                 scale_of(scale),
+                facts,
             )
             sections, warnings = run(config, kind, protocols, track=track)
         elif posters is not None:
@@ -237,7 +240,7 @@ def _print_section(section: dict[str, Any]) -> None:
     print_table(heading, [("", "left"), *((columns[name], "right") for name in shown)], rows)
     if section["kind"] == "similarity":
         weights = ", ".join(f"{name} {weight:g}" for name, weight in section["weights"].items())
-        click.echo(f"Weights of the blend by co-liked pairs: {weights}\n")
+        click.echo(f"Weights of the blend, by all evidence: {weights}\n")
 
 
 def _print_poster_section(section: dict[str, Any]) -> None:

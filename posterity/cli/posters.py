@@ -48,7 +48,7 @@ def _check_out(context: click.Context, parameter: click.Parameter, out: Path | N
     type=click.Path(dir_okay=False, path_type=Path),
     callback=_check_out,
     metavar="FILE.png",
-    help="With --by poster: write a figure of both, coloured by similarity, with lines between the best matching parts.",
+    help="With --by poster: write a figure of both, coloured by similarity, with lines between the best parts.",
 )
 @data_option
 @json_option

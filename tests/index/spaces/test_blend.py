@@ -43,7 +43,9 @@ def test_the_score_is_the_weighted_sum_of_standardised_scores_in_its_standard_de
 
 
 def test_a_space_that_a_movie_lacks_counts_as_much_as_the_others_let_expect() -> None:
-    correlated = RandomPairs(("poster", "taste"), np.array([[1, 1], [1, 1], [-1, -1], [-1, 1], [1, -1], [-1, -1]], dtype=np.float32))
+    correlated = RandomPairs(
+        ("poster", "taste"), np.array([[1, 1], [1, 1], [-1, -1], [-1, 1], [1, -1], [-1, -1]], dtype=np.float32)
+    )
     assert correlated.correlations(["poster", "taste"])[0, 1] == pytest.approx(1 / 3)
     scores = {match.movie_id: match.score for match in blend(correlated, poster=1, taste=1).similar(1, 10)}
     unit = SPREAD * (2 + 2 / 3) ** 0.5
