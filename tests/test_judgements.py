@@ -54,16 +54,16 @@ GENRES = {
 @pytest.fixture(scope="session")
 def nearest(realdata: Path, tmp_path_factory: pytest.TempPathFactory) -> Nearest:
     """Neighbours by the default blend of taste and facts, of fewer draws of the sampler than a build's."""
-    dataset = read_dataset(realdata / "ml-latest-small-2016")
+    dataset = read_dataset(realdata / "ml-latest-small-2016", facts=realdata / "facts" / "facts.csv")
     training = Training.of(dataset)
     with shared_folder(tmp_path_factory, "judged") as folder:
         if not any(folder.iterdir()):
             rng = np.random.default_rng(0)
-            posterior = factorization_machine.fit(training, rng, Settings(chains=1, iterations=40, burn_in=10))
+            posterior = factorization_machine.fit(training, rng, Settings(chains=2, iterations=60))
             rated = np.unique(training.movie_rows)
             parts = {
                 "taste": (rated, taste_vectors(posterior, rated)),
-                "facts": facts_vectors(dataset.movies, dataset.tags),
+                "facts": facts_vectors(dataset.movies, dataset.tags, dataset.labels),
             }
             for name, (rows, vectors) in parts.items():
                 ids = Ids(training.movie_ids.values[rows])

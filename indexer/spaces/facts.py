@@ -19,9 +19,10 @@ WEIGHTS = {"genres": 0.6, "year": 0.3, "tags": 0.1}
 YEARS_APART = 8.0  # standard deviation of the similarity by year: movies this far apart keep exp(-1/2) of it
 TAG_DIMENSION = 64
 # Weights of labels that two movies share, beside a weight of 1 of all the above together.
-LABEL_WEIGHTS = {"directors": 0.2, "actors": 0.1, "keywords": 0.3, "writers": 0.1, "certificates": 0.1}
+LABEL_WEIGHTS = {"directors": 0.3, "actors": 0.4, "keywords": 0.4, "writers": 0.3, "certificates": 0.1}
 OTHER_LABELS = 0.05  # weight of any other kind
 LABEL_DIMENSION = 512
+_NO_GENRES = frozenset({"IMAX"})  # MovieLens lists this format among the genres
 
 
 Labels = Mapping[str, Mapping[int, Sequence[str]]]  # kind -> movie id -> labels, each once
@@ -90,8 +91,9 @@ def _signs(name: str) -> Float32Array:
 
 
 def _genres(movies: Sequence[Movie]) -> Float64Array:
-    """Return the idf-weighted genres of each movie, (n, n_genres)."""
-    matrix: Float64Array = _idf([Counter(movie.genres) for movie in movies]).toarray()
+    """Return the genres of each movie, (n, n_genres), weighted by the square root of their idf: there are few."""
+    counts = [Counter(genre for genre in movie.genres if genre not in _NO_GENRES) for movie in movies]
+    matrix: Float64Array = np.sqrt(_idf(counts).toarray())
     return matrix
 
 

@@ -114,14 +114,19 @@ def bar(blended: BlendExplanation) -> Bar:
     Its numbers are hundredths; their sum is the score, rounding aside.
     """
     hundredths = {part.space: round(100 * part.contribution) for part in blended.parts}
-    terms = " + ".join(f"{WORDS[space].lower()} {value / 100:.2f}" for space, value in hundredths.items())
+    terms = [
+        ("−" if value < 0 else "+", f"{WORDS[name].lower()} {abs(value) / 100:.2f}")
+        for name, value in hundredths.items()
+    ]
+    words = " ".join(f"{sign} {term}" for sign, term in terms).removeprefix("+ ")
+    total = f"{sum(hundredths.values()) / 100:.2f}".replace("-", "−")
     whole = sum(max(part.contribution, 0.0) for part in blended.parts)
     shares, start = [], 0.0
     for part in blended.parts:
         width = 100 * max(part.contribution, 0.0) / whole if whole else 0.0
         shares.append(Share(part.space, round(start, 2), round(width, 2)))
         start += width
-    return Bar(f"Score {sum(hundredths.values()) / 100:.2f}: {terms}".replace("+ -", "− ").replace(" -", " −"), shares)
+    return Bar(f"Score {total}: {words}", shares)
 
 
 def _default_weights(index: MovieIndex) -> dict[str, int]:

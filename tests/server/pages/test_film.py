@@ -27,7 +27,7 @@ def test_a_contribution_below_0_is_subtracted_and_has_no_width() -> None:
     shown = bar(explained(taste=3, poster=-0.25))
     assert shown.words == "Score 2.75: taste 3.00 − look 0.25"
     assert [share.width for share in shown.shares] == [100, 0]
-    assert bar(explained(taste=-1.5)).words == "Score −1.50: taste −1.50"
+    assert bar(explained(taste=-1.5)).words == "Score −1.50: − taste 1.50"
 
 
 def test_every_film_of_the_blend_has_a_bar_of_the_weights_that_are_set(client: FlaskClient) -> None:
