@@ -26,7 +26,7 @@ from indexer.spaces.facts import Labels
 
 BLENDED = ("poster", "taste", "facts")
 
-_WEIGHTS = (0.0, 0.1, 0.25, 0.5, 1.0)
+_WEIGHTS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 
 Fold = tuple[Mapping[str, CandidateSpace], Training, Training]  # spaces, their training ratings, the held-out ratings
 

@@ -280,7 +280,9 @@ def many() -> tuple[Training, Training]:
 def test_of_equal_weights_the_most_even_are_chosen() -> None:
     choice = choose_weights([({"taste": fuzzy(0), "facts": fuzzy(0)}, *many())], np.random.default_rng(0))
     assert choice.weights == {"taste": 1, "facts": 1}
-    assert len(choice.trials) == 8  # facts at 0, .1, 1/4, 1/2 and 1 beside taste at 1, and taste at .1, 1/4 and 1/2
+    assert (
+        len(choice.trials) == 10
+    )  # facts at 0, .1, 1/4, 1/2, 3/4 and 1 beside taste at 1, and taste at .1, 1/4, 1/2 and 3/4
     assert all(trial.weights["taste"] > 0 for trial in choice.trials)
     assert max(trial.behind for trial in choice.trials) == pytest.approx(0, abs=1e-3)  # ties aside
     json.dumps(asdict(choice))
