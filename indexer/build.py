@@ -13,7 +13,7 @@ import numpy as np
 
 from index.catalogue.catalogue import Catalogue
 from index.core.arrays import save_arrays
-from index.core.errors import PosterityError
+from index.core.errors import InvalidInput, PosterityError
 from index.core.files import remove_temporaries
 from index.core.ids import Ids
 from index.core.progress import Track, silent
@@ -245,13 +245,17 @@ def _facts_space(
     folder: Path, dataset: Dataset, chosen: Mapping[str, float], rng: np.random.Generator, track: Track
 ) -> dict[str, Any] | None:
     """Write the facts space and return its manifest entry; None if no movie has facts."""
+    for kind in chosen:
+        if kind not in dataset.labels:
+            known = ", ".join(dataset.labels) or "none: give a table with --facts"
+            raise InvalidInput(f"--facts-weight {kind}: there are no such facts of any movie; there are {known}")
     rows, vectors = facts_vectors(dataset.movies, dataset.tags, dataset.labels, chosen)
     if not rows.size:
         return None
     ids = Ids([dataset.movies[row].movie_id for row in rows])
     write_space(folder, ids, vectors, rng, label="facts", track=track)
     how = ", ".join(["genres by idf, year of release, tags by tf-idf", *(f"{kind} by idf" for kind in dataset.labels)])
-    of_labels = label_weights(dataset.labels) | {kind: chosen[kind] for kind in dataset.labels if kind in chosen}
+    of_labels = label_weights(dataset.labels) | dict(chosen)
     return {"how": how, "weights": FACTS_WEIGHTS | of_labels}
 
 

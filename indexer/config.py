@@ -48,7 +48,6 @@ class Choices:
     machine: factorization_machine.Settings | None = None  # None for those suited to the data
     rankers: RankerSettings = field(default_factory=RankerSettings)
     blend: Mapping[str, float] = field(default_factory=lambda: BLEND)
-    label_weights: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_choices(files: Sequence[Path]) -> Choices:
@@ -127,6 +126,7 @@ def make_plan(
     embed_path: str = "auto",
     scale: Scale | None = None,
     facts: Path | None = None,
+    label_weights: Mapping[str, float] | None = None,
 ) -> Plan:
     """Return the plan of a build, with settings chosen by tuning.
 
@@ -144,6 +144,7 @@ def make_plan(
         embed_path: execution path of VGG16, as in ``vgg16.load``.
         scale: lowest and highest rating; None for those present.
         facts: table of further facts; None for the one beside the movies, if there is one.
+        label_weights: column of facts -> weight; the defaults for others.
 
     Raises:
         InvalidInput: a file of ``tuned`` is not usable, or ``iterations`` is too small.
@@ -167,5 +168,5 @@ def make_plan(
         embed_path=embed_path,
         scale=scale,
         facts=facts,
-        label_weights=chosen.label_weights,
+        label_weights={} if label_weights is None else label_weights,
     )

@@ -48,7 +48,7 @@ class RandomPairs:
                 lines = present[start : start + _BLOCK]
                 found = space.vectors.estimates(space.vectors.rows(space_rows[queries[lines]]))
                 standardised = space.calibration.standardised(found[:, space_rows[others[columns]]])
-                scores[np.ix_(lines, columns, [at])] = standardised[:, :, None]
+                scores[:, :, at][np.ix_(lines, columns)] = standardised
         different = queries[:, None] != others
         return cls(tuple(spaces), scores[different])
 

@@ -43,12 +43,12 @@ def facts_vectors(
         movies: of the catalogue.
         tags: movie id -> tags, repeats included.
         labels: of the movies that have some.
-        weights: kind of label -> weight; those missing are ``label_weights``.
+        weights: kind of label, one of ``labels`` -> weight; those missing are ``label_weights``.
     """
     parts = {"genres": _genres(movies), "year": _years(movies), "tags": _tags(movies, tags)}
     vectors = _unit(np.hstack([np.sqrt(WEIGHTS[name]) * _unit(part) for name, part in parts.items()]))
     if labels:
-        of_kinds = label_weights(labels) | {name: weight for name, weight in (weights or {}).items() if name in labels}
+        of_kinds = label_weights(labels) | dict(weights or {})
         vectors = np.hstack([vectors, _labels(movies, labels, of_kinds)]) / np.sqrt(1 + sum(of_kinds.values()))
     rows = np.flatnonzero(vectors.any(axis=1))
     return rows, vectors[rows].astype(np.float32)

@@ -80,6 +80,13 @@ iterations_option = click.option(
     " poster space.",
 )
 @facts_option
+@click.option(
+    "--facts-weight",
+    "facts_weights",
+    multiple=True,
+    metavar="COLUMN=WEIGHT",
+    help="Weight of a column of the facts, beside 1 for genres, year and tags together; 0 leaves it out. Repeatable.",
+)
 @data_option
 @weights_option
 @embed_path_option
@@ -136,6 +143,7 @@ def build(
     scale: str | None,
     posters: Path | None,
     facts: Path | None,
+    facts_weights: tuple[str, ...],
     data: Path,
     weights: str,
     embed_path: str,
@@ -181,6 +189,7 @@ def build(
         embed_path=embed_path,
         scale=scale_of(scale),
         facts=facts,
+        label_weights=_weights_of_facts(facts_weights),
     )
     manifest = run_plan(plan, if_new=if_new)
     if manifest is None:
@@ -199,6 +208,25 @@ def build(
             return
         if deleted and not as_json:
             click.echo(f"Deleted {', '.join(deleted)}")
+
+
+def _weights_of_facts(texts: tuple[str, ...]) -> dict[str, float]:
+    """Return kind of facts -> weight.
+
+    Raises:
+        UsageError: a text is not COLUMN=WEIGHT, or the weight is no number from 0 to 100.
+    """
+    from indexer.datasets.labels import kind_of
+    from indexer.datasets.tables.values import real
+
+    weights = {}
+    for text in texts:
+        column, _, given = text.rpartition("=")
+        weight = real(given)
+        if not column.strip() or weight is None or not 0 <= weight <= 100:
+            raise click.UsageError(f"--facts-weight {text}: write COLUMN=WEIGHT, such as director=0.3; from 0 to 100")
+        weights[kind_of(column)] = weight
+    return weights
 
 
 def run_plan(plan: Plan, *, if_new: bool) -> Manifest | None:

@@ -109,9 +109,9 @@ def film_page(movie: str) -> str:
 
 
 def bar(blended: BlendExplanation) -> Bar:
-    """Return the bar of a blended score, largest contribution first. Its widths sum to 100%.
+    """Return the bar of a blended score, in the order of the sliders. Its widths sum to 100%.
 
-    Its numbers are hundredths; their sum is the score, rounding aside.
+    Its words begin with the largest contribution. Its numbers are hundredths; their sum is the score, rounding aside.
     """
     hundredths = {part.space: round(100 * part.contribution) for part in blended.parts}
     terms = [
@@ -122,7 +122,7 @@ def bar(blended: BlendExplanation) -> Bar:
     total = f"{sum(hundredths.values()) / 100:.2f}".replace("-", "−")
     whole = sum(max(part.contribution, 0.0) for part in blended.parts)
     shares, start = [], 0.0
-    for part in blended.parts:
+    for part in sorted(blended.parts, key=lambda part: list(WORDS).index(part.space)):
         width = 100 * max(part.contribution, 0.0) / whole if whole else 0.0
         shares.append(Share(part.space, round(start, 2), round(width, 2)))
         start += width

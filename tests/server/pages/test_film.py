@@ -18,7 +18,7 @@ def explained(**contributions: float) -> BlendExplanation:
 def test_a_bar_says_its_numbers_and_they_add_up() -> None:
     shown = bar(explained(facts=1.004, taste=3.006, poster=0.5))
     assert shown.words == "Score 4.51: taste 3.01 + facts 1.00 + look 0.50"
-    assert [share.space for share in shown.shares] == ["taste", "facts", "poster"]
+    assert [share.space for share in shown.shares] == ["poster", "taste", "facts"]
     assert sum(share.width for share in shown.shares) == pytest.approx(100, abs=0.02)
     assert shown.shares[1].start == shown.shares[0].width
 
@@ -26,7 +26,7 @@ def test_a_bar_says_its_numbers_and_they_add_up() -> None:
 def test_a_contribution_below_0_is_subtracted_and_has_no_width() -> None:
     shown = bar(explained(taste=3, poster=-0.25))
     assert shown.words == "Score 2.75: taste 3.00 − look 0.25"
-    assert [share.width for share in shown.shares] == [100, 0]
+    assert [share.width for share in shown.shares] == [0, 100]
     assert bar(explained(taste=-1.5)).words == "Score −1.50: − taste 1.50"
 
 
@@ -41,5 +41,5 @@ def test_every_film_of_the_blend_has_a_bar_of_the_weights_that_are_set(client: F
             ]
             assert sum(numbers) == pytest.approx(float(score.replace("−", "-")), abs=0.001)
         assert {word for _, terms in words for word in re.findall("[a-z]+", terms)} == spaces
-        legend = page.partition("of-shares")[2].partition("</ul>")[0]
+        legend = page.partition("of-shares")[2].partition("</p>")[0]
         assert {name.lower() for name in re.findall(r"</svg>(\w+)", legend)} == spaces
