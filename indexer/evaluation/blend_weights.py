@@ -151,7 +151,7 @@ def blended(scores: Float64Array, weights: Sequence[float], correlated: Float64A
         correlated: (s, s) correlations of the spaces' scores.
     """
     used = np.flatnonzero(np.array(weights) > 0)
-    factors = coefficients([weights[at] for at in used], correlated[np.ix_(used, used)])
+    factors = coefficients([weights[at] for at in used.tolist()], correlated[np.ix_(used, used)])
     known = ~np.isnan(scores[used])
     patterns = np.tensordot(1 << np.arange(used.size), known, 1)
     total = (np.moveaxis(factors[patterns], -1, 0) * np.nan_to_num(scores[used])).sum(axis=0)

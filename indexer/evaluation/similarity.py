@@ -109,7 +109,8 @@ def compare(
             partial_estimate(np.where(skipped, np.nan, correct[name]), triplets.groups, seed),
             None if "genres" in space.facts else _neighbour_similarity(space, genre_table, with_genres, seed),
             None if not (by := space.judged_by("tags")) else _neighbour_similarity(by, tag_table, with_tags, seed),
-            *(triplet_accuracy(space, kind, others.get(kind), seed) for kind in ("series", "people")),
+            triplet_accuracy(space, "series", others.get("series"), seed),
+            triplet_accuracy(space, "people", others.get("people"), seed),
             None if judged is None else _judged_auc(space, judged, seed),
             {
                 titles[row]: tuple(titles[neighbour] for neighbour in nearest(space, row, _SHOWN_NEIGHBOURS))

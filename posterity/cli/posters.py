@@ -133,7 +133,7 @@ def _show(names: str, words: str, comparison: Comparison, note: str) -> None:
 def _show_blend(names: str, blend: BlendAnswer, note: str) -> None:
     from index.answers.serialize import percent
 
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (part["space"], f"{part['weight']:g}", f"{part['score']:.3f}", percent(part["percentile"]),
          f"{part['contribution']:+.3f}")
         for part in blend["parts"]
