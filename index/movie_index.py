@@ -32,9 +32,10 @@ from index.snapshot.maps import Maps
 from index.snapshot.poster_files import SHOWN, content_in_name, load_contents, poster_paths
 from index.snapshot.store import Checked, Manifest, SnapshotStore
 from index.spaces import blend as blends
-from index.spaces.blend import Blend
+from index.spaces.blend import Blend, BlendExplanation
 from index.spaces.lookup import space_named, space_with
-from index.spaces.neighbours import load_neighbours
+from index.spaces.neighbours import Neighbours, load_neighbours
+from index.spaces.random_pairs import RandomPairs
 from index.spaces.space import Match, Space
 
 
@@ -77,7 +78,7 @@ class MovieIndex:
         self._embed_path = embed_path
         self.overlay = overlay
         self._row_maps = overlay.row_maps
-        self._blend = Blend(spaces, manifest.blend, catalogue.ids, self._row_maps)
+        self._blend = Blend(spaces, manifest.blend, catalogue.ids, self._row_maps, overlay.snapshot.random_pairs)
         self._ratings = ratings
         self._library = library
         self._base = base  # never self: a reference cycle would keep the files mapped until a garbage collection
@@ -116,14 +117,14 @@ class MovieIndex:
             spaces = {name: Space.load(name, folder / name, metadata) for name, metadata in manifest.spaces.items()}
             vectors = {name: (space.ids, space.vectors) for name, space in spaces.items()}
             ratings = RatingModel.load(folder, catalogue.ids, manifest.ratings, vectors)
-            blended = load_neighbours(folder / blends.NAME)
+            blended, random_pairs = _load_blend(folder / blends.NAME, manifest, spaces, catalogue)
             library = Library.open(data)
             weights = None if manifest.weights is None else manifest.weights["sha256"]
             look = load_look(folder / "poster", manifest.spaces["poster"]) if "poster" in manifest.spaces else Look()
             base = cls(
                 data,
                 manifest,
-                Overlay.of(Snapshot(catalogue, spaces, blended, weights, look)),
+                Overlay.of(Snapshot(catalogue, spaces, blended, random_pairs, weights, look)),
                 ratings,
                 library,
                 _built_with(manifest, library),
@@ -262,6 +263,24 @@ class MovieIndex:
             return blend.similar(movie_id, k, allowed=allowed, stored=stored)
 
         return self._distinct(find, k, allowed, space, (movie_id,)) if distinct else find(allowed)
+
+    def explain_blend(
+        self, movie_id: int, other_id: int, weights: Mapping[str, float] | None = None
+    ) -> BlendExplanation:
+        """Return the blended score of two movies as a sum of one contribution per space.
+
+        Args:
+            movie_id: as in ``similar``.
+            other_id: a movie to compare it with.
+            weights: as in ``similar``.
+
+        Raises:
+            UnknownMovie: there is no such movie.
+            NotComparable: they share no space of the blend.
+            UnknownSpace: this snapshot was built without a space of ``weights``.
+        """
+        blend = self._blend if weights is None else self._blend_with(weights)
+        return blend.explain(movie_id, other_id)
 
     def similar_to(
         self,
@@ -475,6 +494,19 @@ class MovieIndex:
     def _in_space(self, name: str, allowed: BoolArray | None) -> BoolArray | None:
         """Return a mask of catalogue rows as a mask of the rows of a space."""
         return None if allowed is None else allowed[self._row_maps.catalogue_rows[name]]
+
+
+def _load_blend(
+    folder: Path, manifest: Manifest, spaces: Mapping[str, Space], catalogue: Catalogue
+) -> tuple[Neighbours | None, RandomPairs]:
+    """Return the stored neighbours by blend, and random pairs.
+
+    Before format 5 the blend was a mean of percentiles: its neighbours are searched for, and pairs drawn.
+    """
+    if manifest.format < blends.FIRST_FORMAT:
+        catalogue_rows = {name: catalogue.ids.find(space.ids.values) for name, space in spaces.items()}
+        return None, RandomPairs.draw(spaces, catalogue_rows, len(catalogue))
+    return load_neighbours(folder), RandomPairs.load(folder, tuple(spaces))
 
 
 def _numbered(generation: int, seq: int) -> str:

@@ -19,6 +19,7 @@ from index.posters.look_vectors import Look
 from index.spaces.blend import RowMaps
 from index.spaces.neighbours import Neighbours, OverlaidNeighbours
 from index.spaces.overlaid_vectors import OverlaidVectors
+from index.spaces.random_pairs import RandomPairs
 from index.spaces.space import Space
 
 
@@ -28,7 +29,8 @@ class Snapshot:
 
     catalogue: Catalogue
     spaces: Mapping[str, Space]
-    blended: Neighbours  # under the default blend
+    blended: Neighbours | None  # under the default blend; None to search on every query
+    random_pairs: RandomPairs
     weights_sha256: str | None  # of the VGG16 weights behind the posters
     look: Look  # of the poster space
 
@@ -41,14 +43,14 @@ class Overlay:
     catalogue: Catalogue
     spaces: Mapping[str, Space]
     row_maps: RowMaps
-    blended: OverlaidNeighbours
+    blended: OverlaidNeighbours | None
     source: Int64Array  # (n,) row of each movie in the snapshot's catalogue; -1 if added, or compared otherwise by now
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Overlay:
         """Return the version without changes."""
         ids = snapshot.catalogue.ids
-        blended = OverlaidNeighbours.unchanged(snapshot.blended)
+        blended = None if snapshot.blended is None else OverlaidNeighbours.unchanged(snapshot.blended)
         row_maps = RowMaps.of(snapshot.spaces, ids)
         return cls(snapshot, snapshot.catalogue, snapshot.spaces, row_maps, blended, np.arange(len(ids)))
 
@@ -71,8 +73,9 @@ class Overlay:
             return self
         row_maps = self.row_maps.changed(spaces, catalogue.ids, self.spaces, self.catalogue.ids)
         source = self._source(catalogue, spaces, changed_ids)
-        same = np.array_equal(source, self.source)
-        blended = self.blended if same else OverlaidNeighbours(self.snapshot.blended, source)
+        blended = self.blended
+        if self.snapshot.blended is not None and not np.array_equal(source, self.source):
+            blended = OverlaidNeighbours(self.snapshot.blended, source)
         return Overlay(self.snapshot, catalogue, spaces, row_maps, blended, source)
 
     def _vectors(self, space: str, entries: Iterable[Entry]) -> dict[int, Float32Array | None]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from index.catalogue.catalogue import Catalogue
 from index.core.arrays import save_arrays
-from index.core.errors import PosterityError
+from index.core.errors import InvalidInput, PosterityError
 from index.core.files import remove_temporaries
 from index.core.ids import Ids
 from index.core.progress import Track, silent
@@ -53,7 +53,7 @@ from indexer.models.unwatched import with_unwatched
 from indexer.ranking.learned_ranker import learn
 from indexer.spaces.embed import embed_posters
 from indexer.spaces.facts import WEIGHTS as FACTS_WEIGHTS
-from indexer.spaces.facts import facts_vectors
+from indexer.spaces.facts import facts_vectors, label_weights
 from indexer.spaces.poster_files import copy_posters, find_posters, shown_posters
 from indexer.spaces.recall import tune_search
 from indexer.spaces.taste import taste_vectors
@@ -95,7 +95,11 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         library = Library.open(plan.data)
         changes, library_id = library.changes_since(0, vectors=False), library.identity()
         # Ratings are read after the movies: one that is added in between is merged again by the next build, harmlessly.
-        dataset = merge(read_dataset(plan.ratings, scale=plan.scale), changes, RatingLog(library.database).changes())
+        dataset = merge(
+            read_dataset(plan.ratings, scale=plan.scale, facts=plan.facts),
+            changes,
+            RatingLog(library.database).changes(),
+        )
         training = Training.of(dataset)
         settings = plan.settings or factorization_machine.default_settings(training)
         movie_ids = training.movie_ids
@@ -108,7 +112,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         taste, model, choice = _ratings_and_taste(plan, settings, folder, training, fit_rng, rng, track)
         if dataset.user_names:
             save_arrays(UserNames.of(training.users.values, dataset.user_names), folder / user_names.FOLDER)
-        facts = _facts_space(folder / "facts", dataset, rng, track)
+        facts = _facts_space(folder / "facts", dataset, plan.label_weights, rng, track)
         entries = {
             name: entry
             for name, entry in (("poster", posters.entry), ("taste", taste), ("facts", facts))
@@ -242,7 +246,7 @@ def _ratings_and_taste(
     }
     if implicit:
         model["implicit_data"] = True
-    taste = {"how": "cosine of the rating model's concatenated posterior samples, reduced by PCA"}
+    taste = {"how": "cosine of the rating model's posterior samples, centred and concatenated, reduced by PCA"}
     return taste, model | asdict(settings), choice
 
 
@@ -266,14 +270,22 @@ def _learned(
     return learned.save(folder / learned_rankers.FOLDER)
 
 
-def _facts_space(folder: Path, dataset: Dataset, rng: np.random.Generator, track: Track) -> dict[str, Any] | None:
+def _facts_space(
+    folder: Path, dataset: Dataset, chosen: Mapping[str, float], rng: np.random.Generator, track: Track
+) -> dict[str, Any] | None:
     """Write the facts space and return its manifest entry; None if no movie has facts."""
-    rows, vectors = facts_vectors(dataset.movies, dataset.tags)
+    for kind in chosen:
+        if kind not in dataset.labels:
+            known = ", ".join(dataset.labels) or "none: give a table with --facts"
+            raise InvalidInput(f"--facts-weight {kind}: there are no such facts of any movie; there are {known}")
+    rows, vectors = facts_vectors(dataset.movies, dataset.tags, dataset.labels, chosen)
     if not rows.size:
         return None
     ids = Ids([dataset.movies[row].movie_id for row in rows])
     write_space(folder, ids, vectors, rng, label="facts", track=track)
-    return {"how": "genres by idf, year of release, tags by tf-idf", "weights": FACTS_WEIGHTS}
+    how = ", ".join(["genres by idf, year of release, tags by tf-idf", *(f"{kind} by idf" for kind in dataset.labels)])
+    of_labels = label_weights(dataset.labels) | dict(chosen)
+    return {"how": how, "weights": FACTS_WEIGHTS | of_labels}
 
 
 def _catalogue(dataset: Dataset, movie_ids: Ids, posters: Mapping[int, str]) -> Catalogue:

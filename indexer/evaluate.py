@@ -58,6 +58,7 @@ class EvaluationConfig:
     embed_path: str = "auto"  # how VGG16 runs, as in vgg16.load
     scale: Scale | None = None  # lowest and highest rating; None for those present
     distorted: int | None = None  # number of posters to distort; None for all
+    facts: Path | None = None  # table of further facts; None for the one beside the movies, if there is one
 
 
 def tasks(kind: str, splits: Sequence[str] = ()) -> list[tuple[str, str]]:
@@ -84,7 +85,7 @@ def run(
         InvalidInput: the ratings, a method's name, the judged pairs or the posters are invalid.
         UnknownMovie: a movie in ``config.shown`` is not in the catalogue.
     """
-    dataset = read_dataset(config.ratings, scale=config.scale)
+    dataset = read_dataset(config.ratings, scale=config.scale, facts=config.facts)
     _validate(config, dataset)
     sections: dict[str, Any] = {}
     warnings = list(dataset.warnings)
@@ -197,22 +198,37 @@ def _similarity_section(config: EvaluationConfig, dataset: Dataset, track: Track
 
     def fit_spaces(part: Training, names: Sequence[str] | None) -> dict[str, CandidateSpace]:
         return candidate_spaces(
-            part, rng, tags=dataset.tags, names=names, settings=config.settings, poster=poster, track=track
+            part,
+            rng,
+            tags=dataset.tags,
+            labels=dataset.labels,
+            names=names,
+            settings=config.settings,
+            poster=poster,
+            track=track,
         )
 
     spaces = fit_spaces(training, None)
     # A generator, because the spaces of several folds may not fit in memory.
     others = ((fit_spaces(part, BLENDED), part, held_out) for part, held_out in folds[1:])
-    choice = choose_weights(chain([(spaces, training, test)], others), rng)
+    choice = choose_weights(chain([(spaces, training, test)], others), rng, tags=dataset.tags, labels=dataset.labels)
     even = dict.fromkeys(choice.weights, 1.0)
     spaces["blend, even"] = blend_space(spaces, even, training.movie_ids)
     spaces["blend, chosen"] = blend_space(spaces, choice.weights, training.movie_ids)
     if looks is not None:
         spaces["poster, raw"] = vector_space(*looks[RAW], training.movie_ids, rng)
     scores = compare(
-        spaces, training, test, rng, tags=dataset.tags, judged=judged, shown=_shown(config, dataset), track=track
+        spaces,
+        training,
+        test,
+        rng,
+        tags=dataset.tags,
+        labels=dataset.labels,
+        judged=judged,
+        shown=_shown(config, dataset),
+        track=track,
     )
-    metrics = ("co_liked", "genres", "tags", "judged")
+    metrics = ("co_liked", "genres", "tags", "series", "people", "judged")
     return {
         "title": "Similarity",
         "words": f"the first of {config.folds} folds of ratings, shuffled once; for the blend's weights all folds",

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, Self, TypeAlias, overload, runtime_ch
 
 from typing_extensions import TypedDict, Unpack
 
-from index.answers.schemas import LookAnswer, MovieAnswer, TasteAnswer
+from index.answers.schemas import BlendAnswer, LookAnswer, MovieAnswer, TasteAnswer
 from posterity.results import Matches, Movies, Predictions
 
 __all__ = ["By", "MovieId", "MovieService", "MovieUpdate", "Ratings", "UserId", "Width"]
@@ -97,7 +97,7 @@ class MovieService(Protocol):
     ) -> Matches:
         """Return the nearest neighbours of a movie, most similar first.
 
-        With ``explain`` each match has its explanation, as ``explain`` returns it; ``by="poster"`` only.
+        With ``explain`` each match has its explanation, as ``explain`` returns it; by poster or blend only.
 
         Raises:
             NotFound: there is no such movie or space.
@@ -175,14 +175,26 @@ class MovieService(Protocol):
     @overload
     def explain(self, movie: MovieId, other: MovieId, *, by: Literal["taste"]) -> TasteAnswer: ...
 
+    @overload
     def explain(
-        self, movie: MovieId, other: MovieId, *, by: Literal["poster", "taste"] = "poster"
-    ) -> LookAnswer | TasteAnswer:
-        """Explain the similarity of two movies: their posters part by part, or how many users like both.
+        self, movie: MovieId, other: MovieId, *, by: Literal["blend"], weights: Mapping[str, float] | None = None
+    ) -> BlendAnswer: ...
+
+    def explain(
+        self,
+        movie: MovieId,
+        other: MovieId,
+        *,
+        by: Literal["poster", "taste", "blend"] = "poster",
+        weights: Mapping[str, float] | None = None,
+    ) -> LookAnswer | TasteAnswer | BlendAnswer:
+        """Explain the similarity of two movies: their posters part by part, how many users like both, or a blend.
+
+        The contributions of the spaces to a blended score add up to it. Only a blend has ``weights``.
 
         Raises:
             NotFound: there is no such movie or space.
-            NotComparable: a movie has no poster, or no ratings.
+            NotComparable: a movie has no poster, or no ratings; or they share no space of the blend.
         """
 
     def predict(self, user: UserId | Ratings, movies: Iterable[MovieId], *, explain: bool = False) -> Predictions:

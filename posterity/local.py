@@ -13,9 +13,11 @@ from typing import Any, Literal, overload
 
 from typing_extensions import Unpack, override
 
-from index.answers.schemas import LookAnswer, MovieAnswer, TasteAnswer
+from index.answers.schemas import BlendAnswer, LookAnswer, MovieAnswer, TasteAnswer
 from index.answers.serialize import (
     add_rankings,
+    explained_matches,
+    present_blend,
     present_explanation,
     present_look,
     present_matches,
@@ -181,11 +183,9 @@ class Index(MovieService):
         found = index.similar(movie_id, k, by=query.by, where=where, weights=query.weighed, distinct=query.distinct)[
             query.offset :
         ]
-        matches = self._matches(index, found)
-        for match in matches if query.explain else ():
-            look = index.explainer.look(movie_id, match["movie"]["movie_id"])
-            match["explanation"] = present_look(look)
-        return matches
+        if query.explain:
+            return Matches(explained_matches(index, movie_id, found, query.by, query.weighed), self._thumbnail)
+        return self._matches(index, found)
 
     @override
     def similar_to(
@@ -290,15 +290,27 @@ class Index(MovieService):
     @overload
     def explain(self, movie: MovieId, other: MovieId, *, by: Literal["taste"]) -> TasteAnswer: ...
 
+    @overload
+    def explain(
+        self, movie: MovieId, other: MovieId, *, by: Literal["blend"], weights: Mapping[str, float] | None = None
+    ) -> BlendAnswer: ...
+
     @override
     def explain(
-        self, movie: MovieId, other: MovieId, *, by: Literal["poster", "taste"] = "poster"
-    ) -> LookAnswer | TasteAnswer:
-        query = _checked(ExplanationQuery, {"by": arguments.text("by", by)})
+        self,
+        movie: MovieId,
+        other: MovieId,
+        *,
+        by: Literal["poster", "taste", "blend"] = "poster",
+        weights: Mapping[str, float] | None = None,
+    ) -> LookAnswer | TasteAnswer | BlendAnswer:
+        query = _checked(ExplanationQuery, arguments.comparison(by, weights))
         index = self._current()
         first, second = (index.catalogue.identify(arguments.movie(each)).movie_id for each in (movie, other))
         if query.by == "taste":
             return present_taste(index.explainer.taste(first, second))
+        if query.by == "blend":
+            return present_blend(index.explain_blend(first, second, query.weighed))
         return present_look(index.explainer.look(first, second))
 
     @override

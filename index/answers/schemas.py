@@ -64,12 +64,13 @@ class MatchAnswer(Copied):
 
     movie: MovieAnswer
     score: float
-    """Inner product of a space, or weighted mean percentile of a blend; larger is more similar."""
+    """Inner product of a space; of a blend the weighted sum of each space's score in standard deviations above the mean
+    of random pairs, itself in standard deviations. Larger is more similar."""
     percentile: float
     """Share of random pairs of this catalogue with a lower score, 0 to 1."""
     spaces: list[str]
     """Spaces in which the movies were compared."""
-    explanation: NotRequired[LookAnswer]
+    explanation: NotRequired[LookAnswer | BlendAnswer]
 
 
 @closed
@@ -198,6 +199,32 @@ class LookAnswer(TypedDict):
     """Similarity of each cell, by row and column: 1 if equal on both posters, 0 as on random pairs, or less."""
     matches: list[CellMatch]
     """Best matching cells at any positions, best first."""
+
+
+@closed
+class BlendPart(TypedDict):
+    """Contribution of one space to a blended score."""
+
+    space: str
+    weight: float
+    score: float
+    """Inner product in the space."""
+    percentile: float
+    """Share of random pairs of this catalogue with a lower score in the space, 0 to 1."""
+    contribution: float
+    """Part of the blended score."""
+
+
+@closed
+class BlendAnswer(TypedDict):
+    """Explanation of a blended score as a sum over the spaces that both movies have."""
+
+    score: float
+    """Sum of the contributions."""
+    percentile: float
+    """Share of random pairs of this catalogue with a lower score, 0 to 1."""
+    parts: list[BlendPart]
+    """Largest contribution first."""
 
 
 @closed

@@ -6,10 +6,11 @@ The comparison of two posters is also drawn as a figure.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from index.answers.schemas import (
+    BlendAnswer,
     Copied,
     ExplanationAnswer,
     LookAnswer,
@@ -32,6 +33,8 @@ from index.movie_index import MovieIndex
 from index.posters.duplicates import Duplicates
 from index.posters.images import decode_image, read_image
 from index.ratings.model import INTERVAL, Explanation, Prediction, UserOrRatings
+from index.spaces import blend as blends
+from index.spaces.blend import BlendExplanation
 from index.spaces.space import Match
 
 UNTRAINED_NOTICE = (
@@ -80,6 +83,29 @@ def present_matches(index: MovieIndex, matches: Iterable[Match]) -> list[MatchAn
         for match in matches
     ]
     _count_copies(shown, matches)
+    return shown
+
+
+def explained_matches(
+    index: MovieIndex, movie_id: int, matches: Iterable[Match], by: str, weights: Mapping[str, float] | None
+) -> list[MatchAnswer]:
+    """Return matches of a movie by poster or blend with their explanations, in the given order.
+
+    Args:
+        index: that answered.
+        movie_id: of the query.
+        matches: of it.
+        by: ``poster`` or ``blend``.
+        weights: of the blend; None for the snapshot's.
+    """
+    shown = present_matches(index, matches)
+    for match in shown:
+        other_id = match["movie"]["movie_id"]
+        if by == blends.NAME:
+            explanation = present_blend(index.explain_blend(movie_id, other_id, weights))
+            match["explanation"], match["score"] = explanation, explanation["score"]  # equal, rounding aside
+        else:
+            match["explanation"] = present_look(index.explainer.look(movie_id, other_id))
     return shown
 
 
@@ -188,6 +214,25 @@ def present_look(look: LookExplanation) -> LookAnswer:
                 "contribution": round(match.contribution, 8),
             }
             for match in look.comparison.matches
+        ],
+    }
+
+
+def present_blend(blend: BlendExplanation) -> BlendAnswer:
+    """Return an explanation of a blended score; the score is the sum of the contributions as they are rounded."""
+    millionths = [round(part.contribution * 1e6) for part in blend.parts]
+    return {
+        "score": sum(millionths) / 1e6,
+        "percentile": round(blend.percentile, 6),
+        "parts": [
+            {
+                "space": part.space,
+                "weight": part.weight,
+                "score": round(part.score, 6),
+                "percentile": round(part.percentile, 6),
+                "contribution": each / 1e6,
+            }
+            for part, each in zip(blend.parts, millionths, strict=True)
         ],
     }
 

@@ -179,9 +179,12 @@ def _moments(blocks: Iterable[Embeddings], smoothing: Float32Array) -> tuple[int
 def _roots(embeddings: Embeddings, smoothing: Float32Array) -> Float32Array:
     """Return the square roots (b, 49, 512) of the smoothed maps of embeddings (b, 25088), which are not negative."""
     maps = embeddings.astype(np.float32).reshape(-1, _CELLS, _CHANNELS)
-    roots = np.matmul(smoothing, maps)  # one product per poster, so that its result does not depend on the block
+    roots: Float32Array = np.matmul(
+        smoothing, maps
+    )  # one product per poster, so that its result does not depend on the block
     np.maximum(roots, 0, out=roots)
-    return np.sqrt(roots, out=roots)
+    np.sqrt(roots, out=roots)
+    return roots
 
 
 def _channels(mean: Float64Array, square: Float64Array) -> tuple[Float64Array, Float64Array]:

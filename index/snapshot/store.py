@@ -24,7 +24,9 @@ from index.core.errors import BadSnapshot, UnknownSnapshot
 from index.core.files import excluding, locked, sha256_of, sharing, sync
 
 FORMAT = 5
-READABLE = (2, 3, 4, 5)  # 2 has no two-stage search; 2 and 3 have no evaluation and no maps; up to 4 posters are raw
+# 2 has no two-stage search; 2 and 3 have no evaluation and no maps; up to 4 posters are raw, and the blend is a mean
+# of percentiles
+READABLE = (2, 3, 4, 5)
 
 _MANIFEST = "manifest.json"
 _UNFINISHED = ".unfinished-"

@@ -27,7 +27,14 @@ RANKING_COLUMNS = {
     "novelty_10": "Novelty@10 (bits)",
 }
 PERCENT = ("inside", "hit", "catalogue")
-SIMILARITY_COLUMNS = {"co_liked": "Co-liked", "genres": "Genres", "tags": "Tags", "judged": "Judged pairs"}
+SIMILARITY_COLUMNS = {
+    "co_liked": "Co-liked",
+    "genres": "Genres",
+    "tags": "Tags",
+    "series": "Series",
+    "people": "People",
+    "judged": "Judged pairs",
+}
 
 _TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30)  # of a logarithmic axis
 
@@ -116,7 +123,9 @@ def _ranking_plots(section: Mapping[str, Any]) -> list[tuple[str, Markup]]:
 
 
 def _similarity_plots(section: Mapping[str, Any]) -> list[tuple[str, Markup]]:
-    shown = {name: title for name, title in SIMILARITY_COLUMNS.items() if name in {"co_liked", "judged"}}
+    shown = {
+        name: title for name, title in SIMILARITY_COLUMNS.items() if name in {"co_liked", "series", "people", "judged"}
+    }
     shown = {name: title for name, title in shown.items() if any(name in m["figures"] for m in section["methods"])}
     return [("Share of pairs in the right order (0.5 is chance)", _dot_plot(section["methods"], shown))]
 

@@ -50,6 +50,13 @@ scale_option = click.option(
     show_envvar=True,
     help="Rating scale, such as 0.5:5. Ratings off it are skipped.",
 )
+facts_option = click.option(
+    "--facts",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    show_default="facts.csv beside the movies, if there is one",
+    help="A table of further facts: a column of movie ids, and columns of directors, actors, keywords or anything else;"
+    " several values in a field are separated by |.",
+)
 iterations_option = click.option(
     "--iterations",
     type=click.IntRange(30),
@@ -72,6 +79,14 @@ iterations_option = click.option(
     show_default="those of the default ratings, else none",
     help="A folder of <movie id>.jpg, .png, .webp, .gif, .avif, .tif, .bmp or .heic. Without it the snapshot has no"
     " poster space.",
+)
+@facts_option
+@click.option(
+    "--facts-weight",
+    "facts_weights",
+    multiple=True,
+    metavar="COLUMN=WEIGHT",
+    help="Weight of a column of the facts, beside 1 for genres, year and tags together; 0 leaves it out. Repeatable.",
 )
 @data_option
 @weights_option
@@ -142,6 +157,8 @@ def build(
     ratings: Path | None,
     scale: str | None,
     posters: Path | None,
+    facts: Path | None,
+    facts_weights: tuple[str, ...],
     data: Path,
     weights: str,
     embed_path: str,
@@ -171,7 +188,9 @@ def build(
 
         # Each build in a process of its own: it returns its memory, and a crash does not end the loop.
         command = [*myself(), "build", *_arguments(context, without={"every", "keep"})]
-        build_every(every, command, data, [*sources.paths, *tuned], keep=keep or KEPT, say=note)
+        build_every(
+            every, command, data, [*sources.paths, *tuned, *([facts] if facts else [])], keep=keep or KEPT, say=note
+        )
         return
     plan = make_plan(
         sources.ratings,
@@ -188,6 +207,8 @@ def build(
         embed_path=embed_path,
         scale=scale_of(scale),
         learn=not no_ltr,
+        facts=facts,
+        label_weights=_weights_of_facts(facts_weights),
     )
     manifest = run_plan(plan, if_new=if_new)
     if manifest is None:
@@ -206,6 +227,25 @@ def build(
             return
         if deleted and not as_json:
             click.echo(f"Deleted {', '.join(deleted)}")
+
+
+def _weights_of_facts(texts: tuple[str, ...]) -> dict[str, float]:
+    """Return kind of facts -> weight.
+
+    Raises:
+        UsageError: a text is not COLUMN=WEIGHT, or the weight is no number from 0 to 100.
+    """
+    from indexer.datasets.labels import kind_of
+    from indexer.datasets.tables.values import real
+
+    weights = {}
+    for text in texts:
+        column, _, given = text.rpartition("=")
+        weight = real(given)
+        if not column.strip() or weight is None or not 0 <= weight <= 100:
+            raise click.UsageError(f"--facts-weight {text}: write COLUMN=WEIGHT, such as director=0.3; from 0 to 100")
+        weights[kind_of(column)] = weight
+    return weights
 
 
 def run_plan(plan: Plan, *, if_new: bool) -> Manifest | None:
@@ -231,9 +271,9 @@ def summarise(manifest: Manifest) -> None:
         note(f"Warning: {warning}")
     for movie_id, reason in manifest.posters["unreadable"].items():
         note(f"Warning: the poster of movie {movie_id} is skipped: {reason}")
-    facts = manifest.dataset
+    counts = manifest.dataset
     click.echo(
-        f"{facts['name']}: {facts['ratings']:,} ratings of {facts['rated_movies']:,} movies by {facts['users']:,}"
+        f"{counts['name']}: {counts['ratings']:,} ratings of {counts['rated_movies']:,} movies by {counts['users']:,}"
         f" users; {manifest.posters['posters']:,} posters ({manifest.posters['embedded']:,} newly embedded)"
     )
     if manifest.ratings.get("implicit_data"):

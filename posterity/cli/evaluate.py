@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from index.core.references import plain_id
-from posterity.cli.build import RATINGS, iterations_option, ratings_option, scale_option, weights_option
+from posterity.cli.build import RATINGS, facts_option, iterations_option, ratings_option, scale_option, weights_option
 from posterity.cli.console import (
     embed_path_option,
     json_option,
@@ -64,6 +64,7 @@ from posterity.cli.console import (
     show_default="all",
     help="Number of posters to distort, each in seven ways, which takes most of the time.",
 )
+@facts_option
 @weights_option
 @embed_path_option
 @click.option("--seed", default=0, show_default=True, help="Seed of the methods; the folds are always the same.")
@@ -90,6 +91,7 @@ def evaluate(
     posters: Path | None,
     alternates: Path | None,
     distorted: int | None,
+    facts: Path | None,
     weights: str,
     embed_path: str,
     seed: int,
@@ -145,6 +147,7 @@ def evaluate(
                 embed_path,
                 scale_of(scale),
                 distorted,
+                facts,
             )
             sections, warnings = run(config, kind, protocols, track=track)
         elif posters is not None:
@@ -247,7 +250,7 @@ def _print_section(section: dict[str, Any]) -> None:
     print_table(heading, [("", "left"), *((columns[name], "right") for name in shown)], rows)
     if section["kind"] == "similarity":
         weights = ", ".join(f"{name} {weight:g}" for name, weight in section["weights"].items())
-        click.echo(f"Weights of the blend by co-liked pairs: {weights}\n")
+        click.echo(f"Weights of the blend, by all evidence: {weights}\n")
 
 
 def _print_poster_section(section: dict[str, Any]) -> None:

@@ -71,6 +71,12 @@ Weights = dict[Literal["poster", "taste", "facts"], Weight | None]
 _LINE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"  # one line, not blank
 _WEIGHT = r"(poster|taste|facts):[0-9]{1,3}(\.[0-9]{1,6})?"
 
+TextWeights = Annotated[
+    Weights | None,
+    BeforeValidator(lambda value: _as_weights(value)),
+    WithJsonSchema({"type": "string", "pattern": f"^{_WEIGHT}(,{_WEIGHT})*$", "maxLength": 100}),
+]
+
 
 class RequestModel(BaseModel):
     """No parameters; the base of those with some. Unknown names are refused."""
@@ -203,8 +209,20 @@ class DistinctQuery(FilterQuery):
 class ExplanationQuery(RequestModel):
     """An explanation of the score of two movies."""
 
-    by: Literal["poster", "taste"] = "poster"
-    """Compare posters cell by cell, or count the users who like both."""
+    by: Literal["poster", "taste", "blend"] = "poster"
+    """Compare posters cell by cell, count the users who like both, or tell what each space adds to a blended score."""
+    weights: TextWeights = None
+    """With ``by=blend``: its weights, as in ``poster:1,taste:1,facts:0.5``. Default: the snapshot's weights."""
+
+    @property
+    def weighed(self) -> dict[str, float] | None:
+        """Return the weights by name of the space; None for the snapshot's."""
+        return _by_space(self.weights)
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        _check_weights(self.by, self.weights)
+        return self
 
 
 class PredictionQuery(RequestModel):
@@ -287,17 +305,11 @@ class SimilarityQuery(DistinctQuery):
     @property
     def weighed(self) -> dict[str, float] | None:
         """Return the weights by name of the space; None for the snapshot's."""
-        if self.weights is None:
-            return None
-        return {str(name): weight for name, weight in self.weights.items() if weight is not None}
+        return _by_space(self.weights)
 
     @model_validator(mode="after")
     def _together(self) -> Self:
-        weights = self.weights
-        if weights is not None and self.by != "blend":
-            raise ValueError(f"weights: only a blend has weights, not neighbours by {self.by}: leave one of them out")
-        if weights is not None and not any(weights.values()):
-            raise ValueError("weights: they are all 0: give at least one above 0")
+        _check_weights(self.by, self.weights)
         return self
 
 
@@ -317,19 +329,17 @@ class BatchBody(SimilarityQuery):
 class SimilarQuery(SimilarityQuery):
     """Nearest neighbours of one movie."""
 
-    weights: Annotated[
-        Weights | None,
-        BeforeValidator(lambda value: _as_weights(value)),
-        WithJsonSchema({"type": "string", "pattern": f"^{_WEIGHT}(,{_WEIGHT})*$", "maxLength": 100}),
-    ] = None
+    weights: TextWeights = None
     """Weights of the blend, as in ``poster:1,taste:1,facts:0.5``. Default: the snapshot's weights."""
     explain: Flag = False
-    """Explain each score, with ``by=poster``. Ignored with ``fields=ids``."""
+    """Explain each score, with ``by=poster`` or ``by=blend``. Ignored with ``fields=ids``."""
 
     @model_validator(mode="after")
-    def _only_looks(self) -> Self:
-        if self.explain and self.by != "poster":
-            raise ValueError(f"explain: only neighbours by poster are explained, not by {self.by}: give by=poster")
+    def _explained(self) -> Self:
+        if self.explain and self.by not in {"poster", "blend"}:
+            raise ValueError(
+                f"explain: only neighbours by poster or blend are explained, not by {self.by}: give by=poster"
+            )
         return self
 
 
@@ -411,6 +421,20 @@ def identified(texts: Sequence[str], catalogue: Catalogue) -> tuple[list[int], l
         except UnknownMovie:
             ignored.append(text)
     return found, ignored
+
+
+def _by_space(weights: Weights | None) -> dict[str, float] | None:
+    if weights is None:
+        return None
+    return {str(name): weight for name, weight in weights.items() if weight is not None}
+
+
+def _check_weights(by: str, weights: Weights | None) -> None:
+    """Raise ValueError if there are weights without a blend, or none above 0."""
+    if weights is not None and by != "blend":
+        raise ValueError(f"weights: only a blend has weights, not neighbours by {by}: leave one of them out")
+    if weights is not None and not any(weights.values()):
+        raise ValueError("weights: they are all 0: give at least one above 0")
 
 
 def _as_weights(value: object) -> object:

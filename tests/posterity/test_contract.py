@@ -111,6 +111,11 @@ ANSWERED: dict[str, Call] = {
     "similar excluding many": lambda s: s.similar(3, exclude=MANY, by="taste", offset=1),
     "similar explained": lambda s: s.similar(3, by="poster", limit=2, explain=True),
     "similar explained excluding many": lambda s: s.similar(3, by="poster", limit=2, exclude=MANY, explain=True),
+    "similar by blend explained": lambda s: s.similar(3, limit=4, explain=True),
+    "similar by weights explained": lambda s: s.similar(3, weights={"poster": 1, "taste": 0.25}, limit=2, explain=True),
+    "similar by blend explained excluding many": lambda s: s.similar(
+        3, weights={"poster": 1, "taste": 0.25}, limit=2, exclude=MANY, explain=True
+    ),
     "similar to several": lambda s: s.similar_to([1, "tmdb:1002", 777], unlike=[12], limit=5),
     "similar to several by poster": lambda s: s.similar_to((1, 2), by="poster", among=[*MANY[:1], 3, 4]),
     "similar to several weighted": lambda s: s.similar_to([1, 2], weights={"facts": 1}, genre="Romance", offset=1),
@@ -126,6 +131,8 @@ ANSWERED: dict[str, Call] = {
     "similar to each distinct": lambda s: s.similar_to_each([3, 4], by="poster", distinct=True, limit=3),
     "similar to a poster, distinct": lambda s: s.similar_to_poster(image(3), limit=3, distinct=True),
     "explain": lambda s: s.explain(3, "tmdb:1004"),
+    "explain a blend": lambda s: s.explain(3, 4, by="blend"),
+    "explain a blend by weights": lambda s: s.explain(3, 4, by="blend", weights={"taste": 2, "facts": 0.5}),
     "explain taste": lambda s: s.explain(3, 4, by="taste"),
     "predict": lambda s: s.predict(2, [3, "tmdb:1012", 777]),
     "predict explained": lambda s: s.predict(2, [3], explain=True),
@@ -164,6 +171,8 @@ def test_results_are_what_was_asked_for(service: MovieService, world: World) -> 
     look = service.explain(3, 4)
     assert sum(map(sum, look["heat"])) == pytest.approx(look["score"], abs=1e-5)
     assert service.explain(3, 4, by="taste")["score"] > 0
+    blend = service.explain(3, 4, by="blend")
+    assert sum(part["contribution"] for part in blend["parts"]) == pytest.approx(blend["score"], abs=1e-12)
     assert service.snapshot()["id"] == world.manifest.id
     assert service.predict(2, [3])[0]["rating"] == service.predict(2, [3, 4])[0]["rating"]
     newcomer = service.recommend({1: 5, "imdb:tt0000002": 5, 12: 1}, limit=3)
@@ -216,8 +225,15 @@ REFUSED: dict[str, tuple[Call, type[errors.PosterityError]]] = {
     "half an id to exclude": (lambda s: s.similar_to([3], exclude=[1.5]), errors.InvalidInput),
     "among none": (lambda s: s.similar(3, among=[]), errors.InvalidInput),
     "among too many": (lambda s: s.similar(3, among=range(10_001)), errors.InvalidInput),
-    "explained without posters": (lambda s: s.similar(3, explain=True), errors.InvalidCombination),
-    "explained, excluding many": (lambda s: s.similar(3, explain=True, exclude=MANY), errors.InvalidCombination),
+    "explained by taste": (lambda s: s.similar(3, by="taste", explain=True), errors.InvalidCombination),
+    "explained by taste, excluding many": (
+        lambda s: s.similar(3, by="taste", explain=True, exclude=MANY),
+        errors.InvalidCombination,
+    ),
+    "explanation by weights without a blend": (
+        lambda s: s.explain(3, 4, by="taste", weights={"taste": 1}),
+        errors.InvalidCombination,
+    ),
     "explained by a word": (lambda s: s.similar(3, by="poster", explain="yes"), errors.InvalidInput),
     "distinct by a word": (lambda s: s.similar(3, distinct="yes"), errors.InvalidInput),
     "several distinct by a number": (lambda s: s.similar_to([3], distinct=1), errors.InvalidInput),

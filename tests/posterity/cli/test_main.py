@@ -196,7 +196,7 @@ def test_recommendations_and_similarity_are_evaluated(world: World, tmp_path: Pa
     table = result.stdout
     assert "1 judged pairs left out, of movies that are not in the catalogue (such as movie 99)" in result.stderr
     assert "Co-liked" in table
-    assert "Weights of the blend by co-liked pairs: taste" in table
+    assert "Weights of the blend, by all evidence: taste" in table
     page = (tmp_path / "report" / "report.html").read_text()
     assert page.count("<svg") == 4
     assert "Nearest neighbours of Starship 3 (1973)" in page

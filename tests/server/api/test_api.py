@@ -534,9 +534,34 @@ def test_similar_posters_come_with_why_they_are(client: FlaskClient) -> None:
     assert "explanation" not in client.get(f"{API}/movies/1/similar?by=poster").get_json()["results"][0]
 
 
-@pytest.mark.parametrize("by", ["taste", "facts", "blend"])
-def test_only_likeness_by_poster_is_explained(client: FlaskClient, by: str) -> None:
-    words = f"explain: only neighbours by poster are explained, not by {by}: give by=poster"
+def test_a_blended_score_is_explained_by_contributions_that_add_up_to_it(client: FlaskClient) -> None:
+    for weights in ("", "&weights=poster:1,taste:0.5,facts:0"):
+        results = client.get(f"{API}/movies/1/similar?limit=30&explain=true{weights}").get_json()["results"]
+        plain = client.get(f"{API}/movies/1/similar?limit=30{weights}").get_json()["results"]
+        assert len(results) == len(plain) == 20 if weights else 21
+        for match, other in zip(results, plain, strict=True):
+            parts = match["explanation"]["parts"]
+            assert sum(part["contribution"] for part in parts) == pytest.approx(match["score"], abs=1e-12)
+            assert match["explanation"]["score"] == match["score"] == pytest.approx(other["score"], abs=2e-6)
+            assert (
+                match["percentile"]
+                == other["percentile"]
+                == pytest.approx(match["explanation"]["percentile"], abs=1e-5)
+            )
+            assert {part["space"] for part in parts} == set(match["spaces"])
+        movie_id = results[0]["movie"]["movie_id"]
+        one = client.get(f"{API}/movies/1/explanations/{movie_id}?by=blend{weights}").get_json()
+        assert {name: one[name] for name in results[0]["explanation"]} == results[0]["explanation"]
+        assert (one["movie"]["movie_id"], one["other"]["movie_id"]) == (1, movie_id)
+    assert "explanation" not in plain[0]
+    assert_problem(client.get(f"{API}/movies/1/explanations/22?by=blend"), 409, "nothing to be compared by")
+    assert_problem(client.get(f"{API}/movies/1/explanations/2?weights=taste:1"), 422, "only a blend has weights")
+    assert_problem(client.get(f"{API}/movies/1/explanations/2?by=blend&weights=taste:0"), 422, "they are all 0")
+
+
+@pytest.mark.parametrize("by", ["taste", "facts"])
+def test_likeness_by_taste_and_facts_is_not_explained_in_a_list(client: FlaskClient, by: str) -> None:
+    words = f"explain: only neighbours by poster or blend are explained, not by {by}: give by=poster"
     assert_problem(client.get(f"{API}/movies/1/similar?by={by}&explain=true"), 422, words)
     assert client.get(f"{API}/movies/1/similar?by={by}&explain=false").status_code == 200
 
