@@ -119,6 +119,11 @@ def ranking_methods(settings: factorization_machine.Settings | None = None) -> M
 
     methods = {
         "popularity": Method(_fit_popularity),
+        # The article's methods, by their predicted ratings.
+        "user-cosine": Method(neighbourhood.fit, NeighbourSettings("user")),
+        "item-cosine": Method(neighbourhood.fit, NeighbourSettings("item")),
+        "sgd": Method(sgd.fit, sgd.Settings()),
+        "als": Method(als.fit, als.Settings()),
         "predicted-rating": Method(by_rating, settings),
         "bpr": Method(
             implicit.fit_bpr, implicit.BprSettings(), {"factors": (32, 64, 100), "iterations": (100, 200, 400)}

@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from indexer.evaluation.contest import FEW, LEVELS
 from indexer.metrics.ranking import LENGTHS
 from indexer.reports import poster_report
+from indexer.reports.article_table import article_table
 from indexer.reports.plots import ACCENT, MUTED, SECOND, svg
 
 RATING_COLUMNS = {"rmse": "RMSE", "mae": "MAE", "mse": "MSE", "inside_80": "In 80% interval", "width_80": "Its width"}
@@ -37,7 +38,10 @@ def render(report: Mapping[str, Any]) -> str:
     templates = environment()
     templates.filters["cell"] = cell
     sections = [_described(name, section) for name, section in report["sections"].items()]
-    return templates.get_template("report.html").render(report=report, sections=sections, few=FEW)
+    columns, rows = article_table(report["sections"])
+    return templates.get_template("report.html").render(
+        report=report, sections=sections, few=FEW, article_columns=columns, article_rows=rows
+    )
 
 
 def environment() -> Environment:
