@@ -13,8 +13,8 @@ from index.movie_index import MovieIndex
 from index.snapshot.gallery import HEADINGS, NEAREST, GalleryMovie
 
 _LACKING = {
-    "item-cosine": "Nobody had rated it when this snapshot was built.",
-    "sgd": "Nobody had rated it when this snapshot was built.",
+    "item-cosine": "It had no rating to go by.",
+    "sgd": "It had no rating to go by.",
     "taste": "Nobody has rated it yet.",
     "poster": "It has no poster here.",
 }
