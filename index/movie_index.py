@@ -28,6 +28,7 @@ from index.posters.look_vectors import Look, load_look
 from index.ratings.elicitation import elicitation_order
 from index.ratings.model import RatingModel
 from index.ratings.users import Users
+from index.snapshot.gallery import Gallery
 from index.snapshot.maps import Maps
 from index.snapshot.poster_files import SHOWN, content_in_name, load_contents, poster_paths
 from index.snapshot.store import Checked, Manifest, SnapshotStore
@@ -91,6 +92,7 @@ class MovieIndex:
         )
         folder = data / "snapshots" / manifest.id
         self.maps: Maps = Maps.load(folder, manifest, catalogue) if base is None else base.maps.overlaid(catalogue)
+        self.gallery: Gallery = Gallery.load(folder) if base is None else base.gallery
 
     @classmethod
     def open(

@@ -42,6 +42,7 @@ from indexer.datasets.merge import merge, merge_posters
 from indexer.datasets.movielens import read_dataset
 from indexer.datasets.training import Training
 from indexer.evaluation.build_evaluation import evaluate_build
+from indexer.evaluation.gallery import build_gallery
 from indexer.inputs import input_fingerprint
 from indexer.maps.layout import write_maps
 from indexer.models import factorization_machine
@@ -127,6 +128,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         (folder / "movies.json").write_text(json.dumps(catalogue.to_json(), ensure_ascii=False))
         # Evaluated only now that the samples of the model are freed, because both take much memory.
         evaluation = _evaluation(plan, training, settings, track)
+        build_gallery(training, posters.files, seed=plan.seed, track=track).save(folder)
         counts = dict(zip(movie_ids.values.tolist(), catalogue.rating_counts, strict=True))
         maps = write_maps(folder, spaces, counts, posters.files, map_rng, track=track)
         return store.publish(

@@ -19,6 +19,7 @@ from index.core.ids import Ids
 from index.core.progress import Track, silent
 from index.posters import vgg16
 from index.posters.look_vectors import RAW, STANDARDISED, fit_look
+from index.snapshot.gallery import HEADINGS
 from indexer.datasets.dataset import Dataset, Scale
 from indexer.datasets.movielens import read_dataset
 from indexer.datasets.training import Training
@@ -26,6 +27,7 @@ from indexer.evaluate_posters import evaluate_posters, find_poster_files
 from indexer.evaluation.blend_weights import BLENDED, choose_weights
 from indexer.evaluation.candidates import CandidateSpace, blend_space, candidate_spaces, vector_space
 from indexer.evaluation.contest import Contest, evaluate, rating_contest
+from indexer.evaluation.gallery import gallery_rows, neighbours
 from indexer.evaluation.judgements import read_judged
 from indexer.evaluation.similarity import compare
 from indexer.evaluation.splits import SPLITS, kfold
@@ -33,6 +35,7 @@ from indexer.metrics.ranking import RANKING_METRICS, measure_ranking
 from indexer.models.factorization_machine import Settings
 from indexer.models.registry import methods_for_split, rating_methods
 from indexer.ranking.methods import ranking_methods
+from indexer.reports.gallery_sheet import gallery_section, write_gallery
 from indexer.reports.report import code_digest, fingerprint, section, write_report
 from indexer.spaces.embed import embed_posters
 from indexer.spaces.poster_files import find_posters
@@ -62,10 +65,10 @@ class EvaluationConfig:
 
 
 def tasks(kind: str, splits: Sequence[str] = ()) -> list[tuple[str, str]]:
-    """Return (kind, split) of each section; ``kind`` is ``ratings``, ``ranking``, ``similarity`` or ``all``."""
+    """Return (kind, split) of each section; ``kind`` as in ``run``."""
     if kind == "all":
         ratings = [("ratings", split) for split in SPLITS]
-        return [*ratings, ("ranking", "kfold"), ("ranking", "time"), ("similarity", "kfold")]
+        return [*ratings, ("ranking", "kfold"), ("ranking", "time"), ("similarity", "kfold"), ("gallery", "none")]
     return [(kind, split) for split in dict.fromkeys(splits or ("kfold",))]
 
 
@@ -76,8 +79,8 @@ def run(
 
     Args:
         config: inputs and settings.
-        kind: ``ratings``, ``ranking``, ``similarity`` or ``all``. ``all`` adds poster search if there are posters, and
-            warns about a section that this data set does not allow.
+        kind: ``ratings``, ``ranking``, ``similarity``, ``gallery`` or ``all``. ``all`` adds poster search if there are
+            posters, and warns about a section that this data set does not allow.
         splits: names; ``kfold`` by default. ``all`` uses every split.
         track: reports progress.
 
@@ -143,6 +146,8 @@ def _evaluate_section(
     config: EvaluationConfig, dataset: Dataset, kind: str, split: str, track: Track
 ) -> dict[str, Any]:
     """Evaluate one section and write it to the report; name -> section."""
+    if kind == "gallery":
+        return {"gallery": {"kind": kind, **_gallery_section(config, dataset, track)}}
     if kind == "similarity":
         sections = {"similarity": {"kind": kind, **_similarity_section(config, dataset, track)}}
         write_report(config.output, dataset, sections)
@@ -248,6 +253,27 @@ def _similarity_section(config: EvaluationConfig, dataset: Dataset, track: Track
         "trials": [asdict(trial) for trial in choice.trials],
         "warnings": [] if judged is None else list(judged.warnings),
     }
+
+
+def _gallery_section(config: EvaluationConfig, dataset: Dataset, track: Track) -> dict[str, Any]:
+    """Write the gallery of a few movies, with the spaces made from all ratings, and return its section."""
+    training, rng = Training.of(dataset), np.random.default_rng(config.seed)
+    files = {} if config.posters is None else find_posters(config.posters, training.movie_ids)[0]
+    rows = gallery_rows(training, files, _shown(config, dataset))
+    looks = _poster_vectors(config, training, track)
+    spaces = candidate_spaces(
+        training,
+        rng,
+        tags=dataset.tags,
+        labels=dataset.labels,
+        names=tuple(HEADINGS),
+        settings=config.settings,
+        poster=None if looks is None else looks[STANDARDISED],
+        track=track,
+    )
+    section = gallery_section(neighbours(spaces, training, rows), dataset, config.weights if files else None)
+    write_gallery(config.output, section, files)
+    return section
 
 
 def _poster_vectors(

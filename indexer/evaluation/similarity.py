@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from index.core.arrays import Float32Array, Float64Array, Int64Array
+from index.core.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from index.core.errors import InvalidInput
 from index.core.progress import Track, silent
 from index.spaces.faiss_index import top_rows
@@ -162,10 +162,17 @@ def co_liked_triplets(training: Training, test: Training, rng: np.random.Generat
     return Triplets(users[drawn], anchors[drawn], np.stack([positives, negatives])[:, drawn])
 
 
-def popular_movies(training: Training) -> list[int]:
-    """Return rows of a few movies with many ratings, most first, no two with a common genre."""
+def popular_movies(training: Training, among: BoolArray | None = None) -> list[int]:
+    """Return rows of a few movies with many ratings, most first, no two with a common genre.
+
+    Args:
+        training: the ratings and movies.
+        among: mask (n_movies,) of the movies to choose from; None for all.
+    """
     counts = np.bincount(training.movie_rows, minlength=training.shape[1])
-    least = min(_MIN_RATINGS, counts.max())
+    if among is not None:
+        counts = counts * among
+    least = max(1, min(_MIN_RATINGS, counts.max()))
     chosen: list[int] = []
     chosen_genres: set[str] = set()
     for row in np.argsort(-counts, kind="stable").tolist():

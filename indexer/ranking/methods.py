@@ -12,8 +12,9 @@ from index.core.arrays import Float32Array
 from index.core.progress import Track
 from index.ratings.rankers import Ranker, combine_rankers
 from indexer.datasets.training import Training
-from indexer.models import ease, factorization_machine, implicit
+from indexer.models import als, ease, factorization_machine, implicit, neighbourhood, sgd
 from indexer.models.factorization_machine import Posterior
+from indexer.models.neighbourhood import Settings as NeighbourSettings
 from indexer.models.ranker_choice import RankerScorer, choose_ranker
 from indexer.models.ranker_choice import Settings as RankerSettings
 from indexer.models.rating_model import rating_model
@@ -46,6 +47,11 @@ def ranking_methods(settings: factorization_machine.Settings | None = None) -> M
 
     methods = {
         "popularity": Method(_fit_popularity),
+        # The article's methods, by their predicted ratings.
+        "user-cosine": Method(neighbourhood.fit, NeighbourSettings("user")),
+        "item-cosine": Method(neighbourhood.fit, NeighbourSettings("item")),
+        "sgd": Method(sgd.fit, sgd.Settings()),
+        "als": Method(als.fit, als.Settings()),
         "predicted-rating": Method(by_rating, settings),
         "bpr": Method(
             implicit.fit_bpr, implicit.BprSettings(), {"factors": (32, 64, 100), "iterations": (100, 200, 400)}

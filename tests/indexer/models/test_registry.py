@@ -145,6 +145,16 @@ def test_neighbours_vote_as_the_article_says() -> None:
     assert vote(by="item") == pytest.approx((2 * 1 + 4 * 0.5) / (1 + 0.5))  # (4, 4, 0) and (2, 0, 2) have cosine .5
 
 
+@pytest.mark.parametrize("name", ["user-cosine", "item-cosine", "user-cosine-raters", "item-neighbours", "sgd", "als"])
+def test_a_list_is_ranked_by_the_predicted_ratings(name: str) -> None:
+    model = fitted(name)
+    assert hasattr(model, "scores")
+    movies = np.arange(len(MOVIES))
+    for user in range(len(USERS)):
+        predicted = model.predict(np.full(movies.size, user), movies)
+        np.testing.assert_allclose(model.scores(user), predicted, atol=1e-6)
+
+
 def test_least_squares_reach_a_minimum() -> None:
     data = training()
     settings = als.Settings(factors=3, regularization=0.5, iterations=400)

@@ -208,6 +208,19 @@ def test_recommendations_and_similarity_are_evaluated(world: World, tmp_path: Pa
     assert "1 judged pairs left out" in section["warnings"][0]
 
 
+def test_a_gallery_is_a_table_and_a_page(world: World, tmp_path: Path) -> None:
+    how = ("--ratings", world.ratings, "--iterations", 30, "--output", tmp_path, "--gallery", "--film", 3)
+    result = run("evaluate", *how)
+    assert "Nearest to Starship 3 (1973)" in result.stdout
+    assert "Factors by gradient descent" in result.stdout
+    assert f"The gallery is {tmp_path / 'gallery.html'}" in result.stdout
+    assert "The report is" not in result.stdout
+    assert (tmp_path / "gallery.html").read_text().count("<figure") == 1 + 3 * 4
+    assert json.loads(run("evaluate", *how, "--json").stdout)["gallery"] == json.loads(
+        (tmp_path / "gallery.json").read_text()
+    ) | {"kind": "gallery"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -233,6 +246,8 @@ def test_what_similarity_cannot_use_is_refused_before_anything_is_fitted(
         ("--ranking", "--protocol", "cold"),
         ("--similarity", "--method", "als"),
         ("--all", "--protocol", "kfold"),
+        ("--gallery", "--all"),
+        ("--gallery", "--method", "als"),
         ("--film", 3),
     ],
 )
