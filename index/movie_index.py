@@ -24,8 +24,10 @@ from index.posters.copies import Copies, Groups, load_copies
 from index.posters.distinct import distinct_matches
 from index.posters.duplicates import Duplicates, find_duplicates
 from index.posters.images import decode_image, pixels_for_vgg16, shown
+from index.ratings.cold_start import ColdStart
 from index.ratings.elicitation import elicitation_order
 from index.ratings.model import RatingModel
+from index.ratings.new_movies import NewMovies
 from index.ratings.users import Users
 from index.snapshot.maps import Maps
 from index.snapshot.poster_files import SHOWN, content_in_name, load_contents, poster_paths
@@ -82,7 +84,12 @@ class MovieIndex:
         self._base = base  # never self: a reference cycle would keep the files mapped until a garbage collection
         self._keeps = keeps
         snapshot = base or self
-        self.users = Users(ratings, snapshot.catalogue, catalogue, RatingLog(library.database), snapshot.movies_version)
+        log, merged = RatingLog(library.database), snapshot.movies_version
+        cold = overlay.snapshot.cold
+        new_movies = None
+        if cold is not None:
+            new_movies = NewMovies(cold, ratings, snapshot.catalogue, catalogue, overlay.looks, log, merged)
+        self.users = Users(ratings, snapshot.catalogue, catalogue, log, merged, new_movies)
         self.explainer: Explainer = Explainer(
             spaces, catalogue, snapshot.catalogue.ids, ratings, None if base is None else base.explainer
         )
@@ -114,12 +121,13 @@ class MovieIndex:
             ratings = RatingModel.load(folder, catalogue.ids, manifest.ratings)
             spaces = {name: Space.load(name, folder / name, metadata) for name, metadata in manifest.spaces.items()}
             blended = load_neighbours(folder / blends.NAME)
+            cold = ColdStart.load(folder, manifest.ratings.get("cold_start"), catalogue.movies, ratings.counts())
             library = Library.open(data)
             weights = None if manifest.weights is None else manifest.weights["sha256"]
             base = cls(
                 data,
                 manifest,
-                Overlay.of(Snapshot(catalogue, spaces, blended, weights)),
+                Overlay.of(Snapshot(catalogue, spaces, blended, weights, cold)),
                 ratings,
                 library,
                 _built_with(manifest, library),

@@ -1,0 +1,152 @@
+"""Movies with few ratings or none: their content, first ratings and rank, for the predictions of ``Users``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+import numpy as np
+
+from index.catalogue.catalogue import Catalogue
+from index.core.arrays import BoolArray, Float32Array, Float64Array, Int64Array
+from index.library.rating_log import RatingLog
+from index.ratings.cold_start import ColdStart, ColdUser, Content
+from index.ratings.model import RatingModel, UserOrRatings
+from index.spaces.faiss_index import top_rows
+
+_LATEST = 50  # ratings of a movie added since the build that count: those before move its mean little
+
+
+class NewMovies:
+    """Content and first ratings of the movies of a catalogue. Immutable, so threads may share it.
+
+    Args:
+        cold: cold-start model of the snapshot.
+        model: rating model of the snapshot.
+        base: catalogue of the snapshot.
+        catalogue: base catalogue with the library's changes.
+        looks: movie id -> compact look of each movie whose poster changed since the build; None without a usable one.
+        log: ratings added online.
+        merged: number of the last library change the models were trained on.
+    """
+
+    def __init__(
+        self,
+        cold: ColdStart,
+        model: RatingModel,
+        base: Catalogue,
+        catalogue: Catalogue,
+        looks: Mapping[int, Float32Array | None],
+        log: RatingLog,
+        merged: int,
+    ) -> None:
+        self.cold = cold
+        self._model = model
+        self._base = base
+        self._catalogue = catalogue
+        self._looks = looks
+        self._log = log
+        self._merged = merged
+
+    def content(self, movie_ids: Sequence[int]) -> Content:
+        """Return the content of movies as it is now."""
+        rows = self._base.ids.find(movie_ids)
+        parts, order = [], []
+        same = [
+            at
+            for at, (movie_id, row) in enumerate(zip(movie_ids, rows.tolist(), strict=True))
+            if row >= 0 and movie_id not in self._looks and self._base.movies[row] == self._catalogue.movie(movie_id)
+        ]
+        if same:
+            parts.append(self.cold.of_snapshot(rows[same]))
+            order += same
+        other = sorted(set(range(len(movie_ids))) - set(same))
+        if other:
+            movies = [self._catalogue.movie(movie_ids[at]) for at in other]
+            parts.append(self.cold.of_movies(movies, self._looks, rows[other]))
+            order += other
+        return Content.joined(parts).take(np.argsort(order))
+
+    def user(self, user: UserOrRatings) -> ColdUser:
+        """Return a user as the cold-start model sees them; ratings are of movies of the snapshot alone.
+
+        Raises:
+            UnknownUser: the user has no training ratings.
+        """
+        if isinstance(user, int):
+            rows, _ = self._model.rated(user)
+            return self.cold.user(self._model.users.row(user), rows, self._model.positions(user))
+        rows = self._base.ids.rows(list(user))
+        return self.cold.fold(rows, np.array(list(user.values()), dtype=np.float32))
+
+    def counts(self, movie_ids: Sequence[int]) -> Int64Array:
+        """Return the number of training ratings of movies (k,); 0 for added ones."""
+        rows = self._base.ids.find(movie_ids)
+        return np.where(rows < 0, 0, self._counts[rows])
+
+    def ratings(self, movie_ids: Sequence[int]) -> list[tuple[int, float]]:
+        """Return number and mean residual of each movie's ratings, of the data set and added since.
+
+        Raises:
+            BadLibrary: the library cannot be read.
+        """
+        since = self._log.of_movies(movie_ids, since=self._merged, limit=_LATEST)
+        return [self._ratings_of(movie_id, since.get(movie_id, {})) for movie_id in movie_ids]
+
+    def rank(self, user: UserOrRatings, k: int, allowed: BoolArray | None, rated: Sequence[int]) -> list[int]:
+        """Return the ``k`` movies without training ratings that a user is likeliest to watch and like, best first.
+
+        A movie's score is the mean recommendation score of the rated movies most similar in content.
+
+        Args:
+            user: id, or ratings of movies of the snapshot.
+            k: number of movies.
+            allowed: (n,) mask of catalogue rows; None for all.
+            rated: ids that the user rated, which are left out.
+        """
+        movie_ids, (rows, weights) = self._candidates
+        eligible = np.isin(movie_ids, list(rated), invert=True)
+        if allowed is not None:
+            eligible &= allowed[self._catalogue.ids.rows(movie_ids.tolist())]
+        scores = (weights * self._model.scores_of(user)[rows]).sum(axis=1)
+        scores[~eligible] = -np.inf
+        return movie_ids[top_rows(scores, k)].tolist()
+
+    @cached_property
+    def _candidates(self) -> tuple[Int64Array, tuple[Int64Array, Float32Array]]:
+        movie_ids = self._catalogue.ids.values
+        new = movie_ids[self.counts(movie_ids.tolist()) == 0]
+        return new, self.cold.peers(self.content(new.tolist()))
+
+    @cached_property
+    def _counts(self) -> Int64Array:
+        return self._model.counts()
+
+    def _ratings_of(self, movie_id: int, since: Mapping[int, float | None]) -> tuple[int, float]:
+        row = int(self._base.ids.find([movie_id])[0])
+        residuals: dict[int, float] = {}
+        if row >= 0:
+            users, _ = self._model.raters(row)
+            known = self.cold.residuals(self._model.positions_of_movie(row))
+            residuals = dict(zip(self._model.users.values[users].tolist(), known.tolist(), strict=True))
+        content = self.content([movie_id]) if since else None
+        for user_id, rating in since.items():
+            residuals.pop(user_id, None)
+            if rating is not None and content is not None:
+                residuals[user_id] = rating - self._content_says(user_id, movie_id, content)
+        values: Float64Array = np.array(list(residuals.values()))
+        return values.size, float(values.mean()) if values.size else 0.0
+
+    def _content_says(self, user_id: int, movie_id: int, content: Content) -> float:
+        """Return the prediction for a rater by content alone."""
+        who: UserOrRatings = user_id
+        if user_id not in self._model.users:
+            rated = self._log.of(user_id)
+            who = {
+                each: rating
+                for each, rating in rated.items()
+                if rating is not None and each != movie_id and each in self._base.ids
+            }
+        found = self.cold.predict(self.user(who), content)
+        # Without means of residuals, as the residuals of training ratings are.
+        return float(found.mean[0] - found.by_facts.sum() - found.by_look.sum())
