@@ -18,17 +18,20 @@ from index.core.errors import InvalidInput, UnknownMovie
 from index.core.ids import Ids
 from index.core.progress import Track, silent
 from index.posters import vgg16
+from index.ratings.content import compact_looks
 from indexer.datasets.dataset import Dataset, Scale
 from indexer.datasets.movielens import read_dataset
 from indexer.datasets.training import Training
 from indexer.evaluate_posters import evaluate_posters, find_poster_files
 from indexer.evaluation.blend_weights import BLENDED, choose_weights
 from indexer.evaluation.candidates import CandidateSpace, blend_space, candidate_spaces
+from indexer.evaluation.cold import evaluate_cold
 from indexer.evaluation.contest import Contest, evaluate, rating_contest
 from indexer.evaluation.judgements import read_judged
 from indexer.evaluation.similarity import compare
 from indexer.evaluation.splits import SPLITS, kfold
 from indexer.metrics.ranking import RANKING_METRICS, measure_ranking
+from indexer.models.cold_start import Looks
 from indexer.models.factorization_machine import Settings
 from indexer.models.registry import methods_for_split, ranking_methods, rating_methods
 from indexer.reports.report import code_digest, fingerprint, section, write_report
@@ -152,6 +155,15 @@ def _evaluate_section(
     title = title if split == "kfold" else f"{title}, {split}"
     evaluated = section(contest, results, title=title, split=split, folds=config.folds, seed=config.seed)
     sections = {name: {"kind": kind, **evaluated}}
+    if split == "cold" and not config.methods and not dataset.ratings.implicit:
+        sections[name]["content"] = evaluate_cold(
+            dataset,
+            _looks(config, dataset, track),
+            config.settings,
+            folds=config.folds,
+            seed=config.seed,
+            track=track,
+        )
     write_report(config.output, dataset, sections)
     shutil.rmtree(checkpoints)
     with suppress(OSError):  # not empty: another run's checkpoints
@@ -225,6 +237,12 @@ def _similarity_section(config: EvaluationConfig, dataset: Dataset, track: Track
         "trials": [asdict(trial) for trial in choice.trials],
         "warnings": [] if judged is None else list(judged.warnings),
     }
+
+
+def _looks(config: EvaluationConfig, dataset: Dataset, track: Track) -> Looks | None:
+    """Return the compact looks of the movies with posters; None without a poster folder."""
+    found = _poster_vectors(config, Training.of(dataset), track)
+    return None if found is None else Looks(found[0], compact_looks(found[1]))
 
 
 def _poster_vectors(

@@ -219,9 +219,11 @@ class Client(MovieService):
         exclude: Iterable[MovieId] = (),
         among: Iterable[MovieId] | None = None,
         explain: bool = False,
+        new: bool = False,
     ) -> Predictions:
         body = arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
-        return self._predictions("recommendations", user, body | {"explain": arguments.flag("explain", explain)})
+        flags = {"explain": arguments.flag("explain", explain)} | ({"new": True} if arguments.flag("new", new) else {})
+        return self._predictions("recommendations", user, body | flags)
 
     @override
     def rated(self, user_id: UserId) -> dict[int, float]:

@@ -193,7 +193,8 @@ class MovieService(Protocol):
 
         Raises:
             NotFound: there is no such user, or the data set has no ratings, only who watched what.
-            NotComparable: a movie was added after the snapshot was built.
+            NotComparable: a movie was added after the build, and the snapshot is of an earlier version, without a model
+                of movies without ratings.
         """
 
     def recommend(
@@ -208,9 +209,11 @@ class MovieService(Protocol):
         exclude: Iterable[MovieId] = (),
         among: Iterable[MovieId] | None = None,
         explain: bool = False,
+        new: bool = False,
     ) -> Predictions:
         """Recommend movies that a user has not rated, best first, with predicted ratings. ``user``: see ``predict``.
 
+        With ``new``, return only movies without ratings in the snapshot, added ones among them.
         The predicted ratings are None if the data set has no ratings, only who watched what.
 
         Raises:

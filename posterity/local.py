@@ -325,14 +325,15 @@ class Index(MovieService):
         exclude: Iterable[MovieId] = (),
         among: Iterable[MovieId] | None = None,
         explain: bool = False,
+        new: bool = False,
     ) -> Predictions:
         values = arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
-        explained = {"explain": arguments.flag("explain", explain)}
-        body = _checked(RecommendationsBody, arguments.user_or_ratings(user) | values | explained)
+        flags = {"explain": arguments.flag("explain", explain), "new": arguments.flag("new", new)}
+        body = _checked(RecommendationsBody, arguments.user_or_ratings(user) | values | flags)
         index = self._current()
         where, _ = body.where(index.catalogue)
         resolved = _resolved(index, body)
-        found = index.users.recommend(resolved, body.offset + body.limit, where=where)[body.offset :]
+        found = index.users.recommend(resolved, body.offset + body.limit, where=where, new=body.new)[body.offset :]
         return self._predictions(index, resolved, found, explain=body.explain)
 
     @override

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from index.answers.schemas import (
+    ContentAnswer,
     Copied,
     ExplanationAnswer,
     LookAnswer,
@@ -31,7 +32,7 @@ from index.explain.taste import TasteExplanation
 from index.movie_index import MovieIndex
 from index.posters.duplicates import Duplicates
 from index.posters.images import decode_image, read_image
-from index.ratings.model import INTERVAL, Explanation, Prediction
+from index.ratings.model import INTERVAL, ContentParts, Explanation, Prediction
 from index.spaces.space import Match
 
 UNTRAINED_NOTICE = (
@@ -134,7 +135,7 @@ def lean_predictions(predictions: Iterable[Prediction]) -> list[PredictionId]:
 def present_explanation(index: MovieIndex, explanation: Explanation, k: int) -> ExplanationAnswer:
     """Return a prediction as a sum of the base, the ``k`` largest contributions, and the total of the others."""
     named, rest = explanation.contributions[:k], explanation.contributions[k:]
-    return {
+    shown: ExplanationAnswer = {
         "base": round(explanation.base, 4),
         "contributions": [
             {
@@ -148,6 +149,22 @@ def present_explanation(index: MovieIndex, explanation: Explanation, k: int) -> 
         ],
         "others": {"count": len(rest), "total": round(sum(part.watched + part.rated for part in rest), 4)},
         "sum": round(explanation.rating, 4),
+    }
+    if explanation.content is not None:
+        shown["content"] = present_content(explanation.content)
+    return shown
+
+
+def present_content(parts: ContentParts) -> ContentAnswer:
+    """Return the prediction by content as a sum."""
+    return {
+        "share": round(parts.share, 4),
+        "usual": round(parts.usual, 4),
+        "genres": round(parts.genres, 4),
+        "year": round(parts.year, 4),
+        "similar": round(parts.similar, 4),
+        "poster": round(parts.poster, 4),
+        "ratings": round(parts.ratings, 4),
     }
 
 

@@ -1,8 +1,8 @@
 """Ratings of movies without ratings, or with few, predicted from their content and their first ratings. numpy only.
 
-A second factorisation machine knows movies by genres and year alone. What it misses of a user's taste is learnt from the
-user's residuals: their mean over the rated movies, weighted by similarity, in facts and, where validation found it to
-help, in posters. What it misses of a movie is learnt from the residuals of its raters, shrunk towards 0. So a movie
+A second factorisation machine knows movies by genres and year alone. What it misses of a user's taste is learnt from
+the user's residuals: their mean over the rated movies, weighted by similarity, in facts and, where validation found it
+to help, in posters. What it misses of a movie is learnt from the residuals of its raters, shrunk towards 0. So a movie
 moves from what its content says to what people say as ratings come in.
 
 A prediction is a sum of parts, linear in the user's residuals, and is explained by them.
@@ -293,6 +293,12 @@ class ColdStart:
         mean = base + genres + year + by_facts.sum(axis=1) + by_look.sum(axis=1) + of_ratings
         variance = self.facts.inflation * user.noise + spread
         return ColdPredictions(mean, variance, base, genres, year, by_facts, by_look, of_ratings)
+
+    def usual_ratings(self, rows: Int64Array) -> Float64Array:
+        """Return the ratings (k,) of movies with mean content by users of the snapshot, by row."""
+        preferences = np.asarray(self._arrays.preferences[rows], dtype=np.float64)
+        personal: Float64Array = preferences[:, :-1] @ self._arrays.usual + preferences[:, -1]
+        return personal + float(self._arrays.weights @ self._arrays.usual) + sum(self.facts.usual_common)
 
     def residuals(self, positions: Int64Array) -> Float64Array:
         """Return the residuals of training ratings, by position among all ratings."""

@@ -44,7 +44,7 @@ class Vocabulary:
         return (*self.genres, *map(str, self.centres))
 
     def features(self, movies: Sequence[Movie]) -> Float64Array:
-        """Return the features of movies, (n, genres + centres): 1 for each genre, then the bumps of ``year_features``."""
+        """Return the features of movies, (n, genres + centres): 1 for each genre, then ``year_features``."""
         return np.hstack([self._one_hot(movies), year_features(movies, self.centres)])
 
     def facts(self, movies: Sequence[Movie]) -> Facts:

@@ -265,7 +265,7 @@ def _fitted(
     usual = rated @ features / max(rated.sum(), 1)
     usual_common = (common @ rated / max(rated.sum(), 1)).tolist()
     described = vocabulary.facts(training.movies)
-    compact, centre = _centred(looks if share else None, len(training.movies))
+    compact, centre = centred(looks if share else None, len(training.movies))
     arrays = ColdStartArrays(
         weights=weights.astype(np.float32),
         interactions=interactions.astype(np.float32),
@@ -318,7 +318,7 @@ def _movies(training: Training, residuals: Float64Array) -> tuple[float, float, 
     return variance, prior, sums / (counts + prior)
 
 
-def _centred(looks: Looks | None, n_movies: int) -> tuple[Float32Array, Float32Array]:
+def centred(looks: Looks | None, n_movies: int) -> tuple[Float32Array, Float32Array]:
     """Return the centred looks of all movies, (n_movies, 512), and their centre; none without posters."""
     if looks is None or not looks.rows.size:
         return np.zeros((0, LOOK), np.float32), np.zeros(LOOK, np.float32)

@@ -51,7 +51,8 @@ from posterity.cli.console import (
     "--posters",
     type=click.Path(path_type=Path),
     help="A folder of posters. Without --ratings: evaluate poster search with distorted copies. With --similarity:"
-    " evaluate the poster space, too. With --all: both.",
+    " evaluate the poster space, too. With --protocol cold: evaluate what posters tell of unseen movies. With --all:"
+    " all of these.",
 )
 @click.option(
     "--alternates",
@@ -112,8 +113,10 @@ def evaluate(
         raise click.UsageError("--similarity evaluates all spaces on one fold: leave out --protocol and --method.")
     if everything and (protocols or names):
         raise click.UsageError("--all evaluates every protocol and method: leave out --protocol and --method.")
-    if ratings is not None and (judged or films or posters) and not (similarity or everything):
-        raise click.UsageError("--judged, --film, and --posters with --ratings, need --similarity or --all.")
+    if ratings is not None and (judged or films) and not (similarity or everything):
+        raise click.UsageError("--judged and --film need --similarity or --all.")
+    if ratings is not None and posters and not (similarity or everything or "cold" in protocols):
+        raise click.UsageError("--posters with --ratings needs --similarity, --all or --protocol cold.")
     if alternates and (not posters or similarity):
         raise click.UsageError("--alternates needs --posters, without --ratings or with --all.")
     settings = Settings() if iterations is None else Settings(iterations=iterations)
@@ -235,9 +238,37 @@ def _print_section(section: dict[str, Any]) -> None:
         rows.append((method["method"], *(cell(name, figures.get(name)) for name in shown)))
     heading = f"{section['title']}: {section['words']}"
     print_table(heading, [("", "left"), *((columns[name], "right") for name in shown)], rows)
+    if "content" in section:
+        _print_cold(section["content"])
     if section["kind"] == "similarity":
         weights = ", ".join(f"{name} {weight:g}" for name, weight in section["weights"].items())
         click.echo(f"Weights of the blend by co-liked pairs: {weights}\n")
+
+
+def _print_cold(found: dict[str, Any]) -> None:
+    """Print the errors on unseen movies by content."""
+
+    def told(estimate: dict[str, float], digits: int = 4) -> str:
+        value, low, high = (f"{estimate[name]:.{digits}f}" for name in ("value", "low", "high"))
+        return f"{value} ({low} to {high})"
+
+    for title, key in (("Unseen movies by content", "rows"), ("Those with posters", "with_posters")):
+        if key in found:
+            rows = [(row["method"], f"{row['held_out']:,}", told(row["rmse"])) for row in found[key]]
+            print_table(title, [("", "left"), ("Ratings", "right"), ("RMSE", "right")], rows)
+    for name, lift in found.get("lifts", {}).items():
+        click.echo(f"RMSE with {name} less that with facts alone: {told(lift)}")
+    rows = [
+        (str(row["ratings"]), told(row["rmse"]), told(row["without_content"]), f"{row['inside_80']['value']:.1%}")
+        for row in found["first_ratings"]
+    ]
+    columns = [
+        ("First ratings", "right"),
+        ("RMSE", "right"),
+        ("Without content", "right"),
+        ("In 80% interval", "right"),
+    ]
+    print_table("The same ratings after some others of the movie", columns, rows)
 
 
 def _print_poster_section(section: dict[str, Any]) -> None:

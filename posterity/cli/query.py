@@ -141,16 +141,17 @@ def predict(
 @user_argument
 @rated_option
 @k_option
+@click.option("--new", is_flag=True, help="Recommend only movies without ratings in the snapshot.")
 @data_option
 @json_option
-def recommend(user: str, rated: tuple[str, ...], k: int, data: Path, as_json: bool) -> None:
+def recommend(user: str, rated: tuple[str, ...], k: int, new: bool, data: Path, as_json: bool) -> None:
     """Recommend movies that USER has not rated, with predicted ratings.
 
     USER is a number or the data set's own id, or - for someone new with ratings given by --rated.
     """
     index = _open(data)
     who, name, user_id = _who(index, user, rated)
-    _show_predictions(index, user_id, index.users.recommend(who, k), f"Recommended to {name}", as_json)
+    _show_predictions(index, user_id, index.users.recommend(who, k, new=new), f"Recommended to {name}", as_json)
 
 
 _MOVIE_COLUMNS = [("Id", "right"), ("Movie", "left"), ("Genres", "left"), ("Ratings", "right")]

@@ -217,6 +217,9 @@ class PredictionQuery(RequestModel):
 class RecommendationsQuery(FilterQuery, PredictionQuery):
     """Recommendations for one user."""
 
+    new: Flag = False
+    """Return only movies without ratings in the snapshot, added ones among them."""
+
 
 class Rating(RequestModel):
     """A new user's rating."""

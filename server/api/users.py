@@ -199,6 +199,6 @@ def _shown(
 def _recommended(
     index: MovieIndex, who: UserOrRatings, query: RecommendationsQuery, where: MovieFilter
 ) -> list[PredictionAnswer] | list[PredictionId]:
-    found = index.users.recommend(who, query.offset + query.limit, where=where)[query.offset :]
+    found = index.users.recommend(who, query.offset + query.limit, where=where, new=query.new)[query.offset :]
     fields: Fields = query.fields
     return lean_predictions(found) if fields == "ids" else _shown(index, who, found, explain=query.explain)
