@@ -337,8 +337,14 @@ class MovieIndex:
             UnknownSpace: this snapshot was built without posters.
             BadWeights: the weights of the posters' embeddings are missing.
         """
+        return self.similar_to_embedding(self.embed(image), k, where=where, distinct=distinct)
+
+    def similar_to_embedding(
+        self, vector: Float32Array, k: int = 10, *, where: MovieFilter | None = None, distinct: bool = False
+    ) -> list[Match]:
+        """Return the ``k`` movies with the posters most similar to an embedding (25088,); see ``similar_to_poster``."""
         allowed = self.catalogue.allowed(where) if where else None
-        space, vector = self.space("poster"), self.embed(image)
+        space = self.space("poster")
 
         def find(allowed: BoolArray | None) -> list[Match]:
             return space.search(vector, k, allowed=self._in_space("poster", allowed))

@@ -7,13 +7,17 @@ from functools import cached_property
 
 import numpy as np
 
-from index.catalogue.catalogue import Catalogue
+from index.catalogue.catalogue import Catalogue, Movie
 from index.core.arrays import BoolArray, Float32Array, Float64Array, Int64Array
+from index.explain.taste import LIKED
 from index.library.rating_log import RatingLog
 from index.ratings.cold_start import ColdStart, ColdUser, Content
-from index.ratings.model import RatingModel, UserOrRatings
+from index.ratings.model import Prediction, RatingModel, UserOrRatings
 from index.spaces.faiss_index import top_rows
+from index.spaces.space import Space
 
+_ADMIRERS = 50  # of a movie, whose predictions are averaged
+_KNOWN = 100  # movies that count as well known
 _LATEST = 50  # ratings of a movie added since the build that count: those before move its mean little
 
 
@@ -111,6 +115,48 @@ class NewMovies:
         scores = (weights * self._model.scores_of(user)[rows]).sum(axis=1)
         scores[~eligible] = -np.inf
         return movie_ids[top_rows(scores, k)].tolist()
+
+    def imagined(self, year: int | None, genres: Sequence[str], look: Float32Array | None) -> Content:
+        """Return the content of a movie that is not in the catalogue, from what is known of it.
+
+        Args:
+            year: of release; None if unknown.
+            genres: as the data set spells them.
+            look: compact look (512,) of its poster; None without one.
+        """
+        return self.cold.of_movies([Movie(0, "", year, tuple(genres))], {0: look}, np.array([-1]))
+
+    def taste_vector(self, content: Content, taste: Space) -> Float32Array:
+        """Return the predicted taste vector (d,) of one movie; zeros if nothing is known of it."""
+        return self.cold.taste_vectors(content, self._base.ids, taste)[0]
+
+    def usual_length(self, taste: Space) -> float:
+        """Return the length of the taste vectors of well-known movies."""
+        known = np.argsort(-self._counts, kind="stable")[:_KNOWN]
+        rows = taste.ids.find(self._base.ids.values[known])
+        return float(np.linalg.norm(taste.vectors.rows(rows[rows >= 0]), axis=1).mean()) if (rows >= 0).any() else 0.0
+
+    def by_admirers(self, movie_id: int, content: Content) -> Prediction | None:
+        """Return how those who like a movie would rate another one on average, with the interval of one rating.
+
+        Args:
+            movie_id: of the movie that they like.
+            content: of the other one.
+
+        Returns:
+            A prediction with the id of the liked movie; None if nobody in the snapshot likes it.
+        """
+        low, high = self._model.scale
+        users, given = self._model.raters(self._base.ids.row(movie_id))
+        users = users[given >= low + LIKED * (high - low)]
+        if not users.size:
+            return None
+        some = users[np.unique(np.linspace(0, users.size - 1, _ADMIRERS).astype(int))]
+        found = [self.cold.predict(self.user(user_id), content) for user_id in self._model.users.values[some].tolist()]
+        means = np.array([float(each.mean[0]) for each in found])
+        variance = np.mean([float(each.variance[0]) for each in found]) + means.var()
+        (prediction,) = self._model.predictions([movie_id], means.mean(keepdims=True), np.array([variance]))
+        return prediction
 
     @cached_property
     def _candidates(self) -> tuple[Int64Array, tuple[Int64Array, Float32Array]]:

@@ -24,7 +24,7 @@ class Users:
 
     A user without changes since the build is given by id; a new user, or one with changes, by ratings, which are folded
     in. ``resolve`` returns one or the other. ``ids`` holds the users of the model, ``scale`` the lowest and the highest
-    rating.
+    rating, ``new_movies`` predicts by content.
 
     Args:
         model: rating model of the snapshot.
@@ -51,7 +51,7 @@ class Users:
         self._catalogue = catalogue
         self._log = log
         self._merged = merged
-        self._new_movies = new_movies
+        self.new_movies = new_movies
 
     @property
     def implicit(self) -> bool:
@@ -142,18 +142,18 @@ class Users:
         """
         allowed = self._catalogue.allowed(where) if where else None
         if new:
-            if self._new_movies is None:
+            if self.new_movies is None:
                 raise NotComparable("this snapshot has no model of movies without ratings: build it again")
             rated = self.rated(user) if isinstance(user, int) else user
             who = self._without_new_movies(user)
-            found = self._new_movies.rank(who, k, allowed, list(rated))
+            found = self.new_movies.rank(who, k, allowed, list(rated))
             return self._model.unpredicted(found) if self.implicit else self._predict(who, found)
         if self._catalogue is not self._base:
             rows = self._row_of_base
             allowed = (rows >= 0) if allowed is None else (rows >= 0) & allowed[rows]
         who = self._without_new_movies(user)
         found = self._model.recommend(who, k, allowed=allowed)
-        if self._new_movies is None or self.implicit:
+        if self.new_movies is None or self.implicit:
             return found
         return self._predict(who, [prediction.movie_id for prediction in found])
 
@@ -170,7 +170,7 @@ class Users:
 
     def _predict(self, user: UserOrRatings, movie_ids: Sequence[int]) -> list[Prediction]:
         """Return predictions by the rating model and by content, each with its share."""
-        new_movies = self._new_movies
+        new_movies = self.new_movies
         if new_movies is None:
             return self._model.predict(user, movie_ids)
         self._model.check_predicts()
@@ -187,7 +187,7 @@ class Users:
 
     def _explain(self, user: UserOrRatings, movie_ids: Sequence[int]) -> list[Explanation]:
         """Return the predictions of ``_predict`` as sums."""
-        new_movies = self._new_movies
+        new_movies = self.new_movies
         if new_movies is None:
             return self._model.explain(user, movie_ids)
         shares = own_share(new_movies.counts(movie_ids)).tolist()
@@ -249,7 +249,7 @@ class Users:
 
     def _check_predictable(self, movie_id: int) -> None:
         movie = self._catalogue.movie(movie_id)
-        if self._new_movies is None and movie_id not in self._base.ids:
+        if self.new_movies is None and movie_id not in self._base.ids:
             raise NotComparable(f"{movie} (id {movie_id}) is new: its ratings can be predicted from the next build on")
 
     def _without_new_movies(self, user: UserOrRatings) -> UserOrRatings:

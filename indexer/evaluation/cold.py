@@ -80,7 +80,7 @@ def evaluate_cold(
 
 
 def _errors(
-    fitted: cold_start.FittedColdStart,
+    fitted: FittedColdStart,
     looks: Looks | None,
     training: Training,
     test: Training,
