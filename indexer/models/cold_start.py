@@ -187,6 +187,8 @@ def _validated(
 
     losses = {share: float(squares(share)[known].mean()) for share in (SHARES if with_poster.any() else SHARES[:1])}
     share = min(losses, key=lambda each: losses[each])
+    if share and not _is_clear(squares(0.0)[known] - squares(share)[known], test.movie_rows[known]):
+        share = 0.0
     mean = np.clip(machine + facts + share * by_look, *scale)
     inflation = _inflation(mean[known], variance[known], fitted.facts.movie_variance, test.values[known], scale)
 
@@ -202,6 +204,15 @@ def _validated(
             "rmse_by_facts_and_poster": rmse(squares(share or SHARES[2])[both]),
         }
     return share, inflation, figures
+
+
+def _is_clear(gains: Float64Array, movies: Int64Array) -> bool:
+    """Return True if the mean gain (m,) of ratings is more than its standard error, as movies are drawn at random.
+
+    Source: Breiman and others, "Classification and Regression Trees", 1984 (the rule of one standard error).
+    """
+    totals = np.bincount(movies, weights=gains - gains.mean())
+    return float(gains.sum()) > float(np.sqrt(totals @ totals))
 
 
 def _inflation(
@@ -314,7 +325,7 @@ def _movies(training: Training, residuals: Float64Array) -> tuple[float, float, 
     within = max(squares / max(counts.sum() - rated.sum(), 1), _LEAST_VARIANCE)
     spread = float((means[rated] ** 2).mean() - within * (1 / counts[rated]).mean()) if rated.any() else 0.0
     variance = max(spread, _LEAST_VARIANCE)
-    prior = within / variance
+    prior = float(within / variance)
     return variance, prior, sums / (counts + prior)
 
 
