@@ -91,7 +91,8 @@ class Overlay:
         """Return the compact look of a changed poster; None if it was not embedded with the snapshot's weights."""
         if entry.vector is None or entry.weights_sha256 != self.snapshot.weights_sha256:
             return None
-        return compact_looks(entry.vector[None])[0]
+        look: Float32Array = compact_looks(entry.vector[None])[0]
+        return look
 
     def _taste_vectors(
         self, entries: Sequence[Entry], looks: Mapping[int, Float32Array | None]

@@ -87,7 +87,8 @@ def year_features(movies: Sequence[Movie], centres: Sequence[int]) -> Float64Arr
     # A movie of the future is as one of the latest year: of no bump nothing would be known.
     years = np.clip(years, min(centres), max(centres) + 2)
     bumps = np.exp(-(((years[:, None] - np.array(centres)) / YEARS_APART) ** 2) / 2)
-    return _unit(np.where(bumps > 0.001, bumps, 0))  # also NaN, of a missing year
+    features: Float64Array = _unit(np.where(bumps > 0.001, bumps, 0)).astype(np.float64)  # also NaN, of a missing year
+    return features
 
 
 def facts_similarity(first: Facts, second: Facts) -> Float32Array:
@@ -120,4 +121,5 @@ def look_similarity(first: npt.NDArray[np.floating], second: npt.NDArray[np.floa
 
 def _unit(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     """Scale each row to length 1; keep rows of zeros."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    unit: npt.NDArray[np.floating] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    return unit

@@ -114,7 +114,8 @@ class NewMovies:
             eligible &= allowed[self._catalogue.ids.rows(movie_ids.tolist())]
         scores = (weights * self._model.scores_of(user)[rows]).sum(axis=1)
         scores[~eligible] = -np.inf
-        return movie_ids[top_rows(scores, k)].tolist()
+        best: list[int] = movie_ids[top_rows(scores, k)].tolist()
+        return best
 
     def imagined(self, year: int | None, genres: Sequence[str], look: Float32Array | None) -> Content:
         """Return the content of a movie that is not in the catalogue, from what is known of it.
@@ -128,7 +129,8 @@ class NewMovies:
 
     def taste_vector(self, content: Content, taste: Space) -> Float32Array:
         """Return the predicted taste vector (d,) of one movie; zeros if nothing is known of it."""
-        return self.cold.taste_vectors(content, self._base.ids, taste)[0]
+        vector: Float32Array = self.cold.taste_vectors(content, self._base.ids, taste)[0]
+        return vector
 
     def usual_length(self, taste: Space) -> float:
         """Return the length of the taste vectors of well-known movies."""

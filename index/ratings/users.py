@@ -146,8 +146,8 @@ class Users:
                 raise NotComparable("this snapshot has no model of movies without ratings: build it again")
             rated = self.rated(user) if isinstance(user, int) else user
             who = self._without_new_movies(user)
-            found = self.new_movies.rank(who, k, allowed, list(rated))
-            return self._model.unpredicted(found) if self.implicit else self._predict(who, found)
+            unrated = self.new_movies.rank(who, k, allowed, list(rated))
+            return self._model.unpredicted(unrated) if self.implicit else self._predict(who, unrated)
         if self._catalogue is not self._base:
             rows = self._row_of_base
             allowed = (rows >= 0) if allowed is None else (rows >= 0) & allowed[rows]
@@ -180,7 +180,7 @@ class Users:
         own = np.zeros((2, share.size))
         known = np.flatnonzero(share)
         # Of no movie, too, for its errors.
-        own[:, known] = self._model.moments(user, [movie_ids[at] for at in known])
+        own[:, known] = self._model.moments(user, [movie_ids[at] for at in known.tolist()])
         found = self._by_content(new_movies, user, movie_ids)
         mean, variance = share * own + (1 - share) * np.array([found.mean, found.variance])
         return self._model.predictions(movie_ids, mean, variance)

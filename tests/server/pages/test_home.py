@@ -57,9 +57,10 @@ def test_a_film_shows_look_and_taste_side_by_side(client: FlaskClient) -> None:
 
 def test_a_film_without_poster_or_ratings_says_so(client: FlaskClient) -> None:
     assert "This film has no poster here" in client.get("/movies/20").text
+    assert "Nobody has rated this film yet" in client.get("/movies/22").text
     page = client.get("/movies/21").text
-    assert "Nobody has rated this film yet" in page
     assert "Nobody has rated it yet" in page
+    assert set(section(page, "Loved like it, in all likelihood")[:5]) <= set(SPACE)
 
 
 def test_a_film_that_nothing_is_known_of_says_so(client: FlaskClient) -> None:
@@ -128,7 +129,7 @@ def test_a_dropped_poster_is_guessed_from_what_is_known(client: FlaskClient, wor
 @pytest.mark.parametrize("look", ["AAAA", "%20", "____" * 342])
 def test_what_is_no_look_of_a_picture_is_refused(client: FlaskClient, look: str) -> None:
     reply = client.get(f"/look/guess?look={look}", headers=PAGE)
-    assert reply.status_code == 422
+    assert reply.status_code == 400
     assert "drop the picture again" in reply.text
 
 
