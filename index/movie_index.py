@@ -85,10 +85,7 @@ class MovieIndex:
         self._keeps = keeps
         snapshot = base or self
         log, merged = RatingLog(library.database), snapshot.movies_version
-        cold = overlay.snapshot.cold
-        new_movies = None
-        if cold is not None:
-            new_movies = NewMovies(cold, ratings, snapshot.catalogue, catalogue, overlay.looks, log, merged)
+        new_movies = NewMovies.of(overlay, ratings, log, merged)
         self.users = Users(ratings, snapshot.catalogue, catalogue, log, merged, new_movies)
         self.explainer: Explainer = Explainer(
             spaces, catalogue, snapshot.catalogue.ids, ratings, None if base is None else base.explainer

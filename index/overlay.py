@@ -45,6 +45,7 @@ class Overlay:
     blended: OverlaidNeighbours
     source: Int64Array  # (n,) row of each movie in the snapshot's catalogue; -1 if added, or compared otherwise by now
     looks: Mapping[int, Float32Array | None]  # compact look of each changed poster, by movie id; None if not embedded
+    changed_ids: frozenset[int]  # movies added or changed since the build that still exist
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Overlay:
@@ -52,7 +53,9 @@ class Overlay:
         ids = snapshot.catalogue.ids
         blended = OverlaidNeighbours.unchanged(snapshot.blended)
         row_maps = RowMaps.of(snapshot.spaces, ids)
-        return cls(snapshot, snapshot.catalogue, snapshot.spaces, row_maps, blended, np.arange(len(ids)), {})
+        return cls(
+            snapshot, snapshot.catalogue, snapshot.spaces, row_maps, blended, np.arange(len(ids)), {}, frozenset()
+        )
 
     def changed(self, delta: MovieChanges) -> Overlay:
         """Return the version with further changes.
@@ -85,7 +88,8 @@ class Overlay:
         source = self._source(catalogue, spaces, changed_ids)
         same = np.array_equal(source, self.source)
         blended = self.blended if same else OverlaidNeighbours(self.snapshot.blended, source)
-        return Overlay(self.snapshot, catalogue, spaces, row_maps, blended, source, looks)
+        changed = (self.changed_ids | {entry.movie.movie_id for entry in delta.movies}) - set(delta.deleted)
+        return Overlay(self.snapshot, catalogue, spaces, row_maps, blended, source, looks, changed)
 
     def _look(self, entry: Entry) -> Float32Array | None:
         """Return the compact look of a changed poster; None if it was not embedded with the snapshot's weights."""
@@ -118,6 +122,8 @@ class Overlay:
             before = self.snapshot.catalogue.listing(movie.movie_id)
             if before is None or (space == "poster" and entry.poster is not None):
                 continue
+            if space == "taste" and self.snapshot.cold is not None and not before.rating_count:
+                continue  # predicted
             same_facts = (before.movie.genres, before.movie.year) == (movie.genres, movie.year)
             if space != "facts" or same_facts:
                 found[movie.movie_id] = None

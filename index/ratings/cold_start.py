@@ -44,9 +44,10 @@ CONTENT_RATINGS = 4.0
 _FACTS_PRIOR = 5.0  # added to the summed similarities: few similar movies say little
 _LOOKS_PRIOR = 2.0
 _PEERS = 100  # movies whose taste vectors and ranking scores a new movie gets
+_PEER_POWER = 2  # of their similarity, as lists by new movies gain from few but close peers
 _PEER_RATINGS = 10.0  # a peer with this many ratings counts half
 _PEERS_PRIOR = 1.0
-_BLOCK = 512  # movies compared at a time
+_BLOCK = 64  # movies compared at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +318,7 @@ class ColdStart:
             if self.uses_posters and movies.looks[part].any():
                 looks = look_similarity(movies.looks[part], self._arrays.looks[self._rated])
                 similar = similar * (1 + self.facts.look_share * looks)
-            similar = similar * self._standing
+            similar = similar**_PEER_POWER * self._standing
             best = np.argsort(-similar, axis=1, kind="stable")[:, :peers]
             chosen = np.take_along_axis(similar, best, axis=1)
             rows[part] = self._rated[best]
@@ -338,6 +339,12 @@ class ColdStart:
         vectors = np.zeros((known.size, taste.dimension), dtype=np.float32)
         vectors[in_space >= 0] = taste.vectors.rows(in_space[in_space >= 0])
         return mean_of_peers(vectors[places.reshape(rows.shape)], weights)
+
+    @cached_property
+    def unrated(self) -> tuple[Int64Array, Int64Array, Float32Array]:
+        """Rows (k,) of the snapshot's movies without ratings, and their ``peers``; computed on first use."""
+        rows = np.flatnonzero(self._counts == 0)
+        return rows, *self.peers(self.of_snapshot(rows))
 
     @cached_property
     def _rated(self) -> Int64Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +11,7 @@ from index.catalogue.catalogue import Catalogue, Movie
 from index.core.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from index.explain.taste import LIKED
 from index.library.rating_log import RatingLog
+from index.overlay import Overlay
 from index.ratings.cold_start import ColdStart, ColdUser, Content
 from index.ratings.model import Prediction, RatingModel, UserOrRatings
 from index.spaces.faiss_index import top_rows
@@ -30,6 +31,7 @@ class NewMovies:
         base: catalogue of the snapshot.
         catalogue: base catalogue with the library's changes.
         looks: movie id -> compact look of each movie whose poster changed since the build; None without a usable one.
+        changed: ids of the movies added or changed since the build that are in the catalogue.
         log: ratings added online.
         merged: number of the last library change the models were trained on.
     """
@@ -41,6 +43,7 @@ class NewMovies:
         base: Catalogue,
         catalogue: Catalogue,
         looks: Mapping[int, Float32Array | None],
+        changed: Collection[int],
         log: RatingLog,
         merged: int,
     ) -> None:
@@ -49,8 +52,19 @@ class NewMovies:
         self._base = base
         self._catalogue = catalogue
         self._looks = looks
+        self._changed_ids = changed
         self._log = log
         self._merged = merged
+
+    @classmethod
+    def of(cls, overlay: Overlay, model: RatingModel, log: RatingLog, merged: int) -> NewMovies | None:
+        """Return the movies of a version of a snapshot; None if the snapshot has no cold-start model."""
+        snapshot = overlay.snapshot
+        if snapshot.cold is None:
+            return None
+        return cls(
+            snapshot.cold, model, snapshot.catalogue, overlay.catalogue, overlay.looks, overlay.changed_ids, log, merged
+        )
 
     def content(self, movie_ids: Sequence[int]) -> Content:
         """Return the content of movies as it is now."""
@@ -162,9 +176,19 @@ class NewMovies:
 
     @cached_property
     def _candidates(self) -> tuple[Int64Array, tuple[Int64Array, Float32Array]]:
-        movie_ids = self._catalogue.ids.values
-        new = movie_ids[self.counts(movie_ids.tolist()) == 0]
-        return new, self.cold.peers(self.content(new.tolist()))
+        """Ids (n,) of the movies without training ratings, and their peers; those of the snapshot are found once."""
+        rows, peers, weights = self.cold.unrated
+        before = self._base.ids.values[rows]
+        changed = np.array([movie_id for movie_id in self._changed_ids if not self.counts([movie_id])[0]], np.int64)
+        kept = (self._catalogue.ids.find(before) >= 0) & np.isin(before, changed, invert=True)
+        found = np.concatenate([before[kept], changed])
+        if changed.size:
+            more, more_weights = self.cold.peers(self.content(changed.tolist()))
+            peers, weights = np.concatenate([peers[kept], more]), np.concatenate([weights[kept], more_weights])
+        else:
+            peers, weights = peers[kept], weights[kept]
+        order = np.argsort(found)
+        return found[order], (peers[order], weights[order])
 
     @cached_property
     def _counts(self) -> Int64Array:

@@ -6,7 +6,7 @@ between movies as control, and with a bootstrap over movies. The model's setting
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from statistics import NormalDist
 from typing import Any
@@ -21,8 +21,10 @@ from indexer.datasets.dataset import Dataset
 from indexer.datasets.training import Training
 from indexer.evaluation.splits import movie_folds
 from indexer.metrics.bootstrap import Estimate, interval, resample_means
-from indexer.models import cold_start, factorization_machine
+from indexer.metrics.ranking import ndcg
+from indexer.models import cold_start, ease, factorization_machine
 from indexer.models.cold_start import SHARES, FittedColdStart, Looks, predictions
+from indexer.spaces.facts import facts_vectors
 
 FIRST = (0, 1, 2, 5, 10)  # first ratings of an unseen movie
 _LEAST = 5  # further ratings that a movie needs for the table of first ratings
@@ -40,7 +42,8 @@ def evaluate_cold(
     """Return errors on held-out movies as JSON values.
 
     ``rows`` are of all held-out ratings, ``with_posters`` of the movies with posters, ``lifts`` differences of RMSE
-    there, ``first_ratings`` of the same ratings after 0 to 10 others of each movie.
+    there, ``first_ratings`` of the same ratings after 0 to 10 others of each movie, ``lists`` nDCG@10 of
+    recommendations among the held-out movies, with an interval over users.
 
     Args:
         dataset: all ratings.
@@ -52,6 +55,7 @@ def evaluate_cold(
     """
     parts: list[dict[str, Float64Array]] = []
     first: list[dict[str, Float64Array]] = []
+    lists: list[dict[str, Float64Array]] = []
     shares = []
     for fold, mask in enumerate(track(list(movie_folds(dataset.ratings, folds)), "Unseen movies", folds)):
         rng = np.random.default_rng([seed, fold])
@@ -60,6 +64,8 @@ def evaluate_cold(
         shares.append(fitted.facts.look_share)
         parts.append(_errors(fitted, looks, training, test, rng))
         first.append(_first_ratings(fitted.model(training), training, test, rng))
+        if ease.fits_in_memory(training):
+            lists.append(_lists(fitted.model(training), training, test, dataset.tags))
     of_ratings = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     with_poster = of_ratings["with_poster"] > 0
     every = np.ones_like(with_poster)
@@ -70,6 +76,9 @@ def evaluate_cold(
         "inside_80": _estimate(of_ratings["inside"], of_ratings["movie"]),
         "first_ratings": _first_rows({name: np.concatenate([part[name] for part in first]) for name in first[0]}),
     }
+    if lists:
+        by_list = {name: np.concatenate([part[name] for part in lists]) for name in lists[0]}
+        found["lists"] = {name: _estimate(by_list[name], by_list["user"]) for name in ("served", "facts")}
     if with_poster.any():
         found["with_posters"] = [_row(of_ratings, name, with_poster) for name in methods]
         found["lifts"] = {
@@ -208,3 +217,31 @@ def _groups(movies: Float64Array) -> Int64Array:
 
 def _rounded(found: Estimate) -> dict[str, float]:
     return {name: round(float(value), 4) for name, value in asdict(found).items()}
+
+
+def _lists(
+    model: ColdStart, training: Training, test: Training, tags: Mapping[int, Sequence[str]]
+) -> dict[str, Float64Array]:
+    """Return nDCG@10 (q,) per user of lists of the held-out movies: as served, and by facts alone.
+
+    As served, a movie's score is the mean score of its peers by the ranker, here EASE. By facts, it is the mean cosine
+    with the movies that the user rated.
+    """
+    ranker = ease.fit(training, np.random.default_rng(0))
+    new = np.unique(test.movie_rows)
+    peers, weights = model.peers(model.of_snapshot(new))
+    rows, facts = facts_vectors(training.movies, tags)
+    vectors = np.zeros((len(training.movies), facts.shape[1]), dtype=np.float32)
+    vectors[rows] = facts
+    users = np.intersect1d(test.user_rows, training.user_rows)
+    found: dict[str, list[float]] = {"served": [], "facts": []}
+    for user in users.tolist():
+        relevant = np.searchsorted(new, test.movie_rows[test.user_rows == user])
+        rated = training.movie_rows[training.user_rows == user]
+        scores = {
+            "served": (weights * ranker.scores(rated)[peers]).sum(axis=1),
+            "facts": vectors[new] @ vectors[rated].mean(axis=0),
+        }
+        for name, values in scores.items():
+            found[name].append(ndcg(np.isin(np.argsort(-values, kind="stable")[:10], relevant), relevant.size, 10))
+    return {"user": users.astype(np.float64), **{name: np.array(values) for name, values in found.items()}}

@@ -256,6 +256,8 @@ def _print_cold(found: dict[str, Any]) -> None:
         if key in found:
             rows = [(row["method"], f"{row['held_out']:,}", told(row["rmse"])) for row in found[key]]
             print_table(title, [("", "left"), ("Ratings", "right"), ("RMSE", "right")], rows)
+    for name, figure in found.get("lists", {}).items():
+        click.echo(f"nDCG@10 of recommendations among unseen movies, {name}: {told(figure)}")
     for name, lift in found.get("lifts", {}).items():
         click.echo(f"RMSE with {name} less that with facts alone: {told(lift)}")
     rows = [

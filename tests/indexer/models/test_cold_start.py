@@ -158,6 +158,7 @@ def test_the_evaluation_tells_the_lift_of_posters_from_that_of_shuffled_ones() -
     rows = {row["method"]: row["rmse"]["value"] for row in found["rows"]}
     assert rows["posters"] < rows["facts"] < rows["user-mean"]
     assert found["lifts"]["posters"]["high"] < 0 < found["lifts"]["shuffled"]["high"]
+    assert 0 < found["lists"]["served"]["value"] <= 1
     first = [row["rmse"]["value"] for row in found["first_ratings"]]
     assert [row["ratings"] for row in found["first_ratings"]] == [0, 1, 2, 5, 10]
     assert first[-1] < first[1] < first[0]
