@@ -259,7 +259,7 @@ class ColdStart:
         return ColdUser(np.append(preferences, bias_of_user), rows, folded.residuals, float(noise))
 
     def predict(
-        self, user: ColdUser, movies: Content, ratings: Sequence[tuple[int, float]] | None = None
+        self, user: ColdUser, movies: Content, ratings: Sequence[tuple[int, float]] | Float64Array | None = None
     ) -> ColdPredictions:
         """Return a user's predicted ratings of movies.
 

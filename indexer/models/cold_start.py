@@ -269,7 +269,9 @@ def _fitted(
 
     movie_variance, movie_prior, shrunk = _movies(training, residuals)
     counts = np.bincount(training.user_rows, minlength=len(training.users))
-    squares = np.bincount(training.user_rows, np.square(residuals - shrunk[training.movie_rows]), counts.size)
+    squares: Float64Array = np.bincount(
+        training.user_rows, weights=np.square(residuals - shrunk[training.movie_rows]), minlength=counts.size
+    ).astype(np.float64)
     variance = max(float(posterior.noise_variance.mean()) - movie_variance, _LEAST_VARIANCE)
     noise = fit_noise(variance, squares, counts)
     rated = np.bincount(training.movie_rows, minlength=len(training.movies))

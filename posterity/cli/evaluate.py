@@ -254,13 +254,15 @@ def _print_cold(found: dict[str, Any]) -> None:
 
     for title, key in (("Unseen movies by content", "rows"), ("Those with posters", "with_posters")):
         if key in found:
-            rows = [(row["method"], f"{row['held_out']:,}", told(row["rmse"])) for row in found[key]]
+            rows: list[tuple[str, ...]] = [
+                (str(row["method"]), f"{row['held_out']:,}", told(row["rmse"])) for row in found[key]
+            ]
             print_table(title, [("", "left"), ("Ratings", "right"), ("RMSE", "right")], rows)
     for name, figure in found.get("lists", {}).items():
         click.echo(f"nDCG@10 of recommendations among unseen movies, {name}: {told(figure)}")
     for name, lift in found.get("lifts", {}).items():
         click.echo(f"RMSE with {name} less that with facts alone: {told(lift)}")
-    rows = [
+    first: list[tuple[str, ...]] = [
         (str(row["ratings"]), told(row["rmse"]), told(row["without_content"]), f"{row['inside_80']['value']:.1%}")
         for row in found["first_ratings"]
     ]
@@ -270,7 +272,7 @@ def _print_cold(found: dict[str, Any]) -> None:
         ("Without content", "right"),
         ("In 80% interval", "right"),
     ]
-    print_table("The same ratings after some others of the movie", columns, rows)
+    print_table("The same ratings after some others of the movie", columns, first)
 
 
 def _print_poster_section(section: dict[str, Any]) -> None:
