@@ -27,7 +27,6 @@ from index.posters.images import decode_image, pixels_for_vgg16, shown
 from index.ratings.cold_start import ColdStart
 from index.ratings.elicitation import elicitation_order
 from index.ratings.model import RatingModel
-from index.ratings.new_movies import NewMovies
 from index.ratings.users import Users
 from index.snapshot.maps import Maps
 from index.snapshot.poster_files import SHOWN, content_in_name, load_contents, poster_paths
@@ -85,7 +84,7 @@ class MovieIndex:
         self._keeps = keeps
         snapshot = base or self
         log, merged = RatingLog(library.database), snapshot.movies_version
-        new_movies = NewMovies.of(overlay, ratings, log, merged)
+        new_movies = overlay.new_movies(ratings, log, merged)
         self.users = Users(ratings, snapshot.catalogue, catalogue, log, merged, new_movies)
         self.explainer: Explainer = Explainer(
             spaces, catalogue, snapshot.catalogue.ids, ratings, None if base is None else base.explainer

@@ -15,8 +15,11 @@ import numpy as np
 from index.catalogue.catalogue import Catalogue, Listing
 from index.core.arrays import Float32Array, Int64Array
 from index.library.entries import Entry, MovieChanges
+from index.library.rating_log import RatingLog
 from index.ratings.cold_start import ColdStart
 from index.ratings.content import compact_looks
+from index.ratings.model import RatingModel
+from index.ratings.new_movies import NewMovies
 from index.spaces.blend import RowMaps
 from index.spaces.neighbours import Neighbours, OverlaidNeighbours
 from index.spaces.overlaid_vectors import OverlaidVectors
@@ -90,6 +93,19 @@ class Overlay:
         blended = self.blended if same else OverlaidNeighbours(self.snapshot.blended, source)
         changed = (self.changed_ids | {entry.movie.movie_id for entry in delta.movies}) - set(delta.deleted)
         return Overlay(self.snapshot, catalogue, spaces, row_maps, blended, source, looks, changed)
+
+    def new_movies(self, model: RatingModel, log: RatingLog, merged: int) -> NewMovies | None:
+        """Return what predicts movies by content; None if the snapshot has no cold-start model.
+
+        Args:
+            model: rating model of the snapshot.
+            log: ratings added online.
+            merged: number of the last library change the models were trained on.
+        """
+        cold, base = self.snapshot.cold, self.snapshot.catalogue
+        if cold is None:
+            return None
+        return NewMovies(cold, model, base, self.catalogue, self.looks, self.changed_ids, log, merged)
 
     def _look(self, entry: Entry) -> Float32Array | None:
         """Return the compact look of a changed poster; None if it was not embedded with the snapshot's weights."""

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from index.ratings.model import RatingModel
+from index.ratings.model import LIKED, RatingModel
 from index.spaces.space import Space
-
-LIKED = 0.75  # of the way up the rating scale: 4 of 5 stars, 8 of 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ LOOK = 512  # dimension of a compact look
 # Movies count as similar in content by their facts: the cosine of genres to this power, times a Gaussian in years.
 _GENRE_POWER = 4
 _KERNEL_YEARS = 8.0
+_OTHER_YEARS = 0.1  # of movies of other times
 _UNKNOWN_YEAR = 0.5  # in place of the Gaussian
 _LOOK_POWER = 2
 
@@ -95,7 +96,7 @@ def facts_similarity(first: Facts, second: Facts) -> Float32Array:
     """Return how similar movies (m) are to others (n) in genres and year, (m, n) float32, from 0 to 1."""
     genres = (first.genres @ second.genres.T) ** _GENRE_POWER
     apart = (first.years[:, None] - second.years) / _KERNEL_YEARS
-    years = np.where(np.isnan(apart), _UNKNOWN_YEAR, np.exp(-(apart**2) / 2))
+    years = np.where(np.isnan(apart), _UNKNOWN_YEAR, _OTHER_YEARS + (1 - _OTHER_YEARS) * np.exp(-(apart**2) / 2))
     return (genres * years).astype(np.float32)
 
 

@@ -26,6 +26,7 @@ from index.spaces.faiss_index import top_rows
 
 FOLDER = "ratings"
 
+LIKED = 0.75  # of the way up the rating scale: 4 of 5 stars, 8 of 10
 INTERVAL = 0.8  # nominal coverage of the intervals
 
 # Ratings' worth of weight of the average noise variance in a user's own. Chosen on ratings held out of a training part

@@ -9,11 +9,9 @@ import numpy as np
 
 from index.catalogue.catalogue import Catalogue, Movie
 from index.core.arrays import BoolArray, Float32Array, Float64Array, Int64Array
-from index.explain.taste import LIKED
 from index.library.rating_log import RatingLog
-from index.overlay import Overlay
 from index.ratings.cold_start import ColdStart, ColdUser, Content
-from index.ratings.model import Prediction, RatingModel, UserOrRatings
+from index.ratings.model import LIKED, Prediction, RatingModel, UserOrRatings
 from index.spaces.faiss_index import top_rows
 from index.spaces.space import Space
 
@@ -55,16 +53,6 @@ class NewMovies:
         self._changed_ids = changed
         self._log = log
         self._merged = merged
-
-    @classmethod
-    def of(cls, overlay: Overlay, model: RatingModel, log: RatingLog, merged: int) -> NewMovies | None:
-        """Return the movies of a version of a snapshot; None if the snapshot has no cold-start model."""
-        snapshot = overlay.snapshot
-        if snapshot.cold is None:
-            return None
-        return cls(
-            snapshot.cold, model, snapshot.catalogue, overlay.catalogue, overlay.looks, overlay.changed_ids, log, merged
-        )
 
     def content(self, movie_ids: Sequence[int]) -> Content:
         """Return the content of movies as it is now."""

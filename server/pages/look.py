@@ -41,7 +41,7 @@ def _blank_is_none(value: object) -> object:
 
 
 class GuessQuery(RequestModel):
-    """What is known of a movie."""
+    """Known facts of a movie."""
 
     look: Annotated[str, Field(max_length=4 * LOOK)] = ""
     """Compact look of its poster."""

@@ -45,7 +45,7 @@ def test_movies_are_similar_in_genres_and_years() -> None:
     vocabulary = Vocabulary.of(MOVIES)
     similar = facts_similarity(vocabulary.facts([WESTERN]), vocabulary.facts(MOVIES))[0]
     assert similar[0] == pytest.approx(1)
-    assert similar[1] == pytest.approx(np.exp(-0.5))  # one standard deviation of years apart
+    assert similar[1] == pytest.approx(0.1 + 0.9 * np.exp(-0.5))  # one standard deviation of years apart
     assert similar[2] < similar[1]  # the rarer comedy is half of it and more
     assert similar[3] == pytest.approx(0.5)
     assert similar[4] == 0

@@ -97,7 +97,7 @@ def test_what_a_form_leaves_empty_is_not_given(client: FlaskClient) -> None:
 def test_a_movie_may_come_as_json_without_a_poster(client: FlaskClient) -> None:
     reply = client.post(f"{API}/movies", json=MEADOW)
     assert reply.status_code == 201
-    assert reply.get_json()["spaces"] == []
+    assert reply.get_json()["spaces"] == ["taste"]
     for text in ("imdb:tt9999999", "tmdb:77", str(FIRST_ID)):
         assert client.get(f"{API}/movies/{text}").get_json()["movie"]["title"] == "Meadow"
 
