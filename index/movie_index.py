@@ -25,6 +25,7 @@ from index.posters.distinct import distinct_matches
 from index.posters.duplicates import Duplicates, find_duplicates
 from index.posters.images import decode_image, pixels_for_vgg16, shown
 from index.posters.look_vectors import Look, load_look
+from index.ratings.cold_start import ColdStart
 from index.ratings.elicitation import elicitation_order
 from index.ratings.model import RatingModel
 from index.ratings.users import Users
@@ -85,8 +86,9 @@ class MovieIndex:
         self._base = base  # never self: a reference cycle would keep the files mapped until a garbage collection
         self._keeps = keeps
         snapshot = base or self
-        log = RatingLog(library.database)
-        self.users = Users(ratings, snapshot.catalogue, catalogue, log, snapshot.movies_version, self._blend)
+        log, merged = RatingLog(library.database), snapshot.movies_version
+        new_movies = overlay.new_movies(ratings, log, merged)
+        self.users = Users(ratings, snapshot.catalogue, catalogue, log, merged, self._blend, new_movies)
         self.explainer: Explainer = Explainer(
             spaces, catalogue, snapshot.catalogue.ids, ratings, None if base is None else base.explainer
         )
@@ -120,13 +122,14 @@ class MovieIndex:
             vectors = {name: (space.ids, space.vectors) for name, space in spaces.items()}
             ratings = RatingModel.load(folder, catalogue.ids, manifest.ratings, vectors)
             blended, random_pairs = _load_blend(folder / blends.NAME, manifest, spaces, catalogue)
+            cold = ColdStart.load(folder, manifest.ratings.get("cold_start"), catalogue.movies, ratings.counts())
             library = Library.open(data)
             weights = None if manifest.weights is None else manifest.weights["sha256"]
             look = load_look(folder / "poster", manifest.spaces["poster"]) if "poster" in manifest.spaces else Look()
             base = cls(
                 data,
                 manifest,
-                Overlay.of(Snapshot(catalogue, spaces, blended, random_pairs, weights, look)),
+                Overlay.of(Snapshot(catalogue, spaces, blended, random_pairs, weights, look, cold)),
                 ratings,
                 library,
                 _built_with(manifest, library),
@@ -354,8 +357,14 @@ class MovieIndex:
             UnknownSpace: this snapshot was built without posters.
             BadWeights: the weights of the posters' embeddings are missing.
         """
+        return self.similar_to_embedding(self.embed(image), k, where=where, distinct=distinct)
+
+    def similar_to_embedding(
+        self, embedding: Float32Array, k: int = 10, *, where: MovieFilter | None = None, distinct: bool = False
+    ) -> list[Match]:
+        """Return the ``k`` movies with posters most similar to a raw embedding (25088,); see ``similar_to_poster``."""
         allowed = self.catalogue.allowed(where) if where else None
-        space, (vector,) = self.space("poster"), self.overlay.snapshot.look(self.embed(image)[None])
+        space, (vector,) = self.space("poster"), self.overlay.snapshot.look(embedding[None])
 
         def find(allowed: BoolArray | None) -> list[Match]:
             return space.search(vector, k, allowed=self._in_space("poster", allowed))
@@ -454,7 +463,9 @@ class MovieIndex:
     @cached_property
     def to_ask(self) -> list[int]:
         """Movie ids to ask a new user to rate, in elicitation order."""
-        return elicitation_order(self.catalogue, self.spaces["taste"])
+        order = elicitation_order(self.catalogue, self.spaces["taste"])
+        counts = self.catalogue.rating_counts
+        return [movie_id for movie_id in order if counts[self.catalogue.ids.row(movie_id)]]
 
     @cached_property
     def copies(self) -> Groups:

@@ -24,10 +24,12 @@ from index.posters.copies import find_copies, save_copies
 from index.posters.images import PREPROCESSING
 from index.posters.look_vectors import fit_look
 from index.ratings import by_movie, user_names
+from index.ratings import cold_start as cold_starts
 from index.ratings import fold_in as fold_ins
 from index.ratings import learned_ranker as learned_rankers
 from index.ratings import model as rating_models
 from index.ratings.by_movie import RatingsByMovie
+from index.ratings.content import compact_looks
 from index.ratings.learned_ranker import SPACES as LIKENESS
 from index.ratings.rankers import save_rankers
 from index.ratings.user_names import UserNames
@@ -45,8 +47,9 @@ from indexer.evaluation.build_evaluation import evaluate_build
 from indexer.evaluation.gallery import build_gallery
 from indexer.inputs import input_fingerprint
 from indexer.maps.layout import write_maps
-from indexer.models import factorization_machine
+from indexer.models import cold_start, factorization_machine
 from indexer.models.all_users import solve_all_users, subsample_users
+from indexer.models.cold_start import Looks
 from indexer.models.factorization_machine import Settings
 from indexer.models.ranker_choice import Choice, choose_ranker
 from indexer.models.rating_model import fold_in_arrays, rating_arrays
@@ -74,6 +77,7 @@ class _Posters:
     embedded: int = 0  # number of posters that were not in the cache
     replaced: int = 0  # number of posters that differ from the current snapshot's
     unreadable: Mapping[int, str] = field(default_factory=dict)  # movie_id -> reason
+    looks: Looks | None = None  # None without posters
 
 
 def build(plan: Plan, *, track: Track = silent) -> Manifest:
@@ -109,8 +113,8 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         found, poster_warnings = find_posters(plan.posters, movie_ids) if plan.posters else ({}, [])
         found = shown_posters(found, plan.data / "converted", track=track)
         found = merge_posters(found, changes, plan.data / "posters")
-        posters = _poster_space(plan, folder / "poster", found, rng, track)
-        taste, model, choice = _ratings_and_taste(plan, settings, folder, training, fit_rng, rng, track)
+        posters = _poster_space(plan, folder / "poster", found, movie_ids, rng, track)
+        taste, model, choice = _ratings_and_taste(plan, settings, folder, training, posters.looks, fit_rng, rng, track)
         if dataset.user_names:
             save_arrays(UserNames.of(training.users.values, dataset.user_names), folder / user_names.FOLDER)
         facts = _facts_space(folder / "facts", dataset, plan.label_weights, rng, track)
@@ -138,7 +142,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
                 "name": dataset.name,
                 "notice": dataset.notice,
                 "movies": len(movie_ids),
-                "rated_movies": len(spaces["taste"]),
+                "rated_movies": int(np.unique(dataset.ratings.movie_ids).size),
                 "users": int(np.unique(dataset.ratings.user_ids).size),
                 "ratings": len(dataset.ratings),
                 "library": changes.version,
@@ -172,7 +176,7 @@ def _evaluation(plan: Plan, training: Training, settings: Settings, track: Track
 
 
 def _poster_space(
-    plan: Plan, folder: Path, found: Mapping[int, Path], rng: np.random.Generator, track: Track
+    plan: Plan, folder: Path, found: Mapping[int, Path], catalogue: Ids, rng: np.random.Generator, track: Track
 ) -> _Posters:
     if not found:
         return _Posters()
@@ -200,7 +204,8 @@ def _poster_space(
     contents = dict(zip(movie_ids, embeddings.contents, strict=True))
     replaced = sum(before.get(movie_id, content) != content for movie_id, content in contents.items())
     files = {movie_id: found[movie_id] for movie_id in movie_ids}
-    return _Posters(files, entry, embeddings.embedded, replaced, embeddings.unreadable)
+    looks = Looks(catalogue.find(embeddings.movie_ids), np.concatenate(list(map(compact_looks, embeddings.blocks()))))
+    return _Posters(files, entry, embeddings.embedded, replaced, embeddings.unreadable, looks)
 
 
 def _current_contents(data: Path) -> dict[int, str]:
@@ -216,11 +221,12 @@ def _ratings_and_taste(
     settings: Settings,
     folder: Path,
     training: Training,
+    looks: Looks | None,
     fit_rng: np.random.Generator,
     rng: np.random.Generator,
     track: Track,
 ) -> tuple[dict[str, Any], dict[str, Any], Choice]:
-    """Fit and write the rating model, the ranker and the taste space; return two manifest entries, and the ranker."""
+    """Fit and write the rating models, the ranker and the taste space; return two manifest entries, and the ranker."""
     sample = subsample_users(training, fit_rng)
     implicit = training.ratings.implicit
     if implicit:  # of ones alone nothing can be learnt; and what was not watched is no feature of a user
@@ -236,7 +242,15 @@ def _ratings_and_taste(
     forms = save_rankers(choice.rankers, folder / "ranker")
     rated = np.unique(training.movie_rows)
     ids = Ids(training.movie_ids.values[rated])
-    write_space(folder / "taste", ids, taste_vectors(posterior, rated), rng, label="taste", track=track)
+    vectors = taste_vectors(posterior, rated)
+    cold = None if implicit else cold_start.fit(training, looks, fit_rng, settings, track=track)
+    if cold is not None:
+        save_arrays(cold.arrays, folder / cold_starts.FOLDER)
+        save_arrays(cold.fold_in, folder / cold_starts.FOLD_IN)
+        predicted, more = cold_start.taste_of_unrated(cold.model(training), training, rated, vectors)
+        ids, edit = ids.edited(training.movie_ids.values[predicted].tolist(), [])
+        vectors = np.insert(vectors, edit.inserted - np.arange(edit.inserted.size), more, axis=0)
+    write_space(folder / "taste", ids, vectors, rng, label="taste", track=track)
     model = {
         "method": "Bayesian factorisation machine, implicit features on both sides, genres and year; Gibbs sampling",
         "scale": list(training.ratings.scale),
@@ -248,6 +262,8 @@ def _ratings_and_taste(
     }
     if implicit:
         model["implicit_data"] = True
+    if cold is not None:
+        model["cold_start"] = cold.entry()
     taste = {"how": "cosine of the rating model's posterior samples, centred and concatenated, reduced by PCA"}
     return taste, model | asdict(settings), choice
 

@@ -19,6 +19,7 @@ from index.core.ids import Ids
 from index.core.progress import Track, silent
 from index.posters import vgg16
 from index.posters.look_vectors import RAW, STANDARDISED, fit_look
+from index.ratings.content import compact_looks
 from index.snapshot.gallery import HEADINGS
 from indexer.datasets.dataset import Dataset, Scale
 from indexer.datasets.movielens import read_dataset
@@ -26,12 +27,14 @@ from indexer.datasets.training import Training
 from indexer.evaluate_posters import evaluate_posters, find_poster_files
 from indexer.evaluation.blend_weights import BLENDED, choose_weights
 from indexer.evaluation.candidates import CandidateSpace, blend_space, candidate_spaces, vector_space
+from indexer.evaluation.cold import evaluate_cold
 from indexer.evaluation.contest import Contest, evaluate, rating_contest
 from indexer.evaluation.gallery import gallery_rows, neighbours
 from indexer.evaluation.judgements import read_judged
 from indexer.evaluation.similarity import compare
 from indexer.evaluation.splits import SPLITS, kfold
 from indexer.metrics.ranking import RANKING_METRICS, measure_ranking
+from indexer.models.cold_start import Looks
 from indexer.models.factorization_machine import Settings
 from indexer.models.registry import methods_for_split, rating_methods
 from indexer.ranking.methods import ranking_methods
@@ -162,6 +165,15 @@ def _evaluate_section(
     title = title if split == "kfold" else f"{title}, {split}"
     evaluated = section(contest, results, title=title, split=split, folds=config.folds, seed=config.seed)
     sections = {name: {"kind": kind, **evaluated}}
+    if split == "cold" and not config.methods and not dataset.ratings.implicit:
+        sections[name]["content"] = evaluate_cold(
+            dataset,
+            _looks(config, dataset, track),
+            config.settings,
+            folds=config.folds,
+            seed=config.seed,
+            track=track,
+        )
     write_report(config.output, dataset, sections)
     shutil.rmtree(checkpoints)
     with suppress(OSError):  # not empty: another run's checkpoints
@@ -274,6 +286,12 @@ def _gallery_section(config: EvaluationConfig, dataset: Dataset, track: Track) -
     section = gallery_section(neighbours(spaces, training, rows), dataset, config.weights if files else None)
     write_gallery(config.output, section, files)
     return section
+
+
+def _looks(config: EvaluationConfig, dataset: Dataset, track: Track) -> Looks | None:
+    """Return the compact looks of the movies with posters; None without a poster folder."""
+    found = _poster_vectors(config, Training.of(dataset), track)
+    return None if found is None else Looks(found[RAW][0], compact_looks(found[RAW][1]))
 
 
 def _poster_vectors(

@@ -236,10 +236,11 @@ class Client(MovieService):
         among: Iterable[MovieId] | None = None,
         explain: bool = False,
         diversity: float = 0,
+        new: bool = False,
     ) -> Predictions:
         body = arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
-        body |= {"explain": arguments.flag("explain", explain)} | arguments.diversity(diversity)
-        return self._predictions("recommendations", user, body)
+        flags = {"explain": arguments.flag("explain", explain)} | ({"new": True} if arguments.flag("new", new) else {})
+        return self._predictions("recommendations", user, body | flags | arguments.diversity(diversity))
 
     @override
     def rated(self, user_id: UserId) -> dict[int, float]:

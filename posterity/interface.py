@@ -205,7 +205,8 @@ class MovieService(Protocol):
 
         Raises:
             NotFound: there is no such user, or the data set has no ratings, only who watched what.
-            NotComparable: a movie was added after the snapshot was built.
+            NotComparable: a movie was added after the build, and the snapshot is of an earlier version, without a model
+                of movies without ratings.
         """
 
     def recommend(
@@ -221,12 +222,14 @@ class MovieService(Protocol):
         among: Iterable[MovieId] | None = None,
         explain: bool = False,
         diversity: float = 0,
+        new: bool = False,
     ) -> Predictions:
         """Recommend movies that a user has not rated, best first, with predicted ratings. ``user``: see ``predict``.
 
         The predicted ratings are None if the data set has no ratings, only who watched what. ``diversity``, 0 to 1,
-        ranks movies lower that are like those above them. ``explain`` adds the contributions to each rating, and those
-        to each rank if the snapshot learned to rank.
+        ranks movies lower that are like those above them. With ``new``, return only movies without ratings in the
+        snapshot, added ones among them. ``explain`` adds the contributions to each rating, and those to each rank if
+        the snapshot learned to rank.
 
         Raises:
             NotFound: there is no such user.

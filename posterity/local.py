@@ -339,15 +339,21 @@ class Index(MovieService):
         among: Iterable[MovieId] | None = None,
         explain: bool = False,
         diversity: float = 0,
+        new: bool = False,
     ) -> Predictions:
         values = arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
-        explained = {"explain": arguments.flag("explain", explain)} | arguments.diversity(diversity)
-        body = _checked(RecommendationsBody, arguments.user_or_ratings(user) | values | explained)
+        flags = {
+            "explain": arguments.flag("explain", explain),
+            "new": arguments.flag("new", new),
+        } | arguments.diversity(diversity)
+        body = _checked(RecommendationsBody, arguments.user_or_ratings(user) | values | flags)
         index = self._current()
         where, _ = body.where(index.catalogue)
         resolved = _resolved(index, body)
         wanted = body.offset + body.limit
-        found = index.users.recommend(resolved, wanted, where=where, diversity=body.diversity)[body.offset :]
+        found = index.users.recommend(resolved, wanted, where=where, diversity=body.diversity, new=body.new)[
+            body.offset :
+        ]
         shown = self._predictions(index, resolved, found, explain=body.explain)
         if body.explain:
             add_rankings(index, resolved, shown, _CONTRIBUTIONS)

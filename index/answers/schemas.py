@@ -135,6 +135,26 @@ class OthersAnswer(TypedDict):
 
 
 @closed
+class ContentAnswer(TypedDict):
+    """The prediction by content as a sum, in units of the rating scale; it counts with ``share`` in the served one."""
+
+    share: float
+    """1 for a movie without ratings in the snapshot; it falls as ratings come in."""
+    usual: float
+    """The user's rating of a movie with mean content."""
+    genres: float
+    """Effect of its genres."""
+    year: float
+    """Effect of its year."""
+    similar: float
+    """Effect of the user's ratings of movies similar in genres and year, beyond what genres and year explain."""
+    poster: float
+    """Effect of the user's ratings of movies with similar posters, likewise; 0 if posters do not help."""
+    ratings: float
+    """Effect of others' ratings of the movie."""
+
+
+@closed
 class ExplanationAnswer(TypedDict):
     """A prediction as a sum."""
 
@@ -145,6 +165,8 @@ class ExplanationAnswer(TypedDict):
     others: OthersAnswer
     sum: float
     """Base and all contributions, before clipping to the rating scale."""
+    content: NotRequired[ContentAnswer]
+    """The part of the prediction that comes from the movie's content and first ratings, by kind."""
 
 
 @closed

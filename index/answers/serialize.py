@@ -11,6 +11,7 @@ from typing import Any
 
 from index.answers.schemas import (
     BlendAnswer,
+    ContentAnswer,
     Copied,
     ExplanationAnswer,
     LookAnswer,
@@ -32,7 +33,7 @@ from index.explain.taste import TasteExplanation
 from index.movie_index import MovieIndex
 from index.posters.duplicates import Duplicates
 from index.posters.images import decode_image, read_image
-from index.ratings.model import INTERVAL, Explanation, Prediction, UserOrRatings
+from index.ratings.model import INTERVAL, ContentParts, Explanation, Prediction, UserOrRatings
 from index.spaces import blend as blends
 from index.spaces.blend import BlendExplanation
 from index.spaces.space import Match
@@ -160,7 +161,7 @@ def lean_predictions(predictions: Iterable[Prediction]) -> list[PredictionId]:
 def present_explanation(index: MovieIndex, explanation: Explanation, k: int) -> ExplanationAnswer:
     """Return a prediction as a sum of the base, the ``k`` largest contributions, and the total of the others."""
     named, rest = explanation.contributions[:k], explanation.contributions[k:]
-    return {
+    shown: ExplanationAnswer = {
         "base": round(explanation.base, 4),
         "contributions": [
             {
@@ -175,15 +176,30 @@ def present_explanation(index: MovieIndex, explanation: Explanation, k: int) -> 
         "others": {"count": len(rest), "total": round(sum(part.watched + part.rated for part in rest), 4)},
         "sum": round(explanation.rating, 4),
     }
+    if explanation.content is not None:
+        shown["content"] = present_content(explanation.content)
+    return shown
+
+
+def present_content(parts: ContentParts) -> ContentAnswer:
+    """Return the prediction by content as a sum."""
+    return {
+        "share": round(parts.share, 4),
+        "usual": round(parts.usual, 4),
+        "genres": round(parts.genres, 4),
+        "year": round(parts.year, 4),
+        "similar": round(parts.similar, 4),
+        "poster": round(parts.poster, 4),
+        "ratings": round(parts.ratings, 4),
+    }
 
 
 def add_rankings(index: MovieIndex, user: UserOrRatings, shown: Iterable[PredictionAnswer], k: int) -> None:
     """Add to recommendations for a user the ``k`` largest contributions to the rank of each, if ranking was learned."""
-    answers = list(shown)
-    explanations = index.users.explain_ranks(user, [each["movie"]["movie_id"] for each in answers])
-    for each, explanation in zip(answers, explanations, strict=False):
+    answers = {each["movie"]["movie_id"]: each for each in shown}
+    for movie_id, explanation in index.users.explain_ranks(user, list(answers)).items():
         rest = [part.contribution for part in explanation.contributions[k:]]
-        each["ranking"] = {
+        answers[movie_id]["ranking"] = {
             "base": round(explanation.base, 4),
             "features": [
                 {

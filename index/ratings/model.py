@@ -30,6 +30,7 @@ from index.spaces.vectors import Vectors
 
 FOLDER = "ratings"
 
+LIKED = 0.75  # of the way up the rating scale: 4 of 5 stars, 8 of 10
 INTERVAL = 0.8  # nominal coverage of the intervals
 
 # Ratings' worth of weight of the average noise variance in a user's own. Chosen on ratings held out of a training part
@@ -113,6 +114,20 @@ class Explanation:
     rating: float
     base: float  # prediction without ratings; for a user of the model plus the effect of all samples instead of 32
     contributions: tuple[Contribution, ...]  # by descending absolute value
+    content: ContentParts | None = None  # None without a cold-start model
+
+
+@dataclass(frozen=True, slots=True)
+class ContentParts:
+    """The part of a prediction that comes from content and first ratings: ``share`` times the sum of the others."""
+
+    share: float  # 1 for a movie without ratings in the snapshot
+    usual: float  # the user's rating of a movie with mean content
+    genres: float
+    year: float
+    similar: float  # residuals of movies similar in genres and year
+    poster: float  # residuals of movies with similar posters
+    ratings: float  # of the movie by others
 
 
 UserOrRatings = int | Mapping[int, float]  # id of a user of the model, or a new user's ratings by movie id
@@ -216,9 +231,25 @@ class RatingModel:
             InvalidInput: a new user's rating is off the scale.
             NoPredictions: the data set has no ratings.
         """
-        self._check_predicts()
+        self.check_predicts()
         rows = self._movie_ids.rows(movie_ids)
         return self._predictions(self._profile(user), rows)
+
+    def moments(self, user: UserOrRatings, movie_ids: Sequence[int]) -> tuple[Float64Array, Float64Array]:
+        """Return mean and variance of the user's ratings of movies, (m,) each, not clipped to the scale.
+
+        Raises:
+            UnknownUser, UnknownMovie, InvalidInput, NoPredictions: as in ``predict``.
+        """
+        self.check_predicts()
+        mean, deviation = self._moments(self._profile(user), self._movie_ids.rows(movie_ids))
+        return mean, deviation**2
+
+    def predictions(self, movie_ids: Sequence[int], mean: Float64Array, variance: Float64Array) -> list[Prediction]:
+        """Return predictions with their intervals, clipped to the scale, from means and variances (m,)."""
+        half = NormalDist().inv_cdf((1 + INTERVAL) / 2) * np.sqrt(variance)
+        ends = (np.clip(end, *self.scale).tolist() for end in (mean, mean - half, mean + half))
+        return [Prediction(*each) for each in zip(movie_ids, *ends, strict=True)]
 
     def recommend(
         self,
@@ -268,7 +299,7 @@ class RatingModel:
         Raises:
             UnknownUser, UnknownMovie, InvalidInput, NoPredictions: as in ``predict``.
         """
-        self._check_predicts()
+        self.check_predicts()
         profile, rows = self._profile(user), self._movie_ids.rows(movie_ids)
         folded = profile.folded or self._fold(profile.rows, profile.values)
         ratings = self._moments(profile, rows)[0].tolist()
@@ -291,6 +322,35 @@ class RatingModel:
             UnknownUser: the user has no training ratings.
         """
         return self._rated(self.users.row(user_id))
+
+    def positions(self, user_id: int) -> slice:
+        """Return where a user's training ratings are among all ratings.
+
+        Raises:
+            UnknownUser: the user has no training ratings.
+        """
+        row = self.users.row(user_id)
+        return slice(*self._arrays.rated_starts[row : row + 2].tolist())
+
+    def unpredicted(self, movie_ids: Sequence[int]) -> list[Prediction]:
+        """Return movies as predictions without ratings, for a data set without ratings."""
+        return [Prediction(movie_id, *[math.nan] * 3) for movie_id in movie_ids]
+
+    def counts(self) -> Int64Array:
+        """Return the number of training ratings of every movie, (n_movies,)."""
+        return self._by_movie.counts()
+
+    def positions_of_movie(self, movie_row: int) -> Int64Array:
+        """Return where a movie's training ratings are among all ratings, ascending."""
+        return self._by_movie.positions(movie_row)
+
+    def scores_of(self, user: UserOrRatings) -> Float32Array:
+        """Return the scores (n_movies,) of ranker and predicted rating for a user, rated movies too; larger is better.
+
+        Raises:
+            UnknownUser, UnknownMovie, InvalidInput: as in ``predict``.
+        """
+        return self._rated_movies(self._profile(user)).scores["score"]
 
     def raters(self, movie_row: int) -> tuple[Int64Array, Float32Array]:
         """Return the users who rated a movie (rows, ascending) and their ratings, (m,) each."""
@@ -344,7 +404,8 @@ class RatingModel:
         scores = {"score": score, **by_ranker}
         return RatedMovies(profile.rows, profile.values, scores, ratings, lambda rows: self._moments(profile, rows)[1])
 
-    def _check_predicts(self) -> None:
+    def check_predicts(self) -> None:
+        """Raise NoPredictions if the data set has no ratings."""
         if self.implicit:
             raise NoPredictions(
                 "predicted ratings are off: the data set has no ratings, only who watched what; ask for"
@@ -353,11 +414,9 @@ class RatingModel:
 
     def _predictions(self, profile: _Profile, rows: Int64Array) -> list[Prediction]:
         if self.implicit:
-            return [Prediction(movie_id, *[math.nan] * 3) for movie_id in self._movie_ids.values[rows].tolist()]
+            return self.unpredicted(self._movie_ids.values[rows].tolist())
         mean, deviation = self._moments(profile, rows)
-        half = NormalDist().inv_cdf((1 + INTERVAL) / 2) * deviation
-        ends = (np.clip(end, *self.scale).tolist() for end in (mean, mean - half, mean + half))
-        return [Prediction(*each) for each in zip(self._movie_ids.values[rows].tolist(), *ends, strict=True)]
+        return self.predictions(self._movie_ids.values[rows].tolist(), mean, deviation**2)
 
     def _moments(self, profile: _Profile, rows: Int64Array) -> tuple[Float64Array, Float64Array]:
         """Return mean and standard deviation of the user's ratings of some movies, (m,) each."""

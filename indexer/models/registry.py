@@ -10,11 +10,13 @@ import numpy as np
 
 from index.core.arrays import Float32Array, Float64Array, Int64Array
 from index.core.progress import Track
+from index.ratings.cold_start import ColdStart, own_share
 from index.ratings.model import RatingModel
 from indexer.datasets.training import Training
 from indexer.models import (
     als,
     baselines,
+    cold_start,
     factorization_machine,
     neighbourhood,
     sgd,
@@ -55,6 +57,22 @@ class RatingModelAdapter:
     def scores(self, user: int) -> Float32Array:
         """Return scores (n_movies,) of a user row, by which recommendations are ordered."""
         return self.model.ranking_scores(user)
+
+
+@dataclass(frozen=True, slots=True)
+class ServedAdapter(RatingModelAdapter):
+    """The rating model beside the cold-start model, weighed as the server does, without posters."""
+
+    cold: ColdStart
+    training: Training
+
+    def distribution(self, users: Int64Array, movies: Int64Array) -> tuple[Float64Array, Float64Array]:
+        """Return mean and standard deviation (m,) of each rating."""
+        mean, deviation = self.model.distribution(users, movies)
+        machine, facts, looks, variance = cold_start.predictions(self.cold, self.training, users, movies)
+        share = own_share(np.bincount(self.training.movie_rows, minlength=self.training.shape[1])[movies])
+        of_both = share * mean + (1 - share) * (machine + facts + looks)
+        return of_both, np.sqrt(share * np.square(deviation, dtype=np.float64) + (1 - share) * variance)
 
 
 def rating_methods(settings: factorization_machine.Settings | None = None) -> Mapping[str, Method]:
@@ -99,4 +117,6 @@ def methods_for_split(split: str) -> tuple[str, ...]:
 
 
 def _fit_served(training: Training, rng: np.random.Generator, settings: Any, *, track: Track) -> RatingModelAdapter:
-    return RatingModelAdapter(rating_model(factorization_machine.fit(training, rng, settings, track=track), training))
+    model = rating_model(factorization_machine.fit(training, rng, settings, track=track), training)
+    cold = cold_start.fit(training, None, rng, settings, track=track).model(training)
+    return ServedAdapter(model, cold, training)

@@ -57,7 +57,8 @@ from posterity.cli.console import (
     "--posters",
     type=click.Path(path_type=Path),
     help="A folder of posters. Without --ratings: evaluate poster search with distorted copies. With --similarity or"
-    " --gallery: use the poster space, too. With --all: both.",
+    " --gallery: use the poster space, too. With --protocol cold: evaluate what posters tell of unseen movies. With"
+    " --all: all of these.",
 )
 @click.option(
     "--alternates",
@@ -130,8 +131,10 @@ def evaluate(
         raise click.UsageError("--gallery has methods of its own: leave out --protocol, --method and --judged.")
     if everything and (protocols or names):
         raise click.UsageError("--all evaluates every protocol and method: leave out --protocol and --method.")
-    if ratings is not None and (judged or films or posters) and not (similarity or gallery or everything):
-        raise click.UsageError("--judged, --film, and --posters with --ratings, need --similarity, --gallery or --all.")
+    if ratings is not None and (judged or films) and not (similarity or gallery or everything):
+        raise click.UsageError("--judged and --film need --similarity, --gallery or --all.")
+    if ratings is not None and posters and not (similarity or gallery or everything or "cold" in protocols):
+        raise click.UsageError("--posters with --ratings needs --similarity, --gallery, --all or --protocol cold.")
     if distorted and (posters is None or ranking or similarity or gallery):
         raise click.UsageError("--distorted needs --posters, without --ratings or with --all.")
     if alternates and (not posters or similarity or gallery):
@@ -264,6 +267,8 @@ def _print_section(section: dict[str, Any]) -> None:
         rows.append((method["method"], *(cell(name, figures.get(name)) for name in shown)))
     heading = f"{section['title']}: {section['words']}"
     print_table(heading, [("", "left"), *((columns[name], "right") for name in shown)], rows)
+    if "content" in section:
+        _print_cold(section["content"])
     if section["kind"] == "similarity":
         weights = ", ".join(f"{name} {weight:g}" for name, weight in section["weights"].items())
         click.echo(f"Weights of the blend, by all evidence: {weights}\n")
@@ -274,6 +279,36 @@ def _print_gallery(section: dict[str, Any]) -> None:
         rows = [(HEADINGS[name], *(other["title"] for other in others)) for name, others in movie["nearest"].items()]
         columns = [("", "left"), *((str(place), "left") for place in range(1, NEAREST + 1))]
         print_table(f"Nearest to {movie['title']}", columns, [(*row, *[""] * (NEAREST + 1 - len(row))) for row in rows])
+
+
+def _print_cold(found: dict[str, Any]) -> None:
+    """Print the errors on unseen movies by content."""
+
+    def told(estimate: dict[str, float], digits: int = 4) -> str:
+        value, low, high = (f"{estimate[name]:.{digits}f}" for name in ("value", "low", "high"))
+        return f"{value} ({low} to {high})"
+
+    for title, key in (("Unseen movies by content", "rows"), ("Those with posters", "with_posters")):
+        if key in found:
+            rows: list[tuple[str, ...]] = [
+                (str(row["method"]), f"{row['held_out']:,}", told(row["rmse"])) for row in found[key]
+            ]
+            print_table(title, [("", "left"), ("Ratings", "right"), ("RMSE", "right")], rows)
+    for name, figure in found.get("lists", {}).items():
+        click.echo(f"nDCG@10 of recommendations among unseen movies, {name}: {told(figure)}")
+    for name, lift in found.get("lifts", {}).items():
+        click.echo(f"RMSE with {name} less that with facts alone: {told(lift)}")
+    first: list[tuple[str, ...]] = [
+        (str(row["ratings"]), told(row["rmse"]), told(row["without_content"]), f"{row['inside_80']['value']:.1%}")
+        for row in found["first_ratings"]
+    ]
+    columns = [
+        ("First ratings", "right"),
+        ("RMSE", "right"),
+        ("Without content", "right"),
+        ("In 80% interval", "right"),
+    ]
+    print_table("The same ratings after some others of the movie", columns, first)
 
 
 def _print_poster_section(section: dict[str, Any]) -> None:

@@ -148,16 +148,19 @@ def predict(
     show_default=True,
     help="Rank movies lower that are like those above them, by the blend.",
 )
+@click.option("--new", is_flag=True, help="Recommend only movies without ratings in the snapshot.")
 @data_option
 @json_option
-def recommend(user: str, rated: tuple[str, ...], k: int, diversity: float, data: Path, as_json: bool) -> None:
+def recommend(
+    user: str, rated: tuple[str, ...], k: int, new: bool, diversity: float, data: Path, as_json: bool
+) -> None:
     """Recommend movies that USER has not rated, with predicted ratings.
 
     USER is a number or the data set's own id, or - for someone new with ratings given by --rated.
     """
     index = _open(data)
     who, name, user_id = _who(index, user, rated)
-    found = index.users.recommend(who, k, diversity=diversity)
+    found = index.users.recommend(who, k, diversity=diversity, new=new)
     _show_predictions(index, user_id, found, f"Recommended to {name}", as_json)
 
 

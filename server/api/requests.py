@@ -238,6 +238,9 @@ class RecommendationsQuery(FilterQuery, PredictionQuery):
     diversity: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), BeforeValidator(as_decimal)] = 0
     """0 to 1. Ranks movies lower that are like those above them, by the blend; 0 ranks by the user's taste alone."""
 
+    new: Flag = False
+    """Return only movies without ratings in the snapshot, added ones among them."""
+
 
 class Rating(RequestModel):
     """A new user's rating."""

@@ -201,7 +201,7 @@ def _recommended(
     index: MovieIndex, who: UserOrRatings, query: RecommendationsQuery, where: MovieFilter
 ) -> list[PredictionAnswer] | list[PredictionId]:
     wanted = query.offset + query.limit
-    found = index.users.recommend(who, wanted, where=where, diversity=query.diversity)[query.offset :]
+    found = index.users.recommend(who, wanted, where=where, diversity=query.diversity, new=query.new)[query.offset :]
     fields: Fields = query.fields
     if fields == "ids":
         return lean_predictions(found)

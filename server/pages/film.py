@@ -31,9 +31,10 @@ _SHELVES = (
 WORDS = {"poster": "Look", "taste": "Taste", "facts": "Facts"}  # for spaces, in the order of the sliders
 _LACKING = {
     "poster": "This film has no poster here, so nothing looks like it. See the films loved like it.",
-    "taste": "Nobody has rated this film yet, so no film is loved like it. See the films that look like it.",
+    "taste": "Nobody has rated this film yet, and too little is known of it to guess what is loved like it.",
     blend.NAME: "There is no poster, no rating and no fact of this film to go by.",
 }
+_GUESSED = "Loved like it, in all likelihood"  # heading of taste neighbours that are predicted from content
 _MISSING = {"poster": "No posters were compared when this snapshot was built."}
 
 
@@ -161,4 +162,6 @@ def _shelf(
         )
         for match in matches
     ]
+    if by == "taste" and not index.catalogue.rating_counts[index.catalogue.ids.row(movie.movie_id)]:
+        empty = replace(empty, heading=_GUESSED)
     return replace(empty, films=films, hint="" if films else "No film fits: choose another genre, or more years.")

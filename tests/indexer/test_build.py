@@ -35,7 +35,7 @@ def test_the_manifest_says_what_was_built(world: World) -> None:
     assert poster_space["preprocessing"] == PREPROCESSING
     assert manifest.weights is not None
     assert manifest.weights["name"] == "untrained"
-    assert manifest.spaces["taste"]["movies"] == 21
+    assert manifest.spaces["taste"]["movies"] == 22  # movie 21 by its content
     assert manifest.spaces["facts"]["movies"] == 22
     assert manifest.blend == BLEND
     assert manifest.ratings["iterations"] == QUICK.iterations
