@@ -30,7 +30,7 @@ from index.core.errors import BadSnapshot
 from index.spaces.faiss_index import Hits, mask_of, read_index, search_exact, selector, threads_for, view_of
 
 CANDIDATES = 200  # of a blend
-CANDIDATES_PER_MATCH, FINALISTS_PER_MATCH = 4, 2  # lower bounds
+CANDIDATES_PER_MATCH, FINALISTS_PER_MATCH = 4, 3  # lower bounds
 CELLS = 49  # of a poster, whose vector has each cell's channels in turn
 _BLOCK = 4096  # vectors per matrix product
 

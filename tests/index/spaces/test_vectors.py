@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from index.core.arrays import BoolArray, Float16Array, Float32Array, Int64Array
 from index.core.errors import BadSnapshot, InvalidInput
 from index.core.ids import Edit
+from index.snapshot.store import SnapshotStore
 from index.spaces.faiss_index import flat_index, half_index, read_index
 from index.spaces.overlaid_vectors import OverlaidVectors
 from index.spaces.vectors import (
@@ -33,6 +34,7 @@ from indexer.spaces.two_stage import (
     write_reduced,
     write_rows,
 )
+from tests.paths import GOLDEN
 from tests.tolerances import FLOAT16
 
 # A thousand non-negative unit vectors of dimension 300, which differ much along 40 directions and little along the others,
@@ -218,6 +220,19 @@ def test_medium_vectors_of_another_search_are_refused(maps: tuple[Path, dict[str
     write_rows(tmp_path / MEDIUM_FILE, iter([MAPS[:, :32].astype(np.float16)]))
     with pytest.raises(BadSnapshot, match="axes of .* which are reduced to 32"):
         load_vectors(tmp_path, search)
+
+
+def test_a_search_of_format_4_has_no_medium_vectors_and_is_exact(tmp_path: Path) -> None:
+    golden = SnapshotStore(GOLDEN / "v4")
+    settings = golden.manifest().spaces["poster"]["search"]
+    three = load_vectors(golden.path() / "poster", settings)
+    assert three.search(three.rows(np.array([2])), 1)[0][0].tolist() == [2]
+    reduced(tmp_path, HALVES, "Flat")
+    vectors = load_vectors(tmp_path, {name: settings[name] for name in ("candidates", "probes")} | {"shared": 0.1})
+    allowed = np.arange(N) % 2 == 0
+    for query in LONG[:20]:
+        assert_exact(vectors.search(query[None], 10)[0][0], query, 10)
+        assert_exact(vectors.search(query[None], 10, allowed)[0][0], query, 10, allowed)
 
 
 def test_maps_laid_over_a_snapshot_are_found_at_once(maps: tuple[Path, dict[str, Any]]) -> None:
