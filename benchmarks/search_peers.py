@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -24,7 +27,7 @@ Search = Callable[[Float32Array], Any]  # query (d,) -> rows of the nearest (K,)
 Levels = Iterator[tuple[str, Search]]  # label and search of growing effort
 
 
-def faiss_hnsw(vectors: Float32Array, folder: Path) -> Levels:
+def faiss_hnsw(vectors: Float32Array) -> Levels:
     """Yield searches of a graph of 32 links."""
     index = faiss.IndexHNSWFlat(vectors.shape[1], 32, faiss.METRIC_INNER_PRODUCT)
     for block in blocks_of(vectors):
@@ -34,7 +37,7 @@ def faiss_hnsw(vectors: Float32Array, folder: Path) -> Levels:
         yield f"efSearch {effort}", lambda query, params=params: index.search(query[None], K, params=params)[1][0]
 
 
-def faiss_ivf_pq(vectors: Float32Array, folder: Path) -> Levels:
+def faiss_ivf_pq(vectors: Float32Array) -> Levels:
     """Yield searches of product-quantised cells, whose best hits are scored again in float16."""
     cells = int(np.sqrt(len(vectors)))
     index = faiss.index_factory(vectors.shape[1], f"IVF{cells},PQ196x8,Refine(SQfp16)", faiss.METRIC_INNER_PRODUCT)
@@ -50,7 +53,7 @@ def faiss_ivf_pq(vectors: Float32Array, folder: Path) -> Levels:
         )
 
 
-def hnswlib_graph(vectors: Float32Array, folder: Path) -> Levels:
+def hnswlib_graph(vectors: Float32Array) -> Levels:
     """Yield searches of hnswlib's graph of 32 links."""
     import hnswlib
 
@@ -64,7 +67,7 @@ def hnswlib_graph(vectors: Float32Array, folder: Path) -> Levels:
         yield f"ef {effort}", lambda query: index.knn_query(query, K)[0][0]
 
 
-def usearch_graph(vectors: Float32Array, folder: Path) -> Levels:
+def usearch_graph(vectors: Float32Array) -> Levels:
     """Yield searches of usearch's graph of float16 vectors."""
     from usearch.index import Index
 
@@ -76,7 +79,7 @@ def usearch_graph(vectors: Float32Array, folder: Path) -> Levels:
         yield f"expansion {effort}", lambda query: index.search(query, K, threads=1).keys
 
 
-def lancedb_ivf_pq(vectors: Float32Array, folder: Path) -> Levels:
+def lancedb_ivf_pq(vectors: Float32Array) -> Levels:
     """Yield searches of LanceDB's product-quantised cells, whose best hits are scored again."""
     import lancedb
     import pyarrow as pa
@@ -90,7 +93,9 @@ def lancedb_ivf_pq(vectors: Float32Array, folder: Path) -> Levels:
             flat = pa.FixedSizeListArray.from_arrays(pa.array(block.ravel()), vectors.shape[1])
             yield pa.record_batch([rows, flat], schema=schema)
 
-    table = lancedb.connect(folder / "lancedb").create_table("posters", batches(), schema=schema)
+    folder = tempfile.mkdtemp()  # removed when the process ends
+    atexit.register(shutil.rmtree, folder)
+    table = lancedb.connect(folder).create_table("posters", batches(), schema=schema)
     cells = max(1, int(np.sqrt(len(vectors))))
     table.create_index(metric="dot", num_partitions=cells, num_sub_vectors=196, vector_column_name="vector")
     for probes, again in ((cells // 8, 10), (cells // 4, 20), (cells // 2, 40), (cells, 80)):
@@ -102,7 +107,7 @@ def lancedb_ivf_pq(vectors: Float32Array, folder: Path) -> Levels:
         yield f"{probes} of {cells} cells, {again * K} again", search
 
 
-def qdrant_local(vectors: Float32Array, folder: Path) -> Levels:
+def qdrant_local(vectors: Float32Array) -> Levels:
     """Yield the full scan of Qdrant's local mode."""
     from qdrant_client import QdrantClient, models
 
@@ -119,7 +124,7 @@ def qdrant_local(vectors: Float32Array, folder: Path) -> Levels:
     yield "exact", search
 
 
-PEERS: dict[str, Callable[[Float32Array, Path], Levels]] = {
+PEERS: dict[str, Callable[[Float32Array], Levels]] = {
     "faiss-hnsw": faiss_hnsw,
     "faiss-ivf-pq": faiss_ivf_pq,
     "hnswlib": hnswlib_graph,
@@ -160,10 +165,10 @@ def main(name: str, folder: Path) -> None:
     queries, nearest = np.load(folder / "queries.npy"), np.load(folder / "nearest.npy")
     faiss.omp_set_num_threads(1)
     before, begin = private_memory(), time.perf_counter()
-    levels = PEERS[name](vectors, folder)
-    built = 0.0
-    for effort, search in levels:
-        built = built or time.perf_counter() - begin
+    levels = PEERS[name](vectors)
+    built = None
+    for label, search in levels:
+        effort, built = label, built or time.perf_counter() - begin
         found, times = [], []
         for query in queries:
             start = time.perf_counter()

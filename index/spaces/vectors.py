@@ -3,16 +3,16 @@
 Two-stage search, for unit vectors x of many dimensions: estimates narrow all vectors down to a few, exact scores decide
 among these. The estimates are inner products of reduced vectors, first of very short ones, then of longer ones:
 
-1. The medium vector y = Px has the 7 x 7 values of each channel on a few orthonormal patterns of these cells: neighbouring
-   cells are alike, so 8 patterns keep nearly all that 49 cells hold.
+1. The medium vector y = Px has the 7 x 7 values of each channel on a few orthonormal patterns of these cells.
+   Neighbouring cells are alike, so 8 patterns keep nearly all that 49 cells hold.
 2. The short vector projects y onto a few orthonormal axes B and appends the length that this loses,
-   z = (By, sqrt(c (1 - |By|^2))). The lost parts of two vectors share a direction to some degree c, measured when the
-   axes are fitted, so the inner product of two short vectors estimates that of the long ones.
+   z = (By, sqrt(c (1 - |By|^2))). The lost parts of two vectors share a direction to some degree c, so the inner
+   product of two short vectors estimates that of the long ones.
 
 Faiss finds the rows with the largest inner products of short vectors (candidates), of these the rows with the largest
-inner products of medium vectors (finalists), and scores them exactly with the long vectors. Medium and long vectors stay on
-disk in float16, memory-mapped. Vectors that are no maps of 7 x 7 cells have no medium form, and nor had those of snapshots
-up to format 4: their candidates are all finalists.
+inner products of medium vectors (finalists), and scores them exactly with the long vectors. Medium and long vectors
+stay on disk in float16, memory-mapped. Vectors that are no maps of 7 x 7 cells have no medium form, and nor had those
+of snapshots up to format 4: their candidates are all finalists.
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ class TwoStageVectors(HalfVectors):
         With a filter, the search of short vectors compares all that are allowed; what no more than the candidates or
         the finalists pass is not narrowed by estimates.
         """
-        available = len(self) if allowed is None else int(allowed.sum())
+        available = len(self) if allowed is None else int(np.count_nonzero(allowed))
         candidates = max(self._candidates, CANDIDATES_PER_MATCH * k)
         finalists = candidates if self._medium is None else max(self._medium.finalists, FINALISTS_PER_MATCH * k)
         if available <= finalists:

@@ -197,7 +197,7 @@ def test_copies_of_a_map_come_by_row(tmp_path: Path) -> None:
     assert len(set(scores.tolist())) == 1
 
 
-def test_patterns_keep_what_maps_have_in_common(tmp_path: Path) -> None:
+def test_patterns_keep_what_maps_have_in_common() -> None:
     patterns = fit_patterns(half(MAPS).index, np.random.default_rng(0))
     assert patterns is not None
     np.testing.assert_allclose(patterns @ patterns.T, np.eye(len(patterns)), atol=1e-6)
@@ -215,10 +215,10 @@ def test_medium_vectors_of_another_search_are_refused(maps: tuple[Path, dict[str
     for file in folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     write_rows(tmp_path / MEDIUM_FILE, iter([MAPS[:, : 16 * search["patterns"]].astype(np.float16)[:50]]))
-    with pytest.raises(BadSnapshot, match="2000 short ones .* or to 50 medium ones"):
+    with pytest.raises(BadSnapshot, match=r"2000 short ones .* or to 50 medium ones"):
         load_vectors(tmp_path, search)
     write_rows(tmp_path / MEDIUM_FILE, iter([MAPS[:, :32].astype(np.float16)]))
-    with pytest.raises(BadSnapshot, match="axes of .* which are reduced to 32"):
+    with pytest.raises(BadSnapshot, match=r"axes of .* which are reduced to 32"):
         load_vectors(tmp_path, search)
 
 
