@@ -32,6 +32,7 @@ from indexer.spaces.two_stage import write_reduced
 from indexer.spaces.writer import write_space
 
 ALPHA = 0.8  # share of a mixture's squared length from its two posters; the rest is noise
+NOISE = 512  # real vectors that the noise of a block combines
 CONCENTRATION = 0.2  # of the two posters' shares: mostly one has nearly all
 QUERIES = 200
 TURN = 20  # queries of each method in turn, since a full scan evicts our rows from the CPU caches
@@ -59,17 +60,17 @@ def main(data: Path, sizes: tuple[int, ...], peers: int, names: tuple[str, ...],
 def mixtures(real: Float32Array, n: int, rng: np.random.Generator) -> Iterator[Float32Array]:
     """Yield blocks of ``n`` unit vectors in total: two real vectors each, and noise.
 
-    The noise is a normally distributed combination of all real vectors, so it has their covariance.
+    The noise is a normally distributed combination of some real vectors, others for every block, so it has their
+    covariance.
     """
     mean = real.mean(axis=0)
     for start in range(0, n, 500):
         size = min(500, n - start)
-        block = rng.standard_normal((size, len(real)), dtype=np.float32) * np.sqrt((1 - ALPHA) / len(real))
-        shares = np.sqrt(ALPHA * rng.dirichlet([CONCENTRATION] * 2, size)).astype(np.float32)
-        for share in shares.T:
-            block[np.arange(size), rng.integers(0, len(real), size)] += share
-        block -= block.mean(axis=1, keepdims=True)  # of centred vectors
-        vectors = block @ real + mean
+        chosen = rng.choice(len(real), min(NOISE, len(real)), replace=False)
+        noise = rng.standard_normal((size, chosen.size), dtype=np.float32) @ (real[chosen] - mean)
+        vectors = mean + np.float32(np.sqrt((1 - ALPHA) / chosen.size)) * noise
+        for share in np.sqrt(ALPHA * rng.dirichlet([CONCENTRATION] * 2, size)).astype(np.float32).T:
+            vectors += share[:, None] * (real[rng.integers(0, len(real), size)] - mean)
         yield vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
@@ -100,10 +101,14 @@ def measure(folder: Path, real: Float32Array, n: int, peers: tuple[str, ...], *,
     """Print all results for one size."""
     rng = np.random.default_rng(0)
     exact = faiss.IndexFlatIP(real.shape[1])
-    exact.add(real[:n])
-    for block in mixtures(real, n - len(real), rng):
-        exact.add(block)
+    exact.codes.resize(n * exact.code_size)  # adding blocks would copy all vectors now and then
+    exact.ntotal = n
     vectors = faiss.rev_swig_ptr(exact.get_xb(), n * exact.d).reshape(n, exact.d)
+    vectors[: len(real)] = real[:n]
+    at = len(real)
+    for block in mixtures(real, n - len(real), rng):
+        vectors[at : at + len(block)] = block
+        at += len(block)
     poster = folder / "poster"
     begin = time.perf_counter()
     search = write_reduced(poster, (vectors[at : at + 256].astype(np.float16) for at in range(0, n, 256)), rng)

@@ -54,7 +54,7 @@ def tune_search(
         return [_measure(folder, settings, chosen, queries, exact, allowed, clock) for allowed in filters]
 
     def recall_of(settings: dict[str, Any]) -> float:
-        return min(found["recall_at_10"] for found in measure(settings))
+        return min(float(found["recall_at_10"]) for found in measure(settings))
 
     # Finalists are found among candidates: first enough of these, all of them finalists, then as few finalists as do.
     tuned = search | {"finalists": search["candidates"]}
