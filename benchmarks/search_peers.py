@@ -115,8 +115,7 @@ def qdrant_local(vectors: Float32Array) -> Levels:
     params = models.VectorParams(size=vectors.shape[1], distance=models.Distance.DOT)
     client.create_collection("posters", vectors_config=params)
     for at, block in enumerate(blocks_of(vectors)):
-        rows = list(range(at * BLOCK, at * BLOCK + len(block)))
-        client.upsert("posters", models.Batch(ids=rows, vectors=block.tolist()))
+        client.upload_collection("posters", vectors=block, ids=range(at * BLOCK, at * BLOCK + len(block)))
 
     def search(query: Float32Array) -> Any:
         return [point.id for point in client.query_points("posters", query=query, limit=K).points]
@@ -144,7 +143,7 @@ def measure_peer(name: str, folder: Path) -> str:
     command = [sys.executable, "-m", "benchmarks.search_peers", name, str(folder)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     if ended.returncode:
-        return f"{name}: {ended.stderr.strip().splitlines()[-1]}"
+        return f"{name}: ended with {ended.returncode}: {ended.stderr.strip()[-200:]}"
     found = json.loads(ended.stdout.splitlines()[-1])
     return (
         f"{name}, {found['effort']}: recall@10 {found['recall']:.4f}, median {found['median']:.2f} ms (99%"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -50,19 +50,19 @@ def tune_search(
     exact[np.arange(chosen.size), chosen] = -np.inf  # a movie is not its own neighbour
     filters = [None, *(rng.random(n) < share for share in FILTERS)]
 
-    def measure(settings: dict[str, Any]) -> list[dict[str, Any]]:
-        return [_measure(folder, settings, chosen, queries, exact, allowed, clock) for allowed in filters]
+    def measure(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        return (_measure(folder, settings, chosen, queries, exact, allowed, clock) for allowed in filters)
 
-    def recall_of(settings: dict[str, Any]) -> float:
-        return min(float(found["recall_at_10"]) for found in measure(settings))
+    def suffices(settings: dict[str, Any]) -> bool:
+        return all(found["recall_at_10"] >= TARGET_RECALL for found in measure(settings))
 
     # Finalists are found among candidates: first enough of these, all of them finalists, then as few finalists as do.
     tuned = search | {"finalists": search["candidates"]}
-    while recall_of(tuned) < TARGET_RECALL and tuned["candidates"] < n:
+    while not suffices(tuned) and tuned["candidates"] < n:
         tuned = _raised(tuned, "candidates", "finalists", "probes")
     if search["finalists"] < search["candidates"]:
         tuned["finalists"] = search["finalists"]
-        while recall_of(tuned) < TARGET_RECALL and tuned["finalists"] < tuned["candidates"]:
+        while not suffices(tuned) and tuned["finalists"] < tuned["candidates"]:
             tuned = _raised(tuned, "finalists")
     unfiltered, *filtered = measure(tuned)
     scans = []
