@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -18,6 +17,7 @@ from index.explain.explainer import Explainer
 from index.library.entries import Poster
 from index.library.movies import Library
 from index.library.rating_log import RatingLog
+from index.library.versions import built_with, has_seen, numbered
 from index.overlay import Overlay, Snapshot
 from index.posters import vgg16
 from index.posters.copies import Copies, Groups, load_copies
@@ -34,10 +34,8 @@ from index.snapshot.maps import Maps
 from index.snapshot.poster_files import SHOWN, content_in_name, load_contents, poster_paths
 from index.snapshot.store import Checked, Manifest, SnapshotStore
 from index.spaces import blend as blends
-from index.spaces.blend import Blend, BlendExplanation
+from index.spaces.blend import Blend, BlendExplanation, load_stored
 from index.spaces.lookup import space_named, space_with
-from index.spaces.neighbours import Neighbours, load_neighbours
-from index.spaces.random_pairs import RandomPairs
 from index.spaces.space import Match, Space
 
 
@@ -121,7 +119,7 @@ class MovieIndex:
             spaces = {name: Space.load(name, folder / name, metadata) for name, metadata in manifest.spaces.items()}
             vectors = {name: (space.ids, space.vectors) for name, space in spaces.items()}
             ratings = RatingModel.load(folder, catalogue.ids, manifest.ratings, vectors)
-            blended, random_pairs = _load_blend(folder / blends.NAME, manifest, spaces, catalogue)
+            blended, random_pairs = load_stored(folder / blends.NAME, manifest.format, spaces, catalogue.ids)
             cold = ColdStart.load(folder, manifest.ratings.get("cold_start"), catalogue.movies, ratings.counts())
             library = Library.open(data)
             weights = None if manifest.weights is None else manifest.weights["sha256"]
@@ -132,7 +130,7 @@ class MovieIndex:
                 Overlay.of(Snapshot(catalogue, spaces, blended, random_pairs, weights, look, cold)),
                 ratings,
                 library,
-                _built_with(manifest, library),
+                built_with(manifest.dataset, library),
                 generation=library.database.generation,
                 embed_path=embed_path,
             )
@@ -158,34 +156,19 @@ class MovieIndex:
         Raises:
             BadLibrary: the library cannot be read.
         """
-        movies = f"{self.manifest.id}.{_numbered(self.generation, self.movies_version)}"
+        movies = f"{self.manifest.id}.{numbered(self.generation, self.movies_version)}"
         if not ratings:
             return movies
         ratings_version = self._library.ratings_version()
-        return f"{movies}.{_numbered(self._library.database.generation, ratings_version)}"
+        return f"{movies}.{numbered(self._library.database.generation, ratings_version)}"
 
     def version_after(self, seq: int) -> str:
         """Return the version with ratings in which the change of a rating, number ``seq``, is the latest."""
-        return f"{self.version(ratings=False)}.{_numbered(self._library.database.generation, seq)}"
+        return f"{self.version(ratings=False)}.{numbered(self._library.database.generation, seq)}"
 
     def has_seen(self, version: str, seq: int, *, rating: bool = False) -> bool:
-        """Return True if an index of some ``version`` included the latest change of a movie, number ``seq``.
-
-        A movie that was never changed, number 0, is the same within a snapshot.
-
-        Args:
-            version: of responses.
-            seq: of the change.
-            rating: True if it is of a rating; only versions with ratings have seen it.
-        """
-        state = r"([0-9a-f]+)-([0-9]{1,18})"
-        found = re.fullmatch(rf"([^.]+)\.{state}(?:\.{state})?", version, re.ASCII)
-        if found is None or (rating and found[4] is None):
-            return False
-        generation, latest = found.group(4, 5) if rating else found.group(2, 3)
-        if int(generation, 16) not in {0, self._library.database.generation}:
-            return False
-        return seq <= int(latest) and (seq > 0 or found[1] == self.manifest.id)
+        """Return True if an index of a ``version`` included the latest change of a movie; see ``versions.has_seen``."""
+        return has_seen(version, seq, self.manifest.id, self._library.database.generation, rating=rating)
 
     def refreshed(self) -> MovieIndex:
         """Return an index with all library changes so far, made of this one by those since; itself if it is fresh.
@@ -220,7 +203,7 @@ class MovieIndex:
             base.overlay,
             self._ratings,
             self._library,
-            _built_with(self.manifest, self._library),
+            built_with(self.manifest.dataset, self._library),
             generation=self._library.database.generation,
             keeps=base,
             embed_path=self._embed_path,
@@ -507,31 +490,3 @@ class MovieIndex:
     def _in_space(self, name: str, allowed: BoolArray | None) -> BoolArray | None:
         """Return a mask of catalogue rows as a mask of the rows of a space."""
         return None if allowed is None else allowed[self._row_maps.catalogue_rows[name]]
-
-
-def _load_blend(
-    folder: Path, manifest: Manifest, spaces: Mapping[str, Space], catalogue: Catalogue
-) -> tuple[Neighbours | None, RandomPairs]:
-    """Return the stored neighbours by blend, and random pairs.
-
-    Before format 5 the blend was a mean of percentiles: its neighbours are searched for, and pairs drawn.
-    """
-    if manifest.format < blends.FIRST_FORMAT:
-        catalogue_rows = {name: catalogue.ids.find(space.ids.values) for name, space in spaces.items()}
-        return None, RandomPairs.draw(spaces, catalogue_rows, len(catalogue))
-    return load_neighbours(folder), RandomPairs.load(folder, tuple(spaces))
-
-
-def _numbered(generation: int, seq: int) -> str:
-    """Return the number of a change in a file of the library; without any change the file does not matter."""
-    return f"{generation if seq else 0:x}-{seq}"
-
-
-def _built_with(manifest: Manifest, library: Library) -> int:
-    """Return the number of the latest change of the library in a snapshot.
-
-    Numbers compare only within one library: all changes of another one, or one put back to an earlier state, are new.
-    """
-    same = manifest.dataset.get("library_id", library.identity()) == library.identity()
-    built_with = int(manifest.dataset.get("library", 0))
-    return built_with if same and built_with <= library.version() else 0

@@ -27,7 +27,6 @@ from index.answers.serialize import (
     provenance,
 )
 from index.core.errors import BadImage, NotComparable, PosterityError, UnknownMovie, UnknownUser
-from index.core.references import MAX_ID
 from index.library.checks import existing
 from index.library.entries import Poster
 from index.library.movies import Library
@@ -39,6 +38,7 @@ from index.snapshot.store import SnapshotStore
 from index.spaces.space import Match
 from posterity import arguments
 from posterity.arguments import Json
+from posterity.checks import checked, number_of_user
 from posterity.errors import Closed
 from posterity.interface import By, MovieId, MovieService, MovieUpdate, Ratings, UserId, Width
 from posterity.results import Matches, Movies, Predictions
@@ -55,11 +55,9 @@ from server.api.requests import (
     SearchQuery,
     SimilarBody,
     SimilarQuery,
-    Someone,
     check_rating,
     identified,
 )
-from server.api.validation import Query, parse_json
 
 __all__ = ["Index", "open_index"]
 
@@ -122,7 +120,7 @@ class Index(MovieService):
 
     @override
     def movies(self, q: str | None = None, *, limit: int = 10, offset: int = 0, after: int | None = None) -> Movies:
-        query = _checked(SearchQuery, arguments.listed(q, limit, offset, after))
+        query = checked(SearchQuery, arguments.listed(q, limit, offset, after))
         index = self._current()
         if query.q is None:
             found = index.catalogue.listed(query.limit, query.offset, after=query.after)
@@ -144,7 +142,7 @@ class Index(MovieService):
     @override
     def poster(self, movie: MovieId, *, width: Width | None = None) -> bytes:
         size = {} if width is None else {"width": arguments.number("width", width)}
-        wanted = _checked(PosterQuery, size).width
+        wanted = checked(PosterQuery, size).width
         index = self._current()
         found = index.catalogue.identify(arguments.movie(movie))
         file = index.poster(found.movie_id)
@@ -175,7 +173,7 @@ class Index(MovieService):
             | arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
             | arguments.distinct(distinct)
         )
-        query = _checked(SimilarQuery, values | {"explain": arguments.flag("explain", explain)})
+        query = checked(SimilarQuery, values | {"explain": arguments.flag("explain", explain)})
         index = self._current()
         movie_id = index.catalogue.identify(arguments.movie(movie)).movie_id
         where, _ = query.where(index.catalogue)
@@ -210,7 +208,7 @@ class Index(MovieService):
             | arguments.distinct(distinct)
         )
         sides = {"like": arguments.movie_ids("like", like), "unlike": arguments.movie_ids("unlike", unlike)}
-        body = _checked(SimilarBody, values | sides)
+        body = checked(SimilarBody, values | sides)
         index = self._current()
         where, _ = body.where(index.catalogue)
         liked, _ = identified(body.like, index.catalogue)
@@ -244,7 +242,7 @@ class Index(MovieService):
             | arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
             | arguments.distinct(distinct)
         )
-        body = _checked(BatchBody, values | {"movies": arguments.movie_ids("movies", movies)})
+        body = checked(BatchBody, values | {"movies": arguments.movie_ids("movies", movies)})
         index = self._current()
         where, _ = body.where(index.catalogue)
         wanted, _ = identified(body.movies, index.catalogue)
@@ -277,7 +275,7 @@ class Index(MovieService):
         values = arguments.filters(limit, offset, genre, year_from, year_to, exclude, among) | arguments.distinct(
             distinct
         )
-        query, content = _checked(DistinctQuery, values), arguments.content("image", image)
+        query, content = checked(DistinctQuery, values), arguments.content("image", image)
         index = self._current()
         where, _ = query.where(index.catalogue)
         with self._embedding:
@@ -304,7 +302,7 @@ class Index(MovieService):
         by: Literal["poster", "taste", "blend"] = "poster",
         weights: Mapping[str, float] | None = None,
     ) -> LookAnswer | TasteAnswer | BlendAnswer:
-        query = _checked(ExplanationQuery, arguments.comparison(by, weights))
+        query = checked(ExplanationQuery, arguments.comparison(by, weights))
         index = self._current()
         first, second = (index.catalogue.identify(arguments.movie(each)).movie_id for each in (movie, other))
         if query.by == "taste":
@@ -319,10 +317,10 @@ class Index(MovieService):
             "movies": arguments.movie_ids("movies", movies),
             "explain": arguments.flag("explain", explain),
         }
-        body = _checked(PredictionsBody, arguments.user_or_ratings(user) | values)
+        body = checked(PredictionsBody, arguments.user_or_ratings(user) | values)
         index = self._current()
         wanted, _ = identified(body.movies, index.catalogue)
-        resolved = _resolved(index, body)
+        resolved = resolved_user(index, body)
         return self._predictions(index, resolved, index.users.predict(resolved, wanted), explain=body.explain)
 
     @override
@@ -346,10 +344,10 @@ class Index(MovieService):
             "explain": arguments.flag("explain", explain),
             "new": arguments.flag("new", new),
         } | arguments.diversity(diversity)
-        body = _checked(RecommendationsBody, arguments.user_or_ratings(user) | values | flags)
+        body = checked(RecommendationsBody, arguments.user_or_ratings(user) | values | flags)
         index = self._current()
         where, _ = body.where(index.catalogue)
-        resolved = _resolved(index, body)
+        resolved = resolved_user(index, body)
         wanted = body.offset + body.limit
         found = index.users.recommend(resolved, wanted, where=where, diversity=body.diversity, new=body.new)[
             body.offset :
@@ -362,7 +360,7 @@ class Index(MovieService):
     @override
     def rated(self, user_id: UserId) -> dict[int, float]:
         index = self._current()
-        rated = index.users.rated(_user(index, user_id))
+        rated = index.users.rated(number_of_user(index, user_id))
         if not rated:
             raise UnknownUser(f"there is no user {user_id} here, or all their ratings were deleted: add a rating")
         return rated
@@ -385,7 +383,7 @@ class Index(MovieService):
         tmdb_id: int | None = None,
         poster: bytes | None = None,
     ) -> MovieAnswer:
-        body = _checked(MovieBody, arguments.metadata(title, year, genres, imdb_id, tmdb_id))
+        body = checked(MovieBody, arguments.metadata(title, year, genres, imdb_id, tmdb_id))
         index = self._current()
         movie_id = self._library.add(body.movie(), self._embedded(index, poster), catalogue=index.catalogue)
         return self.movie(movie_id)
@@ -402,7 +400,7 @@ class Index(MovieService):
         tmdb_id: int | None = None,
         poster: bytes | None = None,
     ) -> MovieAnswer:
-        body = _checked(MovieBody, arguments.metadata(title, year, genres, imdb_id, tmdb_id))
+        body = checked(MovieBody, arguments.metadata(title, year, genres, imdb_id, tmdb_id))
         index = self._current()
         movie_id = self._library.known_id(index.catalogue, arguments.movie(movie))
         self._library.put(body.movie(movie_id), self._embedded(index, poster), catalogue=index.catalogue)
@@ -410,7 +408,7 @@ class Index(MovieService):
 
     @override
     def update_movie(self, movie: MovieId, **changes: Unpack[MovieUpdate]) -> MovieAnswer:
-        body = _checked(MoviePatch, arguments.update(changes))
+        body = checked(MoviePatch, arguments.update(changes))
         index = self._current()
         movie_id = index.catalogue.identify(arguments.movie(movie)).movie_id
         self._library.edit(movie_id, body.applied_to, catalogue=index.catalogue)
@@ -430,17 +428,17 @@ class Index(MovieService):
 
     @override
     def rate(self, user_id: UserId, movie: MovieId, rating: float) -> None:
-        body = _checked(RatingBody, {"rating": arguments.real("rating", rating)})
+        body = checked(RatingBody, {"rating": arguments.real("rating", rating)})
         index = self._current()
         found = index.catalogue.identify(arguments.movie(movie))
         check_rating(body.rating, index.users.scale)
-        self._ratings.put(_user(index, user_id, new=True), found.movie_id, body.rating)
+        self._ratings.put(number_of_user(index, user_id, new=True), found.movie_id, body.rating)
 
     @override
     def delete_rating(self, user_id: UserId, movie: MovieId) -> None:
         index = self._current()
         found = index.catalogue.identify(arguments.movie(movie))
-        self._ratings.remove(_user(index, user_id, new=True), found.movie_id)
+        self._ratings.remove(number_of_user(index, user_id, new=True), found.movie_id)
 
     @override
     def close(self) -> None:
@@ -487,24 +485,3 @@ class Index(MovieService):
         except PosterityError:  # deleted since, or closed
             return None
         return f"data:image/webp;base64,{b64encode(content).decode()}"
-
-
-def _checked(model: type[Query], values: Json) -> Query:
-    """Return values as the server's model of the same request, with its limits and messages."""
-    return parse_json(model, json.dumps(values).encode(), nulls=model is MoviePatch)
-
-
-def _resolved(index: MovieIndex, body: Someone) -> UserOrRatings:
-    """Return the user, or the ratings of someone new."""
-    if body.user_ids is not None:
-        return index.users.resolve(index.users.identify(body.user_ids[0]))
-    ratings, _ = body.stranger(index.catalogue, index.users.scale)
-    return ratings
-
-
-def _user(index: MovieIndex, user: UserId, *, new: bool = False) -> int:
-    """Return the number of a user if the library can store it."""
-    number = index.users.identify(arguments.user(user), new=new)
-    if not 0 <= number <= MAX_ID:
-        raise UnknownUser(f"there is no user {number} here: ids are whole numbers from 0 to {MAX_ID}")
-    return number

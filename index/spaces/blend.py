@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -16,13 +17,32 @@ from index.core.arrays import BoolArray, Float32Array, Int64Array
 from index.core.errors import NotComparable
 from index.core.ids import Ids
 from index.spaces.faiss_index import Hits, top_rows
-from index.spaces.neighbours import OverlaidNeighbours
+from index.spaces.neighbours import Neighbours, OverlaidNeighbours, load_neighbours
 from index.spaces.random_pairs import RandomPairs, calibration_of, coefficients
 from index.spaces.space import Calibration, Match, Space
 from index.spaces.vectors import CANDIDATES, CANDIDATES_PER_MATCH
 
 NAME = "blend"
 FIRST_FORMAT = 5  # of snapshots whose stored neighbours are by standardised scores
+
+
+def load_stored(
+    folder: Path, snapshot_format: int, spaces: Mapping[str, Space], movie_ids: Ids
+) -> tuple[Neighbours | None, RandomPairs]:
+    """Return the stored neighbours by blend, and random pairs.
+
+    Before ``FIRST_FORMAT`` the blend was a mean of percentiles: its neighbours are searched for, and pairs drawn.
+
+    Args:
+        folder: of the blend.
+        snapshot_format: format version of the snapshot.
+        spaces: by name.
+        movie_ids: of the catalogue.
+    """
+    if snapshot_format < FIRST_FORMAT:
+        catalogue_rows = {name: movie_ids.find(space.ids.values) for name, space in spaces.items()}
+        return None, RandomPairs.draw(spaces, catalogue_rows, len(movie_ids))
+    return load_neighbours(folder), RandomPairs.load(folder, tuple(spaces))
 
 
 @dataclass(frozen=True, slots=True)
