@@ -38,7 +38,7 @@ from index.snapshot.store import SnapshotStore
 from index.spaces.space import Match
 from posterity import arguments
 from posterity.arguments import Json
-from posterity.checks import checked, number_of_user
+from posterity.checks import checked, number_of_user, resolved_user
 from posterity.errors import Closed
 from posterity.interface import By, MovieId, MovieService, MovieUpdate, Ratings, UserId, Width
 from posterity.results import Matches, Movies, Predictions

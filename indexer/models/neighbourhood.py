@@ -82,7 +82,7 @@ class Neighbourhood:
         else:
             sums = np.asarray(self._ratings @ (self._ratings.T @ self._votes[:, [user]].toarray()))
             weights = self._total_weights
-        scores: Float32Array = (sums.ravel() / np.where(weights > 0, weights, 1)).astype(np.float32)
+        scores: Float32Array = (np.asarray(sums).ravel() / np.where(weights > 0, weights, 1)).astype(np.float32)
         return scores
 
     @cached_property
