@@ -31,10 +31,8 @@ from index.snapshot.maps import Maps
 from index.snapshot.poster_files import SHOWN, content_in_name, load_contents, poster_paths
 from index.snapshot.store import Checked, Manifest, SnapshotStore
 from index.spaces import blend as blends
-from index.spaces.blend import Blend, BlendExplanation
+from index.spaces.blend import Blend, BlendExplanation, load_blend
 from index.spaces.lookup import space_named, space_with
-from index.spaces.neighbours import Neighbours, load_neighbours
-from index.spaces.random_pairs import RandomPairs
 from index.spaces.space import Match, Space
 
 
@@ -114,7 +112,7 @@ class MovieIndex:
             catalogue = Catalogue.from_json(json.loads((folder / "movies.json").read_bytes()))
             ratings = RatingModel.load(folder, catalogue.ids, manifest.ratings)
             spaces = {name: Space.load(name, folder / name, metadata) for name, metadata in manifest.spaces.items()}
-            blended, random_pairs = _load_blend(folder / blends.NAME, manifest, spaces, catalogue)
+            blended, random_pairs = load_blend(folder / blends.NAME, manifest.format, spaces, catalogue.ids)
             library = Library.open(data)
             weights = None if manifest.weights is None else manifest.weights["sha256"]
             base = cls(
@@ -263,12 +261,7 @@ class MovieIndex:
     def explain_blend(
         self, movie_id: int, other_id: int, weights: Mapping[str, float] | None = None
     ) -> BlendExplanation:
-        """Return the blended score of two movies as a sum of one contribution per space.
-
-        Args:
-            movie_id: as in ``similar``.
-            other_id: a movie to compare it with.
-            weights: as in ``similar``.
+        """Return the blended score of two movies as a sum of one contribution per space; weights as in ``similar``.
 
         Raises:
             UnknownMovie: there is no such movie.
@@ -489,19 +482,6 @@ class MovieIndex:
     def _in_space(self, name: str, allowed: BoolArray | None) -> BoolArray | None:
         """Return a mask of catalogue rows as a mask of the rows of a space."""
         return None if allowed is None else allowed[self._row_maps.catalogue_rows[name]]
-
-
-def _load_blend(
-    folder: Path, manifest: Manifest, spaces: Mapping[str, Space], catalogue: Catalogue
-) -> tuple[Neighbours | None, RandomPairs]:
-    """Return the stored neighbours by blend, and random pairs.
-
-    Before format 5 the blend was a mean of percentiles: its neighbours are searched for, and pairs drawn.
-    """
-    if manifest.format < blends.FIRST_FORMAT:
-        catalogue_rows = {name: catalogue.ids.find(space.ids.values) for name, space in spaces.items()}
-        return None, RandomPairs.draw(spaces, catalogue_rows, len(catalogue))
-    return load_neighbours(folder), RandomPairs.load(folder, tuple(spaces))
 
 
 def _numbered(generation: int, seq: int) -> str:

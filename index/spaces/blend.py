@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from index.core.arrays import BoolArray, Float32Array, Int64Array
 from index.core.errors import NotComparable
 from index.core.ids import Ids
 from index.spaces.faiss_index import Hits, top_rows
-from index.spaces.neighbours import OverlaidNeighbours
+from index.spaces.neighbours import Neighbours, OverlaidNeighbours, load_neighbours
 from index.spaces.random_pairs import RandomPairs, calibration_of, coefficients
 from index.spaces.space import Calibration, Match, Space
 from index.spaces.vectors import CANDIDATES, CANDIDATES_PER_MATCH
@@ -327,3 +328,16 @@ class Blend:
             )
             for row, score, percentile in zip(rows.tolist(), scores.tolist(), percentiles.tolist(), strict=True)
         ]
+
+
+def load_blend(
+    folder: Path, snapshot_format: int, spaces: Mapping[str, Space], movie_ids: Ids
+) -> tuple[Neighbours | None, RandomPairs]:
+    """Return the stored neighbours by the default blend, and the random pairs.
+
+    Before ``FIRST_FORMAT`` the blend was a mean of percentiles: there are no neighbours to use, and pairs are drawn.
+    """
+    if snapshot_format < FIRST_FORMAT:
+        rows = RowMaps.of(spaces, movie_ids).catalogue_rows
+        return None, RandomPairs.draw(spaces, rows, len(movie_ids))
+    return load_neighbours(folder), RandomPairs.load(folder, tuple(spaces))
