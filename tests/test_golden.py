@@ -84,14 +84,22 @@ def test_format_4_opens_and_answers() -> None:
 
 def test_format_5_opens_and_answers() -> None:
     index = MovieIndex.open(GOLDEN / "v5")
-    assert index.manifest.id == "20261129T103426977-88fd3344"
+    assert index.manifest.id == "20261129T110927879-1baead25"
     assert index.manifest.spaces["poster"]["look"] == index.overlay.snapshot.look.name == "standardised"
     near, far = index.similar(1, 5, by="poster")
     assert (near.movie_id, far.movie_id) == (2, 11)
-    assert [near.score, far.score] == pytest.approx([0.988224, 0.306033], abs=1e-5)
+    assert [near.score, far.score] == pytest.approx([0.987753, 0.296999], abs=1e-5)
     assert index.explainer.look(1, 2).comparison.cells.sum() == pytest.approx(near.score, abs=1e-5)
-    assert [match.movie_id for match in index.similar(3, 5, by="taste")] == [8, 5, 9, 6, 10]
-    assert [p.rating for p in index.users.predict(2, [3, 9])] == pytest.approx([4.8443, 4.3631], abs=1e-3)
+    assert [match.movie_id for match in index.similar(3, 5, by="taste")] == [8, 5, 6, 9, 10]
+    assert [p.rating for p in index.users.predict(2, [3, 9])] == pytest.approx([4.7412, 4.3526], abs=1e-3)
+    blended = index.similar(3, 5)
+    assert [match.movie_id for match in blended] == [5, 8, 6, 4, 7]
+    assert blended[0].score == pytest.approx(1.2166, abs=1e-3)
+    # Nobody has rated film 21: its content tells.
+    (unrated,) = index.users.predict(2, [21])
+    assert [unrated.rating, unrated.low] == pytest.approx([2.0182, 1.2314], abs=1e-3)
+    assert [match.movie_id for match in index.similar(21, 3, by="taste")] == [10, 5, 7]
+    assert index.gallery.movies
 
 
 @pytest.mark.parametrize("version", ["v2", "v3", "v4"])
