@@ -263,8 +263,9 @@ def load_vectors(folder: Path, search: Any) -> FlatVectors | TwoStageVectors:
 
 def on_patterns(vectors: Float32Array, patterns: Float32Array) -> Float32Array:
     """Return medium vectors (m, p * d / CELLS) of vectors (m, d), by patterns (p, CELLS)."""
-    maps = np.ascontiguousarray(vectors).reshape(vectors.shape[0], CELLS, vectors.shape[1] // CELLS)
-    medium: Float32Array = np.matmul(patterns, maps).reshape(vectors.shape[0], len(patterns) * maps.shape[2])
+    n, channels = vectors.shape[0], vectors.shape[1] // CELLS
+    maps = np.ascontiguousarray(vectors).reshape(n, CELLS, channels)
+    medium: Float32Array = np.matmul(patterns, maps).reshape(n, len(patterns) * channels)
     return medium
 
 

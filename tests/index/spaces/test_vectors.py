@@ -182,6 +182,13 @@ def test_maps_are_narrowed_by_their_patterns_and_found_exactly(
         np.testing.assert_allclose(found, scores[rows], atol=1e-6)
 
 
+def test_estimates_of_maps_are_close_and_no_query_has_none(maps: tuple[Path, dict[str, Any]]) -> None:
+    vectors = load_vectors(*maps)
+    np.testing.assert_allclose(vectors.estimates(MAPS[:9]), MAPS[:9] @ MAPS.T, atol=0.15)
+    assert vectors.estimates(MAPS[:0]).shape == (0, len(MAPS))
+    assert vectors.search(MAPS[:0], 10) == []
+
+
 def test_long_lists_of_maps_are_as_exact(maps: tuple[Path, dict[str, Any]]) -> None:
     vectors = load_vectors(*maps)
     assert min(recall(vectors.search(query[None], 100)[0][0], MAPS @ query, 100) for query in MAPS[::50]) >= 0.99
