@@ -36,10 +36,9 @@ def test_every_film_of_the_blend_has_a_bar_of_the_weights_that_are_set(client: F
         words = re.findall(r'class="shares" role="img" aria-label="Score (−?[\d.]+): ([^"]+)"', page)
         assert len(words) == 12
         for score, terms in words:
-            numbers = [
-                float(number.replace(" ", "").replace("−", "-")) for number in re.findall(r"(?:− |−)?\d+\.\d+", terms)
-            ]
-            assert sum(numbers) == pytest.approx(float(score.replace("−", "-")), abs=0.001)
+            found = re.findall(r"(− )?([a-z]+) (\d+\.\d+)", terms)
+            total = sum((-1 if sign else 1) * float(number) for sign, _, number in found)
+            assert total == pytest.approx(float(score.replace("−", "-")), abs=0.001)
         assert {word for _, terms in words for word in re.findall("[a-z]+", terms)} == spaces
         legend = page.partition("of-shares")[2].partition("</p>")[0]
         assert {name.lower() for name in re.findall(r"</svg>(\w+)", legend)} == spaces
