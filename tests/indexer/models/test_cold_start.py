@@ -74,13 +74,14 @@ def test_facts_predict_unseen_movies_and_posters_predict_them_better(
     assert 0.7 < (errors < 1.2816 * np.sqrt(variance)).mean() < 0.92
 
 
-def test_posters_that_tell_nothing_are_not_used() -> None:
-    shuffled = looks()
-    shuffled = replace(shuffled, values=np.random.default_rng(3).permutation(shuffled.values))
-    kept = cold_start.fit(world(), shuffled, np.random.default_rng(0), QUICK)
-    assert kept.facts.look_share == 0
-    assert kept.entry()["uses"] == ["genres", "year"]
-    assert "rmse_by_facts_and_poster" in kept.validation["with_poster"]  # the figures stay, for the manifest
+def test_posters_that_tell_nothing_are_seldom_used() -> None:
+    used = []
+    for seed in range(3, 7):
+        shuffled = replace(looks(), values=np.random.default_rng(seed).permutation(looks().values))
+        kept = cold_start.fit(world(), shuffled, np.random.default_rng(0), QUICK)
+        assert "rmse_by_facts_and_poster" in kept.validation["with_poster"]  # the figures stay, for the manifest
+        used.append(kept.facts.look_share > 0)
+    assert sum(used) <= 1  # chance passes one standard error once in six times
     without = cold_start.fit(world(), None, np.random.default_rng(0), QUICK)
     assert without.entry()["uses"] == ["genres", "year"]
     assert without.arrays.looks.shape == (0, LOOK)
