@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from index.core.errors import PosterityError
-from index.posters.look_vectors import LOOKS
 from posterity.cli.console import (
     DurationType,
     ScaleType,
@@ -115,8 +114,8 @@ iterations_option = click.option(
 )
 @click.option(
     "--look",
-    type=click.Choice(LOOKS),
-    default=LOOKS[0],
+    type=click.Choice(["standardised", "raw"]),  # as look_vectors.LOOKS, whose import is slow
+    default="standardised",
     show_default=True,
     help="Vectors of the posters. raw: VGG16's own, as in the 2017 article. standardised: its maps smoothed and rooted,"
     " each number divided by its standard deviation in the catalogue.",

@@ -320,7 +320,10 @@ def test_all_with_posters_evaluates_poster_search_too(
         (("--alternates", "a"), "Give --ratings to compare methods, or --posters alone"),
         (("--posters", "a", "--ranking"), "Give --ratings"),
         (("--posters", "a", "--film", 3), "Give --ratings"),
-        (("--ratings", "r", "--posters", "a"), "--posters with --ratings, need --similarity or --all"),
+        (
+            ("--ratings", "r", "--posters", "a"),
+            "--posters with --ratings needs --similarity, --gallery, --all or --protocol cold",
+        ),
         (("--ratings", "r", "--alternates", "a"), "--alternates needs --posters"),
         (("--ratings", "r", "--similarity", "--posters", "a", "--alternates", "a"), "--alternates needs --posters"),
     ],

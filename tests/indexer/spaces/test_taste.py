@@ -21,6 +21,7 @@ def posterior(movie_factors: np.ndarray, user_factors: np.ndarray) -> Posterior:
         np.arange(samples),
         np.zeros((samples, movies, movie_factors.shape[2] + 1), np.float32),
         np.ones((samples, 2, movie_factors.shape[2] + 1)),
+        np.zeros((samples, 0, movie_factors.shape[2] + 1), np.float32),
     )
 
 
