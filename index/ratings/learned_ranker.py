@@ -251,7 +251,8 @@ class LearnedRanker:
             return scores
         candidates = self.features.candidates(user, eligible)
         if candidates.rows.size:
-            by_trees = np.asarray(self._booster.predict(candidates.features, num_threads=1), dtype=np.float32)
+            raw = self._booster.predict(candidates.features, raw_score=True, num_threads=1)  # as it is explained
+            by_trees = np.asarray(raw, dtype=np.float32)
             others = scores > -np.inf
             others[candidates.rows] = False
             best_other = scores[others].max() if others.any() else np.float32(0)
@@ -263,7 +264,7 @@ class LearnedRanker:
 
     def explain(self, user: RatedMovies, rows: Int64Array) -> list[RankExplanation]:
         """Return the contributions to the score of some movies (m,); empty if the trees do not rank for the user."""
-        if not self._ranks(user) or self._booster is None:
+        if not rows.size or not self._ranks(user) or self._booster is None:  # LightGBM refuses to explain no movie
             return []
         features = self.features.features(user, rows)
         parts = np.asarray(self._booster.predict(features, pred_contrib=True, num_threads=1))

@@ -193,7 +193,7 @@ def _picks(index: MovieIndex, who: UserOrRatings, *, new: bool = False) -> list[
         return [Pick(index.catalogue.movie(each.movie_id)) for each in found]
     movie_ids = [prediction.movie_id for prediction in found]
     explanations = index.users.explain(who, movie_ids)
-    ranks = index.users.explain_ranks(who, movie_ids)
+    ranks = {} if new else index.users.explain_ranks(who, movie_ids)  # new ones are not ordered by the learned ranker
     return [
         _pick(index, each, explanation, ranks.get(each.movie_id))
         for each, explanation in zip(found, explanations, strict=True)

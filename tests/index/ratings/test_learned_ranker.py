@@ -128,6 +128,7 @@ def test_contributions_add_up_to_the_score() -> None:
     np.testing.assert_allclose(np.diff(sums), np.diff(scores), atol=1e-5)
     first = [abs(part.contribution) for part in ranker.explain(user(), rows)[0].contributions]
     assert first == sorted(first, reverse=True)
+    assert ranker.explain(user(), np.zeros(0, dtype=np.int64)) == []
 
 
 def test_the_same_examples_make_the_same_trees() -> None:
