@@ -55,7 +55,7 @@ class RatingModelAdapter:
         return mean.astype(np.float64), deviation.astype(np.float64)
 
     def scores(self, user: int) -> Float32Array:
-        """Return scores (n_movies,) of a user row, by which recommendations are ordered."""
+        """Return scores (n_movies,) of a user row, by which recommendations are ordered; -inf for rated movies."""
         return self.model.ranking_scores(user)
 
 
