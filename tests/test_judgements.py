@@ -23,7 +23,7 @@ from indexer.spaces.taste import taste_vectors
 from indexer.spaces.writer import write_space
 from tests.conftest import shared_folder
 
-pytestmark = pytest.mark.realdata
+pytestmark = [pytest.mark.realdata, pytest.mark.long]
 
 Nearest = Callable[[int], list[Movie]]  # movie id -> its ten nearest neighbours by blend
 
