@@ -76,7 +76,8 @@ def evaluate_cold(
         "inside_80": _estimate(of_ratings["inside"], of_ratings["movie"]),
         "first_ratings": _first_rows({name: np.concatenate([part[name] for part in first]) for name in first[0]}),
     }
-    if lists:
+    # There may be no user with both training ratings and held-out ones.
+    if any(part["user"].size for part in lists):
         by_list = {name: np.concatenate([part[name] for part in lists]) for name in lists[0]}
         found["lists"] = {name: _estimate(by_list[name], by_list["user"]) for name in ("served", "facts")}
     if with_poster.any():
