@@ -56,8 +56,8 @@ from indexer.models.rating_model import fold_in_arrays, rating_arrays
 from indexer.models.unwatched import with_unwatched
 from indexer.ranking.learned_ranker import learn
 from indexer.spaces.embed import embed_posters
+from indexer.spaces.facts import SERIES, facts_vectors, label_weights
 from indexer.spaces.facts import WEIGHTS as FACTS_WEIGHTS
-from indexer.spaces.facts import facts_vectors, label_weights
 from indexer.spaces.poster_files import copy_posters, find_posters, shown_posters
 from indexer.spaces.recall import tune_search
 from indexer.spaces.taste import taste_vectors
@@ -293,16 +293,17 @@ def _facts_space(
 ) -> dict[str, Any] | None:
     """Write the facts space and return its manifest entry; None if no movie has facts."""
     for kind in chosen:
-        if kind not in dataset.labels:
-            known = ", ".join(dataset.labels) or "none: give a table with --facts"
+        if kind not in {*dataset.labels, SERIES}:
+            known = ", ".join([SERIES, *dataset.labels])
             raise InvalidInput(f"--facts-weight {kind}: there are no such facts of any movie; there are {known}")
-    rows, vectors = facts_vectors(dataset.movies, dataset.tags, dataset.labels, chosen)
+    rows, vectors = facts_vectors(dataset.movies, dataset.tags, dataset.labels, chosen, series=True)
     if not rows.size:
         return None
     ids = Ids([dataset.movies[row].movie_id for row in rows])
     write_space(folder, ids, vectors, rng, label="facts", track=track)
-    how = ", ".join(["genres by idf, year of release, tags by tf-idf", *(f"{kind} by idf" for kind in dataset.labels)])
-    of_labels = label_weights(dataset.labels) | dict(chosen)
+    kinds = (SERIES, *dataset.labels)
+    how = ", ".join(["genres by idf, year of release, tags by tf-idf", *(f"{kind} by idf" for kind in kinds)])
+    of_labels = label_weights(kinds) | dict(chosen)
     return {"how": how, "weights": FACTS_WEIGHTS | of_labels}
 
 

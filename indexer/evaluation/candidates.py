@@ -26,7 +26,7 @@ from indexer.models import (
     sgd,
 )
 from indexer.models.factorization_machine import Settings
-from indexer.spaces.facts import Labels, facts_vectors
+from indexer.spaces.facts import SERIES, Labels, facts_vectors
 from indexer.spaces.taste import taste_vectors
 from indexer.spaces.writer import calibrate
 
@@ -111,14 +111,15 @@ def candidate_spaces(
         builders["ease"] = lambda: from_ranker(ease.fit(training, rng))
     of_people = {kind: given for kind, given in (labels or {}).items() if kind in PEOPLE}
     other_labels = {kind: given for kind, given in (labels or {}).items() if kind not in PEOPLE}
-    used = ("genres", "year", *(("tags",) if tags else ()), *(("people",) if of_people else ()))
+    used = ("genres", "year", SERIES, *(("tags",) if tags else ()), *(("people",) if of_people else ()))
 
     def from_facts() -> CandidateSpace:
         def made(tags: Mapping[int, Sequence[str]], labels: Labels, left_out: str) -> CandidateSpace:
             kept = (name for name in used if name != left_out)
-            return from_vectors(*facts_vectors(training.movies, tags, labels), *kept)
+            series = left_out != SERIES
+            return from_vectors(*facts_vectors(training.movies, tags, labels, series=series), *kept)
 
-        without = {}
+        without = {SERIES: made(tags, other_labels | of_people, SERIES)}
         if tags:
             without["tags"] = made({}, other_labels | of_people, "tags")
         if of_people:

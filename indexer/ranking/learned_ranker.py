@@ -299,7 +299,7 @@ def _refits(choice: Choice, settings: RankerSettings) -> list[Fit]:
 
 def likeness_spaces(posterior: Posterior, training: Training) -> Spaces:
     """Return the spaces whose likeness is a feature, made of a data set without tags."""
-    rows, vectors = facts_vectors(training.movies, {})
+    rows, vectors = facts_vectors(training.movies, {}, series=True)
     facts = Ids(training.movie_ids.values[rows]), FlatVectors(flat_index(vectors))
     return {"taste": _taste_space(posterior, training)} | ({"facts": facts} if rows.size else {})
 

@@ -1,4 +1,4 @@
-"""Facts vectors of movies: genres, year of release, tags, and labels such as directors, actors and keywords."""
+"""Facts vectors of movies: genres, year, tags, beginnings of titles, and labels such as directors and keywords."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ import numpy as np
 import scipy.sparse as sp
 import scipy.sparse.linalg
 
-from index.catalogue.catalogue import Movie
+from index.catalogue.movie import Movie
+from index.catalogue.title_forms import alternatives, words
 from index.core.arrays import Float32Array, Float64Array, Int64Array
 from indexer.linalg import unit_rows
 
 # Share of each kind of fact in the score of two movies that both have it.
-WEIGHTS = {"genres": 0.6, "year": 0.3, "tags": 0.1}
+WEIGHTS = {"genres": 0.7, "year": 0.15, "tags": 0.15}
 YEARS_APART = 8.0  # standard deviation of the similarity by year: movies this far apart keep exp(-1/2) of it
 TAG_DIMENSION = 64
-# Weights of labels that two movies share, beside a weight of 1 of all the above together.
-LABEL_WEIGHTS = {"directors": 0.3, "actors": 0.4, "keywords": 0.4, "writers": 0.3, "certificates": 0.1}
+# Weights of labels that two movies share, beside a weight of 1 of all the above together. "series" is made from titles.
+LABEL_WEIGHTS = {"series": 0.2, "directors": 0.3, "actors": 0.4, "keywords": 0.4, "writers": 0.3, "certificates": 0.1}
 OTHER_LABELS = 0.05  # weight of any other kind
 LABEL_DIMENSION = 512
+SERIES = "series"
+_LONGEST_SERIES = 30  # movies; a beginning that more of them share is a common word
 _NO_GENRES = frozenset({"IMAX"})  # MovieLens lists this format among the genres
 
 
@@ -33,6 +36,8 @@ def facts_vectors(
     tags: Mapping[int, Sequence[str]],
     labels: Labels | None = None,
     weights: Mapping[str, float] | None = None,
+    *,
+    series: bool = False,
 ) -> tuple[Int64Array, Float32Array]:
     """Return the rows (m,) of the movies with any facts, and their vectors (m, d), of length 1 without labels.
 
@@ -44,14 +49,40 @@ def facts_vectors(
         tags: movie id -> tags, repeats included.
         labels: of the movies that have some.
         weights: kind of label, one of ``labels`` -> weight; those missing are ``label_weights``.
+        series: take the beginnings of titles for labels, too. They alone make no vector.
     """
     parts = {"genres": _genres(movies), "year": _years(movies), "tags": _tags(movies, tags)}
     vectors = _unit(np.hstack([np.sqrt(WEIGHTS[name]) * _unit(part) for name, part in parts.items()]))
+    labels = labels or {}
+    known = vectors.any(axis=1)
+    for given in labels.values():
+        known |= np.array([bool(given.get(movie.movie_id)) for movie in movies], dtype=np.bool_)
+    if series:
+        labels = {SERIES: series_labels(movies), **labels}
     if labels:
         of_kinds = label_weights(labels) | dict(weights or {})
         vectors = np.hstack([vectors, _labels(movies, labels, of_kinds)]) / np.sqrt(1 + sum(of_kinds.values()))
-    rows = np.flatnonzero(vectors.any(axis=1))
+    rows = np.flatnonzero(known & vectors.any(axis=1))
     return rows, vectors[rows].astype(np.float32)
+
+
+def series_labels(movies: Sequence[Movie]) -> dict[int, list[str]]:
+    """Return the beginnings of titles that a few movies share: "toy" and "toy story" of "Toy Story 2".
+
+    Sequels are told apart by what follows. The rarer a beginning, the more it counts, as all labels.
+    """
+    beginnings = {movie.movie_id: _beginnings(movie.title) for movie in movies}
+    counts = Counter(each for found in beginnings.values() for each in found)
+    return {
+        movie_id: sorted(each for each in found if 1 < counts[each] <= _LONGEST_SERIES)
+        for movie_id, found in beginnings.items()
+    }
+
+
+def _beginnings(title: str) -> set[str]:
+    main, others = alternatives(title)
+    split = map(words, (main, *others))
+    return {" ".join(each[:k]) for each in split for k in range(1, len(each) + 1)}
 
 
 def label_weights(kinds: Iterable[str]) -> dict[str, float]:
@@ -91,9 +122,9 @@ def _signs(name: str) -> Float32Array:
 
 
 def _genres(movies: Sequence[Movie]) -> Float64Array:
-    """Return the genres of each movie, (n, n_genres), weighted by the square root of their idf: there are few."""
+    """Return the genres of each movie, (n, n_genres), weighted by their idf."""
     counts = [Counter(genre for genre in movie.genres if genre not in _NO_GENRES) for movie in movies]
-    matrix: Float64Array = np.sqrt(_idf(counts).toarray())
+    matrix: Float64Array = _idf(counts).toarray()
     return matrix
 
 

@@ -391,7 +391,7 @@ def test_every_space_of_a_world_with_taste_tells_its_two_kinds_of_film(world: Wo
         assert score.co_liked is not None, name
         if name in {"implicit-als", "ease"}:
             continue
-        assert (score.co_liked.value if name == "item-cosine" else score.co_liked.low) > 0.5, name
+        assert (score.co_liked.value if name in {"item-cosine", "blend"} else score.co_liked.low) > 0.5, name
         assert score.tags is None
     assert [name for name, score in scores.items() if score.genres is None] == ["taste", "facts", "blend"]
     assert choose_weights([(spaces, train, test)], np.random.default_rng(0)).weights["taste"] > 0

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from index.catalogue.catalogue import Movie
-from indexer.spaces.facts import LABEL_DIMENSION, facts_vectors
+from indexer.spaces.facts import LABEL_DIMENSION, facts_vectors, series_labels
 
 MOVIES = (
     Movie(1, "a", 1950, ("Drama",)),
@@ -91,3 +91,21 @@ def test_very_many_labels_keep_their_scores_but_for_noise() -> None:
     assert scores[off & (sharing == 0)].std() < 1.3 / LABEL_DIMENSION**0.5
     assert scores[off & (sharing == 2)].min() > scores[off & (sharing == 0)].mean() + 0.1
     np.testing.assert_array_equal(vectors, facts_vectors(movies, {}, labels, {"actors": 1})[1])
+
+
+def test_parts_of_a_series_are_near_and_a_common_word_says_nothing() -> None:
+    titles = ["Toy Story", "Toy Story 2", "The Matrix", "Matrix Reloaded (Matrix 2)", "Heat", "Body Heat", "Alone"]
+    titles += [f"Love {number}" for number in range(40)]
+    movies = [Movie(at, title, 2000, ("Drama",)) for at, title in enumerate(titles)]
+    labels = series_labels(movies)
+    assert labels[1] == ["toy", "toy story"]
+    assert labels[3] == ["matrix"]
+    assert labels[4] == labels[6] == labels[7] == []
+    _, plain = facts_vectors(movies, {})
+    _, vectors = facts_vectors(movies, {}, series=True)
+    scores, before = vectors @ vectors.T, plain @ plain.T
+    assert scores[0, 1] > scores[0, 2]
+    assert scores[2, 3] > scores[4, 5] == pytest.approx(before[4, 5] / 1.2, abs=1e-6)
+    assert scores[0, 1] == pytest.approx((before[0, 1] + 0.2) / 1.2, abs=1e-6)
+    nothing = [Movie(1, "Toy Story", None, ()), Movie(2, "Toy Story 2", None, ())]
+    assert facts_vectors(nothing, {}, series=True)[0].size == 0
