@@ -1,0 +1,1 @@
+"""What people have rated, watched or noted elsewhere: read from an export, and matched with the catalogue."""
