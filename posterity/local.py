@@ -13,7 +13,8 @@ from typing import Any, Literal, overload
 
 from typing_extensions import Unpack, override
 
-from index.answers.schemas import LookAnswer, MovieAnswer, TasteAnswer
+from index.answers.imports import import_export, present_import
+from index.answers.schemas import ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
 from index.answers.serialize import (
     present_explanation,
     present_look,
@@ -37,7 +38,7 @@ from index.spaces.space import Match
 from posterity import arguments
 from posterity.arguments import Json
 from posterity.errors import Closed
-from posterity.interface import By, MovieId, MovieService, MovieUpdate, Ratings, UserId, Width
+from posterity.interface import By, Export, MovieId, MovieService, MovieUpdate, Ratings, UserId, Width
 from posterity.results import Matches, Movies, Predictions
 from server.api.requests import (
     BatchBody,
@@ -334,6 +335,12 @@ class Index(MovieService):
         resolved = _resolved(index, body)
         found = index.users.recommend(resolved, body.offset + body.limit, where=where)[body.offset :]
         return self._predictions(index, resolved, found, explain=body.explain)
+
+    @override
+    def import_ratings(self, export: Export, *, name: str = "") -> ImportAnswer:
+        content, name = arguments.export(export, name)
+        index = self._current()
+        return present_import(index, import_export(index, content, name))
 
     @override
     def rated(self, user_id: UserId) -> dict[int, float]:

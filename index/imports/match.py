@@ -30,6 +30,17 @@ class Found:
     candidates: tuple[Movie, ...] = ()  # if none is certain: best first; empty if it is unknown
     note: str = ""  # why it is not certain, or by what it is although something differs
 
+    @property
+    def certain(self) -> Movie:
+        """Return the movie of a certain match.
+
+        Raises:
+            UnknownMovie: none is certain.
+        """
+        if self.movie is None:
+            raise UnknownMovie(f"{self.entry}: {self.note}")
+        return self.movie
+
 
 def match(entries: Iterable[Entry], catalogue: Catalogue) -> Iterator[Found]:
     """Yield each entry with its movie.

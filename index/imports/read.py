@@ -20,7 +20,7 @@ from index.core.errors import InvalidInput
 from index.imports.export import Entry, Export, Kind, Scale, Skipped, each_once
 
 MAX_BYTES = 50 * 2**20  # of a file, and of all files in an archive
-MAX_ROWS = 200_000
+MAX_ROWS = 100_000
 
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _IMDB = re.compile(r"tt[0-9]{7,10}", re.ASCII)
@@ -171,13 +171,18 @@ def _read_table(text: str, name: str, read: _Read, *, in_archive: bool) -> None:
         spelled = [re.sub("[^a-z0-9]", "", title.lower()) for title in next(lines, [])]
         columns = {role: at for role, names in _COLUMNS.items() if (at := _first_of(names, spelled)) is not None}
         named = bool({"title", "imdb_id", "tmdb_id", "own_id"} & columns.keys())
-        telling = bool({"rating", "date", "list"} & columns.keys()) or "letterboxduri" in spelled or len(spelled) <= 3
+        telling = (
+            bool({"rating", "date", "list", "imdb_id", "tmdb_id"} & columns.keys())
+            or "letterboxduri" in spelled
+            or len(spelled) <= 3
+        )
         if not named or not telling:
             if in_archive:
                 return
             raise InvalidInput(f"{name} has no column of titles or ids in its first line ({head.strip()[:100]!r}): name"
                                " them title, year, rating, imdb_id or tmdb_id")  # fmt: skip
         rows = list(_rows(lines, name, read))
+        _check_one_person(name, spelled, rows)
     except csv.Error as error:
         raise InvalidInput(f"{name} is no table ({error}): save it as CSV") from error
     service, scale = _service(set(spelled), spelled, columns, rows)
@@ -188,6 +193,13 @@ def _read_table(text: str, name: str, read: _Read, *, in_archive: bool) -> None:
     for place, row in rows:
         values = {role: row[at].strip() for role, at in columns.items() if at < len(row)}
         _add_row(place, values, read, scale, watchlist=listed)
+
+
+def _check_one_person(name: str, spelled: Sequence[str], rows: Sequence[tuple[str, list[str]]]) -> None:
+    at = _first_of(("userid", "user", "username"), spelled)
+    people = set() if at is None else {row[at].strip() for _, row in rows if at < len(row)}
+    if len(people) > 1:
+        raise InvalidInput(f"{name} has ratings of {len(people):,} people: give those of one")
 
 
 def _first_of(names: Sequence[str], spelled: Sequence[str]) -> int | None:
@@ -291,6 +303,8 @@ def _read_json(text: str, name: str, read: _Read, *, in_archive: bool) -> None:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{name} is no JSON ({str(error)[:100]}): export it again") from error
+    objects = [item for item in data if isinstance(item, dict)] if isinstance(data, list) else []
+    guessed = guessed_scale([_number(str(item.get("rating"))) or 0 for item in objects])
     groups: Mapping[str, Any] = data if isinstance(data, dict) else {"movies": data}
     found = False
     for group, items in groups.items():
@@ -298,12 +312,12 @@ def _read_json(text: str, name: str, read: _Read, *, in_archive: bool) -> None:
             continue
         for at, item in enumerate(items, 1):
             if isinstance(item, dict):
-                found = _add_object(f"{name}, {group} {at}", group, item, name, read) or found
+                found = _add_object(f"{name}, {group} {at}", group, item, name, read, guessed) or found
     if not found and not in_archive:
         raise InvalidInput(f"{name} holds no list of films: give an export of Trakt or Simkl")
 
 
-def _add_object(place: str, group: str, item: Mapping[str, Any], name: str, read: _Read) -> bool:
+def _add_object(place: str, group: str, item: Mapping[str, Any], name: str, read: _Read, guessed: Scale) -> bool:
     """Add one object of a list of Trakt or Simkl; return False for another kind of object."""
     movie = item.get("movie")
     nested = isinstance(movie, dict)
@@ -322,8 +336,7 @@ def _add_object(place: str, group: str, item: Mapping[str, Any], name: str, read
     if service not in read.formats:
         read.formats.append(service)
     rating = next((item[each] for each in ("user_rating", "rating", "score") if item.get(each) is not None), None)
-    scale = _TENS if nested or service == "Simkl" else guessed_scale([])
-    scale = Scale(scale.low, scale.high, f"{service} rates from {scale.low:g} to {scale.high:g}")
+    scale = Scale(1, 10, f"{service} rates from 1 to 10") if nested or service == "Simkl" else guessed
     if rating is not None:
         read.scales.append(scale)
     status = str(item.get("status") or "")

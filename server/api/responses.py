@@ -7,6 +7,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from index.answers.schemas import (
+    ImportAnswer,
     ListPage,
     LookAnswer,
     MatchAnswer,
@@ -161,6 +162,11 @@ class GivenRating(TypedDict):
 
     movie: MovieAnswer | MovieId
     rating: float
+
+
+@closed
+class ImportReply(ImportAnswer, Provenance):
+    """An export of ratings, matched with the catalogue."""
 
 
 @closed
