@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from index.answers.schemas import EntryAnswer, ImportAnswer, ImportedAnswer
 from index.answers.serialize import present_movie
+from index.catalogue.catalogue import MovieFilter
 from index.imports.export import Entry, Export, Skipped
 from index.imports.match import Found, match
 from index.imports.read import read_export
@@ -36,6 +37,33 @@ class Import:
         return {
             each.certain.movie_id: rating for each in self.matched if (rating := self.rating(each.entry)) is not None
         }
+
+    def filter(self, *, watchlist: bool = False) -> MovieFilter:
+        """Return the filter that leaves out what was watched; with ``watchlist``, all but the watchlist, too."""
+        watched = tuple(each.certain.movie_id for each in self.watched)
+        wanted = tuple(each.certain.movie_id for each in self.watchlist) if watchlist else None
+        return MovieFilter(exclude=watched, among=wanted)
+
+    def summary(self) -> list[str]:
+        """Return lines about what was read and matched, and about every row that is not used."""
+        rated, scale = len(self.matched), self.export.scale
+        lines = [
+            f"{self.export.format}: {rated:,} rated, {len(self.watched):,} watched and {len(self.watchlist):,} on the"
+            f" watchlist are here; {len(self.uncertain):,} uncertain, {len(self.unknown):,} unknown,"
+            f" {len(self.skipped):,} skipped"
+        ]
+        if scale is not None:
+            low, high = self.to
+            lines.append(
+                f"Ratings from {scale.low:g} to {scale.high:g} ({scale.reason}) are mapped to {low:g} to {high:g}:"
+                f" {scale.high:g} is {high:g}"
+            )
+        lines += [f"{each.entry.place}: {each.entry} is taken: {each.note}" for each in self.matched if each.note]
+        for each in self.uncertain:
+            candidates = "; ".join(f"{movie.movie_id} {movie}" for movie in each.candidates)
+            lines.append(f"{each.entry.place}: {each.entry} is not certain, {each.note}: {candidates}")
+        lines += [f"{each.entry.place}: {each.entry}: {each.note}" for each in self.unknown]
+        return [*lines, *(f"{each.place}: {each.text} is skipped: {each.reason}" for each in self.skipped)]
 
 
 def import_export(index: MovieIndex, content: bytes, name: str = "") -> Import:

@@ -33,5 +33,5 @@ def movies_csv(movies: Iterable[Movie], layout: Layout = "letterboxd") -> str:
 
 
 def _main_title(movie: Movie) -> str:
-    """Return a title without the alternative ones in parentheses, by which others would not find it."""
+    """Return the title without the alternative ones in parentheses, by which others would not find it."""
     return alternatives(movie.title)[0] or movie.title
