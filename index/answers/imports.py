@@ -48,11 +48,10 @@ class Import:
         """Return lines about what was read and matched, and about every row that is not used."""
         rated, scale = len(self.matched), self.export.scale
         lines = [
-            f"{self.export.format}: {rated:,} rated, {len(self.watched):,} watched and {len(self.watchlist):,} on the"
-            f" watchlist are here; {len(self.uncertain):,} uncertain, {len(self.unknown):,} unknown,"
-            f" {len(self.skipped):,} skipped"
+            f"{self.export.format}: {rated:,} rated, {len(self.watched):,} watched, {len(self.watchlist):,} to watch",
+            f"{len(self.uncertain):,} uncertain, {len(self.unknown):,} unknown, {len(self.skipped):,} skipped",
         ]
-        if scale is not None:
+        if scale is not None and (scale.low, scale.high) != self.to:
             low, high = self.to
             lines.append(
                 f"Ratings from {scale.low:g} to {scale.high:g} ({scale.reason}) are mapped to {low:g} to {high:g}:"

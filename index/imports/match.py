@@ -68,25 +68,25 @@ def _by_id(entry: Entry, catalogue: Catalogue) -> Found | None:
 def _by_title(entry: Entry, catalogue: Catalogue, similar: _Similar) -> Found:
     title, year = entry.title, entry.year
     if not title:
-        return Found(entry, None, note="no movie here has this id")
+        return Found(entry, None, note="nothing here has this id")
     if year is None:
         return _uncertain(entry, catalogue.whole(title) or similar.titles(title), "without a year it may be another")
     exact = catalogue.whole(f"{title} ({year})", year)
     if len(exact) == 1:
         return Found(entry, exact[0])
     if exact:
-        return _uncertain(entry, exact, "several movies have this title and year")
+        return _uncertain(entry, exact, "several have this title and year")
     near = [movie for each in (year - 1, year + 1) for movie in catalogue.whole(f"{title} ({each})", each)]
     if len(near) == 1:
         return Found(entry, near[0], note=f"{near[0]} is here, not {year}")
     if near:
-        return _uncertain(entry, near, "several movies have this title and a year beside it")
-    return _uncertain(entry, similar.titles_near(title, year), "no movie has this title and year")
+        return _uncertain(entry, near, "several have this title and a year beside it")
+    return _uncertain(entry, similar.titles_near(title, year), "nothing has this title and this year")
 
 
 def _uncertain(entry: Entry, movies: Iterable[Movie], note: str) -> Found:
     candidates = tuple(dict.fromkeys(movies))[:MAX_CANDIDATES]
-    return Found(entry, None, candidates, note if candidates else "no movie here is called so")
+    return Found(entry, None, candidates, note if candidates else "nothing here is called so")
 
 
 class _Similar:

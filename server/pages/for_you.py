@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 from urllib.parse import quote
 
-from flask import current_app, render_template, url_for
+from flask import Response, current_app, render_template, request, url_for
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from index.catalogue.catalogue import Movie
+from index.catalogue.catalogue import Movie, MovieFilter
 from index.core.errors import UnknownUser
+from index.imports.write import movies_csv
 from index.movie_index import MovieIndex
 from index.ratings.elicitation import rating_steps
 from index.ratings.model import INTERVAL, Contribution, Explanation, Prediction, UserOrRatings
@@ -25,11 +26,13 @@ from server.api.parsing import parse_page
 from server.api.requests import MovieText, Rating, RequestModel, Someone, UserId, identified
 from server.config import ServerConfig
 from server.middleware.access import authorise, users_are_open
+from server.pages.imported import imported_ratings
 from server.state.current_snapshot import movie_index
 
 _ASKED = 12  # movies offered for rating
 _MANY = 1000  # ratings of a user whose page waits in the queue of long requests
 _PICKS = 12
+_LISTED = 100  # recommendations in a file
 _NAMED = 12  # contributions listed by movie
 _OWN = 48  # stored ratings of a user on the page
 _MOST = 250  # ratings in an address; proxies limit its length
@@ -119,14 +122,17 @@ def for_you_page() -> str:
         authorise("read", personal=True)
     rated, unknown = Someone(ratings=query.rated).stranger(index.catalogue, index.users.scale)
     skipped, unknown_skipped = identified(query.skipped, index.catalogue)
+    imported = imported_ratings(index) if request.method == "POST" else None
+    brought = {} if imported is None else imported.used
     user_id = None if query.user is None else _user_id(index, query.user)
     own = {} if user_id is None else index.users.rated(user_id)
     state = State(rated, tuple(dict.fromkeys(skipped)), query.user)
-    who = _who(index, user_id, state, own)
-    many = len({*own, *rated}) > _MANY  # explanations take time in proportion
-    picks = bounded(_PICKS if many else 1, lambda: _picks(index, who))
+    who = _who(index, user_id, replace(state, rated=brought | rated), own)
+    many = len({*own, *brought, *rated}) > _MANY  # explanations take time in proportion
+    where = None if imported is None else imported.filter()
+    picks = bounded(_PICKS if many else 1, lambda: _picks(index, who, where))
     steps = _steps(index.users.scale)
-    done = {*own, *rated, *skipped}
+    done = {*own, *rated, *skipped, *(where.exclude if where else ())}
     liked = sorted(own.items(), key=lambda item: -item[1])
     config: ServerConfig = current_app.extensions["config"]
     return render_template(
@@ -137,7 +143,8 @@ def for_you_page() -> str:
         rated=[(index.catalogue.movie(each), rating) for each, rating in reversed(rated.items())],
         own=[(index.catalogue.movie(each), rating) for each, rating in liked[:_OWN]],
         own_count=len(own),
-        nobody=not rated and not own,
+        nobody=not rated and not own and not brought,
+        imported=imported,
         picks=picks,
         steps=steps,
         words={step.rating: step.words for step in steps},
@@ -150,6 +157,17 @@ def for_you_page() -> str:
         users_are_open=users_are_open(),
         signed=signed,
     )
+
+
+def recommendations_file() -> Response:
+    """Return recommendations by imported ratings, and by those in the address, as a table that Letterboxd imports."""
+    index = movie_index()
+    rated, _ = Someone(ratings=parse_page(ForYouQuery).rated).stranger(index.catalogue, index.users.scale)
+    imported = imported_ratings(index)
+    found = index.users.recommend(imported.used | rated, _LISTED, where=imported.filter())
+    table = movies_csv(index.catalogue.movie(each.movie_id) for each in found)
+    disposition = {"Content-Disposition": 'attachment; filename="recommendations.csv"'}
+    return Response(table, mimetype="text/csv", headers=disposition)
 
 
 def signed(number: float, digits: int = 2) -> str:
@@ -173,8 +191,8 @@ def _who(index: MovieIndex, user_id: int | None, state: State, own: dict[int, fl
         return state.rated
 
 
-def _picks(index: MovieIndex, who: UserOrRatings) -> list[Pick]:
-    found = index.users.recommend(who, _PICKS)
+def _picks(index: MovieIndex, who: UserOrRatings, where: MovieFilter | None) -> list[Pick]:
+    found = index.users.recommend(who, _PICKS, where=where)
     if index.users.implicit:
         return [Pick(index.catalogue.movie(each.movie_id)) for each in found]
     explanations = index.users.explain(who, [prediction.movie_id for prediction in found])

@@ -19,7 +19,7 @@ from index.spaces.space import Match
 from server.media.uploads import UploadQueue, uploaded_picture
 from server.middleware.metrics import search_seconds
 from server.pages.film import film_page
-from server.pages.for_you import for_you_page
+from server.pages.for_you import for_you_page, recommendations_file
 from server.pages.map import map_page
 from server.pages.quality import quality_page
 from server.state.current_snapshot import movie_index
@@ -43,7 +43,8 @@ _SEEDS = 5  # nearest posters whose taste neighbours are shown
 
 pages.add_app_template_filter(percent)
 pages.add_url_rule("/movies/<movie>", "film", film_page)
-pages.add_url_rule("/for-you", "for_you", for_you_page)
+pages.add_url_rule("/for-you", "for_you", for_you_page, methods=["GET", "POST"])
+pages.add_url_rule("/for-you/recommendations.csv", "recommendations", recommendations_file, methods=["POST"])
 pages.add_url_rule("/quality", "quality", quality_page)
 pages.add_url_rule("/map", "map", map_page)
 

@@ -58,12 +58,12 @@ def test_an_id_or_a_title_with_its_year_is_certain(
     ("entry", "candidates", "note"),
     [
         ({"title": "Psycho"}, [5], "without a year"),  # the better known one is not here
-        ({"title": "Psycho", "year": 1960}, [], "no movie here is called so"),
+        ({"title": "Psycho", "year": 1960}, [], "nothing here is called so"),
         ({"title": "Hero", "year": 2002}, [6, 7], "several"),
         ({"title": "Solaris", "year": 1973}, [1], ""),
-        ({"title": "Sollaris", "year": 2002}, [2], "title and year"),
-        ({"imdb_id": "tt9999999"}, [], "no movie here has this id"),
-        ({"title": "Nothing At All Like This", "year": 1950}, [], "no movie here is called so"),
+        ({"title": "Sollaris", "year": 2002}, [2], "this title and this year"),
+        ({"imdb_id": "tt9999999"}, [], "nothing here has this id"),
+        ({"title": "Nothing At All Like This", "year": 1950}, [], "nothing here is called so"),
     ],
 )
 def test_nothing_is_guessed_silently(
