@@ -16,8 +16,9 @@ from index.imports.export import Entry
 
 MAX_CANDIDATES = 5
 _NEAR = 2  # years
+_NEAR_WHOLE = 5  # years of a whole title: of Andrei Rublev, first shown abroad
 _MIN_SIMILARITY = 0.8  # of whole titles with a near year
-_LONG = 4  # letters of a title that may begin another
+_LONG = 4  # letters of a title that another may begin with
 _MAX_SEARCHES = 40  # of an export, for titles with errors and without a year: 42 ms each among 87,585 movies
 
 
@@ -95,7 +96,7 @@ class _Similar:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._searches = 0
-        self._of_year: dict[int, tuple[list[str], list[Movie]]] = {}  # names without spaces, and the movie of each
+        self._of_year: dict[int, dict[str, Movie]] = {}  # by name without spaces
 
     def titles(self, title: str) -> list[Movie]:
         """Return movies by a title alone: those with its words, or after the search for typing errors."""
@@ -106,25 +107,32 @@ class _Similar:
         return found
 
     def titles_near(self, title: str, year: int) -> list[Movie]:
-        """Return movies of a near year with a title that is similar, longer or shorter; best first."""
+        """Return movies of a near year with a title that is the same, longer, similar or shorter, in this order."""
         wanted = "".join(words(title))
-        found: dict[Movie, float] = {}
-        for each in sorted(range(year - _NEAR, year + _NEAR + 1), key=lambda other: abs(other - year)):
-            names, movies = self._names(each)
-            for _, similarity, at in process.extract(
-                wanted, names, scorer=OSA.normalized_similarity, score_cutoff=_MIN_SIMILARITY, limit=MAX_CANDIDATES
-            ):
-                found[movies[at]] = max(similarity, found.get(movies[at], 0))
-            for name, movie in zip(names, movies, strict=True):
-                if min(len(name), len(wanted)) >= _LONG and (name.startswith(wanted) or wanted.startswith(name)):
-                    found.setdefault(movie, min(len(name), len(wanted)) / max(len(name), len(wanted)))
-        return sorted(found, key=lambda movie: -found[movie])
+        found = [movie for movie in self._catalogue.whole(title) if _within(movie, year, _NEAR_WHOLE)]
+        found += [movie for movie in self._catalogue.titled(title) if _within(movie, year, _NEAR)]
+        similar: list[tuple[float, Movie]] = []
+        shorter: list[Movie] = []
+        for each in range(year - _NEAR, year + _NEAR + 1):
+            names = self._names(each)
+            similar += [
+                (similarity, names[name])
+                for name, similarity, _ in process.extract(
+                    wanted, names.keys(), scorer=OSA.normalized_similarity, score_cutoff=_MIN_SIMILARITY
+                )
+            ]
+            shorter += [names[wanted[:n]] for n in range(len(wanted) - 1, _LONG - 1, -1) if wanted[:n] in names]
+        similar.sort(key=lambda each: -each[0])
+        return [*found, *(movie for _, movie in similar), *shorter]
 
-    def _names(self, year: int) -> tuple[list[str], list[Movie]]:
+    def _names(self, year: int) -> dict[str, Movie]:
         if year not in self._of_year:
-            pairs = [(name, movie) for movie in self._catalogue.of_year(year) for name in _names(movie)]
-            self._of_year[year] = [name for name, _ in pairs], [movie for _, movie in pairs]
+            self._of_year[year] = {name: movie for movie in self._catalogue.of_year(year) for name in _names(movie)}
         return self._of_year[year]
+
+
+def _within(movie: Movie, year: int, years: int) -> bool:
+    return movie.year is not None and abs(movie.year - year) <= years
 
 
 def _names(movie: Movie) -> set[str]:

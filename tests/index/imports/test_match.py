@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import csv
+from pathlib import Path
+
 import pytest
 
 from index.catalogue.catalogue import Catalogue
 from index.catalogue.movie import Movie
+from index.catalogue.title_forms import parse_title
+from index.core.errors import UnknownMovie
 from index.imports.export import Entry
 from index.imports.match import Found, match
+from tests.index.imports.well_known import FILMS
 
 MOVIES = (
     Movie(1, "Solaris (Solyaris)", 1972, (), "tt0069293", 593),
@@ -77,3 +83,52 @@ def test_nothing_is_guessed_silently(
     assert result.movie is None
     assert [movie.movie_id for movie in result.candidates][: len(candidates)] == candidates
     assert note in result.note
+
+
+def test_what_is_not_certain_has_candidates_by_longer_shorter_and_wrong_titles() -> None:
+    movies = (
+        Movie(1, "Star Wars: Episode V - The Empire Strikes Back", 1980),
+        Movie(2, "Birdman", 2014),
+        Movie(3, "Andrei Rublev", 1969),
+        Movie(4, "The Godfather", 1972),
+        Movie(5, "The Godfather", 1932),
+    )
+    n = len(movies)
+    few = Catalogue(movies, (1,) * n, (3.0,) * n, (None,) * n)
+    asked = [
+        ("The Empire Strikes Back", 1980, 1),
+        ("Birdman or (The Unexpected Virtue)", 2014, 2),
+        ("Andrei Rublev", 1966, 3),
+        ("The Godfahter", 1973, 4),
+    ]
+    for title, year, movie_id in asked:
+        result = found(few, title=title, year=year)
+        assert result.movie is None
+        assert [movie.movie_id for movie in result.candidates] == [movie_id], title
+        with pytest.raises(UnknownMovie, match="nothing has this title"):
+            _ = result.certain
+
+
+@pytest.mark.realdata
+def test_well_known_films_are_found_by_title_and_year_and_none_is_wrong(realdata: Path) -> None:
+    folder = realdata / "ml-latest-small-2016"
+    with (folder / "links.csv").open() as links, (folder / "movies.csv").open(encoding="utf-8") as titles:
+        imdb = {row["movieId"]: f"tt{row['imdbId']}" for row in csv.DictReader(links)}
+        movies = sorted(
+            (
+                Movie(int(row["movieId"]), *parse_title(row["title"]), (), imdb[row["movieId"]])
+                for row in csv.DictReader(titles)
+            ),
+            key=lambda movie: movie.movie_id,
+        )
+    n = len(movies)
+    whole = Catalogue(movies, (1,) * n, (3.0,) * n, (None,) * n)
+    assert len(FILMS) >= 250
+    results = [found(whole, title=title, year=year) for title, year, _ in FILMS]
+    certain = [(result.movie, imdb_id) for result, (_, _, imdb_id) in zip(results, FILMS, strict=True) if result.movie]
+    assert len(certain) >= 0.97 * len(FILMS)
+    assert [str(movie) for movie, imdb_id in certain if movie.imdb_id != imdb_id] == []
+    for result, (title, _, imdb_id) in zip(results, FILMS, strict=True):
+        assert result.movie or imdb_id in {movie.imdb_id for movie in result.candidates}, title
+    # A title alone is never taken.
+    assert all(found(whole, title=title).movie is None for title, _, _ in FILMS)

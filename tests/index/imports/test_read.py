@@ -125,6 +125,7 @@ def test_an_unnamed_scale_is_guessed_by_the_highest_rating_and_says_so(ratings: 
         (samples.packed(profile_csv=samples.LETTERBOXD_PROFILE), "holds no ratings"),
         (b"x" * (50 * 2**20 + 1), "at most 52,428,800"),
         (b"[" * 100_000, "is no JSON"),
+        (b"userId,movieId,rating\n1,3,4\n2,3,5\n", "ratings of 2 people"),
     ],
 )
 def test_what_is_no_export_is_refused_with_its_name(content: bytes, problem: str) -> None:
@@ -174,3 +175,10 @@ def test_every_mark_of_an_encoding_is_read() -> None:
         assert len(export.entries) == 3
     windows = "title,year,rating\nAmélie,2001,5\n".encode("cp1252")
     assert read_export(windows).entries[0].title == "Amélie"
+
+
+def test_the_scale_of_json_without_a_service_is_guessed_too() -> None:
+    export = read_export(b'[{"title": "Heat", "year": 1995, "rating": 8}, {"title": "Ronin", "rating": 3}]')
+    assert export.scale is not None
+    assert (export.format, export.scale.high) == ("JSON", 10)
+    assert rated(export) == {"Heat": 8, "Ronin": 3}
