@@ -51,7 +51,7 @@ def test_another_scale_is_shown_with_an_example(client: FlaskClient) -> None:
 def test_what_the_browser_kept_is_enough_for_the_next_answer(client: FlaskClient) -> None:
     first = post(client, file=samples.letterboxd(), name="a.zip").text
     kept = members(first)
-    assert kept["watched"] == "4,6"
+    assert kept["watched"] == "6,4"  # the latest first
     assert kept["watchlist"] == "7"
     second = post(client, **kept).text
     assert films(second, "picks") == films(first, "picks")
