@@ -1,1 +1,1 @@
-"""What people have rated, watched or noted elsewhere: read from an export, and matched with the catalogue."""
+"""Ratings, watched movies and watchlists from elsewhere: read from an export, and matched with the catalogue."""

@@ -65,7 +65,7 @@ _NOT_WATCHED = frozenset({"hold", "dropped", "notinteresting"})
 
 @dataclass
 class _Read:
-    """What was read so far."""
+    """The state of reading an export."""
 
     formats: list[str] = field(default_factory=list)
     scales: list[Scale] = field(default_factory=list)
