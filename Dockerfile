@@ -1,5 +1,5 @@
 # Two targets. `posterity`, the last and so the default, does everything: fetching, building, serving, judging.
-# `server` only serves what was built: without pandas, SciPy, scikit-learn and the methods. They share their lower layers.
+# `server` only serves what was built: without pandas, scikit-learn and the methods. They share their lower layers.
 #
 #     docker build --tag posterity .
 #     docker build --tag posterity-server --target server .
@@ -27,26 +27,27 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["pyt
 ENTRYPOINT ["posterity"]
 CMD ["serve"]
 
-# What serving needs. Left out again: headers to compile extensions of TensorFlow with, and packages' own tests.
+# What serving needs. Left out again: headers to compile extensions of TensorFlow with, and packages' own tests. OpenMP is
+# for LightGBM, and for implicit.
 FROM base AS serving
 ARG PIP_INDEX_URL
+RUN apt-get update && apt-get install --yes --no-install-recommends libgomp1 \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 COPY requirements-server.txt /
 RUN python -m venv --without-pip /opt/venv \
     && pip --python /opt/venv/bin/python --disable-pip-version-check \
         install --no-cache-dir --only-binary :all: --require-hashes --requirement /requirements-server.txt \
     && rm -r /opt/venv/lib/python3*/site-packages/tensorflow/include \
-    && find /opt/venv/lib/python3*/site-packages/numpy -type d -name tests -prune -exec rm -r {} +
+    && cd /opt/venv/lib/python3*/site-packages && find numpy scipy -type d -name tests -prune -exec rm -r {} +
 
-# And what fetching, building and judging need besides. OpenMP is for implicit.
+# And what fetching, building and judging need besides.
 FROM serving AS indexing
 ARG PIP_INDEX_URL
-RUN apt-get update && apt-get install --yes --no-install-recommends libgomp1 \
-    && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 COPY requirements.txt /
 RUN pip --python /opt/venv/bin/python --disable-pip-version-check \
         install --no-cache-dir --only-binary :all: --require-hashes --requirement /requirements.txt \
     && cd /opt/venv/lib/python3*/site-packages \
-    && find matplotlib mpl_toolkits pandas scipy sklearn -type d -name tests -prune -exec rm -r {} +
+    && find matplotlib mpl_toolkits pandas sklearn -type d -name tests -prune -exec rm -r {} +
 
 # Posterity itself, which changes more often than what it needs: the top layer of either target.
 FROM serving AS program

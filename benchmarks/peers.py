@@ -25,6 +25,7 @@ from indexer.datasets.movielens import read_dataset
 from indexer.datasets.training import Training
 from indexer.evaluation.splits import kfold
 from indexer.models import ease, registry
+from indexer.ranking.methods import ranking_methods
 from posterity.cli.console import print_table
 from posterity.cli.progress import progress
 
@@ -150,7 +151,7 @@ def rankers() -> Sequence[Peer]:
     """Return rankers, ours first; a model of two libraries has the same settings in both."""
     ridge = ease.Settings().regularization
     by_ridge, by_factors = f"regularization {ridge:g}", "128 factors, regularization 30, weight 10"
-    our_ease = of_ours(registry.ranking_methods()["ease"], "scores")
+    our_ease = of_ours(ranking_methods()["ease"], "scores")
     their_ease = lenskit_ranker(lambda: EASEScorer(regularization=ridge))
     implicit_als = of_implicit(lambda: AlternatingLeastSquares(128, 30, 10, num_threads=1, random_state=SEED))
     lenskit_als = lenskit_ranker(lambda: ImplicitMFScorer(embedding_size=128, regularization=30, weight=10))

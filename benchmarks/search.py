@@ -1,17 +1,16 @@
-"""Two-stage poster search against Faiss' IndexFlatIP in float32: recall, latency, filters, memory, time to open.
+"""Poster search against Faiss' IndexFlatIP and other libraries: recall, latency, filters, memory, time to build.
 
-The vectors are those of real posters, and mixtures of these with noise.
+The vectors are those of a built catalogue, and mixtures of these that are as hard to search.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -19,89 +18,170 @@ from typing import Any
 import click
 import faiss
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from index.core.arrays import Float32Array
+from benchmarks.search_peers import PEERS, measure_peer
+from index.core.arrays import BoolArray, Float32Array, Int64Array
 from index.core.ids import Ids
 from index.core.progress import silent
-from index.posters import vgg16
-from index.posters.images import decode_image, pixels_for_vgg16, read_image
-from index.spaces.faiss_index import read_index, search_exact
-from index.spaces.space import Space
-from index.spaces.vectors import ROWS_FILE, HalfVectors
-from indexer.spaces.poster_files import find_posters
-from indexer.spaces.recall import tune_search
+from index.snapshot.store import SnapshotStore
+from index.spaces.faiss_index import read_index, selector
+from index.spaces.vectors import ROWS_FILE, TwoStageVectors, load_vectors
+from indexer.spaces.recall import recall, tune_search
 from indexer.spaces.two_stage import write_reduced
 from indexer.spaces.writer import write_space
 
-MIXED = 3  # real posters per generated one
-NOISE = 0.15  # of each component, log-normal
-QUERIES = 300
+ALPHA = 0.8  # share of a mixture's squared length from its two posters; the rest is noise
+NOISE = 512  # real vectors that the noise of a block combines
+CONCENTRATION = 0.2  # of the two posters' shares: mostly one has nearly all
+QUERIES = 200
 TURN = 20  # queries of each method in turn, since a full scan evicts our rows from the CPU caches
+SCANS = 4  # of these, scanned in full
 K = 10
 
 
 @click.command()
-@click.option("--posters", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
-@click.option("--weights", default="imagenet", show_default=True)
-@click.option("--n", "sizes", type=int, multiple=True, default=(9_066, 60_000), show_default=True)
-def main(posters: Path, weights: str, sizes: tuple[int, ...]) -> None:
-    """Measure with vectors of POSTERS and mixtures of these."""
-    real = embed_folder(posters, weights)
+@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
+@click.option("--n", "sizes", type=int, multiple=True, default=(0, 9_066, 60_000), help="0: the catalogue itself.")
+@click.option("--peers", type=int, default=-1, help="Size at which other libraries are measured too; 0: the catalogue.")
+@click.option("--peer", "names", type=click.Choice([*PEERS]), multiple=True, default=(*PEERS,), help="Repeatable.")
+@click.option("--neighbours/--no-neighbours", default=False, help="Time the 100 neighbours of every movie as well.")
+def main(data: Path, sizes: tuple[int, ...], peers: int, names: tuple[str, ...], neighbours: bool) -> None:
+    """Measure with the posters of DATA's current snapshot and mixtures of these, on one thread."""
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    rows = read_index(SnapshotStore(data).path() / "poster" / ROWS_FILE)
+    real: Float32Array = rows.reconstruct_n(0, rows.ntotal)
+    print_hardness(real)
     for n in sizes:
-        with tempfile.TemporaryDirectory() as folder:
-            measure(Path(folder) / "poster", real, n)
+        with tempfile.TemporaryDirectory(dir=data) as folder:
+            measure(Path(folder), real, n or len(real), names if n == peers else (), neighbours=neighbours)
 
 
-def embed_folder(folder: Path, weights: str) -> Float32Array:
-    """Return the float32 embeddings of a folder's posters."""
-    embed = vgg16.load(weights)
-    files, _ = find_posters(folder, None)
-    return np.concatenate([embed(pixels_for_vgg16(decode_image(read_image(file)))[None]) for file in files.values()])
+def mixtures(real: Float32Array, n: int, rng: np.random.Generator) -> Iterator[Float32Array]:
+    """Yield blocks of ``n`` unit vectors in total: two real vectors each, and noise.
 
-
-def generate_vectors(real: Float32Array, n: int) -> Iterator[Float32Array]:
-    """Yield blocks of ``n`` vectors in total: the real ones, then mixtures with noise."""
-    rng = np.random.default_rng(0)
-    yield real[:n]
-    for start in range(len(real), n, 500):
+    The noise is a normally distributed combination of some real vectors, others for every block, so it has their
+    covariance.
+    """
+    mean = real.mean(axis=0)
+    for start in range(0, n, 500):
         size = min(500, n - start)
-        shares = rng.dirichlet([0.6] * MIXED, size).astype(np.float32)
-        block = np.einsum("mk,mkd->md", shares, real[rng.integers(0, len(real), (size, MIXED))])
-        block *= np.exp(NOISE * rng.standard_normal(block.shape, dtype=np.float32))
-        yield block / np.linalg.norm(block, axis=1, keepdims=True)
+        chosen = rng.choice(len(real), min(NOISE, len(real)), replace=False)
+        noise = rng.standard_normal((size, chosen.size), dtype=np.float32) @ (real[chosen] - mean)
+        vectors = mean + np.float32(np.sqrt((1 - ALPHA) / chosen.size)) * noise
+        for share in np.sqrt(ALPHA * rng.dirichlet([CONCENTRATION] * 2, size)).astype(np.float32).T:
+            vectors += share[:, None] * (real[rng.integers(0, len(real), size)] - mean)
+        yield vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def measure(folder: Path, real: Float32Array, n: int) -> None:
-    """Print all results for one size."""
-    exact = faiss.IndexFlatIP(real.shape[1])
-    halves = np.empty((n, real.shape[1]), dtype=np.float16)
-    at = 0
-    for block in generate_vectors(real, n):
-        exact.add(block)
-        halves[at : at + len(block)] = block
-        at += len(block)
-
-    begin = time.perf_counter()
+def print_hardness(real: Float32Array) -> None:
+    """Print how often the ten nearest are among few candidates, in the catalogue and in as many mixtures."""
     rng = np.random.default_rng(0)
-    search = write_reduced(folder, (halves[start : start + 256] for start in range(0, n, 256)), rng)
+    for label, vectors in (("real", real), ("mixed", np.concatenate([*mixtures(real, len(real), rng)]))):
+        with tempfile.TemporaryDirectory() as folder:
+            search = write_reduced(Path(folder), iter([vectors.astype(np.float16)]), rng)
+            loaded = load_vectors(Path(folder), search)
+            chosen = rng.choice(len(vectors), min(len(vectors), QUERIES), replace=False)
+            exact = vectors[chosen] @ vectors.T
+            exact[np.arange(chosen.size), chosen] = -np.inf
+            estimates = loaded.estimates(vectors[chosen])
+            estimates[np.arange(chosen.size), chosen] = -np.inf
+        order = np.argsort(-estimates, axis=1)
+        found = {m: np.mean([recall_among(*each, m) for each in zip(order, exact, strict=True)]) for m in (20, 50, 100)}
+        print(f"{label}: " + ", ".join(f"{share:.4f} of the 10 nearest among {m}" for m, share in found.items()))
+
+
+def recall_among(order: Int64Array, scores: Float32Array, candidates: int) -> float:
+    """Return the share of the ``K`` best by ``scores`` that is among the first candidates of an order."""
+    among = order[:candidates]
+    return recall(among[np.argsort(-scores[among])], scores, K)
+
+
+def measure(folder: Path, real: Float32Array, n: int, peers: tuple[str, ...], *, neighbours: bool) -> None:
+    """Print all results for one size."""
+    rng = np.random.default_rng(0)
+    exact = faiss.IndexFlatIP(real.shape[1])
+    exact.codes.resize(n * exact.code_size)  # adding blocks would copy all vectors now and then
+    exact.ntotal = n
+    vectors = faiss.rev_swig_ptr(exact.get_xb(), n * exact.d).reshape(n, exact.d)
+    vectors[: len(real)] = real[:n]
+    at = len(real)
+    for block in mixtures(real, n - len(real), rng):
+        vectors[at : at + len(block)] = block
+        at += len(block)
+    poster = folder / "poster"
+    begin = time.perf_counter()
+    search = write_reduced(poster, (vectors[at : at + 256].astype(np.float16) for at in range(0, n, 256)), rng)
     written = time.perf_counter()
-    search = tune_search(folder, search, rng)
+    search = tune_search(poster, search, rng)
     tuned = time.perf_counter()
-    write_space(folder, Ids(np.arange(n)), None, rng, search=search, label="poster", track=silent)
-    done = time.perf_counter()
-    facts = ", ".join(f"{name} {search[name]}" for name in ("index", "axes", "candidates", "shared"))
+    facts = ", ".join(f"{name} {search[name]}" for name in ("index", "axes", "patterns", "candidates", "finalists"))
     print(f"n = {n}: {facts}")
-    print(
-        f"  built in {done - begin:.0f} s: rows, axes, index {written - begin:.0f}, recall report"
-        f" {tuned - written:.0f}, 100 neighbours of every movie {done - tuned:.0f}"
-    )
-    compare(Space.load("poster", folder, {"search": search}), exact, folder / ROWS_FILE, rng)
-    opened = json.loads(
-        subprocess.run(
-            [sys.executable, "-c", OPEN, str(folder), json.dumps(search)], check=True, capture_output=True, text=True
-        ).stdout
-    )
+    print(f"  built: rows, patterns, axes, index {written - begin:.0f} s, recall report {tuned - written:.0f} s")
+    chosen = rng.choice(n, min(n, QUERIES), replace=False)
+    loaded = load_vectors(poster, search)
+    assert isinstance(loaded, TwoStageVectors)  # noqa: S101
+    with threadpool_limits(1):
+        compare(loaded, exact, vectors[chosen])
+    if neighbours:
+        begin = time.perf_counter()
+        write_space(poster, Ids(np.arange(n)), None, rng, search=search, label="poster", track=silent)
+        print(f"  100 neighbours of every movie: {time.perf_counter() - begin:.0f} s")
+        print_opening(poster, search)
+    if peers:
+        np.save(folder / "vectors.npy", vectors)
+        np.save(folder / "queries.npy", vectors[chosen])
+        faiss.omp_set_num_threads(1)
+        np.save(folder / "nearest.npy", exact.search(vectors[chosen], K)[1])
+        del exact
+        for name in peers:
+            print("  " + measure_peer(name, folder))
+
+
+def compare(ours: TwoStageVectors, exact: Any, queries: Float32Array) -> None:
+    """Print recall and latency of our search, with and without filters, and of a full scan in float32."""
+    rng = np.random.default_rng(0)
+    n = len(ours)
+    filters: dict[str, Callable[[], BoolArray | None]] = {"all allowed": lambda: None}
+    for share in (0.5, 0.05, 0.005):
+        filters[f"{share:.1%} allowed"] = lambda share=share: rng.random(n) < share  # type: ignore[misc]
+    times: dict[str, list[float]] = {label: [] for label in filters}
+    shares: dict[str, list[float]] = {label: [] for label in filters}
+    scans: list[float] = []
+    for start in range(0, len(queries), TURN):
+        turn = queries[start : start + TURN]
+        found = []
+        for label, draw in filters.items():
+            for at, query in enumerate(turn):
+                allowed = draw()
+                begin = time.perf_counter()
+                (hits,) = ours.search(query[None], K, allowed)
+                times[label].append(time.perf_counter() - begin)
+                if at < SCANS:
+                    found.append((label, query, allowed, hits[0]))
+        for query in turn[:SCANS]:
+            faiss.omp_set_num_threads(1)
+            begin = time.perf_counter()
+            exact.search(query[None], K)
+            scans.append(time.perf_counter() - begin)
+        for label, query, allowed, rows in found:
+            params = None if allowed is None else faiss.SearchParameters(sel=selector(allowed))
+            _, true_rows = exact.search(query[None], K, params=params)
+            shares[label].append(np.isin(true_rows[0], np.append(rows, -1)).mean())
+    print(f"  IndexFlatIP, one thread: median {1000 * median(scans):.1f} ms, least {1000 * min(scans):.1f}")
+    for label in filters:
+        each = np.array(times[label])
+        print(
+            f"  {label}: recall@10 {np.mean(shares[label]):.4f}, median {1000 * median(each):.2f} ms (99%"
+            f" {1000 * np.quantile(each, 0.99):.2f}), {median(scans) / median(each):.0f} times as fast as IndexFlatIP;"
+            f" least {1000 * each.min():.2f} ms, {min(scans) / each.min():.0f} times"
+        )
+
+
+def print_opening(folder: Path, search: dict[str, Any]) -> None:
+    """Print time and memory of opening the space in a new process."""
+    command = [sys.executable, "-c", OPEN, str(folder), json.dumps(search)]
+    opened = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     print(
         f"  in a new process: opened in {1000 * opened['open']:.0f} ms, first response after"
         f" {1000 * opened['first']:.0f} ms more; after 200 responses {opened['anonymous']:.0f} MB of private memory,"
@@ -109,60 +189,10 @@ def measure(folder: Path, real: Float32Array, n: int) -> None:
     )
 
 
-def compare(space: Space, exact: Any, rows_file: Path, rng: np.random.Generator) -> None:
-    """Print recall and latency of our search and of a full scan in float32."""
-    n = len(space)
-    chosen = np.concatenate([rng.choice(600, QUERIES // 2), rng.choice(n, QUERIES // 2)]) if n > 600 else np.arange(n)
-    ours, theirs, shares = [], [], []
-    cold = []  # first access to a row, which maps its pages
-    for row in chosen.tolist():
-        query = exact.reconstruct(row)[None]
-        begin = time.perf_counter()
-        space.vectors.search(query, K)
-        cold.append(time.perf_counter() - begin)
-    for start in range(0, chosen.size, TURN):
-        queries = [exact.reconstruct(row)[None] for row in chosen[start : start + TURN].tolist()]
-        found = []
-        for query in queries:
-            begin = time.perf_counter()
-            found.append(space.vectors.search(query, K)[0][0])
-            ours.append(time.perf_counter() - begin)
-        for query, rows in zip(queries, found, strict=True):
-            faiss.omp_set_num_threads(os.cpu_count())  # IndexFlatIP uses all cores
-            begin = time.perf_counter()
-            _, true_rows = exact.search(query, K)
-            theirs.append(time.perf_counter() - begin)
-            shares.append(np.isin(rows, true_rows[0]).mean())
-    ratio = median(theirs) / median(ours)
-    slow, first = 1000 * np.quantile(ours, 0.99), 1000 * median(cold)
-    print(
-        f"  recall@10 {np.mean(shares):.4f}; median {1000 * median(ours):.2f} ms, IndexFlatIP"
-        f" {1000 * median(theirs):.1f} ms: {ratio:.0f} times faster (99%: {slow:.1f} ms; first access {first:.2f})"
-    )
-    full_scan = HalfVectors(read_index(rows_file))
-    for share in (0.5, 0.05, 0.005, 0):
-        same, times, shares = 0, [], []
-        for row in chosen[::3].tolist():
-            query = exact.reconstruct(row)[None]
-            allowed = rng.random(n) < share if share else np.arange(n) == rng.integers(n)
-            begin = time.perf_counter()
-            (hits,) = space.vectors.search(query, K, allowed)
-            times.append(time.perf_counter() - begin)
-            (scanned,) = full_scan.search(query, K, allowed)
-            same += hits[0].tolist() == scanned[0].tolist()
-            shares.append(np.isin(hits[0], search_exact(exact, query, K, allowed)[0]).mean())
-        label = f"{share:.1%} of the movies allowed" if share else "one movie allowed"
-        print(
-            f"  {label}: the same list as a full scan of the float16 rows in {same} of {len(times)}, recall@10 against"
-            f" float32 {np.mean(shares):.4f}, median {1000 * median(times):.2f} ms"
-        )
-
-
 OPEN = """
 import json, sys, time
 from pathlib import Path
 import numpy as np
-from index.spaces.space import Space
 
 def kilobytes(name):
     lines = Path("/proc/self/status").read_text().splitlines()

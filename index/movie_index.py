@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -18,22 +17,25 @@ from index.explain.explainer import Explainer
 from index.library.entries import Poster
 from index.library.movies import Library
 from index.library.rating_log import RatingLog
+from index.library.versions import built_with, has_seen, numbered
 from index.overlay import Overlay, Snapshot
 from index.posters import vgg16
 from index.posters.copies import Copies, Groups, load_copies
 from index.posters.distinct import distinct_matches
 from index.posters.duplicates import Duplicates, find_duplicates
 from index.posters.images import decode_image, pixels_for_vgg16, shown
+from index.posters.look_vectors import Look, load_look
+from index.ratings.cold_start import ColdStart
 from index.ratings.elicitation import elicitation_order
 from index.ratings.model import RatingModel
 from index.ratings.users import Users
+from index.snapshot.gallery import Gallery
 from index.snapshot.maps import Maps
 from index.snapshot.poster_files import SHOWN, content_in_name, load_contents, poster_paths
 from index.snapshot.store import Checked, Manifest, SnapshotStore
 from index.spaces import blend as blends
-from index.spaces.blend import Blend
+from index.spaces.blend import Blend, BlendExplanation, load_stored
 from index.spaces.lookup import space_named, space_with
-from index.spaces.neighbours import load_neighbours
 from index.spaces.space import Match, Space
 
 
@@ -76,18 +78,21 @@ class MovieIndex:
         self._embed_path = embed_path
         self.overlay = overlay
         self._row_maps = overlay.row_maps
-        self._blend = Blend(spaces, manifest.blend, catalogue.ids, self._row_maps)
+        self._blend = Blend(spaces, manifest.blend, catalogue.ids, self._row_maps, overlay.snapshot.random_pairs)
         self._ratings = ratings
         self._library = library
         self._base = base  # never self: a reference cycle would keep the files mapped until a garbage collection
         self._keeps = keeps
         snapshot = base or self
-        self.users = Users(ratings, snapshot.catalogue, catalogue, RatingLog(library.database), snapshot.movies_version)
+        log, merged = RatingLog(library.database), snapshot.movies_version
+        new_movies = overlay.new_movies(ratings, log, merged)
+        self.users = Users(ratings, snapshot.catalogue, catalogue, log, merged, self._blend, new_movies)
         self.explainer: Explainer = Explainer(
             spaces, catalogue, snapshot.catalogue.ids, ratings, None if base is None else base.explainer
         )
         folder = data / "snapshots" / manifest.id
         self.maps: Maps = Maps.load(folder, manifest, catalogue) if base is None else base.maps.overlaid(catalogue)
+        self.gallery: Gallery = Gallery.load(folder) if base is None else base.gallery
 
     @classmethod
     def open(
@@ -111,18 +116,21 @@ class MovieIndex:
             folder = opened.enter_context(store.holding(snapshot_id))
             manifest = store.verify(folder.name, checked=checked)
             catalogue = Catalogue.from_json(json.loads((folder / "movies.json").read_bytes()))
-            ratings = RatingModel.load(folder, catalogue.ids, manifest.ratings)
             spaces = {name: Space.load(name, folder / name, metadata) for name, metadata in manifest.spaces.items()}
-            blended = load_neighbours(folder / blends.NAME)
+            vectors = {name: (space.ids, space.vectors) for name, space in spaces.items()}
+            ratings = RatingModel.load(folder, catalogue.ids, manifest.ratings, vectors)
+            blended, random_pairs = load_stored(folder / blends.NAME, manifest.format, spaces, catalogue.ids)
+            cold = ColdStart.load(folder, manifest.ratings.get("cold_start"), catalogue.movies, ratings.counts())
             library = Library.open(data)
             weights = None if manifest.weights is None else manifest.weights["sha256"]
+            look = load_look(folder / "poster", manifest.spaces["poster"]) if "poster" in manifest.spaces else Look()
             base = cls(
                 data,
                 manifest,
-                Overlay.of(Snapshot(catalogue, spaces, blended, weights)),
+                Overlay.of(Snapshot(catalogue, spaces, blended, random_pairs, weights, look, cold)),
                 ratings,
                 library,
-                _built_with(manifest, library),
+                built_with(manifest.dataset, library),
                 generation=library.database.generation,
                 embed_path=embed_path,
             )
@@ -148,34 +156,19 @@ class MovieIndex:
         Raises:
             BadLibrary: the library cannot be read.
         """
-        movies = f"{self.manifest.id}.{_numbered(self.generation, self.movies_version)}"
+        movies = f"{self.manifest.id}.{numbered(self.generation, self.movies_version)}"
         if not ratings:
             return movies
         ratings_version = self._library.ratings_version()
-        return f"{movies}.{_numbered(self._library.database.generation, ratings_version)}"
+        return f"{movies}.{numbered(self._library.database.generation, ratings_version)}"
 
     def version_after(self, seq: int) -> str:
         """Return the version with ratings in which the change of a rating, number ``seq``, is the latest."""
-        return f"{self.version(ratings=False)}.{_numbered(self._library.database.generation, seq)}"
+        return f"{self.version(ratings=False)}.{numbered(self._library.database.generation, seq)}"
 
     def has_seen(self, version: str, seq: int, *, rating: bool = False) -> bool:
-        """Return True if an index of some ``version`` included the latest change of a movie, number ``seq``.
-
-        A movie that was never changed, number 0, is the same within a snapshot.
-
-        Args:
-            version: of responses.
-            seq: of the change.
-            rating: True if it is of a rating; only versions with ratings have seen it.
-        """
-        state = r"([0-9a-f]+)-([0-9]{1,18})"
-        found = re.fullmatch(rf"([^.]+)\.{state}(?:\.{state})?", version, re.ASCII)
-        if found is None or (rating and found[4] is None):
-            return False
-        generation, latest = found.group(4, 5) if rating else found.group(2, 3)
-        if int(generation, 16) not in {0, self._library.database.generation}:
-            return False
-        return seq <= int(latest) and (seq > 0 or found[1] == self.manifest.id)
+        """Return True if an index of a ``version`` included the latest change of a movie; see ``versions.has_seen``."""
+        return has_seen(version, seq, self.manifest.id, self._library.database.generation, rating=rating)
 
     def refreshed(self) -> MovieIndex:
         """Return an index with all library changes so far, made of this one by those since; itself if it is fresh.
@@ -210,7 +203,7 @@ class MovieIndex:
             base.overlay,
             self._ratings,
             self._library,
-            _built_with(self.manifest, self._library),
+            built_with(self.manifest.dataset, self._library),
             generation=self._library.database.generation,
             keeps=base,
             embed_path=self._embed_path,
@@ -258,6 +251,24 @@ class MovieIndex:
             return blend.similar(movie_id, k, allowed=allowed, stored=stored)
 
         return self._distinct(find, k, allowed, space, (movie_id,)) if distinct else find(allowed)
+
+    def explain_blend(
+        self, movie_id: int, other_id: int, weights: Mapping[str, float] | None = None
+    ) -> BlendExplanation:
+        """Return the blended score of two movies as a sum of one contribution per space.
+
+        Args:
+            movie_id: as in ``similar``.
+            other_id: a movie to compare it with.
+            weights: as in ``similar``.
+
+        Raises:
+            UnknownMovie: there is no such movie.
+            NotComparable: they share no space of the blend.
+            UnknownSpace: this snapshot was built without a space of ``weights``.
+        """
+        blend = self._blend if weights is None else self._blend_with(weights)
+        return blend.explain(movie_id, other_id)
 
     def similar_to(
         self,
@@ -329,8 +340,14 @@ class MovieIndex:
             UnknownSpace: this snapshot was built without posters.
             BadWeights: the weights of the posters' embeddings are missing.
         """
+        return self.similar_to_embedding(self.embed(image), k, where=where, distinct=distinct)
+
+    def similar_to_embedding(
+        self, embedding: Float32Array, k: int = 10, *, where: MovieFilter | None = None, distinct: bool = False
+    ) -> list[Match]:
+        """Return the ``k`` movies with posters most similar to a raw embedding (25088,); see ``similar_to_poster``."""
         allowed = self.catalogue.allowed(where) if where else None
-        space, vector = self.space("poster"), self.embed(image)
+        space, (vector,) = self.space("poster"), self.overlay.snapshot.look(embedding[None])
 
         def find(allowed: BoolArray | None) -> list[Match]:
             return space.search(vector, k, allowed=self._in_space("poster", allowed))
@@ -338,7 +355,7 @@ class MovieIndex:
         return self._distinct(find, k, allowed, space) if distinct else find(allowed)
 
     def embed(self, image: bytes) -> Float32Array:
-        """Return the embedding (25088,) of an image file, a unit vector, with the weights of this snapshot's posters.
+        """Return the raw embedding (25088,) of an image file, a unit vector, by the weights of this snapshot's posters.
 
         Raises:
             BadImage: the bytes are not a usable image.
@@ -356,7 +373,8 @@ class MovieIndex:
     def prepared(self, image: bytes) -> Poster:
         """Return an image file as a poster for the library, embedded if this snapshot has a poster space.
 
-        It is converted if browsers do not show its format.
+        It is converted if browsers do not show its format. The embedding is raw: each snapshot transforms it by its own
+        look.
 
         Raises:
             BadImage: the bytes are not a usable image.
@@ -428,7 +446,9 @@ class MovieIndex:
     @cached_property
     def to_ask(self) -> list[int]:
         """Movie ids to ask a new user to rate, in elicitation order."""
-        return elicitation_order(self.catalogue, self.spaces["taste"])
+        order = elicitation_order(self.catalogue, self.spaces["taste"])
+        counts = self.catalogue.rating_counts
+        return [movie_id for movie_id in order if counts[self.catalogue.ids.row(movie_id)]]
 
     @cached_property
     def copies(self) -> Groups:
@@ -470,18 +490,3 @@ class MovieIndex:
     def _in_space(self, name: str, allowed: BoolArray | None) -> BoolArray | None:
         """Return a mask of catalogue rows as a mask of the rows of a space."""
         return None if allowed is None else allowed[self._row_maps.catalogue_rows[name]]
-
-
-def _numbered(generation: int, seq: int) -> str:
-    """Return the number of a change in a file of the library; without any change the file does not matter."""
-    return f"{generation if seq else 0:x}-{seq}"
-
-
-def _built_with(manifest: Manifest, library: Library) -> int:
-    """Return the number of the latest change of the library in a snapshot.
-
-    Numbers compare only within one library: all changes of another one, or one put back to an earlier state, are new.
-    """
-    same = manifest.dataset.get("library_id", library.identity()) == library.identity()
-    built_with = int(manifest.dataset.get("library", 0))
-    return built_with if same and built_with <= library.version() else 0

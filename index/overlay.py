@@ -7,7 +7,7 @@ Whatever the steps, a version is the same as one made of the snapshot by all cha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,9 +15,16 @@ import numpy as np
 from index.catalogue.catalogue import Catalogue, Listing
 from index.core.arrays import Float32Array, Int64Array
 from index.library.entries import Entry, MovieChanges
+from index.library.rating_log import RatingLog
+from index.posters.look_vectors import Look
+from index.ratings.cold_start import ColdStart
+from index.ratings.content import compact_looks
+from index.ratings.model import RatingModel
+from index.ratings.new_movies import NewMovies
 from index.spaces.blend import RowMaps
 from index.spaces.neighbours import Neighbours, OverlaidNeighbours
 from index.spaces.overlaid_vectors import OverlaidVectors
+from index.spaces.random_pairs import RandomPairs
 from index.spaces.space import Space
 
 
@@ -27,8 +34,11 @@ class Snapshot:
 
     catalogue: Catalogue
     spaces: Mapping[str, Space]
-    blended: Neighbours  # under the default blend
+    blended: Neighbours | None  # under the default blend; None to search on every query
+    random_pairs: RandomPairs
     weights_sha256: str | None  # of the VGG16 weights behind the posters
+    look: Look  # of the poster space
+    cold: ColdStart | None = None  # predicts the taste vectors of movies without ratings
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,39 +49,88 @@ class Overlay:
     catalogue: Catalogue
     spaces: Mapping[str, Space]
     row_maps: RowMaps
-    blended: OverlaidNeighbours
+    blended: OverlaidNeighbours | None
     source: Int64Array  # (n,) row of each movie in the snapshot's catalogue; -1 if added, or compared otherwise by now
+    looks: Mapping[int, Float32Array | None]  # compact look of each changed poster, by movie id; None if not embedded
+    changed_ids: frozenset[int]  # movies added or changed since the build that still exist
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Overlay:
         """Return the version without changes."""
         ids = snapshot.catalogue.ids
-        blended = OverlaidNeighbours.unchanged(snapshot.blended)
+        blended = None if snapshot.blended is None else OverlaidNeighbours.unchanged(snapshot.blended)
         row_maps = RowMaps.of(snapshot.spaces, ids)
-        return cls(snapshot, snapshot.catalogue, snapshot.spaces, row_maps, blended, np.arange(len(ids)))
+        return cls(
+            snapshot, snapshot.catalogue, snapshot.spaces, row_maps, blended, np.arange(len(ids)), {}, frozenset()
+        )
 
     def changed(self, delta: MovieChanges) -> Overlay:
         """Return the version with further changes.
 
         Movies keep their rating statistics, and the snapshot's poster unless they have another. Poster space: a new
         poster is included if it was embedded with the snapshot's weights; until the next build the movie is left out
-        otherwise. Facts space: a movie with changed facts is left out until the next build. Taste space: only deletions
-        apply.
+        otherwise. Facts space: a movie with changed facts is left out until the next build. Taste space: a movie
+        without ratings in the snapshot has the vector that its content predicts.
         """
         base = self.snapshot.catalogue
         catalogue = self.catalogue.changed((_listing(base, entry) for entry in delta.movies), delta.deleted)
         changed_ids = [*(entry.movie.movie_id for entry in delta.movies), *delta.deleted]
+        looks = {
+            **self.looks,
+            **{entry.movie.movie_id: self._look(entry) for entry in delta.movies if entry.poster is not None},
+        }
+        predicted = self._taste_vectors(delta.movies, looks)
         spaces = {
-            name: overlay_space(self.snapshot.spaces[name], space, changed_ids, self._vectors(name, delta.movies))
+            name: overlay_space(
+                self.snapshot.spaces[name],
+                space,
+                changed_ids,
+                self._vectors(name, delta.movies) | (predicted if name == "taste" else {}),
+            )
             for name, space in self.spaces.items()
         }
         if catalogue is self.catalogue and all(spaces[name] is space for name, space in self.spaces.items()):
             return self
         row_maps = self.row_maps.changed(spaces, catalogue.ids, self.spaces, self.catalogue.ids)
         source = self._source(catalogue, spaces, changed_ids)
-        same = np.array_equal(source, self.source)
-        blended = self.blended if same else OverlaidNeighbours(self.snapshot.blended, source)
-        return Overlay(self.snapshot, catalogue, spaces, row_maps, blended, source)
+        blended = self.blended
+        if self.snapshot.blended is not None and not np.array_equal(source, self.source):
+            blended = OverlaidNeighbours(self.snapshot.blended, source)
+        changed = (self.changed_ids | {entry.movie.movie_id for entry in delta.movies}) - set(delta.deleted)
+        return Overlay(self.snapshot, catalogue, spaces, row_maps, blended, source, looks, changed)
+
+    def new_movies(self, model: RatingModel, log: RatingLog, merged: int) -> NewMovies | None:
+        """Return what predicts movies by content; None if the snapshot has no cold-start model.
+
+        Args:
+            model: rating model of the snapshot.
+            log: ratings added online.
+            merged: number of the last library change the models were trained on.
+        """
+        cold, base = self.snapshot.cold, self.snapshot.catalogue
+        if cold is None:
+            return None
+        return NewMovies(cold, model, base, self.catalogue, self.looks, self.changed_ids, log, merged)
+
+    def _look(self, entry: Entry) -> Float32Array | None:
+        """Return the compact look of a changed poster; None if it was not embedded with the snapshot's weights."""
+        if entry.vector is None or entry.weights_sha256 != self.snapshot.weights_sha256:
+            return None
+        look: Float32Array = compact_looks(entry.vector[None])[0]
+        return look
+
+    def _taste_vectors(
+        self, entries: Sequence[Entry], looks: Mapping[int, Float32Array | None]
+    ) -> dict[int, Float32Array | None]:
+        """Return the predicted taste vectors of the changed movies without ratings in the snapshot."""
+        cold, taste, base = self.snapshot.cold, self.snapshot.spaces.get("taste"), self.snapshot.catalogue
+        new = [entry.movie for entry in entries if not _rating_count(base, entry.movie.movie_id)]
+        if cold is None or taste is None or not new:
+            return {}
+        movie_ids = [movie.movie_id for movie in new]
+        content = cold.of_movies(new, looks, base.ids.find(movie_ids))
+        vectors = cold.taste_vectors(content, base.ids, taste)
+        return {movie_id: vector for movie_id, vector in zip(movie_ids, vectors, strict=True) if vector.any()}
 
     def _vectors(self, space: str, entries: Iterable[Entry]) -> dict[int, Float32Array | None]:
         """Return the vectors in a space of the changed movies that have one; None for the snapshot's."""
@@ -79,11 +138,13 @@ class Overlay:
         for entry in entries:
             movie = entry.movie
             if space == "poster" and entry.vector is not None and entry.weights_sha256 == self.snapshot.weights_sha256:
-                found[movie.movie_id] = entry.vector.astype(np.float32)
+                found[movie.movie_id] = self.snapshot.look(entry.vector[None])[0]
                 continue
             before = self.snapshot.catalogue.listing(movie.movie_id)
             if before is None or (space == "poster" and entry.poster is not None):
                 continue
+            if space == "taste" and self.snapshot.cold is not None and not before.rating_count:
+                continue  # predicted
             same_facts = (before.movie.genres, before.movie.year) == (movie.genres, movie.year)
             if space != "facts" or same_facts:
                 found[movie.movie_id] = None
@@ -105,6 +166,11 @@ class Overlay:
                 )
                 source[catalogue.ids.row(movie_id)] = base.catalogue.ids.row(movie_id) if same else -1
         return source
+
+
+def _rating_count(catalogue: Catalogue, movie_id: int) -> int:
+    listing = catalogue.listing(movie_id)
+    return 0 if listing is None else listing.rating_count
 
 
 def overlay_space(

@@ -13,7 +13,7 @@ import numpy as np
 
 from index.catalogue.catalogue import Catalogue
 from index.core.arrays import save_arrays
-from index.core.errors import PosterityError
+from index.core.errors import InvalidInput, PosterityError
 from index.core.files import remove_temporaries
 from index.core.ids import Ids
 from index.core.progress import Track, silent
@@ -22,10 +22,15 @@ from index.library.rating_log import RatingLog
 from index.posters import vgg16
 from index.posters.copies import find_copies, save_copies
 from index.posters.images import PREPROCESSING
+from index.posters.look_vectors import fit_look
 from index.ratings import by_movie, user_names
+from index.ratings import cold_start as cold_starts
 from index.ratings import fold_in as fold_ins
+from index.ratings import learned_ranker as learned_rankers
 from index.ratings import model as rating_models
 from index.ratings.by_movie import RatingsByMovie
+from index.ratings.content import compact_looks
+from index.ratings.learned_ranker import SPACES as LIKENESS
 from index.ratings.rankers import save_rankers
 from index.ratings.user_names import UserNames
 from index.snapshot.poster_files import load_contents, save_contents
@@ -39,17 +44,20 @@ from indexer.datasets.merge import merge, merge_posters
 from indexer.datasets.movielens import read_dataset
 from indexer.datasets.training import Training
 from indexer.evaluation.build_evaluation import evaluate_build
+from indexer.evaluation.gallery import build_gallery
 from indexer.inputs import input_fingerprint
 from indexer.maps.layout import write_maps
-from indexer.models import factorization_machine
+from indexer.models import cold_start, factorization_machine
 from indexer.models.all_users import solve_all_users, subsample_users
+from indexer.models.cold_start import Looks
 from indexer.models.factorization_machine import Settings
-from indexer.models.ranker_choice import choose_ranker
+from indexer.models.ranker_choice import Choice, choose_ranker
 from indexer.models.rating_model import fold_in_arrays, rating_arrays
 from indexer.models.unwatched import with_unwatched
+from indexer.ranking.learned_ranker import learn
 from indexer.spaces.embed import embed_posters
 from indexer.spaces.facts import WEIGHTS as FACTS_WEIGHTS
-from indexer.spaces.facts import facts_vectors
+from indexer.spaces.facts import facts_vectors, label_weights
 from indexer.spaces.poster_files import copy_posters, find_posters, shown_posters
 from indexer.spaces.recall import tune_search
 from indexer.spaces.taste import taste_vectors
@@ -69,6 +77,7 @@ class _Posters:
     embedded: int = 0  # number of posters that were not in the cache
     replaced: int = 0  # number of posters that differ from the current snapshot's
     unreadable: Mapping[int, str] = field(default_factory=dict)  # movie_id -> reason
+    looks: Looks | None = None  # None without posters
 
 
 def build(plan: Plan, *, track: Track = silent) -> Manifest:
@@ -91,20 +100,24 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         library = Library.open(plan.data)
         changes, library_id = library.changes_since(0, vectors=False), library.identity()
         # Ratings are read after the movies: one that is added in between is merged again by the next build, harmlessly.
-        dataset = merge(read_dataset(plan.ratings, scale=plan.scale), changes, RatingLog(library.database).changes())
+        dataset = merge(
+            read_dataset(plan.ratings, scale=plan.scale, facts=plan.facts),
+            changes,
+            RatingLog(library.database).changes(),
+        )
         training = Training.of(dataset)
         settings = plan.settings or factorization_machine.default_settings(training)
         movie_ids = training.movie_ids
-        fit_rng, rng, map_rng = np.random.default_rng(plan.seed).spawn(3)
+        fit_rng, rng, map_rng, learn_rng = np.random.default_rng(plan.seed).spawn(4)
         # Posters first, so that a wrong path or missing weights end a build at its start.
         found, poster_warnings = find_posters(plan.posters, movie_ids) if plan.posters else ({}, [])
         found = shown_posters(found, plan.data / "converted", track=track)
         found = merge_posters(found, changes, plan.data / "posters")
-        posters = _poster_space(plan, folder / "poster", found, rng, track)
-        taste, model, ranker_warnings = _ratings_and_taste(plan, settings, folder, training, fit_rng, rng, track)
+        posters = _poster_space(plan, folder / "poster", found, movie_ids, rng, track)
+        taste, model, choice = _ratings_and_taste(plan, settings, folder, training, posters.looks, fit_rng, rng, track)
         if dataset.user_names:
             save_arrays(UserNames.of(training.users.values, dataset.user_names), folder / user_names.FOLDER)
-        facts = _facts_space(folder / "facts", dataset, rng, track)
+        facts = _facts_space(folder / "facts", dataset, plan.label_weights, rng, track)
         entries = {
             name: entry
             for name, entry in (("poster", posters.entry), ("taste", taste), ("facts", facts))
@@ -112,12 +125,14 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         }
 
         spaces = {name: Space.load(name, folder / name, entry) for name, entry in entries.items()}
+        model["ranker"]["learned"] = _learned(plan, settings, folder, training, choice, spaces, learn_rng, track)
         weights = {name: plan.blend[name] for name in spaces}
         write_blend(folder / blends.NAME, Blend(spaces, weights, movie_ids), len(movie_ids), track=track)
         catalogue = _catalogue(dataset, movie_ids, copy_posters(posters.files, plan.data / "posters"))
         (folder / "movies.json").write_text(json.dumps(catalogue.to_json(), ensure_ascii=False))
         # Evaluated only now that the samples of the model are freed, because both take much memory.
         evaluation = _evaluation(plan, training, settings, track)
+        build_gallery(training, posters.files, seed=plan.seed, track=track).save(folder)
         counts = dict(zip(movie_ids.values.tolist(), catalogue.rating_counts, strict=True))
         maps = write_maps(folder, spaces, counts, posters.files, map_rng, track=track)
         return store.publish(
@@ -127,7 +142,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
                 "name": dataset.name,
                 "notice": dataset.notice,
                 "movies": len(movie_ids),
-                "rated_movies": len(spaces["taste"]),
+                "rated_movies": int(np.unique(dataset.ratings.movie_ids).size),
                 "users": int(np.unique(dataset.ratings.user_ids).size),
                 "ratings": len(dataset.ratings),
                 "library": changes.version,
@@ -147,7 +162,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
                 "unreadable": {str(movie_id): reason for movie_id, reason in posters.unreadable.items()},
             },
             maps=maps,
-            warnings=(*dataset.warnings, *poster_warnings, *ranker_warnings),
+            warnings=(*dataset.warnings, *poster_warnings, *choice.warnings),
             evaluation=evaluation,
         )
 
@@ -161,7 +176,7 @@ def _evaluation(plan: Plan, training: Training, settings: Settings, track: Track
 
 
 def _poster_space(
-    plan: Plan, folder: Path, found: Mapping[int, Path], rng: np.random.Generator, track: Track
+    plan: Plan, folder: Path, found: Mapping[int, Path], catalogue: Ids, rng: np.random.Generator, track: Track
 ) -> _Posters:
     if not found:
         return _Posters()
@@ -169,11 +184,15 @@ def _poster_space(
     embeddings = embed_posters(found, embed, plan.data / "embeddings", track=track)
     embed.save(vgg16.weights_file(plan.data, embed.sha256))
     before = _current_contents(plan.data)
-    search = write_reduced(folder, embeddings.blocks(), rng, factory=plan.index, memory=plan.memory)
+    look = fit_look(plan.look, embeddings.blocks(), embed.sha256)
+    vectors = (look(block).astype(np.float16) for block in embeddings.blocks())
+    search = write_reduced(folder, vectors, rng, factory=plan.index, memory=plan.memory)
+    look.save(folder)
     search = tune_search(folder, search, rng, track=track)
     write_space(folder, Ids(embeddings.movie_ids), None, rng, search=search, label="poster", track=track)
     entry = {
-        "how": "VGG16 block5_pool of the poster, flattened (7, 7, 512), L2-normalised",
+        "how": f"VGG16 block5_pool of the poster, flattened (7, 7, 512), {look.how}",
+        "look": look.name,
         "preprocessing": PREPROCESSING,
         "weights": {"name": embed.weights, "sha256": embed.sha256},
         "path": {"name": embed.path, "agreement": round(embed.agreement, 6)},
@@ -185,7 +204,8 @@ def _poster_space(
     contents = dict(zip(movie_ids, embeddings.contents, strict=True))
     replaced = sum(before.get(movie_id, content) != content for movie_id, content in contents.items())
     files = {movie_id: found[movie_id] for movie_id in movie_ids}
-    return _Posters(files, entry, embeddings.embedded, replaced, embeddings.unreadable)
+    looks = Looks(catalogue.find(embeddings.movie_ids), np.concatenate(list(map(compact_looks, embeddings.blocks()))))
+    return _Posters(files, entry, embeddings.embedded, replaced, embeddings.unreadable, looks)
 
 
 def _current_contents(data: Path) -> dict[int, str]:
@@ -201,11 +221,12 @@ def _ratings_and_taste(
     settings: Settings,
     folder: Path,
     training: Training,
+    looks: Looks | None,
     fit_rng: np.random.Generator,
     rng: np.random.Generator,
     track: Track,
-) -> tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]:
-    """Fit and write the rating model, the ranker and the taste space; return two manifest entries, and warnings."""
+) -> tuple[dict[str, Any], dict[str, Any], Choice]:
+    """Fit and write the rating models, the ranker and the taste space; return two manifest entries, and the ranker."""
     sample = subsample_users(training, fit_rng)
     implicit = training.ratings.implicit
     if implicit:  # of ones alone nothing can be learnt; and what was not watched is no feature of a user
@@ -221,7 +242,15 @@ def _ratings_and_taste(
     forms = save_rankers(choice.rankers, folder / "ranker")
     rated = np.unique(training.movie_rows)
     ids = Ids(training.movie_ids.values[rated])
-    write_space(folder / "taste", ids, taste_vectors(posterior, rated), rng, label="taste", track=track)
+    vectors = taste_vectors(posterior, rated)
+    cold = None if implicit else cold_start.fit(training, looks, fit_rng, settings, track=track)
+    if cold is not None:
+        save_arrays(cold.arrays, folder / cold_starts.FOLDER)
+        save_arrays(cold.fold_in, folder / cold_starts.FOLD_IN)
+        predicted, more = cold_start.taste_of_unrated(cold.model(training), training, rated, vectors)
+        ids, edit = ids.edited(training.movie_ids.values[predicted].tolist(), [])
+        vectors = np.insert(vectors, edit.inserted - np.arange(edit.inserted.size), more, axis=0)
+    write_space(folder / "taste", ids, vectors, rng, label="taste", track=track)
     model = {
         "method": "Bayesian factorisation machine, implicit features on both sides, genres and year; Gibbs sampling",
         "scale": list(training.ratings.scale),
@@ -233,18 +262,48 @@ def _ratings_and_taste(
     }
     if implicit:
         model["implicit_data"] = True
-    taste = {"how": "cosine of the rating model's concatenated posterior samples, reduced by PCA"}
-    return taste, model | asdict(settings), choice.warnings
+    if cold is not None:
+        model["cold_start"] = cold.entry()
+    taste = {"how": "cosine of the rating model's posterior samples, centred and concatenated, reduced by PCA"}
+    return taste, model | asdict(settings), choice
 
 
-def _facts_space(folder: Path, dataset: Dataset, rng: np.random.Generator, track: Track) -> dict[str, Any] | None:
+def _learned(
+    plan: Plan,
+    settings: Settings,
+    folder: Path,
+    training: Training,
+    choice: Choice,
+    spaces: Mapping[str, Space],
+    rng: np.random.Generator,
+    track: Track,
+) -> dict[str, Any]:
+    """Train and write the learned ranker, if it is better, and return its manifest entry."""
+    if not plan.learn:
+        return {"left_out": "the snapshot was built with --no-ltr"}
+    if training.ratings.implicit:
+        return {"left_out": "the data set has no ratings, only who watched what"}
+    likeness = {name: (spaces[name].ids, spaces[name].vectors) for name in LIKENESS if name in spaces}
+    learned = learn(training, choice, plan.rankers, likeness, settings, rng, track=track)
+    return learned.save(folder / learned_rankers.FOLDER)
+
+
+def _facts_space(
+    folder: Path, dataset: Dataset, chosen: Mapping[str, float], rng: np.random.Generator, track: Track
+) -> dict[str, Any] | None:
     """Write the facts space and return its manifest entry; None if no movie has facts."""
-    rows, vectors = facts_vectors(dataset.movies, dataset.tags)
+    for kind in chosen:
+        if kind not in dataset.labels:
+            known = ", ".join(dataset.labels) or "none: give a table with --facts"
+            raise InvalidInput(f"--facts-weight {kind}: there are no such facts of any movie; there are {known}")
+    rows, vectors = facts_vectors(dataset.movies, dataset.tags, dataset.labels, chosen)
     if not rows.size:
         return None
     ids = Ids([dataset.movies[row].movie_id for row in rows])
     write_space(folder, ids, vectors, rng, label="facts", track=track)
-    return {"how": "genres by idf, year of release, tags by tf-idf", "weights": FACTS_WEIGHTS}
+    how = ", ".join(["genres by idf, year of release, tags by tf-idf", *(f"{kind} by idf" for kind in dataset.labels)])
+    of_labels = label_weights(dataset.labels) | dict(chosen)
+    return {"how": how, "weights": FACTS_WEIGHTS | of_labels}
 
 
 def _catalogue(dataset: Dataset, movie_ids: Ids, posters: Mapping[int, str]) -> Catalogue:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from index.core.errors import InvalidInput
+from index.posters.look_vectors import STANDARDISED
 from indexer.datasets.dataset import Scale
 from indexer.models import factorization_machine
 from indexer.models.ranker_choice import Settings as RankerSettings
@@ -15,9 +16,9 @@ from indexer.models.registry import SERVED
 from indexer.models.settings import changed
 from indexer.spaces.two_stage import MEMORY
 
-# Chosen by posterity evaluate --similarity on MovieLens latest-small with 600 posters (untrained weights). For other
-# data, build --tuned takes the weights from a report.
-BLEND = {"poster": 0.25, "taste": 1.0, "facts": 0.25}
+# Chosen on co-liked movies, series, shared tags and shared people of MovieLens latest-small, with ImageNet weights. For
+# other data, build --tuned takes the weights from a report.
+BLEND = {"poster": 0.1, "taste": 1.0, "facts": 0.75}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,14 @@ class Plan:
     blend: Mapping[str, float] = field(default_factory=lambda: BLEND)  # space -> weight; missing spaces are ignored
     index: str | None = None  # Faiss factory string for posters; None to choose by number and memory
     memory: int = MEMORY  # upper bound of that index, in bytes per process
+    look: str = STANDARDISED  # transformation of the posters' embeddings, as in look_vectors.fit_look
     evaluation: bool = True  # evaluate the rating model on held-out ratings
     seed: int = 0
     embed_path: str = "auto"  # execution path of VGG16, as in vgg16.load
     scale: Scale | None = None  # lowest and highest rating; None for those present
+    learn: bool = True  # train the learned ranker
+    facts: Path | None = None  # table of further facts; None for the one beside the movies, if there is one
+    label_weights: Mapping[str, float] = field(default_factory=dict)  # kind -> weight; defaults for others
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +125,13 @@ def make_plan(
     tuned: Sequence[Path] = (),
     index: str | None = None,
     memory: int = MEMORY,
+    look: str = STANDARDISED,
     evaluation: bool = True,
     embed_path: str = "auto",
     scale: Scale | None = None,
+    learn: bool = True,
+    facts: Path | None = None,
+    label_weights: Mapping[str, float] | None = None,
 ) -> Plan:
     """Return the plan of a build, with settings chosen by tuning.
 
@@ -136,9 +145,13 @@ def make_plan(
         tuned: files of ``posterity tune``, or reports of ``posterity evaluate --similarity``.
         index: Faiss factory string for posters; None to choose by number and memory.
         memory: upper bound of that index, in bytes per process.
+        look: transformation of the posters' embeddings, as in ``look_vectors.fit_look``.
         evaluation: evaluate the rating model on held-out ratings.
         embed_path: execution path of VGG16, as in ``vgg16.load``.
         scale: lowest and highest rating; None for those present.
+        learn: train the learned ranker.
+        facts: table of further facts; None for the one beside the movies, if there is one.
+        label_weights: column of facts -> weight; the defaults for others.
 
     Raises:
         InvalidInput: a file of ``tuned`` is not usable, or ``iterations`` is too small.
@@ -157,8 +170,12 @@ def make_plan(
         chosen.blend,
         index,
         memory=memory,
+        look=look,
         evaluation=evaluation,
         seed=seed,
         embed_path=embed_path,
         scale=scale,
+        learn=learn,
+        facts=facts,
+        label_weights={} if label_weights is None else label_weights,
     )

@@ -18,19 +18,27 @@ from index.core.errors import InvalidInput, UnknownMovie
 from index.core.ids import Ids
 from index.core.progress import Track, silent
 from index.posters import vgg16
+from index.posters.look_vectors import RAW, STANDARDISED, fit_look
+from index.ratings.content import compact_looks
+from index.snapshot.gallery import HEADINGS
 from indexer.datasets.dataset import Dataset, Scale
 from indexer.datasets.movielens import read_dataset
 from indexer.datasets.training import Training
 from indexer.evaluate_posters import evaluate_posters, find_poster_files
 from indexer.evaluation.blend_weights import BLENDED, choose_weights
-from indexer.evaluation.candidates import CandidateSpace, blend_space, candidate_spaces
+from indexer.evaluation.candidates import CandidateSpace, blend_space, candidate_spaces, vector_space
+from indexer.evaluation.cold import evaluate_cold
 from indexer.evaluation.contest import Contest, evaluate, rating_contest
+from indexer.evaluation.gallery import gallery_rows, neighbours
 from indexer.evaluation.judgements import read_judged
 from indexer.evaluation.similarity import compare
 from indexer.evaluation.splits import SPLITS, kfold
 from indexer.metrics.ranking import RANKING_METRICS, measure_ranking
+from indexer.models.cold_start import Looks
 from indexer.models.factorization_machine import Settings
-from indexer.models.registry import methods_for_split, ranking_methods, rating_methods
+from indexer.models.registry import methods_for_split, rating_methods
+from indexer.ranking.methods import ranking_methods
+from indexer.reports.gallery_sheet import gallery_section, write_gallery
 from indexer.reports.report import code_digest, fingerprint, section, write_report
 from indexer.spaces.embed import embed_posters
 from indexer.spaces.poster_files import find_posters
@@ -55,13 +63,15 @@ class EvaluationConfig:
     alternates: Path | None = None  # folder of alternate artwork
     embed_path: str = "auto"  # how VGG16 runs, as in vgg16.load
     scale: Scale | None = None  # lowest and highest rating; None for those present
+    distorted: int | None = None  # number of posters to distort; None for all
+    facts: Path | None = None  # table of further facts; None for the one beside the movies, if there is one
 
 
 def tasks(kind: str, splits: Sequence[str] = ()) -> list[tuple[str, str]]:
-    """Return (kind, split) of each section; ``kind`` is ``ratings``, ``ranking``, ``similarity`` or ``all``."""
+    """Return (kind, split) of each section; ``kind`` as in ``run``."""
     if kind == "all":
         ratings = [("ratings", split) for split in SPLITS]
-        return [*ratings, ("ranking", "kfold"), ("ranking", "time"), ("similarity", "kfold")]
+        return [*ratings, ("ranking", "kfold"), ("ranking", "time"), ("similarity", "kfold"), ("gallery", "none")]
     return [(kind, split) for split in dict.fromkeys(splits or ("kfold",))]
 
 
@@ -72,8 +82,8 @@ def run(
 
     Args:
         config: inputs and settings.
-        kind: ``ratings``, ``ranking``, ``similarity`` or ``all``. ``all`` adds poster search if there are posters, and
-            warns about a section that this data set does not allow.
+        kind: ``ratings``, ``ranking``, ``similarity``, ``gallery`` or ``all``. ``all`` adds poster search if there are
+            posters, and warns about a section that this data set does not allow.
         splits: names; ``kfold`` by default. ``all`` uses every split.
         track: reports progress.
 
@@ -81,7 +91,7 @@ def run(
         InvalidInput: the ratings, a method's name, the judged pairs or the posters are invalid.
         UnknownMovie: a movie in ``config.shown`` is not in the catalogue.
     """
-    dataset = read_dataset(config.ratings, scale=config.scale)
+    dataset = read_dataset(config.ratings, scale=config.scale, facts=config.facts)
     _validate(config, dataset)
     sections: dict[str, Any] = {}
     warnings = list(dataset.warnings)
@@ -101,6 +111,7 @@ def run(
                 config.weights,
                 config.output,
                 embed_path=config.embed_path,
+                distorted=config.distorted,
                 dataset=dataset,
                 track=track,
             )
@@ -138,6 +149,8 @@ def _evaluate_section(
     config: EvaluationConfig, dataset: Dataset, kind: str, split: str, track: Track
 ) -> dict[str, Any]:
     """Evaluate one section and write it to the report; name -> section."""
+    if kind == "gallery":
+        return {"gallery": {"kind": kind, **_gallery_section(config, dataset, track)}}
     if kind == "similarity":
         sections = {"similarity": {"kind": kind, **_similarity_section(config, dataset, track)}}
         write_report(config.output, dataset, sections)
@@ -152,6 +165,15 @@ def _evaluate_section(
     title = title if split == "kfold" else f"{title}, {split}"
     evaluated = section(contest, results, title=title, split=split, folds=config.folds, seed=config.seed)
     sections = {name: {"kind": kind, **evaluated}}
+    if split == "cold" and not config.methods and not dataset.ratings.implicit:
+        sections[name]["content"] = evaluate_cold(
+            dataset,
+            _looks(config, dataset, track),
+            config.settings,
+            folds=config.folds,
+            seed=config.seed,
+            track=track,
+        )
     write_report(config.output, dataset, sections)
     shutil.rmtree(checkpoints)
     with suppress(OSError):  # not empty: another run's checkpoints
@@ -188,24 +210,42 @@ def _similarity_section(config: EvaluationConfig, dataset: Dataset, track: Track
     training, test = folds[0]
     judged = None if config.judged is None else read_judged(config.judged, training.movies)
     rng = np.random.default_rng(config.seed)
-    poster = _poster_vectors(config, training, track)
+    looks = _poster_vectors(config, training, track)
+    poster = None if looks is None else looks[STANDARDISED]
 
     def fit_spaces(part: Training, names: Sequence[str] | None) -> dict[str, CandidateSpace]:
         return candidate_spaces(
-            part, rng, tags=dataset.tags, names=names, settings=config.settings, poster=poster, track=track
+            part,
+            rng,
+            tags=dataset.tags,
+            labels=dataset.labels,
+            names=names,
+            settings=config.settings,
+            poster=poster,
+            track=track,
         )
 
     spaces = fit_spaces(training, None)
     # A generator, because the spaces of several folds may not fit in memory.
     others = ((fit_spaces(part, BLENDED), part, held_out) for part, held_out in folds[1:])
-    choice = choose_weights(chain([(spaces, training, test)], others), rng)
+    choice = choose_weights(chain([(spaces, training, test)], others), rng, tags=dataset.tags, labels=dataset.labels)
     even = dict.fromkeys(choice.weights, 1.0)
     spaces["blend, even"] = blend_space(spaces, even, training.movie_ids)
     spaces["blend, chosen"] = blend_space(spaces, choice.weights, training.movie_ids)
+    if looks is not None:
+        spaces["poster, raw"] = vector_space(*looks[RAW], training.movie_ids, rng)
     scores = compare(
-        spaces, training, test, rng, tags=dataset.tags, judged=judged, shown=_shown(config, dataset), track=track
+        spaces,
+        training,
+        test,
+        rng,
+        tags=dataset.tags,
+        labels=dataset.labels,
+        judged=judged,
+        shown=_shown(config, dataset),
+        track=track,
     )
-    metrics = ("co_liked", "genres", "tags", "judged")
+    metrics = ("co_liked", "genres", "tags", "series", "people", "judged")
     return {
         "title": "Similarity",
         "words": f"the first of {config.folds} folds of ratings, shuffled once; for the blend's weights all folds",
@@ -227,13 +267,43 @@ def _similarity_section(config: EvaluationConfig, dataset: Dataset, track: Track
     }
 
 
+def _gallery_section(config: EvaluationConfig, dataset: Dataset, track: Track) -> dict[str, Any]:
+    """Write the gallery of a few movies, with the spaces made from all ratings, and return its section."""
+    training, rng = Training.of(dataset), np.random.default_rng(config.seed)
+    files = {} if config.posters is None else find_posters(config.posters, training.movie_ids)[0]
+    rows = gallery_rows(training, files, _shown(config, dataset))
+    looks = _poster_vectors(config, training, track)
+    spaces = candidate_spaces(
+        training,
+        rng,
+        tags=dataset.tags,
+        labels=dataset.labels,
+        names=tuple(HEADINGS),
+        settings=config.settings,
+        poster=None if looks is None else looks[STANDARDISED],
+        track=track,
+    )
+    section = gallery_section(neighbours(spaces, training, rows), dataset, config.weights if files else None)
+    write_gallery(config.output, section, files)
+    return section
+
+
+def _looks(config: EvaluationConfig, dataset: Dataset, track: Track) -> Looks | None:
+    """Return the compact looks of the movies with posters; None without a poster folder."""
+    found = _poster_vectors(config, Training.of(dataset), track)
+    return None if found is None else Looks(found[RAW][0], compact_looks(found[RAW][1]))
+
+
 def _poster_vectors(
     config: EvaluationConfig, training: Training, track: Track
-) -> tuple[Int64Array, Float32Array] | None:
-    """Return catalogue rows (m,) and unit vectors (m, 25088) of the posters; None without a poster folder."""
+) -> dict[str, tuple[Int64Array, Float32Array]] | None:
+    """Return catalogue rows (m,) and unit vectors (m, 25088) of the posters by look; None without a poster folder."""
     if config.posters is None:
         return None
     files, _ = find_posters(config.posters, training.movie_ids)
     embed = vgg16.load(config.weights, path=config.embed_path)
     embeddings = embed_posters(files, embed, config.output / "embeddings", track=track)
-    return training.movie_ids.find(embeddings.movie_ids), embeddings.vectors
+    rows = training.movie_ids.find(embeddings.movie_ids)
+    look = fit_look(STANDARDISED, embeddings.blocks(), embed.sha256)
+    standardised = np.concatenate([look(block) for block in embeddings.blocks()])
+    return {STANDARDISED: (rows, standardised), RAW: (rows, embeddings.vectors)}

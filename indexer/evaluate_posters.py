@@ -14,6 +14,7 @@ from index.core.ids import Ids
 from index.core.progress import Track, silent
 from index.posters import vgg16
 from index.posters.images import decode_image, read_image
+from index.posters.look_vectors import RAW, STANDARDISED, fit_look
 from index.posters.vgg16 import Vgg16
 from indexer.datasets.dataset import Dataset
 from indexer.evaluation.distortions import DISTORTIONS
@@ -22,15 +23,19 @@ from indexer.evaluation.poster_search import (
     LENGTHS,
     SearchResult,
     baseline_embedder,
+    look_embedder,
     median,
     nearest_other,
     recall,
+    recall_gain,
     reciprocal_rank,
     search_all,
     vgg16_embedder,
 )
 from indexer.reports.report import write_report
 from indexer.spaces.poster_files import find_posters
+
+_BLOCK = 256  # vectors transformed at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,7 @@ def evaluate_posters(
     output: Path,
     *,
     embed_path: str = "auto",
+    distorted: int | None = None,
     dataset: Dataset | None = None,
     track: Track = silent,
 ) -> tuple[dict[str, Any], list[str]]:
@@ -86,6 +92,7 @@ def evaluate_posters(
         weights: ``imagenet``, ``untrained`` or a file, as for ``vgg16.load``.
         output: folder of the report and of cached embeddings.
         embed_path: as ``path`` of ``vgg16.load``.
+        distorted: number of posters to distort, evenly spaced by movie id; None for all.
         dataset: restricts the posters to its movies; None accepts every poster.
         track: reports progress.
 
@@ -100,34 +107,58 @@ def evaluate_posters(
         raise InvalidInput(f"{len(files.posters)} of the posters in {posters} can be read: at least 2 are needed")
     if alternates is not None and not files.alternates:
         raise InvalidInput(f"no image in {alternates} can be used: {files.warnings[-1]}")
-    section = poster_section(files, vgg16.load(weights, path=embed_path), output / "embeddings", track=track)
+    embed = vgg16.load(weights, path=embed_path)
+    section = poster_section(files, embed, output / "embeddings", distorted=distorted, track=track)
     sections = {"look": {"kind": "look", "folder": posters.resolve().name, **section}}
     write_report(output, dataset, sections)
     return sections, list(files.warnings)
 
 
-def poster_section(files: PosterFiles, embed: Vgg16, cache_folder: Path, *, track: Track = silent) -> dict[str, Any]:
-    """Return metrics of VGG16 and the baselines, for every distortion and for the alternates."""
-    embedders = {f"VGG16, {_weights_name(embed)}": vgg16_embedder(embed, cache_folder)}
+def poster_section(
+    files: PosterFiles, embed: Vgg16, cache_folder: Path, *, distorted: int | None = None, track: Track = silent
+) -> dict[str, Any]:
+    """Return metrics of VGG16's vectors, as builds make them and raw, and of the baselines.
+
+    Statistics of the vectors are those of the posters that are searched, as in a build.
+
+    Args:
+        files: the posters and the alternates.
+        embed: the network.
+        cache_folder: folder of cached embeddings.
+        distorted: number of posters to distort, evenly spaced by movie id; None for all.
+        track: reports progress.
+    """
+    embed_raw = vgg16_embedder(embed, cache_folder)
+    raw = embed_raw(files.posters, track=track)
+    look = fit_look(STANDARDISED, np.array_split(raw, -(-len(raw) // _BLOCK)), embed.sha256)
+    name_of = {each: f"VGG16, {_weights_name(embed)}, {each}" for each in (STANDARDISED, RAW)}
+    embedders = {name_of[STANDARDISED]: look_embedder(embed_raw, look), name_of[RAW]: embed_raw}
     embedders |= {name: baseline_embedder(baseline) for name, baseline in BASELINES.items()}
     movie_ids = np.array(list(files.posters), dtype=np.int64)
-    originals = {name: embed_files(files.posters, track=track) for name, embed_files in embedders.items()}
+    originals = {
+        name: raw if name == name_of[RAW] else embed_files(files.posters, track=track)
+        for name, embed_files in embedders.items()
+    }
+    chosen = np.unique(np.linspace(0, len(movie_ids) - 1, distorted or len(movie_ids), dtype=np.int64))
+    to_distort = {movie_id: files.posters[movie_id] for movie_id in movie_ids[chosen].tolist()}
 
     def search_files(queries: Mapping[int, Path], label: str, **options: Any) -> dict[str, SearchResult]:
         return search_all(queries, embedders, originals, movie_ids, label=label, track=track, **options)
 
+    found = search_files(files.alternates, "Alternates") if files.alternates else {}
     return {
         "title": "Poster search",
         "weights": embed.weights,
         "weights_sha256": embed.sha256,
         "posters": len(files.posters),
+        "distorted": len(to_distort),
         "distortions": [
             {
                 "distortion": distortion.name,
                 "words": distortion.description,
                 "methods": [
                     _method(name, {"recall_1": recall(result, 1), "score": median(result.scores)})
-                    for name, result in search_files(files.posters, distortion.name, distortion=distortion).items()
+                    for name, result in search_files(to_distort, distortion.name, distortion=distortion).items()
                 ],
             }
             for distortion in DISTORTIONS
@@ -135,8 +166,8 @@ def poster_section(files: PosterFiles, embed: Vgg16, cache_folder: Path, *, trac
         "nearest_other": [_method(name, {"score": median(nearest_other(originals[name]))}) for name in embedders],
         "alternates": len(files.alternates),
         "methods": [
-            _method(name, _alternate_metrics(result, len(files.posters)))
-            for name, result in (search_files(files.alternates, "Alternates") if files.alternates else {}).items()
+            _method(name, _alternate_metrics(result, found[name_of[RAW]], len(files.posters)))
+            for name, result in found.items()
         ],
         "warnings": list(files.warnings),
     }
@@ -172,6 +203,6 @@ def _method(name: str, estimates: Mapping[str, Any]) -> dict[str, Any]:
     return {"method": name, "figures": {metric: asdict(estimate) for metric, estimate in estimates.items()}}
 
 
-def _alternate_metrics(result: SearchResult, posters: int) -> dict[str, Any]:
+def _alternate_metrics(result: SearchResult, raw: SearchResult, posters: int) -> dict[str, Any]:
     recalls = {f"recall_{k}": recall(result, k) for k in LENGTHS if k <= posters}
-    return recalls | {"reciprocal_rank": reciprocal_rank(result)}
+    return recalls | {"recall_1_gain": recall_gain(result, raw, 1), "reciprocal_rank": reciprocal_rank(result)}

@@ -13,6 +13,7 @@ from index.core.errors import PosterityError
 from index.library.movies import Library
 from index.snapshot.store import Manifest, SnapshotStore
 from indexer.config import Plan
+from indexer.datasets.folders import with_ratings
 
 FileStates = frozenset[tuple[str, int, int]]  # path, size, modification time in ns
 
@@ -33,9 +34,18 @@ def file_states(paths: Iterable[Path]) -> FileStates:
 
 def input_fingerprint(plan: Plan) -> str:
     """Return the SHA-256 of the settings of a build and the states of its input files; the library is not included."""
-    paths = [path for path in (plan.ratings, plan.posters, Path(plan.weights)) if path is not None]
+    given = (plan.ratings, *_beside(plan.ratings), plan.facts, plan.posters, Path(plan.weights))
+    paths = [path for path in given if path is not None]
     settings = replace(plan, embed_path="auto")  # the embeddings of all paths agree
     return hashlib.sha256(repr((settings, sorted(file_states(paths)))).encode()).hexdigest()
+
+
+def _beside(ratings: Path) -> list[Path]:
+    """Return the other files of the data set that a file of ratings belongs to."""
+    if not ratings.is_file():
+        return []
+    files = with_ratings(ratings)
+    return [file for file in (files.titles, files.metadata, files.links, files.tags, files.facts) if file is not None]
 
 
 def newest_manifest(data: Path) -> Manifest | None:

@@ -169,6 +169,16 @@ def distinct(value: Any) -> Json:
     return {"distinct": True} if flag("distinct", value) else {}
 
 
+def diversity(value: Any) -> Json:
+    """Return the member that makes recommendations diverse; none if it is 0.
+
+    Raises:
+        InvalidInput: it is no number.
+    """
+    given = real("diversity", value)
+    return {"diversity": given} if given else {}
+
+
 def page(limit: int, offset: int) -> Json:
     """Return the members that choose a part of a list.
 

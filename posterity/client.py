@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from typing_extensions import Unpack, override
 
-from index.answers.schemas import ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
+from index.answers.schemas import BlendAnswer, ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
 from index.core.errors import InvalidInput, UnknownUser
 from posterity import arguments
 from posterity.arguments import Json
@@ -107,7 +107,12 @@ class Client(MovieService):
         with self._expected():
             matches = self._results(reply["results"][0])
             for match in matches if explained else ():
-                match["explanation"] = self.explain(movie, match["movie"]["movie_id"])
+                other = match["movie"]["movie_id"]
+                if by == "blend":
+                    blend = self.explain(movie, other, by="blend", weights=weights)
+                    match["explanation"], match["score"] = blend, blend["score"]
+                else:
+                    match["explanation"] = self.explain(movie, other)
         return self._matches(matches)
 
     @override
@@ -191,15 +196,26 @@ class Client(MovieService):
     @overload
     def explain(self, movie: MovieId, other: MovieId, *, by: Literal["taste"]) -> TasteAnswer: ...
 
+    @overload
+    def explain(
+        self, movie: MovieId, other: MovieId, *, by: Literal["blend"], weights: Mapping[str, float] | None = None
+    ) -> BlendAnswer: ...
+
     @override
     def explain(
-        self, movie: MovieId, other: MovieId, *, by: Literal["poster", "taste"] = "poster"
-    ) -> LookAnswer | TasteAnswer:
+        self,
+        movie: MovieId,
+        other: MovieId,
+        *,
+        by: Literal["poster", "taste", "blend"] = "poster",
+        weights: Mapping[str, float] | None = None,
+    ) -> LookAnswer | TasteAnswer | BlendAnswer:
         path = f"movies/{_part(movie)}/explanations/{_part(other)}"
-        reply = self._get(path, {"by": arguments.text("by", by)})
-        members = TasteAnswer.__annotations__ if by == "taste" else LookAnswer.__annotations__
+        reply = self._get(path, arguments.comparison(by, weights))
+        answer = {"taste": TasteAnswer, "blend": BlendAnswer}.get(by, LookAnswer)
         with self._expected():
-            return cast(LookAnswer | TasteAnswer, {name: reply[name] for name in members})
+            members = {name: reply[name] for name in answer.__annotations__}
+            return cast(LookAnswer | TasteAnswer | BlendAnswer, members)
 
     @override
     def predict(self, user: UserId | Ratings, movies: Iterable[MovieId], *, explain: bool = False) -> Predictions:
@@ -219,9 +235,12 @@ class Client(MovieService):
         exclude: Iterable[MovieId] = (),
         among: Iterable[MovieId] | None = None,
         explain: bool = False,
+        diversity: float = 0,
+        new: bool = False,
     ) -> Predictions:
         body = arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
-        return self._predictions("recommendations", user, body | {"explain": arguments.flag("explain", explain)})
+        flags = {"explain": arguments.flag("explain", explain)} | ({"new": True} if arguments.flag("new", new) else {})
+        return self._predictions("recommendations", user, body | flags | arguments.diversity(diversity))
 
     @override
     def import_ratings(self, export: Export, *, name: str = "") -> ImportAnswer:

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, Self, TypeAlias, overload, runtime_ch
 
 from typing_extensions import TypedDict, Unpack
 
-from index.answers.schemas import ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
+from index.answers.schemas import BlendAnswer, ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
 from posterity.results import Matches, Movies, Predictions
 
 __all__ = ["By", "Export", "MovieId", "MovieService", "MovieUpdate", "Ratings", "UserId", "Width"]
@@ -99,7 +99,7 @@ class MovieService(Protocol):
     ) -> Matches:
         """Return the nearest neighbours of a movie, most similar first.
 
-        With ``explain`` each match has its explanation, as ``explain`` returns it; ``by="poster"`` only.
+        With ``explain`` each match has its explanation, as ``explain`` returns it; by poster or blend only.
 
         Raises:
             NotFound: there is no such movie or space.
@@ -177,14 +177,26 @@ class MovieService(Protocol):
     @overload
     def explain(self, movie: MovieId, other: MovieId, *, by: Literal["taste"]) -> TasteAnswer: ...
 
+    @overload
     def explain(
-        self, movie: MovieId, other: MovieId, *, by: Literal["poster", "taste"] = "poster"
-    ) -> LookAnswer | TasteAnswer:
-        """Explain the similarity of two movies: their posters part by part, or how many users like both.
+        self, movie: MovieId, other: MovieId, *, by: Literal["blend"], weights: Mapping[str, float] | None = None
+    ) -> BlendAnswer: ...
+
+    def explain(
+        self,
+        movie: MovieId,
+        other: MovieId,
+        *,
+        by: Literal["poster", "taste", "blend"] = "poster",
+        weights: Mapping[str, float] | None = None,
+    ) -> LookAnswer | TasteAnswer | BlendAnswer:
+        """Explain the similarity of two movies: their posters part by part, how many users like both, or a blend.
+
+        The contributions of the spaces to a blended score add up to it. Only a blend has ``weights``.
 
         Raises:
             NotFound: there is no such movie or space.
-            NotComparable: a movie has no poster, or no ratings.
+            NotComparable: a movie has no poster, or no ratings; or they share no space of the blend.
         """
 
     def predict(self, user: UserId | Ratings, movies: Iterable[MovieId], *, explain: bool = False) -> Predictions:
@@ -195,7 +207,8 @@ class MovieService(Protocol):
 
         Raises:
             NotFound: there is no such user, or the data set has no ratings, only who watched what.
-            NotComparable: a movie was added after the snapshot was built.
+            NotComparable: a movie was added after the build, and the snapshot is of an earlier version, without a model
+                of movies without ratings.
         """
 
     def recommend(
@@ -210,10 +223,15 @@ class MovieService(Protocol):
         exclude: Iterable[MovieId] = (),
         among: Iterable[MovieId] | None = None,
         explain: bool = False,
+        diversity: float = 0,
+        new: bool = False,
     ) -> Predictions:
         """Recommend movies that a user has not rated, best first, with predicted ratings. ``user``: see ``predict``.
 
-        The predicted ratings are None if the data set has no ratings, only who watched what.
+        The predicted ratings are None if the data set has no ratings, only who watched what. ``diversity``, 0 to 1,
+        ranks movies lower that are like those above them. With ``new``, return only movies without ratings in the
+        snapshot, added ones among them. ``explain`` adds the contributions to each rating, and those to each rank if
+        the snapshot learned to rank.
 
         Raises:
             NotFound: there is no such user.

@@ -14,8 +14,11 @@ from typing import Any, Literal, overload
 from typing_extensions import Unpack, override
 
 from index.answers.imports import import_export, present_import
-from index.answers.schemas import ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
+from index.answers.schemas import BlendAnswer, ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
 from index.answers.serialize import (
+    add_rankings,
+    explained_matches,
+    present_blend,
     present_explanation,
     present_look,
     present_matches,
@@ -25,7 +28,6 @@ from index.answers.serialize import (
     provenance,
 )
 from index.core.errors import BadImage, NotComparable, PosterityError, UnknownMovie, UnknownUser
-from index.core.references import MAX_ID
 from index.library.checks import existing
 from index.library.entries import Poster
 from index.library.movies import Library
@@ -37,6 +39,7 @@ from index.snapshot.store import SnapshotStore
 from index.spaces.space import Match
 from posterity import arguments
 from posterity.arguments import Json
+from posterity.checks import checked, number_of_user, resolved_user
 from posterity.errors import Closed
 from posterity.interface import By, Export, MovieId, MovieService, MovieUpdate, Ratings, UserId, Width
 from posterity.results import Matches, Movies, Predictions
@@ -53,11 +56,9 @@ from server.api.requests import (
     SearchQuery,
     SimilarBody,
     SimilarQuery,
-    Someone,
     check_rating,
     identified,
 )
-from server.api.validation import Query, parse_json
 
 __all__ = ["Index", "open_index"]
 
@@ -120,7 +121,7 @@ class Index(MovieService):
 
     @override
     def movies(self, q: str | None = None, *, limit: int = 10, offset: int = 0, after: int | None = None) -> Movies:
-        query = _checked(SearchQuery, arguments.listed(q, limit, offset, after))
+        query = checked(SearchQuery, arguments.listed(q, limit, offset, after))
         index = self._current()
         if query.q is None:
             found = index.catalogue.listed(query.limit, query.offset, after=query.after)
@@ -142,7 +143,7 @@ class Index(MovieService):
     @override
     def poster(self, movie: MovieId, *, width: Width | None = None) -> bytes:
         size = {} if width is None else {"width": arguments.number("width", width)}
-        wanted = _checked(PosterQuery, size).width
+        wanted = checked(PosterQuery, size).width
         index = self._current()
         found = index.catalogue.identify(arguments.movie(movie))
         file = index.poster(found.movie_id)
@@ -173,7 +174,7 @@ class Index(MovieService):
             | arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
             | arguments.distinct(distinct)
         )
-        query = _checked(SimilarQuery, values | {"explain": arguments.flag("explain", explain)})
+        query = checked(SimilarQuery, values | {"explain": arguments.flag("explain", explain)})
         index = self._current()
         movie_id = index.catalogue.identify(arguments.movie(movie)).movie_id
         where, _ = query.where(index.catalogue)
@@ -181,11 +182,9 @@ class Index(MovieService):
         found = index.similar(movie_id, k, by=query.by, where=where, weights=query.weighed, distinct=query.distinct)[
             query.offset :
         ]
-        matches = self._matches(index, found)
-        for match in matches if query.explain else ():
-            look = index.explainer.look(movie_id, match["movie"]["movie_id"])
-            match["explanation"] = present_look(look)
-        return matches
+        if query.explain:
+            return Matches(explained_matches(index, movie_id, found, query.by, query.weighed), self._thumbnail)
+        return self._matches(index, found)
 
     @override
     def similar_to(
@@ -210,7 +209,7 @@ class Index(MovieService):
             | arguments.distinct(distinct)
         )
         sides = {"like": arguments.movie_ids("like", like), "unlike": arguments.movie_ids("unlike", unlike)}
-        body = _checked(SimilarBody, values | sides)
+        body = checked(SimilarBody, values | sides)
         index = self._current()
         where, _ = body.where(index.catalogue)
         liked, _ = identified(body.like, index.catalogue)
@@ -244,7 +243,7 @@ class Index(MovieService):
             | arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
             | arguments.distinct(distinct)
         )
-        body = _checked(BatchBody, values | {"movies": arguments.movie_ids("movies", movies)})
+        body = checked(BatchBody, values | {"movies": arguments.movie_ids("movies", movies)})
         index = self._current()
         where, _ = body.where(index.catalogue)
         wanted, _ = identified(body.movies, index.catalogue)
@@ -277,7 +276,7 @@ class Index(MovieService):
         values = arguments.filters(limit, offset, genre, year_from, year_to, exclude, among) | arguments.distinct(
             distinct
         )
-        query, content = _checked(DistinctQuery, values), arguments.content("image", image)
+        query, content = checked(DistinctQuery, values), arguments.content("image", image)
         index = self._current()
         where, _ = query.where(index.catalogue)
         with self._embedding:
@@ -290,15 +289,27 @@ class Index(MovieService):
     @overload
     def explain(self, movie: MovieId, other: MovieId, *, by: Literal["taste"]) -> TasteAnswer: ...
 
+    @overload
+    def explain(
+        self, movie: MovieId, other: MovieId, *, by: Literal["blend"], weights: Mapping[str, float] | None = None
+    ) -> BlendAnswer: ...
+
     @override
     def explain(
-        self, movie: MovieId, other: MovieId, *, by: Literal["poster", "taste"] = "poster"
-    ) -> LookAnswer | TasteAnswer:
-        query = _checked(ExplanationQuery, {"by": arguments.text("by", by)})
+        self,
+        movie: MovieId,
+        other: MovieId,
+        *,
+        by: Literal["poster", "taste", "blend"] = "poster",
+        weights: Mapping[str, float] | None = None,
+    ) -> LookAnswer | TasteAnswer | BlendAnswer:
+        query = checked(ExplanationQuery, arguments.comparison(by, weights))
         index = self._current()
         first, second = (index.catalogue.identify(arguments.movie(each)).movie_id for each in (movie, other))
         if query.by == "taste":
             return present_taste(index.explainer.taste(first, second))
+        if query.by == "blend":
+            return present_blend(index.explain_blend(first, second, query.weighed))
         return present_look(index.explainer.look(first, second))
 
     @override
@@ -307,10 +318,10 @@ class Index(MovieService):
             "movies": arguments.movie_ids("movies", movies),
             "explain": arguments.flag("explain", explain),
         }
-        body = _checked(PredictionsBody, arguments.user_or_ratings(user) | values)
+        body = checked(PredictionsBody, arguments.user_or_ratings(user) | values)
         index = self._current()
         wanted, _ = identified(body.movies, index.catalogue)
-        resolved = _resolved(index, body)
+        resolved = resolved_user(index, body)
         return self._predictions(index, resolved, index.users.predict(resolved, wanted), explain=body.explain)
 
     @override
@@ -326,15 +337,26 @@ class Index(MovieService):
         exclude: Iterable[MovieId] = (),
         among: Iterable[MovieId] | None = None,
         explain: bool = False,
+        diversity: float = 0,
+        new: bool = False,
     ) -> Predictions:
         values = arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
-        explained = {"explain": arguments.flag("explain", explain)}
-        body = _checked(RecommendationsBody, arguments.user_or_ratings(user) | values | explained)
+        flags = {
+            "explain": arguments.flag("explain", explain),
+            "new": arguments.flag("new", new),
+        } | arguments.diversity(diversity)
+        body = checked(RecommendationsBody, arguments.user_or_ratings(user) | values | flags)
         index = self._current()
         where, _ = body.where(index.catalogue)
-        resolved = _resolved(index, body)
-        found = index.users.recommend(resolved, body.offset + body.limit, where=where)[body.offset :]
-        return self._predictions(index, resolved, found, explain=body.explain)
+        resolved = resolved_user(index, body)
+        wanted = body.offset + body.limit
+        found = index.users.recommend(resolved, wanted, where=where, diversity=body.diversity, new=body.new)[
+            body.offset :
+        ]
+        shown = self._predictions(index, resolved, found, explain=body.explain)
+        if body.explain:
+            add_rankings(index, resolved, shown, _CONTRIBUTIONS)
+        return shown
 
     @override
     def import_ratings(self, export: Export, *, name: str = "") -> ImportAnswer:
@@ -345,7 +367,7 @@ class Index(MovieService):
     @override
     def rated(self, user_id: UserId) -> dict[int, float]:
         index = self._current()
-        rated = index.users.rated(_user(index, user_id))
+        rated = index.users.rated(number_of_user(index, user_id))
         if not rated:
             raise UnknownUser(f"there is no user {user_id} here, or all their ratings were deleted: add a rating")
         return rated
@@ -368,7 +390,7 @@ class Index(MovieService):
         tmdb_id: int | None = None,
         poster: bytes | None = None,
     ) -> MovieAnswer:
-        body = _checked(MovieBody, arguments.metadata(title, year, genres, imdb_id, tmdb_id))
+        body = checked(MovieBody, arguments.metadata(title, year, genres, imdb_id, tmdb_id))
         index = self._current()
         movie_id = self._library.add(body.movie(), self._embedded(index, poster), catalogue=index.catalogue)
         return self.movie(movie_id)
@@ -385,7 +407,7 @@ class Index(MovieService):
         tmdb_id: int | None = None,
         poster: bytes | None = None,
     ) -> MovieAnswer:
-        body = _checked(MovieBody, arguments.metadata(title, year, genres, imdb_id, tmdb_id))
+        body = checked(MovieBody, arguments.metadata(title, year, genres, imdb_id, tmdb_id))
         index = self._current()
         movie_id = self._library.known_id(index.catalogue, arguments.movie(movie))
         self._library.put(body.movie(movie_id), self._embedded(index, poster), catalogue=index.catalogue)
@@ -393,7 +415,7 @@ class Index(MovieService):
 
     @override
     def update_movie(self, movie: MovieId, **changes: Unpack[MovieUpdate]) -> MovieAnswer:
-        body = _checked(MoviePatch, arguments.update(changes))
+        body = checked(MoviePatch, arguments.update(changes))
         index = self._current()
         movie_id = index.catalogue.identify(arguments.movie(movie)).movie_id
         self._library.edit(movie_id, body.applied_to, catalogue=index.catalogue)
@@ -413,17 +435,17 @@ class Index(MovieService):
 
     @override
     def rate(self, user_id: UserId, movie: MovieId, rating: float) -> None:
-        body = _checked(RatingBody, {"rating": arguments.real("rating", rating)})
+        body = checked(RatingBody, {"rating": arguments.real("rating", rating)})
         index = self._current()
         found = index.catalogue.identify(arguments.movie(movie))
         check_rating(body.rating, index.users.scale)
-        self._ratings.put(_user(index, user_id, new=True), found.movie_id, body.rating)
+        self._ratings.put(number_of_user(index, user_id, new=True), found.movie_id, body.rating)
 
     @override
     def delete_rating(self, user_id: UserId, movie: MovieId) -> None:
         index = self._current()
         found = index.catalogue.identify(arguments.movie(movie))
-        self._ratings.remove(_user(index, user_id, new=True), found.movie_id)
+        self._ratings.remove(number_of_user(index, user_id, new=True), found.movie_id)
 
     @override
     def close(self) -> None:
@@ -470,24 +492,3 @@ class Index(MovieService):
         except PosterityError:  # deleted since, or closed
             return None
         return f"data:image/webp;base64,{b64encode(content).decode()}"
-
-
-def _checked(model: type[Query], values: Json) -> Query:
-    """Return values as the server's model of the same request, with its limits and messages."""
-    return parse_json(model, json.dumps(values).encode(), nulls=model is MoviePatch)
-
-
-def _resolved(index: MovieIndex, body: Someone) -> UserOrRatings:
-    """Return the user, or the ratings of someone new."""
-    if body.user_ids is not None:
-        return index.users.resolve(index.users.identify(body.user_ids[0]))
-    ratings, _ = body.stranger(index.catalogue, index.users.scale)
-    return ratings
-
-
-def _user(index: MovieIndex, user: UserId, *, new: bool = False) -> int:
-    """Return the number of a user if the library can store it."""
-    number = index.users.identify(arguments.user(user), new=new)
-    if not 0 <= number <= MAX_ID:
-        raise UnknownUser(f"there is no user {number} here: ids are whole numbers from 0 to {MAX_ID}")
-    return number

@@ -47,7 +47,9 @@ def run_server(
     """
     # Checked here, for one line instead of a traceback per worker.
     store = SnapshotStore(config.data)
-    checked = store.check()
+    checked, damage = store.check_newest_sound()
+    if damage is not None:
+        warn(f"Warning: {damage}. Snapshot {checked.id}, the newest before it that is sound, is served")
     manifest = store.manifest(checked.id)
     migrate(config.data)
     if manifest.format < FORMAT:

@@ -23,6 +23,8 @@ from hypothesis import HealthCheck, settings
 from PIL import Image, ImageDraw
 
 from index.catalogue.catalogue import Movie
+from index.core.arrays import Float32Array
+from index.core.files import sha256_of
 from index.library.entries import Poster
 from index.library.movies import Library
 from index.movie_index import MovieIndex
@@ -136,10 +138,17 @@ def copied_data(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return data
 
 
+def raw_vector(index: MovieIndex, movie_id: int) -> Float32Array:
+    """Return the raw embedding of a movie's poster, (25088,), from the cache of the build."""
+    poster = index.poster(movie_id)
+    (cached,) = (poster.parent.parent / "embeddings").rglob(f"{sha256_of(poster)}.npy")
+    return np.load(cached).astype(np.float32)
+
+
 def with_vector_of(index: MovieIndex, movie_id: int, content: bytes) -> Poster:
     """Return a poster for the library, with nearly the vector of a movie."""
-    noise = np.random.default_rng(len(content)).normal(0, 1e-5, index.spaces["poster"].dimension)
-    vector = (index.spaces["poster"].vector(movie_id) + noise).astype(np.float32)
+    raw = raw_vector(index, movie_id)
+    vector = raw * np.random.default_rng(len(content)).normal(1, 1e-3, raw.size).astype(np.float32)
     return Poster(content, vector / np.linalg.norm(vector), index.manifest.spaces["poster"]["weights"]["sha256"])
 
 

@@ -26,7 +26,8 @@ from indexer.metrics.ranking import RANKING_METRICS, measure_ranking
 from indexer.models import factorization_machine, neighbourhood
 from indexer.models.factorization_machine import Settings
 from indexer.models.rating_model import rating_model
-from indexer.models.registry import ranking_methods, rating_methods
+from indexer.models.registry import rating_methods
+from indexer.ranking.methods import ranking_methods
 from indexer.spaces.taste import taste_vectors
 from indexer.spaces.writer import write_space
 from tests.conftest import shared_folder

@@ -64,7 +64,7 @@ def test_the_newest_format_is_no_news(tmp_path: Path) -> None:
 def test_a_snapshot_before_all_that_can_be_read_is_refused_in_one_line(tmp_path: Path) -> None:
     result = serve(golden(tmp_path, "v1"))
     assert result.exit_code == 1
-    assert result.stderr.endswith("reads 2 to 4: build the snapshot again\n")
+    assert result.stderr.endswith("reads 2 to 5: build the snapshot again\n")
     assert result.stderr.count("\n") == 1
 
 

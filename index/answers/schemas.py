@@ -64,12 +64,13 @@ class MatchAnswer(Copied):
 
     movie: MovieAnswer
     score: float
-    """Inner product of a space, or weighted mean percentile of a blend; larger is more similar."""
+    """Inner product of a space; of a blend the weighted sum of each space's score in standard deviations above the mean
+    of random pairs, itself in standard deviations. Larger is more similar."""
     percentile: float
     """Share of random pairs of this catalogue with a lower score, 0 to 1."""
     spaces: list[str]
     """Spaces in which the movies were compared."""
-    explanation: NotRequired[LookAnswer]
+    explanation: NotRequired[LookAnswer | BlendAnswer]
 
 
 @closed
@@ -94,6 +95,8 @@ class PredictionAnswer(TypedDict):
     interval: float
     """Nominal share of ratings from low to high."""
     explanation: NotRequired[ExplanationAnswer]
+    ranking: NotRequired[RankingAnswer]
+    """Why a recommendation has its rank; with an explanation, if the snapshot learned to rank."""
 
 
 @closed
@@ -132,6 +135,26 @@ class OthersAnswer(TypedDict):
 
 
 @closed
+class ContentAnswer(TypedDict):
+    """The prediction by content as a sum, in units of the rating scale; it counts with ``share`` in the served one."""
+
+    share: float
+    """1 for a movie without ratings in the snapshot; it falls as ratings come in."""
+    usual: float
+    """The user's rating of a movie with mean content."""
+    genres: float
+    """Effect of its genres."""
+    year: float
+    """Effect of its year."""
+    similar: float
+    """Effect of the user's ratings of movies similar in genres and year, beyond what genres and year explain."""
+    poster: float
+    """Effect of the user's ratings of movies with similar posters, likewise; 0 if posters do not help."""
+    ratings: float
+    """Effect of others' ratings of the movie."""
+
+
+@closed
 class ExplanationAnswer(TypedDict):
     """A prediction as a sum."""
 
@@ -142,6 +165,31 @@ class ExplanationAnswer(TypedDict):
     others: OthersAnswer
     sum: float
     """Base and all contributions, before clipping to the rating scale."""
+    content: NotRequired[ContentAnswer]
+    """The part of the prediction that comes from the movie's content and first ratings, by kind."""
+
+
+@closed
+class FeatureAnswer(TypedDict):
+    """Contribution of one feature to the score that ranks a recommendation."""
+
+    feature: str
+    value: float | None
+    """Value of the feature; null if it is unknown."""
+    contribution: float
+
+
+@closed
+class RankingAnswer(TypedDict):
+    """The score that ranks a recommendation, as a sum."""
+
+    base: float
+    """Mean score."""
+    features: list[FeatureAnswer]
+    """Largest contributions, by descending absolute value."""
+    others: OthersAnswer
+    sum: float
+    """Base and all contributions."""
 
 
 @closed
@@ -173,6 +221,32 @@ class LookAnswer(TypedDict):
     """Similarity of each cell, by row and column: 1 if equal on both posters, 0 as on random pairs, or less."""
     matches: list[CellMatch]
     """Best matching cells at any positions, best first."""
+
+
+@closed
+class BlendPart(TypedDict):
+    """Contribution of one space to a blended score."""
+
+    space: str
+    weight: float
+    score: float
+    """Inner product in the space."""
+    percentile: float
+    """Share of random pairs of this catalogue with a lower score in the space, 0 to 1."""
+    contribution: float
+    """Part of the blended score."""
+
+
+@closed
+class BlendAnswer(TypedDict):
+    """Explanation of a blended score as a sum over the spaces that both movies have."""
+
+    score: float
+    """Sum of the contributions."""
+    percentile: float
+    """Share of random pairs of this catalogue with a lower score, 0 to 1."""
+    parts: list[BlendPart]
+    """Largest contribution first."""
 
 
 @closed

@@ -6,10 +6,12 @@ The comparison of two posters is also drawn as a figure.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from index.answers.schemas import (
+    BlendAnswer,
+    ContentAnswer,
     Copied,
     ExplanationAnswer,
     LookAnswer,
@@ -31,7 +33,9 @@ from index.explain.taste import TasteExplanation
 from index.movie_index import MovieIndex
 from index.posters.duplicates import Duplicates
 from index.posters.images import decode_image, read_image
-from index.ratings.model import INTERVAL, Explanation, Prediction
+from index.ratings.model import INTERVAL, ContentParts, Explanation, Prediction, UserOrRatings
+from index.spaces import blend as blends
+from index.spaces.blend import BlendExplanation
 from index.spaces.space import Match
 
 UNTRAINED_NOTICE = (
@@ -80,6 +84,29 @@ def present_matches(index: MovieIndex, matches: Iterable[Match]) -> list[MatchAn
         for match in matches
     ]
     _count_copies(shown, matches)
+    return shown
+
+
+def explained_matches(
+    index: MovieIndex, movie_id: int, matches: Iterable[Match], by: str, weights: Mapping[str, float] | None
+) -> list[MatchAnswer]:
+    """Return matches of a movie by poster or blend with their explanations, in the given order.
+
+    Args:
+        index: that answered.
+        movie_id: of the query.
+        matches: of it.
+        by: ``poster`` or ``blend``.
+        weights: of the blend; None for the snapshot's.
+    """
+    shown = present_matches(index, matches)
+    for match in shown:
+        other_id = match["movie"]["movie_id"]
+        if by == blends.NAME:
+            explanation = present_blend(index.explain_blend(movie_id, other_id, weights))
+            match["explanation"], match["score"] = explanation, explanation["score"]  # equal, rounding aside
+        else:
+            match["explanation"] = present_look(index.explainer.look(movie_id, other_id))
     return shown
 
 
@@ -134,7 +161,7 @@ def lean_predictions(predictions: Iterable[Prediction]) -> list[PredictionId]:
 def present_explanation(index: MovieIndex, explanation: Explanation, k: int) -> ExplanationAnswer:
     """Return a prediction as a sum of the base, the ``k`` largest contributions, and the total of the others."""
     named, rest = explanation.contributions[:k], explanation.contributions[k:]
-    return {
+    shown: ExplanationAnswer = {
         "base": round(explanation.base, 4),
         "contributions": [
             {
@@ -149,6 +176,42 @@ def present_explanation(index: MovieIndex, explanation: Explanation, k: int) -> 
         "others": {"count": len(rest), "total": round(sum(part.watched + part.rated for part in rest), 4)},
         "sum": round(explanation.rating, 4),
     }
+    if explanation.content is not None:
+        shown["content"] = present_content(explanation.content)
+    return shown
+
+
+def present_content(parts: ContentParts) -> ContentAnswer:
+    """Return the prediction by content as a sum."""
+    return {
+        "share": round(parts.share, 4),
+        "usual": round(parts.usual, 4),
+        "genres": round(parts.genres, 4),
+        "year": round(parts.year, 4),
+        "similar": round(parts.similar, 4),
+        "poster": round(parts.poster, 4),
+        "ratings": round(parts.ratings, 4),
+    }
+
+
+def add_rankings(index: MovieIndex, user: UserOrRatings, shown: Iterable[PredictionAnswer], k: int) -> None:
+    """Add to recommendations for a user the ``k`` largest contributions to the rank of each, if ranking was learned."""
+    answers = {each["movie"]["movie_id"]: each for each in shown}
+    for movie_id, explanation in index.users.explain_ranks(user, list(answers)).items():
+        rest = [part.contribution for part in explanation.contributions[k:]]
+        answers[movie_id]["ranking"] = {
+            "base": round(explanation.base, 4),
+            "features": [
+                {
+                    "feature": part.name,
+                    "value": _rounded(part.value),
+                    "contribution": round(part.contribution, 4),
+                }
+                for part in explanation.contributions[:k]
+            ],
+            "others": {"count": len(rest), "total": round(sum(rest), 4)},
+            "sum": round(explanation.base + sum(part.contribution for part in explanation.contributions), 4),
+        }
 
 
 def present_look(look: LookExplanation) -> LookAnswer:
@@ -167,6 +230,25 @@ def present_look(look: LookExplanation) -> LookAnswer:
                 "contribution": round(match.contribution, 8),
             }
             for match in look.comparison.matches
+        ],
+    }
+
+
+def present_blend(blend: BlendExplanation) -> BlendAnswer:
+    """Return an explanation of a blended score; the score is the sum of the contributions as they are rounded."""
+    millionths = [round(part.contribution * 1e6) for part in blend.parts]
+    return {
+        "score": sum(millionths) / 1e6,
+        "percentile": round(blend.percentile, 6),
+        "parts": [
+            {
+                "space": part.space,
+                "weight": part.weight,
+                "score": round(part.score, 6),
+                "percentile": round(part.percentile, 6),
+                "contribution": each / 1e6,
+            }
+            for part, each in zip(blend.parts, millionths, strict=True)
         ],
     }
 
@@ -254,7 +336,7 @@ def _count_copies(shown: Iterable[Copied], matches: Iterable[Match]) -> None:
 
 
 def _rounded(value: float) -> float | None:
-    """Return a predicted rating, rounded; None without ratings."""
+    """Return a number, rounded; None for NaN."""
     return None if math.isnan(value) else round(value, 3)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from index.catalogue.catalogue import Catalogue
+from index.core.errors import NotComparable
 from index.core.ids import Ids
 from index.explain.cells import Baseline
 from index.explain.look import LookExplanation, explain_look, poster_baseline
@@ -64,6 +65,12 @@ class Explainer:
         first, other = (self._catalogue.movie(each) for each in (movie_id, other_id))
         for each in (movie_id, other_id):
             space_with(self._spaces, self._catalogue, "taste", each)
+            if each not in self._rated or not self._ratings.counts()[self._rated.row(each)]:
+                movie = self._catalogue.movie(each)
+                raise NotComparable(
+                    f"{movie} (id {each}) has no ratings in the snapshot, so nobody's taste explains it: its taste"
+                    " vector is predicted from its content"
+                )
         genres = tuple(genre for genre in first.genres if genre in other.genres)
         rows = self._rated.row(movie_id), self._rated.row(other_id)
         return explain_taste(space_named(self._spaces, "taste"), self._ratings, rows, movie_id, other_id, genres)

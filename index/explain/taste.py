@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from index.ratings.model import RatingModel
+from index.ratings.model import LIKED, RatingModel
 from index.spaces.space import Space
-
-_LIKED = 0.75  # of the way up the rating scale: 4 of 5 stars, 8 of 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ def explain_taste(
     score = float(space.vector(movie_id) @ space.vector(other_id))
     (percentile,) = space.calibration.percentile(np.array([score], dtype=np.float32))
     low, high = ratings.scale
-    liked_from = low + _LIKED * (high - low)
+    liked_from = low + LIKED * (high - low)
     (first_raters, first_ratings), (raters, other_ratings) = (ratings.raters(row) for row in rows)
     liked, liked_other = first_raters[first_ratings >= liked_from], raters[other_ratings >= liked_from]
     return TasteExplanation(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +50,29 @@ class RatingLog:
                 return {}
             query = "SELECT movie_id, rating FROM ratings WHERE user_id = ? AND seq > ?"
             return dict(db.execute(query, (user_id, since)).fetchall())
+
+    def of_movies(self, movie_ids: Sequence[int], *, since: int = 0, limit: int) -> dict[int, dict[int, float | None]]:
+        """Return movies' ratings changed after sequence number ``since``: movie id -> user id -> rating.
+
+        None for a deleted rating; movies without changes are left out.
+
+        Args:
+            movie_ids: of the movies.
+            since: sequence number.
+            limit: number of changes per movie at most, the latest.
+
+        Raises:
+            BadLibrary: the library cannot be read.
+        """
+        with self._database.reading() as db:
+            query = "SELECT movie_id, user_id, rating FROM ratings WHERE seq > ? ORDER BY seq DESC"
+            rows = () if db is None else db.execute(query, (since,))
+            found: dict[int, dict[int, float | None]] = {}
+            wanted = set(movie_ids)
+            for movie_id, user_id, rating in rows:
+                if movie_id in wanted and len(found.setdefault(movie_id, {})) < limit:
+                    found[movie_id][user_id] = rating
+        return found
 
     def changes(self) -> RatingChanges:
         """Return all changed ratings, in one consistent read.

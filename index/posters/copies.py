@@ -29,7 +29,7 @@ MAX_CHANGED = (
 
 # Lowest score of a pair that is compared. Of 120 real posters, halved copies at JPEG quality 50 have scores of .57 to
 # .72 (minimum, median), copies at quality 20 of .78 to .90, and copies cropped by 5% of .77 to .94.
-_MIN_SCORE = 0.5
+_MIN_SCORE = 0.2
 # Largest difference of a pixel and of a cell, in any colour. ``similarities`` are 0 without any detail, and forgive
 # that a part of the picture has moved. Of 60 real posters, halved copies at JPEG quality 20 have cells that differ by
 # 13 to 27 (median, maximum).

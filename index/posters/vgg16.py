@@ -27,6 +27,7 @@ from index.posters.images import SIDE
 
 IMAGENET_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
 IMAGENET_MD5 = "6d6bbae143d832006294945121d1f1fc"  # of that file. Source: keras/src/applications/vgg16.py
+IMAGENET_SHA256 = "d9a27cc1fc7f975ef8cff49180e794ccd7c4bc868ebb49740803b3bbaa8dbefd"  # of its numbers, in any file
 LAYER = "block5_pool"
 GRID = (7, 7, 512)  # flattened row by row: cell (0, 0)'s 512 channels first
 DIMENSION = 25088
@@ -80,7 +81,7 @@ def load(weights: str, *, path: str = "auto", name: str | None = None) -> Vgg16:
         weights: ``imagenet`` (Keras downloads them once), ``untrained``, or a Keras ``.h5`` file.
         path: ``float32`` or ``bfloat16``, both on the processor; ``auto`` for the fastest path that agrees with
             float32. Any processor runs bfloat16, faster than float32 only if it has instructions for it.
-        name: name of the weights in the manifest; by default ``imagenet`` (also for the file that Keras publishes),
+        name: name of the weights in the manifest; by default ``imagenet`` (for these numbers in any file),
             ``untrained`` or ``file``.
 
     Raises:
@@ -116,7 +117,8 @@ def load(weights: str, *, path: str = "auto", name: str | None = None) -> Vgg16:
             f"VGG16 in {path} does not agree with float32 here, with the weights {weights} (see the log):"
             " give --embed-path float32 or auto (POSTERITY_EMBED_PATH)"
         )
-    return Vgg16(name or _name_of(weights), _fingerprint(model), chosen, agreement, model, run)
+    sha256 = _fingerprint(model)
+    return Vgg16(name or _name_of(weights, sha256), sha256, chosen, agreement, model, run)
 
 
 def choose_path(float32: Run, faster: Sequence[tuple[str, Run]]) -> tuple[str, Run, float]:
@@ -230,12 +232,10 @@ def _imagenet(build: Any) -> Any:
         ) from error
 
 
-def _name_of(weights: str) -> str:
-    if weights in {"imagenet", "untrained"}:
-        return weights
-    with Path(weights).open("rb") as stream:
-        md5 = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    return "imagenet" if md5 == IMAGENET_MD5 else "file"
+def _name_of(weights: str, sha256: str) -> str:
+    if sha256 == IMAGENET_SHA256:
+        return "imagenet"
+    return weights if weights in {"imagenet", "untrained"} else "file"
 
 
 def _read(model: Any, file: Path) -> None:

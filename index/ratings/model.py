@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
@@ -17,15 +17,20 @@ from index.core.errors import InvalidInput, NoPredictions, UnknownUser
 from index.core.ids import Ids
 from index.ratings import by_movie as ratings_by_movie
 from index.ratings import fold_in as fold_ins
+from index.ratings import learned_ranker as learned_rankers
 from index.ratings import user_names
 from index.ratings.by_movie import RatingsByMovie
+from index.ratings.diversity import POOL
 from index.ratings.fold_in import FoldedUser, FoldInArrays
-from index.ratings.rankers import Ranker, load_ranker
+from index.ratings.learned_ranker import LearnedRanker, RankExplanation, RatedMovies
+from index.ratings.rankers import Ranker, load_ranker, score_each
 from index.ratings.user_names import UserNames
 from index.spaces.faiss_index import top_rows
+from index.spaces.vectors import Vectors
 
 FOLDER = "ratings"
 
+LIKED = 0.75  # of the way up the rating scale: 4 of 5 stars, 8 of 10
 INTERVAL = 0.8  # nominal coverage of the intervals
 
 # Ratings' worth of weight of the average noise variance in a user's own. Chosen on ratings held out of a training part
@@ -109,6 +114,20 @@ class Explanation:
     rating: float
     base: float  # prediction without ratings; for a user of the model plus the effect of all samples instead of 32
     contributions: tuple[Contribution, ...]  # by descending absolute value
+    content: ContentParts | None = None  # None without a cold-start model
+
+
+@dataclass(frozen=True, slots=True)
+class ContentParts:
+    """The part of a prediction that comes from content and first ratings: ``share`` times the sum of the others."""
+
+    share: float  # 1 for a movie without ratings in the snapshot
+    usual: float  # the user's rating of a movie with mean content
+    genres: float
+    year: float
+    similar: float  # residuals of movies similar in genres and year
+    poster: float  # residuals of movies with similar posters
+    ratings: float  # of the movie by others
 
 
 UserOrRatings = int | Mapping[int, float]  # id of a user of the model, or a new user's ratings by movie id
@@ -128,6 +147,7 @@ class RatingModel:
         ranker: recommendations are ordered by its scores (for a user without ratings by the share of users who rated a
             movie) plus ``rating_weight`` times the predicted rating; without a ranker by the predicted rating alone.
         rating_weight: weight of the predicted rating beside the ranker's score.
+        learned: orders the best of these recommendations again; None if the snapshot has none.
         by_movie: index of the ratings by movie; built if None.
         names: ids of users that are no numbers; None without any.
         implicit: the data set has no ratings, only who watched what: movies are ranked, but no ratings predicted.
@@ -143,6 +163,7 @@ class RatingModel:
         scale: tuple[float, float],
         ranker: Ranker | None = None,
         rating_weight: float = 1.0,
+        learned: LearnedRanker | None = None,
         by_movie: RatingsByMovie | None = None,
         names: UserNames | None = None,
         implicit: bool = False,
@@ -157,22 +178,32 @@ class RatingModel:
         self._fold_in = fold_in
         self._ranker = ranker
         self._rating_weight = np.float32(rating_weight)
+        self._learned = learned
         self._by_movie = by_movie or RatingsByMovie.from_rows(arrays.rated_rows, len(movie_ids))
         self._popularity = (self._by_movie.counts() / max(len(self.users), 1)).astype(np.float32)
 
     @classmethod
-    def load(cls, snapshot: Path, movie_ids: Ids, facts: Mapping[str, Any]) -> RatingModel:
+    def load(
+        cls,
+        snapshot: Path,
+        movie_ids: Ids,
+        facts: Mapping[str, Any],
+        spaces: Mapping[str, tuple[Ids, Vectors]] | None = None,
+    ) -> RatingModel:
         """Load the model of a snapshot, with memory-mapped arrays.
 
         Args:
             snapshot: folder of the snapshot.
             movie_ids: ids of the movie rows.
             facts: the manifest's entry for the rating model.
+            spaces: name -> ids and vectors of the snapshot's spaces, which a learned ranker needs; without them it is
+                left out.
         """
         arrays = load_arrays(RatingArrays, snapshot / FOLDER)
         low, high = facts["scale"]
         by_movie = snapshot / ratings_by_movie.FOLDER  # missing in some older snapshots
         names = snapshot / user_names.FOLDER  # missing if all users are numbers
+        learned = facts["ranker"].get("learned", {})  # missing in older snapshots
         return cls(
             arrays,
             load_arrays(FoldInArrays, snapshot / fold_ins.FOLDER),
@@ -181,6 +212,11 @@ class RatingModel:
             scale=(low, high),
             ranker=load_ranker(snapshot / "ranker", facts["ranker"]["forms"]),
             rating_weight=facts["ranker"]["rating_weight"],
+            learned=(
+                LearnedRanker.load(snapshot / learned_rankers.FOLDER, learned, movie_ids, spaces)
+                if spaces is not None and "features" in learned
+                else None
+            ),
             by_movie=load_arrays(RatingsByMovie, by_movie) if by_movie.is_dir() else None,
             names=load_arrays(UserNames, names) if names.is_dir() else None,
             implicit=facts.get("implicit_data", False),
@@ -195,11 +231,34 @@ class RatingModel:
             InvalidInput: a new user's rating is off the scale.
             NoPredictions: the data set has no ratings.
         """
-        self._check_predicts()
+        self.check_predicts()
         rows = self._movie_ids.rows(movie_ids)
         return self._predictions(self._profile(user), rows)
 
-    def recommend(self, user: UserOrRatings, k: int = 10, *, allowed: BoolArray | None = None) -> list[Prediction]:
+    def moments(self, user: UserOrRatings, movie_ids: Sequence[int]) -> tuple[Float64Array, Float64Array]:
+        """Return mean and variance of the user's ratings of movies, (m,) each, not clipped to the scale.
+
+        Raises:
+            UnknownUser, UnknownMovie, InvalidInput, NoPredictions: as in ``predict``.
+        """
+        self.check_predicts()
+        mean, deviation = self._moments(self._profile(user), self._movie_ids.rows(movie_ids))
+        return mean, deviation**2
+
+    def predictions(self, movie_ids: Sequence[int], mean: Float64Array, variance: Float64Array) -> list[Prediction]:
+        """Return predictions with their intervals, clipped to the scale, from means and variances (m,)."""
+        half = NormalDist().inv_cdf((1 + INTERVAL) / 2) * np.sqrt(variance)
+        ends = (np.clip(end, *self.scale).tolist() for end in (mean, mean - half, mean + half))
+        return [Prediction(*each) for each in zip(movie_ids, *ends, strict=True)]
+
+    def recommend(
+        self,
+        user: UserOrRatings,
+        k: int = 10,
+        *,
+        allowed: BoolArray | None = None,
+        choose: Callable[[Int64Array], Int64Array] | None = None,
+    ) -> list[Prediction]:
         """Return the ``k`` highest-ranked movies that the user has not rated, best first, with predicted ratings.
 
         Ranking by predicted rating alone puts movies with few ratings first. Ranking by the ranker alone includes
@@ -209,6 +268,7 @@ class RatingModel:
             user: id, or ratings of a new user.
             k: number of movies.
             allowed: (n_movies,) mask of movies that may be returned; None for all.
+            choose: rows (m,) of the best movies, ``POOL`` at least, best first -> rows (k,); None for the best ones.
 
         Raises:
             UnknownUser: the user has no training ratings.
@@ -218,9 +278,20 @@ class RatingModel:
         profile = self._profile(user)
         eligible = np.ones(len(self._movie_ids), dtype=np.bool_) if allowed is None else allowed.copy()
         eligible[profile.rows] = False
-        scores = self._ranking_scores(profile)
-        scores[~eligible] = -np.inf
-        return self._predictions(profile, top_rows(scores, k))
+        scores = self._ranking_scores(profile, eligible)
+        rows = top_rows(scores, k) if choose is None else choose(top_rows(scores, max(k, POOL)))
+        return self._predictions(profile, rows)
+
+    def explain_ranks(self, user: UserOrRatings, movie_ids: Sequence[int]) -> list[RankExplanation]:
+        """Return the contributions of features to the rank of each movie; empty without a learned ranker.
+
+        Raises:
+            UnknownUser, UnknownMovie, InvalidInput: as in ``recommend``.
+        """
+        profile, rows = self._profile(user), self._movie_ids.rows(movie_ids)
+        if self._learned is None:
+            return []
+        return self._learned.explain(self._rated_movies(profile), rows)
 
     def explain(self, user: UserOrRatings, movie_ids: Sequence[int]) -> list[Explanation]:
         """Return the contributions of the rated movies to the prediction for each movie, in the given order.
@@ -228,7 +299,7 @@ class RatingModel:
         Raises:
             UnknownUser, UnknownMovie, InvalidInput, NoPredictions: as in ``predict``.
         """
-        self._check_predicts()
+        self.check_predicts()
         profile, rows = self._profile(user), self._movie_ids.rows(movie_ids)
         folded = profile.folded or self._fold(profile.rows, profile.values)
         ratings = self._moments(profile, rows)[0].tolist()
@@ -252,6 +323,35 @@ class RatingModel:
         """
         return self._rated(self.users.row(user_id))
 
+    def positions(self, user_id: int) -> slice:
+        """Return where a user's training ratings are among all ratings.
+
+        Raises:
+            UnknownUser: the user has no training ratings.
+        """
+        row = self.users.row(user_id)
+        return slice(*self._arrays.rated_starts[row : row + 2].tolist())
+
+    def unpredicted(self, movie_ids: Sequence[int]) -> list[Prediction]:
+        """Return movies as predictions without ratings, for a data set without ratings."""
+        return [Prediction(movie_id, *[math.nan] * 3) for movie_id in movie_ids]
+
+    def counts(self) -> Int64Array:
+        """Return the number of training ratings of every movie, (n_movies,)."""
+        return self._by_movie.counts()
+
+    def positions_of_movie(self, movie_row: int) -> Int64Array:
+        """Return where a movie's training ratings are among all ratings, ascending."""
+        return self._by_movie.positions(movie_row)
+
+    def scores_of(self, user: UserOrRatings) -> Float32Array:
+        """Return the scores (n_movies,) of ranker and predicted rating for a user, rated movies too; larger is better.
+
+        Raises:
+            UnknownUser, UnknownMovie, InvalidInput: as in ``predict``.
+        """
+        return self._rated_movies(self._profile(user)).scores["score"]
+
     def raters(self, movie_row: int) -> tuple[Int64Array, Float32Array]:
         """Return the users who rated a movie (rows, ascending) and their ratings, (m,) each."""
         positions = self._by_movie.positions(movie_row)
@@ -270,21 +370,42 @@ class RatingModel:
         return mean.astype(np.float64), np.sqrt(spread + arrays.user_noise[users])
 
     def ranking_scores(self, user: int) -> Float32Array:
-        """Return the recommendation scores (n_movies,) for a user row; larger is better."""
-        return self._ranking_scores(_Profile(*self._rated(user), user))
+        """Return the recommendation scores (n_movies,) for a user row; larger is better, -inf for rated movies."""
+        profile = _Profile(*self._rated(user), user)
+        eligible = np.ones(len(self._movie_ids), dtype=np.bool_)
+        eligible[profile.rows] = False
+        return self._ranking_scores(profile, eligible)
 
-    def _ranking_scores(self, profile: _Profile) -> Float32Array:
+    def rated_movies(self, user: int | Mapping[int, float]) -> RatedMovies:
+        """Return a user, by row or by ratings, as the learned ranker sees one."""
+        profile = _Profile(*self._rated(user), user) if isinstance(user, int) else self._profile(user)
+        return self._rated_movies(profile)
+
+    def _ranking_scores(self, profile: _Profile, eligible: BoolArray) -> Float32Array:
+        """Return the recommendation scores (n_movies,), -inf for those that are not eligible (n_movies,)."""
+        user = self._rated_movies(profile)
+        if self._learned is None:
+            return np.where(eligible, user.scores["score"], np.float32(-np.inf))
+        return self._learned.rerank(user, eligible)
+
+    def _rated_movies(self, profile: _Profile) -> RatedMovies:
         if profile.folded is None:
             query = np.append(self._arrays.user_factors[profile.user], np.float32(1))
-            ratings = self._arrays.movie_vectors @ query
+            ratings = self._arrays.movie_vectors @ query + self._arrays.user_bias[profile.user]
         else:
             ratings = profile.folded.means().astype(np.float32)
-        scores: Float32Array = self._rating_weight * ratings
-        if self._ranker is None:
-            return scores
-        return scores + (self._ranker.scores(profile.rows) if profile.rows.size else self._popularity)
+        score: Float32Array = self._rating_weight * ratings
+        by_ranker: dict[str, Float32Array] = {}
+        if self._ranker is not None and profile.rows.size:
+            by_ranker = score_each(self._ranker, profile.rows)
+            score = score + np.mean(list(by_ranker.values()), axis=0, dtype=np.float32)
+        elif self._ranker is not None:
+            score = score + self._popularity
+        scores = {"score": score, **by_ranker}
+        return RatedMovies(profile.rows, profile.values, scores, ratings, lambda rows: self._moments(profile, rows)[1])
 
-    def _check_predicts(self) -> None:
+    def check_predicts(self) -> None:
+        """Raise NoPredictions if the data set has no ratings."""
         if self.implicit:
             raise NoPredictions(
                 "predicted ratings are off: the data set has no ratings, only who watched what; ask for"
@@ -293,11 +414,9 @@ class RatingModel:
 
     def _predictions(self, profile: _Profile, rows: Int64Array) -> list[Prediction]:
         if self.implicit:
-            return [Prediction(movie_id, *[math.nan] * 3) for movie_id in self._movie_ids.values[rows].tolist()]
+            return self.unpredicted(self._movie_ids.values[rows].tolist())
         mean, deviation = self._moments(profile, rows)
-        half = NormalDist().inv_cdf((1 + INTERVAL) / 2) * deviation
-        ends = (np.clip(end, *self.scale).tolist() for end in (mean, mean - half, mean + half))
-        return [Prediction(*each) for each in zip(self._movie_ids.values[rows].tolist(), *ends, strict=True)]
+        return self.predictions(self._movie_ids.values[rows].tolist(), mean, deviation**2)
 
     def _moments(self, profile: _Profile, rows: Int64Array) -> tuple[Float64Array, Float64Array]:
         """Return mean and standard deviation of the user's ratings of some movies, (m,) each."""

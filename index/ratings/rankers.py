@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, get_args
+from typing import ClassVar, Protocol, get_args
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from index.core.errors import BadSnapshot
 class Ranker(Protocol):
     """Model of the movies a user would rate next. Immutable."""
 
+    name: ClassVar[str]
+
     def scores(self, rated: Int64Array) -> Float32Array:
         """Return a score per movie (n_movies,), rated ones included, given the rated movie rows; larger is likelier."""
 
@@ -26,6 +28,8 @@ class Ranker(Protocol):
 @dataclass(frozen=True, slots=True)
 class EaseByMovies:
     """EASE with an item-item weight matrix B: scores are X B (see ``indexer.models.ease``)."""
+
+    name: ClassVar[str] = "ease"
 
     weights: Float32Array  # (n_movies, n_movies) B
 
@@ -38,6 +42,8 @@ class EaseByMovies:
 @dataclass(frozen=True, slots=True)
 class EaseByUsers:
     """EASE with a user-user matrix A, for fewer users than movies: scores are x - (x - x XᵀA X) / (λ diag(P))."""
+
+    name: ClassVar[str] = "ease"
 
     weights: Float32Array  # (n_users, n_users) A
     movie_scale: Float32Array  # (n_movies,) 1 / (λ diag(P))
@@ -58,6 +64,8 @@ class EaseByUsers:
 class ImplicitFactors:
     """Implicit-feedback matrix factorisation with fold-in of the user (see ``indexer.models.implicit``)."""
 
+    name: ClassVar[str] = "implicit_als"
+
     item_factors: Float32Array  # (n_movies, factors) Y
     gram: Float64Array  # (factors, factors) YᵀY + λI
     confidence: Float64Array  # () confidence in a rating; 1 in a missing one
@@ -72,8 +80,25 @@ class ImplicitFactors:
 
 
 @dataclass(frozen=True, slots=True)
+class MovieNeighbours:
+    """Weights of each movie's nearest other movies (see ``indexer.models.movie_neighbours``)."""
+
+    name: ClassVar[str] = "movie_neighbours"
+
+    neighbours: Int32Array  # (n_movies, k) movie rows; those missing have weight 0
+    weights: Float32Array  # (n_movies, k)
+
+    def scores(self, rated: Int64Array) -> Float32Array:
+        """Return the sums of the weights from the rated movies."""
+        rows, weights = self.neighbours[rated].ravel(), self.weights[rated].ravel()
+        return np.bincount(rows, weights, minlength=len(self.neighbours)).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
 class MeanRanker:
     """Mean of the scores of several rankers."""
+
+    name: ClassVar[str] = "mean"
 
     rankers: tuple[Ranker, ...]
 
@@ -83,7 +108,7 @@ class MeanRanker:
         return mean
 
 
-StoredRanker = EaseByMovies | EaseByUsers | ImplicitFactors
+StoredRanker = EaseByMovies | EaseByUsers | ImplicitFactors | MovieNeighbours
 
 _FORMS: Mapping[str, type[StoredRanker]] = {form.__name__: form for form in get_args(StoredRanker)}
 
@@ -111,6 +136,17 @@ def load_ranker(folder: Path, forms: Sequence[str]) -> Ranker:
             )
         rankers.append(load_arrays(_FORMS[form], folder / form))
     return combine_rankers(rankers)
+
+
+def score_each(ranker: Ranker, rated: Int64Array) -> dict[str, Float32Array]:
+    """Return the scores of each ranker in a mean, or of a single one, by name."""
+    rankers = ranker.rankers if isinstance(ranker, MeanRanker) else (ranker,)
+    return {each.name: each.scores(rated) for each in rankers}
+
+
+def names_of(ranker: Ranker) -> list[str]:
+    """Return the names in ``score_each``."""
+    return [each.name for each in (ranker.rankers if isinstance(ranker, MeanRanker) else (ranker,))]
 
 
 def combine_rankers(rankers: Sequence[StoredRanker]) -> Ranker:

@@ -10,11 +10,16 @@ from itertools import compress
 import numpy as np
 
 from index.catalogue.catalogue import Catalogue, MovieFilter
-from index.core.arrays import Int64Array
+from index.core.arrays import Float32Array, Int64Array
 from index.core.errors import NotComparable, UnknownUser
 from index.library.rating_log import RatingLog
-from index.ratings.model import Explanation, Prediction, RatingModel, UserOrRatings
+from index.ratings.cold_start import ColdPredictions, own_share
+from index.ratings.diversity import diversify
+from index.ratings.learned_ranker import RankExplanation
+from index.ratings.model import Contribution, Explanation, Prediction, RatingModel, UserOrRatings
+from index.ratings.new_movies import NewMovies
 from index.ratings.user_names import identify_user
+from index.spaces.blend import Blend
 
 
 class Users:
@@ -22,7 +27,7 @@ class Users:
 
     A user without changes since the build is given by id; a new user, or one with changes, by ratings, which are folded
     in. ``resolve`` returns one or the other. ``ids`` holds the users of the model, ``scale`` the lowest and the highest
-    rating.
+    rating, ``new_movies`` predicts by content.
 
     Args:
         model: rating model of the snapshot.
@@ -30,9 +35,20 @@ class Users:
         catalogue: base catalogue with the library's changes.
         log: ratings added online.
         merged: number of the last library change the model was trained on.
+        blend: of the spaces with the library's changes, for diverse lists.
+        new_movies: for predictions by content; None in an older snapshot, where movies added since have none.
     """
 
-    def __init__(self, model: RatingModel, base: Catalogue, catalogue: Catalogue, log: RatingLog, merged: int) -> None:
+    def __init__(
+        self,
+        model: RatingModel,
+        base: Catalogue,
+        catalogue: Catalogue,
+        log: RatingLog,
+        merged: int,
+        blend: Blend,
+        new_movies: NewMovies | None = None,
+    ) -> None:
         self.scale = model.scale
         self.ids = model.users
         self._model = model
@@ -40,6 +56,8 @@ class Users:
         self._catalogue = catalogue
         self._log = log
         self._merged = merged
+        self._blend = blend
+        self.new_movies = new_movies
 
     @property
     def implicit(self) -> bool:
@@ -106,25 +124,67 @@ class Users:
         Raises:
             UnknownUser: the user has no ratings in the snapshot.
             UnknownMovie: one of the movies is not in the catalogue.
-            NotComparable: one of the movies was added after the rating model was trained.
+            NotComparable: one of the movies was added after the build, and the snapshot has no cold-start model.
             InvalidInput: a new user's rating is off the scale.
             NoPredictions: the data set has no ratings.
         """
         for movie_id in movie_ids:
             self._check_predictable(movie_id)
-        return self._model.predict(self._without_new_movies(user), movie_ids)
+        return self._predict(self._without_new_movies(user), movie_ids)
 
-    def recommend(self, user: UserOrRatings, k: int = 10, *, where: MovieFilter | None = None) -> list[Prediction]:
+    def recommend(
+        self,
+        user: UserOrRatings,
+        k: int = 10,
+        *,
+        where: MovieFilter | None = None,
+        diversity: float = 0,
+        new: bool = False,
+    ) -> list[Prediction]:
         """Return the ``k`` highest-ranked movies that the user has not rated, best first, with predicted ratings.
+
+        Args:
+            user: id, or ratings of a new user.
+            k: number of movies.
+            where: filter on the movies to return.
+            diversity: 0 to 1: rank movies lower that are like those above them, by the blend (see ``diversify``).
+            new: return only movies without ratings in the snapshot, those added since among them.
 
         Raises:
             UnknownUser, UnknownMovie, NotComparable, InvalidInput: as in ``predict``.
         """
         allowed = self._catalogue.allowed(where) if where else None
+        if new:
+            if self.new_movies is None:
+                raise NotComparable("this snapshot has no model of movies without ratings: build it again")
+            rated = self.rated(user) if isinstance(user, int) else user
+            who = self._without_new_movies(user)
+            unrated = self.new_movies.rank(who, k, allowed, list(rated))
+            return self._model.unpredicted(unrated) if self.implicit else self._predict(who, unrated)
         if self._catalogue is not self._base:
             rows = self._row_of_base
             allowed = (rows >= 0) if allowed is None else (rows >= 0) & allowed[rows]
-        return self._model.recommend(self._without_new_movies(user), k, allowed=allowed)
+        choose = (lambda rows: diversify(rows, k, diversity, self._likeness)) if diversity else None
+        who = self._without_new_movies(user)
+        found = self._model.recommend(who, k, allowed=allowed, choose=choose)
+        if self.new_movies is None or self.implicit:
+            return found
+        return self._predict(who, [prediction.movie_id for prediction in found])
+
+    def explain_ranks(self, user: UserOrRatings, movie_ids: Sequence[int]) -> dict[int, RankExplanation]:
+        """Return the contributions of features to the ranks of the snapshot's movies; empty without a learned ranker.
+
+        Raises:
+            UnknownUser, UnknownMovie, NotComparable, InvalidInput: as in ``predict``.
+        """
+        known = [movie_id for movie_id in movie_ids if movie_id in self._base.ids]
+        explanations = self._model.explain_ranks(self._without_new_movies(user), known)
+        return dict(zip(known, explanations, strict=True)) if explanations else {}
+
+    def _likeness(self, row: int, others: Int64Array) -> Float32Array:
+        """Return the blended scores of a movie with others, (m,) rows of the snapshot."""
+        rows = self._row_of_base
+        return self._blend.scores_with(int(rows[row]), rows[others])
 
     def explain(self, user: UserOrRatings, movie_ids: Sequence[int]) -> list[Explanation]:
         """Return the contributions of the rated movies to the prediction for each movie, in the given order.
@@ -134,8 +194,64 @@ class Users:
         """
         for movie_id in movie_ids:
             self._check_predictable(movie_id)
-        explanations = self._model.explain(self._without_new_movies(user), movie_ids)
+        explanations = self._explain(self._without_new_movies(user), movie_ids)
         return [self._without_deleted_movies(each) for each in explanations]
+
+    def _predict(self, user: UserOrRatings, movie_ids: Sequence[int]) -> list[Prediction]:
+        """Return predictions by the rating model and by content, each with its share."""
+        new_movies = self.new_movies
+        if new_movies is None:
+            return self._model.predict(user, movie_ids)
+        self._model.check_predicts()
+        if not movie_ids:
+            return []
+        share = own_share(new_movies.counts(movie_ids))
+        own = np.zeros((2, share.size))
+        known = np.flatnonzero(share)
+        # Of no movie, too, for its errors.
+        own[:, known] = self._model.moments(user, [movie_ids[at] for at in known.tolist()])
+        found = self._by_content(new_movies, user, movie_ids)
+        mean, variance = share * own + (1 - share) * np.array([found.mean, found.variance])
+        return self._model.predictions(movie_ids, mean, variance)
+
+    def _explain(self, user: UserOrRatings, movie_ids: Sequence[int]) -> list[Explanation]:
+        """Return the predictions of ``_predict`` as sums."""
+        new_movies = self.new_movies
+        if new_movies is None:
+            return self._model.explain(user, movie_ids)
+        shares = own_share(new_movies.counts(movie_ids)).tolist()
+        known = [movie_id for movie_id, share in zip(movie_ids, shares, strict=True) if share]
+        own = {each.movie_id: each for each in self._model.explain(user, known)}
+        if not movie_ids:
+            return []
+        found = self._by_content(new_movies, user, movie_ids)
+        rated = self._rated_by(user)
+        explained = []
+        for at, (movie_id, share) in enumerate(zip(movie_ids, shares, strict=True)):
+            content = 1 - share
+            by_content = content * (found.by_facts[at] + found.by_look[at])
+            before = own.get(movie_id) or Explanation(movie_id, 0.0, 0.0, ())
+            watched = {part.movie_id: (share * part.watched, share * part.rated) for part in before.contributions}
+            contributions = []
+            for (rated_id, given), more in zip(rated, by_content.tolist(), strict=True):
+                of_watched, of_rated = watched.get(rated_id, (0.0, 0.0))
+                contributions.append(Contribution(rated_id, given, of_watched, of_rated + more))
+            contributions.sort(key=lambda part: -abs(part.watched + part.rated))
+            rating = share * before.rating + content * float(found.mean[at])
+            base = share * before.base + content * float(found.mean[at]) - float(by_content.sum())
+            explained.append(Explanation(movie_id, rating, base, tuple(contributions), found.parts(at, content)))
+        return explained
+
+    def _by_content(self, new_movies: NewMovies, user: UserOrRatings, movie_ids: Sequence[int]) -> ColdPredictions:
+        content, ratings = new_movies.content(movie_ids), new_movies.ratings(movie_ids)
+        return new_movies.cold.predict(new_movies.user(user), content, ratings)
+
+    def _rated_by(self, user: UserOrRatings) -> list[tuple[int, float]]:
+        """Return the movies that a user rated and the ratings, in the order of the cold-start model's rated movies."""
+        if not isinstance(user, int):
+            return list(user.items())
+        rows, values = self._model.rated(user)
+        return list(zip(self._base.ids.values[rows].tolist(), values.tolist(), strict=True))
 
     @cached_property
     def _row_of_base(self) -> Int64Array:
@@ -162,7 +278,7 @@ class Users:
 
     def _check_predictable(self, movie_id: int) -> None:
         movie = self._catalogue.movie(movie_id)
-        if movie_id not in self._base.ids:
+        if self.new_movies is None and movie_id not in self._base.ids:
             raise NotComparable(f"{movie} (id {movie_id}) is new: its ratings can be predicted from the next build on")
 
     def _without_new_movies(self, user: UserOrRatings) -> UserOrRatings:

@@ -23,8 +23,10 @@ from typing import Any
 from index.core.errors import BadSnapshot, UnknownSnapshot
 from index.core.files import excluding, locked, sha256_of, sharing, sync
 
-FORMAT = 4
-READABLE = (2, 3, 4)  # 2 has no two-stage search; 2 and 3 have no evaluation and no maps
+FORMAT = 5
+# 2 has no two-stage search; 2 and 3 have no evaluation and no maps; up to 4 posters are raw, and the blend is a mean
+# of percentiles
+READABLE = (2, 3, 4, 5)
 
 _MANIFEST = "manifest.json"
 _UNFINISHED = ".unfinished-"
@@ -182,6 +184,24 @@ class SnapshotStore:
             states = _states(folder)  # taken before, so that changes during the verification show
             self.verify(folder.name)
         return Checked(folder.name, states)
+
+    def check_newest_sound(self) -> tuple[Checked, BadSnapshot | None]:
+        """Verify the current snapshot; if it is damaged, the one before it, and so on. Return the first that is sound.
+
+        The error is the current snapshot's; None if it is sound.
+
+        Raises:
+            UnknownSnapshot: there is no snapshot.
+            BadSnapshot: all are damaged; the error is the current one's.
+        """
+        try:
+            return self.check(), None
+        except BadSnapshot as error:
+            current = self.path().name
+            for earlier in sorted((known for known in self.ids() if known < current), reverse=True):
+                with suppress(BadSnapshot, UnknownSnapshot):
+                    return self.check(earlier), error
+            raise
 
     def verify(self, snapshot_id: str | None = None, *, checked: Checked | None = None) -> Manifest:
         """Check the size and checksum of every file; return the manifest.

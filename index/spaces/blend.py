@@ -1,9 +1,15 @@
-"""Blend of several spaces: the weighted mean of score percentiles."""
+"""Blend of several spaces: the weighted sum of standardised scores.
+
+A score counts by its distance from the mean of random pairs, in standard deviations, so that among the highest scores
+a higher one still counts more.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -11,13 +17,32 @@ from index.core.arrays import BoolArray, Float32Array, Int64Array
 from index.core.errors import NotComparable
 from index.core.ids import Ids
 from index.spaces.faiss_index import Hits, top_rows
-from index.spaces.neighbours import OverlaidNeighbours
-from index.spaces.space import Match, Space
+from index.spaces.neighbours import Neighbours, OverlaidNeighbours, load_neighbours
+from index.spaces.random_pairs import RandomPairs, calibration_of, coefficients
+from index.spaces.space import Calibration, Match, Space
 from index.spaces.vectors import CANDIDATES, CANDIDATES_PER_MATCH
 
 NAME = "blend"
-_FLOORS = (0.95, 0.85, -1.0)  # percentiles; few movies exceed the first in any space, and every movie the last
-_TOLERANCE = 1e-6  # of float32 means
+FIRST_FORMAT = 5  # of snapshots whose stored neighbours are by standardised scores
+
+
+def load_stored(
+    folder: Path, snapshot_format: int, spaces: Mapping[str, Space], movie_ids: Ids
+) -> tuple[Neighbours | None, RandomPairs]:
+    """Return the stored neighbours by blend, and random pairs.
+
+    Before ``FIRST_FORMAT`` the blend was a mean of percentiles: its neighbours are searched for, and pairs drawn.
+
+    Args:
+        folder: of the blend.
+        snapshot_format: format version of the snapshot.
+        spaces: by name.
+        movie_ids: of the catalogue.
+    """
+    if snapshot_format < FIRST_FORMAT:
+        catalogue_rows = {name: movie_ids.find(space.ids.values) for name, space in spaces.items()}
+        return None, RandomPairs.draw(spaces, catalogue_rows, len(movie_ids))
+    return load_neighbours(folder), RandomPairs.load(folder, tuple(spaces))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,30 +88,102 @@ class RowMaps:
         return RowMaps(catalogue_rows, space_rows)
 
 
-class Blend:
-    """Weighted combination of spaces. Rows are the catalogue's.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Contribution of one space to a blended score."""
 
-    Percentiles are comparable between spaces, raw scores are not. A movie is scored on the spaces that it shares with
-    the query; a movie that shares none is never returned.
+    space: str
+    weight: float  # as given
+    score: float  # inner product in the space
+    percentile: float  # share of random pairs with a lower score in the space, 0 to 1
+    contribution: float
+
+
+@dataclass(frozen=True, slots=True)
+class BlendExplanation:
+    """A blended score as a sum over the spaces that both movies have."""
+
+    movie_id: int
+    other_id: int
+    score: float  # sum of the contributions
+    percentile: float  # share of random pairs with a lower blended score, 0 to 1
+    parts: tuple[Part, ...]  # largest contribution first
+
+
+class Blend:
+    """Weighted combination of spaces. Rows are the catalogue's. Immutable, so threads may share it.
+
+    Standardised scores are comparable between spaces, raw scores are not. A movie is scored on the spaces that it
+    shares with the query, as ``coefficients`` says; a movie that shares none is never returned.
 
     Args:
         spaces: by name.
         weights: space -> weight; spaces without a positive weight are ignored.
         movie_ids: of the catalogue.
         row_maps: of ``spaces``, if they exist already.
+        random_pairs: of the snapshot, with all of these spaces; drawn from ``spaces`` by default.
     """
 
     def __init__(
-        self, spaces: Mapping[str, Space], weights: Mapping[str, float], movie_ids: Ids, row_maps: RowMaps | None = None
+        self,
+        spaces: Mapping[str, Space],
+        weights: Mapping[str, float],
+        movie_ids: Ids,
+        row_maps: RowMaps | None = None,
+        random_pairs: RandomPairs | None = None,
     ) -> None:
         self._weights = {name: float(weights[name]) for name in spaces if weights.get(name, 0) > 0}
         self._spaces = spaces
         self._ids = movie_ids
         self._row_maps = RowMaps.of(spaces, movie_ids) if row_maps is None else row_maps
+        if random_pairs is None:
+            random_pairs = RandomPairs.draw(spaces, self._row_maps.catalogue_rows, len(movie_ids))
+        self.random_pairs = random_pairs
+        self._bits = {name: 1 << at for at, name in enumerate(self._weights)}
+        self._coefficients = coefficients(
+            list(self._weights.values()), random_pairs.correlations(list(self._weights))
+        )  # (patterns, spaces)
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """Distribution of the blended scores of random pairs; threads may compute the same one twice."""
+        scores = self.random_pairs.of(list(self._weights))
+        known = np.isfinite(scores)
+        patterns = known @ np.array(list(self._bits.values()), dtype=np.int64)
+        blended = (np.where(known, scores, 0) * self._coefficients[patterns]).sum(axis=1)
+        return calibration_of(blended[patterns > 0])
 
     def with_weights(self, weights: Mapping[str, float]) -> Blend:
         """Return a blend of the same spaces with other weights."""
-        return Blend(self._spaces, weights, self._ids, self._row_maps)
+        return Blend(self._spaces, weights, self._ids, self._row_maps, self.random_pairs)
+
+    def explain(self, movie_id: int, other_id: int) -> BlendExplanation:
+        """Return the score of two movies as a sum of one contribution per space.
+
+        Raises:
+            UnknownMovie: a movie is not in the catalogue.
+            NotComparable: the movies share no space.
+        """
+        row, other = self._ids.row(movie_id), self._ids.row(other_id)
+        queries = self._queries_of(row)
+        shared = [name for name in self._spaces_of(other) if name in queries]
+        if not shared:
+            names = ", no ".join(self._weights)
+            raise NotComparable(f"movies {movie_id} and {other_id} have nothing to be compared by: no {names} of both")
+        pattern = sum(self._bits[name] for name in shared)
+        parts = []
+        for name in shared:
+            space = self._spaces[name]
+            scores = space.vectors.scores(queries[name], self._row_maps.space_rows[name][[other]])
+            (standardised,) = space.calibration.standardised(scores)
+            (percentile,) = space.calibration.percentile(scores)
+            factor = self._coefficients[pattern, list(self._bits).index(name)]
+            contribution = float(factor * standardised)
+            parts.append(Part(name, self._weights[name], float(scores[0]), float(percentile), contribution))
+        score = sum(part.contribution for part in parts)
+        (percentile,) = self.calibration.percentile(np.array([score], dtype=np.float32))
+        parts.sort(key=lambda part: -part.contribution)
+        return BlendExplanation(movie_id, other_id, score, float(percentile), tuple(parts))
 
     def similar(
         self, movie_id: int, k: int, *, allowed: BoolArray | None = None, stored: OverlaidNeighbours | None = None
@@ -106,7 +203,7 @@ class Blend:
         if not self._spaces_of(row):
             raise NotComparable(f"movie {movie_id} has nothing to be compared by: no {', no '.join(self._weights)}")
         if stored is not None:
-            hits = stored.nearest(row, k, allowed, lambda rows: self._scores_with(row, rows), short_is_whole=True)
+            hits = stored.nearest(row, k, allowed, lambda rows: self.scores_with(row, rows), short_is_whole=True)
             if hits is not None:
                 return self._matches(self._spaces_of(row), *hits)
         others = np.ones(len(self._ids), dtype=np.bool_) if allowed is None else allowed.copy()
@@ -140,9 +237,8 @@ class Blend:
 
         They are approximate if a space is searched in two stages.
         """
-        all_rows = np.arange(len(self._ids))
-        lines = [self._blended(estimates, all_rows, _scores_from(estimates)) for *_, estimates in self._estimates(rows)]
-        scores = np.array(lines, dtype=np.float32).reshape(rows.size, all_rows.size)
+        lines = [self._blended_all(estimates) for *_, estimates in self._estimates(rows)]
+        scores = np.array(lines, dtype=np.float32).reshape(rows.size, len(self._ids))
         scores[np.arange(rows.size), rows] = -np.inf
         return scores
 
@@ -178,54 +274,55 @@ class Blend:
             k: number of hits.
             allowed: (n_movies,) mask of catalogue rows that may be returned; None for all.
         """
+        scores = self._blended_all(estimates)
+        if allowed is not None:
+            scores[~allowed] = -np.inf
         if all(self._spaces[name].vectors.exact for name in queries):
-            return self._search_estimates(estimates, k, allowed)
-        candidates, _ = self._search_estimates(estimates, max(CANDIDATES, CANDIDATES_PER_MATCH * k), allowed)
-        candidates.sort()
+            order = top_rows(scores, k)
+            return order, scores[order]
+        candidates = np.sort(top_rows(scores, max(CANDIDATES, CANDIDATES_PER_MATCH * k)))
         scores = self._blended(
             queries, candidates, lambda name, rows: self._spaces[name].vectors.scores(queries[name], rows)
         )
         order = top_rows(scores, k)
         return candidates[order], scores[order]
 
-    def _search_estimates(self, estimates: Mapping[str, Float32Array], k: int, allowed: BoolArray | None) -> Hits:
-        """Return the ``k`` best hits by the scores (n_space,) of a query in each space."""
-        # A mean exceeds a floor only if one of its percentiles does. So blend only the rows above a high floor in some
-        # space, and lower the floor if they turn out to be too few.
-        for floor in _FLOORS:
-            near = np.zeros(len(self._ids), dtype=np.bool_)
-            for name, line in estimates.items():
-                above = line >= self._spaces[name].calibration.score(floor)
-                near[self._row_maps.catalogue_rows[name][above]] = True
-            rows = np.flatnonzero(near if allowed is None else near & allowed)
-            scores = self._blended(estimates, rows, _scores_from(estimates))
-            order = top_rows(scores, k)
-            if order.size == k and scores[order[-1]] > floor + _TOLERANCE:
-                break
-        return rows[order], scores[order]
+    def _blended_all(self, scores: Mapping[str, Float32Array]) -> Float32Array:
+        """Return the blended scores of a query with all movies, (n_movies,); -inf without shared spaces.
+
+        Args:
+            scores: space -> scores of the query with all movies of the space, (n_space,).
+        """
+        rows = {name: self._row_maps.catalogue_rows[name] for name in scores}
+        return self._combined(len(self._ids), rows, scores)
 
     def _blended(
         self, names: Iterable[str], rows: Int64Array, scores: Callable[[str, Int64Array], Float32Array]
     ) -> Float32Array:
-        """Return weighted means of percentiles, (m,) for catalogue rows (m,); -inf without shared spaces.
+        """Return the blended scores of a query with some movies, (m,) catalogue rows; -inf without shared spaces.
 
         Args:
             names: spaces of the query.
             rows: (m,) catalogue rows.
             scores: (space, rows of the space) -> scores of the query.
         """
-        total, weight = np.zeros((2, rows.size), dtype=np.float32)
-        for name in names:
-            space_rows = self._row_maps.space_rows[name][rows]
-            shared = np.flatnonzero(space_rows >= 0)
-            percentiles = self._spaces[name].calibration.percentile(scores(name, space_rows[shared]))
-            total[shared] += self._weights[name] * percentiles
-            weight[shared] += self._weights[name]
-        means = np.full_like(total, -np.inf)
-        np.divide(total, weight, out=means, where=weight > 0)
-        return means
+        space_rows = {name: self._row_maps.space_rows[name][rows] for name in names}
+        places = {name: np.flatnonzero(found >= 0) for name, found in space_rows.items()}
+        found = {name: scores(name, space_rows[name][at]) for name, at in places.items()}
+        return self._combined(rows.size, places, found)
 
-    def _scores_with(self, row: int, others: Int64Array) -> Float32Array:
+    def _combined(self, n: int, places: Mapping[str, Int64Array], scores: Mapping[str, Float32Array]) -> Float32Array:
+        """Return blended scores (n,) of scores (m,) at some places (m,) in each space; -inf at places of none."""
+        patterns = np.zeros(n, dtype=np.int64)
+        for name, at in places.items():
+            patterns[at] += self._bits[name]
+        total = np.where(patterns > 0, np.float32(0), np.float32(-np.inf))
+        for name, at in places.items():
+            column = self._coefficients[:, list(self._bits).index(name)]
+            total[at] += column[patterns[at]] * self._spaces[name].calibration.standardised(scores[name])
+        return total
+
+    def scores_with(self, row: int, others: Int64Array) -> Float32Array:
         """Return the exact scores of a movie with others, (m,) catalogue rows; -inf without shared spaces."""
         queries = self._queries_of(row)
         return self._blended(queries, others, lambda name, rows: self._spaces[name].vectors.scores(queries[name], rows))
@@ -241,12 +338,12 @@ class Blend:
         """Return the weighted spaces that have a vector of a movie."""
         return tuple(name for name in self._weights if self._row_maps.space_rows[name][row] >= 0)
 
-    def _matches(self, names: Sequence[str], rows: Int64Array, scores: Float32Array) -> list[Match]:
+    def _matches(self, names: Iterable[str], rows: Int64Array, scores: Float32Array) -> list[Match]:
+        compared = set(names)
+        percentiles = self.calibration.percentile(scores)
         return [
-            Match(int(self._ids.values[row]), score, score, tuple(n for n in self._spaces_of(row) if n in names))
-            for row, score in zip(rows.tolist(), scores.tolist(), strict=True)
+            Match(
+                int(self._ids.values[row]), score, percentile, tuple(n for n in self._spaces_of(row) if n in compared)
+            )
+            for row, score, percentile in zip(rows.tolist(), scores.tolist(), percentiles.tolist(), strict=True)
         ]
-
-
-def _scores_from(scores: Mapping[str, Float32Array]) -> Callable[[str, Int64Array], Float32Array]:
-    return lambda name, rows: scores[name][rows]

@@ -63,7 +63,7 @@ def search_exact(index: Any, vector: Float32Array, k: int, allowed: BoolArray | 
         allowed: (n,) mask of rows that may be returned; None for all.
     """
     query = np.ascontiguousarray(vector, dtype=np.float32).reshape(1, -1)
-    available = index.ntotal if allowed is None else int(allowed.sum())
+    available = index.ntotal if allowed is None else int(np.count_nonzero(allowed))
     k = min(k, available)
     if k <= 0:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)

@@ -15,13 +15,15 @@ from index.core.ids import Ids
 from index.spaces.neighbours import Neighbours, OverlaidNeighbours, load_neighbours
 from index.spaces.vectors import Vectors, load_vectors
 
+_LEAST_VARIANCE = 1e-12  # of scores; less is rounding
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
     """Movie returned by a similarity query."""
 
     movie_id: int
-    score: float  # inner product, or a blend's mean percentile; larger is more similar
+    score: float  # inner product, or a blend's standardised score; larger is more similar
     percentile: float  # share of random movie pairs with a lower score, 0 to 1
     spaces: tuple[str, ...]  # that contribute to the score
     copies: int | None = None  # further movies with the same poster picture; None if these are matches of their own
@@ -38,10 +40,17 @@ class Calibration:
         """Return the percentile of each score, same shape, 0 to 1."""
         return np.interp(scores, self.scores, self.shares).astype(np.float32)
 
-    def score(self, share: float) -> float:
-        """Return a score such that every lower score has a percentile of at most ``share``."""
-        at = int(np.searchsorted(self.shares, share, side="right")) - 1
-        return -np.inf if at < 0 else float(self.scores[at])
+    def standardised(self, scores: Float32Array) -> Float32Array:
+        """Return each score in standard deviations above the mean of random pairs, same shape; 0 if all are equal."""
+        low, high = self.scores[:-1].astype(np.float64), self.scores[1:].astype(np.float64)
+        parts = np.diff(self.shares.astype(np.float64))
+        # Between two quantiles scores are spread evenly.
+        mean = float(parts @ (low + high)) / 2
+        variance = float(parts @ (np.square(low - mean) + (low - mean) * (high - mean) + np.square(high - mean))) / 3
+        if variance < _LEAST_VARIANCE:
+            return np.zeros_like(scores, dtype=np.float32)
+        standardised: Float32Array = ((scores - np.float32(mean)) * np.float32(variance**-0.5)).astype(np.float32)
+        return standardised
 
 
 class Space:

@@ -1,14 +1,24 @@
 """Searchable vectors: exact search for low dimensions, two-stage search for high ones.
 
-Two-stage search, for unit vectors x of many dimensions: project each onto a few orthonormal axes B and append the
-length that the projection loses, z = (Bx, sqrt(c (1 - |Bx|^2))). The lost parts of two vectors share a direction to
-some degree c, measured when the axes are fitted, so the inner product of two short vectors estimates that of the long
-ones. Faiss finds the rows with the largest estimates; they are then scored exactly with the long vectors, which stay on
-disk in float16, memory-mapped.
+Two-stage search, for unit vectors x of many dimensions: estimates narrow all vectors down to a few, exact scores decide
+among these. The estimates are inner products of reduced vectors, first of very short ones, then of longer ones:
+
+1. The medium vector y = Px has the 7 x 7 values of each channel on a few orthonormal patterns of these cells.
+   Neighbouring cells are alike, so 8 patterns keep nearly all that 49 cells hold.
+2. The short vector projects y onto a few orthonormal axes B and appends the length that this loses,
+   z = (By, sqrt(c (1 - |By|^2))). The lost parts of two vectors share a direction to some degree c, so the inner
+   product of two short vectors estimates that of the long ones.
+
+Faiss finds the rows with the largest inner products of short vectors (candidates), of these the rows with the largest
+inner products of medium vectors (finalists), and scores them exactly with the long vectors. Medium and long vectors
+stay on disk in float16, memory-mapped. Vectors that are no maps of 7 x 7 cells have no medium form, and nor had those
+of snapshots up to format 4: their candidates are all finalists.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,12 +29,13 @@ from index.core.arrays import BoolArray, Float32Array, Int64Array
 from index.core.errors import BadSnapshot
 from index.spaces.faiss_index import Hits, mask_of, read_index, search_exact, selector, threads_for, view_of
 
-CANDIDATES = 200  # scored exactly per query; the manifest may raise it for a large catalogue
-CANDIDATES_PER_MATCH = 4  # lower bound
-_FILTER_FACTOR = 4  # more candidates with a filter, where a missed match weighs more
+CANDIDATES = 200  # of a blend
+CANDIDATES_PER_MATCH, FINALISTS_PER_MATCH = 4, 3  # lower bounds
+CELLS = 49  # of a poster, whose vector has each cell's channels in turn
 _BLOCK = 4096  # vectors per matrix product
 
-FLAT_FILE, ROWS_FILE, SHORT_FILE, AXES_FILE = "vectors.faiss", "rows.faiss", "short.faiss", "axes.npy"
+FLAT_FILE, ROWS_FILE, MEDIUM_FILE, SHORT_FILE = "vectors.faiss", "rows.faiss", "medium.faiss", "short.faiss"
+PATTERNS_FILE, AXES_FILE = "patterns.npy", "axes.npy"
 
 
 class Vectors(Protocol):
@@ -107,7 +118,7 @@ class FlatVectors(_FaissVectors):
 
     def estimates(self, queries: Float32Array) -> Float32Array:
         """Return exact inner products of queries (m, d) with all vectors, as (m, n)."""
-        return _products(queries, self.matrix)
+        return _products(queries, len(self), lambda start, size: self.matrix[start : start + size].copy())
 
 
 class HalfVectors(_FaissVectors):
@@ -134,16 +145,26 @@ class HalfVectors(_FaissVectors):
         return queries @ vectors.T
 
 
+@dataclass(frozen=True, slots=True)
+class Medium:
+    """Medium vectors, which narrow candidates down to finalists."""
+
+    index: Any  # Faiss scalar quantiser of the vectors (n, p * d / CELLS) in float16, inner product
+    patterns: Float32Array  # (p, CELLS) orthonormal
+    finalists: int  # scored exactly per query
+
+
 class TwoStageVectors(HalfVectors):
-    """Unit vectors in two stages: candidates by short vectors, exact scores by the long ones.
+    """Unit vectors in two stages: estimates by reduced vectors, exact scores by the long ones.
 
     Args:
         index: Faiss scalar quantiser of the long vectors (n, d) in float16, inner product.
         short: Faiss inner-product index of the short vectors (n, r + 1), in the same order.
-        axes: (r, d) orthonormal.
+        axes: (r, m) orthonormal, of medium vectors (n, m), or of the long ones without these.
         shared: c of the module's formula.
         candidates: number of short vectors to retrieve per query; an HNSW index gets twice as many as efSearch.
         probes: number of cells to search, if ``short`` is an IVF index.
+        medium: in the same order; None to score all candidates exactly.
     """
 
     def __init__(
@@ -155,18 +176,27 @@ class TwoStageVectors(HalfVectors):
         shared: float,
         candidates: int,
         probes: int = 0,
+        medium: Medium | None = None,
     ) -> None:
         super().__init__(index)
-        if not index.ntotal == short.ntotal or not index.d == axes.shape[1] or not short.d == axes.shape[0] + 1:
+        reduced = index if medium is None else medium.index
+        if not index.ntotal == short.ntotal == reduced.ntotal or not short.d == axes.shape[0] + 1:
             raise BadSnapshot(
                 f"{index.ntotal} vectors of {index.d} numbers do not belong to {short.ntotal} short ones of {short.d}"
-                f" on {axes.shape[0]} axes: build the snapshot again"
+                f" on {axes.shape[0]} axes, or to {reduced.ntotal} medium ones: build the snapshot again"
+            )
+        fitting = index.d if medium is None else medium.patterns.shape[0] * index.d // CELLS
+        if not fitting == reduced.d == axes.shape[1]:
+            raise BadSnapshot(
+                f"axes of {axes.shape[1]} numbers do not belong to vectors of {index.d}, which are reduced to"
+                f" {reduced.d}: build the snapshot again"
             )
         self._short = short
         self._axes = axes
         self._shared = shared
         self._candidates = candidates
         self._probes = probes
+        self._medium = medium
 
     @property
     def exact(self) -> bool:
@@ -176,30 +206,35 @@ class TwoStageVectors(HalfVectors):
     def search(self, queries: Float32Array, k: int, allowed: BoolArray | None = None) -> list[Hits]:
         """Return the ``k`` largest inner products per query (m, d).
 
-        With a filter, the first stage compares every allowed short vector.
+        With a filter, the search of short vectors compares all that are allowed; what no more than the candidates or
+        the finalists pass is not narrowed by estimates.
         """
-        available = len(self) if allowed is None else int(allowed.sum())
-        n_candidates = max(self._candidates, CANDIDATES_PER_MATCH * k) * (1 if allowed is None else _FILTER_FACTOR)
-        if available <= n_candidates:
+        available = len(self) if allowed is None else int(np.count_nonzero(allowed))
+        candidates = max(self._candidates, CANDIDATES_PER_MATCH * k)
+        finalists = candidates if self._medium is None else max(self._medium.finalists, FINALISTS_PER_MATCH * k)
+        if available <= finalists:
             return super().search(queries, k, allowed)
-        short = shorten(queries, self._axes, self._shared)
-        candidates = _search_short(self._short, short, n_candidates, self._probes, allowed)
-        return [
-            search_exact(self.index, query, k, mask_of(rows, len(self)))
-            for query, rows in zip(queries, candidates, strict=True)
-        ]
+        reduced = self._reduce(queries)
+        masks: list[BoolArray | None] = [allowed] * len(queries)
+        if available > candidates:
+            short = shorten(reduced, self._axes, self._shared)
+            found = _search_short(self._short, short, candidates, self._probes, allowed)
+            masks = [mask_of(rows, len(self)) for rows in found]
+        if self._medium is not None and finalists < candidates:
+            kept = [
+                search_exact(self._medium.index, query, finalists, mask)[0]
+                for query, mask in zip(reduced, masks, strict=True)
+            ]
+            masks = [mask_of(rows, len(self)) for rows in kept]
+        return [search_exact(self.index, query, k, mask) for query, mask in zip(queries, masks, strict=True)]
 
     def estimates(self, queries: Float32Array) -> Float32Array:
         """Return approximate inner products of queries (m, d) with all vectors, as (m, n)."""
-        return _products(shorten(queries, self._axes, self._shared), self._short_vectors())
+        short = faiss.downcast_index(self._short.storage) if isinstance(self._short, faiss.IndexHNSW) else self._short
+        return _products(shorten(self._reduce(queries), self._axes, self._shared), len(self), short.reconstruct_n)
 
-    def _short_vectors(self) -> Float32Array:
-        """Return the short vectors (n, r + 1), in the precision of their index."""
-        storage = faiss.downcast_index(self._short.storage) if isinstance(self._short, faiss.IndexHNSW) else self._short
-        if isinstance(storage, faiss.IndexFlat):
-            return view_of(storage)
-        vectors: Float32Array = storage.reconstruct_n(0, len(self))
-        return vectors
+    def _reduce(self, vectors: Float32Array) -> Float32Array:
+        return vectors if self._medium is None else on_patterns(vectors, self._medium.patterns)
 
 
 def load_vectors(folder: Path, search: Any) -> FlatVectors | TwoStageVectors:
@@ -211,6 +246,10 @@ def load_vectors(folder: Path, search: Any) -> FlatVectors | TwoStageVectors:
     """
     if search is None:
         return FlatVectors(read_index(folder / FLAT_FILE))
+    medium = None
+    if search.get("patterns"):
+        patterns = np.load(folder / PATTERNS_FILE)
+        medium = Medium(read_index(folder / MEDIUM_FILE), patterns, search["finalists"])
     return TwoStageVectors(
         read_index(folder / ROWS_FILE),
         read_index(folder / SHORT_FILE),
@@ -218,11 +257,20 @@ def load_vectors(folder: Path, search: Any) -> FlatVectors | TwoStageVectors:
         shared=search["shared"],
         candidates=search["candidates"],
         probes=search["probes"],
+        medium=medium,
     )
 
 
+def on_patterns(vectors: Float32Array, patterns: Float32Array) -> Float32Array:
+    """Return medium vectors (m, p * d / CELLS) of vectors (m, d), by patterns (p, CELLS)."""
+    n, channels = vectors.shape[0], vectors.shape[1] // CELLS
+    maps = np.ascontiguousarray(vectors).reshape(n, CELLS, channels)
+    medium: Float32Array = np.matmul(patterns, maps).reshape(n, len(patterns) * channels)
+    return medium
+
+
 def shorten(vectors: Float32Array, axes: Float32Array, shared: float) -> Float32Array:
-    """Return short vectors (m, r + 1) of unit vectors (m, d), on orthonormal axes (r, d)."""
+    """Return short vectors (m, r + 1) of parts (m, d) of unit vectors, on orthonormal axes (r, d)."""
     short = np.empty((vectors.shape[0], axes.shape[0] + 1), dtype=np.float32)
     np.matmul(vectors, axes.T, out=short[:, :-1])
     kept = np.einsum("ij,ij->i", short[:, :-1], short[:, :-1], dtype=np.float64)
@@ -230,14 +278,19 @@ def shorten(vectors: Float32Array, axes: Float32Array, shared: float) -> Float32
     return short
 
 
-def _products(queries: Float32Array, vectors: Float32Array) -> Float32Array:
-    """Return the inner products of queries (m, d) with vectors (n, d), as (m, n)."""
-    # Copy the vectors in blocks: a mapped Faiss index is not aligned, so numpy would multiply it without BLAS (20 times
-    # slower for one query) or copy all of it.
-    products = np.empty((queries.shape[0], vectors.shape[0]), dtype=np.float32)
-    for start in range(0, vectors.shape[0], _BLOCK):
-        block = slice(start, start + _BLOCK)
-        np.matmul(queries, np.array(vectors[block]).T, out=products[:, block])
+def _products(queries: Float32Array, n: int, vectors: Callable[[int, int], Float32Array]) -> Float32Array:
+    """Return the inner products of queries (m, d) with ``n`` vectors, as (m, n).
+
+    Args:
+        queries: (m, d).
+        n: number of vectors.
+        vectors: (start, size) -> a copy of the vectors (size, d): a mapped Faiss index is not aligned, so numpy would
+            multiply it without BLAS (20 times slower for one query).
+    """
+    products = np.empty((queries.shape[0], n), dtype=np.float32)
+    for start in range(0, n, _BLOCK):
+        size = min(_BLOCK, n - start)
+        np.matmul(queries, vectors(start, size).T, out=products[:, start : start + size])
     return products
 
 

@@ -52,4 +52,5 @@ class Dataset:
     ratings: Ratings  # in file order; every movie_id is one of ``movies``
     tags: Mapping[int, tuple[str, ...]] = field(default_factory=dict)  # movie_id -> tags as written, repeats included
     warnings: tuple[str, ...] = ()  # skipped rows: file, reason, count, first line
+    labels: Mapping[str, Mapping[int, tuple[str, ...]]] = field(default_factory=dict)  # kind -> movie_id -> labels
     user_names: Mapping[int, str] = field(default_factory=dict)  # user_id -> the file's id, if that is no number

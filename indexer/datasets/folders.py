@@ -17,6 +17,7 @@ _TITLES = ("movies", "movie", "u.item", "films", "items")
 _METADATA = ("movies_metadata",)
 _LINKS = ("links", "link")
 _TAGS = ("tags", "tag")
+_FACTS = ("facts",)
 _EXPECTED = (
     "expected ratings.csv and movies.csv, ratings.dat (ml-1m), u.data (ml-100k), the files of the Netflix Prize, or one"
     " file of user, item, rating"
@@ -32,6 +33,7 @@ class Files:
     metadata: Path | None = None  # TMDB's
     links: Path | None = None
     tags: Path | None = None
+    facts: Path | None = None  # of any columns
     netflix: Sequence[Path] = ()
 
 
@@ -55,7 +57,7 @@ def with_ratings(ratings: Path) -> Files:
     titles, metadata, links, tags = (
         _named(folder, names) or _similar(folder, names) for names in (_TITLES, _METADATA, _LINKS, _TAGS)
     )
-    return Files(ratings, titles, metadata, links, tags)
+    return Files(ratings, titles, metadata, links, tags, _named(folder, _FACTS))
 
 
 def dataset_folder(path: Path) -> tuple[Path, Files]:

@@ -19,7 +19,7 @@ from indexer.datasets.dataset import Dataset, Ratings
 def merge(dataset: Dataset, changes: MovieChanges, rated: RatingChanges) -> Dataset:
     """Return the data set with the library's changes applied.
 
-    A deleted movie loses its ratings and tags; an updated one keeps them.
+    A deleted movie loses its ratings, tags and labels; an updated one keeps them.
 
     Args:
         dataset: the data set as read.
@@ -42,6 +42,10 @@ def merge(dataset: Dataset, changes: MovieChanges, rated: RatingChanges) -> Data
         movies=movies,
         ratings=ratings if kept.all() else ratings.take(kept),
         tags={movie_id: tags for movie_id, tags in dataset.tags.items() if movie_id not in changes.deleted},
+        labels={
+            kind: {movie_id: labels for movie_id, labels in of_movies.items() if movie_id not in changes.deleted}
+            for kind, of_movies in dataset.labels.items()
+        },
     )
 
 

@@ -22,6 +22,7 @@ from index.core.source_ids import FIRST_NAMED, numbers_for
 from index.library.entries import IMDB_ID
 from indexer.datasets.dataset import Dataset, Ratings, Scale
 from indexer.datasets.folders import TABLES, Files, dataset_folder, files_of, with_ratings
+from indexer.datasets.labels import read_labels
 from indexer.datasets.movies import Movies, add_links, described, join_by_tmdb_id, read_movies, read_tags, unlisted
 from indexer.datasets.netflix import read_netflix_ratings, read_netflix_titles
 from indexer.datasets.ratings import RatingTable, read_ratings, refuse_empty
@@ -43,7 +44,7 @@ _MAX_UNZIPPED = 100 * 10**9  # bytes
 _NOT_RATED = -1  # of MyAnimeList and others
 
 
-def read_dataset(path: Path, *, scale: Scale | None = None) -> Dataset:
+def read_dataset(path: Path, *, scale: Scale | None = None, facts: Path | None = None) -> Dataset:
     """Read the data set in a folder, a table or a zip file.
 
     Skip rows that cannot be used and count them in ``warnings``: ratings of unknown movies, all but the latest rating
@@ -53,13 +54,14 @@ def read_dataset(path: Path, *, scale: Scale | None = None) -> Dataset:
     Args:
         path: folder or file.
         scale: lowest and highest rating; None for those present. Ratings off it are skipped.
+        facts: table of further facts of the movies; None for the one beside the movies, if there is one.
 
     Raises:
         InvalidInput: the path holds no data set, or a file is invalid; the message names file, line and value.
     """
     if path.is_file() and path.suffix.lower() == ".zip":
         with _unzipped(path) as folder:
-            dataset = _in_folder(folder, scale)
+            dataset = _in_folder(folder, scale, facts)
         within = str(folder)
         told = tuple(warning.replace(within, str(path)) for warning in dataset.warnings)
         name = path.stem if dataset.name == folder.name else dataset.name
@@ -69,11 +71,11 @@ def read_dataset(path: Path, *, scale: Scale | None = None) -> Dataset:
             raise InvalidInput(f"{path} is no table of text: save it as CSV, with the columns user, item, rating")
         files = with_ratings(path)
         if files.titles is None and files.metadata is None:
-            return replace(_read(files, scale), name=_stem(path))
-        return _with_name_and_notice(_read(files, scale), path.parent)
+            return replace(_read(files, scale, facts), name=_stem(path))
+        return _with_name_and_notice(_read(files, scale, facts), path.parent)
     if not path.is_dir():
         raise InvalidInput(f"there is no folder or file {path}: give a folder of MovieLens' kind or a CSV file")
-    return _in_folder(path, scale)
+    return _in_folder(path, scale, facts)
 
 
 def holds_dataset(folder: Path) -> bool:
@@ -81,9 +83,9 @@ def holds_dataset(folder: Path) -> bool:
     return files_of(folder) is not None
 
 
-def _in_folder(path: Path, scale: Scale | None) -> Dataset:
+def _in_folder(path: Path, scale: Scale | None, facts: Path | None) -> Dataset:
     folder, files = dataset_folder(path)
-    return _with_name_and_notice(_read(files, scale), folder)
+    return _with_name_and_notice(_read(files, scale, facts), folder)
 
 
 @contextmanager
@@ -114,7 +116,7 @@ def _is_table(name: str) -> bool:
     return usual and not name.endswith("/") and "__macosx" not in lower.parts
 
 
-def _read(files: Files, scale: Scale | None) -> Dataset:
+def _read(files: Files, scale: Scale | None, facts: Path | None) -> Dataset:
     skipped = Skipped()
     movies = _listed_movies(files, skipped)
     if files.ratings is None:
@@ -131,7 +133,9 @@ def _read(files: Files, scale: Scale | None) -> Dataset:
     if files.links is not None:
         add_links(movies, files.links, skipped)
     tags = {} if files.tags is None else read_tags(files.tags, movies, skipped)
-    return _dataset(movies, table, tags, scale, skipped)
+    facts = facts or files.facts
+    labels = {} if facts is None else read_labels(facts, movies, skipped)
+    return _dataset(movies, table, tags, labels, scale, skipped)
 
 
 def _listed_movies(files: Files, skipped: Skipped) -> Movies | None:
@@ -151,7 +155,12 @@ def _all_numbers(movies: Movies) -> bool:
 
 
 def _dataset(
-    movies: Movies, table: RatingTable, tags: dict[str, tuple[str, ...]], scale: Scale | None, skipped: Skipped
+    movies: Movies,
+    table: RatingTable,
+    tags: dict[str, tuple[str, ...]],
+    labels: dict[str, dict[str, tuple[str, ...]]],
+    scale: Scale | None,
+    skipped: Skipped,
 ) -> Dataset:
     numbers = numbers_for({*movies, *(table.movies.texts or ())})
     user_numbers = {} if table.users.texts is None else numbers_for(table.users.texts)
@@ -175,7 +184,10 @@ def _dataset(
     _note_values(ratings, table, scale, skipped)
     ordered = tuple(by_number[movie_id] for movie_id in sorted(by_number))
     numbered = {numbers[text]: given for text, given in tags.items()}
-    return Dataset("", "", ordered, ratings, numbered, skipped.messages(), user_names)
+    numbered_labels = {
+        kind: {numbers[text]: given for text, given in of_movies.items()} for kind, of_movies in labels.items()
+    }
+    return Dataset("", "", ordered, ratings, numbered, skipped.messages(), numbered_labels, user_names)
 
 
 def _taken(ratings: Ratings, kept: BoolArray, line_of: Callable[[int], int]) -> tuple[Ratings, Callable[[int], int]]:

@@ -29,7 +29,7 @@ class Scorer(Protocol):
     """A fitted method that ranks movies for a user."""
 
     def scores(self, user: int) -> Float32Array:
-        """Return scores (n_movies,) of a user row; larger is better. Movies the user rated are scored too."""
+        """Return scores (n_movies,) of a user row; larger is better. Those of movies the user rated do not count."""
 
 
 @dataclass(frozen=True, slots=True)

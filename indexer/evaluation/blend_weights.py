@@ -1,27 +1,32 @@
-"""Choice of the blend's weights, by triplet accuracy on co-liked movies.
+"""Choice of the blend's weights, by triplet accuracy on all evidence of likeness in the data.
 
 Source: Breiman, Friedman, Olshen and Stone, "Classification and Regression Trees", 1984 (the one standard error rule).
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
-from index.core.arrays import Float32Array, Float64Array
+from index.core.arrays import Float32Array, Float64Array, Int64Array
 from index.core.errors import InvalidInput
-from index.spaces.space import Calibration
+from index.spaces.blend import RowMaps
+from index.spaces.random_pairs import RandomPairs, coefficients
+from index.spaces.space import Space
 from indexer.datasets.training import Training
 from indexer.evaluation.candidates import CandidateSpace, pair_scores
+from indexer.evaluation.evidence import Triplets, evidence
 from indexer.evaluation.similarity import PartialEstimate, co_liked_triplets, correct_triplets, partial_estimate
 from indexer.metrics.bootstrap import resample_means
+from indexer.spaces.facts import Labels
 
 BLENDED = ("poster", "taste", "facts")
 
-_WEIGHTS = (0.0, 0.25, 0.5, 1.0)
+_WEIGHTS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 
 Fold = tuple[Mapping[str, CandidateSpace], Training, Training]  # spaces, their training ratings, the held-out ratings
 
@@ -32,7 +37,8 @@ class Trial:
 
     weights: Mapping[str, float]
     co_liked: PartialEstimate
-    behind: float  # accuracy of the best trial minus this one's
+    accuracy: Mapping[str, float]  # kind of evidence -> triplet accuracy
+    behind: float  # mean accuracy of the best trial, over the kinds of evidence, minus this one's
     behind_error: float  # its standard error, on paired resamples
 
 
@@ -44,41 +50,63 @@ class WeightChoice:
     trials: tuple[Trial, ...]  # best first
 
 
-def choose_weights(folds: Iterable[Fold], rng: np.random.Generator) -> WeightChoice:
+def choose_weights(
+    folds: Iterable[Fold],
+    rng: np.random.Generator,
+    *,
+    tags: Mapping[int, Sequence[str]] | None = None,
+    labels: Labels | None = None,
+) -> WeightChoice:
     """Choose the weights of poster, taste and facts (those present) by triplet accuracy over all folds.
 
+    Every kind of evidence counts the same: co-liked movies and those of ``evidence``, each of spaces made without it.
     Choose the most even weights (largest entropy) within one standard error of the best, so that the blend keeps every
     space that does no harm. The weight of taste is always positive.
+
+    Args:
+        folds: the spaces made from training ratings, these, and the held-out ratings.
+        rng: for triplets and resamples.
+        tags: movie id -> tags.
+        labels: kind -> movie id -> labels.
 
     Raises:
         InvalidInput: the test ratings give no triplet, or no blend scores one.
     """
-    users, correct = [], []
+    correct: dict[str, list[Float64Array]] = defaultdict(list)
+    groups: dict[str, list[Int64Array]] = defaultdict(list)
+    grid: list[dict[str, float]] = []
     for spaces, training, test in folds:
-        triplets = co_liked_triplets(training, test, rng)
-        parts = [spaces[name] for name in BLENDED if name in spaces]
         grid = _grid([name for name in BLENDED if name in spaces])
-        shares = np.array(
-            [
-                percentiles(pair_scores(part, triplets.anchors, triplets.others), part.space.calibration)
-                for part in parts
-                if part.space is not None
-            ]
-        )
-        users.append(training.users.values[triplets.users])
-        correct.append([correct_triplets(*blended(shares, list(weights.values()))) for weights in grid])
-    user_ids, by_trial = np.concatenate(users), np.concatenate(correct, axis=1)
-    by_trial[:, np.isnan(by_trial).any(axis=0)] = np.nan
-    if np.isnan(by_trial).all():
+        asked = {
+            "co_liked": co_liked_triplets(training, test, rng),
+            **evidence(training, tags or {}, labels or {}, rng),
+        }
+        for kind, triplets in asked.items():
+            correct[kind].append(_correct(spaces, triplets, kind, grid, training))
+            names = training.users.values if kind == "co_liked" else training.movie_ids.values
+            groups[kind].append(names[triplets.groups])
+    by_kind = {kind: np.concatenate(parts, axis=1) for kind, parts in correct.items()}
+    for values in by_kind.values():
+        values[:, np.isnan(values).any(axis=0)] = np.nan
+    if np.isnan(by_kind["co_liked"]).all():
         raise InvalidInput("no two co-liked movies have a space in common: give more ratings, or genres")
+    by_kind = {kind: values for kind, values in by_kind.items() if not np.isnan(values).all()}
     seed = int(rng.integers(2**31))
-    means = resample_means(by_trial, user_ids, seed).T
-    values = np.nanmean(by_trial, axis=1)
+    of_group = {kind: np.concatenate(groups[kind]) for kind in by_kind}
+    means = np.mean([resample_means(values, of_group[kind], seed).T for kind, values in by_kind.items()], axis=0)
+    accuracy = {kind: np.nanmean(values, axis=1) for kind, values in by_kind.items()}
+    values = np.mean(list(accuracy.values()), axis=0)
     behind, errors = values.max() - values, np.nanstd(means[values.argmax()] - means, axis=1)
     trials = [
-        Trial(weights, estimate, float(behind[at]), float(errors[at]))
+        Trial(
+            weights,
+            estimate,
+            {kind: float(found[at]) for kind, found in accuracy.items()},
+            float(behind[at]),
+            float(errors[at]),
+        )
         for at, weights in enumerate(grid)
-        if (estimate := partial_estimate(by_trial[at], user_ids, seed)) is not None
+        if (estimate := partial_estimate(by_kind["co_liked"][at], of_group["co_liked"], seed)) is not None
     ]
     trials.sort(key=lambda trial: trial.behind)
     within_error = [trial for trial in trials if trial.behind <= trial.behind_error + 1e-9]
@@ -86,17 +114,48 @@ def choose_weights(folds: Iterable[Fold], rng: np.random.Generator) -> WeightCho
     return WeightChoice(chosen.weights, tuple(trials))
 
 
-def percentiles(scores: Float32Array, calibration: Calibration) -> Float64Array:
-    """Return the percentiles of one space's scores, same shape; NaN where a score is missing."""
-    return np.where(np.isfinite(scores), calibration.percentile(scores), np.nan)
+def _correct(
+    spaces: Mapping[str, CandidateSpace],
+    triplets: Triplets,
+    kind: str,
+    grid: Sequence[Mapping[str, float]],
+    training: Training,
+) -> Float64Array:
+    """Return if each blend (weights of ``grid``) has each triplet in order, (trials, q); NaN without a score."""
+    names = [name for name in BLENDED if name in spaces]
+    parts = {name: spaces[name].without.get(kind, spaces[name]) for name in names}
+    searchable = {name: part.space for name, part in parts.items() if part.space is not None}
+    rows = RowMaps.of(searchable, training.movie_ids).catalogue_rows
+    pairs = RandomPairs.draw(searchable, rows, len(training.movie_ids))
+    scores = np.array(
+        [
+            standardised(pair_scores(part, triplets.anchors, triplets.others), searchable[name])
+            for name, part in parts.items()
+        ]
+    )
+    correlated = pairs.correlations(names)
+    return np.array([correct_triplets(*blended(scores, [each[name] for name in names], correlated)) for each in grid])
 
 
-def blended(shares: Float64Array, weights: Sequence[float]) -> Float64Array:
-    """Return blend scores (…) from percentiles (s, …) in each of s spaces; NaN if all are missing."""
-    weight = np.tensordot(weights, ~np.isnan(shares), 1)
-    total = np.tensordot(weights, np.nan_to_num(shares), 1)
-    scores: Float64Array = np.divide(total, weight, out=np.full_like(total, np.nan), where=weight > 0)
-    return scores
+def standardised(scores: Float32Array, space: Space) -> Float64Array:
+    """Return the standardised scores of one space, same shape; NaN where a score is missing."""
+    return np.where(np.isfinite(scores), space.calibration.standardised(scores), np.nan)
+
+
+def blended(scores: Float64Array, weights: Sequence[float], correlated: Float64Array) -> Float64Array:
+    """Return blended scores (…) of standardised scores (s, …) in each of s spaces; NaN if all are missing.
+
+    Args:
+        scores: NaN where a score is missing.
+        weights: (s,) of the spaces.
+        correlated: (s, s) correlations of the spaces' scores.
+    """
+    used = np.flatnonzero(np.array(weights) > 0)
+    factors = coefficients([weights[at] for at in used.tolist()], correlated[np.ix_(used, used)])
+    known = ~np.isnan(scores[used])
+    patterns = np.tensordot(1 << np.arange(used.size), known, 1)
+    total = (np.moveaxis(factors[patterns], -1, 0) * np.nan_to_num(scores[used])).sum(axis=0)
+    return np.where(patterns > 0, total, np.nan)
 
 
 def _grid(names: Sequence[str]) -> list[dict[str, float]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from index.spaces.faiss_index import flat_index, top_rows
 from index.spaces.space import Space
 from index.spaces.vectors import FlatVectors
 from indexer.datasets.training import Training
+from indexer.evaluation.evidence import PEOPLE
 from indexer.models import (
     als,
     ease,
@@ -25,7 +26,7 @@ from indexer.models import (
     sgd,
 )
 from indexer.models.factorization_machine import Settings
-from indexer.spaces.facts import facts_vectors
+from indexer.spaces.facts import Labels, facts_vectors
 from indexer.spaces.taste import taste_vectors
 from indexer.spaces.writer import calibrate
 
@@ -38,8 +39,14 @@ class CandidateSpace:
 
     # rows (m,) -> scores (m, n_movies); -inf for the movie itself and for movies without a score
     score_rows: Callable[[Int64Array], Float32Array]
-    facts: frozenset[str] = frozenset()  # the facts it uses, of "genres", "year" and "tags"
+    facts: frozenset[str] = frozenset()  # the facts it uses, of "genres", "year", "tags" and "people"
     space: Space | None = None  # vectors and calibration, for blends; None if the scores have no vectors
+    without: Mapping[str, CandidateSpace] = field(default_factory=dict)  # fact -> the same space made without it
+
+    def judged_by(self, fact: str) -> CandidateSpace | None:
+        """Return the space to judge by data of some kind: made without them; None if there is no such."""
+        space = self.without.get(fact, self)
+        return None if fact in space.facts else space
 
 
 def candidate_spaces(
@@ -47,6 +54,7 @@ def candidate_spaces(
     rng: np.random.Generator,
     *,
     tags: Mapping[int, Sequence[str]],
+    labels: Labels | None = None,
     names: Sequence[str] | None = None,
     settings: Settings | None = None,
     poster: tuple[Int64Array, Float32Array] | None = None,
@@ -58,6 +66,7 @@ def candidate_spaces(
         training: the ratings, movies and users.
         rng: for the methods and the calibrations.
         tags: movie id -> tags.
+        labels: kind -> movie id -> labels.
         names: the spaces to build; None for all.
         settings: of the factorisation machines.
         poster: rows (m,), ascending, of the movies with a poster, and their unit vectors (m, d).
@@ -100,9 +109,24 @@ def candidate_spaces(
         builders["implicit-als"] = lambda: from_factors(implicit.fit(training, rng, track=track).item_factors)
     if ease.fits_in_memory(training):
         builders["ease"] = lambda: from_ranker(ease.fit(training, rng))
-    rows, vectors = facts_vectors(training.movies, tags)
-    if rows.size:
-        builders["facts"] = lambda: from_vectors(rows, vectors, "genres", "year", "tags")
+    of_people = {kind: given for kind, given in (labels or {}).items() if kind in PEOPLE}
+    other_labels = {kind: given for kind, given in (labels or {}).items() if kind not in PEOPLE}
+    used = ("genres", "year", *(("tags",) if tags else ()), *(("people",) if of_people else ()))
+
+    def from_facts() -> CandidateSpace:
+        def made(tags: Mapping[int, Sequence[str]], labels: Labels, left_out: str) -> CandidateSpace:
+            kept = (name for name in used if name != left_out)
+            return from_vectors(*facts_vectors(training.movies, tags, labels), *kept)
+
+        without = {}
+        if tags:
+            without["tags"] = made({}, other_labels | of_people, "tags")
+        if of_people:
+            without["people"] = made(tags, other_labels, "people")
+        return replace(made(tags, other_labels | of_people, ""), without=without)
+
+    if any(movie.genres or movie.year is not None for movie in training.movies) or tags or labels:
+        builders["facts"] = from_facts
     if poster is not None:
         builders["poster"] = lambda: from_vectors(*poster)
     return {name: build() for name, build in builders.items() if names is None or name in names}
@@ -140,9 +164,14 @@ def vector_space(
 
 def blend_space(spaces: Mapping[str, CandidateSpace], weights: Mapping[str, float], movie_ids: Ids) -> CandidateSpace:
     """Return the served blend of the spaces that have vectors and a positive weight."""
-    parts = {name: part.space for name, part in spaces.items() if part.space is not None and weights.get(name, 0) > 0}
-    facts = frozenset[str]().union(*(spaces[name].facts for name in parts))
-    return CandidateSpace(Blend(parts, weights, movie_ids).score_rows, facts)
+    parts = {name: part for name, part in spaces.items() if part.space is not None and weights.get(name, 0) > 0}
+    facts = frozenset[str]().union(*(part.facts for part in parts.values()))
+    without = {
+        fact: blend_space({name: part.without.get(fact, part) for name, part in parts.items()}, weights, movie_ids)
+        for fact in {fact for part in parts.values() for fact in part.without}
+    }
+    vectors = {name: part.space for name, part in parts.items() if part.space is not None}
+    return CandidateSpace(Blend(vectors, weights, movie_ids).score_rows, facts, without=without)
 
 
 def nearest(space: CandidateSpace, row: int, k: int) -> list[int]:

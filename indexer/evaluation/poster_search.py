@@ -14,6 +14,7 @@ from index.core.arrays import Float32Array, Int64Array
 from index.core.errors import InvalidInput
 from index.core.progress import Track, silent
 from index.posters.images import read_image
+from index.posters.look_vectors import Look
 from index.posters.vgg16 import Vgg16
 from indexer.evaluation.distortions import Distortion
 from indexer.metrics.bootstrap import Estimate, estimate
@@ -47,6 +48,18 @@ def vgg16_embedder(embed: Vgg16, cache_folder: Path) -> Embedder:
         for movie_id, reason in embeddings.unreadable.items():
             raise InvalidInput(f"{posters[movie_id]} changed while it was in use ({reason}): evaluate again")
         return embeddings.vectors
+
+    return embed_files
+
+
+def look_embedder(embed: Embedder, look: Look) -> Embedder:
+    """Return an embedder of the vectors of a look, from one of raw embeddings."""
+
+    def embed_files(posters: Mapping[int, Path], *, track: Track = silent) -> Float32Array:
+        vectors = embed(posters, track=track)
+        for start in range(0, len(vectors), _BATCH):
+            vectors[start : start + _BATCH] = look(vectors[start : start + _BATCH])
+        return vectors
 
     return embed_files
 
@@ -115,6 +128,11 @@ def nearest_other(originals: Float32Array) -> Float32Array:
 def recall(result: SearchResult, k: int) -> Estimate:
     """Return recall@k: the share of queries with the relevant poster among the first ``k``."""
     return estimate((result.ranks <= k).astype(np.float64), np.mean)
+
+
+def recall_gain(result: SearchResult, other: SearchResult, k: int) -> Estimate:
+    """Return the difference of recall@k to that of another method on the same queries."""
+    return estimate((result.ranks <= k).astype(np.float64) - (other.ranks <= k), np.mean)
 
 
 def reciprocal_rank(result: SearchResult) -> Estimate:

@@ -3,7 +3,9 @@
 co_liked: triplet accuracy on held-out ratings. The anchor and the positive movie were liked by the same user; the
     negative one was liked by other users, was not rated by this one, and has about as many ratings as the positive.
     Ties count half.
+series, people: triplet accuracy on movies of one series, and on movies that share two people (``evidence``).
 genres, tags: mean similarity with the ten nearest neighbours that have genres or tags (Jaccard; Tanimoto for tf-idf).
+    A space of tags or people is judged by them as made without them.
 judged: AUC of pairs labelled alike against pairs labelled not alike.
 """
 
@@ -14,15 +16,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from index.core.arrays import Float32Array, Float64Array, Int64Array
+from index.core.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from index.core.errors import InvalidInput
 from index.core.progress import Track, silent
 from index.spaces.faiss_index import top_rows
 from indexer.datasets.training import Training
 from indexer.evaluation.candidates import CandidateSpace, iter_scores, nearest, pair_scores
+from indexer.evaluation.evidence import Triplets, evidence
 from indexer.evaluation.judgements import JudgedPairs
 from indexer.metrics.bootstrap import RESAMPLES, Estimate, interval, resample_means
-from indexer.spaces.facts import facts_vectors
+from indexer.spaces.facts import Labels, facts_vectors
 
 _TRIPLETS_PER_USER = 50  # at most, so that heavy raters do not dominate
 _WINDOW = 0.01  # share of all positives, by popularity rank, from which a negative is drawn, to either side
@@ -49,17 +52,10 @@ class SpaceScore:
     co_liked: PartialEstimate | None  # over users
     genres: PartialEstimate | None  # over movies
     tags: PartialEstimate | None  # over movies
+    series: PartialEstimate | None  # over first movies
+    people: PartialEstimate | None  # over first movies
     judged: PartialEstimate | None  # over pairs
     nearest: Mapping[str, tuple[str, ...]]  # title -> titles of its nearest neighbours, best first
-
-
-@dataclass(frozen=True, slots=True)
-class Triplets:
-    """Triplets of movies for triplet accuracy, as rows."""
-
-    users: Int64Array  # (q,) user rows
-    anchors: Int64Array  # (q,) movie rows, liked by the user
-    others: Int64Array  # (2, q) movie rows: positives, liked by the user; negatives, not rated by the user
 
 
 def compare(
@@ -69,6 +65,7 @@ def compare(
     rng: np.random.Generator,
     *,
     tags: Mapping[int, Sequence[str]],
+    labels: Labels | None = None,
     judged: JudgedPairs | None = None,
     shown: Sequence[int] = (),
     track: Track = silent,
@@ -81,6 +78,7 @@ def compare(
         test: the held-out ratings, of the same users and movies.
         rng: for triplets and resamples.
         tags: movie id -> tags.
+        labels: kind -> movie id -> labels.
         judged: pairs labelled alike or not.
         shown: ids of movies whose neighbours are returned; by default a few popular ones.
         track: reports progress.
@@ -103,13 +101,16 @@ def compare(
     with_genres = np.flatnonzero(genre_table.any(axis=1) & rated_enough)
     with_tags = np.flatnonzero(tag_table.any(axis=1))
     titles = [str(movie) for movie in training.movies]
+    others = evidence(training, tags, labels or {}, rng)
     seed = int(rng.integers(2**31))  # the same resamples for all spaces
     return [
         SpaceScore(
             name,
-            partial_estimate(np.where(skipped, np.nan, correct[name]), triplets.users, seed),
+            partial_estimate(np.where(skipped, np.nan, correct[name]), triplets.groups, seed),
             None if "genres" in space.facts else _neighbour_similarity(space, genre_table, with_genres, seed),
-            None if "tags" in space.facts else _neighbour_similarity(space, tag_table, with_tags, seed),
+            None if not (by := space.judged_by("tags")) else _neighbour_similarity(by, tag_table, with_tags, seed),
+            triplet_accuracy(space, "series", others.get("series"), seed),
+            triplet_accuracy(space, "people", others.get("people"), seed),
             None if judged is None else _judged_auc(space, judged, seed),
             {
                 titles[row]: tuple(titles[neighbour] for neighbour in nearest(space, row, _SHOWN_NEIGHBOURS))
@@ -161,10 +162,17 @@ def co_liked_triplets(training: Training, test: Training, rng: np.random.Generat
     return Triplets(users[drawn], anchors[drawn], np.stack([positives, negatives])[:, drawn])
 
 
-def popular_movies(training: Training) -> list[int]:
-    """Return rows of a few movies with many ratings, most first, no two with a common genre."""
+def popular_movies(training: Training, among: BoolArray | None = None) -> list[int]:
+    """Return rows of a few movies with many ratings, most first, no two with a common genre.
+
+    Args:
+        training: the ratings and movies.
+        among: mask (n_movies,) of the movies to choose from; None for all.
+    """
     counts = np.bincount(training.movie_rows, minlength=training.shape[1])
-    least = min(_MIN_RATINGS, counts.max())
+    if among is not None:
+        counts = counts * among
+    least = max(1, min(_MIN_RATINGS, counts.max()))
     chosen: list[int] = []
     chosen_genres: set[str] = set()
     for row in np.argsort(-counts, kind="stable").tolist():
@@ -193,6 +201,15 @@ def correct_triplets(positive: Float64Array | Float32Array, negative: Float64Arr
     """Return 1, 0 or (tied) 0.5 for each triplet, from the scores (q,) with the anchor; NaN if a score is missing."""
     correct = (positive > negative) + 0.5 * (positive == negative)
     return np.where(np.isfinite(positive) & np.isfinite(negative), correct, np.nan)
+
+
+def triplet_accuracy(space: CandidateSpace, kind: str, triplets: Triplets | None, seed: int) -> PartialEstimate | None:
+    """Estimate the triplet accuracy of a space on one kind of evidence; None without it, or if the space uses it."""
+    judged = space.judged_by(kind)
+    if triplets is None or judged is None:
+        return None
+    correct = correct_triplets(*pair_scores(judged, triplets.anchors, triplets.others))
+    return partial_estimate(correct, triplets.groups, seed)
 
 
 def _neighbour_similarity(

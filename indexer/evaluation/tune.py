@@ -27,8 +27,9 @@ from indexer.evaluation.contest import Contest, fit_and_measure, rating_contest
 from indexer.evaluation.splits import kfold
 from indexer.metrics.estimate import fold_value
 from indexer.metrics.ranking import RANKING_METRICS, measure_ranking
-from indexer.models.registry import Method, ranking_methods, rating_methods
+from indexer.models.registry import Method, rating_methods
 from indexer.models.settings import changed
+from indexer.ranking.methods import ranking_methods
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ def solve_all_users(
         movie_factors=posterior.movie_factors[kept],
         noise_variance=posterior.noise_variance[kept],
         thinned=np.arange(samples),
+        fact_features=posterior.fact_features[kept],
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 
-from index.core.arrays import Float64Array, Int64Array
+from index.core.arrays import Float32Array, Float64Array, Int64Array
 from index.core.progress import Track, silent
 from indexer.datasets.training import Training
 
@@ -42,6 +42,12 @@ class Factors:
         inner = np.einsum("ij,ij->i", self.user_factors[users], self.item_factors[movies])
         ratings: Float64Array = self.mean + self.user_bias[users] + self.movie_bias[movies] + inner
         return ratings
+
+    def scores(self, user: int) -> Float32Array:
+        """Return the ratings (n_movies,) of a user row, by which movies are ranked."""
+        inner = self.item_factors @ self.user_factors[user]
+        scores: Float32Array = (self.mean + self.user_bias[user] + self.movie_bias + inner).astype(np.float32)
+        return scores
 
 
 def fit(

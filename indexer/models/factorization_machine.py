@@ -22,14 +22,13 @@ import scipy.sparse as sp
 from myfm._myfm import FM, ConfigBuilder, FMHyperParameters, RelationBlock, TaskType, create_train_fm
 from pydantic import NonNegativeInt, PositiveInt
 
-from index.catalogue.catalogue import Movie
 from index.core.arrays import Float32Array, Float64Array, Int64Array
 from index.core.errors import InvalidInput
 from index.core.progress import Track, silent
+from index.ratings.content import year_centres, year_features
 from indexer.datasets.training import Training
 from indexer.linalg import unit_rows
 
-YEARS_APART = 4.0  # the similarity by year of movies this far apart is exp(-1/4)
 THINNED = 32  # samples kept for intervals and for fold-in
 # Limits of ``default_settings``.
 MAX_WORK = 1e9  # ratings times iterations of all chains: about half an hour on one CPU
@@ -69,6 +68,7 @@ class Posterior:
     thinned: Int64Array  # (thinned,) samples kept for intervals and fold-in
     rated_features: Float32Array  # (thinned, n_movies, f + 1) factors, then weight, of a rated movie; or zeros
     user_prior: Float64Array  # (thinned, 2, f + 1) mean and precision of a user id's factors, then weight
+    fact_features: Float32Array  # (samples, n_facts, f + 1) factors, then weight, of genres and years; or (…, 0, f + 1)
 
     def predict(self, users: Int64Array, movies: Int64Array) -> Float64Array:
         """Return posterior mean ratings (m,) of user rows (m,) and movie rows (m,)."""
@@ -122,7 +122,7 @@ def design_matrices(training: Training, settings: Settings) -> tuple[Side, Side]
         if settings.ids:
             movie_blocks.append(unit_rows(rated.T.tocsr()))
     if settings.facts:
-        movie_blocks += [_one_hot([movie.genres for movie in training.movies]), _years(training.movies)]
+        movie_blocks += _fact_blocks(training)
     return _side(n_users, user_blocks), _side(n_movies, movie_blocks)
 
 
@@ -140,6 +140,8 @@ def fit(
     user_factors, movie_factors = (
         np.empty((samples, n, settings.factors), dtype=np.float32) for n in (n_users, n_movies)
     )
+    n_facts = sum(block.shape[1] for block in _fact_blocks(training)) if settings.facts else 0
+    fact_features = np.empty((samples, n_facts, settings.factors + 1), dtype=np.float32)
     drawn: list[tuple[float, float]] = []  # global bias and noise variance
     features: list[tuple[Float32Array, Float64Array]] = []  # parameters of the rated movies, and the prior of user ids
     total = settings.chains * settings.iterations
@@ -152,6 +154,7 @@ def fit(
         at, weights, factors = len(drawn), np.asarray(machine.w), np.asarray(machine.V)
         user_bias[at], user_factors[at] = user_side.project(weights[:n_user_features], factors[:n_user_features])
         movie_bias[at], movie_factors[at] = movie_side.project(weights[n_user_features:], factors[n_user_features:])
+        fact_features[at] = np.column_stack([factors, weights])[weights.size - n_facts :]
         if at in thinned:
             prior = [[*hyper.mu_V[0], hyper.mu_w[0]], [*hyper.lambda_V[0], hyper.lambda_w[0]]]
             shared = np.column_stack([factors, weights])[n_users:n_user_features]
@@ -179,7 +182,9 @@ def fit(
     rated, prior = (np.array(column) for column in zip(*features, strict=True))
     if not settings.implicit:
         rated = np.zeros((thinned.size, n_movies, settings.factors + 1), dtype=np.float32)
-    return Posterior(bias, user_bias, movie_bias, user_factors, movie_factors, noise, thinned, rated, prior)
+    return Posterior(
+        bias, user_bias, movie_bias, user_factors, movie_factors, noise, thinned, rated, prior, fact_features
+    )
 
 
 def _config(settings: Settings, groups: Sequence[int]) -> object:
@@ -208,16 +213,11 @@ def _side(n: int, blocks: Sequence[sp.csr_matrix]) -> Side:
     return Side(features, squares, tuple(block.shape[1] for block in kinds))
 
 
-def _years(movies: Sequence[Movie]) -> sp.csr_matrix:
-    """Return (n, centres) Gaussian bumps of length 1 around the year of release; zeros without a year."""
-    known = [movie.year for movie in movies if movie.year is not None]
-    if not known:
-        return sp.csr_matrix((len(movies), 0))
-    years = np.array([np.nan if movie.year is None else movie.year for movie in movies])
-    centres = np.arange(min(known), max(known) + 1, 3)
-    bumps = np.exp(-(((years[:, None] - centres) / YEARS_APART) ** 2) / 2)
-    bumps = np.where(bumps > 0.001, bumps, 0)  # also NaN, of a missing year
-    return sp.csr_matrix(bumps / np.maximum(np.linalg.norm(bumps, axis=1, keepdims=True), 1e-9))
+def _fact_blocks(training: Training) -> list[sp.csr_matrix]:
+    """Return the features of movies by genres and by year, (n_movies, …) each."""
+    movies = training.movies
+    years = year_features(movies, year_centres(movies))
+    return [_one_hot([movie.genres for movie in movies]), sp.csr_matrix(years)]
 
 
 def _one_hot(values: Sequence[Sequence[str]]) -> sp.csr_matrix:

@@ -9,13 +9,14 @@ Source: Herlocker, Konstan, Borchers and Riedl, "An Algorithmic Framework for Pe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 import scipy.sparse as sp
 from pydantic import PositiveInt
 
-from index.core.arrays import Float64Array, Int64Array
+from index.core.arrays import Float32Array, Float64Array, Int64Array
 from index.core.progress import Track, silent
 from indexer.datasets.training import Training
 from indexer.linalg import unit_rows
@@ -65,6 +66,31 @@ class Neighbourhood:
             rows, back = np.unique(voters[chosen], return_inverse=True)
             voted[chosen] = self._vote(self.similarity(rows), back, subjects[chosen])
         return voted if self._biases is None else voted + self._biases.predict(users, movies)
+
+    def scores(self, user: int) -> Float32Array:
+        """Return ``predict`` of a user row for all movies, (n_movies,) float32.
+
+        With everyone's weights it is one product of sparse matrices, without the cosines of all pairs of movies.
+        """
+        settings = self._settings
+        if settings.over == "raters" or settings.neighbours is not None or settings.subtract_biases:
+            movies = np.arange(self._votes.shape[1 if settings.by == "user" else 0])
+            return self.predict(np.full(movies.size, user), movies).astype(np.float32)
+        if settings.by == "user":
+            sums = np.asarray(self.similarity(np.array([user])) @ self._votes)
+            weights = self._total_weights[user]
+        else:
+            sums = np.asarray(self._ratings @ (self._ratings.T @ self._votes[:, [user]].toarray()))
+            weights = self._total_weights
+        scores: Float32Array = (np.asarray(sums).ravel() / np.where(weights > 0, weights, 1)).astype(np.float32)
+        return scores
+
+    @cached_property
+    def _total_weights(self) -> Float64Array:
+        """Sums (n,) of the absolute cosines of each row to all rows."""
+        n = self._ratings.shape[0]
+        blocks = (np.arange(start, min(start + _BLOCK, n)) for start in range(0, n, _BLOCK))
+        return np.concatenate([np.abs(self.similarity(rows)).sum(axis=1) for rows in blocks])
 
     def _vote(self, cosines: Float64Array, rows: Int64Array, columns: Int64Array) -> Float64Array:
         weights_of_all = np.abs(cosines).sum(axis=1)

@@ -6,6 +6,7 @@ import numpy as np
 
 from index.core.arrays import Float32Array, Float64Array, Int64Array
 from index.ratings.fold_in import FoldInArrays
+from index.ratings.learned_ranker import LearnedRanker
 from index.ratings.model import Noise, RatingArrays, RatingModel
 from index.ratings.rankers import Ranker
 from indexer.datasets.training import Training
@@ -97,7 +98,9 @@ def fold_in_arrays(posterior: Posterior) -> FoldInArrays:
     )
 
 
-def rating_model(posterior: Posterior, training: Training, ranker: Ranker | None = None) -> RatingModel:
+def rating_model(
+    posterior: Posterior, training: Training, ranker: Ranker | None = None, learned: LearnedRanker | None = None
+) -> RatingModel:
     """Return the rating model, as the server would load it."""
     arrays, noise = rating_arrays(posterior, training)
     return RatingModel(
@@ -108,6 +111,7 @@ def rating_model(posterior: Posterior, training: Training, ranker: Ranker | None
         scale=training.ratings.scale,
         ranker=ranker,
         rating_weight=1.0 if ranker is None else RATING_WEIGHT,
+        learned=learned,
     )
 
 

@@ -1,4 +1,4 @@
-"""All methods by name, for ``posterity evaluate`` and ``posterity tune``."""
+"""All rating methods by name, for ``posterity evaluate`` and ``posterity tune``."""
 
 from __future__ import annotations
 
@@ -10,26 +10,22 @@ import numpy as np
 
 from index.core.arrays import Float32Array, Float64Array, Int64Array
 from index.core.progress import Track
+from index.ratings.cold_start import ColdStart, own_share
 from index.ratings.model import RatingModel
-from index.ratings.rankers import Ranker, combine_rankers
 from indexer.datasets.training import Training
 from indexer.models import (
     als,
     baselines,
-    ease,
+    cold_start,
     factorization_machine,
-    implicit,
     neighbourhood,
     sgd,
 )
 from indexer.models.baselines import Settings as BaselineSettings
-from indexer.models.factorization_machine import Posterior
 from indexer.models.neighbourhood import Settings as NeighbourSettings
-from indexer.models.ranker_choice import RankerScorer, choose_ranker
 from indexer.models.rating_model import rating_model
 
 SERVED = "factorization-machine"
-SERVED_RANKER = "served"
 COLD = "cold-machine"
 
 
@@ -59,8 +55,24 @@ class RatingModelAdapter:
         return mean.astype(np.float64), deviation.astype(np.float64)
 
     def scores(self, user: int) -> Float32Array:
-        """Return scores (n_movies,) of a user row, by which recommendations are ordered."""
+        """Return scores (n_movies,) of a user row, by which recommendations are ordered; -inf for rated movies."""
         return self.model.ranking_scores(user)
+
+
+@dataclass(frozen=True, slots=True)
+class ServedAdapter(RatingModelAdapter):
+    """The rating model beside the cold-start model, weighed as the server does, without posters."""
+
+    cold: ColdStart
+    training: Training
+
+    def distribution(self, users: Int64Array, movies: Int64Array) -> tuple[Float64Array, Float64Array]:
+        """Return mean and standard deviation (m,) of each rating."""
+        mean, deviation = self.model.distribution(users, movies)
+        machine, facts, looks, variance = cold_start.predictions(self.cold, self.training, users, movies)
+        share = own_share(np.bincount(self.training.movie_rows, minlength=self.training.shape[1])[movies])
+        of_both = share * mean + (1 - share) * (machine + facts + looks)
+        return of_both, np.sqrt(share * np.square(deviation, dtype=np.float64) + (1 - share) * variance)
 
 
 def rating_methods(settings: factorization_machine.Settings | None = None) -> Mapping[str, Method]:
@@ -104,73 +116,7 @@ def methods_for_split(split: str) -> tuple[str, ...]:
     return tuple(name for name in rating_methods() if name != COLD)
 
 
-def ranking_methods(settings: factorization_machine.Settings | None = None) -> Mapping[str, Method]:
-    """Return methods that rank movies, simplest first; snapshots use the last one."""
-    settings = settings or factorization_machine.Settings()
-    posterior = _CachedFit(factorization_machine.fit)  # shared by two methods
-
-    def by_rating(training: Training, rng: np.random.Generator, chosen: Any, *, track: Track) -> RatingModelAdapter:
-        return RatingModelAdapter(rating_model(posterior(training, rng, chosen, track=track), training))
-
-    def served(training: Training, rng: np.random.Generator, chosen: Any, *, track: Track) -> RatingModelAdapter:
-        fitted = posterior(training, rng, chosen, track=track)
-        ranker = combine_rankers(choose_ranker(training, rng, track=track).rankers)
-        return RatingModelAdapter(rating_model(fitted, training, ranker))
-
-    methods = {
-        "popularity": Method(_fit_popularity),
-        "predicted-rating": Method(by_rating, settings),
-        "bpr": Method(
-            implicit.fit_bpr, implicit.BprSettings(), {"factors": (32, 64, 100), "iterations": (100, 200, 400)}
-        ),
-        "implicit-als": Method(
-            as_scorer(implicit.fit),
-            implicit.Settings(),
-            {"factors": (32, 64, 128), "regularization": (10.0, 30.0, 60.0, 100.0), "confidence": (5.0, 10.0, 20.0)},
-        ),
-        "ease": Method(
-            as_scorer(ease.fit), ease.Settings(), {"regularization": (50.0, 100.0, 200.0, 300.0, 500.0, 1000.0)}
-        ),
-        SERVED_RANKER: Method(served, settings),
-    }
-    unavailable = ("bpr", "implicit-als") if implicit.UNAVAILABLE else ()
-    return {name: method for name, method in methods.items() if name not in unavailable}
-
-
-def as_scorer(fit: Callable[..., Ranker]) -> Callable[..., RankerScorer]:
-    """Return ``fit`` with its ranker turned into a Scorer of the training users."""
-
-    def fit_scorer(training: Training, *arguments: Any, **options: Any) -> RankerScorer:
-        return RankerScorer(fit(training, *arguments, **options), training.rated)
-
-    return fit_scorer
-
-
-@dataclass(frozen=True, slots=True)
-class _Popularity:
-    counts: Float32Array  # (n_movies,)
-
-    def scores(self, _user: int) -> Float32Array:
-        return self.counts.copy()
-
-
-def _fit_popularity(training: Training, _rng: np.random.Generator, _settings: None, *, track: Track) -> _Popularity:  # noqa: ARG001
-    return _Popularity(np.bincount(training.movie_rows, minlength=training.shape[1]).astype(np.float32))
-
-
 def _fit_served(training: Training, rng: np.random.Generator, settings: Any, *, track: Track) -> RatingModelAdapter:
-    return RatingModelAdapter(rating_model(factorization_machine.fit(training, rng, settings, track=track), training))
-
-
-class _CachedFit:
-    """A fit function that caches the posterior of the last training data."""
-
-    def __init__(self, fit: Callable[..., Posterior]) -> None:
-        self._fit = fit
-        self._training: Training | None = None
-        self._fitted: Posterior | None = None
-
-    def __call__(self, training: Training, *arguments: Any, **options: Any) -> Posterior:
-        if self._fitted is None or training is not self._training:
-            self._training, self._fitted = training, self._fit(training, *arguments, **options)
-        return self._fitted
+    model = rating_model(factorization_machine.fit(training, rng, settings, track=track), training)
+    cold = cold_start.fit(training, None, rng, settings, track=track).model(training)
+    return ServedAdapter(model, cold, training)

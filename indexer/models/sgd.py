@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
-from index.core.arrays import Float64Array, Int64Array
+from index.core.arrays import Float32Array, Float64Array, Int64Array
 from index.core.progress import Track, silent
 from indexer.datasets.training import Training
 from indexer.models.als import Factors
@@ -41,6 +41,10 @@ class FactorsWithCurve:
     def predict(self, users: Int64Array, movies: Int64Array) -> Float64Array:
         """Return ratings (m,) of user rows (m,) and movie rows (m,)."""
         return self.factors.predict(users, movies)
+
+    def scores(self, user: int) -> Float32Array:
+        """Return the ratings (n_movies,) of a user row, by which movies are ranked."""
+        return self.factors.scores(user)
 
 
 def fit(

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-INK, MUTED, ACCENT, SECOND = "#25232e", "#77758a", "#b5791a", "#4a6fa5"
+INK, MUTED, ACCENT, SECOND, THIRD = "#25232e", "#77758a", "#b5791a", "#4a6fa5", "#5d8a4e"
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # keep text as text
     "svg.hashsalt": "posterity",  # deterministic output

@@ -10,11 +10,12 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from indexer.evaluation.poster_search import LENGTHS
-from indexer.reports.plots import ACCENT, MUTED, SECOND, svg
+from indexer.reports.plots import ACCENT, MUTED, SECOND, THIRD, svg
 
-_COLOURS = (ACCENT, SECOND, MUTED)  # of VGG16 and the baselines
+_COLOURS = (ACCENT, THIRD, SECOND, MUTED)  # of VGG16's vectors and the baselines
 _ALTERNATE_COLUMNS = {
     "recall_1": "Found first",
+    "recall_1_gain": "More than by raw vectors",
     "recall_5": "Among 5",
     "recall_10": "Among 10",
     "reciprocal_rank": "Mean reciprocal rank",
@@ -63,7 +64,9 @@ def described(section: Mapping[str, Any]) -> dict[str, Any]:
 
 def words(section: Mapping[str, Any]) -> str:
     """Describe the searched posters."""
-    return f"{section['posters']:,} posters in the folder {section['folder']}, each compared with all of them."
+    return (
+        f"{section['posters']:,} posters in the folder {section['folder']}; every query is compared with all of them."
+    )
 
 
 def caution(section: Mapping[str, Any]) -> str:
@@ -74,10 +77,11 @@ def caution(section: Mapping[str, Any]) -> str:
 def tables(section: Mapping[str, Any]) -> list[Table]:
     """Return the tables: recall@1 of distorted posters, their scores, and recall of alternates if there are any."""
     methods = [method["method"] for method in section["distortions"][0]["methods"]]
+    distorted = section.get("distorted", section["posters"])  # reports of earlier versions distort all
     robustness = Table(
         "Distorted posters that find their original first",
-        "With 95% bootstrap intervals over posters. A bootstrap interval of 100% has no width: with 95% confidence, at"
-        f" least {_lower_bound(section['posters']):.1%} of such posters find their original.",
+        f"{distorted:,} posters, with 95% bootstrap intervals over them. A bootstrap interval of 100% has no width:"
+        f" with 95% confidence, at least {_lower_bound(distorted):.1%} of such posters find their original.",
         ["Distortion", *methods],
         [
             Row(distortion["distortion"], distortion["words"], _cells(distortion["methods"], "recall_1"))
@@ -122,7 +126,7 @@ def _cells(methods: Sequence[Mapping[str, Any]], metric: str) -> list[Cell]:
 
 
 def _cell(metric: str, estimate: Mapping[str, float]) -> Cell:
-    form = "{:.1%}" if metric.startswith("recall") else "{:.4f}"
+    form = "{:+.1%}" if metric.endswith("gain") else "{:.1%}" if metric.startswith("recall") else "{:.4f}"
     value, low, high = (form.format(estimate[end]) for end in ("value", "low", "high"))
     return Cell(value, f"{low} to {high}")
 
@@ -133,10 +137,10 @@ def _robustness_plot(section: Mapping[str, Any]) -> Markup:
 
     def draw(axes: Sequence[Axes]) -> None:
         (axis,) = axes
-        for at, (method, colour) in enumerate(zip(methods, _COLOURS, strict=True)):
+        for at, (method, colour) in enumerate(zip(methods, _COLOURS, strict=False)):
             for row, distortion in enumerate(reversed(distortions)):
                 estimate = distortion["methods"][at]["figures"]["recall_1"]
-                y = row + 0.22 * (1 - at)
+                y = row + 0.2 * (1.5 - at)
                 ends = [100 * estimate["low"], 100 * estimate["high"]]
                 axis.plot(ends, [y, y], color=colour, linewidth=3, alpha=0.45)
                 label = method if row == 0 else None
@@ -152,7 +156,7 @@ def _robustness_plot(section: Mapping[str, Any]) -> Markup:
 def _recall_plot(section: Mapping[str, Any]) -> Markup:
     def draw(axes: Sequence[Axes]) -> None:
         (axis,) = axes
-        for method, colour in zip(section["methods"], _COLOURS, strict=True):
+        for method, colour in zip(section["methods"], _COLOURS, strict=False):
             recalls = {k: method["figures"][f"recall_{k}"] for k in LENGTHS if f"recall_{k}" in method["figures"]}
             lows, values, highs = (
                 [100 * estimate[end] for estimate in recalls.values()] for end in ("low", "value", "high")

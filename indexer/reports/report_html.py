@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from indexer.evaluation.contest import FEW, LEVELS
 from indexer.metrics.ranking import LENGTHS
 from indexer.reports import poster_report
+from indexer.reports.article_table import article_table
 from indexer.reports.plots import ACCENT, MUTED, SECOND, svg
 
 RATING_COLUMNS = {"rmse": "RMSE", "mae": "MAE", "mse": "MSE", "inside_80": "In 80% interval", "width_80": "Its width"}
@@ -27,23 +28,38 @@ RANKING_COLUMNS = {
     "novelty_10": "Novelty@10 (bits)",
 }
 PERCENT = ("inside", "hit", "catalogue")
-SIMILARITY_COLUMNS = {"co_liked": "Co-liked", "genres": "Genres", "tags": "Tags", "judged": "Judged pairs"}
+SIMILARITY_COLUMNS = {
+    "co_liked": "Co-liked",
+    "genres": "Genres",
+    "tags": "Tags",
+    "series": "Series",
+    "people": "People",
+    "judged": "Judged pairs",
+}
 
 _TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30)  # of a logarithmic axis
 
 
 def render(report: Mapping[str, Any]) -> str:
     """Return the HTML page of a report (``indexer.reports.report``)."""
-    templates = Environment(
+    templates = environment()
+    templates.filters["cell"] = cell
+    sections = [_described(name, section) for name, section in report["sections"].items()]
+    columns, rows = article_table(report["sections"])
+    return templates.get_template("report.html").render(
+        report=report, sections=sections, few=FEW, article_columns=columns, article_rows=rows
+    )
+
+
+def environment() -> Environment:
+    """Return the templates of this package."""
+    return Environment(
         loader=PackageLoader("indexer.reports"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters["cell"] = cell
-    sections = [_described(name, section) for name, section in report["sections"].items()]
-    return templates.get_template("report.html").render(report=report, sections=sections, few=FEW)
 
 
 def cell(name: str, value: float | None) -> str:
@@ -116,7 +132,9 @@ def _ranking_plots(section: Mapping[str, Any]) -> list[tuple[str, Markup]]:
 
 
 def _similarity_plots(section: Mapping[str, Any]) -> list[tuple[str, Markup]]:
-    shown = {name: title for name, title in SIMILARITY_COLUMNS.items() if name in {"co_liked", "judged"}}
+    shown = {
+        name: title for name, title in SIMILARITY_COLUMNS.items() if name in {"co_liked", "series", "people", "judged"}
+    }
     shown = {name: title for name, title in shown.items() if any(name in m["figures"] for m in section["methods"])}
     return [("Share of pairs in the right order (0.5 is chance)", _dot_plot(section["methods"], shown))]
 

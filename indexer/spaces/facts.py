@@ -1,9 +1,10 @@
-"""Facts vectors of movies: genres, year of release and tags."""
+"""Facts vectors of movies: genres, year of release, tags, and labels such as directors, actors and keywords."""
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,24 +12,88 @@ import scipy.sparse.linalg
 
 from index.catalogue.catalogue import Movie
 from index.core.arrays import Float32Array, Float64Array, Int64Array
+from indexer.linalg import unit_rows
 
 # Share of each kind of fact in the score of two movies that both have it.
-WEIGHTS = {"genres": 0.7, "year": 0.15, "tags": 0.15}
+WEIGHTS = {"genres": 0.6, "year": 0.3, "tags": 0.1}
 YEARS_APART = 8.0  # standard deviation of the similarity by year: movies this far apart keep exp(-1/2) of it
 TAG_DIMENSION = 64
+# Weights of labels that two movies share, beside a weight of 1 of all the above together.
+LABEL_WEIGHTS = {"directors": 0.3, "actors": 0.4, "keywords": 0.4, "writers": 0.3, "certificates": 0.1}
+OTHER_LABELS = 0.05  # weight of any other kind
+LABEL_DIMENSION = 512
+_NO_GENRES = frozenset({"IMAX"})  # MovieLens lists this format among the genres
 
 
-def facts_vectors(movies: Sequence[Movie], tags: Mapping[int, Sequence[str]]) -> tuple[Int64Array, Float32Array]:
-    """Return the rows (m,) of the movies with any facts, and their unit vectors (m, d)."""
+Labels = Mapping[str, Mapping[int, Sequence[str]]]  # kind -> movie id -> labels, each once
+
+
+def facts_vectors(
+    movies: Sequence[Movie],
+    tags: Mapping[int, Sequence[str]],
+    labels: Labels | None = None,
+    weights: Mapping[str, float] | None = None,
+) -> tuple[Int64Array, Float32Array]:
+    """Return the rows (m,) of the movies with any facts, and their vectors (m, d), of length 1 without labels.
+
+    A movie without labels of some kind has a shorter vector, as labels are shared by few movies: to have none adds as
+    much to its scores as to share none.
+
+    Args:
+        movies: of the catalogue.
+        tags: movie id -> tags, repeats included.
+        labels: of the movies that have some.
+        weights: kind of label, one of ``labels`` -> weight; those missing are ``label_weights``.
+    """
     parts = {"genres": _genres(movies), "year": _years(movies), "tags": _tags(movies, tags)}
-    vectors = np.hstack([np.sqrt(WEIGHTS[name]) * _unit(part) for name, part in parts.items()])
+    vectors = _unit(np.hstack([np.sqrt(WEIGHTS[name]) * _unit(part) for name, part in parts.items()]))
+    if labels:
+        of_kinds = label_weights(labels) | dict(weights or {})
+        vectors = np.hstack([vectors, _labels(movies, labels, of_kinds)]) / np.sqrt(1 + sum(of_kinds.values()))
     rows = np.flatnonzero(vectors.any(axis=1))
-    return rows, _unit(vectors[rows]).astype(np.float32)
+    return rows, vectors[rows].astype(np.float32)
+
+
+def label_weights(kinds: Iterable[str]) -> dict[str, float]:
+    """Return the default weight of each kind of label."""
+    return {kind: LABEL_WEIGHTS.get(kind, OTHER_LABELS) for kind in kinds}
+
+
+def _labels(movies: Sequence[Movie], labels: Labels, weights: Mapping[str, float]) -> Float64Array:
+    """Return (n, d) labels that at least two movies share, by idf; each kind has its weight as squared length.
+
+    Beyond ``LABEL_DIMENSION`` labels each is a random vector of signs, so that inner products are preserved but for
+    noise: the deviation of a cosine is 1 / sqrt(d).
+
+    Source: Achlioptas, "Database-friendly Random Projections", JCSS 2003.
+    """
+    kinds, names = [], []
+    for kind, weight in weights.items():
+        counts = [Counter(set(labels[kind].get(movie.movie_id, ()))) for movie in movies]
+        movies_with = Counter(label for row in counts for label in row)
+        shared = [Counter({label: 1 for label in row if movies_with[label] > 1}) for row in counts]
+        kinds.append(np.sqrt(weight) * unit_rows(_idf(shared)))
+        names += [f"{kind}\0{label}" for label in sorted(label for label, n in movies_with.items() if n > 1)]
+    matrix = sp.hstack(kinds).tocsr()
+    if len(names) <= LABEL_DIMENSION:
+        dense: Float64Array = matrix.toarray()
+        return dense
+    projected: Float64Array = matrix @ (np.array([_signs(name) for name in names]) / np.sqrt(LABEL_DIMENSION))
+    return projected
+
+
+def _signs(name: str) -> Float32Array:
+    """Return (LABEL_DIMENSION,) random signs of a name, always the same."""
+    bits = np.unpackbits(
+        np.frombuffer(hashlib.blake2b(name.encode(), digest_size=LABEL_DIMENSION // 8).digest(), np.uint8)
+    )
+    return np.where(bits, np.float32(1), np.float32(-1))
 
 
 def _genres(movies: Sequence[Movie]) -> Float64Array:
-    """Return the idf-weighted genres of each movie, (n, n_genres)."""
-    matrix: Float64Array = _idf([Counter(movie.genres) for movie in movies]).toarray()
+    """Return the genres of each movie, (n, n_genres), weighted by the square root of their idf: there are few."""
+    counts = [Counter(genre for genre in movie.genres if genre not in _NO_GENRES) for movie in movies]
+    matrix: Float64Array = np.sqrt(_idf(counts).toarray())
     return matrix
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -16,10 +16,10 @@ from index.spaces.faiss_index import read_index, search_exact
 from index.spaces.vectors import ROWS_FILE, load_vectors
 from indexer.spaces.writer import exclude_row
 
-QUERIES = 200
+QUERIES = 400
 K = 10
 FILTERS = (0.5, 0.05, 0.005)  # shares of movies that random filters allow
-TARGET_RECALL = 0.9995  # recall@10; the number of candidates is raised until it is reached
+TARGET_RECALL = 0.9997  # recall@10, with and without filters; candidates and finalists are raised until it is reached
 
 _SCANS = 5  # timed full scans, few because each is slow
 _BLOCK = 256
@@ -33,7 +33,7 @@ def tune_search(
     clock: Callable[[], float] = perf_counter,
     track: Track = silent,
 ) -> dict[str, Any]:
-    """Raise the number of candidates until the recall is reached; return the settings with a recall report.
+    """Raise the numbers of candidates and finalists until the recall is reached; return settings and recall report.
 
     Args:
         folder: of a space that ``two_stage.write_reduced`` has written.
@@ -48,16 +48,23 @@ def tune_search(
     queries: Float32Array = rows.reconstruct_batch(chosen)
     exact = _full_scan(rows, queries, track)
     exact[np.arange(chosen.size), chosen] = -np.inf  # a movie is not its own neighbour
-    tuned = search
-    while True:
-        unfiltered = _measure(folder, tuned, chosen, queries, exact, None, clock)
-        if unfiltered["recall_at_10"] >= TARGET_RECALL or tuned["candidates"] >= n:
-            break
-        tuned = tuned | {name: 3 * tuned[name] // 2 + tuned[name] % 2 for name in ("candidates", "probes")}
-    filtered = []
-    for share in FILTERS:
-        allowed = rng.random(n) < share
-        filtered.append({"share": share} | _measure(folder, tuned, chosen, queries, exact, allowed, clock))
+    filters = [None, *(rng.random(n) < share for share in FILTERS)]
+
+    def measure(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        return (_measure(folder, settings, chosen, queries, exact, allowed, clock) for allowed in filters)
+
+    def suffices(settings: dict[str, Any]) -> bool:
+        return all(found["recall_at_10"] >= TARGET_RECALL for found in measure(settings))
+
+    # Finalists are found among candidates: first enough of these, all of them finalists, then as few finalists as do.
+    tuned = search | {"finalists": search["candidates"]}
+    while not suffices(tuned) and tuned["candidates"] < n:
+        tuned = _raised(tuned, "candidates", "finalists", "probes")
+    if search["finalists"] < search["candidates"]:
+        tuned["finalists"] = search["finalists"]
+        while not suffices(tuned) and tuned["finalists"] < tuned["candidates"]:
+            tuned = _raised(tuned, "finalists")
+    unfiltered, *filtered = measure(tuned)
     scans = []
     for query in queries[:_SCANS]:
         begin = clock()
@@ -67,9 +74,13 @@ def tune_search(
         "queries": int(chosen.size),
         **unfiltered,
         "full_scan_milliseconds": round(1000 * median(scans), 3),
-        "filters": filtered,
+        "filters": [{"share": share} | found for share, found in zip(FILTERS, filtered, strict=True)],
     }
     return tuned | {"card": report}
+
+
+def _raised(search: dict[str, Any], *names: str) -> dict[str, Any]:
+    return search | {name: 3 * search[name] // 2 + search[name] % 2 for name in names}
 
 
 def _measure(

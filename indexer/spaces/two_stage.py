@@ -1,4 +1,4 @@
-"""Two-stage search files: long unit vectors on disk, axes, and a Faiss index of short vectors.
+"""Two-stage search files: long and medium vectors on disk, patterns, axes, and a Faiss index of short vectors.
 
 ``index.spaces.vectors`` defines the files and the search.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,28 @@ import numpy as np
 from index.core.arrays import Float16Array, Float32Array, Float64Array
 from index.core.errors import InvalidInput
 from index.spaces.faiss_index import half_index, read_index, threads_for
-from index.spaces.vectors import AXES_FILE, CANDIDATES, ROWS_FILE, SHORT_FILE, shorten
+from index.spaces.vectors import (
+    AXES_FILE,
+    CELLS,
+    MEDIUM_FILE,
+    PATTERNS_FILE,
+    ROWS_FILE,
+    SHORT_FILE,
+    on_patterns,
+    shorten,
+)
 from indexer.linalg import gram, truncated_svd
 
-AXES = 191  # a short vector has one more component, for the length lost
+AXES = 127  # a short vector has one more component, for the length lost
+SHARED = 0.1  # share of the lost length that vectors have in common; measured (docs/measurements.md, Search by poster)
+PATTERNS = 16  # of the 49 cells, at most
 MEMORY = 2 * 10**9  # bytes
-FLAT_UP_TO = 20_000  # movies; up to here an exhaustive search of short vectors is as fast as a graph
+SCAN_UP_TO = 200_000  # movies; beyond, a graph is faster than an exhaustive search of short vectors
 
+_KEPT = 0.95  # share of the vectors' squared lengths that the patterns keep, if not more than PATTERNS are needed
+_CANDIDATES, _FINALISTS = 100, 20  # to begin with; the recall report raises them
 _SAMPLE = 4096  # rows sampled to fit the axes
-_SHARES = (0.0, 0.1, 0.2, 0.3, 0.5)
-_NEAREST, _AMONG = 10, 50  # a share is scored by the recall of the 10 nearest among 50 candidates
+_PATTERN_SAMPLE = 1024  # rows sampled to fit the patterns
 _BLOCK = 256  # rows in memory at a time, in float32
 _TYPES = (
     faiss.IndexFlat,
@@ -50,7 +62,7 @@ def write_reduced(
     Args:
         folder: created if it does not exist.
         blocks: the unit vectors in order, in blocks (b, d).
-        rng: samples the rows that axes are fitted to.
+        rng: samples the rows that patterns and axes are fitted to.
         factory: Faiss factory string of the index of short vectors; None to choose by number and memory.
         memory: upper bound of the index of short vectors, in bytes per process.
 
@@ -59,13 +71,15 @@ def write_reduced(
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_rows(folder / ROWS_FILE, blocks)
-    rows = read_index(folder / ROWS_FILE)
-    axes, shared = fit_axes(rows, rng)
+    rows = reduced = read_index(folder / ROWS_FILE)
+    patterns = fit_patterns(rows, rng)
+    if patterns is not None:
+        np.save(folder / PATTERNS_FILE, patterns)
+        write_rows(folder / MEDIUM_FILE, (on_patterns(b, patterns).astype(np.float16) for b in _blocks_of(rows)))
+        reduced = read_index(folder / MEDIUM_FILE)
+    axes = fit_axes(reduced, rng)
     np.save(folder / AXES_FILE, axes)
-    short = np.empty((rows.ntotal, axes.shape[0] + 1), dtype=np.float32)
-    for start in range(0, rows.ntotal, _BLOCK):
-        block = rows.reconstruct_n(start, min(_BLOCK, rows.ntotal - start))
-        short[start : start + _BLOCK] = shorten(block, axes, shared)
+    short = np.concatenate([shorten(block, axes, SHARED) for block in _blocks_of(reduced)])
     text = factory or choose_factory(short.shape[0], short.shape[1], memory)
     index = make_index(text, short.shape[1])
     threads_for(len(short))  # an earlier search may have set one thread
@@ -79,10 +93,18 @@ def write_reduced(
     return {
         "index": text,
         "axes": axes.shape[0],
-        "shared": shared,
-        "candidates": CANDIDATES,
+        "shared": SHARED,
+        "candidates": _CANDIDATES,
         "probes": probes,
+        "patterns": 0 if patterns is None else patterns.shape[0],
+        "finalists": _CANDIDATES if patterns is None else _FINALISTS,
     }
+
+
+def _blocks_of(index: Any) -> Iterator[Float32Array]:
+    """Yield the vectors of an index in order, in blocks (b, d)."""
+    for start in range(0, index.ntotal, _BLOCK):
+        yield index.reconstruct_n(start, min(_BLOCK, index.ntotal - start))
 
 
 def write_rows(file: Path, blocks: Iterable[Float16Array]) -> None:
@@ -110,17 +132,35 @@ def _rows_head(n: int, dimension: int) -> bytes:
     return bytes(faiss.serialize_index(index).tobytes()[:-8] + struct.pack("<Q", n * index.code_size))
 
 
-def fit_axes(rows: Any, rng: np.random.Generator) -> tuple[Float32Array, float]:
-    """Return orthonormal axes (r, d) that keep most of the vectors' lengths, and the share c of the length they lose.
+def fit_patterns(rows: Any, rng: np.random.Generator) -> Float32Array | None:
+    """Return the fewest orthonormal patterns (p, CELLS) that keep most of the vectors' lengths, PATTERNS at most.
+
+    They are the leading eigenvectors of the inner products of a sample's cells. Return None if the vectors are no maps
+    of CELLS cells.
+    """
+    if rows.d % CELLS:
+        return None
+    chosen = np.sort(rng.choice(rows.ntotal, size=min(rows.ntotal, _PATTERN_SAMPLE), replace=False))
+    products = np.zeros((CELLS, CELLS))
+    for start in range(0, chosen.size, _BLOCK):
+        maps = rows.reconstruct_batch(chosen[start : start + _BLOCK]).reshape(-1, CELLS, rows.d // CELLS)
+        products += np.matmul(maps, maps.transpose(0, 2, 1)).sum(axis=0)
+    values, vectors = np.linalg.eigh(products)
+    kept = np.cumsum(values[::-1]) / values.sum()
+    count = min(PATTERNS, int(np.searchsorted(kept, _KEPT)) + 1)
+    return np.ascontiguousarray(vectors[:, ::-1][:, :count].T, dtype=np.float32)
+
+
+def fit_axes(rows: Any, rng: np.random.Generator) -> Float32Array:
+    """Return orthonormal axes (r, d) that keep most of the vectors' lengths.
 
     The axes are the leading right singular vectors of a sample, computed from its inner products. The vectors are not
-    centred, because inner products are approximated; the first axis holds the component common to all vectors.
+    centred, because inner products are approximated; what all vectors have in common becomes the first axis.
     """
     n = rows.ntotal
     chosen = np.sort(rng.choice(n, size=min(n, _SAMPLE), replace=False))
     products = gram(rows.reconstruct_batch, chosen)
-    count = min(AXES, chosen.size)
-    vectors, values = _top_eigenvectors(products, count)
+    vectors, values = _top_eigenvectors(products, min(AXES, chosen.size))
     kept = values > 1e-6 * values[0]  # duplicate posters add no axis
     weights = vectors[:, kept] / np.sqrt(values[kept])
     axes = np.zeros((int(kept.sum()), rows.d))
@@ -128,38 +168,7 @@ def fit_axes(rows: Any, rng: np.random.Generator) -> tuple[Float32Array, float]:
         part = slice(start, start + _BLOCK)
         axes += weights[part].T @ rows.reconstruct_batch(chosen[part])
     orthonormal = np.linalg.qr(axes.T)[0].T  # rounding errors are about 1e-4 otherwise
-    return np.ascontiguousarray(orthonormal, dtype=np.float32), choose_share(products, count, rng)
-
-
-def choose_share(products: Float32Array, count: int, rng: np.random.Generator) -> float:
-    """Return the share c that maximises recall on rows that the axes are not fitted to.
-
-    Return 0 if there are too few rows, because all of them are scored exactly anyway.
-
-    Args:
-        products: inner products (m, m) of unit vectors.
-        count: number of axes.
-        rng: splits the rows.
-    """
-    order = rng.permutation(products.shape[0])
-    fitted, held_out = np.split(order, [3 * order.size // 4])
-    if held_out.size <= _AMONG:
-        return 0.0
-    vectors, values = _top_eigenvectors(products[np.ix_(fitted, fitted)], min(count, fitted.size // 2))
-    on_axes = (products[:, fitted] @ (vectors / np.sqrt(values))).astype(np.float32)
-    lost = np.sqrt(np.maximum(0, 1 - (on_axes**2).sum(axis=1)))
-    itself = np.arange(held_out.size), held_out
-    true = products[held_out].copy()
-    true[itself] = -np.inf
-    nearest = np.argpartition(-true, _NEAREST, axis=1)[:, :_NEAREST]
-
-    def recall(share: float) -> float:
-        estimates = on_axes[held_out] @ on_axes.T + np.float32(share) * np.outer(lost[held_out], lost)
-        estimates[itself] = -np.inf
-        threshold = -np.partition(-estimates, _AMONG - 1, axis=1)[:, _AMONG - 1]
-        return float((np.take_along_axis(estimates, nearest, axis=1) >= threshold[:, None]).mean())
-
-    return max(_SHARES, key=recall)
+    return np.ascontiguousarray(orthonormal, dtype=np.float32)
 
 
 def choose_factory(n: int, dimension: int, memory: int) -> str:
@@ -171,7 +180,7 @@ def choose_factory(n: int, dimension: int, memory: int) -> str:
     cells = max(1, int(4 * math.sqrt(n)))
     links = 4 * 2 * 32 + 16  # bytes per vector: 2 * 32 links in the lowest layer, few in the others
     choices = {
-        "Flat": n * 4 * dimension if n <= FLAT_UP_TO else math.inf,
+        "SQfp16": n * 2 * dimension if n <= SCAN_UP_TO else math.inf,
         "HNSW32": n * (4 * dimension + links),
         "HNSW32_SQ8": n * (dimension + links),
         f"IVF{cells},SQ8": n * (dimension + 16) + cells * 4 * dimension,

@@ -63,8 +63,9 @@ def write_space(
 
 
 def write_blend(folder: Path, blend: Blend, n_movies: int, *, track: Track) -> None:
-    """Write the nearest neighbours of every movie under the default blend."""
+    """Write the nearest neighbours of every movie under the default blend, and its random pairs."""
     folder.mkdir(parents=True)
+    blend.random_pairs.save(folder)
     _write_neighbours(folder, blend.nearest, n_movies, "Neighbours by blend", track)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from index.core.references import plain_id
-from posterity.cli.build import RATINGS, iterations_option, ratings_option, scale_option, weights_option
+from index.snapshot.gallery import HEADINGS, NEAREST
+from posterity.cli.build import RATINGS, facts_option, iterations_option, ratings_option, scale_option, weights_option
 from posterity.cli.console import (
     embed_path_option,
     json_option,
@@ -34,6 +35,11 @@ from posterity.cli.console import (
 @click.option("--method", "names", multiple=True, metavar="NAME", help="Evaluate this method only. Repeatable.")
 @click.option("--ranking", is_flag=True, help="Evaluate recommendations instead of predictions.")
 @click.option("--similarity", is_flag=True, help="Evaluate similarity instead of predictions.")
+@click.option(
+    "--gallery",
+    is_flag=True,
+    help="Show the nearest neighbours of a few movies by several methods, as rows of posters in gallery.html.",
+)
 @click.option("--all", "everything", is_flag=True, help="Evaluate all of these in one report.")
 @click.option(
     "--judged",
@@ -45,19 +51,27 @@ from posterity.cli.console import (
     "films",
     multiple=True,
     metavar="ID",
-    help="With --similarity: show the nearest neighbours of this movie. Repeatable.",
+    help="With --similarity or --gallery: show the nearest neighbours of this movie, not of popular ones. Repeatable.",
 )
 @click.option(
     "--posters",
     type=click.Path(path_type=Path),
-    help="A folder of posters. Without --ratings: evaluate poster search with distorted copies. With --similarity:"
-    " evaluate the poster space, too. With --all: both.",
+    help="A folder of posters. Without --ratings: evaluate poster search with distorted copies. With --similarity or"
+    " --gallery: use the poster space, too. With --protocol cold: evaluate what posters tell of unseen movies. With"
+    " --all: all of these.",
 )
 @click.option(
     "--alternates",
     type=click.Path(path_type=Path),
     help="A folder of other artwork of the same movies, with the same file names: evaluate poster search with it, too.",
 )
+@click.option(
+    "--distorted",
+    type=click.IntRange(1),
+    show_default="all",
+    help="Number of posters to distort, each in seven ways, which takes most of the time.",
+)
+@facts_option
 @weights_option
 @embed_path_option
 @click.option("--seed", default=0, show_default=True, help="Seed of the methods; the folds are always the same.")
@@ -67,7 +81,7 @@ from posterity.cli.console import (
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("evaluation"),
     show_default=True,
-    help="Folder of report.html and report.json. An interrupted run resumes from here.",
+    help="Folder of the report and the gallery, each as JSON and HTML. An interrupted run resumes from here.",
 )
 @json_option
 def evaluate(
@@ -78,11 +92,14 @@ def evaluate(
     names: tuple[str, ...],
     ranking: bool,
     similarity: bool,
+    gallery: bool,
     everything: bool,
     judged: Path | None,
     films: tuple[str, ...],
     posters: Path | None,
     alternates: Path | None,
+    distorted: int | None,
+    facts: Path | None,
     weights: str,
     embed_path: str,
     seed: int,
@@ -101,24 +118,31 @@ def evaluate(
     from indexer.evaluate_posters import evaluate_posters
     from indexer.models.factorization_machine import Settings
 
-    of_ratings = (ranking, similarity, everything, protocols, names, judged, films)
+    of_ratings = (ranking, similarity, gallery, everything, protocols, names, judged, films)
     if ratings is None and (posters is None or any(of_ratings)):
         raise click.UsageError("Give --ratings to compare methods, or --posters alone to evaluate poster search.")
-    if sum((ranking, similarity, everything)) > 1:
-        raise click.UsageError("Give only one of --ranking, --similarity and --all.")
+    if sum((ranking, similarity, gallery, everything)) > 1:
+        raise click.UsageError("Give only one of --ranking, --similarity, --gallery and --all.")
     if ranking and set(protocols) & {"article", "cold"}:
         raise click.UsageError("--ranking needs the protocol kfold or time.")
     if similarity and (protocols or names):
         raise click.UsageError("--similarity evaluates all spaces on one fold: leave out --protocol and --method.")
+    if gallery and (protocols or names or judged):
+        raise click.UsageError("--gallery has methods of its own: leave out --protocol, --method and --judged.")
     if everything and (protocols or names):
         raise click.UsageError("--all evaluates every protocol and method: leave out --protocol and --method.")
-    if ratings is not None and (judged or films or posters) and not (similarity or everything):
-        raise click.UsageError("--judged, --film, and --posters with --ratings, need --similarity or --all.")
-    if alternates and (not posters or similarity):
+    if ratings is not None and (judged or films) and not (similarity or gallery or everything):
+        raise click.UsageError("--judged and --film need --similarity, --gallery or --all.")
+    if ratings is not None and posters and not (similarity or gallery or everything or "cold" in protocols):
+        raise click.UsageError("--posters with --ratings needs --similarity, --gallery, --all or --protocol cold.")
+    if distorted and (posters is None or ranking or similarity or gallery):
+        raise click.UsageError("--distorted needs --posters, without --ratings or with --all.")
+    if alternates and (not posters or similarity or gallery):
         raise click.UsageError("--alternates needs --posters, without --ratings or with --all.")
     settings = Settings() if iterations is None else Settings(iterations=iterations)
     shown = [film if (number := plain_id(film)) is None else number for film in films]
-    kind = "all" if everything else "similarity" if similarity else "ranking" if ranking else "ratings"
+    chosen = (("all", everything), ("similarity", similarity), ("gallery", gallery), ("ranking", ranking))
+    kind = next((name for name, wanted in chosen if wanted), "ratings")
     with shown_progress() as track:
         if ratings is not None:
             config = EvaluationConfig(
@@ -135,11 +159,13 @@ def evaluate(
                 alternates,
                 embed_path,
                 scale_of(scale),
+                distorted,
+                facts,
             )
             sections, warnings = run(config, kind, protocols, track=track)
         elif posters is not None:
             sections, warnings = evaluate_posters(
-                posters, alternates, weights, output, embed_path=embed_path, track=track
+                posters, alternates, weights, output, embed_path=embed_path, distorted=distorted, track=track
             )
     for warning in warnings:
         click.echo(f"Warning: {warning}", err=True)
@@ -148,7 +174,10 @@ def evaluate(
         return
     for section in sections.values():
         _print_section(section)
-    click.echo(f"The report is {output / 'report.html'}")
+    if "gallery" in sections:
+        click.echo(f"The gallery is {output / 'gallery.html'}")
+    if not gallery:
+        click.echo(f"The report is {output / 'report.html'}")
 
 
 @click.command()
@@ -227,6 +256,9 @@ def _print_section(section: dict[str, Any]) -> None:
     if section["kind"] == "look":
         _print_poster_section(section)
         return
+    if section["kind"] == "gallery":
+        _print_gallery(section)
+        return
     columns = {"ratings": RATING_COLUMNS, "ranking": RANKING_COLUMNS, "similarity": SIMILARITY_COLUMNS}[section["kind"]]
     shown = [name for name in columns if any(name in method["figures"] for method in section["methods"])]
     rows = []
@@ -235,9 +267,48 @@ def _print_section(section: dict[str, Any]) -> None:
         rows.append((method["method"], *(cell(name, figures.get(name)) for name in shown)))
     heading = f"{section['title']}: {section['words']}"
     print_table(heading, [("", "left"), *((columns[name], "right") for name in shown)], rows)
+    if "content" in section:
+        _print_cold(section["content"])
     if section["kind"] == "similarity":
         weights = ", ".join(f"{name} {weight:g}" for name, weight in section["weights"].items())
-        click.echo(f"Weights of the blend by co-liked pairs: {weights}\n")
+        click.echo(f"Weights of the blend, by all evidence: {weights}\n")
+
+
+def _print_gallery(section: dict[str, Any]) -> None:
+    for movie in section["movies"]:
+        rows = [(HEADINGS[name], *(other["title"] for other in others)) for name, others in movie["nearest"].items()]
+        columns = [("", "left"), *((str(place), "left") for place in range(1, NEAREST + 1))]
+        print_table(f"Nearest to {movie['title']}", columns, [(*row, *[""] * (NEAREST + 1 - len(row))) for row in rows])
+
+
+def _print_cold(found: dict[str, Any]) -> None:
+    """Print the errors on unseen movies by content."""
+
+    def told(estimate: dict[str, float], digits: int = 4) -> str:
+        value, low, high = (f"{estimate[name]:.{digits}f}" for name in ("value", "low", "high"))
+        return f"{value} ({low} to {high})"
+
+    for title, key in (("Unseen movies by content", "rows"), ("Those with posters", "with_posters")):
+        if key in found:
+            rows: list[tuple[str, ...]] = [
+                (str(row["method"]), f"{row['held_out']:,}", told(row["rmse"])) for row in found[key]
+            ]
+            print_table(title, [("", "left"), ("Ratings", "right"), ("RMSE", "right")], rows)
+    for name, figure in found.get("lists", {}).items():
+        click.echo(f"nDCG@10 of recommendations among unseen movies, {name}: {told(figure)}")
+    for name, lift in found.get("lifts", {}).items():
+        click.echo(f"RMSE with {name} less that with facts alone: {told(lift)}")
+    first: list[tuple[str, ...]] = [
+        (str(row["ratings"]), told(row["rmse"]), told(row["without_content"]), f"{row['inside_80']['value']:.1%}")
+        for row in found["first_ratings"]
+    ]
+    columns = [
+        ("First ratings", "right"),
+        ("RMSE", "right"),
+        ("Without content", "right"),
+        ("In 80% interval", "right"),
+    ]
+    print_table("The same ratings after some others of the movie", columns, first)
 
 
 def _print_poster_section(section: dict[str, Any]) -> None:

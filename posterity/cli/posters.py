@@ -16,6 +16,7 @@ from index.core.errors import InvalidInput
 from posterity.cli.console import data_option, json_option, print_json, print_note, print_table
 
 if TYPE_CHECKING:
+    from index.answers.schemas import BlendAnswer
     from index.core.progress import T
     from index.explain.cells import Comparison
     from index.movie_index import MovieIndex
@@ -36,22 +37,30 @@ def _check_out(context: click.Context, parameter: click.Parameter, out: Path | N
 @click.argument("movie")
 @click.argument("other")
 @click.option(
+    "--by",
+    type=click.Choice(["poster", "blend"]),
+    default="poster",
+    show_default=True,
+    help="Explain the score by poster, part by part, or by blend: what each space adds to it.",
+)
+@click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     callback=_check_out,
     metavar="FILE.png",
-    help="Write a figure: both posters, coloured by similarity, with lines between the best matching parts.",
+    help="With --by poster: write a figure of both, coloured by similarity, with lines between the best parts.",
 )
 @data_option
 @json_option
-def explain(movie: str, other: str, out: Path | None, data: Path, as_json: bool) -> None:
-    """Explain the similarity of the posters of MOVIE and OTHER, part by part.
+def explain(movie: str, other: str, by: str, out: Path | None, data: Path, as_json: bool) -> None:
+    """Explain the similarity of MOVIE and OTHER: of their posters, part by part, or by blend.
 
     MOVIE and OTHER are ids (6), imdb:tt0113277, tmdb:949, or titles in quotes.
     """
     from index.answers.serialize import (
         draw_look,
         look_in_words,
+        present_blend,
         present_look,
         present_movie,
         provenance,
@@ -59,8 +68,18 @@ def explain(movie: str, other: str, out: Path | None, data: Path, as_json: bool)
     )
     from index.movie_index import MovieIndex
 
+    if by == "blend" and out is not None:
+        raise click.UsageError("--out draws posters: leave it out, or give --by poster.")
     index = MovieIndex.open(data)
     first, second = index.catalogue.resolve(movie, print_note), index.catalogue.resolve(other, print_note)
+    if by == "blend":
+        blend = present_blend(index.explain_blend(first.movie_id, second.movie_id))
+        if as_json:
+            movies = {"movie": present_movie(index, first), "other": present_movie(index, second)}
+            print_json(movies | blend | provenance(index))
+            return
+        _show_blend(f"{first} and {second}", blend, weights_note(index))
+        return
     look = index.explainer.look(first.movie_id, second.movie_id)
     if out is not None:
         _write(out, draw_look(index, look))
@@ -109,6 +128,19 @@ def _show(names: str, words: str, comparison: Comparison, note: str) -> None:
     ]
     columns = [("", "right"), ("First", "left"), ("Second", "left"), ("Cosine", "right"), ("Would add", "right")]
     print_table("Best matching parts", columns, rows, note)
+
+
+def _show_blend(names: str, blend: BlendAnswer, note: str) -> None:
+    from index.answers.serialize import percent
+
+    rows: list[tuple[str, ...]] = [
+        (part["space"], f"{part['weight']:g}", f"{part['score']:.3f}", percent(part["percentile"]),
+         f"{part['contribution']:+.3f}")
+        for part in blend["parts"]
+    ]  # fmt: skip
+    rows.append(("sum", "", "", percent(blend["percentile"]), f"{blend['score']:.3f}"))
+    columns = [("", "left"), ("Weight", "right"), ("Score", "right"), ("Closer than", "right"), ("Adds", "right")]
+    print_table(f"{names}, by blend", columns, rows, note)
 
 
 def _print_grid(heading: str, grid: list[list[str]]) -> None:

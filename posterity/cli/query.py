@@ -167,6 +167,14 @@ def predict(
     help="Print the movies as CSV that this site imports, instead of a table.",
 )
 @k_option
+@click.option(
+    "--diversity",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Rank movies lower that are like those above them, by the blend.",
+)
+@click.option("--new", is_flag=True, help="Recommend only movies without ratings in the snapshot.")
 @data_option
 @json_option
 def recommend(
@@ -176,6 +184,8 @@ def recommend(
     watchlist: bool,
     layout: Layout | None,
     k: int,
+    new: bool,
+    diversity: float,
     data: Path,
     as_json: bool,
 ) -> None:
@@ -191,7 +201,8 @@ def recommend(
     index = _open(data)
     imported = _imported(index, export)
     who, name, user_id = _who(index, user, rated, imported)
-    found = index.users.recommend(who, k, where=None if imported is None else imported.filter(watchlist=watchlist))
+    where = None if imported is None else imported.filter(watchlist=watchlist)
+    found = index.users.recommend(who, k, where=where, diversity=diversity, new=new)
     if layout is None:
         _show_predictions(index, user_id, found, f"Recommended to {name}", as_json)
     else:

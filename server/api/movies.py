@@ -9,8 +9,10 @@ from flask import Response, current_app, request
 from index.answers.schemas import MatchAnswer, MatchId
 from index.answers.serialize import (
     draw_look,
+    explained_matches,
     lean_matches,
     lean_movies,
+    present_blend,
     present_look,
     present_matches,
     present_movie,
@@ -42,6 +44,7 @@ from server.api.requests import (
 from server.api.responses import (
     Alike,
     BatchReply,
+    BlendReply,
     Both,
     LookReply,
     MatchesReply,
@@ -121,7 +124,10 @@ def poster(movie: str, query: PosterQuery) -> Response:
 @api.get("/movies/<movie>/similar")
 @operation()
 def similar(movie: str, query: SimilarQuery) -> SimilarReply:
-    """Return the nearest neighbours of a movie by poster, taste, facts or a blend; by poster with explanations."""
+    """Return the nearest neighbours of a movie by poster, taste, facts or a blend.
+
+    Matches by poster and by blend may have explanations.
+    """
     index = movie_index()
     found = index.catalogue.identify(movie)
     where, ignored = query.where(index.catalogue)
@@ -136,9 +142,7 @@ def similar(movie: str, query: SimilarQuery) -> SimilarReply:
         )[query.offset :]
     shown: list[MatchAnswer] | list[MatchId]
     if query.explain and query.fields == "all":
-        shown = present_matches(index, matches)
-        for each, match in zip(shown, matches, strict=True):
-            each["explanation"] = present_look(index.explainer.look(found.movie_id, match.movie_id))
+        shown = explained_matches(index, found.movie_id, matches, query.by, query.weighed)
     else:
         shown = _shown(index, matches, query.fields)
     return {
@@ -152,14 +156,21 @@ def similar(movie: str, query: SimilarQuery) -> SimilarReply:
 
 @api.get("/movies/<movie>/explanations/<other>")
 @operation()
-def explanation(movie: str, other: str, query: ExplanationQuery) -> LookReply | TasteReply:
-    """Explain the score of two movies: by poster, cell by cell; by taste, with the number of users who like both."""
+def explanation(movie: str, other: str, query: ExplanationQuery) -> LookReply | TasteReply | BlendReply:
+    """Explain the score of two movies by poster, taste or blend.
+
+    By poster, cell by cell; by taste, with the number of users who like both; by blend, with the contribution of each
+    space.
+    """
     index = movie_index()
     first, second = index.catalogue.identify(movie), index.catalogue.identify(other)
     both: Both = {"movie": present_movie(index, first), "other": present_movie(index, second)}
     if query.by == "taste":
         taste = index.explainer.taste(first.movie_id, second.movie_id)
         return {**both, **present_taste(taste), **provenance(index)}
+    if query.by == "blend":
+        blend = index.explain_blend(first.movie_id, second.movie_id, query.weighed)
+        return {**both, **present_blend(blend), **provenance(index)}
     look = index.explainer.look(first.movie_id, second.movie_id)
     return {**both, **present_look(look), **provenance(index)}
 

@@ -36,7 +36,7 @@ from index.library.entries import (
 )
 from index.movie_index import MovieIndex
 from index.snapshot.poster_files import SHOWN
-from server.api.validation import as_flag, as_number, as_text, as_user_id
+from server.api.validation import as_decimal, as_flag, as_number, as_text, as_user_id
 from server.media.thumbnails import Width
 
 MAX_LIMIT = 100
@@ -70,6 +70,12 @@ Weight = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
 Weights = dict[Literal["poster", "taste", "facts"], Weight | None]
 _LINE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"  # one line, not blank
 _WEIGHT = r"(poster|taste|facts):[0-9]{1,3}(\.[0-9]{1,6})?"
+
+TextWeights = Annotated[
+    Weights | None,
+    BeforeValidator(lambda value: _as_weights(value)),
+    WithJsonSchema({"type": "string", "pattern": f"^{_WEIGHT}(,{_WEIGHT})*$", "maxLength": 100}),
+]
 
 
 class RequestModel(BaseModel):
@@ -210,8 +216,20 @@ class DistinctQuery(FilterQuery):
 class ExplanationQuery(RequestModel):
     """An explanation of the score of two movies."""
 
-    by: Literal["poster", "taste"] = "poster"
-    """Compare posters cell by cell, or count the users who like both."""
+    by: Literal["poster", "taste", "blend"] = "poster"
+    """Compare posters cell by cell, count the users who like both, or tell what each space adds to a blended score."""
+    weights: TextWeights = None
+    """With ``by=blend``: its weights, as in ``poster:1,taste:1,facts:0.5``. Default: the snapshot's weights."""
+
+    @property
+    def weighed(self) -> dict[str, float] | None:
+        """Return the weights by name of the space; None for the snapshot's."""
+        return _by_space(self.weights)
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        _check_weights(self.by, self.weights)
+        return self
 
 
 class PredictionQuery(RequestModel):
@@ -223,6 +241,12 @@ class PredictionQuery(RequestModel):
 
 class RecommendationsQuery(FilterQuery, PredictionQuery):
     """Recommendations for one user."""
+
+    diversity: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), BeforeValidator(as_decimal)] = 0
+    """0 to 1. Ranks movies lower that are like those above them, by the blend; 0 ranks by the user's taste alone."""
+
+    new: Flag = False
+    """Return only movies without ratings in the snapshot, added ones among them."""
 
 
 class Rating(RequestModel):
@@ -291,17 +315,11 @@ class SimilarityQuery(DistinctQuery):
     @property
     def weighed(self) -> dict[str, float] | None:
         """Return the weights by name of the space; None for the snapshot's."""
-        if self.weights is None:
-            return None
-        return {str(name): weight for name, weight in self.weights.items() if weight is not None}
+        return _by_space(self.weights)
 
     @model_validator(mode="after")
     def _together(self) -> Self:
-        weights = self.weights
-        if weights is not None and self.by != "blend":
-            raise ValueError(f"weights: only a blend has weights, not neighbours by {self.by}: leave one of them out")
-        if weights is not None and not any(weights.values()):
-            raise ValueError("weights: they are all 0: give at least one above 0")
+        _check_weights(self.by, self.weights)
         return self
 
 
@@ -321,19 +339,17 @@ class BatchBody(SimilarityQuery):
 class SimilarQuery(SimilarityQuery):
     """Nearest neighbours of one movie."""
 
-    weights: Annotated[
-        Weights | None,
-        BeforeValidator(lambda value: _as_weights(value)),
-        WithJsonSchema({"type": "string", "pattern": f"^{_WEIGHT}(,{_WEIGHT})*$", "maxLength": 100}),
-    ] = None
+    weights: TextWeights = None
     """Weights of the blend, as in ``poster:1,taste:1,facts:0.5``. Default: the snapshot's weights."""
     explain: Flag = False
-    """Explain each score, with ``by=poster``. Ignored with ``fields=ids``."""
+    """Explain each score, with ``by=poster`` or ``by=blend``. Ignored with ``fields=ids``."""
 
     @model_validator(mode="after")
-    def _only_looks(self) -> Self:
-        if self.explain and self.by != "poster":
-            raise ValueError(f"explain: only neighbours by poster are explained, not by {self.by}: give by=poster")
+    def _explained(self) -> Self:
+        if self.explain and self.by not in {"poster", "blend"}:
+            raise ValueError(
+                f"explain: only neighbours by poster or blend are explained, not by {self.by}: give by=poster"
+            )
         return self
 
 
@@ -415,6 +431,20 @@ def identified(texts: Sequence[str], catalogue: Catalogue) -> tuple[list[int], l
         except UnknownMovie:
             ignored.append(text)
     return found, ignored
+
+
+def _by_space(weights: Weights | None) -> dict[str, float] | None:
+    if weights is None:
+        return None
+    return {str(name): weight for name, weight in weights.items() if weight is not None}
+
+
+def _check_weights(by: str, weights: Weights | None) -> None:
+    """Raise ValueError if there are weights without a blend, or none above 0."""
+    if weights is not None and by != "blend":
+        raise ValueError(f"weights: only a blend has weights, not neighbours by {by}: leave one of them out")
+    if weights is not None and not any(weights.values()):
+        raise ValueError("weights: they are all 0: give at least one above 0")
 
 
 def _as_weights(value: object) -> object:

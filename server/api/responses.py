@@ -7,6 +7,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from index.answers.schemas import (
+    BlendAnswer,
     ImportAnswer,
     ListPage,
     LookAnswer,
@@ -90,6 +91,11 @@ class Both(TypedDict):
 @closed
 class LookReply(LookAnswer, Both, Provenance):
     """An explanation of a score by poster."""
+
+
+@closed
+class BlendReply(BlendAnswer, Both, Provenance):
+    """An explanation of a score by blend."""
 
 
 @closed

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from index.answers.schemas import PredictionAnswer, PredictionId
 from index.answers.serialize import (
+    add_rankings,
     lean_predictions,
     present_explanation,
     present_movie,
@@ -199,6 +200,12 @@ def _shown(
 def _recommended(
     index: MovieIndex, who: UserOrRatings, query: RecommendationsQuery, where: MovieFilter
 ) -> list[PredictionAnswer] | list[PredictionId]:
-    found = index.users.recommend(who, query.offset + query.limit, where=where)[query.offset :]
+    wanted = query.offset + query.limit
+    found = index.users.recommend(who, wanted, where=where, diversity=query.diversity, new=query.new)[query.offset :]
     fields: Fields = query.fields
-    return lean_predictions(found) if fields == "ids" else _shown(index, who, found, explain=query.explain)
+    if fields == "ids":
+        return lean_predictions(found)
+    shown = _shown(index, who, found, explain=query.explain)
+    if query.explain and not query.new:  # movies without ratings are not ordered by the learned ranker
+        add_rankings(index, who, shown, _EXPLAINED)
+    return shown

@@ -72,6 +72,17 @@ def as_number(value: object, info: ValidationInfo) -> object:
     return int(value)
 
 
+def as_decimal(value: object, info: ValidationInfo) -> object:
+    """Convert text of a query to a number such as 0.5; return a number in JSON as it is."""
+    if isinstance(value, bool) or (isinstance(value, str) and info.mode == "json"):
+        raise PydanticCustomError("decimal", "give a number")
+    if not isinstance(value, str):
+        return value
+    if re.fullmatch(r"-?[0-9]{1,9}(\.[0-9]{1,9})?", value, re.ASCII) is None:
+        raise PydanticCustomError("decimal", "write a number such as 0.5")
+    return float(value)
+
+
 def as_user_id(value: object, info: ValidationInfo) -> object:
     """Convert text of a query to the id of a user; return JSON as it is."""
     if not isinstance(value, str) or info.mode == "json":

@@ -12,6 +12,7 @@ from index.catalogue.catalogue import Movie, MovieFilter
 from index.core.errors import NotComparable, UnknownSpace
 from index.movie_index import MovieIndex
 from index.spaces import blend
+from index.spaces.blend import BlendExplanation
 from index.spaces.space import Match
 from server.api.parsing import parse_page
 from server.api.requests import Flag, MovieFilterQuery, Number
@@ -27,11 +28,13 @@ _SHELVES = (
     ("taste", "Loved like it", "films"),
     (blend.NAME, "Both, and more", "films"),
 )
+WORDS = {"poster": "Look", "taste": "Taste", "facts": "Facts"}  # for spaces, in the order of the sliders
 _LACKING = {
     "poster": "This film has no poster here, so nothing looks like it. See the films loved like it.",
-    "taste": "Nobody has rated this film yet, so no film is loved like it. See the films that look like it.",
+    "taste": "Nobody has rated this film yet, and too little is known of it to guess what is loved like it.",
     blend.NAME: "There is no poster, no rating and no fact of this film to go by.",
 }
+_GUESSED = "Loved like it, in all likelihood"  # heading of taste neighbours that are predicted from content
 _MISSING = {"poster": "No posters were compared when this snapshot was built."}
 
 
@@ -45,13 +48,30 @@ class FilmQuery(MovieFilterQuery):
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """Contribution of a space to a blended score, as part of a bar."""
+
+    space: str
+    start: float  # percent of the bar to the left of the part
+    width: float  # percent of the bar; 0 for a contribution below 0
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Bar of the contributions to a blended score."""
+
+    words: str  # a sum: "Score 5.2: taste 3.1 + facts 2.1"
+    shares: list[Share]
+
+
+@dataclass(frozen=True, slots=True)
 class Shelf:
     """Neighbours in one space or the blend, or the reason why there are none."""
 
     by: str
     heading: str
     pairs: str  # unit of the percentile: share of pairs of posters or of films
-    films: list[tuple[Movie, Match]]
+    films: list[tuple[Movie, Match, Bar | None]]
     hint: str = ""
 
 
@@ -83,9 +103,31 @@ def film_page(movie: str) -> str:
             for by, heading, pairs in _SHELVES
         ],
         weights_of_blend=weights,
+        words=WORDS,
         usual=weights == default,
         query=query,
     )
+
+
+def bar(blended: BlendExplanation) -> Bar:
+    """Return the bar of a blended score, in the order of the sliders. Its widths sum to 100%.
+
+    Its words begin with the largest contribution. Its numbers are hundredths; their sum is the score, rounding aside.
+    """
+    hundredths = {part.space: round(100 * part.contribution) for part in blended.parts}
+    terms = [
+        ("−" if value < 0 else "+", f"{WORDS[name].lower()} {abs(value) / 100:.2f}")
+        for name, value in hundredths.items()
+    ]
+    words = " ".join(f"{sign} {term}" for sign, term in terms).removeprefix("+ ")
+    total = f"{sum(hundredths.values()) / 100:.2f}".replace("-", "−")
+    whole = sum(max(part.contribution, 0.0) for part in blended.parts)
+    shares, start = [], 0.0
+    for part in sorted(blended.parts, key=lambda part: list(WORDS).index(part.space)):
+        width = 100 * max(part.contribution, 0.0) / whole if whole else 0.0
+        shares.append(Share(part.space, round(start, 2), round(width, 2)))
+        start += width
+    return Bar(f"Score {total}: {words}", shares)
 
 
 def _default_weights(index: MovieIndex) -> dict[str, int]:
@@ -112,5 +154,14 @@ def _shelf(
         return replace(empty, hint=_LACKING[by])
     except UnknownSpace:
         return replace(empty, hint=_MISSING.get(by, _LACKING[by]))
-    films = [(index.catalogue.movie(match.movie_id), match) for match in matches]
+    films = [
+        (
+            index.catalogue.movie(match.movie_id),
+            match,
+            bar(index.explain_blend(movie.movie_id, match.movie_id, weights)) if by == blend.NAME else None,
+        )
+        for match in matches
+    ]
+    if by == "taste" and not index.catalogue.rating_counts[index.catalogue.ids.row(movie.movie_id)]:
+        empty = replace(empty, heading=_GUESSED)
     return replace(empty, films=films, hint="" if films else "No film fits: choose another genre, or more years.")

@@ -20,6 +20,7 @@ from index.core.errors import UnknownUser
 from index.imports.write import movies_csv
 from index.movie_index import MovieIndex
 from index.ratings.elicitation import rating_steps
+from index.ratings.learned_ranker import FeatureContribution, RankExplanation
 from index.ratings.model import INTERVAL, Contribution, Explanation, Prediction, UserOrRatings
 from server.api.long_requests import bounded
 from server.api.parsing import parse_page
@@ -33,7 +34,10 @@ _ASKED = 12  # movies offered for rating
 _MANY = 1000  # ratings of a user whose page waits in the queue of long requests
 _PICKS = 12
 _LISTED = 100  # recommendations in a file
+_NEW = 4  # recommended movies that nobody has rated
+_LEAST_EFFECT = 0.01  # of content, in stars, that is named
 _NAMED = 12  # contributions listed by movie
+_FEATURES = 5  # contributions to a rank, listed by feature
 _OWN = 48  # stored ratings of a user on the page
 _MOST = 250  # ratings in an address; proxies limit its length
 _MINUS = "\N{MINUS SIGN}"
@@ -110,8 +114,10 @@ class Pick:
     bar: Bar | None = None
     explanation: Explanation | None = None
     reasons: Sequence[tuple[Movie, Contribution]] = ()  # largest absolute value first
+    of_content: Sequence[tuple[str, float]] = ()  # effects of a movie's content, without ratings, largest first
     others: int = 0  # number of rated movies beyond the reasons
     others_total: float = 0.0
+    rank: Sequence[FeatureContribution] = ()  # largest contributions to the movie's rank
 
 
 def for_you_page() -> str:
@@ -129,8 +135,12 @@ def for_you_page() -> str:
     state = State(rated, tuple(dict.fromkeys(skipped)), query.user)
     who = _who(index, user_id, replace(state, rated=brought | rated), own)
     many = len({*own, *brought, *rated}) > _MANY  # explanations take time in proportion
+    nobody = not rated and not own and not brought
     where = None if imported is None else imported.filter()
-    picks = bounded(_PICKS if many else 1, lambda: _picks(index, who, where))
+    picks, unrated = bounded(
+        _PICKS + _NEW if many else 1,
+        lambda: (_picks(index, who, where), [] if nobody else _picks(index, who, where, new=True)),
+    )
     steps = _steps(index.users.scale)
     done = {*own, *rated, *skipped, *(where.exclude if where else ())}
     liked = sorted(own.items(), key=lambda item: -item[1])
@@ -143,9 +153,10 @@ def for_you_page() -> str:
         rated=[(index.catalogue.movie(each), rating) for each, rating in reversed(rated.items())],
         own=[(index.catalogue.movie(each), rating) for each, rating in liked[:_OWN]],
         own_count=len(own),
-        nobody=not rated and not own and not brought,
+        nobody=nobody,
         imported=imported,
         picks=picks,
+        unrated=unrated,
         steps=steps,
         words={step.rating: step.words for step in steps},
         scale=index.users.scale,
@@ -191,15 +202,23 @@ def _who(index: MovieIndex, user_id: int | None, state: State, own: dict[int, fl
         return state.rated
 
 
-def _picks(index: MovieIndex, who: UserOrRatings, where: MovieFilter | None) -> list[Pick]:
-    found = index.users.recommend(who, _PICKS, where=where)
+def _picks(index: MovieIndex, who: UserOrRatings, where: MovieFilter | None, *, new: bool = False) -> list[Pick]:
+    """Return recommendations; with ``new`` those among movies without ratings, none in an older snapshot."""
+    if new and index.users.new_movies is None:
+        return []
+    found = index.users.recommend(who, _NEW if new else _PICKS, where=where, new=new)
     if index.users.implicit:
         return [Pick(index.catalogue.movie(each.movie_id)) for each in found]
-    explanations = index.users.explain(who, [prediction.movie_id for prediction in found])
-    return [_pick(index, *each) for each in zip(found, explanations, strict=True)]
+    movie_ids = [prediction.movie_id for prediction in found]
+    explanations = index.users.explain(who, movie_ids)
+    ranks = {} if new else index.users.explain_ranks(who, movie_ids)  # new ones are not ordered by the learned ranker
+    return [
+        _pick(index, each, explanation, ranks.get(each.movie_id))
+        for each, explanation in zip(found, explanations, strict=True)
+    ]
 
 
-def _pick(index: MovieIndex, prediction: Prediction, explanation: Explanation) -> Pick:
+def _pick(index: MovieIndex, prediction: Prediction, explanation: Explanation, rank: RankExplanation | None) -> Pick:
     low, high = index.users.scale
     at, start, end = (
         round(100 * (value - low) / max(high - low, 1e-9), 2)
@@ -212,9 +231,26 @@ def _pick(index: MovieIndex, prediction: Prediction, explanation: Explanation) -
         Bar(at, start, round(end - start, 2)),
         explanation,
         [(index.catalogue.movie(part.movie_id), part) for part in named],
+        _of_content(explanation),
         len(rest),
         sum(part.watched + part.rated for part in rest),
+        [] if rank is None else [part for part in rank.contributions[:_FEATURES] if part.contribution],
     )
+
+
+def _of_content(explanation: Explanation) -> list[tuple[str, float]]:
+    """Return what content adds to the prediction for a movie without ratings, in words, largest effect first."""
+    parts = explanation.content
+    if parts is None or parts.share < 1:
+        return []
+    effects = [
+        ("its genres", parts.genres),
+        ("its year", parts.year),
+        ("films of its kind", parts.similar),
+        ("its poster", parts.poster),
+        ("first ratings", parts.ratings),
+    ]
+    return sorted((each for each in effects if abs(each[1]) >= _LEAST_EFFECT), key=lambda each: -abs(each[1]))
 
 
 def _steps(scale: tuple[float, float]) -> list[Step]:

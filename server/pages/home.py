@@ -1,4 +1,4 @@
-"""The web page: the blueprint of all pages, the home page and the search by picture.
+"""The web page: the blueprint of all pages, and the home page.
 
 Every state of the page has an address and works without scripts. Scripts request the same addresses and replace parts
 of the page with parts of the response.
@@ -6,20 +6,14 @@ of the page with parts of the response.
 
 from __future__ import annotations
 
-import base64
-
 from flask import Blueprint, current_app, g, render_template, request
 
 from index.answers.serialize import UNTRAINED_NOTICE, percent
 from index.catalogue.catalogue import Movie
-from index.core.errors import UnknownMovie
 from index.movie_index import MovieIndex
-from index.posters.images import decode_image, thumbnail
-from index.spaces.space import Match
-from server.media.uploads import UploadQueue, uploaded_picture
-from server.middleware.metrics import search_seconds
 from server.pages.film import film_page
 from server.pages.for_you import for_you_page, recommendations_file
+from server.pages.look import guess_page, look, look_form
 from server.pages.map import map_page
 from server.pages.quality import quality_page
 from server.state.current_snapshot import movie_index
@@ -36,9 +30,6 @@ SECTIONS: tuple[tuple[str, str], ...] = (
 )
 
 _SHOWN = 60  # films on the first page and search results
-_NEIGHBOURS = 24
-_LOVED = 12
-_SEEDS = 5  # nearest posters whose taste neighbours are shown
 
 
 pages.add_app_template_filter(percent)
@@ -47,6 +38,9 @@ pages.add_url_rule("/for-you", "for_you", for_you_page, methods=["GET", "POST"])
 pages.add_url_rule("/for-you/recommendations.csv", "recommendations", recommendations_file, methods=["POST"])
 pages.add_url_rule("/quality", "quality", quality_page)
 pages.add_url_rule("/map", "map", map_page)
+pages.add_url_rule("/look", "look_form", look_form)
+pages.add_url_rule("/look", "look", look, methods=["POST"])
+pages.add_url_rule("/look/guess", "guess", guess_page)
 
 
 @pages.app_context_processor
@@ -76,39 +70,6 @@ def home() -> str:
     movies = index.catalogue.search(wanted, _SHOWN) if wanted else index.catalogue.best_known(_SHOWN)
     exact = bool(index.catalogue.titled(wanted)) if wanted else True
     return render_template("home.html", q=wanted, movies=movies, exact=exact)
-
-
-@pages.get("/look")
-def look_form() -> str:
-    """Show the form that takes a picture."""
-    return render_template("look.html", matches=None)
-
-
-@pages.post("/look")
-def look() -> str:
-    """Show the nearest posters of an uploaded picture, and the taste neighbours of the nearest few."""
-    index = movie_index()
-    picture = uploaded_picture()
-    queue: UploadQueue = current_app.extensions["upload_queue"]
-
-    def compared() -> tuple[list[Match], bytes]:
-        with search_seconds("picture"):
-            matches = index.similar_to_poster(picture, _NEIGHBOURS, distinct=True)
-        return matches, thumbnail(decode_image(picture))
-
-    matches, small = queue.run(compared)
-    seeds = [match.movie_id for match in matches if match.movie_id in index.spaces["taste"].ids][:_SEEDS]
-    try:
-        loved = index.similar_to(seeds, [], _LOVED, by="taste", distinct=True) if seeds else []
-    except UnknownMovie:
-        loved = []
-    return render_template(
-        "look.html",
-        preview=base64.b64encode(small).decode(),
-        matches=[(index.catalogue.movie(match.movie_id), match) for match in matches],
-        seeds=[index.catalogue.movie(movie_id) for movie_id in seeds],
-        loved=[(index.catalogue.movie(match.movie_id), match) for match in loved],
-    )
 
 
 def _poster_of(index: MovieIndex, movie: Movie) -> dict[str, str | None] | None:

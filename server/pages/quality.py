@@ -13,6 +13,7 @@ from index.answers.serialize import percent
 from index.catalogue.catalogue import Catalogue
 from index.core.errors import UnknownMovie
 from index.snapshot.store import Manifest
+from server.pages.gallery import compared_films
 from server.pages.quality_charts import (
     OURS,
     SPACES,
@@ -57,6 +58,9 @@ def quality_page() -> str:
         ranking=None if validation is None else ranking_plot(validation, ranker["method"]),
         blend=blend_plot(manifest.blend),
         posters=() if report is None else poster_plots(report),
+        gallery=compared_films(index),
+        factors=any("sgd" in movie.nearest for movie in index.gallery.movies),
+        sampled=index.gallery.ratings if index.gallery.ratings < manifest.dataset["ratings"] else None,
         facts=_facts(manifest),
         unreadable=_unreadable(manifest, index.catalogue),
     )

@@ -38,7 +38,7 @@ function move(shelf, next) {
     const kept = before.get(fresh.dataset.movie);
     if (!kept) continue;
     // The poster is loaded already; its caption may be new.
-    kept.querySelector(".score")?.replaceWith(fresh.querySelector(".score"));
+    for (const part of [".score", ".shares"]) kept.querySelector(part)?.replaceWith(fresh.querySelector(part));
     fresh.replaceWith(kept);
   }
   shelf.replaceChildren(...next.childNodes);

@@ -101,6 +101,7 @@ function pick(next) {
   }
   picking.querySelector("h2").textContent = next.querySelector("h2").textContent;
   list.replaceChildren(...films.children);
+  picking.querySelector(".unrated").replaceWith(next.querySelector(".unrated"));
   if (still()) return undefined;
   for (const each of list.children) {
     const from = places.get(each.dataset.movie);

@@ -61,7 +61,8 @@ export function explain(film, shelves, panel) {
         clear();
         back?.focus({ preventScroll: true });
       });
-      panel.replaceChildren(element("h2", {}, ["Why ", element("i", {}, [other]), "?"]), ...(look ? ofLook(look) : []), ...(taste ? ofTaste(taste, title, other) : []), close);
+      const sum = item.querySelector(".shares")?.getAttribute("aria-label");
+      panel.replaceChildren(element("h2", {}, ["Why ", element("i", {}, [other]), "?"]), ...(sum ? [element("p", {}, [`${sum}.`])] : []), ...(look ? ofLook(look) : []), ...(taste ? ofTaste(taste, title, other) : []), close);
       if (!look && !taste) panel.append(element("p", {}, ["They have genre, years or tags in common."]));
       if (look) for (const frame of [item.querySelector(".frame"), film.querySelector(".about .frame")]) paint(frame, look.likeness);
     } catch (problem) {

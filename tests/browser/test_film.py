@@ -149,7 +149,7 @@ def test_a_film_is_changed_and_removed_with_a_key(visit: Visit, site: Site, key:
 
 def test_a_dropped_poster_is_compared_and_added(visit: Visit, site: Site, key: str) -> None:
     page = visit("/movies/73")
-    picture = (site.data / "posters" / "5.jpg").read_bytes()
+    picture = (site.data / "posters" / "7.jpg").read_bytes()
     page.evaluate(
         """(bytes) => {
             const data = new DataTransfer();
@@ -162,23 +162,29 @@ def test_a_dropped_poster_is_compared_and_added(visit: Visit, site: Site, key: s
     )
     expect(page.get_by_role("heading", level=1)).to_have_text("Your picture")
     expect(page.get_by_role("heading", name="Looks like it")).to_be_visible(timeout=60_000)
-    assert page.locator("[data-by=poster] li").first.get_attribute("data-movie") == "5"
-    expect(page.get_by_role("heading", name="Loved by people who love those")).to_be_visible()
+    assert page.locator("[data-by=poster] li").first.get_attribute("data-movie") == "7"
+    guess = page.locator(".guess")
+    expect(guess.get_by_role("heading", name="How people will like it")).to_be_visible()
+    expect(guess.locator("tbody tr")).to_have_count(6)
+    before = guess.locator("tbody").inner_text()
+    guess.get_by_label("Genres").select_option("Musical")
+    expect(guess.locator("tbody")).not_to_have_text(before, use_inner_text=True)
+    expect(guess.locator("li")).to_have_count(12)
     page.get_by_text("Add it to the library").click()
     assert_accessible(page)
     page.get_by_label("Title", exact=True).fill("Dropped In")
-    page.get_by_label("Year").fill("2026")
-    page.get_by_label("Genres").fill("Musical, Drama")
+    page.locator(".movie-form").get_by_label("Year").fill("2026")
+    page.locator(".movie-form").get_by_label("Genres").fill("Musical, Drama")
     page.get_by_label("API key").fill(key)
     page.get_by_role("button", name="Add it").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Dropped In", timeout=60_000)
-    expect(page.locator("#by-taste")).to_contain_text("Nobody has rated this film yet")
-    assert page.locator("#by-poster li").first.get_attribute("data-movie") == "5"
+    expect(page.locator("#by-taste li").first).to_be_visible()  # its taste is guessed from its content
+    assert page.locator("#by-poster li").first.get_attribute("data-movie") == "7"
 
 
 def test_going_back_from_a_picture_leads_to_where_one_was(visit: Visit, site: Site) -> None:
     page = visit("/movies/73")
-    page.locator("form.upload input").set_input_files(site.data / "posters" / "5.jpg")
+    page.locator("form.upload input").set_input_files(site.data / "posters" / "7.jpg")
     expect(page.get_by_role("heading", name="Looks like it")).to_be_visible(timeout=60_000)
     expect(page.get_by_role("heading", level=1)).to_have_text("Your picture")
     page.go_back()

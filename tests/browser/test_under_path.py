@@ -63,7 +63,7 @@ def test_films_are_added_changed_and_removed_under_a_path(
     key: str,  # noqa: F811
 ) -> None:
     page = visit_under_path("/")
-    page.locator("form.upload input").set_input_files(site.data / "posters" / "5.jpg")
+    page.locator("form.upload input").set_input_files(site.data / "posters" / "7.jpg")
     page.get_by_text("Add it to the library").click(timeout=60_000)
     page.get_by_label("Title", exact=True).fill("Under a Path")
     page.get_by_label("API key").fill(key)

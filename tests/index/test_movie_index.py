@@ -63,20 +63,20 @@ def test_a_blend_can_be_weighed_anew(movie_index: MovieIndex) -> None:
     assert movie_index.similar_to([1, 2], [12], weights=own) == movie_index.similar_to([1, 2], [12])
     with pytest.raises(UnknownSpace, match="no sound space"):
         movie_index.similar(1, weights={"sound": 1})
-    with pytest.raises(UnknownMovie, match="movie 21 has nothing to be compared by: no taste"):
-        movie_index.similar(21, weights={"taste": 1})
+    with pytest.raises(UnknownMovie, match="movie 22 has nothing to be compared by: no taste"):
+        movie_index.similar(22, weights={"taste": 1})
 
 
 def test_a_movie_that_lacks_a_space_says_what_there_is(movie_index: MovieIndex) -> None:
     with pytest.raises(UnknownMovie, match=r"id 20\) has no poster: compare by taste, facts, blend"):
         movie_index.similar(20, by="poster")
-    with pytest.raises(UnknownMovie, match=r"id 21\) has no ratings: compare by poster, facts, blend"):
-        movie_index.similar(21, by="taste")
+    with pytest.raises(UnknownMovie, match=r"id 22\) has no ratings: there is nothing"):
+        movie_index.similar(22, by="taste")
     with pytest.raises(UnknownMovie, match=r"Nothing Known \(id 22\) has no genres, year or tags: there is nothing"):
         movie_index.similar(22, by="facts")
     with pytest.raises(UnknownMovie, match="movie 22 has nothing to be compared by: no poster, no taste, no facts"):
         movie_index.similar(22)
-    assert movie_index.similar(21)[0].spaces == ("poster", "facts")
+    assert movie_index.similar(21)[0].spaces == ("poster", "taste", "facts")  # nobody rated it: taste by content
 
 
 def test_what_is_not_there_is_named(movie_index: MovieIndex) -> None:

@@ -3,10 +3,12 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from index.core.errors import BadWeights, InvalidInput
 from index.movie_index import MovieIndex
@@ -16,6 +18,8 @@ from index.snapshot.store import SnapshotStore
 from index.spaces.space import Space
 from indexer.build import build
 from indexer.config import BLEND, Plan
+from indexer.models.factorization_machine import Settings
+from posterity.cli.main import main
 from tests.conftest import QUICK, World, poster
 
 
@@ -31,7 +35,7 @@ def test_the_manifest_says_what_was_built(world: World) -> None:
     assert poster_space["preprocessing"] == PREPROCESSING
     assert manifest.weights is not None
     assert manifest.weights["name"] == "untrained"
-    assert manifest.spaces["taste"]["movies"] == 21
+    assert manifest.spaces["taste"]["movies"] == 22  # movie 21 by its content
     assert manifest.spaces["facts"]["movies"] == 22
     assert manifest.blend == BLEND
     assert manifest.ratings["iterations"] == QUICK.iterations
@@ -204,8 +208,33 @@ def test_the_manifest_has_the_path_and_the_recall_report(world: World) -> None:
     assert space["path"]["name"] in {"float32", "bfloat16", "gpu"}
     assert space["path"]["agreement"] >= 0.9999
     search = space["search"]
-    assert search["index"] == "Flat"
+    assert search["index"] == "SQfp16"
     report = search["card"]
     assert report["recall_at_10"] == 1
     assert report["milliseconds"] > 0
     assert [each["recall_at_10"] for each in report["filters"]] == [1, 1, 1]
+
+
+def test_facts_of_any_columns_are_compared_with_their_weights(world: World, tmp_path: Path) -> None:
+    facts = tmp_path / "facts.csv"
+    facts.write_text("movieId,Director,mood\n1,Ann,dark\n11,Ann,bright\n2,Bob,dark\n12,Bob,dark\n")
+    plan = Plan(world.ratings, tmp_path / "data", settings=Settings(2, 1, 6, 2), evaluation=False, facts=facts)
+    manifest = build(replace(plan, label_weights={"directors": 5}))
+    assert manifest.spaces["facts"]["weights"] == {
+        "genres": 0.6, "year": 0.3, "tags": 0.1, "directors": 5, "mood": 0.05,
+    }  # fmt: skip
+    assert manifest.spaces["facts"]["how"].endswith("directors by idf, mood by idf")
+    index = MovieIndex.open(tmp_path / "data")
+    assert index.similar(1, 1, by="facts")[0].movie_id == 11
+    with pytest.raises(
+        InvalidInput, match="--facts-weight actors: there are no such facts of any movie; there are dir"
+    ):
+        build(replace(plan, label_weights={"actors": 1}))
+
+
+@pytest.mark.parametrize("text", ["director", "=1", "director=much", "director=-1", "director=101"])
+def test_a_weight_of_facts_that_is_none_is_refused(world: World, tmp_path: Path, text: str) -> None:
+    words = ["build", "--ratings", str(world.ratings), "--data", str(tmp_path), "--facts-weight", text]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2
+    assert f"--facts-weight {text}: write COLUMN=WEIGHT" in " ".join(result.stderr.split())

@@ -63,6 +63,8 @@ def test_the_learning_curve_of_gradient_descent_is_kept(dataset: Dataset) -> Non
 def test_movies_without_training_ratings_are_predicted_from_their_facts(dataset: Dataset) -> None:
     found = by_method(list(evaluate(dataset, CONTEST.only(methods_for_split("cold")), split="cold", folds=4)))
     assert value(found[COLD]["rmse"]) < value(found["user-mean"]["rmse"]) - 0.2
+    assert value(found[SERVED]["rmse"]) < value(found[COLD]["rmse"]) + 0.03
+    assert 0.7 < value(found[SERVED]["inside_80"]) < 0.95
 
 
 def test_users_without_training_ratings_are_predicted_and_counted(dataset: Dataset) -> None:

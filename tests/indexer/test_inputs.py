@@ -88,3 +88,22 @@ def test_the_command_builds_once(world: World, tmp_path: Path) -> None:
     (only,) = SnapshotStore(tmp_path).ids()
     assert second.stderr == f"No input changed since snapshot {only}: nothing to build\n"
     assert "is published" in CliRunner().invoke(main, [*arguments, "--seed", "1"]).stdout
+
+
+def test_facts_are_an_input_wherever_they_are(plan: Plan, world: World, tmp_path: Path) -> None:
+    ratings = shutil.copytree(world.ratings, tmp_path / "ratings")
+    for given in (ratings, ratings / "ratings.csv"):
+        beside = replace(plan, ratings=given)
+        before = input_fingerprint(beside)
+        (ratings / "facts.csv").write_text("movieId,director\n1,Someone\n")
+        assert input_fingerprint(beside) != before
+        (ratings / "facts.csv").unlink()
+        assert input_fingerprint(beside) == before
+    elsewhere = tmp_path / "elsewhere.csv"
+    elsewhere.write_text("movieId,director\n1,Someone\n")
+    with_facts = replace(plan, facts=elsewhere)
+    before = input_fingerprint(with_facts)
+    assert before != input_fingerprint(plan)
+    elsewhere.write_text("movieId,director\n1,Someone else\n")
+    assert input_fingerprint(with_facts) != before
+    assert input_fingerprint(replace(with_facts, label_weights={"directors": 1})) != input_fingerprint(with_facts)

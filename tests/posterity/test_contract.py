@@ -113,6 +113,11 @@ ANSWERED: dict[str, Call] = {
     "similar excluding many": lambda s: s.similar(3, exclude=MANY, by="taste", offset=1),
     "similar explained": lambda s: s.similar(3, by="poster", limit=2, explain=True),
     "similar explained excluding many": lambda s: s.similar(3, by="poster", limit=2, exclude=MANY, explain=True),
+    "similar by blend explained": lambda s: s.similar(3, limit=4, explain=True),
+    "similar by weights explained": lambda s: s.similar(3, weights={"poster": 1, "taste": 0.25}, limit=2, explain=True),
+    "similar by blend explained excluding many": lambda s: s.similar(
+        3, weights={"poster": 1, "taste": 0.25}, limit=2, exclude=MANY, explain=True
+    ),
     "similar to several": lambda s: s.similar_to([1, "tmdb:1002", 777], unlike=[12], limit=5),
     "similar to several by poster": lambda s: s.similar_to((1, 2), by="poster", among=[*MANY[:1], 3, 4]),
     "similar to several weighted": lambda s: s.similar_to([1, 2], weights={"facts": 1}, genre="Romance", offset=1),
@@ -128,11 +133,14 @@ ANSWERED: dict[str, Call] = {
     "similar to each distinct": lambda s: s.similar_to_each([3, 4], by="poster", distinct=True, limit=3),
     "similar to a poster, distinct": lambda s: s.similar_to_poster(image(3), limit=3, distinct=True),
     "explain": lambda s: s.explain(3, "tmdb:1004"),
+    "explain a blend": lambda s: s.explain(3, 4, by="blend"),
+    "explain a blend by weights": lambda s: s.explain(3, 4, by="blend", weights={"taste": 2, "facts": 0.5}),
     "explain taste": lambda s: s.explain(3, 4, by="taste"),
     "predict": lambda s: s.predict(2, [3, "tmdb:1012", 777]),
     "predict explained": lambda s: s.predict(2, [3], explain=True),
     "predict for someone new": lambda s: s.predict({1: 5, "imdb:tt0000012": 1, 777: 3}, [3, 13]),
     "recommend": lambda s: s.recommend(2, limit=5, offset=1),
+    "recommend diverse": lambda s: s.recommend(2, limit=5, diversity=0.5),
     "recommend explained": lambda s: s.recommend(2, limit=2, explain=True),
     "recommend to someone new": lambda s: s.recommend({1: 5, 2: 4.5, 12: 1}, genre=["Sci-Fi"], exclude=MANY),
     "recommend to a numpy user": lambda s: s.recommend(np.int64(2), limit=np.int32(1)),
@@ -167,6 +175,8 @@ def test_results_are_what_was_asked_for(service: MovieService, world: World) -> 
     look = service.explain(3, 4)
     assert sum(map(sum, look["heat"])) == pytest.approx(look["score"], abs=1e-5)
     assert service.explain(3, 4, by="taste")["score"] > 0
+    blend = service.explain(3, 4, by="blend")
+    assert sum(part["contribution"] for part in blend["parts"]) == pytest.approx(blend["score"], abs=1e-12)
     assert service.snapshot()["id"] == world.manifest.id
     assert service.predict(2, [3])[0]["rating"] == service.predict(2, [3, 4])[0]["rating"]
     newcomer = service.recommend({1: 5, "imdb:tt0000002": 5, 12: 1}, limit=3)
@@ -196,6 +206,8 @@ REFUSED: dict[str, tuple[Call, type[errors.PosterityError]]] = {
     "limit as a text": (lambda s: s.similar(3, limit="5"), errors.InvalidInput),
     "limit that is true": (lambda s: s.similar(3, limit=True), errors.InvalidInput),
     "limit that is not whole": (lambda s: s.recommend(2, limit=2.5), errors.InvalidInput),
+    "diversity above 1": (lambda s: s.recommend(2, diversity=1.5), errors.InvalidInput),
+    "diversity that is no number": (lambda s: s.recommend(2, diversity="much"), errors.InvalidInput),
     "offset below 0": (lambda s: s.recommend(2, offset=-1), errors.InvalidInput),
     "offset of 501": (lambda s: s.similar_to([1], offset=501), errors.InvalidInput),
     "offset of 10,001": (lambda s: s.movies(offset=10_001), errors.InvalidInput),
@@ -227,8 +239,15 @@ REFUSED: dict[str, tuple[Call, type[errors.PosterityError]]] = {
     "half an id to exclude": (lambda s: s.similar_to([3], exclude=[1.5]), errors.InvalidInput),
     "among none": (lambda s: s.similar(3, among=[]), errors.InvalidInput),
     "among too many": (lambda s: s.similar(3, among=range(10_001)), errors.InvalidInput),
-    "explained without posters": (lambda s: s.similar(3, explain=True), errors.InvalidCombination),
-    "explained, excluding many": (lambda s: s.similar(3, explain=True, exclude=MANY), errors.InvalidCombination),
+    "explained by taste": (lambda s: s.similar(3, by="taste", explain=True), errors.InvalidCombination),
+    "explained by taste, excluding many": (
+        lambda s: s.similar(3, by="taste", explain=True, exclude=MANY),
+        errors.InvalidCombination,
+    ),
+    "explanation by weights without a blend": (
+        lambda s: s.explain(3, 4, by="taste", weights={"taste": 1}),
+        errors.InvalidCombination,
+    ),
     "explained by a word": (lambda s: s.similar(3, by="poster", explain="yes"), errors.InvalidInput),
     "distinct by a word": (lambda s: s.similar(3, distinct="yes"), errors.InvalidInput),
     "several distinct by a number": (lambda s: s.similar_to([3], distinct=1), errors.InvalidInput),
@@ -336,8 +355,8 @@ def test_a_movie_is_added_replaced_and_deleted(service: MovieService, services: 
     assert service.movie("tmdb:5")["imdb_id"] is None
     assert service.replace_poster("tmdb:5", image(14))["has_poster"]
     assert services.client.poster("tmdb:5") == services.index.poster("tmdb:5") == image(14)
-    with pytest.raises(errors.NotComparable):
-        service.predict(2, [movie["movie_id"]])
+    (guessed,) = service.predict(2, [movie["movie_id"]])  # nobody has rated it: by its content
+    assert 0.5 <= guessed["low"] < guessed["rating"] < guessed["high"] <= 5
     service.delete_movie("tmdb:5")
     service.delete_movie(movie["movie_id"])  # again
     for each in (services.index, services.client):
@@ -351,11 +370,11 @@ def test_copies_of_a_picture_are_listed_once(service: MovieService) -> None:
     copies = {service.add_movie(f"Copy {number}", poster=image(4))["movie_id"] for number in range(2)}
     group = {4, *copies}
     lists = {
-        "one": (service.similar(5, by="poster", limit=9, distinct=True), 2),
-        "its own": (service.similar(4, by="poster", limit=9, distinct=True), 1),
-        "several": (service.similar_to([5, 6], limit=9, distinct=True), 2),
-        "each": (service.similar_to_each([5], limit=9, distinct=True)[5], 2),
-        "a picture": (service.similar_to_poster(image(4), limit=9, distinct=True), 2),
+        "one": (service.similar(5, by="poster", limit=30, distinct=True), 2),
+        "its own": (service.similar(4, by="poster", limit=30, distinct=True), 1),
+        "several": (service.similar_to([5, 6], limit=30, distinct=True), 2),
+        "each": (service.similar_to_each([5], limit=30, distinct=True)[5], 2),
+        "a picture": (service.similar_to_poster(image(4), limit=30, distinct=True), 2),
     }
     for name, (found, n) in lists.items():
         assert [match["copies"] for match in found if match["movie"]["movie_id"] in group] == [n], name

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import inspect
 from collections.abc import Callable
 from pathlib import Path
@@ -152,13 +151,25 @@ def test_a_keras_weights_file_gives_the_vectors_of_the_model_it_was_saved_from(
     np.testing.assert_array_equal(loaded(pixels), vectors)
 
 
-def test_the_file_that_keras_publishes_is_called_imagenet(
-    model: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("name", "save"), [("any.weights.h5", save_new), ("other.h5", save_legacy)])
+def test_the_numbers_of_imagenet_are_called_so_in_any_file(
+    name: str,
+    save: Callable[[keras.Model, Path], None],
+    model: keras.Model,
+    untrained: vgg16.Vgg16,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    file = tmp_path / "vgg16_tf_kernels_notop.h5"
-    save_legacy(model, file)
-    monkeypatch.setattr(vgg16, "IMAGENET_MD5", hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest())
-    assert vgg16.load(str(file)).weights == "imagenet"
+    save(model, tmp_path / name)
+    monkeypatch.setattr(vgg16, "IMAGENET_SHA256", untrained.sha256)
+    assert vgg16.load(str(tmp_path / name), path="float32").weights == "imagenet"
+
+
+@pytest.mark.realdata
+def test_the_imagenet_weights_are_recognised(realdata: Path) -> None:
+    (file,) = (realdata / "weights").glob("*.h5")
+    loaded = vgg16.load(str(file), path="float32")
+    assert (loaded.weights, loaded.sha256) == ("imagenet", vgg16.IMAGENET_SHA256)
 
 
 def test_other_weights_have_another_checksum_and_other_vectors(

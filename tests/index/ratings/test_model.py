@@ -10,8 +10,11 @@ from index.core.arrays import save_arrays
 from index.core.errors import InvalidInput, UnknownMovie, UnknownUser
 from index.core.ids import Ids
 from index.ratings.fold_in import FoldInArrays
+from index.ratings.learned_ranker import Features, LearnedRanker, MovieFeatures
 from index.ratings.model import Noise, RatingArrays, RatingModel
 from index.ratings.rankers import EaseByMovies, save_rankers
+from indexer.ranking.learned_ranker import Examples, fit_trees
+from indexer.ranking.learned_ranker import Settings as TreeSettings
 
 # Two users and three movies with one factor: +1 for user 10 and movie 1, -1 for user 20 and movie 3, 0 for movie 2. The
 # bias of both users is 3; user 10 rated movie 3.
@@ -38,6 +41,25 @@ FOLD_IN = FoldInArrays(
     global_bias=np.array([3, 3], dtype=np.float32),
 )
 NOISE = Noise(variance=0.25, residual=0.2, shrinkage=1)
+
+
+# Movie 2 is the best known.
+MOVIE_FEATURES = MovieFeatures(
+    popularity=np.array([1, 3, 2], dtype=np.float32),
+    mean=np.array([3, 3, 3], dtype=np.float32),
+    deviation=np.ones(3, dtype=np.float32),
+    year=np.full(3, np.nan, dtype=np.float32),
+)
+
+
+def trees_by_popularity() -> str:
+    """Return trees that rank movies by popularity alone."""
+    names = Features(["score"], {}, MOVIE_FEATURES, {}).names
+    features = np.zeros((300, len(names)), dtype=np.float32)
+    features[:, names.index("popularity")] = np.tile([1, 3, 2], 100)
+    liked = np.tile([0, 1, 0], 100)
+    data = Examples(features, liked, np.repeat(np.arange(100), 3), np.ones(300, dtype=np.int64))
+    return fit_trees(data, names, TreeSettings(trees=5, smallest_leaf=5), np.random.default_rng(0))
 
 
 def make(arrays: RatingArrays = ARRAYS, **options: Any) -> RatingModel:
@@ -152,6 +174,19 @@ def test_people_who_are_harder_to_predict_have_wider_intervals(model: RatingMode
         return prediction.high - prediction.low
 
     assert width({1: 4.5, 3: 2.5}) < width({1: 0.5, 3: 5.0, 2: 0.5})
+
+
+def test_a_learned_ranker_decides_the_order_and_explains_it() -> None:
+    learned = LearnedRanker(Features(["score"], {}, MOVIE_FEATURES, {}), trees_by_popularity())
+    model = make(learned=learned)
+    assert [p.movie_id for p in make().recommend(10)] == [1, 2]
+    assert [p.movie_id for p in model.recommend(10)] == [2, 1]
+    assert [p.movie_id for p in model.recommend({3: 2.5})] == [2, 1]  # someone new, by the same trees
+    assert [p.movie_id for p in model.recommend(10, allowed=np.array([True, False, True]))] == [1]
+    (explanation,) = model.explain_ranks(10, [2])
+    assert explanation.contributions[0].name == "popularity"
+    assert model.explain_ranks({}, [2]) == []  # without ratings the most rated movies come first
+    assert make().explain_ranks(10, [2]) == []
 
 
 @pytest.mark.parametrize(("rating_weight", "order"), [(0.39, [2, 1]), (0.41, [1, 2])])

@@ -42,6 +42,19 @@ def test_a_published_snapshot_is_current_and_whole(store: SnapshotStore) -> None
     assert store.manifest(manifest.id).warnings == ("one left out",)
 
 
+def test_of_damaged_snapshots_the_newest_sound_one_is_found(store: SnapshotStore) -> None:
+    published = [publish(store, content) for content in ("one", "two", "three")]
+    assert store.check_newest_sound() == (store.check(published[2].id), None)
+    for manifest in published[1:]:
+        (store.path(manifest.id) / "inner" / "vectors.npy").write_text("damaged")
+    checked, damage = store.check_newest_sound()
+    assert checked.id == published[0].id
+    assert published[2].id in str(damage)
+    (store.path(published[0].id) / "inner" / "vectors.npy").unlink()
+    with pytest.raises(BadSnapshot, match=published[2].id):
+        store.check_newest_sound()
+
+
 def test_nothing_published_says_what_to_run(store: SnapshotStore) -> None:
     assert store.current_id() is None
     assert store.ids() == []

@@ -133,12 +133,13 @@ def test_percentiles_rise_with_scores(scores: Float32Array) -> None:
     assert shares.max() <= 1
 
 
-@given(st.lists(st.floats(-1, 1, width=32), min_size=2, max_size=30), st.floats(-1, 1), st.data())
-def test_no_score_below_that_of_a_share_has_a_higher_percentile(
-    scores: list[float], share: float, data: st.DataObject
-) -> None:
-    shares = np.linspace(0, 1, len(scores), dtype=np.float32)
-    calibration = Calibration(np.sort(np.array(scores, dtype=np.float32)), shares)
-    score = data.draw(st.sampled_from(scores) | st.floats(-1, 1, width=32))
-    if score < calibration.score(share):
-        assert calibration.percentile(np.array([score], dtype=np.float32))[0] <= share + 1e-6
+def test_standardised_scores_are_in_deviations_from_the_mean_of_random_pairs() -> None:
+    line = Calibration(np.array([0, 1], np.float32), np.array([0, 1], np.float32))
+    scores = np.array([0.5, 1, 3], np.float32)
+    np.testing.assert_allclose(line.standardised(scores), [0, 0.5 * 12**0.5, 2.5 * 12**0.5], rtol=1e-6)
+    drawn = np.random.default_rng(0).normal(0.3, 0.1, 10_000).astype(np.float32)
+    shares = np.linspace(0, 1, 500)
+    normal = Calibration(np.quantile(drawn, shares).astype(np.float32), shares.astype(np.float32))
+    np.testing.assert_allclose(normal.standardised(np.array([0.3, 0.5], np.float32)), [0, 2], atol=0.05)
+    same = Calibration(np.array([0.5, 0.5, 0.5], np.float32), np.array([0, 0.5, 1], np.float32))
+    assert same.standardised(scores).tolist() == [0, 0, 0]

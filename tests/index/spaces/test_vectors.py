@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -11,24 +12,29 @@ from hypothesis import strategies as st
 from index.core.arrays import BoolArray, Float16Array, Float32Array, Int64Array
 from index.core.errors import BadSnapshot, InvalidInput
 from index.core.ids import Edit
+from index.snapshot.store import SnapshotStore
 from index.spaces.faiss_index import flat_index, half_index, read_index
 from index.spaces.overlaid_vectors import OverlaidVectors
 from index.spaces.vectors import (
+    CELLS,
+    MEDIUM_FILE,
     ROWS_FILE,
     FlatVectors,
     HalfVectors,
     TwoStageVectors,
     load_vectors,
+    on_patterns,
     shorten,
 )
 from indexer.spaces.recall import recall, tune_search
 from indexer.spaces.two_stage import (
     choose_factory,
-    choose_share,
+    fit_patterns,
     make_index,
     write_reduced,
     write_rows,
 )
+from tests.paths import GOLDEN
 from tests.tolerances import FLOAT16
 
 # A thousand non-negative unit vectors of dimension 300, which differ much along 40 directions and little along the others,
@@ -41,6 +47,18 @@ def clustered(n: int, seed: int = 0) -> Float32Array:
     ways = np.random.default_rng(7).normal(size=(40, D))
     vectors = np.abs(2 + 0.1 * rng.normal(size=(n, 40)) @ ways + 0.05 * rng.normal(size=(n, D)))
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def smooth_maps(n: int, seed: int = 0) -> Float32Array:
+    """Return unit vectors (n, 49 * 16) in float16 whose channels vary smoothly over 7 x 7 cells, in ``n / 5`` groups."""
+    rng = np.random.default_rng(seed)
+    waves = np.cos(np.pi * np.outer(np.arange(3), np.arange(7) + 0.5) / 7)
+    patterns = np.einsum("ai,bj->abij", waves, waves)[np.add.outer(np.arange(3), np.arange(3)) < 3].reshape(-1, CELLS)
+    strengths = np.repeat(rng.normal(size=(n // 5, len(patterns), 16)), 5, axis=0)
+    strengths += 0.7 * rng.normal(size=strengths.shape)
+    vectors = np.einsum("npc,ps->nsc", strengths, patterns).reshape(n, -1) + 0.1 * rng.normal(size=(n, CELLS * 16))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors.astype(np.float16).astype(np.float32)
 
 
 VECTORS = clustered(N)
@@ -127,13 +145,113 @@ def test_an_index_gets_as_many_candidates_as_its_recall_wants(tmp_path: Path, fa
     tuned = tune_search(tmp_path, search, np.random.default_rng(0), clock=lambda: float(next(ticks)))
     report = tuned["card"]
     assert report["recall_at_10"] >= 0.9995
-    assert report["queries"] == 200
+    assert report["queries"] == 400
     assert (report["milliseconds"], report["full_scan_milliseconds"]) == (1000, 1000)  # by this clock
     assert [each["share"] for each in report["filters"]] == [0.5, 0.05, 0.005]
     vectors = load_vectors(tmp_path, tuned)
     shares = [recall(vectors.search(query[None], 10)[0][0], LONG @ query, 10) for query in LONG[:100]]
     assert np.mean(shares) > 0.99
     np.testing.assert_allclose(vectors.estimates(LONG[:3]), LONG[:3] @ LONG.T, atol=0.1)
+
+
+MAPS = smooth_maps(2000)
+
+
+@pytest.fixture(scope="module")
+def maps(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """Return the folder and the tuned settings of a search of maps."""
+    folder = tmp_path_factory.mktemp("maps")
+    search = write_reduced(folder, iter([MAPS[:700].astype(np.float16), MAPS[700:]]), np.random.default_rng(0))
+    return folder, tune_search(folder, search, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("share", [None, 0.5, 0.05, 0.02, 0.005])
+def test_maps_are_narrowed_by_their_patterns_and_found_exactly(
+    maps: tuple[Path, dict[str, Any]], share: float | None
+) -> None:
+    folder, search = maps
+    assert 6 <= search["patterns"] < CELLS // 4  # they are made of 6
+    assert 10 < search["finalists"] < search["candidates"] < 500
+    vectors = load_vectors(folder, search)
+    rng = np.random.default_rng(1)
+    for query in MAPS[::40]:
+        allowed = None if share is None else rng.random(len(MAPS)) < share
+        scores = MAPS @ query if allowed is None else np.where(allowed, MAPS @ query, -np.inf)
+        rows, found = vectors.search(query[None], 10, allowed)[0]
+        assert recall(rows, scores) == 1
+        np.testing.assert_allclose(found, scores[rows], atol=1e-6)
+
+
+def test_estimates_of_maps_are_close_and_no_query_has_none(maps: tuple[Path, dict[str, Any]]) -> None:
+    vectors = load_vectors(*maps)
+    np.testing.assert_allclose(vectors.estimates(MAPS[:9]), MAPS[:9] @ MAPS.T, atol=0.15)
+    assert vectors.estimates(MAPS[:0]).shape == (0, len(MAPS))
+    assert vectors.search(MAPS[:0], 10) == []
+
+
+def test_long_lists_of_maps_are_as_exact(maps: tuple[Path, dict[str, Any]]) -> None:
+    vectors = load_vectors(*maps)
+    assert min(recall(vectors.search(query[None], 100)[0][0], MAPS @ query, 100) for query in MAPS[::50]) >= 0.99
+
+
+def test_copies_of_a_map_come_by_row(tmp_path: Path) -> None:
+    copied = MAPS[:400].copy()
+    copied[100:160] = MAPS[7]  # more than there are finalists
+    search = write_reduced(tmp_path, iter([copied.astype(np.float16)]), np.random.default_rng(0))
+    assert search["finalists"] < 60 < search["candidates"]
+    rows, scores = load_vectors(tmp_path, search).search(MAPS[7:8], 10)[0]
+    assert rows.tolist() == [7, *range(100, 109)]
+    assert len(set(scores.tolist())) == 1
+
+
+def test_patterns_keep_what_maps_have_in_common() -> None:
+    patterns = fit_patterns(half(MAPS).index, np.random.default_rng(0))
+    assert patterns is not None
+    np.testing.assert_allclose(patterns @ patterns.T, np.eye(len(patterns)), atol=1e-6)
+    medium = on_patterns(MAPS, patterns)
+    assert medium.shape == (len(MAPS), len(patterns) * 16)
+    assert (medium**2).sum(axis=1).mean() >= 0.95
+    everything = np.linalg.qr(np.random.default_rng(0).normal(size=(CELLS, CELLS)))[0].astype(np.float32)
+    rotated = on_patterns(MAPS[:20], everything)
+    np.testing.assert_allclose(rotated @ rotated.T, MAPS[:20] @ MAPS[:20].T, atol=1e-5)
+    assert fit_patterns(WHOLE.index, np.random.default_rng(0)) is None  # 300 numbers are no 49 cells
+
+
+def test_medium_vectors_of_another_search_are_refused(maps: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    folder, search = maps
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    write_rows(tmp_path / MEDIUM_FILE, iter([MAPS[:, : 16 * search["patterns"]].astype(np.float16)[:50]]))
+    with pytest.raises(BadSnapshot, match=r"2000 short ones .* or to 50 medium ones"):
+        load_vectors(tmp_path, search)
+    write_rows(tmp_path / MEDIUM_FILE, iter([MAPS[:, :32].astype(np.float16)]))
+    with pytest.raises(BadSnapshot, match=r"axes of .* which are reduced to 32"):
+        load_vectors(tmp_path, search)
+
+
+def test_a_search_of_format_4_has_no_medium_vectors_and_is_exact(tmp_path: Path) -> None:
+    golden = SnapshotStore(GOLDEN / "v4")
+    settings = golden.manifest().spaces["poster"]["search"]
+    three = load_vectors(golden.path() / "poster", settings)
+    assert three.search(three.rows(np.array([2])), 1)[0][0].tolist() == [2]
+    reduced(tmp_path, HALVES, "Flat")
+    vectors = load_vectors(tmp_path, {name: settings[name] for name in ("candidates", "probes")} | {"shared": 0.1})
+    allowed = np.arange(N) % 2 == 0
+    for query in LONG[:20]:
+        assert_exact(vectors.search(query[None], 10)[0][0], query, 10)
+        assert_exact(vectors.search(query[None], 10, allowed)[0][0], query, 10, allowed)
+
+
+def test_maps_laid_over_a_snapshot_are_found_at_once(maps: tuple[Path, dict[str, Any]]) -> None:
+    none = np.empty(0, dtype=np.int64)
+    base = OverlaidVectors.unchanged(load_vectors(*maps))
+    fresh = smooth_maps(5, seed=3)
+    changed = base.changed(Edit(np.array([7]), np.full(1, len(MAPS) - 1)), np.array([-1]), none, fresh[:1])
+    whole = np.concatenate([np.delete(MAPS, 7, axis=0), fresh[:1]])
+    for query in (fresh[1], MAPS[7], MAPS[8]):
+        rows, scores = changed.search(query[None], 10)[0]
+        assert recall(rows, whole @ query) == 1
+        np.testing.assert_allclose(scores, whole[rows] @ query, atol=1e-6)
 
 
 def test_recall_counts_what_is_as_good_as_right() -> None:
@@ -201,20 +319,6 @@ def test_estimates_are_close(two_stages: TwoStageVectors) -> None:
     assert FlatVectors(flat_index(LONG)).exact
 
 
-def test_what_is_lost_counts_as_shared_where_it_is() -> None:
-    # Ten copies of each direction, so that the lost parts of similar vectors agree.
-    rng = np.random.default_rng(0)
-    pairs = np.repeat(rng.normal(size=(200, 60)), 10, axis=0)
-    vectors = pairs + 0.3 * rng.normal(size=pairs.shape)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    products = (vectors @ vectors.T).astype(np.float32)
-    assert choose_share(products, 5, rng) > 0
-    noise = rng.normal(size=(800, 3)) @ rng.normal(size=(3, 400)) + 0.1 * rng.normal(size=(800, 400))
-    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
-    assert choose_share((noise @ noise.T).astype(np.float32), 3, rng) <= 0.2
-    assert choose_share(products[:40, :40], 5, rng) == 0  # too few to fit
-
-
 def test_the_same_poster_a_thousand_times_can_be_searched(tmp_path: Path) -> None:
     vectors = reduced(tmp_path, np.repeat(HALVES[:1], 500, axis=0))
     rows, scores = vectors.search(LONG[:1], 5)[0]
@@ -237,13 +341,13 @@ def test_parts_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("n", "memory", "factory"),
     [
-        (9_066, 2 * 10**9, "Flat"),
-        (60_000, 2 * 10**9, "HNSW32"),
+        (9_066, 2 * 10**9, "SQfp16"),
+        (60_000, 2 * 10**9, "SQfp16"),
         (1_000_000, 2 * 10**9, "HNSW32"),
         (1_000_000, 5 * 10**8, "HNSW32_SQ8"),
         (1_000_000, 2 * 10**8, "IVF4000,SQ8"),
         (1_000_000, 6 * 10**7, "IVF4000,PQ32"),
-        (9_066, 4 * 10**6, "HNSW32_SQ8"),
+        (9_066, 2 * 10**6, "IVF380,SQ8"),
     ],
 )
 def test_the_index_is_the_best_that_fits(n: int, memory: int, factory: str) -> None:

@@ -28,6 +28,7 @@ from indexer.evaluation.poster_search import (
     median,
     nearest_other,
     recall,
+    recall_gain,
     reciprocal_rank,
     search,
     search_all,
@@ -131,6 +132,13 @@ def test_figures_of_places() -> None:
     assert recall(found(1, 1, 2, 6), 5).value == 0.75
     assert reciprocal_rank(found(1, 2, 4)).value == pytest.approx((1 + 1 / 2 + 1 / 4) / 3)
     assert median(found(1, 1, 1, 1, 1).scores).value == 0.5
+
+
+def test_a_gain_is_over_the_same_queries() -> None:
+    gain = recall_gain(found(1, 1, 2, 1), found(1, 3, 1, 2), 1)
+    assert (gain.value, gain.low <= 0.25 <= gain.high) == (0.25, True)
+    same = recall_gain(found(1, 2), found(1, 2), 1)
+    assert (same.value, same.low, same.high) == (0, 0, 0)
 
 
 def test_an_interval_is_as_wide_as_that_of_a_mean() -> None:
@@ -247,13 +255,23 @@ def test_a_second_run_embeds_nothing_and_says_the_same(
     assert sorted(output.rglob("*.npy")) == files
     assert json.loads((evaluated[0] / "report.json").read_text())["sections"]["look"] == section
     assert (section["weights"], section["posters"], section["alternates"]) == ("untrained", 3, 3)
+    assert section["distorted"] == 3
     assert [each["distortion"] for each in section["distortions"]] == [each.name for each in DISTORTIONS]
-    assert [method["method"] for method in section["methods"]] == ["VGG16, untrained weights", *BASELINES]
+    assert [method["method"] for method in section["methods"]] == [
+        "VGG16, untrained weights, standardised",
+        "VGG16, untrained weights, raw",
+        *BASELINES,
+    ]
     half = next(each for each in section["distortions"] if each["distortion"] == "half size")
-    for method in (half["methods"][0], half["methods"][2]):  # not the histogram: two posters have equal colours
+    for method in (half["methods"][1], half["methods"][3]):  # not the histogram: two posters have equal colours
         assert method["figures"]["recall_1"] == {"value": 1, "low": 1, "high": 1}
         assert method["figures"]["score"]["value"] > 0.95
-    assert set(section["methods"][0]["figures"]) == {"recall_1", "recall_2", "reciprocal_rank"}  # of 3 posters
+    assert set(section["methods"][0]["figures"]) == {
+        "recall_1",
+        "recall_2",
+        "recall_1_gain",
+        "reciprocal_rank",
+    }  # of 3 posters
 
 
 def test_without_alternates_there_are_two_tables(output: Path, posters: Path) -> None:
@@ -298,10 +316,14 @@ def test_all_with_posters_evaluates_poster_search_too(
     ("arguments", "message"),
     [
         ((), "Give --ratings to compare methods, or --posters alone"),
+        (("--ratings", "r", "--distorted", 3, "--ranking"), "--distorted needs --posters"),
         (("--alternates", "a"), "Give --ratings to compare methods, or --posters alone"),
         (("--posters", "a", "--ranking"), "Give --ratings"),
         (("--posters", "a", "--film", 3), "Give --ratings"),
-        (("--ratings", "r", "--posters", "a"), "--posters with --ratings, need --similarity or --all"),
+        (
+            ("--ratings", "r", "--posters", "a"),
+            "--posters with --ratings needs --similarity, --gallery, --all or --protocol cold",
+        ),
         (("--ratings", "r", "--alternates", "a"), "--alternates needs --posters"),
         (("--ratings", "r", "--similarity", "--posters", "a", "--alternates", "a"), "--alternates needs --posters"),
     ],

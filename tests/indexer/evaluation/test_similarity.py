@@ -11,10 +11,12 @@ from index.catalogue.catalogue import Movie
 from index.core.errors import InvalidInput, UnknownMovie
 from index.core.ids import Ids
 from index.core.source_ids import numbers_for
+from index.spaces.blend import RowMaps
+from index.spaces.random_pairs import RandomPairs
 from indexer.datasets.dataset import Ratings
 from indexer.datasets.movielens import read_dataset
 from indexer.datasets.training import Training
-from indexer.evaluation.blend_weights import blended, choose_weights, percentiles
+from indexer.evaluation.blend_weights import blended, choose_weights, standardised
 from indexer.evaluation.candidates import (
     CandidateSpace,
     blend_space,
@@ -82,7 +84,7 @@ def test_questions_are_of_liked_pairs_and_a_movie_that_others_like_and_the_user_
     liked, others = {}, {}
     for seed in range(60):
         triplets = co_liked_triplets(train, test, np.random.default_rng(seed))
-        for user, *rows in zip(triplets.users.tolist(), triplets.anchors, *triplets.others, strict=True):
+        for user, *rows in zip(triplets.groups.tolist(), triplets.anchors, *triplets.others, strict=True):
             first, second, other = IDS.values[rows].tolist()
             liked.setdefault(users[user], set()).add(frozenset({first, second}))
             others.setdefault(users[user], set()).add(other)
@@ -99,7 +101,7 @@ def test_questions_are_the_same_for_the_same_seed_and_never_of_anything_rated() 
     train, test = two_kinds()
     triplets, again = (co_liked_triplets(train, test, np.random.default_rng(3)) for _ in range(2))
     np.testing.assert_array_equal(triplets.others, again.others)
-    assert triplets.users.size == 40 * 3  # three pairs of three movies
+    assert triplets.groups.size == 40 * 3  # three pairs of three movies
     assert (KINDS[triplets.anchors] == KINDS[triplets.others[0]]).all()
     assert (KINDS[triplets.anchors] != KINDS[triplets.others[1]]).all()  # they rated all of their kind
     assert (triplets.anchors != triplets.others[0]).all()
@@ -111,12 +113,12 @@ def test_a_user_who_likes_a_lot_is_asked_no_more_than_fifty_times() -> None:
     triplets = co_liked_triplets(
         ratings_of([], [1, 2], movies), ratings_of(given, [1, 2], movies), np.random.default_rng(0)
     )
-    assert np.bincount(triplets.users).tolist() == [50, 50]
+    assert np.bincount(triplets.groups).tolist() == [50, 50]
     assert (
         len(
             {
                 (u, frozenset((a, b)))
-                for u, a, b in zip(triplets.users, triplets.anchors, triplets.others[0], strict=True)
+                for u, a, b in zip(triplets.groups, triplets.anchors, triplets.others[0], strict=True)
             }
         )
         == 100
@@ -239,19 +241,15 @@ def test_a_blend_of_pairs_is_what_the_blend_answers() -> None:
     rows = {"poster": np.array([0, 3, 4, 7, 15]), "taste": EVERYONE[:-1], "facts": EVERYONE[2:]}
     spaces = {name: of_vectors(rng.normal(size=(some.size, 5)), some) for name, some in rows.items()}
     first, second = (both.ravel() for both in np.meshgrid(EVERYONE, EVERYONE))
-    shares = np.array(
-        [
-            percentiles(pair_scores(part, first, second), part.space.calibration)
-            for part in spaces.values()
-            if part.space is not None
-        ]
-    )
+    searchable = {name: part.space for name, part in spaces.items() if part.space is not None}
+    scores = np.array([standardised(pair_scores(spaces[name], first, second), searchable[name]) for name in spaces])
+    pairs = RandomPairs.draw(searchable, RowMaps.of(searchable, IDS).catalogue_rows, len(IDS))
     for weights in ((0.25, 1, 0.5), (1, 1, 1), (1, 0, 0), (0, 1, 0.5)):
         blend = blend_space(spaces, dict(zip(spaces, weights, strict=True)), IDS)
         served = blend.score_rows(EVERYONE)[first, second]
-        ours = blended(shares, weights)
+        ours = blended(scores, weights, pairs.correlations(list(spaces)))
         np.testing.assert_array_equal(np.isnan(ours), np.isneginf(served))
-        np.testing.assert_allclose(ours[~np.isnan(ours)], served[~np.isnan(ours)], atol=1e-6)
+        np.testing.assert_allclose(ours[~np.isnan(ours)], served[~np.isnan(ours)], atol=1e-5)
 
 
 def test_a_blend_is_made_of_the_facts_of_its_parts_that_have_a_weight() -> None:
@@ -282,15 +280,18 @@ def many() -> tuple[Training, Training]:
 def test_of_equal_weights_the_most_even_are_chosen() -> None:
     choice = choose_weights([({"taste": fuzzy(0), "facts": fuzzy(0)}, *many())], np.random.default_rng(0))
     assert choice.weights == {"taste": 1, "facts": 1}
-    assert len(choice.trials) == 6  # facts at 0, 1/4, 1/2 and 1 beside taste at 1, and taste at 1/4 and 1/2
+    assert (
+        len(choice.trials) == 10
+    )  # facts at 0, .1, 1/4, 1/2, 3/4 and 1 beside taste at 1, and taste at .1, 1/4, 1/2 and 3/4
     assert all(trial.weights["taste"] > 0 for trial in choice.trials)
     assert max(trial.behind for trial in choice.trials) == pytest.approx(0, abs=1e-3)  # ties aside
     json.dumps(asdict(choice))
 
 
-def test_a_space_of_pure_noise_gets_no_weight() -> None:
+def test_a_space_of_pure_noise_gets_hardly_any_weight() -> None:
     choice = choose_weights([({"taste": fuzzy(0), "facts": fuzzy(1, signal=0)}, *many())], np.random.default_rng(0))
-    assert choice.weights == {"taste": 1, "facts": 0}
+    assert choice.weights["taste"] == 1
+    assert choice.weights["facts"] <= 0.1
     assert [trial.behind for trial in choice.trials] == sorted(trial.behind for trial in choice.trials)
 
 

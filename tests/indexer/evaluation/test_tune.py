@@ -10,8 +10,9 @@ from indexer.datasets.dataset import Dataset, Ratings
 from indexer.datasets.movielens import read_dataset
 from indexer.evaluation.tune import combinations, save_tuned, tune
 from indexer.models import als, ease, factorization_machine
-from indexer.models.registry import SERVED, Method, ranking_methods, rating_methods
+from indexer.models.registry import SERVED, Method, rating_methods
 from indexer.models.settings import changed
+from indexer.ranking.methods import ranking_methods
 from tests.conftest import World
 
 RNG = np.random.default_rng(0)

@@ -151,9 +151,10 @@ def test_a_truncated_product_is_the_best_of_its_rank() -> None:
     assert PREDICTION_FACTORS == 64
 
 
-def test_taste_is_the_cosine_of_concatenated_samples(posterior: Posterior) -> None:
+def test_taste_is_the_cosine_of_centred_concatenated_samples(posterior: Posterior) -> None:
     rows = np.arange(11)
-    whole = concatenate_samples(posterior.movie_factors)[rows]
+    whole = concatenate_samples(posterior.movie_factors[:, rows])
+    whole -= whole.mean(axis=0)
     cosine = whole @ whole.T / np.outer(np.linalg.norm(whole, axis=1), np.linalg.norm(whole, axis=1))
     vectors = taste_vectors(posterior, rows)
     assert vectors.dtype == np.float32

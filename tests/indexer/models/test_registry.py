@@ -11,7 +11,8 @@ from index.core.progress import silent
 from indexer.datasets.dataset import Ratings
 from indexer.datasets.training import Predictor, Scorer, Training
 from indexer.models import als, baselines, neighbourhood, sgd
-from indexer.models.registry import COLD, Method, ranking_methods, rating_methods
+from indexer.models.registry import COLD, Method, rating_methods
+from indexer.ranking.methods import ranking_methods
 from tests.conftest import QUICK
 
 # Users 1 to 8 love movies 10 to 17 and dislike 20 to 27; users 11 to 18 vice versa. Four of five pairs are rated. User 30
@@ -85,7 +86,7 @@ def test_one_rating_alone_can_be_learned_from(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", RANKERS)
-def test_every_ranker_scores_every_movie_for_everyone(name: str) -> None:
+def test_every_ranker_scores_every_unrated_movie_for_everyone(name: str) -> None:
     data = training()
     model: Scorer = fit(ranking_methods(QUICK)[name], data)  # type: ignore[assignment]
     again: Scorer = fit(ranking_methods(QUICK)[name], data)  # type: ignore[assignment]
@@ -93,16 +94,19 @@ def test_every_ranker_scores_every_movie_for_everyone(name: str) -> None:
         scores = model.scores(user)
         assert scores.shape == (len(MOVIES),)
         assert scores.dtype == np.float32
-        assert np.isfinite(scores).all()
+        unrated = np.isin(np.arange(len(MOVIES)), data.movie_rows[data.user_rows == user], invert=True)
+        assert np.isfinite(scores[unrated]).all()
+        assert not np.isnan(scores).any()
         np.testing.assert_array_equal(scores, again.scores(user))
         scores[:] = 0  # the returned array belongs to the caller
-        assert model.scores(user).any() or user == USERS.row(30)
+        assert model.scores(user)[unrated].any() or user == USERS.row(30)
 
 
 @pytest.mark.parametrize("name", RANKERS)
 def test_every_ranker_learns_from_one_rating(name: str) -> None:
-    model: Scorer = fit(ranking_methods(QUICK)[name], training(TRAINED[:1]))  # type: ignore[assignment]
-    assert np.isfinite(model.scores(0)).all()
+    data = training(TRAINED[:1])
+    model: Scorer = fit(ranking_methods(QUICK)[name], data)  # type: ignore[assignment]
+    assert np.isfinite(np.delete(model.scores(0), data.movie_rows)).all()
 
 
 def test_without_movie_ids_films_of_a_genre_are_predicted_alike() -> None:
@@ -142,6 +146,16 @@ def test_neighbours_vote_as_the_article_says() -> None:
     assert vote(over="raters") == pytest.approx(2)
     assert vote(over="raters", neighbours=1) == pytest.approx(2)
     assert vote(by="item") == pytest.approx((2 * 1 + 4 * 0.5) / (1 + 0.5))  # (4, 4, 0) and (2, 0, 2) have cosine .5
+
+
+@pytest.mark.parametrize("name", ["user-cosine", "item-cosine", "user-cosine-raters", "item-neighbours", "sgd", "als"])
+def test_a_list_is_ranked_by_the_predicted_ratings(name: str) -> None:
+    model = fitted(name)
+    assert hasattr(model, "scores")
+    movies = np.arange(len(MOVIES))
+    for user in range(len(USERS)):
+        predicted = model.predict(np.full(movies.size, user), movies)
+        np.testing.assert_allclose(model.scores(user), predicted, atol=1e-6)
 
 
 def test_least_squares_reach_a_minimum() -> None:

@@ -1,7 +1,8 @@
 import numpy as np
+import pytest
 
 from index.catalogue.catalogue import Movie
-from indexer.spaces.facts import facts_vectors
+from indexer.spaces.facts import LABEL_DIMENSION, facts_vectors
 
 MOVIES = (
     Movie(1, "a", 1950, ("Drama",)),
@@ -46,3 +47,47 @@ def test_many_tags_are_reduced_to_the_same_answer_every_time() -> None:
     first, again = facts_vectors(movies, tags)[1], facts_vectors(movies, tags)[1]
     assert first.shape[1] < 150
     np.testing.assert_array_equal(first, again)
+
+
+LABELS = {"directors": {1: ("mann",), 3: ("mann",), 2: ("scott",)}, "keywords": {1: ("heist", "cop"), 2: ("heist",)}}
+
+
+def labelled(labels: dict[str, dict[int, tuple[str, ...]]], a: int, b: int, **weights: float) -> float:
+    rows, vectors = facts_vectors(MOVIES, {}, labels, weights)
+    at = {MOVIES[row].movie_id: vectors[i] for i, row in enumerate(rows)}
+    return float(at[a] @ at[b])
+
+
+def test_a_shared_label_adds_its_weight() -> None:
+    without = score({}, 1, 3)
+    assert labelled(LABELS, 1, 3, directors=1, keywords=0) == pytest.approx((without + 1) / 2, abs=1e-6)
+    assert labelled(LABELS, 1, 3, directors=0, keywords=0) == pytest.approx(without, abs=1e-6)
+
+
+def test_a_movie_without_labels_scores_as_one_that_shares_none() -> None:
+    scott, unknown = labelled(LABELS, 1, 2, directors=1, keywords=0), labelled(LABELS, 1, 4, directors=1, keywords=0)
+    assert scott == pytest.approx(score({}, 1, 2) / 2, abs=1e-6)
+    assert unknown == pytest.approx(score({}, 1, 4) / 2, abs=1e-6)
+
+
+def test_a_movie_that_has_nothing_but_labels_is_compared() -> None:
+    labels = {"directors": {5: ("mann",), 6: ("mann",)}}
+    rows, _ = facts_vectors(MOVIES, {}, labels)
+    assert 5 in rows
+    assert labelled(labels, 5, 6) > 0
+
+
+def test_very_many_labels_keep_their_scores_but_for_noise() -> None:
+    rng = np.random.default_rng(0)
+    movies = tuple(Movie(i, str(i)) for i in range(300))
+    labels = {"actors": {i: tuple({f"actor {a}" for a in rng.integers(0, 900, 6)}) for i in range(300)}}
+    rows, vectors = facts_vectors(movies, {}, labels, {"actors": 1})
+    assert vectors.shape == (300, LABEL_DIMENSION)
+    scores = 2 * vectors @ vectors.T  # labels have half of the weight
+    sets = [set(labels["actors"][i]) for i in rows.tolist()]
+    sharing = np.array([[len(a & b) for b in sets] for a in sets])
+    off = ~np.eye(300, dtype=bool)
+    assert abs(scores[off & (sharing == 0)].mean()) < 0.01
+    assert scores[off & (sharing == 0)].std() < 1.3 / LABEL_DIMENSION**0.5
+    assert scores[off & (sharing == 2)].min() > scores[off & (sharing == 0)].mean() + 0.1
+    np.testing.assert_array_equal(vectors, facts_vectors(movies, {}, labels, {"actors": 1})[1])

@@ -19,11 +19,13 @@ from PIL import Image
 
 from index.movie_index import MovieIndex
 from index.snapshot.store import SnapshotStore
+from indexer.build import build
+from indexer.config import Plan
 from indexer.datasets.sources import sample_folder
 from indexer.sample import sample_movies
 from posterity.cli.console import DurationType, SizeType
 from posterity.cli.main import main
-from tests.conftest import DEMO_POSTERS, SPACE, World
+from tests.conftest import DEMO_POSTERS, QUICK, SPACE, World
 from tests.serving import get, serving
 
 
@@ -194,7 +196,7 @@ def test_recommendations_and_similarity_are_evaluated(world: World, tmp_path: Pa
     table = result.stdout
     assert "1 judged pairs left out, of movies that are not in the catalogue (such as movie 99)" in result.stderr
     assert "Co-liked" in table
-    assert "Weights of the blend by co-liked pairs: taste" in table
+    assert "Weights of the blend, by all evidence: taste" in table
     page = (tmp_path / "report" / "report.html").read_text()
     assert page.count("<svg") == 4
     assert "Nearest neighbours of Starship 3 (1973)" in page
@@ -204,6 +206,19 @@ def test_recommendations_and_similarity_are_evaluated(world: World, tmp_path: Pa
     taste = next(each for each in section["methods"] if each["method"] == "taste")
     assert taste["figures"]["judged"]["value"] == 1
     assert "1 judged pairs left out" in section["warnings"][0]
+
+
+def test_a_gallery_is_a_table_and_a_page(world: World, tmp_path: Path) -> None:
+    how = ("--ratings", world.ratings, "--iterations", 30, "--output", tmp_path, "--gallery", "--film", 3)
+    result = run("evaluate", *how)
+    assert "Nearest to Starship 3 (1973)" in result.stdout
+    assert "Factors by gradient descent" in result.stdout
+    assert f"The gallery is {tmp_path / 'gallery.html'}" in result.stdout
+    assert "The report is" not in result.stdout
+    assert (tmp_path / "gallery.html").read_text().count("<figure") == 1 + 3 * 4
+    assert json.loads(run("evaluate", *how, "--json").stdout)["gallery"] == json.loads(
+        (tmp_path / "gallery.json").read_text()
+    ) | {"kind": "gallery"}
 
 
 @pytest.mark.parametrize(
@@ -231,6 +246,8 @@ def test_what_similarity_cannot_use_is_refused_before_anything_is_fitted(
         ("--ranking", "--protocol", "cold"),
         ("--similarity", "--method", "als"),
         ("--all", "--protocol", "kfold"),
+        ("--gallery", "--all"),
+        ("--gallery", "--method", "als"),
         ("--film", 3),
     ],
 )
@@ -411,6 +428,17 @@ def test_a_port_that_is_taken_is_said_in_one_line(world: World) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         result = run("serve", "--data", world.data, "--port", taken.getsockname()[1])
     assert result.exit_code == 1
+    assert "give another --port" in result.stderr
+
+
+def test_a_server_begins_with_the_newest_sound_snapshot_and_says_so(world: World, data: Path) -> None:
+    build(Plan(world.ratings, data, settings=QUICK, evaluation=False))
+    damaged = SnapshotStore(data).path() / "movies.json"
+    damaged.write_text("{}")
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # the server gets no further than its port
+        result = run("serve", "--data", data, "--port", taken.getsockname()[1])
+    assert f"Warning: {damaged} is damaged" in result.stderr
+    assert f"Snapshot {world.manifest.id}, the newest before it that is sound, is served" in result.stderr
     assert "give another --port" in result.stderr
 
 

@@ -37,6 +37,16 @@ def test_as_json_it_is_what_the_api_says(world: World) -> None:
     assert reply["snapshot"] == world.manifest.id
 
 
+def test_a_blend_is_explained_by_what_each_space_adds(world: World, tmp_path: Path) -> None:
+    lines = [line.split() for line in run(world, 3, 4, "--by", "blend").output.splitlines() if line.strip()]
+    added = {words[0]: float(words[-1]) for words in lines if words[0] in {"poster", "taste", "facts", "sum"}}
+    assert sum(value for name, value in added.items() if name != "sum") == pytest.approx(added["sum"], abs=0.002)
+    reply = json.loads(run(world, 3, 4, "--by", "blend", "--json").output)
+    assert sum(part["contribution"] for part in reply["parts"]) == pytest.approx(reply["score"], abs=1e-12)
+    assert reply["score"] == pytest.approx(added["sum"], abs=0.001)
+    assert "--out draws posters" in run(world, 3, 4, "--by", "blend", "--out", tmp_path / "why.png").stderr
+
+
 def test_it_is_drawn_where_it_is_told(world: World, tmp_path: Path) -> None:
     out = tmp_path / "why.PNG"
     assert f"Drawn in {out}" in run(world, 3, 4, "--out", out).output

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from index.core.errors import WeightsUnavailable
-from index.snapshot.store import SnapshotStore
+from index.snapshot.store import FORMAT, SnapshotStore
 from indexer import demo
 from indexer.config import Plan
 from indexer.datasets.sources import choose_sources, sample_folder
@@ -156,10 +156,10 @@ def test_films_of_ones_own_in_an_older_format_stay(version: str, tmp_path: Path)
 
 
 def test_films_of_ones_own_that_cannot_be_read_are_never_replaced_by_the_sample(data: Path) -> None:
-    altered(data, format=5)
+    altered(data, format=FORMAT + 1)
     result = prepare(data)
     assert result.exit_code == 1
-    assert "format version 5" in result.stderr
+    assert f"format version {FORMAT + 1}" in result.stderr
     sample_folder(data).mkdir()
     (data / "fetched" / "movielens" / "ml-latest").mkdir(parents=True)
     assert prepare(data).exit_code == 1

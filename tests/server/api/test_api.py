@@ -14,6 +14,8 @@ from PIL import Image
 
 from index.catalogue.catalogue import Movie
 from index.library.movies import Library
+from index.ratings.learned_ranker import FeatureContribution, RankExplanation
+from index.ratings.users import Users
 from server.app import create_app
 from server.config import ServerConfig
 from server.media.uploads import UploadQueue
@@ -79,7 +81,7 @@ def test_pages_of_a_list_follow_each_other(client: FlaskClient) -> None:
 
     assert page(0, 4) + page(4, 4) == page(0, 8)
     assert page(500, 5) == []
-    assert len(page(0, 100)) == 20
+    assert len(page(0, 100)) == 21  # the 20 others with ratings, and film 21 by its content
 
 
 def test_similar_movies_can_be_narrowed(client: FlaskClient) -> None:
@@ -355,6 +357,43 @@ def test_recommendations_are_explained_as_predictions_are(client: FlaskClient) -
     assert all("explanation" not in each for each in lean)
 
 
+def test_a_diverse_list_has_the_same_best_movie_and_is_continued_by_pages(client: FlaskClient) -> None:
+    def listed(query: str) -> list[int]:
+        results = client.get(f"{API}/users/2/recommendations?fields=ids&{query}").get_json()["results"]
+        return [each["movie_id"] for each in results]
+
+    plain, diverse = listed("limit=100"), listed("limit=100&diversity=0.9")
+    assert sorted(plain) == sorted(diverse)
+    assert plain[0] == diverse[0]
+    assert plain != diverse
+    assert listed("limit=100&diversity=0") == plain
+    assert listed("limit=3&offset=2&diversity=0.9") == diverse[2:5]
+    for wrong in ("-0.1", "1.1", "nan", "much"):
+        assert_problem(client.get(f"{API}/users/2/recommendations?diversity={wrong}"), 400, "diversity")
+
+
+def test_a_learned_rank_is_explained_by_its_largest_contributions(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = tuple(FeatureContribution(f"feature {n}", float("nan"), 1 / n) for n in range(1, 13))
+
+    def explained(_users: Users, _user: object, movie_ids: list[int]) -> dict[int, RankExplanation]:
+        return {movie_id: RankExplanation(0.5, parts) for movie_id in movie_ids}
+
+    monkeypatch.setattr(Users, "explain_ranks", explained)
+    path = f"{API}/users/4/recommendations?limit=2"
+    for each in client.get(f"{path}&explain=true").get_json()["results"]:
+        ranking = each["ranking"]
+        assert ranking["features"][0] == {"feature": "feature 1", "value": None, "contribution": 1}
+        assert ranking["others"]["count"] == 2
+        named = sum(feature["contribution"] for feature in ranking["features"])
+        assert ranking["base"] + named + ranking["others"]["total"] == pytest.approx(ranking["sum"], abs=0.001)
+    for query in ("", "&new=true&explain=true"):  # movies without ratings are ordered otherwise
+        found = client.get(path + query).get_json()["results"]
+        assert found
+        assert all("ranking" not in each for each in found)
+
+
 def test_recommendations_to_a_stranger_are_explained_by_what_they_rated(client: FlaskClient) -> None:
     body = {"ratings": stranger(1, 2, 3), "limit": 4, "explain": True}
     for each in client.post(f"{API}/recommendations", json=body).get_json()["results"]:
@@ -498,9 +537,32 @@ def test_similar_posters_come_with_why_they_are(client: FlaskClient) -> None:
     assert "explanation" not in client.get(f"{API}/movies/1/similar?by=poster").get_json()["results"][0]
 
 
-@pytest.mark.parametrize("by", ["taste", "facts", "blend"])
-def test_only_likeness_by_poster_is_explained(client: FlaskClient, by: str) -> None:
-    words = f"explain: only neighbours by poster are explained, not by {by}: give by=poster"
+def test_a_blended_score_is_explained_by_contributions_that_add_up_to_it(client: FlaskClient) -> None:
+    for weights in ("", "&weights=poster:1,taste:0.5,facts:0"):
+        results = client.get(f"{API}/movies/1/similar?limit=30&explain=true{weights}").get_json()["results"]
+        plain = client.get(f"{API}/movies/1/similar?limit=30{weights}").get_json()["results"]
+        assert len(results) == len(plain) == 21
+        for match, other in zip(results, plain, strict=True):
+            parts = match["explanation"]["parts"]
+            assert sum(part["contribution"] for part in parts) == pytest.approx(match["score"], abs=1e-12)
+            assert match["explanation"]["score"] == match["score"] == pytest.approx(other["score"], abs=2e-6)
+            assert match["percentile"] == other["percentile"]
+            # Rounding of a score moves its percentile among the few pairs of this world.
+            assert match["percentile"] == pytest.approx(match["explanation"]["percentile"], abs=0.01)
+            assert {part["space"] for part in parts} == set(match["spaces"])
+        movie_id = results[0]["movie"]["movie_id"]
+        one = client.get(f"{API}/movies/1/explanations/{movie_id}?by=blend{weights}").get_json()
+        assert {name: one[name] for name in results[0]["explanation"]} == results[0]["explanation"]
+        assert (one["movie"]["movie_id"], one["other"]["movie_id"]) == (1, movie_id)
+    assert "explanation" not in plain[0]
+    assert_problem(client.get(f"{API}/movies/1/explanations/22?by=blend"), 409, "nothing to be compared by")
+    assert_problem(client.get(f"{API}/movies/1/explanations/2?weights=taste:1"), 422, "only a blend has weights")
+    assert_problem(client.get(f"{API}/movies/1/explanations/2?by=blend&weights=taste:0"), 422, "they are all 0")
+
+
+@pytest.mark.parametrize("by", ["taste", "facts"])
+def test_likeness_by_taste_and_facts_is_not_explained_in_a_list(client: FlaskClient, by: str) -> None:
+    words = f"explain: only neighbours by poster or blend are explained, not by {by}: give by=poster"
     assert_problem(client.get(f"{API}/movies/1/similar?by={by}&explain=true"), 422, words)
     assert client.get(f"{API}/movies/1/similar?by={by}&explain=false").status_code == 200
 

@@ -51,7 +51,7 @@ def test_a_movie_that_is_added_is_in_the_answers_at_once(client: FlaskClient, da
     assert movie["movie_id"] == FIRST_ID
     assert (movie["title"], movie["year"], movie["genres"]) == ("Meadow", 2020, ["Sci-Fi", "Action"])
     assert movie["has_poster"]
-    assert reply.get_json()["spaces"] == ["poster"]
+    assert reply.get_json()["spaces"] == ["poster", "taste"]
     shown = client.get(reply.headers["Location"])
     assert shown.get_json()["movie"] == movie
     assert similar(client, 4, by="poster")[0] == FIRST_ID
@@ -60,6 +60,29 @@ def test_a_movie_that_is_added_is_in_the_answers_at_once(client: FlaskClient, da
     with client.get(f"{API}/movies/{FIRST_ID}/poster") as kept:
         assert kept.data == picture()
     assert MovieIndex.open(data).catalogue.movie(FIRST_ID).title == "Meadow"
+
+
+def test_a_movie_that_is_added_without_ratings_is_predicted_compared_and_recommended_at_once(
+    client: FlaskClient,
+) -> None:
+    movie_id = client.post(f"{API}/movies", data=form(year="2020")).get_json()["movie"]["movie_id"]
+    fan = client.get(f"{API}/users/2/predictions/{movie_id}?explain=true").get_json()
+    other = client.get(f"{API}/users/1/predictions/{movie_id}").get_json()
+    assert other["rating"] + 1 < fan["rating"]
+    assert fan["low"] < fan["rating"] < fan["high"]
+    content = fan["explanation"]["content"]
+    assert content["share"] == 1
+    assert sum(effect for name, effect in content.items() if name != "share") == pytest.approx(
+        fan["explanation"]["sum"], abs=1e-3
+    )
+    assert set(similar(client, movie_id, by="taste", limit=5)) <= {*SPACE, 21}
+    new = client.get(f"{API}/users/2/recommendations?new=true&fields=ids").get_json()["results"]
+    assert {each["movie_id"] for each in new} == {21, 22, movie_id}
+    body = {"ratings": [{"movie": 1, "rating": 5}, {"movie": 12, "rating": 1}], "new": True, "limit": 2}
+    stranger = client.post(f"{API}/recommendations", json=body).get_json()["results"]
+    assert {each["movie"]["movie_id"] for each in stranger} == {21, movie_id}
+    client.put(f"{API}/users/4/ratings/{movie_id}", json={"rating": 0.5})
+    assert client.get(f"{API}/users/2/predictions/{movie_id}").get_json()["rating"] < fan["rating"]
 
 
 def test_what_a_form_leaves_empty_is_not_given(client: FlaskClient) -> None:
@@ -74,7 +97,7 @@ def test_what_a_form_leaves_empty_is_not_given(client: FlaskClient) -> None:
 def test_a_movie_may_come_as_json_without_a_poster(client: FlaskClient) -> None:
     reply = client.post(f"{API}/movies", json=MEADOW)
     assert reply.status_code == 201
-    assert reply.get_json()["spaces"] == []
+    assert reply.get_json()["spaces"] == ["taste"]
     for text in ("imdb:tt9999999", "tmdb:77", str(FIRST_ID)):
         assert client.get(f"{API}/movies/{text}").get_json()["movie"]["title"] == "Meadow"
 

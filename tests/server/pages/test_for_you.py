@@ -66,6 +66,15 @@ def test_the_address_is_the_state(client: FlaskClient) -> None:
     assert 'href="/for-you?rated=1:5,11:1"' in page  # the rating of 12 is removed
 
 
+def test_films_that_nobody_has_rated_are_listed_apart_with_reasons(client: FlaskClient) -> None:
+    assert not films(client.get("/for-you").text, "picked")
+    page = client.get("/for-you?rated=1:5,2:5,3:4.5,11:1").text
+    body = {"ratings": [{"movie": movie, "rating": rating} for movie, rating in ((1, 5), (2, 5), (3, 4.5), (11, 1))]}
+    reply = client.post(f"{API}/recommendations", json=body | {"new": True, "limit": 4}).get_json()["results"]
+    assert films(page, "picked") == [each["movie"]["movie_id"] for each in reply] == [21, 22]
+    assert "Nobody has rated it: mostly because of" in text_of(page.split("Nobody has rated these yet")[1])
+
+
 def test_the_whole_sum_adds_up_and_the_bar_is_on_the_scale(client: FlaskClient) -> None:
     page = client.get("/for-you?rated=1:5,2:4.5,11:1").text
     picks = page.split('<li class="pick"')[1:]

@@ -9,16 +9,22 @@ from flask.testing import FlaskClient
 
 from index.answers.serialize import UNTRAINED_NOTICE
 from server.pages.home import TMDB_NOTICE
-from tests.conftest import World
+from tests.conftest import SPACE, WEDDINGS, World
 from tests.server.conftest import assert_problem
 
 PAGE = {"Accept": "text/html"}
+ADMIRERS = r'<tr data-movie="(\d+)">.*?<td>([0-9.]+)</td>'
 
 
 def section(page: str, heading: str) -> list[int]:
     """Return the ids of the movies in a section, in order."""
     (part,) = re.findall(rf"<h2[^>]*>{heading}</h2>(.*?)</section>", page, re.DOTALL)
     return [int(found) for found in re.findall(r'href="/movies/(\d+)"', part)]
+
+
+def loved_like_it(page: str) -> list[int]:
+    """Return the ids of the taste neighbours that are guessed for a picture."""
+    return [int(found) for found in re.findall(r'href="/movies/(\d+)"', page.split("Loved by the same people")[1])]
 
 
 def test_home_shows_the_best_known_films_with_posters_first(client: FlaskClient) -> None:
@@ -51,9 +57,10 @@ def test_a_film_shows_look_and_taste_side_by_side(client: FlaskClient) -> None:
 
 def test_a_film_without_poster_or_ratings_says_so(client: FlaskClient) -> None:
     assert "This film has no poster here" in client.get("/movies/20").text
+    assert "Nobody has rated this film yet" in client.get("/movies/22").text
     page = client.get("/movies/21").text
-    assert "Nobody has rated this film yet" in page
     assert "Nobody has rated it yet" in page
+    assert set(section(page, "Loved like it, in all likelihood")[:5]) <= set(SPACE)
 
 
 def test_a_film_that_nothing_is_known_of_says_so(client: FlaskClient) -> None:
@@ -97,13 +104,33 @@ def test_a_dropped_poster_shows_its_neighbours(client: FlaskClient, world: World
     data = (world.posters / "3.jpg").read_bytes()
     page = client.post("/look", data={"poster": (io.BytesIO(data), "p.jpg")}).text
     assert section(page, "Looks like it")[0] == 3
-    loved = client.post(
-        "/api/v1/similar", json={"like": section(page, "Looks like it")[:5], "by": "taste", "limit": 12}
-    )
-    assert section(page, "Loved by people who love those") == [
-        m["movie"]["movie_id"] for m in loved.get_json()["results"]
-    ]
     assert 'src="data:image/jpeg;base64,' in page
+
+
+def test_a_dropped_poster_is_guessed_from_what_is_known(client: FlaskClient, world: World) -> None:
+    data = (world.posters / "3.jpg").read_bytes()
+    dropped = client.post("/look", data={"poster": (io.BytesIO(data), "p.jpg")}).text
+    look = re.search(r'name="look" value="([^"]+)"', dropped)
+    assert look
+    known = {"look": look[1], "year": "1975", "genre": "Sci-Fi"}
+    page = client.get("/look/guess", query_string=known).text
+    admirers = {int(movie): float(given) for movie, given in re.findall(ADMIRERS, page, re.DOTALL)}
+    space = [given for movie, given in admirers.items() if movie in SPACE]
+    weddings = [given for movie, given in admirers.items() if movie in WEDDINGS]
+    assert space
+    assert weddings
+    assert min(space) > max(weddings) + 0.5
+    assert set(loved_like_it(page)[:3]) <= {*SPACE, 21}
+    other = client.get("/look/guess", query_string=known | {"genre": "Romance"}).text
+    assert set(loved_like_it(other)[:3]) <= {*WEDDINGS, 23}
+    assert look[1] in page  # the form goes on without the picture
+
+
+@pytest.mark.parametrize("look", ["AAAA", "%20", "____" * 342])
+def test_what_is_no_look_of_a_picture_is_refused(client: FlaskClient, look: str) -> None:
+    reply = client.get(f"/look/guess?look={look}", headers=PAGE)
+    assert reply.status_code == 400
+    assert "drop the picture again" in reply.text
 
 
 def test_what_goes_wrong_is_a_page_for_people_and_a_problem_for_programs(client: FlaskClient) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from index.library.movies import Library
+from index.movie_index import MovieIndex
 from index.snapshot.store import Manifest, SnapshotStore
 from server.app import create_app
 from tests.conftest import World, unlimited
@@ -122,6 +124,47 @@ def test_where_one_ranker_alone_could_be_tried_there_is_no_comparison(
     assert "ranking" not in plots(page)
 
 
+def rows(page: str, movie_id: int) -> dict[str, list[int]]:
+    """Return method -> ids of the films in its row for a film of the gallery."""
+    (film,) = re.findall(rf'<article class="compared" id="film-{movie_id}".*?</article>', page, re.DOTALL)
+    ways = re.findall(r'<section class="way" data-by="([a-z-]+)".*?</section>', film, re.DOTALL)
+    parts = re.findall(r'<section class="way".*?</section>', film, re.DOTALL)
+    return {
+        way: [int(each) for each in re.findall(r'href="/movies/([0-9]+)"', part)]
+        for way, part in zip(ways, parts, strict=True)
+    }
+
+
+def test_the_gallery_has_a_row_of_four_films_by_every_method(client: FlaskClient, movie_index: MovieIndex) -> None:
+    page = client.get("/quality").text
+    for movie in movie_index.gallery.movies:
+        found = rows(page, movie.movie_id)
+        assert list(found) == ["item-cosine", "sgd", "taste", "poster"]
+        assert found["sgd"] == list(movie.nearest["sgd"][:4])
+        for by in ("taste", "poster"):
+            assert found[by] == [match.movie_id for match in movie_index.similar(movie.movie_id, 4, by=by)]
+
+
+def test_a_deleted_film_leaves_the_gallery_and_its_rows(data: Path, movie_index: MovieIndex) -> None:
+    first, second = movie_index.gallery.movies[:2]
+    library, gone = Library.open(data), first.nearest["item-cosine"][0]
+    client = create_app(unlimited(data)).test_client()
+    for movie_id in (second.movie_id, gone):
+        library.remove(movie_id)
+    page = client.get("/quality").text
+    assert f'id="film-{second.movie_id}"' not in page
+    found = rows(page, first.movie_id)
+    assert not {gone, second.movie_id} & {other for row in found.values() for other in row}
+    assert all(len(row) == 4 for row in found.values())
+
+
+def test_without_posters_the_gallery_has_no_row_of_looks(page_of: Callable[..., str], world: World) -> None:
+    spaces = {name: entry for name, entry in world.manifest.spaces.items() if name != "poster"}
+    page = page_of(spaces=spaces, blend={"taste": 1.0, "facts": 0.25}, maps={})
+    assert 'data-by="taste"' in page
+    assert 'data-by="poster"' not in page
+
+
 def test_a_scale_beyond_five_is_counted_in_points(page_of: Callable[..., str], world: World) -> None:
     page = page_of(ratings={**world.manifest.ratings, "scale": [1.0, 10.0]})
     assert "points</b>" in page
@@ -148,3 +191,4 @@ def test_older_snapshots_have_the_page_too(tmp_path: Path, version: str) -> None
     reply = create_app(unlimited(tmp_path / "data")).test_client().get("/quality")
     assert reply.status_code == 200
     assert "No held-out figures" in reply.text
+    assert "This snapshot has no such comparison" in reply.text

@@ -1,0 +1,126 @@
+"""Content of movies as the cold-start model sees it: features of genres and year, and a compact look. numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from index.catalogue.movie import Movie
+from index.core.arrays import Float32Array, Float64Array
+
+KINDS = ("genres", "year", "poster")
+
+YEARS_APART = 4.0  # standard deviation of the bumps of ``year_features``
+LOOK = 512  # dimension of a compact look
+# Movies count as similar in content by their facts: the cosine of genres to this power, times a Gaussian in years.
+_GENRE_POWER = 4
+_KERNEL_YEARS = 8.0
+_OTHER_YEARS = 0.1  # of movies of other times
+_UNKNOWN_YEAR = 0.5  # in place of the Gaussian
+_LOOK_POWER = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Names of the features: what the model was trained with. Other genres are ignored."""
+
+    genres: tuple[str, ...]  # sorted
+    rarity: tuple[float, ...]  # per genre, log(1 + movies / movies of the genre)
+    centres: tuple[int, ...]  # years at the centres of the bumps
+
+    @classmethod
+    def of(cls, movies: Sequence[Movie]) -> Vocabulary:
+        """Return the vocabulary of a catalogue."""
+        genres = sorted({genre for movie in movies for genre in movie.genres})
+        counts = {genre: sum(genre in movie.genres for movie in movies) for genre in genres}
+        rarity = tuple(round(float(np.log1p(len(movies) / counts[genre])), 6) for genre in genres)
+        return cls(tuple(genres), rarity, year_centres(movies))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name of every feature: genres, then years."""
+        return (*self.genres, *map(str, self.centres))
+
+    def features(self, movies: Sequence[Movie]) -> Float64Array:
+        """Return the features of movies, (n, genres + centres): 1 for each genre, then ``year_features``."""
+        return np.hstack([self._one_hot(movies), year_features(movies, self.centres)])
+
+    def facts(self, movies: Sequence[Movie]) -> Facts:
+        """Return genres and years of movies, for ``facts_similarity``."""
+        genres = self._one_hot(movies) * np.sqrt(np.array(self.rarity))
+        years = np.array([np.nan if movie.year is None else movie.year for movie in movies])
+        return Facts(_unit(genres).astype(np.float32), years)
+
+    def _one_hot(self, movies: Sequence[Movie]) -> Float64Array:
+        column = {genre: at for at, genre in enumerate(self.genres)}
+        features = np.zeros((len(movies), len(self.genres)))
+        for row, movie in enumerate(movies):
+            features[row, [column[genre] for genre in movie.genres if genre in column]] = 1
+        return features
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Genres and years of movies."""
+
+    genres: Float32Array  # (n, n_genres) of length 1; zeros without genres
+    years: Float64Array  # (n,) NaN if unknown
+
+    def take(self, rows: npt.NDArray[np.integer]) -> Facts:
+        """Return those of some movies."""
+        return Facts(self.genres[rows], self.years[rows])
+
+
+def year_centres(movies: Iterable[Movie]) -> tuple[int, ...]:
+    """Return the centres of the bumps of ``year_features`` for a catalogue; none if no year is known."""
+    known = [movie.year for movie in movies if movie.year is not None]
+    return tuple(range(min(known), max(known) + 1, 3)) if known else ()
+
+
+def year_features(movies: Sequence[Movie], centres: Sequence[int]) -> Float64Array:
+    """Return (n, centres) Gaussian bumps of length 1 around the year of release; zeros without a year."""
+    if not centres:
+        return np.zeros((len(movies), 0))
+    years = np.array([np.nan if movie.year is None else movie.year for movie in movies])
+    # A movie of the future is as one of the latest year: of no bump nothing would be known.
+    years = np.clip(years, min(centres), max(centres) + 2)
+    bumps = np.exp(-(((years[:, None] - np.array(centres)) / YEARS_APART) ** 2) / 2)
+    features: Float64Array = _unit(np.where(bumps > 0.001, bumps, 0)).astype(np.float64)  # also NaN, of a missing year
+    return features
+
+
+def facts_similarity(first: Facts, second: Facts) -> Float32Array:
+    """Return how similar movies (m) are to others (n) in genres and year, (m, n) float32, from 0 to 1."""
+    genres = (first.genres @ second.genres.T) ** _GENRE_POWER
+    apart = (first.years[:, None] - second.years) / _KERNEL_YEARS
+    years = np.where(np.isnan(apart), _UNKNOWN_YEAR, _OTHER_YEARS + (1 - _OTHER_YEARS) * np.exp(-(apart**2) / 2))
+    return (genres * years).astype(np.float32)
+
+
+def compact_looks(embeddings: npt.NDArray[np.floating]) -> Float32Array:
+    """Return compact looks (n, 512) of embeddings (n, 25088): roots of the means of every channel over the picture."""
+    cells = np.asarray(embeddings, dtype=np.float32).reshape(len(embeddings), -1, LOOK)
+    looks: Float32Array = np.sqrt(np.maximum(cells.mean(axis=1), 0))
+    return looks
+
+
+def centred_looks(looks: Float32Array, centre: Float32Array) -> Float32Array:
+    """Return compact looks (n, 512) relative to those of a catalogue, of length 1; zeros stay zeros (no poster)."""
+    present = looks.any(axis=1, keepdims=True)
+    return _unit(np.where(present, looks - centre, 0)).astype(np.float32)
+
+
+def look_similarity(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]) -> Float32Array:
+    """Return how similar centred looks (m, 512) are to others (n, 512), (m, n) float32, from 0 to 1."""
+    cosines = np.asarray(first, dtype=np.float32) @ np.asarray(second, dtype=np.float32).T
+    similar: Float32Array = np.maximum(cosines, 0) ** _LOOK_POWER
+    return similar
+
+
+def _unit(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Scale each row to length 1; keep rows of zeros."""
+    unit: npt.NDArray[np.floating] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    return unit

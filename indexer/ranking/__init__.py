@@ -1,0 +1,1 @@
+"""Ranking methods, and the learned ranker over them."""

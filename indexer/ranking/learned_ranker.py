@@ -1,0 +1,326 @@
+"""Training of the learned ranker, on ratings held out of the training data.
+
+A part of the ratings is held out, everything else is fitted to the rest, and the trees learn to tell a user's held-out
+movies from other candidates, movie by movie. Learning from pairs of movies (LambdaMART) took three times as long and
+was no better: a few hundred users have too few lists. This is repeated for several splits. The served trees order the
+scores of models fitted to all ratings, which are a little better than those they were trained on.
+
+Source: Ke et al., "LightGBM: A Highly Efficient Gradient Boosting Decision Tree", NIPS 2017.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+
+from index.core.arrays import BoolArray, Float32Array, Float64Array, Int64Array, save_arrays
+from index.core.ids import Ids
+from index.core.progress import Track, silent
+from index.ratings.learned_ranker import TREES_FILE, UNAVAILABLE, Features, LearnedRanker, Likeness, MovieFeatures
+from index.ratings.model import RatingModel
+from index.ratings.rankers import Ranker, StoredRanker, combine_rankers, names_of, save_rankers
+from index.spaces.faiss_index import flat_index
+from index.spaces.vectors import FlatVectors, Vectors
+from indexer.datasets.training import Training
+from indexer.metrics.ranking import ndcg
+from indexer.models import ease, factorization_machine, implicit, movie_neighbours
+from indexer.models.factorization_machine import Posterior
+from indexer.models.ranker_choice import Choice
+from indexer.models.ranker_choice import Settings as RankerSettings
+from indexer.models.rating_model import rating_model
+from indexer.spaces.facts import facts_vectors
+from indexer.spaces.taste import taste_vectors
+
+SHRINKAGE = 5.0  # ratings' worth of the overall mean in a movie's mean rating
+HELD_OUT = 0.2  # share of ratings, in each split
+SPLITS = 2
+ITERATIONS = 60  # of the one chain of the rating model in a split
+THREADS = 1  # of LightGBM: the same trees on any machine
+FEWEST = 0.05  # share of users with fewer ratings than the trees are used for: they learned too little about them
+MIN_USERS = 50  # with held-out ratings; of fewer nothing is learned
+MAX_RATINGS = 2_000_000  # of more, the fits of the splits would take longer than the rest of the build
+MAX_EASE_ROWS = 2_000  # up to which EASE of three regularisations is a feature; each is a matrix of this size
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Hyperparameters of the trees."""
+
+    trees: PositiveInt = 150
+    leaves: PositiveInt = 7
+    learning_rate: PositiveFloat = 0.05
+    smallest_leaf: PositiveInt = 200  # examples
+    features: PositiveFloat = 0.5  # share that each tree may use
+    penalty: PositiveFloat = 20.0  # on the squares of the leaves' values
+    disliked: NonNegativeFloat = 0.6  # gain of a movie rated below the user's mean; 1 of other rated ones
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Candidates of users, and the gain of each: 0 if the user did not rate it."""
+
+    features: Float32Array  # (n, n_features)
+    liked: Int64Array  # (n,) 0 not rated, 1 rated, 2 rated at or above the user's mean
+    users: Int64Array  # (n,) user rows, ascending within each split
+    relevant: Int64Array  # (n,) number of movies that the user rated among the held-out ones, candidates or not
+
+    @classmethod
+    def join(cls, parts: Sequence[Examples]) -> Examples:
+        """Return all examples; the same user of two splits counts as two."""
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__slots__))
+
+    def of_users(self, mask: BoolArray) -> Examples:
+        """Return the examples of the users under a mask (n_users,)."""
+        chosen = mask[self.users]
+        return Examples(*(getattr(self, name)[chosen] for name in self.__slots__))
+
+    @property
+    def starts(self) -> Int64Array:
+        """Position of the first example of each user and split, and the number of examples at the end."""
+        return np.append(np.flatnonzero(np.diff(self.users, prepend=-1)), self.users.size)
+
+    def ndcg(self, scores: npt.ArrayLike) -> Float64Array:
+        """Return nDCG@10 (n_lists,) of the candidates in the order of some scores (n,)."""
+        order, starts = -np.asarray(scores), self.starts
+        return np.array(
+            [
+                ndcg(self.liked[begin:end][np.argsort(order[begin:end], kind="stable")] > 0, self.relevant[begin], 10)
+                for begin, end in pairwise(starts.tolist())
+            ]
+        )
+
+
+def movie_features(training: Training) -> MovieFeatures:
+    """Return the features of movies, from the training ratings."""
+    n_movies, values = training.shape[1], training.values
+    counts = np.bincount(training.movie_rows, minlength=n_movies)
+    overall, variance = (float(values.mean()), float(values.var())) if values.size else (0.0, 0.0)
+    sums = np.bincount(training.movie_rows, values - overall, n_movies)
+    means = sums / (counts + SHRINKAGE)
+    residuals = values - overall - means[training.movie_rows]
+    squares = np.bincount(training.movie_rows, residuals**2, n_movies)
+    deviations = np.sqrt((squares + SHRINKAGE * variance) / (counts + SHRINKAGE))
+    years = np.array([np.nan if movie.year is None else movie.year for movie in training.movies])
+    columns = (np.log1p(counts), overall + means, deviations, years)
+    return MovieFeatures(*(column.astype(np.float32) for column in columns))
+
+
+def examples(model: RatingModel, features: Features, training: Training, test: Training) -> Examples:
+    """Return the candidates of the users with training and held-out ratings.
+
+    Args:
+        model: fitted to ``training``.
+        features: of rankers fitted to ``training``.
+        training: ratings that users are known by.
+        test: held-out ratings.
+    """
+    rated, held_out = training.user_items, test.user_items
+    parts: list[tuple[Float32Array, Int64Array]] = []
+    counts = np.bincount(test.user_rows, minlength=training.shape[0])
+    users = [user for user in np.unique(test.user_rows).tolist() if rated.indptr[user] < rated.indptr[user + 1]]
+    for user in users:
+        eligible = np.ones(training.shape[1], dtype=np.bool_)
+        eligible[rated.indices[slice(*rated.indptr[user : user + 2])]] = False
+        candidates = features.candidates(model.rated_movies(user), eligible)
+        mean = rated.data[slice(*rated.indptr[user : user + 2])].mean()
+        part = slice(*held_out.indptr[user : user + 2])
+        liked = np.zeros(training.shape[1], dtype=np.int64)
+        liked[held_out.indices[part]] = 1 + (held_out.data[part] >= mean)
+        parts.append((candidates.features, liked[candidates.rows]))
+    of_each = np.repeat(np.array(users, dtype=np.int64), [len(liked) for _, liked in parts])
+    found, labels = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Examples(found, labels, of_each, counts[of_each])
+
+
+def fit_trees(data: Examples, names: Sequence[str], settings: Settings, rng: np.random.Generator) -> str:
+    """Return LightGBM's text model, fitted to the gains by cross entropy."""
+    import lightgbm  # here, as it takes a second
+
+    gains = np.array([0, settings.disliked, 1])[data.liked]
+    options = {
+        "objective": "cross_entropy",
+        "num_leaves": settings.leaves,
+        "learning_rate": settings.learning_rate,
+        "min_data_in_leaf": settings.smallest_leaf,
+        "feature_fraction": settings.features,
+        "lambda_l2": settings.penalty,
+        "max_bin": 63,
+        "num_threads": THREADS,
+        "deterministic": True,
+        "force_row_wise": True,
+        "seed": int(rng.integers(2**31)),
+        "verbosity": -1,
+    }
+    dataset = lightgbm.Dataset(data.features, gains, feature_name=list(names), params=options)
+    return lightgbm.train(options, dataset, settings.trees).model_to_string()
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """Outcome of the training: a ranker, or the reason for none."""
+
+    validation: Mapping[str, float] = field(default_factory=dict)  # nDCG@10 on held-out ratings: "learned" and "before"
+    left_out: str = ""  # the reason, if there is none to serve
+    features: Features | None = None
+    rankers: Mapping[str, StoredRanker] = field(default_factory=dict)  # of the features, but for those given
+    trees: str = ""
+    least: int = 1  # number of ratings from which on a user is ranked by them
+
+    @property
+    def ranker(self) -> LearnedRanker | None:
+        """The ranker to serve, if any."""
+        return None if self.features is None else LearnedRanker(self.features, self.trees, self.least)
+
+    def save(self, folder: Path) -> dict[str, Any]:
+        """Write the ranker, if there is one, and return the manifest's entry."""
+        entry: dict[str, Any] = {
+            "validation": {"metric": "nDCG@10", "share": HELD_OUT, "scores": dict(self.validation)}
+        }
+        if self.features is None:
+            return entry | {"left_out": self.left_out}
+        save_arrays(self.features.movies, folder / "movies")
+        (folder / TREES_FILE).write_text(self.trees)
+        (folder / "rankers").mkdir()
+        forms = {name: save_rankers([ranker], folder / "rankers" / name)[0] for name, ranker in self.rankers.items()}
+        likeness, names = list(self.features.likeness), list(self.features.names)
+        return entry | {
+            "given": list(self.features.given),
+            "rankers": forms,
+            "likeness": likeness,
+            "features": names,
+            "splits": SPLITS,
+            "least_ratings": self.least,
+        }
+
+
+Fit = Callable[[Training, np.random.Generator], StoredRanker]
+Spaces = Mapping[str, tuple[Ids, Vectors]]
+
+
+def learn(
+    training: Training,
+    choice: Choice,
+    rankers: RankerSettings,
+    spaces: Spaces,
+    machine: factorization_machine.Settings,
+    rng: np.random.Generator,
+    settings: Settings | None = None,
+    *,
+    track: Track = silent,
+) -> Learned:
+    """Train the learned ranker on held-out ratings, and compare it with the order before it.
+
+    Args:
+        training: all ratings.
+        choice: the rankers whose order is learned from.
+        rankers: hyperparameters of the rankers.
+        spaces: name -> ids and vectors. ``taste`` is fitted anew in every split; the others must not depend on ratings.
+        machine: settings of the rating model.
+        rng: draws the held-out ratings.
+        settings: hyperparameters of the trees; None for the defaults.
+        track: shows progress.
+    """
+    settings = settings or Settings()
+    try:
+        import lightgbm  # noqa: F401  here, as it takes a second
+    except (ImportError, OSError):
+        return Learned(left_out=UNAVAILABLE)
+    if training.values.size > MAX_RATINGS:
+        return Learned(left_out=f"{training.values.size:,} ratings take too long to learn from; {MAX_RATINGS:,} do not")
+    refits, fits = _refits(choice, rankers), _fits(training, rankers)
+    parts, counts = [], []
+    for _ in track(range(SPLITS), "Learning to rank", SPLITS):
+        held_out = rng.random(training.values.size) < HELD_OUT
+        train, test = training.take(~held_out), training.take(held_out)
+        if np.intersect1d(train.user_rows, test.user_rows).size < MIN_USERS:
+            return Learned(left_out=f"at least {MIN_USERS} users with several ratings are needed to learn from")
+        before = combine_rankers([refit(train, rng) for refit in refits])
+        model, features = _fit_split(train, before, fits, spaces, machine, rng)
+        parts.append(examples(model, features, train, test))
+        counts.append(np.bincount(train.user_rows)[parts[-1].users[parts[-1].starts[:-1]]])
+    data = Examples.join(parts)
+    least = int(np.quantile(np.concatenate(counts), FEWEST))
+    gain, validation = _validate(data, features, settings, rng)
+    if gain.mean() <= gain.std() / np.sqrt(gain.size):
+        return Learned(validation, "on held-out ratings it is not better than the order before it")
+    fitted = {name: fit(training, rng) for name, fit in fits.items()}
+    likeness = {name: Likeness.of(*space, training.movie_ids) for name, space in spaces.items()}
+    trees = fit_trees(data, features.names, settings, rng)
+    served = Features(features.given, fitted, movie_features(training), likeness)
+    return Learned(validation, features=served, rankers=fitted, trees=trees, least=least)
+
+
+def _fits(training: Training, settings: RankerSettings) -> dict[str, Fit]:
+    """Return functions that fit the rankers whose scores are features besides those that were chosen."""
+    fits: dict[str, Fit] = {}
+    if min(training.shape) <= MAX_EASE_ROWS:
+        for regularization in (settings.ease.regularization / 3, settings.ease.regularization * 3):
+            chosen = replace(settings.ease, regularization=regularization)
+            fits[f"ease_{regularization:g}"] = partial(ease.fit, settings=chosen)
+    fits["movie_neighbours"] = movie_neighbours.fit
+    fits["rp3beta"] = partial(movie_neighbours.fit, settings=movie_neighbours.RP3BETA)
+    return fits
+
+
+def _fit_split(
+    train: Training,
+    before: Ranker,
+    fits: Mapping[str, Fit],
+    spaces: Spaces,
+    machine: factorization_machine.Settings,
+    rng: np.random.Generator,
+) -> tuple[RatingModel, Features]:
+    """Return the rating model and the features of a split, fitted to its training ratings."""
+    rankers = {name: fit(train, rng) for name, fit in fits.items()}
+    short = replace(machine, chains=1, iterations=min(ITERATIONS, machine.iterations))
+    posterior = factorization_machine.fit(train, rng, short)
+    fitted = {**spaces, "taste": _taste_space(posterior, train)}
+    likeness = {name: Likeness.of(*space, train.movie_ids) for name, space in fitted.items()}
+    given = ["score", *names_of(before)]
+    return rating_model(posterior, train, before), Features(given, rankers, movie_features(train), likeness)
+
+
+def _refits(choice: Choice, settings: RankerSettings) -> list[Fit]:
+    """Return functions that fit the chosen rankers."""
+    fits: dict[str, Fit] = {
+        "ease": partial(ease.fit, settings=settings.ease),
+        "implicit-als": partial(implicit.fit, settings=settings.implicit),
+    }
+    return [fits[name] for name in choice.settings]
+
+
+def likeness_spaces(posterior: Posterior, training: Training) -> Spaces:
+    """Return the spaces whose likeness is a feature, made of a data set without tags."""
+    rows, vectors = facts_vectors(training.movies, {})
+    facts = Ids(training.movie_ids.values[rows]), FlatVectors(flat_index(vectors))
+    return {"taste": _taste_space(posterior, training)} | ({"facts": facts} if rows.size else {})
+
+
+def _taste_space(posterior: Posterior, training: Training) -> tuple[Ids, Vectors]:
+    rated = np.unique(training.movie_rows)
+    return Ids(training.movie_ids.values[rated]), FlatVectors(flat_index(taste_vectors(posterior, rated)))
+
+
+def _validate(
+    data: Examples, features: Features, settings: Settings, rng: np.random.Generator
+) -> tuple[Float64Array, dict[str, float]]:
+    """Return the gain in nDCG@10 of each list by trees that did not see its user, and the means after and before."""
+    import lightgbm  # here, as it takes a second
+
+    first = rng.random(int(data.users.max()) + 1) < 0.5
+    learned, before = [], []
+    for half in (first, ~first):
+        others, judged = data.of_users(~half), data.of_users(half)
+        trees = lightgbm.Booster(model_str=fit_trees(others, features.names, settings, rng))
+        learned.append(judged.ndcg(np.asarray(trees.predict(judged.features))))
+        before.append(judged.ndcg(judged.features[:, 0]))
+    after, prior = np.concatenate(learned), np.concatenate(before)
+    return after - prior, {"learned": round(float(after.mean()), 4), "before": round(float(prior.mean()), 4)}
