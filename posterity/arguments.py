@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from operator import index
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 from index.core.errors import InvalidInput, UnknownMovie, UnknownUser
@@ -141,6 +143,21 @@ def content(name: str, value: Any) -> bytes:
     if not isinstance(value, (bytes, bytearray, memoryview)):
         raise InvalidInput(f"{name}: give the content of a file as bytes, not {_short(value)}")
     return bytes(value)
+
+
+def export(value: Any, name: Any) -> tuple[bytes, str]:
+    """Return the content and the name of an export, given by its path or its content.
+
+    Raises:
+        InvalidInput: it is neither, or cannot be read.
+    """
+    if not isinstance(value, (str, PathLike)):
+        return content("export", value), text("name", name)
+    file = Path(value)
+    try:
+        return file.read_bytes(), text("name", name) or file.name
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"export: {_short(str(value))} cannot be read: {error}") from error
 
 
 def distinct(value: Any) -> Json:

@@ -11,12 +11,12 @@ from urllib.parse import quote
 
 from typing_extensions import Unpack, override
 
-from index.answers.schemas import BlendAnswer, LookAnswer, MovieAnswer, TasteAnswer
+from index.answers.schemas import BlendAnswer, ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
 from index.core.errors import InvalidInput, UnknownUser
 from posterity import arguments
 from posterity.arguments import Json
 from posterity.errors import BadResponse
-from posterity.interface import By, MovieId, MovieService, MovieUpdate, Ratings, UserId, Width
+from posterity.interface import By, Export, MovieId, MovieService, MovieUpdate, Ratings, UserId, Width
 from posterity.results import Matches, Movies, Predictions
 from posterity.transport import Reply, Transport
 
@@ -241,6 +241,13 @@ class Client(MovieService):
         body = arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
         flags = {"explain": arguments.flag("explain", explain)} | ({"new": True} if arguments.flag("new", new) else {})
         return self._predictions("recommendations", user, body | flags | arguments.diversity(diversity))
+
+    @override
+    def import_ratings(self, export: Export, *, name: str = "") -> ImportAnswer:
+        content, name = arguments.export(export, name)
+        reply = self._json(self._send("POST", "imports", form=[("file", (name, content, "application/octet-stream"))]))
+        with self._expected():
+            return cast(ImportAnswer, {member: reply[member] for member in ImportAnswer.__annotations__})
 
     @override
     def rated(self, user_id: UserId) -> dict[int, float]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from os import PathLike
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self, TypeAlias, overload, runtime_checkable
 
 from typing_extensions import TypedDict, Unpack
 
-from index.answers.schemas import BlendAnswer, LookAnswer, MovieAnswer, TasteAnswer
+from index.answers.schemas import BlendAnswer, ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
 from posterity.results import Matches, Movies, Predictions
 
-__all__ = ["By", "MovieId", "MovieService", "MovieUpdate", "Ratings", "UserId", "Width"]
+__all__ = ["By", "Export", "MovieId", "MovieService", "MovieUpdate", "Ratings", "UserId", "Width"]
 
 MovieId: TypeAlias = int | str  # 6, "imdb:tt0113277", "tmdb:949", or the data set's own "B000EXAMPL"
 UserId: TypeAlias = int | str  # 1, or the data set's own "maria"
 Ratings: TypeAlias = Mapping[int, float] | Mapping[str, float] | Mapping[MovieId, float]  # movie -> rating
+Export: TypeAlias = bytes | str | PathLike[str]  # content of a file, or its path
 By: TypeAlias = Literal["poster", "taste", "facts", "blend"]
 Width: TypeAlias = Literal[120, 240, 360, 480]  # pixels
 
@@ -233,6 +235,14 @@ class MovieService(Protocol):
 
         Raises:
             NotFound: there is no such user.
+        """
+
+    def import_ratings(self, export: Export, *, name: str = "") -> ImportAnswer:
+        """Read an export of ratings, match it with the catalogue and return both. Nothing is stored.
+
+        ``export`` is a file of Letterboxd, IMDb, Trakt, MovieLens, TMDB or Simkl, or a table of titles or ids and
+        ratings: its path, or its content as bytes with its ``name``. It has at most 50 MiB. The ratings of ``matched``
+        are on the scale of the snapshot: give them to ``recommend`` by movie id, and ``watched`` to its ``exclude``.
         """
 
     def rated(self, user_id: UserId) -> dict[int, float]:

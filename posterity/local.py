@@ -13,7 +13,8 @@ from typing import Any, Literal, overload
 
 from typing_extensions import Unpack, override
 
-from index.answers.schemas import BlendAnswer, LookAnswer, MovieAnswer, TasteAnswer
+from index.answers.imports import import_export, present_import
+from index.answers.schemas import BlendAnswer, ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
 from index.answers.serialize import (
     add_rankings,
     explained_matches,
@@ -40,7 +41,7 @@ from posterity import arguments
 from posterity.arguments import Json
 from posterity.checks import checked, number_of_user, resolved_user
 from posterity.errors import Closed
-from posterity.interface import By, MovieId, MovieService, MovieUpdate, Ratings, UserId, Width
+from posterity.interface import By, Export, MovieId, MovieService, MovieUpdate, Ratings, UserId, Width
 from posterity.results import Matches, Movies, Predictions
 from server.api.requests import (
     BatchBody,
@@ -356,6 +357,12 @@ class Index(MovieService):
         if body.explain:
             add_rankings(index, resolved, shown, _CONTRIBUTIONS)
         return shown
+
+    @override
+    def import_ratings(self, export: Export, *, name: str = "") -> ImportAnswer:
+        content, name = arguments.export(export, name)
+        index = self._current()
+        return present_import(index, import_export(index, content, name))
 
     @override
     def rated(self, user_id: UserId) -> dict[int, float]:

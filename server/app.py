@@ -12,11 +12,12 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from index.library.api_keys import Keys
 from index.library.movies import Library
 from index.snapshot.store import Checked
-from server.api import docs, library, maps, movies, snapshot, users  # noqa: F401  importing adds their routes
+from server.api import docs, imports, library, maps, movies, snapshot, users  # noqa: F401  importing adds their routes
 from server.api.blueprint import api
 from server.config import ServerConfig
+from server.media.body_sizes import SizedRequest
 from server.media.thumbnails import Thumbnails
-from server.media.uploads import MAX_CONTENT_LENGTH, UploadQueue
+from server.media.uploads import UploadQueue
 from server.middleware.access import limit_requests
 from server.middleware.compression import register_compression
 from server.middleware.cors import register_cors
@@ -38,6 +39,8 @@ from server.state.response_cache import ResponseCache
 class Application(Flask):
     """Flask without coroutines, for which it would look at every function that it calls, in every request."""
 
+    request_class = SizedRequest
+
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return the function as it is."""
         return func
@@ -55,7 +58,6 @@ def create_app(config: ServerConfig, *, counts: Path | None = None, checked: Che
         UnknownSnapshot, BadSnapshot: no snapshot can be served.
     """
     app = Application("server")
-    app.config["MAX_CONTENT_LENGTH"] = MAX_CONTENT_LENGTH
     app.json.sort_keys = False  # type: ignore[attr-defined]  # members stay in the declared order
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

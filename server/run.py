@@ -18,7 +18,7 @@ from index.core.errors import InvalidInput
 from index.library.database import migrate
 from index.snapshot.store import FORMAT, SnapshotStore
 from server.config import ServerConfig
-from server.media.uploads import MAX_CONTENT_LENGTH
+from server.media.body_sizes import largest_body
 from server.middleware import refusals
 from server.middleware.logs import log_settings
 from server.middleware.refusals import Refused
@@ -67,7 +67,7 @@ def run_server(
         def load_config(self) -> None:
             settings: dict[str, Any] = {
                 "bind": f"{host}:{config.port}",
-                "worker_class": worker_class(config.request_timeout, MAX_CONTENT_LENGTH, self.record),
+                "worker_class": worker_class(config.request_timeout, largest_body, self.record),
                 "workers": config.workers,
                 "threads": config.threads,
                 "forwarded_allow_ips": "",  # trusted proxies have one setting: --proxies

@@ -16,6 +16,7 @@ import struct
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from copy import copy
 from time import monotonic, sleep
 from typing import Any, TypeAlias
 
@@ -113,10 +114,17 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
     """A request while it arrives. The body of one that is too large is not kept: the application refuses it."""
 
     error: Any
+    adj: Any
 
     def __init__(self, adj: Adjustments) -> None:
         super().__init__(adj)
         self.began = monotonic()
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Parse the header; set the largest body by its path."""
+        super().parse_header(header_plus)
+        self.adj = copy(self.adj)
+        self.adj.max_request_body_size = self.adj.largest_body(self.path) + 1
 
     def received(self, data: bytes) -> int:
         """Take bytes from the connection; return how many belong to this request."""
@@ -313,7 +321,7 @@ class BufferingWorker(Worker):  # type: ignore[misc]
     """A worker process: an event loop with threads behind it."""
 
     patience: float
-    max_body: int
+    largest_body: Callable[[str], int]
     record: Record
     connections = 2048  # beyond it, the one that has waited longest is closed for each new one
 
@@ -371,11 +379,11 @@ class BufferingWorker(Worker):  # type: ignore[misc]
             inbuf_overflow=_BUFFER,
             outbuf_overflow=_BUFFER,
             max_request_header_size=_HEADER,
-            max_request_body_size=self.max_body + 1,
             connection_limit=2**31,  # see Listener.handle_accept
             cleanup_interval=2**31,  # see Connection.enforce
             clear_untrusted_proxy_headers=False,  # trusted proxies have one setting: --proxies
         )
+        adjustments.largest_body = self.largest_body
         dispatcher = _threads(self.cfg.threads)
         return [
             Listener(
@@ -410,17 +418,16 @@ class BufferingWorker(Worker):  # type: ignore[misc]
                 self._map.review(fd)
 
 
-def worker_class(patience: float, max_body: int, record: Record) -> type[BufferingWorker]:
+def worker_class(patience: float, largest_body: Callable[[str], int], record: Record) -> type[BufferingWorker]:
     """Return gunicorn's class of workers.
 
     Args:
         patience: seconds for a header; a body and a response must then go on at 16 KiB a second.
-        max_body: bytes of the largest body that is kept for the application.
+        largest_body: returns the bytes of the largest body that is kept for the application, for a path.
         record: is called before each response that is not the application's; no error may pass.
     """
-    return type(
-        "Worker", (BufferingWorker,), {"patience": patience, "max_body": max_body, "record": staticmethod(record)}
-    )
+    given = {"largest_body": staticmethod(largest_body), "record": staticmethod(record)}
+    return type("Worker", (BufferingWorker,), {"patience": patience, **given})
 
 
 def _threads(count: int) -> ThreadedTaskDispatcher:

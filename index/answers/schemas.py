@@ -6,7 +6,7 @@ from them: the string below a member becomes its description.
 
 from __future__ import annotations
 
-from typing import NotRequired, TypeVar
+from typing import Literal, NotRequired, TypeVar
 
 from typing_extensions import TypedDict
 
@@ -270,6 +270,113 @@ class TasteAnswer(TypedDict):
     """Users who rated the other movie."""
     lovers_of_other: int
     """Of these, users who like the other movie."""
+
+
+@closed
+class ScaleAnswer(TypedDict):
+    """The scale of an export's ratings."""
+
+    low: float
+    high: float
+    reason: str
+    """What it was recognised by."""
+    mapped_to: list[float]
+    """Lowest and highest rating of the snapshot, to which ``rating`` is mapped: 8 of 10 is 4 of 5."""
+
+
+@closed
+class EntryAnswer(TypedDict):
+    """A film of an export."""
+
+    place: str
+    """File and row."""
+    title: str
+    year: int | None
+    imdb_id: str | None
+    tmdb_id: str | None
+    kind: Literal["rated", "watched", "watchlist"]
+    given: float | None
+    """Rating on the export's scale; null unless it was rated."""
+    rating: float | None
+    """Rating on the snapshot's scale."""
+
+
+@closed
+class ImportedAnswer(TypedDict):
+    """A film of an export that is certainly a movie."""
+
+    movie: MovieAnswer
+    given: float | None
+    """Rating on the export's scale; null unless it was rated."""
+    rating: float | None
+    """Rating on the snapshot's scale."""
+    place: str
+    """File and row."""
+    note: str
+    """What differs, such as the year; empty for nothing."""
+
+
+@closed
+class UncertainAnswer(TypedDict):
+    """A film of an export that may be one of several movies."""
+
+    entry: EntryAnswer
+    candidates: list[MovieAnswer]
+    """Best first; one or more."""
+    note: str
+    """Why none is certain."""
+
+
+@closed
+class UnknownAnswer(TypedDict):
+    """A film of an export that is not in the catalogue."""
+
+    entry: EntryAnswer
+    note: str
+
+
+@closed
+class SkippedAnswer(TypedDict):
+    """A row of an export that is not used."""
+
+    place: str
+    """File and row."""
+    text: str
+    reason: str
+
+
+@closed
+class ImportCounts(TypedDict):
+    """Sizes of the lists of an import."""
+
+    entries: int
+    """Films in the export, each once."""
+    matched: int
+    watched: int
+    watchlist: int
+    uncertain: int
+    unknown: int
+    skipped: int
+
+
+@closed
+class ImportAnswer(TypedDict):
+    """An export of ratings, matched with the catalogue. Every row of it is in one of the lists."""
+
+    format: str
+    """Service it comes from, such as ``Letterboxd``; ``table`` for others."""
+    scale: ScaleAnswer | None
+    """Null without ratings."""
+    counts: ImportCounts
+    matched: list[ImportedAnswer]
+    """Rated films, the latest rating first."""
+    watched: list[ImportedAnswer]
+    """Films that were watched and not rated."""
+    watchlist: list[ImportedAnswer]
+    """Films to watch."""
+    uncertain: list[UncertainAnswer]
+    unknown: list[UnknownAnswer]
+    skipped: list[SkippedAnswer]
 
 
 class UserAnswer(TypedDict):

@@ -189,6 +189,10 @@ class Catalogue:
         start = offset + (0 if after is None else int(self.ids.values.searchsorted(after, side="right")))
         return list(self.movies[start : start + limit])
 
+    def of_year(self, year: int) -> list[Movie]:
+        """Return the movies of a year, by ascending id."""
+        return [self.movies[row] for row in np.flatnonzero(self._years == year).tolist()]
+
     def prepare_search(self) -> None:
         """Build the tables of title search, seconds for 87,585 movies, which the first search would wait for."""
         self._titles.fuzzy("title")
@@ -269,7 +273,7 @@ class Catalogue:
         reference = movie_reference(text)
         if reference is None:
             return self._by_title(text.strip(), note)
-        titled = self._whole(text.strip()) if text.strip().isdecimal() else []
+        titled = self.whole(text.strip()) if text.strip().isdecimal() else []
         if not titled:
             return self.identify(text)
         if isinstance(reference, int) and reference in self.ids:
@@ -333,9 +337,9 @@ class Catalogue:
 
     def _by_title(self, text: str, note: Callable[[str], None]) -> Movie:
         title, year = parse_title(text)
-        fits = self._whole(text, year)
+        fits = self.whole(text, year)
         if not fits and year is not None:
-            near = [self._whole(f"{title} ({each})", each) for each in (year - 1, year + 1)]
+            near = [self.whole(f"{title} ({each})", each) for each in (year - 1, year + 1)]
             fits = [movie for movies in near for movie in movies]
             if len(fits) == 1:
                 note(f"there is no {text!r} here, but {fits[0]} (id {fits[0].movie_id})")
@@ -349,12 +353,12 @@ class Catalogue:
             return fits[0]
         if fits:
             raise _ambiguous(f"{text!r} fits {len(fits)} movies, give an id", fits)
-        suggested = dict.fromkeys([*self._whole(title), *self.search(text, _MAX_SUGGESTIONS)])
+        suggested = dict.fromkeys([*self.whole(title), *self.search(text, _MAX_SUGGESTIONS)])
         similar = [f"{movie.movie_id} {movie}" for movie in suggested][:_MAX_SUGGESTIONS]
         perhaps = f"; perhaps {' or '.join(similar)}" if similar else ""
         raise UnknownMovie(f"no movie is called {text!r}{perhaps}; give an id, imdb:tt…, tmdb:… or words of a title")
 
-    def _whole(self, text: str, year: int | None = None) -> list[Movie]:
+    def whole(self, text: str, year: int | None = None) -> list[Movie]:
         """Return the movies with this whole title, main or alternative, in the most exact sense that some movie has it.
 
         Letter case tells "Heat" from "HEAT", and an article "Heat" from "The Heat", where there are both. Without

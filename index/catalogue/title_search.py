@@ -200,19 +200,34 @@ class TitleSearch:
             for row in np.flatnonzero(has_all).tolist():
                 if phrase in self._joined[row]:
                     ranks[row] = _PHRASE
-        for wanted in {" ".join(each): None for each in (words, title_forms.numbered(words), every)}:
+        for row, rank in self._ranks_of_names(text).items():
+            ranks[row] = max(ranks[row], rank)
+        rows = np.flatnonzero(ranks >= 0)
+        return rows, ranks[rows]
+
+    def whole_hits(self, text: str) -> TitleHits:
+        """Return the hits of ``prefix_hits`` that are whole titles, without the search for others."""
+        ranks = self._ranks_of_names(text)
+        rows = sorted(row for row, rank in ranks.items() if rank >= WHOLE)
+        return np.array(rows, dtype=np.int64), np.array([ranks[row] for row in rows], dtype=np.float32)
+
+    def _ranks_of_names(self, text: str) -> dict[int, float]:
+        """Return the rank of each row with a name that begins with the words of a query."""
+        every = _every_word(text)
+        words = title_forms.without_small_words(every)
+        ranks: dict[int, float] = {}
+        for wanted in {" ".join(each): None for each in (words, title_forms.numbered(words), every) if each}:
             for at in self._names.beginning_with(wanted.replace(" ", "")):
                 row = self._names.rows[at]
-                ranks[row] = max(ranks[row], self._names.rank(at, wanted))
+                ranks[row] = max(ranks.get(row, 0), self._names.rank(at, wanted))
         exact = verbatim(_shown(*parse_title(text)))
-        for row in np.flatnonzero(ranks >= _SHORTENED).tolist():
+        for row in [row for row, rank in ranks.items() if rank >= _SHORTENED]:
             title, year = self._titles[row]
             main, _ = title_forms.alternatives(title)
             for more, given in enumerate(((main, None), (main, year), (title, None), (title, year))):
                 if exact == verbatim(_shown(*given)):
                     ranks[row] = _VERBATIM + more
-        rows = np.flatnonzero(ranks >= 0)
-        return rows, ranks[rows]
+        return ranks
 
     def fuzzy_hits(self, text: str) -> TitleHits:
         """Return the hits of ``fuzzy``, by row; their rank is the similarity of the words, plus that of the whole."""

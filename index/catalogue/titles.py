@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from index.catalogue.movie import Movie
-from index.catalogue.title_search import WHOLE, TitleHits, TitleSearch, best_first
+from index.catalogue.title_search import TitleHits, TitleSearch, best_first
 from index.core.arrays import BoolArray, Float32Array, Int64Array
 from index.core.ids import Ids
 
@@ -99,9 +99,8 @@ class Titles:
         """Return the ids of the movies with this title or alternative title, each with its rank, by ascending id."""
         found = [
             (movie_id, rank)
-            for ids, ranks, _ in self._live_hits(lambda search: search.prefix_hits(text))
+            for ids, ranks, _ in self._live_hits(lambda search: search.whole_hits(text))
             for movie_id, rank in zip(ids.tolist(), ranks.tolist(), strict=True)
-            if rank >= WHOLE
         ]
         return sorted(found)
 

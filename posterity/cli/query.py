@@ -14,7 +14,9 @@ import click
 from posterity.cli.console import data_option, embed_path_option, json_option, print_json, print_note, print_table
 
 if TYPE_CHECKING:
+    from index.answers.imports import Import
     from index.answers.schemas import ExplanationAnswer, MatchAnswer, MovieAnswer
+    from index.imports.write import Layout
     from index.movie_index import MovieIndex
     from index.ratings.model import UserOrRatings
 
@@ -110,25 +112,41 @@ rated_option = click.option(
 )
 
 
+import_option = click.option(
+    "--import",
+    "export",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="With - for USER: ratings exported from Letterboxd, IMDb, Trakt, MovieLens, TMDB or Simkl, or a table.",
+)
+
+
 @click.command()
 @user_argument
 @click.argument("movies", nargs=-1, required=True, metavar="MOVIE...")
 @rated_option
+@import_option
 @click.option("--explain", is_flag=True, help="Show the contribution of each rated movie to the first prediction.")
 @data_option
 @json_option
 def predict(
-    user: str, movies: tuple[str, ...], rated: tuple[str, ...], explain: bool, data: Path, as_json: bool
+    user: str,
+    movies: tuple[str, ...],
+    rated: tuple[str, ...],
+    export: Path | None,
+    explain: bool,
+    data: Path,
+    as_json: bool,
 ) -> None:
     """Predict ratings by USER of each MOVIE, with an 80% interval.
 
-    USER is a number or the data set's own id, or - for someone new with ratings given by --rated. A MOVIE is an id,
-    imdb:tt…, tmdb:…, or a title in quotes.
+    USER is a number or the data set's own id, or - for someone new with ratings given by --rated or --import. A MOVIE
+    is an id, imdb:tt…, tmdb:…, or a title in quotes.
     """
     from index.answers.serialize import present_explanation
 
     index = _open(data)
-    who, name, user_id = _who(index, user, rated)
+    who, name, user_id = _who(index, user, rated, _imported(index, export))
     wanted = [index.catalogue.resolve(movie, print_note).movie_id for movie in movies]
     (first,) = index.users.explain(who, wanted[:1]) if explain else [None]
     explanation = None if first is None else present_explanation(index, first, _EXPLAINED)
@@ -140,6 +158,14 @@ def predict(
 @click.command()
 @user_argument
 @rated_option
+@import_option
+@click.option("--watchlist", is_flag=True, help="With --import: recommend movies of its watchlist alone.")
+@click.option(
+    "--csv",
+    "layout",
+    type=click.Choice(["letterboxd", "imdb"]),
+    help="Print the movies as CSV that this site imports, instead of a table.",
+)
 @k_option
 @click.option(
     "--diversity",
@@ -152,16 +178,37 @@ def predict(
 @data_option
 @json_option
 def recommend(
-    user: str, rated: tuple[str, ...], k: int, new: bool, diversity: float, data: Path, as_json: bool
+    user: str,
+    rated: tuple[str, ...],
+    export: Path | None,
+    watchlist: bool,
+    layout: Layout | None,
+    k: int,
+    new: bool,
+    diversity: float,
+    data: Path,
+    as_json: bool,
 ) -> None:
     """Recommend movies that USER has not rated, with predicted ratings.
 
-    USER is a number or the data set's own id, or - for someone new with ratings given by --rated.
+    USER is a number or the data set's own id, or - for someone new with ratings given by --rated or --import. Of an
+    export, certain matches are used, and movies that were watched are left out; notes on stderr list the rest.
     """
+    if watchlist and export is None:
+        raise click.UsageError("--watchlist is a part of an export: give --import FILE.")
+    if layout is not None and as_json:
+        raise click.UsageError("Give either --csv or --json.")
     index = _open(data)
-    who, name, user_id = _who(index, user, rated)
-    found = index.users.recommend(who, k, diversity=diversity, new=new)
-    _show_predictions(index, user_id, found, f"Recommended to {name}", as_json)
+    imported = _imported(index, export)
+    who, name, user_id = _who(index, user, rated, imported)
+    where = None if imported is None else imported.filter(watchlist=watchlist)
+    found = index.users.recommend(who, k, where=where, diversity=diversity, new=new)
+    if layout is None:
+        _show_predictions(index, user_id, found, f"Recommended to {name}", as_json)
+    else:
+        from index.imports.write import movies_csv
+
+        click.echo(movies_csv([index.catalogue.movie(each.movie_id) for each in found], layout), nl=False)
 
 
 _MOVIE_COLUMNS = [("Id", "right"), ("Movie", "left"), ("Genres", "left"), ("Ratings", "right")]
@@ -173,11 +220,30 @@ def _open(data: Path, embed_path: str = "auto") -> MovieIndex:
     return MovieIndex.open(data, embed_path=embed_path)
 
 
-def _who(index: MovieIndex, user: str, rated: tuple[str, ...]) -> tuple[UserOrRatings, str, int | None]:
+def _imported(index: MovieIndex, export: Path | None) -> Import | None:
+    """Return the matches of an export, and say on stderr what was found and what was not; None without one."""
+    if export is None:
+        return None
+    from index.answers.imports import import_export
+    from index.core.errors import InvalidInput
+
+    try:
+        content = export.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"--import {export}: cannot be read: {error.strerror}") from error
+    found = import_export(index, content, export.name)
+    for line in found.summary():
+        print_note(line)
+    return found
+
+
+def _who(
+    index: MovieIndex, user: str, rated: tuple[str, ...], imported: Import | None = None
+) -> tuple[UserOrRatings, str, int | None]:
     """Return the user, or the ratings of someone new, with a name for headings and the user's number."""
     if user != "-":
-        if rated:
-            raise click.UsageError("--rated is for someone new: give - for USER.")
+        if rated or imported is not None:
+            raise click.UsageError("--rated and --import are for someone new: give - for USER.")
         user_id = index.users.identify(user)
         return index.users.resolve(user_id), f"user {user}", user_id
     who: dict[int, float] = {}
@@ -189,8 +255,10 @@ def _who(index: MovieIndex, user: str, rated: tuple[str, ...]) -> tuple[UserOrRa
         if movie.movie_id in who:
             raise click.UsageError(f"--rated {text}: {movie} (id {movie.movie_id}) is rated twice: give one rating")
         who[movie.movie_id] = float(stars)
-    if not who:
-        raise click.UsageError("Someone new needs ratings: give --rated MOVIE=STARS.")
+    if imported is not None:
+        who = imported.ratings | who
+    elif not who:
+        raise click.UsageError("Someone new needs ratings: give --rated MOVIE=STARS or --import FILE.")
     return who, "someone new", None
 
 

@@ -24,7 +24,14 @@ def bounded(parts: int, work: Callable[[], Answer]) -> Answer:
     Raises:
         Busy: the queue is full.
     """
-    if parts <= AT_ONCE:
-        return work()
+    return work() if parts <= AT_ONCE else queued(work)
+
+
+def queued(work: Callable[[], Answer]) -> Answer:
+    """Run ``work`` in the queue of long requests; return its result or raise its error.
+
+    Raises:
+        Busy: the queue is full.
+    """
     queue: UploadQueue = current_app.extensions["long_queue"]
     return queue.run(work)

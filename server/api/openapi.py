@@ -20,7 +20,7 @@ from server.api.operation import Operation, operation_of
 from server.api.requests import ID, MAX_GENRES, DistinctQuery, MovieBody
 from server.api.responses import MovieReply, Problem
 from server.config import ServerConfig
-from server.media.uploads import FIELD
+from server.media.uploads import EXPORT_FIELD, FIELD
 
 Json = dict[str, Any]
 
@@ -29,10 +29,16 @@ _GENRE = rf"[^,\x00-\x1f\x7f-\x9f]{{0,{MAX_GENRE}}}"
 _ID_IN_LIST = r"[^\s,\x00-\x1f\x7f-\x9f]{1,40}"
 _TAGS = {"read": "Read endpoints", "upload": "Image endpoints", "write": "Write endpoints (API key)"}
 _PROBLEM = "application/problem+json"
+_BYTES = "application/octet-stream"
 _PICTURE: Json = {
     "type": "string",
     "format": "binary",
     "description": "JPEG, PNG, WebP, GIF, AVIF, TIFF, BMP or HEIC, up to 10 MiB.",
+}
+_EXPORT: Json = {
+    "type": "string",
+    "format": "binary",
+    "description": "CSV, JSON, or a zip archive of them, up to 50 MiB.",
 }
 _PATH_PARTS: dict[str, Json] = {
     "movie": {
@@ -196,17 +202,23 @@ def _content(rule: Rule, declared: Operation, refs: dict[Any, Json]) -> Json:
             else ["application/json"]
         )
         return {each: {"schema": refs[declared.body]} for each in types}
+    if declared.export:
+        return {"multipart/form-data": {"schema": _form(EXPORT_FIELD, _EXPORT)}, _BYTES: {"schema": _EXPORT}}
     if not declared.picture:
         return {}
     if declared.filters_form:
         return {"multipart/form-data": {"schema": {"$ref": _SCHEMAS.format(model="PosterForm")}}}
     if not rule.endpoint.endswith("_movie"):
-        form = {"type": "object", "properties": {FIELD: _PICTURE}, "required": [FIELD], "additionalProperties": False}
-        return {"multipart/form-data": {"schema": form}}
+        return {"multipart/form-data": {"schema": _form(FIELD, _PICTURE)}}
     return {
         "application/json": {"schema": refs[MovieBody]},
         "multipart/form-data": {"schema": {"$ref": _SCHEMAS.format(model="MovieForm")}},
     }
+
+
+def _form(name: str, file: Json) -> Json:
+    """Return the schema of a form that has one file and nothing else."""
+    return {"type": "object", "properties": {name: file}, "required": [name], "additionalProperties": False}
 
 
 def _responses(rule: Rule, declared: Operation, refs: dict[Any, Json], config: ServerConfig) -> Json:
@@ -224,7 +236,7 @@ def _responses(rule: Rule, declared: Operation, refs: dict[Any, Json], config: S
         statuses |= {412}
     if declared.if_match:
         statuses |= {412}
-    if declared.body is not None or declared.picture:
+    if declared.body is not None or declared.picture or declared.export:
         statuses |= {408, 413, 415}
     if declared.kind == "write":
         statuses |= {507}

@@ -42,13 +42,14 @@ class Operation:
     personal: bool  # True if the response tells about one user, named in the path
     media: str  # MIME type of the response
     picture: bool  # True if the request has a picture
+    export: bool  # True if the request has an export
     idempotency_key: bool  # True if it accepts an Idempotency-Key
     if_match: bool  # True if it accepts If-Match for a write
 
     @functools.cached_property
     def cached(self) -> bool:
         """Return True if responses are cached: JSON that depends on the URL and the movies alone."""
-        by_url = self.kind == "read" and self.body is None and not self.ratings
+        by_url = self.kind == "read" and self.body is None and not self.export and not self.ratings
         return by_url and self.returns is not Response
 
     @functools.cached_property
@@ -64,7 +65,7 @@ class Operation:
 
     @property
     def body(self) -> type[BaseModel] | None:
-        """Return the model of the body; None without a body or if it is a picture."""
+        """Return the model of the body; None without a body or if it is a file."""
         return self.hints.get("body")
 
     @property
@@ -86,13 +87,14 @@ def operation(
     personal: bool = False,
     media: str = "application/json",
     picture: bool = False,
+    export: bool = False,
     idempotency_key: bool = False,
     if_match: bool = False,
 ) -> Callable[[View], View]:
     """Return a decorator that validates requests to a view and serialises its responses; see ``Operation``."""
 
     def decorate(view: View) -> View:
-        declared = Operation(view, kind, status, ratings, personal, media, picture, idempotency_key, if_match)
+        declared = Operation(view, kind, status, ratings, personal, media, picture, export, idempotency_key, if_match)
 
         @functools.wraps(view)
         def wrapper(**parts: Any) -> Response:

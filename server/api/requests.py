@@ -138,6 +138,13 @@ class SearchQuery(ListQuery):
         return self
 
 
+class ImportQuery(RequestModel):
+    """An export."""
+
+    name: Annotated[str, Field(max_length=200)] = ""
+    """Name of the file, if it is the body: a Letterboxd list called watchlist.csv is a watchlist."""
+
+
 class PosterQuery(RequestModel):
     """A poster."""
 

@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 
 from index.answers.schemas import (
     BlendAnswer,
+    ImportAnswer,
     ListPage,
     LookAnswer,
     MatchAnswer,
@@ -167,6 +168,11 @@ class GivenRating(TypedDict):
 
     movie: MovieAnswer | MovieId
     rating: float
+
+
+@closed
+class ImportReply(ImportAnswer, Provenance):
+    """An export of ratings, matched with the catalogue."""
 
 
 @closed

@@ -13,14 +13,11 @@ from flask import request
 from werkzeug.datastructures import FileStorage
 
 from index.core.errors import BadImage, Busy, InvalidInput
-from index.posters.images import MAX_BYTES
 
 Answer = TypeVar("Answer")
 
 FIELD = "poster"  # name of the file in a form
-
-# A form adds boundaries and headers to its file.
-MAX_CONTENT_LENGTH = MAX_BYTES + 2**16
+EXPORT_FIELD = "file"
 
 
 class UploadQueue:
@@ -110,6 +107,36 @@ def uploaded_picture(members: Collection[str] = ()) -> bytes:
     if not content:
         raise BadImage(f"the request has no picture: send it as the body, or in a form with -F {FIELD}=@poster.jpg")
     return content
+
+
+def uploaded_export(members: Collection[str] = ()) -> tuple[bytes, str]:
+    """Return the export of the current request, a form's ``file`` or the body, and its name; empty without one.
+
+    Args:
+        members: names of other members that the form may have.
+
+    Raises:
+        InvalidInput: the form has no ``file``, several, or an unknown member; or there is no export.
+    """
+    name = ""
+    if request.mimetype == "multipart/form-data":
+        sent = sent_files()
+        for member in (*dict(sent), *request.form):
+            if member != EXPORT_FIELD and member not in members:
+                raise InvalidInput(f"{member}: the form has no such member; its file is {EXPORT_FIELD}")
+        files = [file for member, file in sent if member == EXPORT_FIELD]
+        if len(files) != 1:
+            raise InvalidInput(
+                f"the form has {len(files)} files called {EXPORT_FIELD!r}: send one, as -F {EXPORT_FIELD}=@ratings.csv"
+            )
+        content, name = files[0].read(), files[0].filename or ""
+    else:
+        content = request.get_data(cache=False)
+    if not content:
+        raise InvalidInput(
+            f"the request has no export: send it as the body, or in a form with -F {EXPORT_FIELD}=@ratings.csv"
+        )
+    return content, name
 
 
 def _has_content(file: FileStorage) -> bool:

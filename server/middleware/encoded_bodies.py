@@ -10,13 +10,13 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 from werkzeug.wsgi import get_input_stream
 
 from index.core.errors import InvalidInput
+from server.media.body_sizes import largest_body
 
 _GZIP = zlib.MAX_WBITS | 16  # zlib's number for the format
 
 
 def register_encoded_bodies(app: Flask) -> None:
     """Decompress request bodies with ``Content-Encoding: gzip``; refuse other encodings."""
-    largest: int = app.config["MAX_CONTENT_LENGTH"]
 
     @app.before_request
     def decode() -> None:
@@ -30,6 +30,7 @@ def register_encoded_bodies(app: Flask) -> None:
             raise UnsupportedMediaType(
                 f"Content-Encoding: {encoding[:100]!r} is not read: send the body as it is, or compressed by gzip, once"
             )
+        largest = largest_body(request.path)
         content = gunzipped(get_input_stream(environ, max_content_length=largest).read(), largest)
         environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(content), str(len(content))
 

@@ -19,7 +19,7 @@ from werkzeug.exceptions import (
 
 from index.core import errors
 from index.core.files import NO_ROOM
-from index.posters.images import MAX_BYTES
+from server.media.body_sizes import largest_body
 from server.middleware.request_context import request_id
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,8 @@ def register_errors(app: Flask) -> None:
             return _answer(500, "Something went wrong here; it was logged.")
         if isinstance(error, RequestEntityTooLarge):
             parts = f"{request.max_form_parts} parts: write lists as a,b"
-            return _answer(413, f"the upload is too large; at most {MAX_BYTES // 2**20} MiB are allowed, and {parts}")
+            mebibytes = largest_body(request.path) // 2**20
+            return _answer(413, f"the upload is too large; at most {mebibytes} MiB are allowed, and {parts}")
         detail = error.description or ""
         if isinstance(error, TooManyRequests):
             detail = f"too many requests: at most {detail} are answered; wait and ask again"

@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 from urllib.parse import quote
 
-from flask import current_app, render_template, url_for
+from flask import Response, current_app, render_template, request, url_for
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from index.catalogue.catalogue import Movie
+from index.catalogue.catalogue import Movie, MovieFilter
 from index.core.errors import UnknownUser
+from index.imports.write import movies_csv
 from index.movie_index import MovieIndex
 from index.ratings.elicitation import rating_steps
 from index.ratings.learned_ranker import FeatureContribution, RankExplanation
@@ -26,11 +27,13 @@ from server.api.parsing import parse_page
 from server.api.requests import MovieText, Rating, RequestModel, Someone, UserId, identified
 from server.config import ServerConfig
 from server.middleware.access import authorise, users_are_open
+from server.pages.imported import imported_ratings
 from server.state.current_snapshot import movie_index
 
 _ASKED = 12  # movies offered for rating
 _MANY = 1000  # ratings of a user whose page waits in the queue of long requests
 _PICKS = 12
+_LISTED = 100  # recommendations in a file
 _NEW = 4  # recommended movies that nobody has rated
 _LEAST_EFFECT = 0.01  # of content, in stars, that is named
 _NAMED = 12  # contributions listed by movie
@@ -125,18 +128,21 @@ def for_you_page() -> str:
         authorise("read", personal=True)
     rated, unknown = Someone(ratings=query.rated).stranger(index.catalogue, index.users.scale)
     skipped, unknown_skipped = identified(query.skipped, index.catalogue)
+    imported = imported_ratings(index) if request.method == "POST" else None
+    brought = {} if imported is None else imported.used
     user_id = None if query.user is None else _user_id(index, query.user)
     own = {} if user_id is None else index.users.rated(user_id)
     state = State(rated, tuple(dict.fromkeys(skipped)), query.user)
-    who = _who(index, user_id, state, own)
-    many = len({*own, *rated}) > _MANY  # explanations take time in proportion
-    nobody = not rated and not own
+    who = _who(index, user_id, replace(state, rated=brought | rated), own)
+    many = len({*own, *brought, *rated}) > _MANY  # explanations take time in proportion
+    nobody = not rated and not own and not brought
+    where = None if imported is None else imported.filter()
     picks, unrated = bounded(
         _PICKS + _NEW if many else 1,
-        lambda: (_picks(index, who), [] if nobody else _picks(index, who, new=True)),
+        lambda: (_picks(index, who, where), [] if nobody else _picks(index, who, where, new=True)),
     )
     steps = _steps(index.users.scale)
-    done = {*own, *rated, *skipped}
+    done = {*own, *rated, *skipped, *(where.exclude if where else ())}
     liked = sorted(own.items(), key=lambda item: -item[1])
     config: ServerConfig = current_app.extensions["config"]
     return render_template(
@@ -148,6 +154,7 @@ def for_you_page() -> str:
         own=[(index.catalogue.movie(each), rating) for each, rating in liked[:_OWN]],
         own_count=len(own),
         nobody=nobody,
+        imported=imported,
         picks=picks,
         unrated=unrated,
         steps=steps,
@@ -161,6 +168,17 @@ def for_you_page() -> str:
         users_are_open=users_are_open(),
         signed=signed,
     )
+
+
+def recommendations_file() -> Response:
+    """Return recommendations by imported ratings, and by those in the address, as a table that Letterboxd imports."""
+    index = movie_index()
+    rated, _ = Someone(ratings=parse_page(ForYouQuery).rated).stranger(index.catalogue, index.users.scale)
+    imported = imported_ratings(index)
+    found = index.users.recommend(imported.used | rated, _LISTED, where=imported.filter())
+    table = movies_csv(index.catalogue.movie(each.movie_id) for each in found)
+    disposition = {"Content-Disposition": 'attachment; filename="recommendations.csv"'}
+    return Response(table, mimetype="text/csv", headers=disposition)
 
 
 def signed(number: float, digits: int = 2) -> str:
@@ -184,11 +202,11 @@ def _who(index: MovieIndex, user_id: int | None, state: State, own: dict[int, fl
         return state.rated
 
 
-def _picks(index: MovieIndex, who: UserOrRatings, *, new: bool = False) -> list[Pick]:
+def _picks(index: MovieIndex, who: UserOrRatings, where: MovieFilter | None, *, new: bool = False) -> list[Pick]:
     """Return recommendations; with ``new`` those among movies without ratings, none in an older snapshot."""
     if new and index.users.new_movies is None:
         return []
-    found = index.users.recommend(who, _NEW if new else _PICKS, new=new)
+    found = index.users.recommend(who, _NEW if new else _PICKS, where=where, new=new)
     if index.users.implicit:
         return [Pick(index.catalogue.movie(each.movie_id)) for each in found]
     movie_ids = [prediction.movie_id for prediction in found]

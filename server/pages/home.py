@@ -12,7 +12,7 @@ from index.answers.serialize import UNTRAINED_NOTICE, percent
 from index.catalogue.catalogue import Movie
 from index.movie_index import MovieIndex
 from server.pages.film import film_page
-from server.pages.for_you import for_you_page
+from server.pages.for_you import for_you_page, recommendations_file
 from server.pages.look import guess_page, look, look_form
 from server.pages.map import map_page
 from server.pages.quality import quality_page
@@ -34,7 +34,8 @@ _SHOWN = 60  # films on the first page and search results
 
 pages.add_app_template_filter(percent)
 pages.add_url_rule("/movies/<movie>", "film", film_page)
-pages.add_url_rule("/for-you", "for_you", for_you_page)
+pages.add_url_rule("/for-you", "for_you", for_you_page, methods=["GET", "POST"])
+pages.add_url_rule("/for-you/recommendations.csv", "recommendations", recommendations_file, methods=["POST"])
 pages.add_url_rule("/quality", "quality", quality_page)
 pages.add_url_rule("/map", "map", map_page)
 pages.add_url_rule("/look", "look_form", look_form)

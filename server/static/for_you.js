@@ -1,7 +1,7 @@
 // The page "For you": the next film replaces a rated one, and the recommendations follow. The state of the page is its
 // address, so "back" undoes a rating. The server renders every part.
 
-import { page } from "./ask.js";
+import { importing } from "./imports.js";
 import { keeping } from "./keep.js";
 import { renew } from "./state.js";
 
@@ -42,19 +42,29 @@ function follow(words = "") {
     asking.abort();
     asking = new AbortController();
     const { signal } = asking;
-    const found = await page(location.href, { signal });
+    const found = await request(location.href, { signal });
     await Promise.all([...leaving.values()].map((each) => each.finished.catch(() => null)));
-    if (signal.aborted) return;
-    const back = rememberFocus();
-    deal(found.querySelector(".deck"));
-    found.querySelector(".keep")?.replaceWith(place.querySelector(".keep") ?? enhanced(found.querySelector(".keep")));
-    for (const selector of ["#stand", ".as-user", "#rated"]) place.querySelector(selector).replaceWith(found.querySelector(selector));
-    pick(found.querySelector(".picking"));
-    back();
-    told.textContent = [words, found.querySelector(".said.bad")?.textContent.trim(), picking.querySelector("h2").textContent, picking.querySelector("li h3 a")?.textContent]
-      .filter(Boolean).join(". ");
+    if (!signal.aborted) show(found, words);
   });
 }
+
+/** Show an answered page in place of this one, and announce `words` to screen readers. */
+function show(found, words) {
+  const back = rememberFocus();
+  deal(found.querySelector(".deck"));
+  found.querySelector(".keep")?.replaceWith(place.querySelector(".keep") ?? enhanced(found.querySelector(".keep")));
+  for (const selector of ["#stand", ".as-user", "#rated"]) place.querySelector(selector).replaceWith(found.querySelector(selector));
+  pick(found.querySelector(".picking"));
+  back();
+  told.textContent = [words, found.querySelector(".said.bad")?.textContent.trim(), picking.querySelector("h2").textContent, picking.querySelector("li h3 a")?.textContent]
+    .filter(Boolean).join(". ");
+}
+
+// First, as it takes the events of its own part.
+const request = importing(place, (found, words) => {
+  asking.abort();
+  show(found, words);
+});
 
 /** Keep the places of cards that stay, so that the next film replaces the rated one. */
 function deal(next) {

@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from posterity import errors
 from posterity.interface import MovieService
 from posterity.results import Matches, Movies, Predictions
 from tests.conftest import SPACE, WEDDINGS, World, poster
+from tests.index.imports import samples
 from tests.serving import serving
 
 Call = Callable[[Any], Any]
@@ -142,6 +144,8 @@ ANSWERED: dict[str, Call] = {
     "recommend explained": lambda s: s.recommend(2, limit=2, explain=True),
     "recommend to someone new": lambda s: s.recommend({1: 5, 2: 4.5, 12: 1}, genre=["Sci-Fi"], exclude=MANY),
     "recommend to a numpy user": lambda s: s.recommend(np.int64(2), limit=np.int32(1)),
+    "import": lambda s: s.import_ratings(samples.letterboxd()),
+    "import of a watchlist": lambda s: s.import_ratings(samples.LETTERBOXD_WATCHLIST.encode(), name="watchlist.csv"),
     "rated": lambda s: s.rated(1),
     "snapshot": lambda s: s.snapshot(),
 }
@@ -181,6 +185,16 @@ def test_results_are_what_was_asked_for(service: MovieService, world: World) -> 
     assert isinstance(service.movies(), Movies)
     assert isinstance(service.similar(3), Matches)
     assert isinstance(service.recommend(2), Predictions)
+
+
+def test_an_export_is_read_from_a_file(service: MovieService, tmp_path: Path) -> None:
+    file = tmp_path / "watchlist.csv"
+    file.write_text(samples.LETTERBOXD_WATCHLIST)
+    found = service.import_ratings(file)
+    assert [each["movie"]["movie_id"] for each in found["watchlist"]] == [7]
+    assert service.import_ratings(str(file)) == found
+    ratings = service.import_ratings(samples.IMDB_2024.encode())
+    assert {each["movie"]["movie_id"]: each["rating"] for each in ratings["matched"]} == {3: 4.5, 12: 1}
 
 
 TEXT = b"this is no image"
@@ -268,6 +282,10 @@ REFUSED: dict[str, tuple[Call, type[errors.PosterityError]]] = {
     "image without bytes": (lambda s: s.similar_to_poster(b""), errors.InvalidInput),
     "image by name": (lambda s: s.similar_to_poster("poster.jpg"), errors.InvalidInput),
     "image of 11 MiB": (lambda s: s.similar_to_poster(HUGE), errors.InvalidInput),
+    "import of no export": (lambda s: s.import_ratings(TEXT), errors.InvalidInput),
+    "import of nothing": (lambda s: s.import_ratings(b""), errors.InvalidInput),
+    "import of a number": (lambda s: s.import_ratings(7), errors.InvalidInput),
+    "import of a missing file": (lambda s: s.import_ratings("missing.csv"), errors.InvalidInput),
     "explained without a poster": (lambda s: s.explain(3, 20), errors.NotComparable),
     "explained by facts": (lambda s: s.explain(3, 4, by="facts"), errors.InvalidInput),
     "explained unknown": (lambda s: s.explain(3, 777), errors.NotFound),

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from index.snapshot.store import SnapshotStore
-from server.media.uploads import MAX_CONTENT_LENGTH
+from server.media.body_sizes import MAX_CONTENT_LENGTH
 from tests.conftest import World
 from tests.server.middleware.test_metrics import Samples, scraped, value
 from tests.serving import Serving, get, serving

@@ -33,7 +33,7 @@ from server.worker import worker_class
 
 class Server(BaseApplication):
     def load_config(self):
-        worker = worker_class(1, int(sys.argv[3]), lambda refused: None)
+        worker = worker_class(1, lambda _: int(sys.argv[3]), lambda refused: None)
         worker.connections = 64
         for name, value in {"bind": f"127.0.0.1:{sys.argv[1]}", "worker_class": worker, "threads": int(sys.argv[2]),
                             "keepalive": 75, "loglevel": "warning", "when_ready": lambda _: print("ready", flush=True),
@@ -235,7 +235,9 @@ def test_a_body_that_cannot_be_buffered_is_refused(monkeypatch: pytest.MonkeyPat
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", full)
-    request = Request(Adjustments(inbuf_overflow=20_000))
+    adjustments = Adjustments(inbuf_overflow=20_000)
+    adjustments.largest_body = lambda _: 10**6
+    request = Request(adjustments)
     request.received(HEAD.replace(b"100", b"100000"))
     for _ in range(2):
         assert not request.completed

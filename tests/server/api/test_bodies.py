@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 
 from server.api.operation import operation_of
 from server.api.parsing import MAX_JSON
-from server.media.uploads import MAX_CONTENT_LENGTH
+from server.media.body_sizes import MAX_CONTENT_LENGTH
 from server.middleware.encoded_bodies import gunzipped
 from tests.conftest import World
 from tests.server.conftest import assert_problem

@@ -1,0 +1,1 @@
+"""Ratings, watched movies and watchlists from elsewhere: read from an export, and matched with the catalogue."""

@@ -1,0 +1,140 @@
+"""Matching of an export with the catalogue: certain, uncertain with candidates, or unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+from index.catalogue.catalogue import Catalogue
+from index.catalogue.movie import Movie
+from index.catalogue.title_forms import alternatives, words
+from index.core.errors import UnknownMovie
+from index.imports.export import Entry
+
+MAX_CANDIDATES = 5
+_NEAR = 2  # years
+_NEAR_WHOLE = 5  # years of a whole title: of Andrei Rublev, first shown abroad
+_MIN_SIMILARITY = 0.8  # of whole titles with a near year
+_LONG = 4  # letters of a title that another may begin with
+_MAX_SEARCHES = 40  # of an export, for titles with errors and without a year: 42 ms each among 87,585 movies
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An entry of an export, and the movies of the catalogue that it may be."""
+
+    entry: Entry
+    movie: Movie | None  # the one that it certainly is
+    candidates: tuple[Movie, ...] = ()  # if none is certain: best first; empty if it is unknown
+    note: str = ""  # why it is not certain, or by what it is although something differs
+
+    @property
+    def certain(self) -> Movie:
+        """Return the movie of a certain match.
+
+        Raises:
+            UnknownMovie: none is certain.
+        """
+        if self.movie is None:
+            raise UnknownMovie(f"{self.entry}: {self.note}")
+        return self.movie
+
+
+def match(entries: Iterable[Entry], catalogue: Catalogue) -> Iterator[Found]:
+    """Yield each entry with its movie.
+
+    An IMDb or TMDB id is certain. So is a whole title, main or alternative, with the year of release, or with the year
+    before or after if only one movie has it. A title alone never is: a remake may have the same.
+    """
+    similar = _Similar(catalogue)
+    for entry in entries:
+        yield _by_id(entry, catalogue) or _by_title(entry, catalogue, similar)
+
+
+def _by_id(entry: Entry, catalogue: Catalogue) -> Found | None:
+    ids = [entry.imdb_id and f"imdb:{entry.imdb_id}", entry.tmdb_id and f"tmdb:{entry.tmdb_id}"]
+    if not entry.title:
+        ids.append(entry.own_id)
+    for each in filter(None, ids):
+        try:
+            return Found(entry, catalogue.identify(each))
+        except UnknownMovie:
+            continue
+    return None
+
+
+def _by_title(entry: Entry, catalogue: Catalogue, similar: _Similar) -> Found:
+    title, year = entry.title, entry.year
+    if not title:
+        return Found(entry, None, note="nothing here has this id")
+    if year is None:
+        return _uncertain(entry, catalogue.whole(title) or similar.titles(title), "without a year it may be another")
+    exact = catalogue.whole(f"{title} ({year})", year)
+    if len(exact) == 1:
+        return Found(entry, exact[0])
+    if exact:
+        return _uncertain(entry, exact, "several have this title and year")
+    near = [movie for each in (year - 1, year + 1) for movie in catalogue.whole(f"{title} ({each})", each)]
+    if len(near) == 1:
+        return Found(entry, near[0], note=f"{near[0]} is here, not {year}")
+    if near:
+        return _uncertain(entry, near, "several have this title and a year beside it")
+    return _uncertain(entry, similar.titles_near(title, year), "nothing has this title and this year")
+
+
+def _uncertain(entry: Entry, movies: Iterable[Movie], note: str) -> Found:
+    candidates = tuple(dict.fromkeys(movies))[:MAX_CANDIDATES]
+    return Found(entry, None, candidates, note if candidates else "nothing here is called so")
+
+
+class _Similar:
+    """Search for titles that are similar, not the same."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._searches = 0
+        self._of_year: dict[int, dict[str, Movie]] = {}  # by name without spaces
+
+    def titles(self, title: str) -> list[Movie]:
+        """Return movies by a title alone: those with its words, or after the search for typing errors."""
+        found = self._catalogue.titled(title)
+        if not found and self._searches < _MAX_SEARCHES:
+            self._searches += 1
+            found = self._catalogue.search(title, MAX_CANDIDATES)
+        return found
+
+    def titles_near(self, title: str, year: int) -> list[Movie]:
+        """Return movies of a near year with a title that is the same, longer, similar or shorter, in this order."""
+        wanted = "".join(words(title))
+        found = [movie for movie in self._catalogue.whole(title) if _within(movie, year, _NEAR_WHOLE)]
+        found += [movie for movie in self._catalogue.titled(title) if _within(movie, year, _NEAR)]
+        similar: list[tuple[float, Movie]] = []
+        shorter: list[Movie] = []
+        for each in range(year - _NEAR, year + _NEAR + 1):
+            names = self._names(each)
+            similar += [
+                (similarity, names[name])
+                for name, similarity, _ in process.extract(
+                    wanted, names.keys(), scorer=OSA.normalized_similarity, score_cutoff=_MIN_SIMILARITY
+                )
+            ]
+            shorter += [names[wanted[:n]] for n in range(len(wanted) - 1, _LONG - 1, -1) if wanted[:n] in names]
+        similar.sort(key=lambda each: -each[0])
+        return [*found, *(movie for _, movie in similar), *shorter]
+
+    def _names(self, year: int) -> dict[str, Movie]:
+        if year not in self._of_year:
+            self._of_year[year] = {name: movie for movie in self._catalogue.of_year(year) for name in _names(movie)}
+        return self._of_year[year]
+
+
+def _within(movie: Movie, year: int, years: int) -> bool:
+    return movie.year is not None and abs(movie.year - year) <= years
+
+
+def _names(movie: Movie) -> set[str]:
+    main, others = alternatives(movie.title)
+    return {"".join(words(name)) for name in (main, *others)}

@@ -1,0 +1,357 @@
+"""Reading of exports, by content: Letterboxd, IMDb, Trakt, MovieLens, TMDB, Simkl, and tables of titles or ids.
+
+Nothing is written to disk, and nothing of a file is kept.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from index.core.errors import InvalidInput
+from index.imports.export import Entry, Export, Kind, Scale, Skipped, each_once
+
+MAX_BYTES = 50 * 2**20  # of a file, and of all files in an archive
+MAX_ROWS = 100_000
+
+_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_IMDB = re.compile(r"tt[0-9]{7,10}", re.ASCII)
+_YEAR = re.compile(r"(?<![0-9])(1[89][0-9]{2}|20[0-9]{2})(?![0-9])", re.ASCII)
+_TITLE_WITH_YEAR = re.compile(r"^(.+?)\s*\(([0-9]{4})\)$")
+_DATE = re.compile(r"^([0-9]{4}-[0-9]{2}-[0-9]{2})", re.ASCII)
+_NO_FILM = re.compile(r"\b(tv ?(mini ?)?series|tv ?(mini ?)?episode|tv ?pilot|(tv ?)?show|episode|season|anime ?series"
+                      r"|video ?game|music ?video|podcast.*|tv)\b", re.IGNORECASE)  # fmt: skip
+_THUMBS = {"👍": 1, "up": 1, "thumbs up": 1, "like": 1, "liked": 1, "love": 1, "loved": 1,
+           "👎": 0, "down": 0, "thumbs down": 0, "dislike": 0, "disliked": 0}  # fmt: skip
+_LIKED, _DISLIKED = 4.0, 2.0  # stars of five
+# Files of an archive that tell nothing about what was seen.
+_IGNORED_FILES = re.compile(r"(^|/)(profile|comments|reviews|deleted|orphaned|lists)(/|\.csv$)|(^|/)(__MACOSX|\.)")
+
+# Columns by spelling: letters and digits of the header, in lower case. The first that a file has counts.
+_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "title": ("title", "name", "movie", "film", "movietitle", "filmtitle", "primarytitle", "originaltitle"),
+    "year": ("year", "releaseyear", "movieyear", "filmyear", "released", "releasedate"),
+    "rating": ("yourrating", "rating10", "userrating", "myrating", "rating", "ratings", "score", "stars", "thumb"),
+    "imdb_id": ("const", "imdbid", "imdb", "tconst", "imdburl", "url"),
+    "tmdb_id": ("tmdbid", "tmdb"),
+    "own_id": ("movieid", "itemid", "filmid", "id"),
+    "type": ("titletype", "type", "mediatype"),
+    "date": ("daterated", "watcheddate", "ratedat", "watchedat", "lastwatchedat", "date", "created", "timestamp"),
+    "list": ("watchlist", "status", "list"),
+}
+_HALF_STARS = Scale(0.5, 5, "")
+_TENS = Scale(1, 10, "")
+# Services by the columns that only they have, with their scale.
+_SERVICES: tuple[tuple[str, frozenset[str], Scale | None], ...] = (
+    ("Letterboxd", frozenset({"letterboxduri"}), _HALF_STARS),
+    ("IMDb", frozenset({"const", "titletype"}), _TENS),
+    ("IMDb", frozenset({"const", "yourrating"}), _TENS),
+    ("Simkl", frozenset({"simklid"}), _TENS),
+    ("TMDB", frozenset({"tmdbid", "yourrating"}), _TENS),
+    ("Trakt", frozenset({"traktid"}), _TENS),
+    ("MovieLens", frozenset({"movieid", "averagerating"}), _HALF_STARS),
+)
+_WATCHLIST = re.compile(r"watch ?list|plan ?to ?watch", re.IGNORECASE)
+_NOT_WATCHED = frozenset({"hold", "dropped", "notinteresting"})
+
+
+@dataclass
+class _Read:
+    """The state of reading an export."""
+
+    formats: list[str] = field(default_factory=list)
+    scales: list[Scale] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    rows: int = 0
+
+    def add(self, entry: Entry) -> None:
+        self.entries.append(entry)
+
+    def skip(self, place: str, text: object, reason: str) -> None:
+        self.skipped.append(Skipped(place, str(text)[:200], reason))
+
+    def count(self, place: str) -> None:
+        self.rows += 1
+        if self.rows > MAX_ROWS:
+            raise InvalidInput(f"{place}: more than {MAX_ROWS:,} rows: split the file")
+
+
+def read_export(content: bytes, name: str = "the file") -> Export:
+    """Read an export.
+
+    Args:
+        content: the file: CSV, JSON, or a zip archive of them.
+        name: of the file. It decides one thing only: whether Letterboxd's list of films is a watchlist.
+
+    Raises:
+        InvalidInput: it is no export, too large, or damaged.
+    """
+    name = name[-100:] or "the file"
+    if len(content) > MAX_BYTES:
+        raise InvalidInput(f"{name} has {len(content):,} bytes: at most {MAX_BYTES:,} are read")
+    read = _Read()
+    if content.startswith(b"PK\x03\x04"):
+        _read_archive(content, name, read)
+    else:
+        _read_file(content, name, read)
+    if not read.formats:
+        raise InvalidInput(f"{name} holds no ratings, watched films or watchlist: give an export of Letterboxd, IMDb,"
+                           " Trakt, MovieLens, TMDB or Simkl, or a table of titles or ids and ratings")  # fmt: skip
+    entries = each_once(read.entries)
+    rated = [entry.rating for entry in entries if entry.rating is not None]
+    scale = max(read.scales, key=lambda each: each.high, default=None) if rated else None
+    return Export(read.formats[0], scale, entries, tuple(read.skipped))
+
+
+def _read_archive(content: bytes, name: str, read: _Read) -> None:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = [each for each in archive.infolist() if not each.is_dir()]
+            if sum(each.file_size for each in members) > MAX_BYTES:
+                raise InvalidInput(
+                    f"{name} unzips to more than {MAX_BYTES:,} bytes: give the file with the ratings alone"
+                )
+            for member in members:
+                readable = PurePosixPath(member.filename).suffix.lower() in {".csv", ".json", ".tsv", ".txt"}
+                if not readable or _IGNORED_FILES.search(member.filename):
+                    continue
+                with archive.open(member) as stream:
+                    part = stream.read(MAX_BYTES + 1)
+                _read_file(part, member.filename, read, in_archive=True)
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        UnicodeDecodeError,
+        EOFError,
+        RuntimeError,
+        NotImplementedError,
+        OSError,
+    ) as error:
+        raise InvalidInput(f"{name} is a damaged or encrypted archive ({error}): export it again") from error
+
+
+def _read_file(content: bytes, name: str, read: _Read, *, in_archive: bool = False) -> None:
+    text = _decoded(content).strip("\ufeff \t\r\n\0")
+    if not text:
+        if not in_archive:
+            raise InvalidInput(f"{name} is empty")
+        return
+    if text[0] in "[{":
+        _read_json(text, name, read, in_archive=in_archive)
+    else:
+        _read_table(text, name, read, in_archive=in_archive)
+
+
+def _decoded(content: bytes) -> str:
+    encoding = next((encoding for mark, encoding in _MARKS.items() if content.startswith(mark)), "utf-8")
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError:
+        return content.decode("cp1252", "replace")
+
+
+# Tables
+
+
+def _read_table(text: str, name: str, read: _Read, *, in_archive: bool) -> None:
+    head = text.split("\n", 1)[0]
+    delimiter = max(",;\t", key=head.count)
+    csv.field_size_limit(MAX_BYTES)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        spelled = [re.sub("[^a-z0-9]", "", title.lower()) for title in next(lines, [])]
+        columns = {role: at for role, names in _COLUMNS.items() if (at := _first_of(names, spelled)) is not None}
+        named = bool({"title", "imdb_id", "tmdb_id", "own_id"} & columns.keys())
+        telling = (
+            bool({"rating", "date", "list", "imdb_id", "tmdb_id"} & columns.keys())
+            or "letterboxduri" in spelled
+            or len(spelled) <= 3
+        )
+        if not named or not telling:
+            if in_archive:
+                return
+            raise InvalidInput(f"{name} has no column of titles or ids in its first line ({head.strip()[:100]!r}): name"
+                               " them title, year, rating, imdb_id or tmdb_id")  # fmt: skip
+        rows = list(_rows(lines, name, read))
+        _check_one_person(name, spelled, rows)
+    except csv.Error as error:
+        raise InvalidInput(f"{name} is no table ({error}): save it as CSV") from error
+    service, scale = _service(set(spelled), spelled, columns, rows)
+    read.formats.append(service)
+    if scale is not None and "rating" in columns:
+        read.scales.append(scale)
+    listed = bool(_WATCHLIST.search(PurePosixPath(name).stem)) or (service == "IMDb" and "position" in spelled)
+    for place, row in rows:
+        values = {role: row[at].strip() for role, at in columns.items() if at < len(row)}
+        _add_row(place, values, read, scale, watchlist=listed)
+
+
+def _check_one_person(name: str, spelled: Sequence[str], rows: Sequence[tuple[str, list[str]]]) -> None:
+    at = _first_of(("userid", "user", "username"), spelled)
+    people = set() if at is None else {row[at].strip() for _, row in rows if at < len(row)}
+    if len(people) > 1:
+        raise InvalidInput(f"{name} has ratings of {len(people):,} people: give those of one")
+
+
+def _first_of(names: Sequence[str], spelled: Sequence[str]) -> int | None:
+    return next((spelled.index(each) for each in names if each in spelled), None)
+
+
+def _rows(lines: Iterator[list[str]], name: str, read: _Read) -> Iterator[tuple[str, list[str]]]:
+    for at, row in enumerate(lines, 2):
+        if any(map(str.strip, row)):
+            place = f"{name}, row {at}"
+            read.count(place)
+            yield place, row
+
+
+def _service(
+    names: set[str], spelled: Sequence[str], columns: Mapping[str, int], rows: Sequence[tuple[str, list[str]]]
+) -> tuple[str, Scale | None]:
+    for service, own, scale in _SERVICES:
+        if own <= names and scale is not None:
+            return service, Scale(scale.low, scale.high, f"{service} rates from {scale.low:g} to {scale.high:g}")
+    if "rating" not in columns:
+        return "table", None
+    at = columns["rating"]
+    ratings = [value for _, row in rows if at < len(row) and (value := _number(row[at])) is not None]
+    return "table", guessed_scale(ratings, ten="10" in spelled[at])
+
+
+def guessed_scale(ratings: Sequence[float], *, ten: bool = False) -> Scale:
+    """Return the scale of ratings that no service is named for: by the highest of them."""
+    highest = max(ratings, default=0.0)
+    if highest > 10:
+        return Scale(0, 100, f"the highest rating is {highest:g}")
+    if ten or highest > 5:
+        return Scale(1, 10, "the column says so" if ten else f"the highest rating is {highest:g}")
+    return Scale(0.5, 5, f"the highest rating is {highest:g}" if ratings else "thumbs are 4 and 2 of 5")
+
+
+def _add_row(place: str, values: Mapping[str, str], read: _Read, scale: Scale | None, *, watchlist: bool) -> None:
+    title, year = values.get("title", ""), _year_in(values.get("year", ""))
+    within = _TITLE_WITH_YEAR.match(title)
+    if within is not None and year in {None, int(within[2])}:
+        title, year = within[1], int(within[2])
+    imdb = _IMDB.search(values.get("imdb_id", ""))
+    tmdb, own = values.get("tmdb_id", ""), values.get("own_id", "")
+    if "list" in values and values["list"].lower().replace(" ", "") in _NOT_WATCHED:
+        read.skip(place, title or own, f"it is on the list {values['list']!r}")
+        return
+    if _NO_FILM.fullmatch(values.get("type", "").strip()):
+        read.skip(place, title or own, f"a {values['type']} is no film")
+        return
+    if not (title or imdb or tmdb.isdecimal() or own):
+        read.skip(place, ",".join(values.values()), "it has neither a title nor an id")
+        return
+    kind, rating, wrong = _kind_and_rating(values.get("rating", ""), scale)
+    if wrong:
+        read.skip(place, f"{title or own} {values['rating']}", wrong)
+        return
+    if kind != "rated" and (watchlist or _WATCHLIST.search(values.get("list", ""))):
+        kind = "watchlist"
+    date = _DATE.match(values.get("date", ""))
+    tmdb_id = tmdb if tmdb.isdecimal() and tmdb != "0" else None
+    read.add(Entry(place, kind, title, year, rating, imdb and imdb[0], tmdb_id, own or None, date[1] if date else ""))
+
+
+def _kind_and_rating(text: str, scale: Scale | None) -> tuple[Kind, float | None, str]:
+    """Return kind and rating by the text of a rating, and what is wrong with it; empty for nothing."""
+    if not text or scale is None:
+        return "watched", None, ""
+    thumb = _THUMBS.get(text.lower())
+    if thumb is not None:
+        return "rated", (_LIKED if thumb else _DISLIKED) / 5 * scale.high, ""
+    rating = _number(text)
+    if rating is None:
+        return "watched", None, f"the rating {text[:50]!r} is no number"
+    if rating == 0:
+        return "watched", None, ""  # several services write 0 for none
+    if not 0 < rating <= scale.high:
+        return "watched", None, f"the rating {text[:50]} is not between {scale.low:g} and {scale.high:g}"
+    return "rated", rating, ""
+
+
+def _number(text: str) -> float | None:
+    """Return a number: 4, 3.5, 3,5, 7/10 or ★★★½; None for others."""
+    text = text.strip()
+    if text and not text.strip("★½"):
+        return text.count("★") + 0.5 * text.count("½")
+    number = text.partition("/")[0].strip().replace(",", ".")
+    return float(number) if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", number, re.ASCII) else None
+
+
+def _year_in(text: str) -> int | None:
+    found = _YEAR.search(text)
+    return None if found is None else int(found[1])
+
+
+# JSON of Trakt and Simkl, and lists of objects
+
+
+def _read_json(text: str, name: str, read: _Read, *, in_archive: bool) -> None:
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"{name} is no JSON ({str(error)[:100]}): export it again") from error
+    objects = [item for item in data if isinstance(item, dict)] if isinstance(data, list) else []
+    guessed = guessed_scale([_number(str(item.get("rating"))) or 0 for item in objects])
+    groups: Mapping[str, Any] = data if isinstance(data, dict) else {"movies": data}
+    found = False
+    for group, items in groups.items():
+        if not isinstance(items, list):
+            continue
+        for at, item in enumerate(items, 1):
+            if isinstance(item, dict):
+                found = _add_object(f"{name}, {group} {at}", group, item, name, read, guessed) or found
+    if not found and not in_archive:
+        raise InvalidInput(f"{name} holds no list of films: give an export of Trakt or Simkl")
+
+
+def _add_object(place: str, group: str, item: Mapping[str, Any], name: str, read: _Read, guessed: Scale) -> bool:
+    """Add one object of a list of Trakt or Simkl; return False for another kind of object."""
+    movie = item.get("movie")
+    nested = isinstance(movie, dict)
+    if not nested and not ({"title", "name", "imdb_id", "tmdb_id", "show", "episode", "season"} & item.keys()):
+        return False
+    read.count(place)
+    if not nested and ({"show", "episode", "season"} & item.keys() or group in {"shows", "anime"}):
+        show = item.get("show")
+        title = show.get("title") if isinstance(show, dict) else None
+        read.skip(place, title or item.get("title") or "", "a series or an episode is no film")
+        return True
+    film: Mapping[str, Any] = movie if isinstance(movie, dict) else item
+    ids = film.get("ids")
+    known: Mapping[str, Any] = ids if isinstance(ids, dict) else film
+    service = "Simkl" if "simkl" in known else "Trakt" if nested else "JSON"
+    if service not in read.formats:
+        read.formats.append(service)
+    rating = next((item[each] for each in ("user_rating", "rating", "score") if item.get(each) is not None), None)
+    scale = Scale(1, 10, f"{service} rates from 1 to 10") if nested or service == "Simkl" else guessed
+    if rating is not None:
+        read.scales.append(scale)
+    status = str(item.get("status") or "")
+    values = {
+        "title": str(film.get("title") or film.get("name") or ""),
+        "year": str(film.get("year") or film.get("release_date") or ""),
+        "imdb_id": str(known.get("imdb") or known.get("imdb_id") or ""),
+        "tmdb_id": str(known.get("tmdb") or known.get("tmdb_id") or ""),
+        "rating": "" if rating is None else str(rating),
+        "date": str(next((item[each] for each in _DATES if item.get(each)), "")),
+        "list": status,
+    }
+    listed = "listed_at" in item or bool(_WATCHLIST.search(PurePosixPath(name).stem))
+    _add_row(place, values, read, scale, watchlist=listed)
+    return True
+
+
+_DATES = ("rated_at", "user_rated_at", "last_watched_at", "watched_at", "listed_at")

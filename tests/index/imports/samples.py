@@ -1,0 +1,108 @@
+"""Exports in the layouts of each service, of invented films."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any
+
+LETTERBOXD_RATINGS = """Date,Name,Year,Letterboxd URI,Rating
+2021-03-01,Starship 3,1973,https://boxd.it/aaa1,4.5
+2021-03-02,"Wedding, The 12",2002,https://boxd.it/aaa2,0.5
+2022-01-05,Starship 3,1973,https://boxd.it/aaa1,5
+2022-01-06,A Film Nobody Has,1999,https://boxd.it/aaa3,3
+"""
+LETTERBOXD_WATCHED = """Date,Name,Year,Letterboxd URI
+2021-03-01,Starship 3,1973,https://boxd.it/aaa1
+2021-03-01,Starship 4,1974,https://boxd.it/aaa4
+"""
+LETTERBOXD_DIARY = """Date,Name,Year,Letterboxd URI,Rating,Rewatch,Tags,Watched Date
+2023-03-01,Starship 5,1975,https://boxd.it/bbb1,3.5,,"cinema, friends",2023-02-28
+2023-03-02,Starship 6,1976,https://boxd.it/bbb2,,Yes,,2023-03-01
+"""
+LETTERBOXD_WATCHLIST = """Date,Name,Year,Letterboxd URI
+2024-03-01,Starship 7,1977,https://boxd.it/aaa7
+"""
+LETTERBOXD_PROFILE = """Date Joined,Username,Given Name
+2020-01-01,someone,Some
+"""
+IMDB_2024 = """Const,Your Rating,Date Rated,Title,Original Title,URL,Title Type,IMDb Rating,Runtime (mins),Year,Genres,Num Votes,Release Date,Directors
+tt0000003,9,2020-05-01,Starship 3,Starship 3,https://www.imdb.com/title/tt0000003,Movie,8.1,120,1973,Sci-Fi,1000,1973-01-01,Someone
+tt0000012,2,2020-05-02,The Wedding 12,The Wedding 12,https://www.imdb.com/title/tt0000012,Movie,5.0,90,2002,Comedy,1000,2002-01-01,Someone
+tt9999991,8,2020-05-03,A Series,A Series,https://www.imdb.com/title/tt9999991,TV Series,8.0,45,2010,Drama,1000,2010-01-01,
+"""
+IMDB_2016 = """position,const,created,modified,description,Title,Title type,Directors,You rated,IMDb Rating
+"""
+IMDB_WATCHLIST = """Position,Const,Created,Modified,Description,Title,Original Title,URL,Title Type,IMDb Rating,Runtime (mins),Year,Genres,Num Votes,Release Date,Directors,Your Rating,Date Rated
+1,tt0000004,2020-05-01,2020-05-01,,Starship 4,Starship 4,https://www.imdb.com/title/tt0000004,Movie,8.1,120,1974,Sci-Fi,1000,1974-01-01,Someone,,
+"""
+MOVIELENS = """movie_id,imdb_id,tmdb_id,rating,average_rating,title
+3,0000003,1003,4.5,3.6,Starship 3 (1973)
+12,0000012,1012,1.0,2.7,"Wedding, The 12 (2002)"
+"""
+TMDB = """TMDb ID,IMDb ID,Type,Name,Release Date,Season Number,Episode Number,Rating,Your Rating,Date Rated
+1003,tt0000003,movie,Starship 3,1973-01-01,,,8.1,9,2020-05-01T10:00:00Z
+5555,,tv,A Series,2010-01-01,,,7.1,8,2020-05-01T10:00:00Z
+"""
+SIMKL_CSV = """SIMKL_ID,Title,Type,Year,Watchlist,LastEpWatched,WatchedDate,Rating,Memo,TVDB,TMDB,IMDB
+1,Starship 3,movie,1973,completed,,2020-05-01,9,,,1003,tt0000003
+2,Starship 4,movie,1974,plantowatch,,,,,,1004,tt0000004
+3,Starship 5,movie,1975,dropped,,,,,,1005,tt0000005
+4,A Series,tv,2010,completed,S01E01,2020-05-01,8,,1,,
+"""
+TRAKT = [
+    {"rated_at": "2020-05-01T10:00:00.000Z", "rating": 9, "type": "movie",
+     "movie": {"title": "Starship 3", "year": 1973, "ids": {"trakt": 1, "slug": "starship-3-1973", "imdb": "tt0000003", "tmdb": 1003}}},
+    {"rated_at": "2020-05-01T10:00:00.000Z", "rating": 8, "type": "show",
+     "show": {"title": "A Series", "year": 2010, "ids": {"trakt": 2, "imdb": "tt9999991"}}},
+]  # fmt: skip
+TRAKT_WATCHED = [
+    {"plays": 2, "last_watched_at": "2020-05-01T10:00:00.000Z",
+     "movie": {"title": "Starship 4", "year": 1974, "ids": {"trakt": 3, "imdb": "tt0000004"}}},
+]  # fmt: skip
+TRAKT_WATCHLIST = [
+    {"rank": 1, "listed_at": "2020-05-01T10:00:00.000Z", "type": "movie",
+     "movie": {"title": "Starship 7", "year": 1977, "ids": {"trakt": 4, "tmdb": 1007}}},
+]  # fmt: skip
+SIMKL = {
+    "movies": [
+        {"status": "completed", "user_rating": 9, "last_watched_at": "2020-05-01T10:00:00Z",
+         "movie": {"title": "Starship 3", "year": 1973, "ids": {"simkl": 1, "imdb": "tt0000003", "tmdb": "1003"}}},
+        {"status": "plantowatch", "user_rating": None,
+         "movie": {"title": "Starship 4", "year": 1974, "ids": {"simkl": 2, "imdb": "tt0000004"}}},
+    ],
+    "shows": [{"status": "watching", "user_rating": 7, "show": {"title": "A Series", "year": 2010, "ids": {"simkl": 3}}}],
+    "anime": [],
+}  # fmt: skip
+TABLE = "title;year;rating\nStarship 3;1973;4,5\nThe Wedding 12;2002;1\nStarship 4 (1974);;3\n"
+TABLE_OF_TEN = "imdb_id,score\ntt0000003,9\ntt0000012,2\n"
+THUMBS = "Title,Year,Thumb\nStarship 3,1973,👍\nWedding 12,2002,dislike\n"
+
+
+def packed(**files: str) -> bytes:
+    """Return a zip archive; two underlines in a name are a slash, and one before the last word its dot."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            stem, _, suffix = name.replace("__", "/").rpartition("_")
+            archive.writestr(f"{stem}.{suffix}", text)
+    return stream.getvalue()
+
+
+def letterboxd() -> bytes:
+    """Return the archive that Letterboxd sends."""
+    return packed(
+        profile_csv=LETTERBOXD_PROFILE,
+        ratings_csv=LETTERBOXD_RATINGS,
+        watched_csv=LETTERBOXD_WATCHED,
+        diary_csv=LETTERBOXD_DIARY,
+        watchlist_csv=LETTERBOXD_WATCHLIST,
+        deleted__diary_csv=LETTERBOXD_DIARY.replace("Starship 5", "Starship 10"),
+        lists__favourites_csv="Letterboxd list export v7\nDate,Name,Tags,URL,Description\n2020-01-01,Favourites,,,\n",
+    )
+
+
+def encoded(data: Any) -> bytes:
+    """Return JSON."""
+    return json.dumps(data).encode()

@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import codecs
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from index.core.errors import InvalidInput
+from index.imports.export import Entry, Export
+from index.imports.read import guessed_scale, read_export
+from tests.index.imports import samples
+
+
+def rated(export: Export) -> dict[str, float | None]:
+    return {entry.title or str(entry): entry.rating for entry in export.of_kind("rated")}
+
+
+def titles(entries: list[Entry]) -> set[str]:
+    return {entry.title for entry in entries}
+
+
+def test_letterboxd_s_archive_is_read_whole_and_each_film_counts_once() -> None:
+    export = read_export(samples.letterboxd(), "letterboxd-someone-2024.zip")
+    assert export.format == "Letterboxd"
+    # By the latest rating, and rated rather than watched.
+    assert rated(export) == {"Starship 3": 5, "Wedding, The 12": 0.5, "A Film Nobody Has": 3, "Starship 5": 3.5}
+    assert titles(export.of_kind("watched")) == {"Starship 4", "Starship 6"}
+    assert titles(export.of_kind("watchlist")) == {"Starship 7"}
+    assert export.skipped == ()
+    assert export.scale is not None
+    assert (export.scale.low, export.scale.high) == (0.5, 5)
+    assert export.scale.mapped(4.5, 0.5, 5) == 4.5
+    assert export.scale.mapped(4.5, 1, 10) == 9
+    assert export.scale.mapped(0.5, 1, 5) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "service", "ratings", "skipped"),
+    [
+        (samples.LETTERBOXD_RATINGS, "Letterboxd", [5, 0.5, 3], 0),
+        (samples.LETTERBOXD_DIARY, "Letterboxd", [3.5], 0),
+        (samples.IMDB_2024, "IMDb", [9, 2], 1),
+        (samples.MOVIELENS, "MovieLens", [4.5, 1], 0),
+        (samples.TMDB, "TMDB", [9], 1),
+        (samples.SIMKL_CSV, "Simkl", [9], 2),
+        (samples.encoded(samples.TRAKT).decode(), "Trakt", [9], 1),
+        (samples.encoded(samples.SIMKL).decode(), "Simkl", [9], 1),
+        (samples.TABLE, "table", [4.5, 1, 3], 0),
+        (samples.TABLE_OF_TEN, "table", [9, 2], 0),
+        (samples.THUMBS, "table", [4, 2], 0),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_every_service_is_known_by_content(
+    content: str, service: str, ratings: list[float], skipped: int, encoding: str
+) -> None:
+    export = read_export(content.encode(encoding), "x")
+    assert export.format == service
+    assert [entry.rating for entry in export.of_kind("rated")] == ratings
+    assert len(export.skipped) == skipped
+    for each in export.skipped:
+        assert each.place
+        assert each.reason
+
+
+def test_ids_and_years_are_read() -> None:
+    (first, second) = read_export(samples.MOVIELENS.encode()).entries
+    assert (first.title, first.year, first.tmdb_id, first.own_id) == ("Starship 3", 1973, "1003", "3")
+    assert first.imdb_id == second.imdb_id[:-2] + "03" if second.imdb_id else True
+    (entry, _) = read_export(samples.IMDB_2024.encode()).entries
+    assert (entry.imdb_id, entry.year, entry.date) == ("tt0000003", 1973, "2020-05-01")
+
+
+def test_what_is_on_a_watchlist_and_what_was_watched() -> None:
+    assert read_export(samples.IMDB_WATCHLIST.encode()).entries[0].kind == "watchlist"
+    assert read_export(samples.LETTERBOXD_WATCHLIST.encode(), "watchlist.csv").entries[0].kind == "watchlist"
+    assert read_export(samples.LETTERBOXD_WATCHED.encode(), "watched.csv").entries[0].kind == "watched"
+    assert read_export(samples.encoded(samples.TRAKT_WATCHED)).entries[0].kind == "watched"
+    assert read_export(samples.encoded(samples.TRAKT_WATCHLIST)).entries[0].kind == "watchlist"
+    assert [each.kind for each in read_export(samples.SIMKL_CSV.encode()).entries] == ["rated", "watchlist"]
+    archive = samples.packed(
+        ratings_json=samples.encoded(samples.TRAKT).decode(),
+        watched_json=samples.encoded(samples.TRAKT_WATCHED).decode(),
+        watchlist_json=samples.encoded(samples.TRAKT_WATCHLIST).decode(),
+        settings_json='{"user": {"name": "someone"}}',
+    )
+    assert [each.kind for each in read_export(archive, "trakt.zip").entries] == ["rated", "watched", "watchlist"]
+
+
+def test_a_rating_that_is_none_is_named_with_its_row() -> None:
+    export = read_export(b"title,year,rating\nHeat,1995,5\nRonin,1998,often\nAlien,1979,\nBrazil,1985,0\n", "mine.csv")
+    (skipped,) = export.skipped
+    assert (skipped.place, skipped.text) == ("mine.csv, row 3", "Ronin often")
+    assert "'often' is no number" in skipped.reason
+    assert titles(export.of_kind("watched")) == {"Alien", "Brazil"}
+    (too_high,) = read_export(samples.LETTERBOXD_RATINGS.replace("4.5", "45").encode()).skipped
+    assert "not between 0.5 and 5" in too_high.reason
+
+
+def test_ratings_are_read_as_people_write_them() -> None:
+    text = 'title,year,rating\na,2000,★★★½\nb,2000,"3,5"\nc,2000,4/5\nd,2000,½\n'
+    assert [entry.rating for entry in read_export(text.encode()).entries] == [3.5, 3.5, 4, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("ratings", "high"), [([1, 5], 5), ([0.5], 5), ([5.5], 10), ([10, 1], 10), ([11], 100), ([85, 3], 100), ([], 5)]
+)
+def test_an_unnamed_scale_is_guessed_by_the_highest_rating_and_says_so(ratings: list[float], high: float) -> None:
+    scale = guessed_scale(ratings)
+    assert scale.high == high
+    assert not ratings or f"{max(ratings):g}" in scale.reason
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "is empty"),
+        (b"\xef\xbb\xbf \n", "is empty"),
+        (b"no table of anything", "no column of titles or ids"),
+        (b"a,b,c\n1,2,3\n", "no column of titles or ids"),
+        (b"[1, 2", "is no JSON"),
+        (b'{"a": 1}', "holds no list of films"),
+        (b"PK\x03\x04broken", "damaged or encrypted archive"),
+        (samples.packed(profile_csv=samples.LETTERBOXD_PROFILE), "holds no ratings"),
+        (b"x" * (50 * 2**20 + 1), "at most 52,428,800"),
+        (b"[" * 100_000, "is no JSON"),
+        (b"userId,movieId,rating\n1,3,4\n2,3,5\n", "ratings of 2 people"),
+    ],
+)
+def test_what_is_no_export_is_refused_with_its_name(content: bytes, problem: str) -> None:
+    with pytest.raises(InvalidInput, match=problem) as refused:
+        read_export(content, "mine.bin")
+    assert "mine.bin" in str(refused.value)
+
+
+def test_an_archive_that_unzips_to_too_much_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="unzips to more than"):
+        read_export(samples.packed(ratings_csv="x" * (51 * 2**20)), "bomb.zip")
+
+
+SAMPLES = [
+    samples.letterboxd(),
+    *(
+        text.encode()
+        for text in (samples.LETTERBOXD_RATINGS, samples.IMDB_2024, samples.MOVIELENS, samples.TMDB, samples.SIMKL_CSV)
+    ),
+    samples.encoded(samples.TRAKT),
+    samples.encoded(samples.SIMKL),
+]
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(SAMPLES), st.lists(st.tuples(st.integers(0, 10**6), st.binary(max_size=4)), max_size=6))
+def test_a_damaged_export_is_read_or_refused_by_name(sample: bytes, changes: list[tuple[int, bytes]]) -> None:
+    content = bytearray(sample)
+    for at, new in changes:
+        start = at % len(content)
+        content[start : start + 2] = new
+        if not content:
+            break
+    try:
+        export = read_export(bytes(content), "mine")
+    except InvalidInput as error:
+        assert "mine" in str(error) or "csv" in str(error)  # noqa: PT017
+        return
+    for entry in export.entries:
+        assert entry.title or entry.imdb_id or entry.tmdb_id or entry.own_id
+        assert (entry.rating is not None) == (entry.kind == "rated")
+
+
+def test_every_mark_of_an_encoding_is_read() -> None:
+    for mark, encoding in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
+        export = read_export(mark + samples.TABLE.encode(encoding))
+        assert len(export.entries) == 3
+    windows = "title,year,rating\nAmélie,2001,5\n".encode("cp1252")
+    assert read_export(windows).entries[0].title == "Amélie"
+
+
+def test_the_scale_of_json_without_a_service_is_guessed_too() -> None:
+    export = read_export(b'[{"title": "Heat", "year": 1995, "rating": 8}, {"title": "Ronin", "rating": 3}]')
+    assert export.scale is not None
+    assert (export.format, export.scale.high) == ("JSON", 10)
+    assert rated(export) == {"Heat": 8, "Ronin": 3}
