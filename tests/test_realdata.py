@@ -118,6 +118,7 @@ def test_item_cosine_finds_the_articles_neighbours_of_heat(realdata: Path) -> No
     assert nearest == ["The Rock", "Leaving Las Vegas"]
 
 
+@pytest.mark.long
 def test_the_articles_figures_come_out(realdata: Path) -> None:
     """Mean squared errors with 10 ratings of every user held out; the article printed 9.8 for users."""
     dataset = read_dataset(realdata / "ml-latest-small-2016")

@@ -133,6 +133,7 @@ CALLS: dict[str, Callable[[Client], Any]] = {
     "predict": lambda c: c.predict(1, [1]),
     "recommend": lambda c: c.recommend({1: 5}),
     "recommend to a user": lambda c: c.recommend(1),
+    "import_ratings": lambda c: c.import_ratings(b"title,year,rating\nHeat,1995,5\n", name="mine.csv"),
     "rated": lambda c: c.rated(1),
     "snapshot": lambda c: c.snapshot(),
     "add_movie": lambda c: c.add_movie("Heat", poster=b"image"),
