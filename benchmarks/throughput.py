@@ -31,7 +31,7 @@ from server.worker import worker_class
 
 class Bare(BaseApplication):
     def load_config(self):
-        settings = {"bind": f"127.0.0.1:{sys.argv[4]}", "worker_class": worker_class(20, 2**20, print),
+        settings = {"bind": f"127.0.0.1:{sys.argv[4]}", "worker_class": worker_class(20, lambda path: 2**20, print),
                     "workers": int(sys.argv[2]), "keepalive": 75,
                     "threads": int(sys.argv[3]), "logconfig_dict": log_settings("text")}
         for name, value in settings.items():
