@@ -47,9 +47,10 @@ browser:
 		|| echo "no nginx: the tests under a path behind it are skipped"
 
 # Three processes, as many tests wait for servers and pages. Each has a TensorFlow of its own, 2 GB with it.
-# They share rewritten assertions by way of bytecode, and a file of tests has one process, for its fixtures.
+# They share rewritten assertions by way of bytecode. A file of tests has one process, for its fixtures; files run in order:
+# xdist would keep those of few and long tests for the end.
 test: $(VENV)/.installed-dev
-	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 3 --dist loadfile
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-long: test
 	$(BIN)/python -m pytest -n 2 -m long
