@@ -253,22 +253,22 @@ class MovieIndex:
         return self._distinct(find, k, allowed, space, (movie_id,)) if distinct else find(allowed)
 
     def explain_blend(
-        self, movie_id: int, other_id: int, weights: Mapping[str, float] | None = None
-    ) -> BlendExplanation:
-        """Return the blended score of two movies as a sum of one contribution per space.
+        self, movie_id: int, other_ids: Iterable[int], weights: Mapping[str, float] | None = None
+    ) -> list[BlendExplanation]:
+        """Return the blended scores of a movie with others, each as a sum of one contribution per space.
 
         Args:
             movie_id: as in ``similar``.
-            other_id: a movie to compare it with.
+            other_ids: movies to compare it with.
             weights: as in ``similar``.
 
         Raises:
             UnknownMovie: there is no such movie.
-            NotComparable: they share no space of the blend.
+            NotComparable: it shares no space of the blend with one of them.
             UnknownSpace: this snapshot was built without a space of ``weights``.
         """
         blend = self._blend if weights is None else self._blend_with(weights)
-        return blend.explain(movie_id, other_id)
+        return [blend.explain(movie_id, other_id) for other_id in other_ids]
 
     def similar_to(
         self,

@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any, Literal, cast, overload
 from urllib.parse import quote
 
@@ -441,11 +442,9 @@ def _query_text(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict):
-        weights = [f"{weight:.6f}".rstrip("0").rstrip(".") for weight in value.values()]
-        written = [f"{name}:{weight}" for name, weight in zip(value, weights, strict=True)]
-        exact = list(map(float, weights)) == list(value.values())
-        valid = all(re.fullmatch(r"[a-z]+:[0-9]{1,3}(\.[0-9]+)?", text) for text in written)
-        return ",".join(written) if written and exact and valid else None
+        written = [f"{name}:{format(Decimal(repr(weight)).normalize(), 'f')}" for name, weight in value.items()]
+        valid = all(re.fullmatch(r"[a-z]+:([0-9]{1,3}(\.[0-9]{1,24})?|1000)", text) for text in written)
+        return ",".join(written) if written and valid else None
     if isinstance(value, list):
         texts = [str(each) for each in value]
         return None if any("," in text or text != text.strip() for text in texts) else ",".join(texts)

@@ -309,7 +309,8 @@ class Index(MovieService):
         if query.by == "taste":
             return present_taste(index.explainer.taste(first, second))
         if query.by == "blend":
-            return present_blend(index.explain_blend(first, second, query.weighed))
+            (blend,) = index.explain_blend(first, [second], query.weighed)
+            return present_blend(blend)
         return present_look(index.explainer.look(first, second))
 
     @override

@@ -100,12 +100,13 @@ def explained_matches(
         weights: of the blend; None for the snapshot's.
     """
     shown = present_matches(index, matches)
-    for match in shown:
-        other_id = match["movie"]["movie_id"]
-        if by == blends.NAME:
-            explanation = present_blend(index.explain_blend(movie_id, other_id, weights))
+    other_ids = [match["movie"]["movie_id"] for match in shown]
+    if by == blends.NAME:
+        for match, blended in zip(shown, index.explain_blend(movie_id, other_ids, weights), strict=True):
+            explanation = present_blend(blended)
             match["explanation"], match["score"] = explanation, explanation["score"]  # equal, rounding aside
-        else:
+    else:
+        for match, other_id in zip(shown, other_ids, strict=True):
             match["explanation"] = present_look(index.explainer.look(movie_id, other_id))
     return shown
 

@@ -26,7 +26,7 @@ def diversify(
         rows: (m,) of movies, best first. The relevance of a movie falls evenly with its rank among the first ``POOL``.
         k: number of movies.
         diversity: 0 keeps the order; 1 disregards it, but for the first movie.
-        likeness: (row, other rows (m,)) -> (m,), 0 to 1; -inf if the two cannot be compared, which counts as 0.
+        likeness: (row, other rows (m,)) -> (m,), 0 to 1; 0 or less if the two cannot be compared.
     """
     pool = rows[:POOL]
     relevance = 1 - np.arange(pool.size) / max(pool.size, 1)

@@ -231,9 +231,7 @@ class RatingModel:
             InvalidInput: a new user's rating is off the scale.
             NoPredictions: the data set has no ratings.
         """
-        self.check_predicts()
-        rows = self._movie_ids.rows(movie_ids)
-        return self._predictions(self._profile(user), rows)
+        return self.predictions(movie_ids, *self.moments(user, movie_ids))
 
     def moments(self, user: UserOrRatings, movie_ids: Sequence[int]) -> tuple[Float64Array, Float64Array]:
         """Return mean and variance of the user's ratings of movies, (m,) each, not clipped to the scale.
@@ -251,15 +249,15 @@ class RatingModel:
         ends = (np.clip(end, *self.scale).tolist() for end in (mean, mean - half, mean + half))
         return [Prediction(*each) for each in zip(movie_ids, *ends, strict=True)]
 
-    def recommend(
+    def ranked(
         self,
         user: UserOrRatings,
         k: int = 10,
         *,
         allowed: BoolArray | None = None,
         choose: Callable[[Int64Array], Int64Array] | None = None,
-    ) -> list[Prediction]:
-        """Return the ``k`` highest-ranked movies that the user has not rated, best first, with predicted ratings.
+    ) -> list[int]:
+        """Return the ids of the ``k`` highest-ranked movies that the user has not rated, best first.
 
         Ranking by predicted rating alone puts movies with few ratings first. Ranking by the ranker alone includes
         movies that the user would watch and dislike.
@@ -280,13 +278,14 @@ class RatingModel:
         eligible[profile.rows] = False
         scores = self._ranking_scores(profile, eligible)
         rows = top_rows(scores, k) if choose is None else choose(top_rows(scores, max(k, POOL)))
-        return self._predictions(profile, rows)
+        ranked: list[int] = self._movie_ids.values[rows].tolist()
+        return ranked
 
     def explain_ranks(self, user: UserOrRatings, movie_ids: Sequence[int]) -> list[RankExplanation]:
         """Return the contributions of features to the rank of each movie; empty without a learned ranker.
 
         Raises:
-            UnknownUser, UnknownMovie, InvalidInput: as in ``recommend``.
+            UnknownUser, UnknownMovie, InvalidInput: as in ``ranked``.
         """
         profile, rows = self._profile(user), self._movie_ids.rows(movie_ids)
         if self._learned is None:
@@ -411,12 +410,6 @@ class RatingModel:
                 "predicted ratings are off: the data set has no ratings, only who watched what; ask for"
                 " recommendations or similar movies, or build with ratings"
             )
-
-    def _predictions(self, profile: _Profile, rows: Int64Array) -> list[Prediction]:
-        if self.implicit:
-            return self.unpredicted(self._movie_ids.values[rows].tolist())
-        mean, deviation = self._moments(profile, rows)
-        return self.predictions(self._movie_ids.values[rows].tolist(), mean, deviation**2)
 
     def _moments(self, profile: _Profile, rows: Int64Array) -> tuple[Float64Array, Float64Array]:
         """Return mean and standard deviation of the user's ratings of some movies, (m,) each."""

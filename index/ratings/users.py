@@ -166,10 +166,8 @@ class Users:
             allowed = (rows >= 0) if allowed is None else (rows >= 0) & allowed[rows]
         choose = (lambda rows: diversify(rows, k, diversity, self._likeness)) if diversity else None
         who = self._without_new_movies(user)
-        found = self._model.recommend(who, k, allowed=allowed, choose=choose)
-        if self.new_movies is None or self.implicit:
-            return found
-        return self._predict(who, [prediction.movie_id for prediction in found])
+        ranked = self._model.ranked(who, k, allowed=allowed, choose=choose)
+        return self._model.unpredicted(ranked) if self.implicit else self._predict(who, ranked)
 
     def explain_ranks(self, user: UserOrRatings, movie_ids: Sequence[int]) -> dict[int, RankExplanation]:
         """Return the contributions of features to the ranks of the snapshot's movies; empty without a learned ranker.
@@ -182,9 +180,9 @@ class Users:
         return dict(zip(known, explanations, strict=True)) if explanations else {}
 
     def _likeness(self, row: int, others: Int64Array) -> Float32Array:
-        """Return the blended scores of a movie with others, (m,) rows of the snapshot."""
+        """Return the percentiles of the blended scores of a movie with others, (m,) rows of the snapshot."""
         rows = self._row_of_base
-        return self._blend.scores_with(int(rows[row]), rows[others])
+        return self._blend.percentiles_with(int(rows[row]), rows[others])
 
     def explain(self, user: UserOrRatings, movie_ids: Sequence[int]) -> list[Explanation]:
         """Return the contributions of the rated movies to the prediction for each movie, in the given order.

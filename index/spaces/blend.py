@@ -327,6 +327,10 @@ class Blend:
         queries = self._queries_of(row)
         return self._blended(queries, others, lambda name, rows: self._spaces[name].vectors.scores(queries[name], rows))
 
+    def percentiles_with(self, row: int, others: Int64Array) -> Float32Array:
+        """Return the percentiles of ``scores_with`` among random pairs, (m,), 0 to 1; 0 without shared spaces."""
+        return self.calibration.percentile(self.scores_with(row, others))
+
     def _queries_of(self, row: int) -> dict[str, Float32Array]:
         """Return the vector of a movie in each weighted space that has it."""
         return {

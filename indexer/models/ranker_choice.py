@@ -105,6 +105,14 @@ def choose_ranker(
     return Choice(rankers, {name: asdict(fits[name][1]) for name in names}, scores, warnings)
 
 
+def of_some_users(ratings: Training, rng: np.random.Generator, limit: int = MAX_USERS) -> Training:
+    """Return the ratings of ``limit`` users drawn at random; all ratings of fewer."""
+    users = np.unique(ratings.user_rows)
+    if users.size <= limit:
+        return ratings
+    return ratings.take(np.isin(ratings.user_rows, rng.choice(users, limit, replace=False)))
+
+
 def _validate(
     fits: Mapping[str, tuple[Any, Any]], training: Training, rng: np.random.Generator, track: Track
 ) -> dict[tuple[str, ...], float]:
@@ -113,9 +121,7 @@ def _validate(
     if not held_out.any() or held_out.all():
         return {}
     train, test = training.take(~held_out), training.take(held_out)
-    users = np.unique(test.user_rows)
-    if users.size > MAX_USERS:
-        test = test.take(np.isin(test.user_rows, rng.choice(users, MAX_USERS, replace=False)))
+    test = of_some_users(test, rng)
     fitted = {name: fit(train, rng, settings, track=track) for name, (fit, settings) in fits.items()}
     ndcg = {}
     for names in (*((name,) for name in fits), tuple(fits)):

@@ -33,7 +33,7 @@ from indexer.datasets.training import Training
 from indexer.metrics.ranking import ndcg
 from indexer.models import ease, factorization_machine, implicit, movie_neighbours
 from indexer.models.factorization_machine import Posterior
-from indexer.models.ranker_choice import Choice
+from indexer.models.ranker_choice import Choice, of_some_users
 from indexer.models.ranker_choice import Settings as RankerSettings
 from indexer.models.rating_model import rating_model
 from indexer.spaces.facts import facts_vectors
@@ -244,7 +244,7 @@ def learn(
             return Learned(left_out=f"at least {MIN_USERS} users with several ratings are needed to learn from")
         before = combine_rankers([refit(train, rng) for refit in refits])
         model, features = _fit_split(train, before, fits, spaces, machine, rng)
-        parts.append(examples(model, features, train, test))
+        parts.append(examples(model, features, train, of_some_users(test, rng)))
         counts.append(np.bincount(train.user_rows)[parts[-1].users[parts[-1].starts[:-1]]])
     data = Examples.join(parts)
     least = int(np.quantile(np.concatenate(counts), FEWEST))

@@ -73,7 +73,7 @@ def explain(movie: str, other: str, by: str, out: Path | None, data: Path, as_js
     index = MovieIndex.open(data)
     first, second = index.catalogue.resolve(movie, print_note), index.catalogue.resolve(other, print_note)
     if by == "blend":
-        blend = present_blend(index.explain_blend(first.movie_id, second.movie_id))
+        blend = present_blend(*index.explain_blend(first.movie_id, [second.movie_id]))
         if as_json:
             movies = {"movie": present_movie(index, first), "other": present_movie(index, second)}
             print_json(movies | blend | provenance(index))

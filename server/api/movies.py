@@ -169,7 +169,7 @@ def explanation(movie: str, other: str, query: ExplanationQuery) -> LookReply | 
         taste = index.explainer.taste(first.movie_id, second.movie_id)
         return {**both, **present_taste(taste), **provenance(index)}
     if query.by == "blend":
-        blend = index.explain_blend(first.movie_id, second.movie_id, query.weighed)
+        (blend,) = index.explain_blend(first.movie_id, [second.movie_id], query.weighed)
         return {**both, **present_blend(blend), **provenance(index)}
     look = index.explainer.look(first.movie_id, second.movie_id)
     return {**both, **present_look(look), **provenance(index)}

@@ -69,12 +69,12 @@ Flag = Annotated[bool, BeforeValidator(as_flag)]
 Weight = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
 Weights = dict[Literal["poster", "taste", "facts"], Weight | None]
 _LINE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"  # one line, not blank
-_WEIGHT = r"(poster|taste|facts):[0-9]{1,3}(\.[0-9]{1,6})?"
+_WEIGHT = r"(poster|taste|facts):([0-9]{1,3}(\.[0-9]{1,24})?|1000)"  # 24 digits write any number above 1e-7 exactly
 
 TextWeights = Annotated[
     Weights | None,
     BeforeValidator(lambda value: _as_weights(value)),
-    WithJsonSchema({"type": "string", "pattern": f"^{_WEIGHT}(,{_WEIGHT})*$", "maxLength": 100}),
+    WithJsonSchema({"type": "string", "pattern": f"^{_WEIGHT}(,{_WEIGHT})*$", "maxLength": 120}),
 ]
 
 
@@ -213,23 +213,35 @@ class DistinctQuery(FilterQuery):
     """List movies with the same picture as poster once: the best match, with the number of its ``copies``."""
 
 
-class ExplanationQuery(RequestModel):
+class Weighed(RequestModel):
+    """A way to compare movies, where a blend may have weights."""
+
+    by: str
+    weights: Weights | None = None
+
+    @property
+    def weighed(self) -> dict[str, float] | None:
+        """Return the weights by name of the space; None for the snapshot's."""
+        if self.weights is None:
+            return None
+        return {str(name): weight for name, weight in self.weights.items() if weight is not None}
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.weights is not None and self.by != "blend":
+            raise ValueError(f"weights: only a blend has weights, not neighbours by {self.by}: leave one of them out")
+        if self.weights is not None and not any(self.weights.values()):
+            raise ValueError("weights: they are all 0: give at least one above 0")
+        return self
+
+
+class ExplanationQuery(Weighed):
     """An explanation of the score of two movies."""
 
     by: Literal["poster", "taste", "blend"] = "poster"
     """Compare posters cell by cell, count the users who like both, or tell what each space adds to a blended score."""
     weights: TextWeights = None
     """With ``by=blend``: its weights, as in ``poster:1,taste:1,facts:0.5``. Default: the snapshot's weights."""
-
-    @property
-    def weighed(self) -> dict[str, float] | None:
-        """Return the weights by name of the space; None for the snapshot's."""
-        return _by_space(self.weights)
-
-    @model_validator(mode="after")
-    def _together(self) -> Self:
-        _check_weights(self.by, self.weights)
-        return self
 
 
 class PredictionQuery(RequestModel):
@@ -304,23 +316,13 @@ class RecommendationsBody(Someone, RecommendationsQuery):
     """Recommendations for a new user, or for several users."""
 
 
-class SimilarityQuery(DistinctQuery):
+class SimilarityQuery(DistinctQuery, Weighed):
     """Nearest neighbours in one space, or in a blend of all."""
 
     by: By = "blend"
     """Space to search: posters, taste (ratings), facts (genres, year, tags), or a blend of all."""
     weights: Weights | None = None
     """Weights of the blend by space. Default: the snapshot's weights."""
-
-    @property
-    def weighed(self) -> dict[str, float] | None:
-        """Return the weights by name of the space; None for the snapshot's."""
-        return _by_space(self.weights)
-
-    @model_validator(mode="after")
-    def _together(self) -> Self:
-        _check_weights(self.by, self.weights)
-        return self
 
 
 class SimilarBody(SimilarityQuery):
@@ -431,20 +433,6 @@ def identified(texts: Sequence[str], catalogue: Catalogue) -> tuple[list[int], l
         except UnknownMovie:
             ignored.append(text)
     return found, ignored
-
-
-def _by_space(weights: Weights | None) -> dict[str, float] | None:
-    if weights is None:
-        return None
-    return {str(name): weight for name, weight in weights.items() if weight is not None}
-
-
-def _check_weights(by: str, weights: Weights | None) -> None:
-    """Raise ValueError if there are weights without a blend, or none above 0."""
-    if weights is not None and by != "blend":
-        raise ValueError(f"weights: only a blend has weights, not neighbours by {by}: leave one of them out")
-    if weights is not None and not any(weights.values()):
-        raise ValueError("weights: they are all 0: give at least one above 0")
 
 
 def _as_weights(value: object) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -154,14 +155,11 @@ def _shelf(
         return replace(empty, hint=_LACKING[by])
     except UnknownSpace:
         return replace(empty, hint=_MISSING.get(by, _LACKING[by]))
-    films = [
-        (
-            index.catalogue.movie(match.movie_id),
-            match,
-            bar(index.explain_blend(movie.movie_id, match.movie_id, weights)) if by == blend.NAME else None,
-        )
-        for match in matches
-    ]
+    bars: Sequence[Bar | None] = [None] * len(matches)
+    if by == blend.NAME:
+        found = index.explain_blend(movie.movie_id, (match.movie_id for match in matches), weights)
+        bars = [*map(bar, found)]
+    films = [(index.catalogue.movie(match.movie_id), match, of) for match, of in zip(matches, bars, strict=True)]
     if by == "taste" and not index.catalogue.rating_counts[index.catalogue.ids.row(movie.movie_id)]:
         empty = replace(empty, heading=_GUESSED)
     return replace(empty, films=films, hint="" if films else "No film fits: choose another genre, or more years.")

@@ -16,6 +16,7 @@ from index.core.errors import (
     UnknownUser,
 )
 from index.movie_index import MovieIndex
+from index.ratings.diversity import diversify
 from index.snapshot.store import SnapshotStore
 from tests.conftest import SPACE, WEDDINGS, World
 from tests.tolerances import SAME_PICTURE
@@ -167,3 +168,22 @@ def test_one_that_nobody_holds_is_gone_at_once_with_its_files(world: World) -> N
         assert [each() for each in gone] == [None] * 4
     finally:
         gc.enable()
+
+
+def test_a_diverse_list_weighs_likeness_by_percentiles_of_the_blend(movie_index: MovieIndex) -> None:
+    """Scores of the blend have no bound: beside relevance, which is at most 1, they would decide alone."""
+    plain = [each.movie_id for each in movie_index.users.recommend(2, 100)]
+
+    def percentile(movie_id: int, other_id: int) -> float:
+        if 22 in {movie_id, other_id}:  # nothing is known of it
+            return 0.0
+        return movie_index.explain_blend(movie_id, [other_id])[0].percentile
+
+    def likeness(at: int, others: np.ndarray) -> np.ndarray:
+        return np.array([percentile(plain[at], plain[other]) for other in others])
+
+    for diversity in (0.2, 0.6):
+        expected = diversify(np.arange(len(plain)), 100, diversity, likeness)
+        found = movie_index.users.recommend(2, 100, diversity=diversity)
+        assert [each.movie_id for each in found] == [plain[at] for at in expected.tolist()]
+        assert [each.movie_id for each in found] != plain

@@ -91,8 +91,8 @@ def test_predictions_stay_on_the_scale(model: RatingModel) -> None:
 
 
 def test_recommendations_leave_out_what_was_rated_and_put_the_best_first(model: RatingModel) -> None:
-    assert [p.movie_id for p in model.recommend(10)] == [1, 2]
-    assert [p.movie_id for p in model.recommend(20, k=2)] == [3, 2]
+    assert model.ranked(10) == [1, 2]
+    assert model.ranked(20, k=2) == [3, 2]
 
 
 def test_with_a_ranker_it_decides_the_order_and_ratings_stand_beside() -> None:
@@ -103,30 +103,31 @@ def test_with_a_ranker_it_decides_the_order_and_ratings_stand_beside() -> None:
     def model(rating_weight: float) -> RatingModel:
         return make(ranker=ranker, rating_weight=rating_weight)
 
-    assert [(p.movie_id, p.rating) for p in model(0).recommend(10)] == [(2, 3), (1, 4.5)]
-    assert [p.movie_id for p in model(0).recommend(20)] == [3, 1, 2]  # by popularity, then id
-    assert [p.movie_id for p in model(0).recommend(10, allowed=np.array([True, False, True]))] == [1]
+    assert model(0).ranked(10) == [2, 1]
+    assert [p.rating for p in model(0).predict(10, [2, 1])] == [3, 4.5]
+    assert model(0).ranked(20) == [3, 1, 2]  # by popularity, then id
+    assert model(0).ranked(10, allowed=np.array([True, False, True])) == [1]
     # Movie 1 is predicted 1.5 higher, movie 2 has .6 more from the ranker: they tie at a weight of .4.
-    assert [p.movie_id for p in model(0.39).recommend(10)] == [2, 1]
-    assert [p.movie_id for p in model(0.41).recommend(10)] == [1, 2]
-    assert [p.movie_id for p in model(0.01).recommend(20)] == [3, 2, 1]
+    assert model(0.39).ranked(10) == [2, 1]
+    assert model(0.41).ranked(10) == [1, 2]
+    assert model(0.01).ranked(20) == [3, 2, 1]
 
 
 def test_who_rated_nothing_is_recommended_what_most_people_rate() -> None:
     ranker = EaseByMovies(np.zeros((3, 3), dtype=np.float32))
-    assert [p.movie_id for p in make(ranker=ranker, rating_weight=0.01).recommend({})] == [3, 1, 2]
-    assert [p.movie_id for p in make(ranker=ranker, rating_weight=10).recommend({})] == [1, 3, 2]
+    assert make(ranker=ranker, rating_weight=0.01).ranked({}) == [3, 1, 2]
+    assert make(ranker=ranker, rating_weight=10).ranked({}) == [1, 3, 2]
 
 
 def test_recommendations_obey_a_filter_and_leave_it_as_it_was(model: RatingModel) -> None:
     allowed = np.array([False, True, True])
-    assert [p.movie_id for p in model.recommend(10, allowed=allowed)] == [2]
+    assert model.ranked(10, allowed=allowed) == [2]
     assert allowed.tolist() == [False, True, True]
 
 
 def test_strangers_are_named(model: RatingModel) -> None:
     with pytest.raises(UnknownUser, match="no user 11"):
-        model.recommend(11)
+        model.ranked(11)
     with pytest.raises(UnknownMovie, match="no movie 4"):
         model.predict(10, [1, 4])
 
@@ -139,8 +140,8 @@ def test_a_stranger_is_folded_in(model: RatingModel) -> None:
     assert towards.rating > 4.5
     assert away.rating < 3.5 - 0.001
     assert away.low < away.rating < away.high
-    assert [p.movie_id for p in model.recommend({1: 5.0})] == [2, 3]
-    assert [p.movie_id for p in model.recommend({}, k=2)] == [1, 2]
+    assert model.ranked({1: 5.0}) == [2, 3]
+    assert model.ranked({}, k=2) == [1, 2]
 
 
 def test_ratings_in_an_explanation_add_up(model: RatingModel) -> None:
@@ -158,9 +159,9 @@ def test_a_strangers_rating_must_be_on_the_scale_and_of_a_movie_that_is_there(mo
     with pytest.raises(InvalidInput, match=r"the rating 7 of movie 1 is off the scale: ratings here are 0.5 to 5"):
         model.predict({1: 7.0}, [2])
     with pytest.raises(InvalidInput, match="off the scale"):
-        model.recommend({1: float("nan")})
+        model.ranked({1: float("nan")})
     with pytest.raises(UnknownMovie, match="no movie 9"):
-        model.recommend({9: 3.0})
+        model.ranked({9: 3.0})
 
 
 def test_people_who_are_harder_to_predict_have_wider_intervals(model: RatingModel) -> None:
@@ -179,10 +180,10 @@ def test_people_who_are_harder_to_predict_have_wider_intervals(model: RatingMode
 def test_a_learned_ranker_decides_the_order_and_explains_it() -> None:
     learned = LearnedRanker(Features(["score"], {}, MOVIE_FEATURES, {}), trees_by_popularity())
     model = make(learned=learned)
-    assert [p.movie_id for p in make().recommend(10)] == [1, 2]
-    assert [p.movie_id for p in model.recommend(10)] == [2, 1]
-    assert [p.movie_id for p in model.recommend({3: 2.5})] == [2, 1]  # someone new, by the same trees
-    assert [p.movie_id for p in model.recommend(10, allowed=np.array([True, False, True]))] == [1]
+    assert make().ranked(10) == [1, 2]
+    assert model.ranked(10) == [2, 1]
+    assert model.ranked({3: 2.5}) == [2, 1]  # someone new, by the same trees
+    assert model.ranked(10, allowed=np.array([True, False, True])) == [1]
     (explanation,) = model.explain_ranks(10, [2])
     assert explanation.contributions[0].name == "popularity"
     assert model.explain_ranks({}, [2]) == []  # without ratings the most rated movies come first
@@ -202,9 +203,9 @@ def test_a_saved_model_answers_the_same(tmp_path: Path, rating_weight: float, or
     }
     again = RatingModel.load(tmp_path, MOVIES, facts)
     model = make(ranker=ranker, rating_weight=rating_weight)
-    assert [p.movie_id for p in again.recommend(10)] == order
+    assert again.ranked(10) == order
     assert again.rated(10)[0].tolist() == [2]
     for user in (10, 20, {1: 5.0, 3: 2.0}):
         assert again.predict(user, [1, 2, 3]) == model.predict(user, [1, 2, 3])
-        assert again.recommend(user) == model.recommend(user)
+        assert again.ranked(user) == model.ranked(user)
         assert again.explain(user, [2, 1]) == model.explain(user, [2, 1])

@@ -13,6 +13,7 @@ from index.core.ids import Ids
 from index.core.source_ids import numbers_for
 from index.spaces.blend import RowMaps
 from index.spaces.random_pairs import RandomPairs
+from indexer.config import BLEND
 from indexer.datasets.dataset import Ratings
 from indexer.datasets.movielens import read_dataset
 from indexer.datasets.training import Training
@@ -367,7 +368,7 @@ def test_a_missing_file_of_judged_pairs_is_named(tmp_path: Path) -> None:
 
 def test_every_space_of_a_world_with_taste_tells_its_two_kinds_of_film(world: World) -> None:
     dataset = read_dataset(world.ratings)
-    held_out = np.random.default_rng(0).random(len(dataset.ratings)) < 0.3
+    held_out = np.random.default_rng(0).random(len(dataset.ratings)) < 0.4
     train, test = Training.of(dataset, ~held_out), Training.of(dataset, held_out)
     pictured = train.movie_ids.find([*SPACE, *range(11, 20)])
     looks = np.where(np.arange(pictured.size)[:, None] < 10, [1, 0.1], [0.1, 1]).astype(np.float32)
@@ -376,7 +377,7 @@ def test_every_space_of_a_world_with_taste_tells_its_two_kinds_of_film(world: Wo
     assert list(spaces) == [
         "item-cosine", "sgd", "als", "bayesian-mf", "taste", "implicit-als", "ease", "facts", "poster",
     ]  # fmt: skip
-    spaces["blend"] = blend_space(spaces, {"poster": 1, "taste": 1, "facts": 1}, train.movie_ids)
+    spaces["blend"] = blend_space(spaces, BLEND, train.movie_ids)
     for name, space in spaces.items():
         # These use only the choice of movies (the cosine mostly), which is random here.
         if name in {"implicit-als", "ease"}:
@@ -391,7 +392,7 @@ def test_every_space_of_a_world_with_taste_tells_its_two_kinds_of_film(world: Wo
         assert score.co_liked is not None, name
         if name in {"implicit-als", "ease"}:
             continue
-        assert (score.co_liked.value if name in {"item-cosine", "blend"} else score.co_liked.low) > 0.5, name
+        assert (score.co_liked.value if name == "item-cosine" else score.co_liked.low) > 0.5, name
         assert score.tags is None
     assert [name for name, score in scores.items() if score.genres is None] == ["taste", "facts", "blend"]
     assert choose_weights([(spaces, train, test)], np.random.default_rng(0)).weights["taste"] > 0

@@ -9,7 +9,7 @@ from index.core.ids import Ids
 from indexer.datasets.dataset import Ratings
 from indexer.datasets.training import Training
 from indexer.models import ease, implicit
-from indexer.models.ranker_choice import Settings, choose_ranker
+from indexer.models.ranker_choice import Settings, choose_ranker, of_some_users
 from indexer.ranking.methods import ranking_methods
 
 
@@ -84,6 +84,15 @@ def test_without_openmp_ease_is_served_and_it_is_said(monkeypatch: pytest.Monkey
     monkeypatch.setattr(ease, "MAX_ROWS", 20)
     with pytest.raises(InvalidInput, match="30 users or movies are too many for EASE, and implicit cannot be loaded"):
         choose_ranker(training(), np.random.default_rng(0))
+
+
+def test_of_many_users_some_are_drawn_with_all_their_ratings() -> None:
+    data = training()
+    assert of_some_users(data, np.random.default_rng(0)) is data
+    some = of_some_users(data, np.random.default_rng(0), 7)
+    users = np.unique(some.user_rows)
+    assert users.size == 7
+    assert some.values.size == np.isin(data.user_rows, users).sum()
 
 
 def test_one_rating_is_enough_to_choose() -> None:

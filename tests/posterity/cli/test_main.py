@@ -476,7 +476,7 @@ def test_a_picture_is_answered_after_the_very_first_demo(tmp_path: Path) -> None
 
 
 def test_the_nearest_poster_of_the_sample_is_of_the_same_family(demo_data: Path) -> None:
-    assert shared_family(demo_data, DEMO_POSTERS, limit=1) >= 0.8
+    assert shared_family(demo_data, DEMO_POSTERS, limit=1) >= 0.9
 
 
 @pytest.mark.long
