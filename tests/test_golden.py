@@ -76,7 +76,7 @@ def test_format_4_opens_and_answers() -> None:
     found = index.similar(3, 30)
     assert {match.movie_id for match in found} == {*range(1, 24)} - {3, 22}
     assert all(0 <= match.percentile <= 1 for match in found)
-    explained = [index.explain_blend(3, match.movie_id).score for match in found]
+    explained = [blend.score for blend in index.explain_blend(3, (match.movie_id for match in found))]
     assert explained == pytest.approx([match.score for match in found], abs=1e-5)
     assert explained == sorted(explained, reverse=True)
     assert index.explainer.taste(3, 8).raters == index.catalogue.rating_counts[index.catalogue.ids.row(8)] > 0
