@@ -283,25 +283,8 @@ class Someone(RequestModel):
         return self
 
     def stranger(self, catalogue: Catalogue, scale: tuple[float, float]) -> tuple[dict[int, float], list[str]]:
-        """Return the new user's ratings by movie id, and the ids that no movie has.
-
-        Raises:
-            InvalidInput: a rating is off the scale.
-            InvalidCombination: a movie is rated twice.
-        """
-        found: dict[int, float] = {}
-        ignored = []
-        for each in self.ratings or ():
-            check_rating(each.rating, scale)
-            try:
-                movie = catalogue.identify(each.movie)
-            except UnknownMovie:
-                ignored.append(each.movie)
-                continue
-            if movie.movie_id in found:
-                raise InvalidCombination(f"ratings: {movie} (id {movie.movie_id}) is rated twice; give one rating")
-            found[movie.movie_id] = each.rating
-        return found, ignored
+        """Return the new user's ratings by movie id, and the ids that no movie has; errors as ``rated``."""
+        return rated(self.ratings or (), catalogue, scale)
 
 
 class PredictionsBody(Someone, PredictionQuery):
@@ -314,6 +297,9 @@ class PredictionsBody(Someone, PredictionQuery):
 
 class RecommendationsBody(Someone, RecommendationsQuery):
     """Recommendations for a new user, or for several users."""
+
+    watched: Annotated[tuple[MovieText, ...], Field(max_length=MAX_EXCLUDED)] = ()
+    """Ids of movies that were watched and not rated, the latest first: not returned, and evidence for the ranking."""
 
 
 class SimilarityQuery(DistinctQuery, Weighed):
@@ -353,6 +339,30 @@ class SimilarQuery(SimilarityQuery):
                 f"explain: only neighbours by poster or blend are explained, not by {self.by}: give by=poster"
             )
         return self
+
+
+def rated(
+    ratings: Sequence[Rating], catalogue: Catalogue, scale: tuple[float, float]
+) -> tuple[dict[int, float], list[str]]:
+    """Return ratings by movie id, and the ids that no movie has.
+
+    Raises:
+        InvalidInput: a rating is off the scale.
+        InvalidCombination: a movie is rated twice.
+    """
+    found: dict[int, float] = {}
+    ignored = []
+    for each in ratings:
+        check_rating(each.rating, scale)
+        try:
+            movie = catalogue.identify(each.movie)
+        except UnknownMovie:
+            ignored.append(each.movie)
+            continue
+        if movie.movie_id in found:
+            raise InvalidCombination(f"ratings: {movie} (id {movie.movie_id}) is rated twice; give one rating")
+        found[movie.movie_id] = each.rating
+    return found, ignored
 
 
 def check_rating(rating: float, scale: tuple[float, float]) -> None:

@@ -1,0 +1,1 @@
+"""Bodies of requests about several people or many ratings."""
