@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from index.movie_index import MovieIndex
 from index.ratings.groups import MAX_PEOPLE, GroupPick, Lists, Person, Together
@@ -83,10 +84,19 @@ class UsersQuery(GroupQuery):
         return tuple(Member(user_id=user_id) for user_id in self.user_ids)
 
 
+def _two(members: tuple[Member, ...]) -> tuple[Member, ...]:
+    """Check the number after the members, so that a wrong one is not also said to be missing."""
+    if len(members) < 2:
+        raise PydanticCustomError("too_few", "give 2 at least")
+    return members
+
+
 class GroupBody(GroupQuery):
     """Recommendations for users and new users together."""
 
-    members: Annotated[tuple[Member, ...], Field(min_length=2, max_length=MAX_PEOPLE)]
+    members: Annotated[
+        tuple[Member, ...], Field(max_length=MAX_PEOPLE, json_schema_extra={"minItems": 2}), AfterValidator(_two)
+    ]
     """2 to 10; predictions are in this order."""
 
 
