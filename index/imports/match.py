@@ -10,7 +10,7 @@ from rapidfuzz.distance import OSA
 
 from index.catalogue.catalogue import Catalogue
 from index.catalogue.movie import Movie
-from index.catalogue.title_forms import alternatives, words
+from index.catalogue.title_forms import words
 from index.core.errors import UnknownMovie
 from index.imports.export import Entry
 
@@ -96,7 +96,7 @@ class _Similar:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._searches = 0
-        self._of_year: dict[int, dict[str, Movie]] = {}  # by name without spaces
+        self._of_year: dict[int, dict[str, int]] = {}  # ids of movies by name
 
     def titles(self, title: str) -> list[Movie]:
         """Return movies by a title alone: those with its words, or after the search for typing errors."""
@@ -116,25 +116,21 @@ class _Similar:
         for each in range(year - _NEAR, year + _NEAR + 1):
             names = self._names(each)
             similar += [
-                (similarity, names[name])
+                (similarity, self._catalogue.movie(names[name]))
                 for name, similarity, _ in process.extract(
                     wanted, names.keys(), scorer=OSA.normalized_similarity, score_cutoff=_MIN_SIMILARITY
                 )
             ]
-            shorter += [names[wanted[:n]] for n in range(len(wanted) - 1, _LONG - 1, -1) if wanted[:n] in names]
+            begun = (names.get(wanted[:n]) for n in range(len(wanted) - 1, _LONG - 1, -1))
+            shorter += [self._catalogue.movie(movie_id) for movie_id in begun if movie_id is not None]
         similar.sort(key=lambda each: -each[0])
         return [*found, *(movie for _, movie in similar), *shorter]
 
-    def _names(self, year: int) -> dict[str, Movie]:
+    def _names(self, year: int) -> dict[str, int]:
         if year not in self._of_year:
-            self._of_year[year] = {name: movie for movie in self._catalogue.of_year(year) for name in _names(movie)}
+            self._of_year[year] = self._catalogue.names_of_year(year)
         return self._of_year[year]
 
 
 def _within(movie: Movie, year: int, years: int) -> bool:
     return movie.year is not None and abs(movie.year - year) <= years
-
-
-def _names(movie: Movie) -> set[str]:
-    main, others = alternatives(movie.title)
-    return {"".join(words(name)) for name in (main, *others)}

@@ -90,9 +90,10 @@ def imported_ratings(index: MovieIndex, prefix: str = "") -> Imported | None:
         watched = [*(each.certain.movie_id for each in found.watched), *watched]
         watchlist = [*(each.certain.movie_id for each in found.watchlist), *watchlist]
         source = found.export.format if source in {"", found.export.format} else f"{source} and {found.export.format}"
-    elif not (ratings or watched or watchlist):
+    chosen = _chosen(prefix)
+    if not (files or ratings or watched or watchlist or chosen):
         return None
-    for kind, movie_id, rating in _chosen(prefix):
+    for kind, movie_id, rating in chosen:
         if kind == "rated" and rating is not None:
             ratings = _clipped({movie_id: rating}, index.users.scale) | ratings
         else:
