@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from index.answers.schemas import ExplanationAnswer, GroupPrediction, MatchAnswer, MovieAnswer
     from index.imports.write import Layout
     from index.movie_index import MovieIndex
-    from index.ratings.groups import Lists, Together
+    from index.ratings.groups import Lists, Person, Together
     from index.ratings.model import UserOrRatings
 
 _EXPLAINED = 10  # contributions to show
@@ -236,6 +236,8 @@ def recommend(
     person = Person(who) if imported is None else replace(imported.person, user=who)
     where = MovieFilter(among=person.watchlist) if watchlist else None
     found = index.users.recommend(who, k, where=where, diversity=diversity, new=new, watched=person.watched)
+    if watchlist and not found:
+        _say_why_empty([person], "any")
     if layout is None:
         _show_predictions(index, user_id, found, f"Recommended to {name}", as_json)
     else:
@@ -278,6 +280,8 @@ def _recommend_together(
     if len(people) > MAX_PEOPLE:
         raise InvalidInput(f"{len(people)} people: at most {MAX_PEOPLE} are recommended to together")
     picks = index.users.recommend_together(people, k, together=together, lists=lists, seen=seen)
+    if lists and not picks:
+        _say_why_empty(people, lists)
     if layout is not None:
         _print_csv(index, [pick.movie_id for pick in picks], layout)
         return
@@ -293,6 +297,15 @@ def _recommend_together(
             for row, pick in zip(rows, shown, strict=True)
         ]
     print_table(f"Recommended to {' and '.join(names)} together, by {together}", columns, rows)
+
+
+def _say_why_empty(people: list[Person], lists: Lists) -> None:
+    if lists == "all" and not set.intersection(*(set(person.watchlist) for person in people)):
+        print_note("Nothing is left: no film is on the watchlist of each.")
+    elif any(person.watchlist for person in people):
+        print_note("Nothing is left: every film on the watchlist that is here was rated or watched.")
+    else:
+        print_note("Nothing is left: none of the films on the watchlist is here.")
 
 
 def _counted(prediction: GroupPrediction) -> str:
