@@ -31,10 +31,10 @@ function address({ user, company, together, rated, skipped }) {
   return place.dataset.address + (asked.length ? `?${asked.join("&")}` : "");
 }
 
-/** Go to another state of this page, and announce `words` to screen readers. */
+/** Go to another state of this page, and announce `words` to screen readers. Resolve once it is shown. */
 function go(wanted, words) {
   history.pushState(null, "", wanted);
-  follow(words);
+  return follow(words);
 }
 
 /** Show the state in the address. */
@@ -57,9 +57,11 @@ function show(found, words) {
   found.querySelector(".keep")?.replaceWith(place.querySelector(".keep") ?? enhanced(found.querySelector(".keep")));
   for (const selector of ["#stand", ".as-user", "#rated"]) place.querySelector(selector).replaceWith(found.querySelector(selector));
   pick(found.querySelector(".picking"));
-  const company = found.querySelector("#import .company");
+  const company = found.querySelector("#import .company"); // none if it is shown already
   const before = place.querySelector("#import .company");
-  if (company && before.dataset.state !== company.dataset.state) before.replaceWith(company);
+  if (company && before.dataset.company !== company.dataset.company) before.replaceWith(company);
+  const order = company?.querySelector("[name=together]:checked")?.value;
+  for (const each of place.querySelectorAll("#import [name=together]")) each.checked = order ? each.value === order : each.checked;
   back();
   told.textContent = [words, found.querySelector(".said.bad")?.textContent.trim(), picking.querySelector("h2").textContent, picking.querySelector("li h3 a")?.textContent]
     .filter(Boolean).join(". ");

@@ -82,7 +82,7 @@ export function importing(place, show, visit) {
   async function leave() {
     mine = Object.fromEntries(Object.entries(mine ?? {}).filter(([member]) => !member.startsWith("with_") && member !== "both"));
     if (!Object.keys(mine).some((member) => member !== "only")) mine = null;
-    visit({ company: "" });
+    if (new URLSearchParams(location.search).has("company")) await visit({ company: "" });
     await bring([], "Only you");
     part().querySelector(".company > summary").focus({ preventScroll: true });
   }
@@ -102,7 +102,9 @@ export function importing(place, show, visit) {
     if (target.type === "file" && target.files.length) read(target.files[0], target.name);
     if (target.name === "together") visit({ together: target.value }, target.parentElement.textContent.trim());
     else if (target.type === "radio" && !byKey) take([target]);
-    if (target.name === "company") visit({ company: target.value.trim() });
+    if (target.name === "company") {
+      visit({ company: target.value.trim() }).then(() => part().querySelector(".company > summary").focus({ preventScroll: true }));
+    }
     if (target.type === "checkbox") {
       mine = { ...mine, [target.name]: target.checked ? "on" : "" };
       if (!target.checked) delete mine[target.name];
