@@ -55,7 +55,7 @@ from posterity.interface import (
     Width,
 )
 from posterity.results import GroupPicks, Matches, Movies, Predictions
-from server.api.bodies.people import GroupBody, RatingsBody, group_picks, people_of
+from server.api.people import GroupBody, RatingsBody, group_picks, people_of
 from server.api.requests import (
     BatchBody,
     DistinctQuery,

@@ -16,9 +16,9 @@ from index.library.movies import Library, Request
 from index.library.rating_log import RatingLog
 from index.movie_index import MovieIndex
 from server.api.blueprint import api
-from server.api.bodies.people import RatingsBody
 from server.api.operation import operation, version_in
 from server.api.parsing import filled_members, parse_body, parse_form
+from server.api.people import RatingsBody
 from server.api.requests import MovieBody, MoviePatch, RatingBody, check_rating, rated
 from server.api.responses import MovieReply, RatingReply, StoredReply
 from server.media.uploads import UploadQueue, sent_files, uploaded_picture

@@ -22,9 +22,9 @@ from index.core.errors import UnknownUser
 from index.movie_index import MovieIndex
 from index.ratings.model import Prediction, UserOrRatings
 from server.api.blueprint import api
-from server.api.bodies.people import GroupBody, GroupQuery, Member, UsersQuery, group_picks, people_of
 from server.api.long_requests import bounded
 from server.api.operation import operation
+from server.api.people import GroupBody, GroupQuery, Member, UsersQuery, group_picks, people_of
 from server.api.requests import (
     Fields,
     ListQuery,

@@ -1,1 +1,0 @@
-"""Bodies of requests about several people or many ratings."""
