@@ -62,16 +62,16 @@ def group_order(ratings: Float64Array, together: Together, k: int) -> Int64Array
 def _fair_order(ratings: Float64Array, k: int) -> Int64Array:
     """Return the order in which every person gets an equal share of the list's worth so far.
 
-    A movie's worth for a person is the place of its rating between the person's lowest and highest of all, 0 to 1, so
-    that generous people do not count for more. The next movie is the one with the largest sum of worths, where each
-    person's counts only up to the equal share that the person has not had yet. People of opposed tastes take turns;
-    a movie that both like comes first.
+    A movie's worth for a person is the share of the movies that the person would rate lower, so that neither generous
+    people count for more nor those whose ratings differ more. The next movie is the one with the largest sum of
+    worths, where each person's counts only up to the equal share that the person has not had yet. People of opposed
+    tastes take turns; a movie that both like comes first.
 
     Source: Malecek and Peska, "Fairness-preserving Group Recommendations With User Weighting", UMAP 2021 (EP-FuzzDA
-    with equal weights, which extends D'Hondt's distribution of seats).
+    with equal weights, which extends D'Hondt's distribution of seats). Worths by rank were chosen among eight by 40
+    groups of MovieLens users: they leave the smallest difference between what members miss of their own ten best.
     """
-    low, high = ratings.min(axis=1, keepdims=True), ratings.max(axis=1, keepdims=True)
-    worth = (ratings - low) / np.maximum(high - low, 1e-9)
+    worth = np.array([np.searchsorted(np.sort(line), line) for line in ratings]) / ratings.shape[1]
     had = np.zeros(len(worth))  # by each person, of the movies chosen so far
     left: BoolArray = np.ones(worth.shape[1], dtype=np.bool_)
     order = []

@@ -183,8 +183,7 @@ def recommendations_for_a_group(body: GroupBody) -> GroupReply:
 
 def _group(index: MovieIndex, members: Sequence[Member], query: GroupQuery) -> GroupReply:
     people, ignored = people_of(index, members)
-    parts = _FOLD_IN * len(people)
-    found, unknown = bounded(parts, lambda: group_picks(index, people, query))
+    found, unknown = bounded(_FOLD_IN * len(people), lambda: group_picks(index, people, query))
     return {
         "together": query.together,
         "results": lean_group(found) if query.fields == "ids" else present_group(index, found),

@@ -30,7 +30,7 @@ from server.config import ServerConfig
 from server.media.uploads import EXPORT_FIELD
 from server.middleware.access import authorise, users_are_open
 from server.pages.imported import Imported, imported_ratings
-from server.pages.together import WAYS_IN_WORDS, Bar, Pair, bar_of, chosen_lists, company_of, pairs_of
+from server.pages.together import WAYS_IN_WORDS, Bar, Company, Pair, bar_of, chosen_lists, company_of, pairs_of
 from server.state.current_snapshot import movie_index
 
 _ASKED = 12  # movies offered for rating
@@ -98,6 +98,18 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who asks for recommendations, and with whom."""
+
+    person: Person
+    rated: dict[int, float]  # in the address
+    ignored: list[str]  # ids in it that no movie has
+    own: dict[int, float]  # stored ratings of the user in the address
+    imported: Imported | None
+    company: Company | None
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """A rating to choose from."""
 
@@ -125,19 +137,11 @@ def for_you_page() -> str:
     """Show movies to rate, ratings so far, and recommendations."""
     index = movie_index()
     query = parse_page(ForYouQuery, override=("company", "together"))
-    if query.user is not None or query.company is not None:
-        authorise("read", personal=True)
-    rated, unknown = Someone(ratings=query.rated).stranger(index.catalogue, index.users.scale)
+    visitor = _visitor(index, query)
+    me, imported, company, own = visitor.person, visitor.imported, visitor.company, visitor.own
     skipped, unknown_skipped = identified(query.skipped, index.catalogue)
-    imported = imported_ratings(index)
-    company = company_of(index, query.company)
-    if request.method == "POST" and imported is None and company is None:
-        raise InvalidInput(f"{EXPORT_FIELD}: no file was sent: choose the export of your ratings first")
-    brought = {} if imported is None else imported.used
-    user_id = None if query.user is None else _user_id(index, query.user)
-    own = {} if user_id is None else index.users.rated(user_id)
+    rated, brought = visitor.rated, {} if imported is None else imported.used
     state = State(rated, tuple(dict.fromkeys(skipped)), query.user, query.company, query.together)
-    me = _me(imported, _who(index, user_id, replace(state, rated=brought | rated), own))
     nobody = not rated and not own and not brought and not me.watched
     only = chosen_lists()
     pairs: list[Pair] = []
@@ -160,7 +164,7 @@ def for_you_page() -> str:
     return render_template(
         "for_you.html",
         state=state,
-        ignored=[*unknown, *unknown_skipped],
+        ignored=[*visitor.ignored, *unknown_skipped],
         asked=[index.catalogue.movie(each) for each in index.to_ask if each not in done][:_ASKED],
         rated=[(index.catalogue.movie(each), rating) for each, rating in reversed(rated.items())],
         own=[(index.catalogue.movie(each), rating) for each, rating in liked[:_OWN]],
@@ -190,14 +194,8 @@ def recommendations_file() -> Response:
     """Return recommendations by imported ratings, and by those in the address, as a table that Letterboxd imports."""
     index = movie_index()
     query = parse_page(ForYouQuery, override=("company", "together"))
-    if query.user is not None or query.company is not None:
-        authorise("read", personal=True)
-    rated, _ = Someone(ratings=query.rated).stranger(index.catalogue, index.users.scale)
-    imported, company, only = imported_ratings(index), company_of(index, query.company), chosen_lists()
-    user_id = None if query.user is None else _user_id(index, query.user)
-    own = {} if user_id is None else index.users.rated(user_id)
-    brought = {} if imported is None else imported.used
-    me = _me(imported, _who(index, user_id, State(brought | rated), own))
+    visitor, only = _visitor(index, query), chosen_lists()
+    me, company = visitor.person, visitor.company
     if company is not None and company.person is not None:
         people = [me, company.person]
         group = queued(lambda: index.users.recommend_together(people, _LISTED, together=query.together, lists=only))
@@ -223,17 +221,34 @@ def _user_id(index: MovieIndex, user: int | str) -> int | None:
         return None
 
 
-def _who(index: MovieIndex, user_id: int | None, state: State, own: dict[int, float]) -> UserOrRatings:
+def _who(index: MovieIndex, user_id: int | None, rated: dict[int, float], own: dict[int, float]) -> UserOrRatings:
     if user_id is None or not own:
-        return state.rated
+        return rated
     try:
-        return own | state.rated if state.rated else index.users.resolve(user_id)
+        return own | rated if rated else index.users.resolve(user_id)
     except UnknownUser:  # the last rating was deleted since it was read
-        return state.rated
+        return rated
 
 
-def _me(imported: Imported | None, who: UserOrRatings) -> Person:
-    return Person(who) if imported is None else replace(imported.person, user=who)
+def _visitor(index: MovieIndex, query: ForYouQuery) -> Visitor:
+    """Return who asks: by the address, and by the form of the request.
+
+    Raises:
+        Unauthorised: users are shown with a key alone.
+        InvalidInput: the form has no ratings, or cannot be read.
+        Busy: too many exports are being read.
+    """
+    if query.user is not None or query.company is not None:
+        authorise("read", personal=True)
+    rated, ignored = Someone(ratings=query.rated).stranger(index.catalogue, index.users.scale)
+    imported, company = imported_ratings(index), company_of(index, query.company)
+    if request.method == "POST" and imported is None and company is None:
+        raise InvalidInput(f"{EXPORT_FIELD}: no file was sent: choose the export of your ratings first")
+    user_id = None if query.user is None else _user_id(index, query.user)
+    own = {} if user_id is None else index.users.rated(user_id)
+    brought = Person({}) if imported is None else imported.person
+    who = _who(index, user_id, rated if imported is None else imported.used | rated, own)
+    return Visitor(replace(brought, user=who), rated, ignored, own, imported, company)
 
 
 def _picks(index: MovieIndex, me: Person, where: MovieFilter | None, *, new: bool = False) -> list[Pick]:
@@ -246,9 +261,8 @@ def _picks(index: MovieIndex, me: Person, where: MovieFilter | None, *, new: boo
         return [Pick(index.catalogue.movie(each.movie_id)) for each in found]
     movie_ids = [prediction.movie_id for prediction in found]
     explanations = index.users.explain(who, movie_ids)
-    ranks = (
-        {} if new else index.users.explain_ranks(who, movie_ids, watched)
-    )  # new ones are not ordered by the learned ranker
+    # New ones are not ordered by the learned ranker.
+    ranks = {} if new else index.users.explain_ranks(who, movie_ids, watched)
     return [
         _pick(index, each, explanation, ranks.get(each.movie_id))
         for each, explanation in zip(found, explanations, strict=True)

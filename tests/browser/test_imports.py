@@ -182,7 +182,7 @@ def test_what_is_no_export_is_said_and_another_file_may_be_chosen(visit: Visit, 
     drop(page, b"PK\x03\x04broken", "mine.zip")
     alert = page.locator("#import").get_by_role("alert")
     expect(alert).to_contain_text("is a damaged or encrypted archive", timeout=60_000)
-    page.locator("#import input[type=file]").set_input_files(
+    page.locator("#import input[name=file]").set_input_files(
         {"name": "letterboxd.zip", "mimeType": "application/zip", "buffer": export}
     )
     expect(page.locator("#kept .counts")).to_contain_text("60 films rated", timeout=60_000)
@@ -190,7 +190,7 @@ def test_what_is_no_export_is_said_and_another_file_may_be_chosen(visit: Visit, 
 
 def test_it_works_without_scripts(visit: Visit, export: bytes) -> None:
     page = visit("/for-you", scripts=False)
-    page.locator("#import input[type=file]").set_input_files(
+    page.locator("#import input[name=file]").set_input_files(
         {"name": "letterboxd.zip", "mimeType": "application/zip", "buffer": export}
     )
     page.get_by_role("button", name="Read it").click()
