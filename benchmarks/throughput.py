@@ -76,11 +76,12 @@ function request() at = at %% #paths + 1; return wrk.format("GET", paths[at]) en
 @click.option("--threads", type=int, default=8, show_default=True)
 @click.option("--seconds", type=int, default=10, show_default=True, help="Of each measurement.")
 @click.option("--rounds", type=int, default=3, show_default=True)
-def main(data: Path, workers: int, threads: int, seconds: int, rounds: int) -> None:
+@click.option("--read-limit", default="", help="Of our server, such as 1000000/minute; none by default.")
+def main(data: Path, workers: int, threads: int, seconds: int, rounds: int, read_limit: str) -> None:
     """Measure a server on DATA."""
     movies = MovieIndex.open(data).spaces["taste"].ids.values[:500].tolist()
     size = [str(workers), str(threads)]
-    ours = serve_command(data, "--workers", size[0], "--threads", size[1])
+    ours = serve_command(data, "--workers", size[0], "--threads", size[1], "--read-limit", read_limit)
     with tempfile.TemporaryDirectory() as folder:
         paths = [f"/api/v1/movies/{movie}/similar?by=blend" for movie in movies]
         (Path(folder) / "paths").write_text("\n".join(paths))

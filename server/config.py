@@ -33,5 +33,6 @@ class ServerConfig:
 
     @property
     def ready_responses(self) -> bool:
-        """Return True if cached responses are sent before Flask, which applies limits and keys, and logs."""
-        return not (self.access_log or self.read_keys or self.read_limit)
+        """Return True if cached responses are sent before Flask, which asks for keys and other stores, and logs."""
+        counts_elsewhere = self.read_limit and self.rate_storage != "memory://"
+        return not (self.access_log or self.read_keys or counts_elsewhere)

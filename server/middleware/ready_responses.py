@@ -19,6 +19,7 @@ from cachetools import LRUCache
 from flask import Flask
 
 from server.config import ServerConfig
+from server.middleware.access import ReadLimits
 from server.middleware.compression import accepted_encoding
 from server.middleware.metrics import Metrics
 from server.middleware.request_context import HEADER, given_or_new_id
@@ -29,7 +30,14 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _ENTRIES = 10_000  # of some 2 KB
-_OTHER_RESPONSE = {"HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH", "HTTP_CONTENT_ENCODING", "HTTP_ORIGIN"}
+_OTHER_RESPONSE = {
+    "HTTP_AUTHORIZATION",
+    "HTTP_CONTENT_ENCODING",
+    "HTTP_IF_MATCH",
+    "HTTP_IF_NONE_MATCH",
+    "HTTP_ORIGIN",
+}
+_OWN = {HEADER.lower(), "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"}  # of each response
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +45,15 @@ class Head:
     """Status, headers and route of a response."""
 
     status: str
-    headers: tuple[tuple[str, str], ...]  # without the request id
+    headers: tuple[tuple[str, str], ...]  # that all such responses have
     body_key: str  # in the response cache
     route: str
 
 
 def register_ready_responses(app: Flask, config: ServerConfig) -> None:
-    """Answer requests before Flask where it has cached the response.
+    """Answer requests before Flask where it has cached the response, within the limits for reads.
 
-    Not with an access log, API keys for reads, or a rate limit: these are Flask's to apply.
+    Not with an access log, API keys for reads, or counts of requests in a store elsewhere: these are Flask's.
     """
     if not config.ready_responses:
         return
@@ -53,6 +61,7 @@ def register_ready_responses(app: Flask, config: ServerConfig) -> None:
     bodies: ResponseCache = app.extensions["response_cache"]
     watcher: SnapshotWatcher = app.extensions["snapshot_watcher"]
     metrics: Metrics = app.extensions["metrics"]
+    limits: ReadLimits | None = app.extensions.get("read_limits")
     heads: LRUCache[str, Head] = LRUCache(_ENTRIES)
     lock = threading.Lock()
 
@@ -70,8 +79,9 @@ def register_ready_responses(app: Flask, config: ServerConfig) -> None:
         with lock:
             head = heads.get(encoded_key(accepted, key_of(version, environ)))
         body = None if head is None else bodies.get(head.body_key)
-        if head is not None and body is not None:
-            start_response(head.status, [*head.headers, (HEADER, given_or_new_id(environ))])
+        told = {} if limits is None or head is None or body is None else limits.count(environ)
+        if head is not None and body is not None and told is not None:
+            start_response(head.status, [*head.headers, *told.items(), (HEADER, given_or_new_id(environ))])
             metrics.count("GET", head.route, int(head.status[:3]), perf_counter() - began)
             return (body,)
         if only_ready:
@@ -81,7 +91,7 @@ def register_ready_responses(app: Flask, config: ServerConfig) -> None:
             key = environ.get(KEY)  # of the response's own version: the movies may have changed since
             if key is not None and status.startswith("200"):
                 encoding = next((value for name, value in headers if name == "Content-Encoding"), None)
-                kept = tuple(pair for pair in headers if pair[0] != HEADER)
+                kept = tuple(pair for pair in headers if pair[0].lower() not in _OWN)
                 with lock:
                     heads[encoded_key(accepted, key)] = Head(status, kept, encoded_key(encoding, key), environ[ROUTE])
             return start_response(status, headers, exc_info)
