@@ -17,8 +17,8 @@ from indexer.fetch.web import HttpClient, Response, html_error
 
 NOTICE = (
     "This product uses the TMDB API but is not endorsed or certified by TMDB. Posters and facts are TMDB's content,"
-    " under https://www.themoviedb.org/api-terms-of-use : keep them for six months at most; commercial use and training of"
-    " machine-learning systems need an agreement. You are responsible for complying with these terms."
+    " under https://www.themoviedb.org/api-terms-of-use : keep them for six months at most; commercial use and training"
+    " of machine-learning systems need an agreement. You are responsible for complying with these terms."
 )
 
 _MAX_JSON = 4 * 2**20  # bytes; an entry with the whole crew of a large film has half a megabyte
@@ -46,9 +46,9 @@ class Key:
             if secret:
                 return cls(secret)
         raise Unauthorised(
-            "posters and facts need a TMDB key, which is free: create one at https://www.themoviedb.org/settings/api and"
-            " set TMDB_API_KEY. Without a key, use posterity fetch movielens, posterity fetch weights and posterity fetch"
-            " posters --from FOLDER"
+            "posters and facts need a TMDB key, which is free: create one at https://www.themoviedb.org/settings/api"
+            " and set TMDB_API_KEY. Without a key, use posterity fetch movielens, posterity fetch weights and posterity"
+            " fetch posters --from FOLDER"
         )
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:

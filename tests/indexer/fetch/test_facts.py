@@ -155,7 +155,7 @@ def test_an_answer_that_is_no_movie_is_told_and_asked_for_again(site: StandIns, 
 
 
 def test_a_key_that_is_refused_or_missing_ends_it_and_is_not_shown(
-    site: StandIns, ratings: Path, monkeypatch: pytest.MonkeyPatch
+    ratings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMDB_API_KEY", "f" * 32)
     result = facts(ratings)

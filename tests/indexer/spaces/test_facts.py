@@ -116,7 +116,7 @@ def test_parts_of_a_collection_are_near_whatever_they_are_called() -> None:
     movies = [Movie(i, title, 2000, ("Crime", "Drama")) for i, title in titles.items()]
     labels = {
         "collections": {1: ("the dark knight collection",), 2: ("the dark knight collection",)},
-        "directors": {i: ("christopher nolan",) for i in (1, 2, 3, 6)},
+        "directors": dict.fromkeys((1, 2, 3, 6), ("christopher nolan",)),
     }
 
     def nearest(chosen: dict[str, float]) -> set[int]:
