@@ -61,7 +61,8 @@ def embed_page(movie: str) -> Response:
     response = Response(page, mimetype="text/html")
     response.cache_control.max_age = _AGE
     response.add_etag()
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 def _similar(index: MovieIndex, movie: Movie, query: EmbedQuery) -> list[Match]:

@@ -98,7 +98,8 @@ def _feed(index: MovieIndex, who: UserOrRatings, state: State, limit: int, name:
     response = Response(_NOT_XML.sub("", text), mimetype=MEDIA)
     response.cache_control.no_cache = True
     response.add_etag()
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 def _entries(index: MovieIndex, found: Sequence[Prediction], name: str) -> list[Entry]:
