@@ -125,7 +125,7 @@ def write_table(movies: Sequence[Movie], folder: Path, table: Path, country: str
     """Write the facts in a folder of ``<movie id>.json`` as a table, if there are any; return their number.
 
     Args:
-        movies: rows, by ascending id; those without a file are left out.
+        movies: of the rows, which are by ascending id; those whose file was deleted are left out.
         folder: of the files.
         table: CSV with the columns ``movieId`` and ``COLUMNS``; several labels of a field are separated by bars.
         country: ISO 3166-1 code of the country whose certificates are taken.

@@ -166,6 +166,13 @@ def fetch_each(
     return summary
 
 
+def found_ids(movies: Sequence[LinkedMovie], ledger: Ledger) -> set[int]:
+    """Return the ids of the movies whose file is there; not those of another movie that had the id in a data set."""
+    rows = ledger.rows()
+    known = [(movie, rows[movie.movie_id]) for movie in movies if movie.movie_id in rows]
+    return {movie.movie_id for movie, row in known if row.outcome == "found" and row.link == _link(movie)}
+
+
 def map_in_threads(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
     """Yield the function's results in order of completion.
 

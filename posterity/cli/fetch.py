@@ -331,8 +331,8 @@ def _posters(ratings: Path | None, data: Path, key: Key, size: str, rate: float,
     from indexer.fetch.web import HttpClient
 
     movies = linked_movies(_dataset(ratings, data)[1])
-    opened = lambda: Posters(HttpClient(rate=rate), api, key, size)  # noqa: E731
-    if _fetch_each(POSTERS, movies, data, opened, size, missing_for).found:
+    source = lambda: Posters(HttpClient(rate=rate), api, key, size)  # noqa: E731
+    if _fetch_each(POSTERS, movies, data, source, size, missing_for).found:
         click.echo(NOTICE)
 
 
@@ -355,17 +355,20 @@ def _facts(
 ) -> None:
     from indexer.datasets.sources import fetched_folder
     from indexer.fetch.facts import FACTS, FORM, Facts, is_found, table_of, write_table
-    from indexer.fetch.per_movie import linked_movies
+    from indexer.fetch.ledger import Ledger
+    from indexer.fetch.per_movie import found_ids, linked_movies
     from indexer.fetch.tmdb import NOTICE, Api
     from indexer.fetch.web import HttpClient
 
     ratings, dataset = _dataset(ratings, data)
-    table = table_of(ratings, out)
-    opened = lambda: Facts(Api(HttpClient(rate=rate), api, key))  # noqa: E731
+    table, movies, folder = table_of(ratings, out), linked_movies(dataset), fetched_folder(data, FACTS.noun)
+    source = lambda: Facts(Api(HttpClient(rate=rate), api, key))  # noqa: E731
     try:
-        summary = _fetch_each(FACTS, linked_movies(dataset), data, opened, FORM, missing_for)
-    finally:  # those that were fetched until now
-        rows = write_table(dataset.movies, fetched_folder(data, FACTS.noun), table, country)
+        summary = _fetch_each(FACTS, movies, data, source, FORM, missing_for)
+    finally:  # also of those that were fetched until now
+        with Ledger(folder.with_suffix(".db")) as ledger:
+            found = found_ids(movies, ledger)
+        rows = write_table([movie for movie in dataset.movies if movie.movie_id in found], folder, table, country)
     if rows:
         flag = "" if is_found(table, ratings) else f": give it to posterity build by --facts {table}"
         click.echo(f"{table} has facts of {rows:,} movies{flag}")
