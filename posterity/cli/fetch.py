@@ -331,7 +331,7 @@ def _posters(ratings: Path | None, data: Path, key: Key, size: str, rate: float,
     from indexer.fetch.web import HttpClient
 
     movies = linked_movies(_dataset(ratings, data)[1])
-    source = lambda: Posters(HttpClient(rate=rate), api, key, size)  # noqa: E731
+    source = functools.partial(Posters, HttpClient(rate=rate), api, key, size)
     if _fetch_each(POSTERS, movies, data, source, size, missing_for).found:
         click.echo(NOTICE)
 
@@ -362,7 +362,7 @@ def _facts(
 
     ratings, dataset = _dataset(ratings, data)
     table, movies, folder = table_of(ratings, out), linked_movies(dataset), fetched_folder(data, FACTS.noun)
-    source = lambda: Facts(Api(HttpClient(rate=rate), api, key))  # noqa: E731
+    source = functools.partial(Facts, Api(HttpClient(rate=rate), api, key))
     try:
         summary = _fetch_each(FACTS, movies, data, source, FORM, missing_for)
     finally:  # also of those that were fetched until now

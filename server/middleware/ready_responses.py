@@ -1,5 +1,7 @@
 """Cached responses sent before Flask, whose work for a request takes longer than all else of a cached one.
 
+The worker asks for them in its event loop, before it hands a request to a thread.
+
 Only requests whose response depends on nothing but the address, the encoding and the movies are answered here, and only
 with what Flask has answered before. So this changes no response but its request id.
 """
@@ -21,7 +23,7 @@ from server.middleware.compression import accepted_encoding
 from server.middleware.metrics import Metrics
 from server.middleware.request_context import HEADER, given_or_new_id
 from server.state.current_snapshot import SnapshotWatcher
-from server.state.response_cache import KEY, ROUTE, ResponseCache, encoded_key, key_of
+from server.state.response_cache import KEY, ONLY_READY, ROUTE, ResponseCache, encoded_key, key_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -45,7 +47,7 @@ def register_ready_responses(app: Flask, config: ServerConfig) -> None:
 
     Not with an access log, API keys for reads, or a rate limit: these are Flask's to apply.
     """
-    if config.access_log or config.read_keys or config.read_limit:
+    if not config.ready_responses:
         return
     application: WSGIApplication = app.wsgi_app
     bodies: ResponseCache = app.extensions["response_cache"]
@@ -56,13 +58,14 @@ def register_ready_responses(app: Flask, config: ServerConfig) -> None:
 
     def ready(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         began = perf_counter()
-        if environ["REQUEST_METHOD"] != "GET" or not _OTHER_RESPONSE.isdisjoint(environ):
-            return application(environ, start_response)
+        only_ready = environ.get(ONLY_READY, False)
         version = None
-        with suppress(Exception):  # Flask meets it too, and says what is wrong
-            version = watcher.index().version(ratings=False)
+        if environ["REQUEST_METHOD"] == "GET" and _OTHER_RESPONSE.isdisjoint(environ):
+            with suppress(Exception):  # Flask meets it too, and says what is wrong
+                index = watcher.fresh() if only_ready else watcher.index()
+                version = None if index is None else index.version(ratings=False)
         if version is None:
-            return application(environ, start_response)
+            return () if only_ready else application(environ, start_response)
         accepted = accepted_encoding(environ)
         with lock:
             head = heads.get(encoded_key(accepted, key_of(version, environ)))
@@ -71,6 +74,8 @@ def register_ready_responses(app: Flask, config: ServerConfig) -> None:
             start_response(head.status, [*head.headers, (HEADER, given_or_new_id(environ))])
             metrics.count("GET", head.route, int(head.status[:3]), perf_counter() - began)
             return (body,)
+        if only_ready:
+            return ()
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             key = environ.get(KEY)  # of the response's own version: the movies may have changed since

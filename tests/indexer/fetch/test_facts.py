@@ -201,7 +201,7 @@ def test_a_fetch_that_is_killed_resumes_and_ends_with_the_same_bytes(site: Stand
     assert len(site.seen) <= 22 - had + 8  # those in work when it was killed have no row in the ledger
 
 
-def test_facts_of_another_movie_that_had_the_id_are_not_taken(site: StandIns, ratings: Path) -> None:
+def test_facts_of_another_movie_that_had_the_id_are_not_taken(ratings: Path) -> None:
     assert facts(ratings).exit_code == 0
     links = (ratings / "links.csv").read_text()
     (ratings / "links.csv").write_text(links.replace("1,0000001,1001\n", "1,,\n").replace("2,0000002,1002", "2,,1003"))
