@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from posterity.client import Client
     from posterity.interface import MovieService, Person
     from posterity.local import Index
-    from posterity.local import open_index as open  # noqa: A004  like tarfile.open, said with the package's name
+    from posterity.opening import open_index as open  # noqa: A004  like tarfile.open, said with the package's name
 
     __version__: str
 
@@ -32,7 +32,7 @@ _PLACES = {  # name -> module and name in it
     "Index": ("posterity.local", "Index"),
     "MovieService": ("posterity.interface", "MovieService"),
     "Person": ("posterity.interface", "Person"),
-    "open": ("posterity.local", "open_index"),
+    "open": ("posterity.opening", "open_index"),
 }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, Literal, cast, overload
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from typing_extensions import Unpack, override
 
@@ -21,6 +21,7 @@ from posterity.interface import (
     By,
     Export,
     Filters,
+    Format,
     Lists,
     MovieId,
     MovieService,
@@ -82,9 +83,9 @@ class Client(MovieService):
         return self._movie(self._send("GET", f"movies/{_part(movie)}"))
 
     @override
-    def poster(self, movie: MovieId, *, width: Width | None = None) -> bytes:
-        query = "" if width is None else f"?width={arguments.number('width', width)}"
-        reply = self._send("GET", f"movies/{_part(movie)}/poster{query}")
+    def poster(self, movie: MovieId, *, width: Width | None = None, format: Format | None = None) -> bytes:
+        query = urlencode(arguments.small(width, format))
+        reply = self._send("GET", f"movies/{_part(movie)}/poster{'?' if query else ''}{query}")
         if not reply.headers.get("Content-Type", "").startswith("image/"):
             raise self._bad_response()
         return reply.data

@@ -19,6 +19,7 @@ __all__ = [
     "By",
     "Export",
     "Filters",
+    "Format",
     "Lists",
     "MovieId",
     "MovieService",
@@ -38,6 +39,7 @@ Ratings: TypeAlias = Mapping[int, float] | Mapping[str, float] | Mapping[MovieId
 Export: TypeAlias = bytes | str | PathLike[str]  # content of a file, or its path
 By: TypeAlias = Literal["poster", "taste", "facts", "blend"]
 Width: TypeAlias = Literal[120, 240, 360, 480]  # pixels
+Format: TypeAlias = Literal["webp", "jpeg"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +132,13 @@ class MovieService(Protocol):
             NotFound: there is no such movie.
         """
 
-    def poster(self, movie: MovieId, *, width: Width | None = None) -> bytes:
-        """Return the content of a movie's poster file, or a WebP thumbnail of at most ``width`` pixels across.
+    def poster(self, movie: MovieId, *, width: Width | None = None, format: Format | None = None) -> bytes:  # noqa: A002
+        """Return the content of a movie's poster file, or a thumbnail of at most ``width`` pixels across.
+
+        A thumbnail is a WebP by default.
 
         Raises:
+            InvalidCombination: a format without a width.
             NotFound: there is no such movie.
             NotComparable: it has no poster.
         """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -33,7 +32,7 @@ from index.library.entries import Poster
 from index.library.movies import Library
 from index.library.rating_log import RatingLog
 from index.movie_index import MovieIndex
-from index.posters.images import decode_image, read_image, webp
+from index.posters.images import ENCODERS, decode_image, read_image
 from index.ratings.model import Prediction, UserOrRatings
 from index.spaces.space import Match
 from posterity import arguments
@@ -44,6 +43,7 @@ from posterity.interface import (
     By,
     Export,
     Filters,
+    Format,
     Lists,
     MovieId,
     MovieService,
@@ -74,29 +74,10 @@ from server.api.requests import (
     rated,
 )
 
-__all__ = ["Index", "open_index"]
+__all__ = ["Index"]
 
 _CONTRIBUTIONS = 10  # named in an explanation, as by the server
 _THUMBNAIL: Width = 120
-
-
-def open_index(data: str | os.PathLike[str] = "data", *, snapshot: str | None = None) -> Index:
-    """Open the current snapshot of a data directory.
-
-        with posterity.open("data") as index:
-            for match in index.similar("imdb:tt0113277", by="taste", limit=5):
-                print(match["movie"]["title"], match["score"])
-
-    Args:
-        data: the data directory, where ``posterity build`` published a snapshot.
-        snapshot: id of a snapshot to stay at; None for the current one, also after a later build.
-
-    Raises:
-        UnknownSnapshot: there is no such snapshot, or none at all.
-        BadSnapshot: a file of it is missing or damaged.
-        BadLibrary: the library cannot be read.
-    """
-    return Index(Path(data), snapshot)
 
 
 class Index(MovieService):
@@ -149,14 +130,15 @@ class Index(MovieService):
         return present_movie(index, index.catalogue.identify(arguments.movie(movie)))
 
     @override
-    def poster(self, movie: MovieId, *, width: Width | None = None) -> bytes:
-        size = {} if width is None else {"width": arguments.number("width", width)}
-        wanted = checked(PosterQuery, size).width
+    def poster(self, movie: MovieId, *, width: Width | None = None, format: Format | None = None) -> bytes:
+        wanted = checked(PosterQuery, arguments.small(width, format))
         index = self._current()
         found = index.catalogue.identify(arguments.movie(movie))
         file = index.poster(found.movie_id)
         try:
-            return file.read_bytes() if wanted is None else webp(decode_image(read_image(file)), wanted)
+            if wanted.width is None:
+                return file.read_bytes()
+            return ENCODERS[wanted.format or "webp"](decode_image(read_image(file)), wanted.width)
         except (BadImage, OSError) as error:
             raise NotComparable(f"the poster of {found} (id {found.movie_id}) can no longer be read") from error
 
