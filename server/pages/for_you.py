@@ -108,7 +108,7 @@ def _readable(endpoint: str, members: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who asks for recommendations, and with whom."""
+    """The person who asks for recommendations, and the company to watch with."""
 
     person: Person
     rated: dict[int, float]  # in the address

@@ -86,7 +86,7 @@ def test_every_public_name_is_there() -> None:
     for name in posterity.__all__:
         assert getattr(posterity, name) is not None
     assert posterity.Client.__module__ == "posterity.client"
-    assert posterity.open.__module__ == "posterity.local"
+    assert posterity.open.__module__ == "posterity.opening"
     with pytest.raises(AttributeError, match="module 'posterity' has no attribute 'nothing'"):
         posterity.nothing  # noqa: B018
     names: dict[str, Any] = {}
