@@ -9,7 +9,8 @@ import numpy as np
 
 from index.core.arrays import Float64Array, Int64Array
 from index.movie_index import MovieIndex
-from index.ratings.groups import MAX_PEOPLE, POOL, WAYS, Person, group_order
+from index.ratings.group_ways import MAX_PEOPLE, WAYS
+from index.ratings.groups import POOL, Person, group_order
 from posterity.cli.console import data_option, print_table
 
 _LISTED = 10

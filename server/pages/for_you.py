@@ -20,7 +20,8 @@ from index.core.errors import InvalidInput, UnknownUser
 from index.imports.write import movies_csv
 from index.movie_index import MovieIndex
 from index.ratings.elicitation import rating_steps
-from index.ratings.groups import Person, Together
+from index.ratings.group_ways import Together
+from index.ratings.groups import Person
 from index.ratings.learned_ranker import FeatureContribution, RankExplanation
 from index.ratings.model import INTERVAL, Contribution, Explanation, Prediction, UserOrRatings
 from server.api.long_requests import bounded, queued
