@@ -1,4 +1,4 @@
-"""What members of a group miss of their own best movies, by each order of its list."""
+"""Comparison of the orders of a list for several people: what each misses of their own best movies."""
 
 from __future__ import annotations
 

@@ -69,6 +69,8 @@ def test_the_client_imports_little_more_than_urllib3(tmp_path: Path) -> None:
         "index.core",
         "index.core.errors",
         "index.core.source_ids",
+        "index.ratings",
+        "index.ratings.group_ways",
     }
 
 
