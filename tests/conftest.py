@@ -82,8 +82,16 @@ def embed_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """
     path, load = os.environ.get("POSTERITY_EMBED_PATH", "auto"), vgg16.load
     loaded: dict[tuple[str | bytes, ...], vgg16.Vgg16] = {}
+    digests: dict[tuple[int, int, int], bytes] = {}
     with shared_folder(tmp_path_factory, "vectors") as vectors:
         pass
+
+    def digest(file: Path) -> bytes:
+        status = file.stat()
+        identity = (status.st_dev, status.st_ino, status.st_mtime_ns)
+        if identity not in digests:
+            digests[identity] = hashlib.sha256(file.read_bytes()).digest()
+        return digests[identity]
 
     @wraps(load)
     def load_once(weights: str, **options: str) -> vgg16.Vgg16:
@@ -94,7 +102,7 @@ def embed_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         saved = file.parent.name == "weights" and file.is_file()
         if weights != "untrained" and not saved:
             return load(weights, **options)
-        key = (hashlib.sha256(file.read_bytes()).digest() if saved else weights, *sorted(options.values()))
+        key = (digest(file) if saved else weights, *sorted(options.values()))
         if key not in loaded:
             loaded[key] = load(weights, **options)
         return _remembering(loaded[key], vectors) if any_path else loaded[key]
@@ -195,7 +203,7 @@ def unlimited(data: Path, **settings: Any) -> ServerConfig:
 
 @pytest.fixture(scope="session")
 def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data directory of the bundled sample, as ``posterity demo`` makes it, but with fewer posters and one chain.
+    """The data directory of the bundled sample, as ``posterity demo`` makes it, but with fewer posters and samples.
 
     Read it, never write to it.
     """
@@ -204,7 +212,7 @@ def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             sample = sample_folder(data)
             make_sample(sample, posters=DEMO_POSTERS)
             plan = make_plan(sample / "ratings", data, sample / "posters", "untrained")
-            build(replace(plan, settings=Settings(chains=1)))
+            build(replace(plan, settings=Settings(chains=1, iterations=60)))
             _link_weights(data)
     return data
 
