@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import fcntl
+import gc
 import hashlib
 import io
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import wraps
@@ -58,8 +59,19 @@ DEMO_POSTERS = sorted(
 QUICK = Settings(factors=4, chains=1, iterations=60, burn_in=10)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
-    return ByFile(config, log)
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Hide modules and tests, a million objects that stay, from the garbage collector."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    return ByFile(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @dataclass(frozen=True)
