@@ -35,6 +35,16 @@ def number(name: str, value: Any) -> int:
     raise InvalidInput(f"{name}: give a whole number, not {_short(value)}")
 
 
+def small(width: Any, form: Any) -> dict[str, Any]:
+    """Return the parameters of a poster: a width and a format, without those that are None.
+
+    Raises:
+        InvalidInput: the width is no whole number.
+    """
+    size = {} if width is None else {"width": number("width", width)}
+    return size if form is None else {**size, "format": form}
+
+
 def real(name: str, value: Any) -> float:
     """Return a finite number.
 

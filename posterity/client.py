@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, Literal, cast, overload
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from typing_extensions import Unpack, override
 
@@ -17,7 +17,7 @@ from index.core.errors import InvalidInput, UnknownUser
 from posterity import arguments
 from posterity.arguments import Json
 from posterity.errors import BadResponse
-from posterity.interface import By, Export, MovieId, MovieService, MovieUpdate, Ratings, UserId, Width
+from posterity.interface import By, Export, Format, MovieId, MovieService, MovieUpdate, Ratings, UserId, Width
 from posterity.results import Matches, Movies, Predictions
 from posterity.transport import Reply, Transport
 
@@ -69,9 +69,9 @@ class Client(MovieService):
         return self._movie(self._send("GET", f"movies/{_part(movie)}"))
 
     @override
-    def poster(self, movie: MovieId, *, width: Width | None = None) -> bytes:
-        query = "" if width is None else f"?width={arguments.number('width', width)}"
-        reply = self._send("GET", f"movies/{_part(movie)}/poster{query}")
+    def poster(self, movie: MovieId, *, width: Width | None = None, format: Format | None = None) -> bytes:
+        query = urlencode(arguments.small(width, format))
+        reply = self._send("GET", f"movies/{_part(movie)}/poster{'?' if query else ''}{query}")
         if not reply.headers.get("Content-Type", "").startswith("image/"):
             raise self._bad_response()
         return reply.data

@@ -12,7 +12,7 @@ from typing_extensions import TypedDict, Unpack
 from index.answers.schemas import BlendAnswer, ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
 from posterity.results import Matches, Movies, Predictions
 
-__all__ = ["By", "Export", "MovieId", "MovieService", "MovieUpdate", "Ratings", "UserId", "Width"]
+__all__ = ["By", "Export", "Format", "MovieId", "MovieService", "MovieUpdate", "Ratings", "UserId", "Width"]
 
 MovieId: TypeAlias = int | str  # 6, "imdb:tt0113277", "tmdb:949", or the data set's own "B000EXAMPL"
 UserId: TypeAlias = int | str  # 1, or the data set's own "maria"
@@ -20,6 +20,7 @@ Ratings: TypeAlias = Mapping[int, float] | Mapping[str, float] | Mapping[MovieId
 Export: TypeAlias = bytes | str | PathLike[str]  # content of a file, or its path
 By: TypeAlias = Literal["poster", "taste", "facts", "blend"]
 Width: TypeAlias = Literal[120, 240, 360, 480]  # pixels
+Format: TypeAlias = Literal["webp", "jpeg"]
 
 
 class MovieUpdate(TypedDict, total=False):
@@ -73,10 +74,13 @@ class MovieService(Protocol):
             NotFound: there is no such movie.
         """
 
-    def poster(self, movie: MovieId, *, width: Width | None = None) -> bytes:
-        """Return the content of a movie's poster file, or a WebP thumbnail of at most ``width`` pixels across.
+    def poster(self, movie: MovieId, *, width: Width | None = None, format: Format | None = None) -> bytes:  # noqa: A002
+        """Return the content of a movie's poster file, or a thumbnail of at most ``width`` pixels across.
+
+        A thumbnail is a WebP by default.
 
         Raises:
+            InvalidCombination: a format without a width.
             NotFound: there is no such movie.
             NotComparable: it has no poster.
         """

@@ -33,7 +33,7 @@ from index.library.entries import Poster
 from index.library.movies import Library
 from index.library.rating_log import RatingLog
 from index.movie_index import MovieIndex
-from index.posters.images import decode_image, read_image, webp
+from index.posters.images import ENCODERS, decode_image, read_image
 from index.ratings.model import Prediction, UserOrRatings
 from index.snapshot.store import SnapshotStore
 from index.spaces.space import Match
@@ -41,7 +41,7 @@ from posterity import arguments
 from posterity.arguments import Json
 from posterity.checks import checked, number_of_user, resolved_user
 from posterity.errors import Closed
-from posterity.interface import By, Export, MovieId, MovieService, MovieUpdate, Ratings, UserId, Width
+from posterity.interface import By, Export, Format, MovieId, MovieService, MovieUpdate, Ratings, UserId, Width
 from posterity.results import Matches, Movies, Predictions
 from server.api.requests import (
     BatchBody,
@@ -141,14 +141,15 @@ class Index(MovieService):
         return present_movie(index, index.catalogue.identify(arguments.movie(movie)))
 
     @override
-    def poster(self, movie: MovieId, *, width: Width | None = None) -> bytes:
-        size = {} if width is None else {"width": arguments.number("width", width)}
-        wanted = checked(PosterQuery, size).width
+    def poster(self, movie: MovieId, *, width: Width | None = None, format: Format | None = None) -> bytes:
+        wanted = checked(PosterQuery, arguments.small(width, format))
         index = self._current()
         found = index.catalogue.identify(arguments.movie(movie))
         file = index.poster(found.movie_id)
         try:
-            return file.read_bytes() if wanted is None else webp(decode_image(read_image(file)), wanted)
+            if wanted.width is None:
+                return file.read_bytes()
+            return ENCODERS[wanted.format or "webp"](decode_image(read_image(file)), wanted.width)
         except (BadImage, OSError) as error:
             raise NotComparable(f"the poster of {found} (id {found.movie_id}) can no longer be read") from error
 

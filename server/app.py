@@ -77,7 +77,7 @@ def create_app(config: ServerConfig, *, counts: Path | None = None, checked: Che
     register_cors(app, config.cors_origins)
     register_compression(app)
     register_request_ids(app)
-    register_headers(app)
+    register_headers(app, config.cors_origins)
     app.register_blueprint(health)
     app.register_blueprint(api)
     app.register_blueprint(pages)

@@ -37,7 +37,7 @@ from index.library.entries import (
 from index.movie_index import MovieIndex
 from index.snapshot.poster_files import SHOWN
 from server.api.validation import as_decimal, as_flag, as_number, as_text, as_user_id
-from server.media.thumbnails import Width
+from server.media.thumbnails import Format, Width
 
 MAX_LIMIT = 100
 MAX_RANK = 500  # that a list by rank may begin at: by poster, 600 ranks take 130 ms among 87,585 movies
@@ -150,8 +150,16 @@ class PosterQuery(RequestModel):
 
     width: Annotated[Width | None, Number] = None
     """Maximum width in pixels. Without it, the original file is returned."""
+    format: Format | None = None
+    """Format of a small picture: ``webp``, the default, or ``jpeg``, which every program reads."""
     content: Annotated[str | None, Field(pattern=f"^[0-9a-f]{{{SHOWN}}}$")] = None
     """First 16 hexadecimal digits of the SHA-256 of the original file. If they are right, the response is immutable."""
+
+    @model_validator(mode="after")
+    def _small(self) -> Self:
+        if self.format is not None and self.width is None:
+            raise ValueError("format: give a width, too; without one the original file is returned")
+        return self
 
 
 class MovieFilterQuery(RequestModel):

@@ -6,7 +6,7 @@ Ratings and skips are in the address, so that links, the back button and pages w
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 from urllib.parse import quote
@@ -79,12 +79,21 @@ class State:
     @property
     def address(self) -> str:
         """Readable address: colons and commas are not escaped."""
-        asked = "&".join(f"{name}={quote(text, safe=':,')}" for name, text in self.members.items())
-        return url_for("pages.for_you") + (f"?{asked}" if asked else "")
+        return _readable("pages.for_you", self.members)
+
+    @property
+    def feed(self) -> str:
+        """Readable address of the feed with the same recommendations."""
+        return _readable("pages.feed", replace(self, skipped=()).members)
 
     def without(self, movie_id: int) -> State:
         """Return the state without the rating of a movie."""
         return replace(self, rated={each: rating for each, rating in self.rated.items() if each != movie_id})
+
+
+def _readable(endpoint: str, members: Mapping[str, str]) -> str:
+    asked = "&".join(f"{name}={quote(text, safe=':,')}" for name, text in members.items())
+    return url_for(endpoint) + (f"?{asked}" if asked else "")
 
 
 @dataclass(frozen=True, slots=True)
