@@ -36,7 +36,7 @@ export function keeping(part, rated, address) {
         ignored.length ? `${ignored.length} are of films that are not here. ` : "",
         ...("open" in part.dataset ? [link] : []),
       );
-    });
+    }).finally(() => { said.textContent ||= "Nothing was kept."; });
   });
   away.addEventListener("click", () => {
     if (!form.reportValidity()) return;
