@@ -19,8 +19,10 @@ from posterity.cli.console import (
     myself,
     note,
     print_json,
+    report_option,
     scale_of,
     shown_progress,
+    tell_refused,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +34,6 @@ RATINGS = (
     " timestamp]]: CSV, TSV, Parquet, also compressed."
 )
 KEPT = 3  # snapshots, with --every
-SHOWN = 20  # refused rows that are printed
 ratings_option = click.option("--ratings", type=click.Path(path_type=Path), required=True, help=RATINGS)
 weights_option = click.option(
     "--weights",
@@ -76,11 +77,6 @@ event_weight_option = click.option(
     multiple=True,
     metavar="KIND=WEIGHT",
     help="Weight of a kind of event, beside view=1, like=3, purchase=5; 0 leaves it out. Repeatable.",
-)
-report_option = click.option(
-    "--report",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write a CSV file with a line for each refused row: file, line, column, value, reason.",
 )
 iterations_option = click.option(
     "--iterations",
@@ -215,6 +211,7 @@ def build(
     from indexer.config import make_plan
     from indexer.datasets.labels import kind_of
     from indexer.datasets.movielens import Own
+    from indexer.datasets.own_catalogue import read_catalogue, write_report
     from indexer.datasets.sources import choose_sources
 
     if report is not None and catalogue is None:
@@ -230,7 +227,10 @@ def build(
         build_every(every, command, data, [*sources.paths, *files], keep=keep or KEPT, say=note)
         return
     if catalogue is not None:
-        tell_refused(catalogue, report)
+        refused = read_catalogue(catalogue).refused
+        tell_refused(catalogue, refused, report)
+        if report is not None:
+            write_report(report, catalogue, refused)
     plan = make_plan(
         sources.ratings,
         data,
@@ -285,20 +285,6 @@ def _weights(option: str, texts: tuple[str, ...], example: str, name: Callable[[
             raise click.UsageError(f"{option} {text}: write {example}; from 0 to 100")
         weights[name(key.strip())] = weight
     return weights
-
-
-def tell_refused(catalogue: Path, report: Path | None) -> None:
-    """Print the first rows of a catalogue that are refused, and write all of them to a report."""
-    from indexer.datasets.own_catalogue import read_catalogue, write_report
-
-    refused = read_catalogue(catalogue).refused
-    for each in refused[:SHOWN]:
-        note(f"Refused: {catalogue}, {each}")
-    if len(refused) > SHOWN:
-        where = "are in the report" if report else "by --report FILE.csv"
-        note(f"and {len(refused) - SHOWN:,} more rows, {where}")
-    if report is not None:
-        write_report(report, catalogue, refused)
 
 
 def run_plan(plan: Plan, *, if_new: bool) -> Manifest | None:
