@@ -66,7 +66,7 @@ from indexer.spaces.facts import SERIES, facts_vectors, label_weights
 from indexer.spaces.facts import WEIGHTS as FACTS_WEIGHTS
 from indexer.spaces.poster_files import copy_posters, find_posters, shown_posters
 from indexer.spaces.recall import tune_search
-from indexer.spaces.taste import taste_vectors
+from indexer.spaces.taste import moved_by_events, taste_vectors
 from indexer.spaces.two_stage import write_reduced
 from indexer.spaces.writer import write_blend, write_space
 
@@ -280,15 +280,16 @@ def _ratings_and_taste(
     choice = choose_ranker(training, fit_rng, plan.rankers, track=track)
     forms = save_rankers(choice.rankers, folder / "ranker")
     rated = np.unique(training.movie_rows)
-    ids = Ids(training.movie_ids.values[rated])
     vectors = taste_vectors(posterior, rated)
     cold = None if implicit else cold_start.fit(training, looks, fit_rng, settings, track=track)
     if cold is not None:
         save_arrays(cold.arrays, folder / cold_starts.FOLDER)
         save_arrays(cold.fold_in, folder / cold_starts.FOLD_IN)
         predicted, more = cold_start.taste_of_unrated(cold.model(training), training, rated, vectors)
-        ids, edit = ids.edited(training.movie_ids.values[predicted].tolist(), [])
-        vectors = np.insert(vectors, edit.inserted - np.arange(edit.inserted.size), more, axis=0)
+        at = np.searchsorted(rated, predicted)
+        rated, vectors = np.insert(rated, at, predicted), np.insert(vectors, at, more, axis=0)
+    rated, vectors = moved_by_events(rated, vectors, training)
+    ids = Ids(training.movie_ids.values[rated])
     write_space(folder / "taste", ids, vectors, rng, label="taste", track=track)
     model = {
         "method": "Bayesian factorisation machine, implicit features on both sides, genres and year; Gibbs sampling",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from click.testing import CliRunner, Result
 from flask.testing import FlaskClient
 
 import posterity
+from index.ratings.rankers import Ranker
 from index.snapshot.store import SnapshotStore
 from indexer.build import build
 from indexer.config import Plan
@@ -26,22 +29,24 @@ from server.app import create_app
 from tests.conftest import poster, shared_folder, unlimited
 from tests.server.conftest import writer
 
+Fit = Callable[..., Ranker]
+
 TINY = Settings(factors=2, chains=1, iterations=40, burn_in=10)
 WESTERNS, ROMANCES = [f"W-{n}" for n in range(8)], [f"R-{n}" for n in range(8)]
 
 
-def write_catalogue(file: Path) -> Path:
+def write_catalogue(file: Path, *, pictures: bool = False) -> Path:
     with file.open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream)
         table.writerow(["id", "title", "year", "genres", "director", "poster"])
         for at, each in enumerate([*WESTERNS, *ROMANCES]):
             western = each in WESTERNS
-            picture = f"pictures/{at}.png" if at in {0, 1, 8, 9} else ""
+            picture = f"pictures/{at}.png" if pictures and at in {0, 1, 8, 9} else ""
             table.writerow([each, f"Film {at}", 1990 + at, "Western" if western else "Romance",
                             "Ann Lee" if western else "Bo Ray", picture])  # fmt: skip
         table.writerow(["", "Nameless", 1990, "", "", ""])
     (file.parent / "pictures").mkdir(exist_ok=True)
-    for at in (0, 1, 8, 9):
+    for at in (0, 1, 8, 9) if pictures else ():
         poster(at + 1 if at < 8 else at + 4).save(file.parent / "pictures" / f"{at}.png")
     return file
 
@@ -66,7 +71,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with shared_folder(tmp_path_factory, "bare-catalogue") as root:
         if not (root / "data").exists():
             ran = command(root / "data", "build", "--catalogue", write_catalogue(root / "films.csv"),
-                          "--weights", "untrained", "--report", root / "report.csv")  # fmt: skip
+                          "--report", root / "report.csv")  # fmt: skip
             (root / "output.txt").write_text(ran.output)
     return root / "data"
 
@@ -77,7 +82,7 @@ def evented(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with shared_folder(tmp_path_factory, "evented-catalogue") as root:
         if not (root / "data").exists():
             own = Own(write_catalogue(root / "films.csv"), write_events(root / "events.csv"))
-            build(Plan(None, root / "data", settings=TINY, own=own, learn=False, weights="untrained"))
+            build(Plan(None, root / "data", settings=TINY, own=own, learn=False))
     return root / "data"
 
 
@@ -92,25 +97,34 @@ def command(data: Path, *words: object) -> Result:
     return result
 
 
-def test_a_catalogue_alone_is_compared_by_facts_and_posters(bare: Path) -> None:
+def test_a_catalogue_alone_is_compared_by_facts(bare: Path) -> None:
     told = (bare.parent / "output.txt").read_text()
     assert "Refused:" in told
     assert "line 18, id: '': the id is missing" in told
     with (bare.parent / "report.csv").open(newline="") as stream:
         assert [row["line"] for row in csv.DictReader(stream)] == ["18"]
     manifest = SnapshotStore(bare).manifest()
-    assert set(manifest.spaces) == {"poster", "facts"}
-    assert (manifest.dataset["ratings"], manifest.posters["posters"]) == (0, 4)
+    assert set(manifest.spaces) == {"facts"}
+    assert manifest.dataset["ratings"] == 0
     assert any("rows refused: 1" in warning for warning in manifest.warnings)
     with posterity.open(bare) as index:
         for films, others in ((WESTERNS, ROMANCES), (ROMANCES, WESTERNS)):
             found = [match["movie"]["source_id"] for match in index.similar(films[3], by="facts", limit=5)]
             assert not set(found) & set(others)
-        assert index.similar(WESTERNS[0], by="poster")[0]["movie"]["source_id"] == WESTERNS[1]
-        assert index.movie(WESTERNS[0])["has_poster"]
         liked = index.recommend({WESTERNS[2]: 5}, limit=5)
         assert {each["movie"]["source_id"] for each in liked} < set(WESTERNS)
         assert liked[0]["rating"] is None
+
+
+@pytest.mark.long
+def test_posters_beside_a_catalogue_are_compared(tmp_path: Path) -> None:
+    films = write_catalogue(tmp_path / "films.csv", pictures=True)
+    manifest = build(Plan(None, tmp_path / "data", own=Own(films), weights="untrained"))
+    assert set(manifest.spaces) == {"poster", "facts"}
+    assert manifest.posters["posters"] == 4
+    with posterity.open(tmp_path / "data") as index:
+        assert index.similar(WESTERNS[0], by="poster")[0]["movie"]["source_id"] == WESTERNS[1]
+        assert index.movie(WESTERNS[0])["has_poster"]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +144,7 @@ def test_ratings_that_are_added_to_a_catalogue_are_learned_from(bare: Path, tmp_
             reply = client.put(f"/api/v1/users/{user}/ratings/{film}", json={"rating": 5 - user // 2})
             assert reply.status_code == 200
     films = bare.parent / "films.csv"
-    build(Plan(None, data, settings=TINY, own=Own(films), learn=False, weights="untrained"))
+    build(Plan(None, data, settings=TINY, own=Own(films), learn=False))
     manifest = SnapshotStore(data).manifest()
     assert manifest.dataset["ratings"] == 42
     assert "taste" in manifest.spaces
@@ -157,11 +171,11 @@ def trained(folder: Path, **weights: float) -> tuple[Dataset, Training]:
     return dataset, Training.of(dataset)
 
 
-def within_and_across(training: Training, fit: object) -> tuple[float, float]:
+def within_and_across(training: Training, fit: Fit) -> tuple[float, float]:
     """Mean score of the other films of a group, and of those of the other group, for one film watched."""
     names = [movie.source_id for movie in training.movies]
     western = np.array([name in WESTERNS for name in names])
-    ranker = fit(training, np.random.default_rng(0))  # type: ignore[operator]
+    ranker = fit(training, np.random.default_rng(0))
     within, across = [], []
     for row in range(len(names)):
         scores = ranker.scores(np.array([row]))
@@ -172,14 +186,14 @@ def within_and_across(training: Training, fit: object) -> tuple[float, float]:
     return float(np.mean(within)), float(np.mean(across))
 
 
-@pytest.mark.parametrize("fit", [ease.fit, implicit.fit])
-def test_weights_of_events_decide_what_rankers_learn(fit: object, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "fit", [ease.fit, partial(implicit.fit, settings=implicit.Settings(factors=4, regularization=1))]
+)
+def test_weights_of_events_decide_what_rankers_learn(fit: Fit, tmp_path: Path) -> None:
     within, across = within_and_across(trained(tmp_path)[1], fit)
-    assert within > across + 0.3 * abs(within)
+    assert within > 1.1 * across
     even, other = within_and_across(trained(tmp_path, purchase=1)[1], fit)
     assert abs(even - other) < 0.5 * (within - across)
-    reversed_within, reversed_across = within_and_across(trained(tmp_path, purchase=0.1, view=5)[1], fit)
-    assert reversed_within - reversed_across > even - other
 
 
 def test_strengths_grow_less_than_events(tmp_path: Path) -> None:
@@ -189,35 +203,49 @@ def test_strengths_grow_less_than_events(tmp_path: Path) -> None:
     names = {movie.movie_id: movie.source_id for movie in dataset.movies}
     strengths = dataset.ratings.strengths
     assert strengths is not None
-    found = {(dataset.user_names[user], names[movie]): round(2 ** float(strength) - 1, 4)
-             for user, movie, strength in zip(dataset.ratings.user_ids.tolist(), dataset.ratings.movie_ids.tolist(),
-                                              strengths, strict=True)}  # fmt: skip
-    assert found == {("a", "x"): 5, ("a", "y"): 1, ("b", "y"): 7}
+    pairs = zip(dataset.ratings.user_ids.tolist(), dataset.ratings.movie_ids.tolist(), strict=True)
+    keys = [(dataset.user_names[user], names[movie]) for user, movie in pairs]
+    assert dict(zip(keys, strengths.tolist(), strict=True)) == pytest.approx(
+        {("a", "x"): 3 + np.log2(3), ("a", "y"): 1, ("b", "y"): 7}
+    )
     assert set(dataset.ratings.values.tolist()) == {1}
 
 
-def test_events_beside_ratings_reach_rankers_and_users_without_ratings(tmp_path: Path) -> None:
+def test_events_beside_ratings_reach_rankers_taste_and_users_without_ratings(tmp_path: Path) -> None:
     ratings = ["user,item,rating"]
-    for user in range(12):
-        for number in range(8):
-            if (user + number) % 3:
-                ratings.append(f"rater{user},{(WESTERNS if user % 2 else ROMANCES)[number]},{3 + number % 3}")
-                ratings.append(f"rater{user},{(ROMANCES if user % 2 else WESTERNS)[number]},{1 + number % 2}")
+    for user in range(24):
+        for number in range(7):  # nobody rated the last film of either kind
+            if (user + number) % 4:
+                loved, other = (WESTERNS, ROMANCES) if user % 2 else (ROMANCES, WESTERNS)
+                ratings += [
+                    f"rater{user},{loved[number]},{3 + number % 3}",
+                    f"rater{user},{other[number]},{1 + number % 2}",
+                ]
     (tmp_path / "ratings.csv").write_text("\n".join(ratings) + "\n")
     events = tmp_path / "events.csv"
     rows = [f"viewer,{film},purchase" for film in WESTERNS[:4]] + [f"rater0,{ROMANCES[0]},view"]
-    rows += [f"shopper{n},{film},purchase" for n in range(30) for film in WESTERNS[n % 3 : n % 3 + 5]]
+    rng = np.random.default_rng(0)
+    rows += [f"shopper{n},{film},purchase" for n in range(300) for film in rng.choice(WESTERNS, 5, replace=False)]
     events.write_text("\n".join(["user,item,kind", *rows]) + "\n")
-    plan = Plan(tmp_path / "ratings.csv", tmp_path / "data", settings=TINY, learn=False, weights="untrained",
-                own=Own(write_catalogue(tmp_path / "films.csv"), events))  # fmt: skip
+    plan = Plan(tmp_path / "ratings.csv", tmp_path / "data", settings=TINY, learn=False,
+                own=Own(bare_of_facts(tmp_path / "films.csv"), events))  # fmt: skip
     manifest = build(plan)
     assert manifest.dataset["events"] > 100
     assert "methods" in manifest.evaluation
     assert manifest.ratings["scale"] == [1, 5]
     with posterity.open(tmp_path / "data") as index:
-        found = [each["movie"]["source_id"] for each in index.recommend("viewer", limit=4)]
-        assert set(found) == set(WESTERNS[4:])
+        found = [each["movie"]["source_id"] for each in index.recommend("viewer", limit=3)]
+        assert set(found) < set(WESTERNS[4:])
         assert index.predict("rater1", [WESTERNS[0]])[0]["rating"] is not None
+        near = [match["movie"]["source_id"] for match in index.similar(WESTERNS[7], by="taste", limit=4)]
+        assert set(near) < set(WESTERNS)
+
+
+def bare_of_facts(file: Path) -> Path:
+    """Write a catalogue of which only the titles are known."""
+    rows = [f"{film},Film {at}" for at, film in enumerate([*WESTERNS, *ROMANCES])]
+    file.write_text("\n".join(["id,title", *rows, ""]))
+    return file
 
 
 def test_what_cannot_be_built_from_is_named(tmp_path: Path) -> None:
@@ -274,7 +302,6 @@ def test_a_table_is_added_to_the_library_once_and_each_refused_row_is_told(data:
     with posterity.open(data) as index:
         movie = index.movie("N-1")
         assert (movie["year"], movie["has_poster"]) == (2012, True)
-        assert index.similar("N-1", by="poster", limit=1)[0]["movie"]["source_id"] == WESTERNS[1]
     listed = json.loads(command(data, "library", "list", "--json").output)
     assert len(listed["movies"]) == 2
 
