@@ -196,7 +196,8 @@ def _found_posters(
     if plan.own.catalogue is None or not dataset.posters:
         return find_posters(plan.posters, movie_ids) if plan.posters else ({}, [])
     folders = [plan.own.catalogue.parent, *([plan.posters] if plan.posters else [])]
-    return listed_posters(dataset.posters, folders, plan.data, track=track)
+    listed = {movie_id: text for movie_id, text in dataset.posters.items() if movie_id in movie_ids}
+    return listed_posters(listed, folders, plan.data, track=track)
 
 
 def _evaluation(plan: Plan, training: Training, settings: Settings, track: Track) -> dict[str, Any]:

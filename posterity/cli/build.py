@@ -315,7 +315,11 @@ def summarise(manifest: Manifest) -> None:
         f"{counts['name']}: {counts['ratings']:,} ratings of {counts['rated_movies']:,} movies by {counts['users']:,}"
         f" users; {manifest.posters['posters']:,} posters ({manifest.posters['embedded']:,} newly embedded)"
     )
-    if manifest.ratings.get("implicit_data"):
+    if counts.get("events"):
+        click.echo(f"Events: {counts['events']:,} pairs of user and movie without a rating")
+    if not counts["ratings"]:
+        click.echo("Rating scale: none, as there are no ratings")
+    elif manifest.ratings.get("implicit_data"):
         click.echo("Rating scale: none, as there are no ratings, only who watched what")
     else:
         low, high = manifest.ratings["scale"]
