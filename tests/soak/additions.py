@@ -24,7 +24,7 @@ import posterity
 from index.library.movies import Library
 from tests.conftest import build_world
 from tests.paths import ROOT
-from tests.serving import Serving, serving
+from tests.serving import Serving, get, serving
 from tests.soak.snapshots import UNLIMITED, ready_workers
 
 PATHS = ("/api/v1/movies/3/similar", "/api/v1/movies/12", "/api/v1/movies?q=film", "/api/v1/users/2/recommendations")
@@ -62,6 +62,9 @@ def soak(data: Path, folder: Path, *, rows: int) -> Run:
     before = Library.open(data).version()
     with serving("serve", "--data", data, "--workers", 2, *UNLIMITED) as server:
         ready_workers(server, 2)
+        for _ in range(20):  # until both workers have read what they answer from
+            for path in PATHS:
+                get(server.address + path)
         measured(server, run.latencies["alone"], lambda: time.sleep(ALONE))
         command = [sys.executable, "-m", "posterity", "library", "add", "--from", str(table), "--data", str(data),
                    "--report", str(folder / "report.csv")]  # fmt: skip

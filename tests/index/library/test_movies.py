@@ -419,7 +419,7 @@ def test_a_library_with_an_id_of_two_movies_is_migrated_to_one(tmp_path: Path) -
     for movie_id in (7, 8):
         library.put(Movie(movie_id, "Heat again"))
     with closing(sqlite3.connect(tmp_path / "library.db")) as db:
-        db.executescript("DROP INDEX one_imdb_id; DROP INDEX one_tmdb_id; PRAGMA user_version = 2")
+        db.executescript("DROP INDEX one_imdb_id; DROP INDEX one_tmdb_id; DROP TABLE own_ids; PRAGMA user_version = 2")
         db.execute("UPDATE movies SET imdb_id = 'tt0113277', tmdb_id = 949")
         db.commit()
     migrated = Library.open(tmp_path).changes_since(3)
