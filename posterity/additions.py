@@ -14,7 +14,7 @@ from index.posters.images import read_image
 from index.snapshot.poster_files import SHOWN
 from indexer.datasets.own_catalogue import CatalogueRow, OwnCatalogue, Refusal
 from indexer.fetch.listed_posters import RATE, download_poster, is_file
-from indexer.fetch.posters import NoPoster
+from indexer.fetch.per_movie import Absent
 from indexer.fetch.web import HttpClient, is_url
 from posterity.interface import MovieService, NewMovie
 
@@ -110,7 +110,7 @@ def _add_poster(
 def _content(poster: str, client: HttpClient, folders: Sequence[Path]) -> bytes:
     if is_url(poster):
         found = download_poster(client, poster)
-        if isinstance(found, NoPoster):
+        if isinstance(found, Absent):
             raise InvalidInput(found.reason)
         return found
     file = next((folder / poster for folder in folders if is_file(folder / poster)), None)

@@ -11,13 +11,14 @@ from index.core.progress import Track, silent
 from index.posters.images import MAX_BYTES
 from indexer.datasets.sources import listed_posters_folder
 from indexer.fetch.ledger import Ledger
-from indexer.fetch.posters import LinkedMovie, NoPoster, PosterSource, fetch_posters
+from indexer.fetch.per_movie import Absent, LinkedMovie, Source, fetch_each, found_ids
+from indexer.fetch.posters import POSTERS
 from indexer.fetch.web import HttpClient, html_error, is_url
 
 RATE = 20.0  # requests a second
 
 _MISSING_FOR = 7 * 86400.0  # seconds before a missing poster is requested again
-_AS_LISTED = "as listed"  # size of the posters
+_AS_LISTED = "as listed"  # form of the posters
 _ABSENT = {401, 403, 404, 410}  # statuses of an address without a poster
 
 
@@ -63,16 +64,16 @@ def listed_posters(
     return dict(sorted(found.items())), warnings
 
 
-def url_source(client: HttpClient) -> PosterSource:
+def url_source(client: HttpClient) -> Source:
     """Return the source that downloads the poster of a movie from its own address."""
 
-    def source(movie: LinkedMovie) -> bytes | NoPoster:
+    def source(movie: LinkedMovie) -> bytes | Absent:
         return download_poster(client, movie.url or "")
 
     return source
 
 
-def download_poster(client: HttpClient, url: str) -> bytes | NoPoster:
+def download_poster(client: HttpClient, url: str) -> bytes | Absent:
     """Return the poster at an address.
 
     Raises:
@@ -81,7 +82,7 @@ def download_poster(client: HttpClient, url: str) -> bytes | NoPoster:
     """
     response = client.get(url, max_bytes=MAX_BYTES)
     if response.status in _ABSENT:
-        return NoPoster(f"its address answers {response.status}")
+        return Absent(f"its address answers {response.status}")
     if response.is_html:
         raise html_error(url, "a picture")
     if response.status != 200:
@@ -103,17 +104,13 @@ def _fetched(
     told: list[str] = []
     with Ledger(folder.with_suffix(".db")) as ledger:
         try:
-            summary = fetch_posters(linked, folder, ledger, lambda: url_source(client), size=_AS_LISTED,
-                                    missing_for=_MISSING_FOR, now=time.time, track=track)  # fmt: skip
+            summary = fetch_each(POSTERS, linked, folder, ledger, lambda: url_source(client), form=_AS_LISTED,
+                                 missing_for=_MISSING_FOR, now=time.time, track=track)  # fmt: skip
             if summary.missing or summary.failed:
                 told = [" ".join(line.strip() for line in summary.lines())]
         except (SourceUnavailable, Busy) as error:  # the build goes on with the posters so far
             told = [f"posters that are addresses: {error}"]
     with Ledger(folder.with_suffix(".db")) as ledger:
-        urls = {row.movie_id: row.link for row in ledger.rows().values() if row.outcome == "found"}
+        found = found_ids(linked, ledger)
     files = {file.stem: file for file in folder.iterdir()}
-    return {
-        movie.movie_id: files[str(movie.movie_id)]
-        for movie in linked
-        if urls.get(movie.movie_id) == movie.url and str(movie.movie_id) in files
-    }, told
+    return {movie_id: files[str(movie_id)] for movie_id in found if str(movie_id) in files}, told

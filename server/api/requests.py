@@ -39,7 +39,7 @@ from index.library.entries import (
 from index.movie_index import MovieIndex
 from index.snapshot.poster_files import SHOWN
 from server.api.validation import as_decimal, as_flag, as_number, as_text, as_user_id, parse_json
-from server.media.thumbnails import Width
+from server.media.thumbnails import Format, Width
 
 MAX_LIMIT = 100
 MAX_RANK = 500  # that a list by rank may begin at: by poster, 600 ranks take 130 ms among 87,585 movies
@@ -152,8 +152,16 @@ class PosterQuery(RequestModel):
 
     width: Annotated[Width | None, Number] = None
     """Maximum width in pixels. Without it, the original file is returned."""
+    format: Format | None = None
+    """Format of a small picture: ``webp``, the default, or ``jpeg``, which every program reads."""
     content: Annotated[str | None, Field(pattern=f"^[0-9a-f]{{{SHOWN}}}$")] = None
     """First 16 hexadecimal digits of the SHA-256 of the original file. If they are right, the response is immutable."""
+
+    @model_validator(mode="after")
+    def _small(self) -> Self:
+        if self.format is not None and self.width is None:
+            raise ValueError("format: give a width, too; without one the original file is returned")
+        return self
 
 
 class MovieFilterQuery(RequestModel):
@@ -285,25 +293,8 @@ class Someone(RequestModel):
         return self
 
     def stranger(self, catalogue: Catalogue, scale: tuple[float, float]) -> tuple[dict[int, float], list[str]]:
-        """Return the new user's ratings by movie id, and the ids that no movie has.
-
-        Raises:
-            InvalidInput: a rating is off the scale.
-            InvalidCombination: a movie is rated twice.
-        """
-        found: dict[int, float] = {}
-        ignored = []
-        for each in self.ratings or ():
-            check_rating(each.rating, scale)
-            try:
-                movie = catalogue.identify(each.movie)
-            except UnknownMovie:
-                ignored.append(each.movie)
-                continue
-            if movie.movie_id in found:
-                raise InvalidCombination(f"ratings: {movie} (id {movie.movie_id}) is rated twice; give one rating")
-            found[movie.movie_id] = each.rating
-        return found, ignored
+        """Return the new user's ratings by movie id, and the ids that no movie has; errors as ``rated``."""
+        return rated(self.ratings or (), catalogue, scale)
 
 
 class PredictionsBody(Someone, PredictionQuery):
@@ -316,6 +307,9 @@ class PredictionsBody(Someone, PredictionQuery):
 
 class RecommendationsBody(Someone, RecommendationsQuery):
     """Recommendations for a new user, or for several users."""
+
+    watched: Annotated[tuple[MovieText, ...], Field(max_length=MAX_EXCLUDED)] = ()
+    """Ids of movies that were watched and not rated, the latest first: not returned, and evidence for the ranking."""
 
 
 class SimilarityQuery(DistinctQuery, Weighed):
@@ -355,6 +349,30 @@ class SimilarQuery(SimilarityQuery):
                 f"explain: only neighbours by poster or blend are explained, not by {self.by}: give by=poster"
             )
         return self
+
+
+def rated(
+    ratings: Sequence[Rating], catalogue: Catalogue, scale: tuple[float, float]
+) -> tuple[dict[int, float], list[str]]:
+    """Return ratings by movie id, and the ids that no movie has.
+
+    Raises:
+        InvalidInput: a rating is off the scale.
+        InvalidCombination: a movie is rated twice.
+    """
+    found: dict[int, float] = {}
+    ignored = []
+    for each in ratings:
+        check_rating(each.rating, scale)
+        try:
+            movie = catalogue.identify(each.movie)
+        except UnknownMovie:
+            ignored.append(each.movie)
+            continue
+        if movie.movie_id in found:
+            raise InvalidCombination(f"ratings: {movie} (id {movie.movie_id}) is rated twice; give one rating")
+        found[movie.movie_id] = each.rating
+    return found, ignored
 
 
 def check_rating(rating: float, scale: tuple[float, float]) -> None:
@@ -403,20 +421,19 @@ class MovieBody(RequestModel):
 class MovieRow(MovieBody):
     """A movie to add, with an id of one's own."""
 
-    id: int | str | None = None
+    id: UserId | None = None  # a number or a text, too
 
-    def row(self) -> Row:
-        """Return the row for the library.
-
-        Raises:
-            InvalidInput: a value cannot be used.
-        """
-        own_id = None if self.id is None else as_written(str(self.id))
-        if own_id is not None and not (0 < len(own_id) <= MAX_SOURCE_ID and own_id.isprintable()):
-            raise InvalidInput(f"id: write 1 to {MAX_SOURCE_ID} printable characters, not {own_id[:MAX_SOURCE_ID]!r}")
-        if isinstance(self.id, int) and self.id < 0:
-            raise InvalidInput(f"id: {self.id} is below 0: give a whole number from 0 on, or a text")
-        return Row(self.movie(), own_id)
+    @classmethod
+    def row(cls, given: dict[str, Any]) -> Row | InvalidInput:
+        """Return a row for the library; the error of an invalid one."""
+        try:
+            found = parse_json(cls, to_json(given))
+            own_id = None if found.id is None else as_written(str(found.id))
+            if own_id is not None and not (own_id and own_id.isprintable()):
+                return InvalidInput(f"id: {found.id!r} is none: write a number, or printable characters")
+            return Row(found.movie(), own_id)
+        except InvalidInput as error:
+            return error
 
 
 class MoviesBody(RequestModel):
@@ -430,7 +447,7 @@ class MoviesBody(RequestModel):
 
     def rows(self) -> list[Row | InvalidInput]:
         """Return the rows for the library; in place of an invalid one, its error."""
-        return list(map(_row, self.movies))
+        return list(map(MovieRow.row, self.movies))
 
 
 class MoviePatch(RequestModel):
@@ -468,13 +485,6 @@ def identified(texts: Sequence[str], catalogue: Catalogue) -> tuple[list[int], l
         except UnknownMovie:
             ignored.append(text)
     return found, ignored
-
-
-def _row(given: dict[str, Any]) -> Row | InvalidInput:
-    try:
-        return parse_json(MovieRow, to_json(given)).row()
-    except InvalidInput as error:
-        return error
 
 
 def _as_weights(value: object) -> object:
