@@ -47,6 +47,11 @@ def sample_folder(data: Path) -> Path:
     return data / "sample"
 
 
+def shelf_folder(data: Path) -> Path:
+    """Return the folder that a scan writes: the data set of a film library."""
+    return data / "shelf"
+
+
 def choose_sources(
     data: Path, ratings: Path | None, posters: Path | None, weights: str, *, edition: str | None = None
 ) -> Sources:
