@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+MAX_FILMS = 100_000  # of a source
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:

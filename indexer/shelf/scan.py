@@ -17,10 +17,10 @@ from indexer.datasets.movielens import read_dataset
 from indexer.datasets.sources import fetched_ratings, shelf_folder
 from indexer.inputs import file_states
 from indexer.shelf.film import Film, Found, Line, Outcome
-from indexer.shelf.folder import scan_folder
+from indexer.shelf.folder import Walk
 from indexer.shelf.join import Owned, own_movies, with_labels
+from indexer.shelf.memory import Memory
 from indexer.shelf.servers import is_server, scan_server
-from indexer.shelf.state import State
 from indexer.shelf.write import link_posters, write_movies, write_notice, write_ratings, write_report
 
 _EXAMPLES = 3
@@ -97,31 +97,43 @@ def scan(
     ratings = ratings or fetched_ratings(data)
     (folder / "scan").mkdir(parents=True, exist_ok=True)
     with locked(folder / "scan" / "lock", f"another scan is running on {data}: wait for it to end"):
-        file = folder / "scan" / "state.json"
-        state = State.load(file)
-        pictures = folder / "scan" / "pictures"
-        parts = [
+        file, pictures = folder / "scan" / "memory.json", folder / "scan" / "pictures"
+        before = Memory.load(file)
+        walks = [Walk(Path(source), before.folders) for source in sources if not is_server(source)]
+        for walk in walks:
+            walk.run(track)
+        others = [
             scan_server(source, pictures, environment, users=users, track=track)
-            if is_server(source)
-            else scan_folder(Path(source), state.facts, track=track)
             for source in sources
+            if is_server(source)
         ]
-        found = Found(*(tuple(each for part in parts for each in getattr(part, name)) for name in Found.__slots__))
-        if not found.films:
-            raise InvalidInput(
-                f"there is no film in {', '.join(sources)} ({len(found.lines):,} files skipped): is the disk mounted?"
-                " The shelf was left as it is"
-            )
-        inputs = _fingerprint(found, ratings)
-        changed = inputs != state.inputs or not (folder / "movies.csv").is_file()
+        others += [Found((), tuple(walk.lines)) for walk in walks]
+        after = Memory({path: each for walk in walks for path, each in walk.folders.items()})
+        after.inputs = _fingerprint(sources, others, ratings)
+        changed = (
+            any(walk.changed for walk in walks)
+            or after.folders.keys() != before.folders.keys()
+            or after.inputs != before.inputs
+            or not (folder / CATALOGUE).is_file()
+        )
         if changed:
-            state.inputs = inputs
-            state.result = asdict(_write(folder, found, None if ratings is None else read_dataset(ratings)))
-        summary = Summary(**state.result)
-        summary.read, summary.changed = state.read, changed
-        state.save(file)
-        _remove_unused(pictures, found.films)
+            inside = [Found(tuple(each.made_films()), tuple(each.made_lines())) for each in after.folders.values()]
+            found = _joined_up([*inside, *others])
+            if not found.films:
+                raise InvalidInput(
+                    f"there is no film in {', '.join(sources)} ({len(found.lines):,} files skipped): is the disk"
+                    " mounted? The shelf was left as it is"
+                )
+            after.summary = asdict(_write(folder, found, None if ratings is None else read_dataset(ratings)))
+            after.save(file)
+            _remove_unused(pictures, found.films)
+        summary = Summary(**(after if changed else before).summary)
+        summary.changed, summary.read = changed, sum(walk.read for walk in walks)
     return summary
+
+
+def _joined_up(parts: Sequence[Found]) -> Found:
+    return Found(*(tuple(each for part in parts for each in getattr(part, name)) for name in Found.__slots__))
 
 
 def _write(folder: Path, found: Found, dataset: Dataset | None) -> Summary:
@@ -173,9 +185,10 @@ def _count(summary: Summary, lines: Iterable[Line]) -> None:
             summary.files += 1
 
 
-def _fingerprint(found: Found, ratings: Path | None) -> str:
+def _fingerprint(sources: Sequence[str], others: Sequence[Found], ratings: Path | None) -> str:
+    """Return the SHA-256 of all that a shelf is made of but the films in folders."""
     states = [] if ratings is None else sorted(file_states([ratings]))
-    return hashlib.sha256(repr((_VERSION, found, states)).encode("utf-8", "backslashreplace")).hexdigest()
+    return hashlib.sha256(repr((_VERSION, sources, others, ratings, states)).encode()).hexdigest()
 
 
 def _remove_unused(pictures: Path, films: Iterable[Film]) -> None:

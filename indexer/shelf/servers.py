@@ -16,8 +16,7 @@ from index.core.progress import Track, silent
 from index.posters.formats import suffix_of
 from indexer.fetch.web import THREADS, HttpClient
 from indexer.shelf import jellyfin, plex
-from indexer.shelf.film import Film, Found, Line, Outcome, Watched, titled
-from indexer.shelf.folder import MAX_FILMS
+from indexer.shelf.film import MAX_FILMS, Film, Found, Line, Outcome, Watched, titled
 from indexer.shelf.media_server import Item, Kind, Server
 
 _KINDS: Mapping[str, Kind] = {"jellyfin": jellyfin, "plex": plex}
