@@ -9,10 +9,10 @@ from typing import Any, Literal, Protocol, Self, TypeAlias, overload, runtime_ch
 
 from typing_extensions import TypedDict, Unpack
 
-from index.answers.schemas import BlendAnswer, ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
+from index.answers.schemas import AddedAnswer, BlendAnswer, ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
 from posterity.results import Matches, Movies, Predictions
 
-__all__ = ["By", "Export", "MovieId", "MovieService", "MovieUpdate", "Ratings", "UserId", "Width"]
+__all__ = ["By", "Export", "MovieId", "MovieService", "MovieUpdate", "NewMovie", "Ratings", "UserId", "Width"]
 
 MovieId: TypeAlias = int | str  # 6, "imdb:tt0113277", "tmdb:949", or the data set's own "B000EXAMPL"
 UserId: TypeAlias = int | str  # 1, or the data set's own "maria"
@@ -25,6 +25,17 @@ Width: TypeAlias = Literal[120, 240, 360, 480]  # pixels
 class MovieUpdate(TypedDict, total=False):
     """Changes of a movie's metadata: what is left out stays, None deletes."""
 
+    title: str
+    year: int | None
+    genres: Iterable[str] | None
+    imdb_id: str | None
+    tmdb_id: int | None
+
+
+class NewMovie(TypedDict, total=False):
+    """A movie to add; it needs a title."""
+
+    id: int | str  # one's own
     title: str
     year: int | None
     genres: Iterable[str] | None
@@ -271,6 +282,14 @@ class MovieService(Protocol):
 
         Raises:
             Conflict: another movie has the IMDb or TMDB id.
+        """
+
+    def add_movies(self, movies: Iterable[NewMovie], *, update: bool = False) -> list[AddedAnswer]:
+        """Add any number of movies without posters, 1,000 at a time; return what became of each, in the order given.
+
+        A movie is here already if its own ``id`` is, its IMDb or TMDB id, or, without different ids, its title with its
+        year; then nothing changes, unless ``update`` replaces its metadata. So the call may be repeated. A movie that
+        is refused is returned with the reason, and costs no other.
         """
 
     def replace_movie(

@@ -14,7 +14,7 @@ from typing import Any, Literal, overload
 from typing_extensions import Unpack, override
 
 from index.answers.imports import import_export, present_import
-from index.answers.schemas import BlendAnswer, ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
+from index.answers.schemas import AddedAnswer, BlendAnswer, ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
 from index.answers.serialize import (
     add_rankings,
     explained_matches,
@@ -41,8 +41,9 @@ from posterity import arguments
 from posterity.arguments import Json
 from posterity.checks import checked, number_of_user, resolved_user
 from posterity.errors import Closed
-from posterity.interface import By, Export, MovieId, MovieService, MovieUpdate, Ratings, UserId, Width
+from posterity.interface import By, Export, MovieId, MovieService, MovieUpdate, NewMovie, Ratings, UserId, Width
 from posterity.results import Matches, Movies, Predictions
+from server.api.batches import MoviesBody, add_rows
 from server.api.requests import (
     BatchBody,
     DistinctQuery,
@@ -342,11 +343,8 @@ class Index(MovieService):
         new: bool = False,
     ) -> Predictions:
         values = arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
-        flags = {
-            "explain": arguments.flag("explain", explain),
-            "new": arguments.flag("new", new),
-        } | arguments.diversity(diversity)
-        body = checked(RecommendationsBody, arguments.user_or_ratings(user) | values | flags)
+        values |= {"explain": arguments.flag("explain", explain), "new": arguments.flag("new", new)}
+        body = checked(RecommendationsBody, arguments.user_or_ratings(user) | values | arguments.diversity(diversity))
         index = self._current()
         where, _ = body.where(index.catalogue)
         resolved = resolved_user(index, body)
@@ -395,6 +393,13 @@ class Index(MovieService):
         index = self._current()
         movie_id = self._library.add(body.movie(), self._embedded(index, poster), catalogue=index.catalogue)
         return self.movie(movie_id)
+
+    @override
+    def add_movies(self, movies: Iterable[NewMovie], *, update: bool = False) -> list[AddedAnswer]:
+        added: list[AddedAnswer] = []
+        for body in arguments.batches(movies, update):
+            added += add_rows(self._current(), self._library, checked(MoviesBody, body), len(added))
+        return added
 
     @override
     def replace_movie(

@@ -12,6 +12,8 @@ from typing_extensions import TypedDict
 
 Kind = TypeVar("Kind")
 
+MAX_ADDED = 1000  # movies that one request may add
+
 
 def closed(kind: type[Kind]) -> type[Kind]:
     """Mark a type for schema generation: no other members, and attribute docstrings as descriptions."""
@@ -41,6 +43,20 @@ class MovieAnswer(TypedDict):
     a poster, or if the snapshot does not record it."""
     source_id: NotRequired[str]
     """The data set's own id, if that is no number and ``movie_id`` stands for it."""
+
+
+@closed
+class AddedAnswer(TypedDict):
+    """What became of one movie of many that were added at once."""
+
+    index: int
+    """Its position in the request, from 0."""
+    outcome: Literal["created", "exists", "updated", "refused"]
+    """``exists``: it is here already, and nothing changed."""
+    movie_id: int | None
+    """Its id here; null if it was refused."""
+    reason: str | None
+    """Why it was refused, with the invalid value and the remedy."""
 
 
 @closed

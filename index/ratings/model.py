@@ -19,12 +19,14 @@ from index.ratings import by_movie as ratings_by_movie
 from index.ratings import fold_in as fold_ins
 from index.ratings import learned_ranker as learned_rankers
 from index.ratings import user_names
+from index.ratings import watched as watched_movies
 from index.ratings.by_movie import RatingsByMovie
 from index.ratings.diversity import POOL
 from index.ratings.fold_in import FoldedUser, FoldInArrays
 from index.ratings.learned_ranker import LearnedRanker, RankExplanation, RatedMovies
 from index.ratings.rankers import Ranker, load_ranker, score_each
 from index.ratings.user_names import UserNames
+from index.ratings.watched import WatchedMovies
 from index.spaces.faiss_index import top_rows
 from index.spaces.vectors import Vectors
 
@@ -151,6 +153,7 @@ class RatingModel:
         by_movie: index of the ratings by movie; built if None.
         names: ids of users that are no numbers; None without any.
         implicit: the data set has no ratings, only who watched what: movies are ranked, but no ratings predicted.
+        watched: movies that users watched and did not rate, for rankers; None without any.
     """
 
     def __init__(
@@ -167,11 +170,13 @@ class RatingModel:
         by_movie: RatingsByMovie | None = None,
         names: UserNames | None = None,
         implicit: bool = False,
+        watched: WatchedMovies | None = None,
     ) -> None:
         self.users = Ids(arrays.user_ids, noun="user", unknown=UnknownUser)
         self.scale = scale
         self.names = names
         self.implicit = implicit
+        self._watched = watched
         self._arrays = arrays
         self._movie_ids = movie_ids
         self._noise = noise
@@ -204,6 +209,7 @@ class RatingModel:
         by_movie = snapshot / ratings_by_movie.FOLDER  # missing in some older snapshots
         names = snapshot / user_names.FOLDER  # missing if all users are numbers
         learned = facts["ranker"].get("learned", {})  # missing in older snapshots
+        watched = snapshot / watched_movies.FOLDER  # missing without events beside ratings
         return cls(
             arrays,
             load_arrays(FoldInArrays, snapshot / fold_ins.FOLDER),
@@ -220,6 +226,7 @@ class RatingModel:
             by_movie=load_arrays(RatingsByMovie, by_movie) if by_movie.is_dir() else None,
             names=load_arrays(UserNames, names) if names.is_dir() else None,
             implicit=facts.get("implicit_data", False),
+            watched=load_arrays(WatchedMovies, watched) if watched.is_dir() else None,
         )
 
     def predict(self, user: UserOrRatings, movie_ids: Sequence[int]) -> list[Prediction]:
@@ -275,7 +282,7 @@ class RatingModel:
         """
         profile = self._profile(user)
         eligible = np.ones(len(self._movie_ids), dtype=np.bool_) if allowed is None else allowed.copy()
-        eligible[profile.rows] = False
+        eligible[self._seen(profile)] = False
         scores = self._ranking_scores(profile, eligible)
         rows = top_rows(scores, k) if choose is None else choose(top_rows(scores, max(k, POOL)))
         ranked: list[int] = self._movie_ids.values[rows].tolist()
@@ -395,13 +402,20 @@ class RatingModel:
             ratings = profile.folded.means().astype(np.float32)
         score: Float32Array = self._rating_weight * ratings
         by_ranker: dict[str, Float32Array] = {}
-        if self._ranker is not None and profile.rows.size:
-            by_ranker = score_each(self._ranker, profile.rows)
+        seen = self._seen(profile)
+        if self._ranker is not None and seen.size:
+            by_ranker = score_each(self._ranker, seen)
             score = score + np.mean(list(by_ranker.values()), axis=0, dtype=np.float32)
         elif self._ranker is not None:
             score = score + self._popularity
         scores = {"score": score, **by_ranker}
         return RatedMovies(profile.rows, profile.values, scores, ratings, lambda rows: self._moments(profile, rows)[1])
+
+    def _seen(self, profile: _Profile) -> Int64Array:
+        """Return the movies that a user rated or watched, (m,) rows."""
+        if self._watched is None or profile.user < 0:
+            return profile.rows
+        return np.union1d(profile.rows, self._watched.of_user(profile.user))
 
     def check_predicts(self) -> None:
         """Raise NoPredictions if the data set has no ratings."""

@@ -17,7 +17,7 @@ SAMPLE = "posterity-sample"  # name of the sample data set
 class Sources:
     """Inputs of a build."""
 
-    ratings: Path
+    ratings: Path | None  # None for a catalogue or events without ratings
     posters: Path | None
     weights: str
 
@@ -37,6 +37,11 @@ def posters_folder(data: Path) -> Path:
     return data / FETCHED / "posters"
 
 
+def listed_posters_folder(data: Path) -> Path:
+    """Return the folder of posters fetched from the addresses in a catalogue."""
+    return data / FETCHED / "listed-posters"
+
+
 def weights_path(data: Path) -> Path:
     """Return the path of the fetched weights."""
     return data / FETCHED / IMAGENET_FILE
@@ -53,7 +58,13 @@ def shelf_folder(data: Path) -> Path:
 
 
 def choose_sources(
-    data: Path, ratings: Path | None, posters: Path | None, weights: str, *, edition: str | None = None
+    data: Path,
+    ratings: Path | None,
+    posters: Path | None,
+    weights: str,
+    *,
+    edition: str | None = None,
+    own: bool = False,
 ) -> Sources:
     """Return the inputs of a build: those given, else fetched ones, else the sample.
 
@@ -65,12 +76,13 @@ def choose_sources(
         posters: folder; None for the default.
         weights: "imagenet", "untrained" or a file.
         edition: MovieLens edition to choose if several were fetched; by default that of the current snapshot.
+        own: there is a catalogue, or events, of one's own, so that ratings of others are no default.
 
     Raises:
         InvalidInput: the data directory holds no ratings.
     """
     weights = fetched_weights(data, weights)
-    if ratings is not None:
+    if ratings is not None or own:
         return Sources(ratings, posters, weights)
     ratings = fetched_ratings(data, edition)
     if ratings is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ RATINGS = (
     " timestamp]]: CSV, TSV, Parquet, also compressed."
 )
 KEPT = 3  # snapshots, with --every
+SHOWN = 20  # refused rows that are printed
 ratings_option = click.option("--ratings", type=click.Path(path_type=Path), required=True, help=RATINGS)
 weights_option = click.option(
     "--weights",
@@ -56,6 +58,30 @@ facts_option = click.option(
     help="A table of further facts: a column of movie ids, and columns of directors, actors, keywords or anything else;"
     " several values in a field are separated by |.",
 )
+catalogue_option = click.option(
+    "--catalogue",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A table of your own movies: CSV, JSON Lines or Parquet. Columns: title, and if there are any, id, year,"
+    " genres, imdb_id, tmdb_id and poster (a path or URL); any other one is a kind of facts. --ratings are by its ids.",
+)
+events_option = click.option(
+    "--events",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A table of user, item and kind: who viewed, liked or bought what. The rankers learn from it, and the taste"
+    " space where there are no ratings.",
+)
+event_weight_option = click.option(
+    "--event-weight",
+    "event_weights",
+    multiple=True,
+    metavar="KIND=WEIGHT",
+    help="Weight of a kind of event, beside view=1, like=3, purchase=5; 0 leaves it out. Repeatable.",
+)
+report_option = click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a CSV file with a line for each refused row: file, line, column, value, reason.",
+)
 iterations_option = click.option(
     "--iterations",
     type=click.IntRange(30),
@@ -79,6 +105,10 @@ iterations_option = click.option(
     help="A folder of <movie id>.jpg, .png, .webp, .gif, .avif, .tif, .bmp or .heic. Without it the snapshot has no"
     " poster space.",
 )
+@catalogue_option
+@report_option
+@events_option
+@event_weight_option
 @facts_option
 @click.option(
     "--facts-weight",
@@ -156,6 +186,10 @@ def build(
     ratings: Path | None,
     scale: str | None,
     posters: Path | None,
+    catalogue: Path | None,
+    report: Path | None,
+    events: Path | None,
+    event_weights: tuple[str, ...],
     facts: Path | None,
     facts_weights: tuple[str, ...],
     data: Path,
@@ -179,18 +213,24 @@ def build(
     Embeddings are cached. The server answers from the previous snapshot until the new one is complete.
     """
     from indexer.config import make_plan
+    from indexer.datasets.labels import kind_of
+    from indexer.datasets.movielens import Own
     from indexer.datasets.sources import choose_sources
 
-    sources = choose_sources(data, ratings, posters, weights)
+    if report is not None and catalogue is None:
+        raise click.UsageError("--report lists the refused rows of a --catalogue: give one, or leave it out")
+    own = Own(catalogue, events, _weights("--event-weight", event_weights, "KIND=WEIGHT, such as like=3", str.casefold))
+    sources = choose_sources(data, ratings, posters, weights, own=(catalogue or events) is not None)
     if every is not None:
         from indexer.schedule import build_every
 
         # Each build in a process of its own: it returns its memory, and a crash does not end the loop.
         command = [*myself(), "build", *_arguments(context, without={"every", "keep"})]
-        build_every(
-            every, command, data, [*sources.paths, *tuned, *([facts] if facts else [])], keep=keep or KEPT, say=note
-        )
+        files = [*tuned, *(file for file in (facts, catalogue, events) if file is not None)]
+        build_every(every, command, data, [*sources.paths, *files], keep=keep or KEPT, say=note)
         return
+    if catalogue is not None:
+        tell_refused(catalogue, report)
     plan = make_plan(
         sources.ratings,
         data,
@@ -207,7 +247,8 @@ def build(
         scale=scale_of(scale),
         learn=not no_ltr,
         facts=facts,
-        label_weights=_weights_of_facts(facts_weights),
+        label_weights=_weights("--facts-weight", facts_weights, "COLUMN=WEIGHT, such as director=0.3", kind_of),
+        own=own,
     )
     manifest = run_plan(plan, if_new=if_new)
     if manifest is None:
@@ -228,23 +269,36 @@ def build(
             click.echo(f"Deleted {', '.join(deleted)}")
 
 
-def _weights_of_facts(texts: tuple[str, ...]) -> dict[str, float]:
-    """Return kind of facts -> weight.
+def _weights(option: str, texts: tuple[str, ...], example: str, name: Callable[[str], str]) -> dict[str, float]:
+    """Return the weights in the texts of an option, by name.
 
     Raises:
-        UsageError: a text is not COLUMN=WEIGHT, or the weight is no number from 0 to 100.
+        UsageError: a text is not NAME=WEIGHT, or the weight is no number from 0 to 100.
     """
-    from indexer.datasets.labels import kind_of
     from indexer.datasets.tables.values import real
 
     weights = {}
     for text in texts:
-        column, _, given = text.rpartition("=")
+        key, _, given = text.rpartition("=")
         weight = real(given)
-        if not column.strip() or weight is None or not 0 <= weight <= 100:
-            raise click.UsageError(f"--facts-weight {text}: write COLUMN=WEIGHT, such as director=0.3; from 0 to 100")
-        weights[kind_of(column)] = weight
+        if not key.strip() or weight is None or not 0 <= weight <= 100:
+            raise click.UsageError(f"{option} {text}: write {example}; from 0 to 100")
+        weights[name(key.strip())] = weight
     return weights
+
+
+def tell_refused(catalogue: Path, report: Path | None) -> None:
+    """Print the first rows of a catalogue that are refused, and write all of them to a report."""
+    from indexer.datasets.own_catalogue import read_catalogue, write_report
+
+    refused = read_catalogue(catalogue).refused
+    for each in refused[:SHOWN]:
+        note(f"Refused: {catalogue}, {each}")
+    if len(refused) > SHOWN:
+        where = "are in the report" if report else "by --report FILE.csv"
+        note(f"and {len(refused) - SHOWN:,} more rows, {where}")
+    if report is not None:
+        write_report(report, catalogue, refused)
 
 
 def run_plan(plan: Plan, *, if_new: bool) -> Manifest | None:

@@ -15,11 +15,12 @@ from index.library.entries import Poster
 from index.library.movies import Library, Request
 from index.library.rating_log import RatingLog
 from index.movie_index import MovieIndex
+from server.api.batches import MoviesBody, add_rows
 from server.api.blueprint import api
 from server.api.operation import operation, version_in
 from server.api.parsing import filled_members, parse_body, parse_form
 from server.api.requests import MovieBody, MoviePatch, RatingBody, check_rating
-from server.api.responses import MovieReply, RatingReply
+from server.api.responses import AddedReply, MovieReply, RatingReply
 from server.media.uploads import UploadQueue, sent_files, uploaded_picture
 from server.middleware.access import present_key
 from server.state.current_snapshot import changed_index, movie_index
@@ -42,6 +43,18 @@ def add_movie() -> Response:
     reply = _changed_movie(movie_id)
     place = url_for("api.movie", movie=movie_id)
     return Response(to_json(reply), 201, {"Location": place}, mimetype="application/json")
+
+
+@api.post("/movies/batch")
+@operation(kind="write")
+def add_movies(body: MoviesBody) -> AddedReply:
+    """Add up to 1,000 movies without posters, each by itself; return for every one whether it was added, or why not.
+
+    A movie is here already if its own `id` is, its IMDb or TMDB id, or, without different ids, its title with its year;
+    then nothing changes, unless `update` is true. So the request may be repeated. All are added in one transaction.
+    """
+    results = add_rows(movie_index(), _library(), body)
+    return {"results": results, **provenance(changed_index())}
 
 
 @api.put("/movies/<movie>")

@@ -7,6 +7,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from index.answers.schemas import (
+    AddedAnswer,
     BlendAnswer,
     ImportAnswer,
     ListPage,
@@ -39,6 +40,14 @@ class MovieReply(Provenance):
 
     movie: MovieAnswer
     spaces: list[str]
+
+
+@closed
+class AddedReply(Provenance):
+    """What became of each of several movies to add."""
+
+    results: list[AddedAnswer]
+    """In the order of the request."""
 
 
 @closed
