@@ -32,6 +32,7 @@ class Film:
     facts: Facts
     file: str  # the first of its files, as reported
     poster: Path | None = None
+    poster_version: str = ""  # changes with the file
 
 
 class Outcome(StrEnum):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from indexer.shelf.film import Facts, Film, Line, Outcome, titled
+from indexer.shelf.memory import version_of
 from indexer.shelf.names import DISCS, PICTURES, VIDEOS, Name, combined, read_name, why_no_film, without_part
 from indexer.shelf.nfo import BadNfo, NotAFilm
 
@@ -151,7 +152,8 @@ class Grouping:
             for path in (path for each in versions for path in each.files):
                 self._skip(path, "neither its name nor an NFO file has a title")
             return []
-        film = Film(facts, shown(file), self._poster(versions, alone=alone))
+        poster = self._poster(versions, alone=alone)
+        film = Film(facts, shown(file), poster, "" if poster is None else version_of(str(poster)))
         self._report(film, versions, notes)
         return [film]
 

@@ -55,11 +55,7 @@ class NfoFile:
 
     def is_current(self, path: str) -> bool:
         """Return True if the file still has this size and time."""
-        try:
-            status = os.stat(path)  # noqa: PTH116
-        except OSError:
-            return False
-        return (self.size, self.changed) == (status.st_size, status.st_mtime_ns)
+        return version_of(path) == f"{self.size} {self.changed}"
 
 
 class Folder:
@@ -83,8 +79,12 @@ class Folder:
 
     def is_current(self, files: Sequence[str], folders: Sequence[str]) -> bool:
         """Return True if the folder still has these entries, and no NFO file has changed."""
-        same = self.files == files and self.folders == folders
-        return same and all(file.is_current(path) for path, file in self.nfo.items())
+        if self.files != files or self.folders != folders:
+            return False
+        posters = ((film.poster, film.poster_version) if isinstance(film, Film) else film[2:] for film in self._films)
+        return all(file.is_current(path) for path, file in self.nfo.items()) and all(
+            poster is None or version_of(str(poster)) == version for poster, version in posters
+        )
 
     @property
     def count(self) -> int:
@@ -103,7 +103,7 @@ class Folder:
         """Return plain values."""
         nfo = {path: [file.size, file.changed, file.found] for path, file in self.nfo.items()}
         films = [
-            [_compact(each.facts), each.file, None if each.poster is None else str(each.poster)]
+            [_compact(each.facts), each.file, None if each.poster is None else str(each.poster), each.poster_version]
             if isinstance(each, Film)
             else each
             for each in self._films
@@ -148,6 +148,15 @@ class Memory:
         write_durably(file, json.dumps(found, separators=(",", ":")).encode())
 
 
+def version_of(path: str) -> str:
+    """Return the size and time of change of a file as a text; empty if it cannot be read."""
+    try:
+        status = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return ""
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
 def _read(content: bytes) -> dict[str, Any]:
     if len(content) > MAX_BYTES:
         return {"problem": f"it is larger than {MAX_BYTES:,} bytes"}
@@ -177,8 +186,8 @@ def _facts(found: Mapping[str, Any]) -> Facts:
 
 
 def _film(values: list[Any]) -> Film:
-    facts, file, poster = values
-    return Film(_facts(facts), file, None if poster is None else Path(poster))
+    facts, file, poster, version = values
+    return Film(_facts(facts), file, None if poster is None else Path(poster), version)
 
 
 def _line(values: list[Any]) -> Line:

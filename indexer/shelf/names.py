@@ -11,26 +11,96 @@ from index.catalogue.title_forms import words
 from index.library.entries import IMDB_ID, MAX_TMDB_ID
 
 VIDEOS = frozenset(
-    ".3g2 .3gp .asf .avi .bin .divx .dv .dvr-ms .f4v .flv .img .iso .m2t .m2ts .m2v .m4v .mk3d .mkv .mov .mp4 .mpe"
-    " .mpeg .mpg .mts .mxf .nrg .ogm .ogv .qt .rm .rmvb .strm .tp .ts .vob .webm .wmv .wtv .xvid".split()
+    {
+        ".3g2",
+        ".3gp",
+        ".asf",
+        ".avi",
+        ".bin",
+        ".divx",
+        ".dv",
+        ".dvr-ms",
+        ".f4v",
+        ".flv",
+        ".img",
+        ".iso",
+        ".m2t",
+        ".m2ts",
+        ".m2v",
+        ".m4v",
+        ".mk3d",
+        ".mkv",
+        ".mov",
+        ".mp4",
+        ".mpe",
+        ".mpeg",
+        ".mpg",
+        ".mts",
+        ".mxf",
+        ".nrg",
+        ".ogm",
+        ".ogv",
+        ".qt",
+        ".rm",
+        ".rmvb",
+        ".strm",
+        ".tp",
+        ".ts",
+        ".vob",
+        ".webm",
+        ".wmv",
+        ".wtv",
+        ".xvid",
+    }
 )
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tbn", ".gif", ".avif")  # in order of preference
 DISCS = frozenset({"video_ts", "bdmv", "hvdvd_ts"})  # folders of one film
 
 # Folders of videos that are no films. Source: naming rules of Jellyfin, Plex and Kodi.
 _EXTRAS = frozenset(
-    "backdrops,behind the scenes,behindthescenes,deleted scenes,extra,extras,featurettes,plex versions,sample,samples,"
-    "theme-music,trailer,trailers".split(",")
+    {
+        "backdrops",
+        "behind the scenes",
+        "behindthescenes",
+        "deleted scenes",
+        "extra",
+        "extras",
+        "featurettes",
+        "plex versions",
+        "sample",
+        "samples",
+        "theme-music",
+        "trailer",
+        "trailers",
+    }
 )
-_EXTRAS_OF_A_FILM = frozenset("bonus,clips,deleted,interviews,other,others,outtakes,scenes,shorts,specials".split(","))
+_EXTRAS_OF_A_FILM = frozenset(
+    {"bonus", "clips", "deleted", "interviews", "other", "others", "outtakes", "scenes", "shorts", "specials"}
+)
 _SYSTEM = frozenset(
-    "@eadir,eadir,#recycle,@recycle,$recycle.bin,system volume information,lost+found,extrafanart,extrathumbs,metadata,"
-    "subs,subtitles,temprec,tempsbe,ps3_update,ps3_vprm".split(",")
+    {
+        "@eadir",
+        "eadir",
+        "#recycle",
+        "@recycle",
+        "$recycle.bin",
+        "system volume information",
+        "lost+found",
+        "extrafanart",
+        "extrathumbs",
+        "metadata",
+        "subs",
+        "subtitles",
+        "temprec",
+        "tempsbe",
+        "ps3_update",
+        "ps3_vprm",
+    }
 )
 _EXTRA_NAMES = frozenset({"trailer", "sample", "theme", "minta"})
 _EXTRA_SUFFIX = re.compile(
-    r"(?:[-._]|- )(trailer|sample)[0-9]*$|-(behindthescenes|deletedscene|deleted|featurette|interview|scene|short|clip|extra"
-    r"|other)[0-9]*$",
+    r"(?:[-._]|- )(trailer|sample)[0-9]*$"
+    r"|-(behindthescenes|deletedscene|deleted|featurette|interview|scene|short|clip|extra|other)[0-9]*$",
     re.IGNORECASE,
 )
 _SEASON = re.compile(
@@ -51,14 +121,31 @@ _BRACKETED_YEAR = re.compile(rf"[ ._-]*[(\[{{]\s*({_YEAR})(?:\s*[-–]\s*[0-9]{{
 _BARE_YEAR = re.compile(rf"(?<![0-9a-z])({_YEAR})(?![0-9a-z])", re.IGNORECASE)
 # Where the technical part of a release's name begins. Words that titles have, such as "limited", are not among them.
 _RELEASE = re.compile(
-    r"[\[({]?(?<![a-z0-9])(?:[0-9]{3,4}[pi]|[48]k|uhd|blu-?ray|b[dr]-?rip|dvd(?:-?rip|scr|[59]|r)?|web-?(?:rip|dl)|hd-?(?:tv|rip)|remux"
-    r"|[xh][ .]?26[45]|hevc|avc|xvid|divx|av1|hdr(?:10)?|10bit|ac3|dts|aac)(?![a-z0-9])",
+    r"[\[({]?(?<![a-z0-9])(?:[0-9]{3,4}[pi]|[48]k|uhd|blu-?ray|b[dr]-?rip|dvd(?:-?rip|scr|[59]|r)?|web-?(?:rip|dl)"
+    r"|hd-?(?:tv|rip)|remux|[xh][ .]?26[45]|hevc|avc|xvid|divx|av1|hdr(?:10)?|10bit|ac3|dts|aac)(?![a-z0-9])",
     re.IGNORECASE,
 )
 _BRACKETS = re.compile(r"\[[^\]]*\]|\{[^}]*\}")
 _LATEST = datetime.now(UTC).year + 5  # of a year without brackets: Blade Runner 2049 is a title
 _GENERIC = frozenset(
-    "movie,movies,film,films,video,videos,main,feature,filme,peliculas,cinema,kino,title,video_ts,bdmv,index".split(",")
+    {
+        "movie",
+        "movies",
+        "film",
+        "films",
+        "video",
+        "videos",
+        "main",
+        "feature",
+        "filme",
+        "peliculas",
+        "cinema",
+        "kino",
+        "title",
+        "video_ts",
+        "bdmv",
+        "index",
+    }
 )
 
 

@@ -7,21 +7,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from index.core.errors import InvalidInput
 from index.core.files import locked
 from index.core.progress import Track, silent
 from indexer.datasets.dataset import Dataset
 from indexer.datasets.movielens import read_dataset
-from indexer.datasets.sources import fetched_ratings, shelf_folder
+from indexer.datasets.sources import CATALOGUE, fetched_ratings, shelf_folder
 from indexer.inputs import file_states
 from indexer.shelf.film import Film, Found, Line, Outcome
 from indexer.shelf.folder import Walk
 from indexer.shelf.join import Owned, own_movies, with_labels
 from indexer.shelf.memory import Memory
 from indexer.shelf.servers import is_server, scan_server
-from indexer.shelf.write import link_posters, write_movies, write_notice, write_ratings, write_report
+from indexer.shelf.write import write_movies, write_notice, write_ratings, write_report
 
 _EXAMPLES = 3
 _VERSION = 1  # of what is written, so that a later version writes it again
@@ -145,8 +144,8 @@ def _write(folder: Path, found: Found, dataset: Dataset | None) -> Summary:
     write_report(report, lines)
     write_movies(folder, movies, dataset)
     write_notice(folder, dataset)
-    posters = link_posters(folder / "posters", movies)
-    summary = Summary(len(movies), posters, ratings=write_ratings(folder, movies, dataset, found.watched))
+    summary = Summary(len(movies), sum(owned.poster is not None for owned in movies))
+    summary.ratings = write_ratings(folder, movies, dataset, found.watched)
     summary.dataset = "" if dataset is None else dataset.name
     summary.joined = dict(Counter(owned.how for owned in movies if owned.how).most_common())
     summary.report = str(report)

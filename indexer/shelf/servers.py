@@ -74,7 +74,7 @@ def scan_server(
     found = {name: f"{address}/{name}" for name in items}
     watched = [replace(each, file=found[each.file]) for each in _watched(kind, server, users) if each.file in found]
     files, problems = _download(server, list(items.values()), pictures, track)
-    films = [Film(item.facts, found[name], files.get(name)) for name, item in items.items()]
+    films = [Film(item.facts, found[name], files.get(name), item.version) for name, item in items.items()]
     lines += [Line(film.file, Outcome.FILM, titled(film.facts)) for film in films]
     lines += [Line(found[name], Outcome.NOTE, reason=f"no poster: {why}") for name, why in problems.items()]
     return Found(tuple(films), tuple(lines), tuple(watched))

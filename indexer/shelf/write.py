@@ -1,10 +1,9 @@
-"""The data set of a shelf: a folder that builds read, with links to the posters."""
+"""The data set of a shelf: a folder of tables that builds read."""
 
 from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,60 +15,64 @@ from index.catalogue.movie import Movie
 from index.core.arrays import Int64Array
 from index.core.files import replacing, write_durably
 from indexer.datasets.dataset import Dataset
+from indexer.datasets.sources import CATALOGUE, EVENTS, FACTS, RATINGS
 from indexer.shelf.film import Line, Watched
 from indexer.shelf.join import Owned
 from indexer.shelf.nfo import LABELS
 
-_SUFFIXES = {".tbn": ".jpg"}  # of Kodi's
 _MOST_PLAYS = 10  # of a film by a user, that count
+_LIKED = 5.0  # of 10
 
 
 def write_movies(folder: Path, movies: Sequence[Owned], dataset: Dataset | None) -> None:
-    """Write movies.csv, facts.csv and, with a data set that has some, tags.csv; a file that is the same stays."""
+    """Write the catalogue, facts.csv and, with a data set that has some, tags.csv; a file that is the same stays."""
     folder.mkdir(parents=True, exist_ok=True)
+    header = ("id", "title", "year", "genres", "imdb_id", "tmdb_id", "poster")
     rows = (
-        (_id(movie), f"{movie.title} ({movie.year})" if movie.year else movie.title, "|".join(movie.genres),
-         movie.imdb_id or "", "" if movie.tmdb_id is None else movie.tmdb_id)
-        for movie in (owned.movie for owned in movies)
-    )  # fmt: skip
-    _write(folder / "movies.csv", ("movieId", "title", "genres", "imdbId", "tmdbId"), rows)
+        (
+            _id(movie),
+            movie.title,
+            movie.year or "",
+            "|".join(movie.genres),
+            movie.imdb_id or "",
+            movie.tmdb_id or "",
+            poster or "",
+        )
+        for movie, poster in ((owned.movie, owned.poster) for owned in movies)
+    )
+    _write(folder / CATALOGUE, header, rows)
     kinds = [*LABELS, *sorted({kind for owned in movies for kind in owned.facts.labels} - set(LABELS))]
     facts = (
         (_id(owned.movie), *("|".join(owned.facts.labels.get(kind, ())) for kind in kinds), owned.facts.overview)
         for owned in movies
     )
-    _write(folder / "facts.csv", ("movieId", *kinds, "overview"), (row for row in facts if any(row[1:])))
+    _write(folder / FACTS, ("movieId", *kinds, "overview"), (row for row in facts if any(row[1:])))
     tags = {} if dataset is None else dataset.tags
     tagged = ((_id(owned.movie), tag) for owned in movies for tag in tags.get(owned.movie.movie_id, ()))
     _write(folder / "tags.csv", ("movieId", "tag"), tagged)
 
 
 def write_ratings(folder: Path, movies: Sequence[Owned], dataset: Dataset | None, watched: Sequence[Watched]) -> int:
-    """Write ratings.csv: a data set's ratings of the movies, and those of a media server's users; return their number.
+    """Write a data set's ratings of the movies with those of a media server's users, and events of these users.
 
-    Where nobody rated, it has the films that users played or marked as favourites, without a column of ratings. Else
-    these are in events.csv. A file without rows is deleted.
+    Ratings of users are on the data set's scale; among data without ratings they are events, too. Return the number of
+    ratings. A file without rows is deleted.
     """
     implicit = dataset is not None and dataset.ratings.implicit
     by_file = {name: owned.movie for owned in movies for name in owned.files}
     known = [(each, _id(by_file[each.file])) for each in watched if each.file in by_file]
-    rated = [] if implicit else [
+    events = [(each.user, movie, kind) for each, movie in known for kind in _kinds(each, implicit=implicit)]
+    _write(folder / EVENTS, ("user", "item", "kind"), events)
+    rated = [
         (each.user, movie, _on_scale(each.rating, dataset), each.time or 0)
-        for each, movie in known if each.rating is not None
-    ]  # fmt: skip
-    events = [(each.user, movie, kind, each.time or "") for each, movie in known for kind in _kinds(each)]
-    joined = None if dataset is None else _joined(movies, dataset)
-    columns = ("userId", "movieId", "rating", "timestamp")
-    if joined is not None and not joined.empty:
-        table = pd.concat([joined, pd.DataFrame(rated, columns=columns)]) if rated else joined
-    elif rated:
-        table = pd.DataFrame(rated, columns=columns)
-    else:
-        seen = dict.fromkeys((user, movie) for user, movie, *_ in events)
-        table, events = pd.DataFrame(list(seen), columns=["userId", "movieId"]), []
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "events.csv", ("user", "item", "kind", "time"), events)
-    file = folder / "ratings.csv"
+        for each, movie in known
+        if each.rating is not None and not implicit
+    ]
+    table = pd.DataFrame(rated, columns=["userId", "movieId", "rating", "timestamp"])
+    if dataset is not None:
+        joined = _joined(movies, dataset)
+        table = pd.concat([joined, table]) if rated else joined
+    file = folder / RATINGS
     if table.empty:
         file.unlink(missing_ok=True)
     else:
@@ -87,41 +90,19 @@ def write_notice(folder: Path, dataset: Dataset | None) -> None:
         file.unlink(missing_ok=True)
 
 
-def link_posters(folder: Path, movies: Iterable[Owned]) -> int:
-    """Make ``folder`` hold a link to the poster of each movie that has one, and nothing else; return their number.
-
-    Links instead of copies: the build copies what it serves.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    wanted: dict[str, str] = {}
-    for owned in movies:
-        if owned.poster is not None:
-            suffix = Path(owned.poster).suffix.lower()
-            wanted[f"{owned.movie.movie_id}{_SUFFIXES.get(suffix, suffix)}"] = owned.poster
-    linked = set()
-    for entry in list(os.scandir(folder)):
-        if entry.is_symlink() and os.readlink(entry.path) == wanted.get(entry.name):  # noqa: PTH115
-            linked.add(entry.name)
-        else:
-            Path(entry.path).unlink()
-    for name in wanted.keys() - linked:
-        (folder / name).symlink_to(wanted[name])
-    return len(wanted)
-
-
 def write_report(file: Path, lines: Iterable[Line]) -> None:
     """Write a row for every file: path, outcome, film, reason."""
-    _write(
-        file,
-        ("file", "outcome", "film", "reason"),
-        ((each.file, each.outcome.value, each.film, each.reason) for each in lines),
-    )
+    rows = ((each.file, each.outcome.value, each.film, each.reason) for each in lines)
+    _write(file, ("file", "outcome", "film", "reason"), rows)
 
 
-def _kinds(watched: Watched) -> Iterator[str]:
+def _kinds(watched: Watched, *, implicit: bool) -> Iterator[str]:
+    """Yield the kinds of events of a user and a film, as builds know them."""
     if watched.favourite:
-        yield "like"
-    yield from ["view"] * min(watched.plays, _MOST_PLAYS)
+        yield "favourite"
+    if implicit and watched.rating is not None:
+        yield "like" if watched.rating > _LIKED else "view"
+    yield from ["play"] * min(watched.plays, _MOST_PLAYS)
 
 
 def _on_scale(rating: float | None, dataset: Dataset | None) -> float:
