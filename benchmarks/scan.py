@@ -16,8 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from indexer.datasets.movielens import read_dataset
-from indexer.datasets.sources import shelf_folder
+from indexer.datasets.sources import CATALOGUE, shelf_folder
 from indexer.shelf.scan import Summary, scan
 from tests.indexer.shelf.libraries import HABITS, film, make_library
 
@@ -54,7 +53,7 @@ def _timed(label: str, library: Path, data: Path, ratings: Path | None) -> Summa
 
 def _check(data: Path, expected: set[str]) -> None:
     """Exit unless the shelf has just these films, each once, and the report every video."""
-    found = Counter(pd.read_csv(shelf_folder(data) / "movies.csv").title)
+    found = Counter(f"{row.title} ({row.year})" for row in pd.read_csv(shelf_folder(data) / CATALOGUE).itertuples())
     if set(found) != expected or max(found.values()) > 1:
         wrong = sorted(set(found) ^ expected)[:5]
         sys.exit(f"{len(set(found) ^ expected):,} films are missing, unknown or there twice, such as {', '.join(wrong)}")

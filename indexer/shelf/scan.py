@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from index.core.errors import InvalidInput
 from index.core.files import locked
@@ -42,6 +43,10 @@ class Summary:
     examples: dict[str, list[str]] = field(default_factory=dict)  # reason or problem -> some of the files
     report: str = ""  # path of the report on every file
     changed: bool = True  # False if nothing differs from the last scan
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
 
     def lines(self) -> Iterator[str]:
         """Yield the summary as lines of text."""

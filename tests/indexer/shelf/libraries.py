@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from PIL import Image
 
 _WORDS = (
     "Amber Bridge Canyon Dancer Ember Falcon Garden Harbor Island Journey Kingdom Lantern Meadow Needle Ocean Palace"
     " Quarry River Shadow Thunder Valley Winter Yellow Zephyr"
 ).split()
 _GENRES = ("Crime", "Drama", "Comedy", "Science Fiction", "Romance", "Thriller")
-JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffd9")  # the marks of a JPEG file, without a picture
+_STREAM = io.BytesIO()
+Image.new("RGB", (8, 12), (200, 80, 40)).save(_STREAM, "JPEG")
+JPEG = _STREAM.getvalue()
 
 
 @dataclass(frozen=True)
