@@ -22,6 +22,7 @@ from tests.indexer.shelf.libraries import HABITS, film, make_library
 
 
 def main() -> None:
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--films", type=int, default=20_000)
     parser.add_argument("--ratings", type=Path, help="data set to join")
@@ -55,8 +56,8 @@ def _check(data: Path, expected: set[str]) -> None:
     """Exit unless the shelf has just these films, each once, and the report every video."""
     found = Counter(f"{row.title} ({row.year})" for row in pd.read_csv(shelf_folder(data) / CATALOGUE).itertuples())
     if set(found) != expected or max(found.values()) > 1:
-        wrong = sorted(set(found) ^ expected)[:5]
-        sys.exit(f"{len(set(found) ^ expected):,} films are missing, unknown or there twice, such as {', '.join(wrong)}")
+        wrong = sorted({*(set(found) ^ expected), *(name for name, n in found.items() if n > 1)})
+        sys.exit(f"{len(wrong):,} films are missing, unknown or there twice, such as {', '.join(wrong[:5])}")
     report = pd.read_csv(shelf_folder(data) / "scan" / "report.csv")
     print(f"  every film is accounted for: {report.outcome.value_counts().to_dict()}")
 

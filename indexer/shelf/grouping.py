@@ -78,7 +78,10 @@ class Grouping:
             return self._film(found, name, groups, alone=len(groups) == 1 or not is_root)
         films = []
         for versions in _by_name(groups):
-            films += self._film(found, versions[0].name, versions, alone=False)
+            name = versions[0].name
+            if name.year is None and f"{name.key} ({folder.year})" == folder.key:
+                name = folder
+            films += self._film(found, name, versions, alone=False)
         return films
 
     def _groups(self, found: Listing, *, is_root: bool) -> list[_Group]:

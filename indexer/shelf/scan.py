@@ -15,6 +15,7 @@ from index.core.progress import Track, silent
 from indexer.datasets.dataset import Dataset
 from indexer.datasets.movielens import read_dataset
 from indexer.datasets.sources import CATALOGUE, fetched_ratings, shelf_folder
+from indexer.fetch.web import HttpClient
 from indexer.inputs import file_states
 from indexer.shelf.film import Film, Found, Line, Outcome
 from indexer.shelf.folder import Walk
@@ -51,8 +52,8 @@ class Summary:
     def lines(self) -> Iterator[str]:
         """Yield the summary as lines of text."""
         yield (
-            f"{self.films:,} films in {self.files:,} files, {self.posters:,} with a poster; {self.read:,} NFO files"
-            " read, as the others had not changed"
+            f"{self.films:,} films in {self.files:,} files, {self.posters:,} of them with a poster; NFO files that were"
+            f" new or changed: {self.read:,}"
         )
         if self.dataset:
             found = ", ".join(f"{n:,} by {how}" for how, n in self.joined.items()) or "none"
@@ -73,6 +74,7 @@ def scan(
     ratings: Path | None,
     users: bool = False,
     environment: Mapping[str, str],
+    client: HttpClient | None = None,
     track: Track = silent,
 ) -> Summary:
     """Make the shelf of a data directory that of some folders and media servers, and return a summary.
@@ -86,6 +88,7 @@ def scan(
         ratings: data set to join; None for the fetched one, if there is one.
         users: take ratings, favourites and plays of the servers' users, too.
         environment: has the keys of media servers.
+        client: for requests to them; None for one with the usual timeouts.
         track: reports progress.
 
     Raises:
@@ -107,7 +110,7 @@ def scan(
         for walk in walks:
             walk.run(track)
         others = [
-            scan_server(source, pictures, environment, users=users, track=track)
+            scan_server(source, pictures, environment, users=users, client=client, track=track)
             for source in sources
             if is_server(source)
         ]

@@ -9,13 +9,12 @@ from pathlib import Path
 
 from PIL import Image
 
-_WORDS = (
-    "Amber Bridge Canyon Dancer Ember Falcon Garden Harbor Island Journey Kingdom Lantern Meadow Needle Ocean Palace"
-    " Quarry River Shadow Thunder Valley Winter Yellow Zephyr"
-).split()
+_WORDS = ("Amber", "Bridge", "Canyon", "Dancer", "Ember", "Falcon", "Garden", "Harbor", "Island", "Journey", "Kingdom",
+          "Lantern", "Meadow", "Needle", "Ocean", "Palace", "Quarry", "River", "Shadow", "Thunder", "Valley", "Winter",
+          "Yellow", "Zephyr")  # fmt: skip
 _GENRES = ("Crime", "Drama", "Comedy", "Science Fiction", "Romance", "Thriller")
 _STREAM = io.BytesIO()
-Image.new("RGB", (8, 12), (200, 80, 40)).save(_STREAM, "JPEG")
+Image.new("RGB", (32, 48), (200, 80, 40)).save(_STREAM, "JPEG")
 JPEG = _STREAM.getvalue()
 
 
