@@ -66,7 +66,7 @@ from indexer.spaces.facts import SERIES, facts_vectors, label_weights
 from indexer.spaces.facts import WEIGHTS as FACTS_WEIGHTS
 from indexer.spaces.poster_files import copy_posters, find_posters, shown_posters
 from indexer.spaces.recall import tune_search
-from indexer.spaces.taste import taste_vectors
+from indexer.spaces.taste import moved_by_events, taste_vectors
 from indexer.spaces.two_stage import write_reduced
 from indexer.spaces.writer import write_blend, write_space
 
@@ -196,7 +196,8 @@ def _found_posters(
     if plan.own.catalogue is None or not dataset.posters:
         return find_posters(plan.posters, movie_ids) if plan.posters else ({}, [])
     folders = [plan.own.catalogue.parent, *([plan.posters] if plan.posters else [])]
-    return listed_posters(dataset.posters, folders, plan.data, track=track)
+    listed = {movie_id: text for movie_id, text in dataset.posters.items() if movie_id in movie_ids}
+    return listed_posters(listed, folders, plan.data, track=track)
 
 
 def _evaluation(plan: Plan, training: Training, settings: Settings, track: Track) -> dict[str, Any]:
@@ -285,15 +286,16 @@ def _ratings_and_taste(
     choice = choose_ranker(training, fit_rng, plan.rankers, track=track)
     forms = save_rankers(choice.rankers, folder / "ranker")
     rated = np.unique(training.movie_rows)
-    ids = Ids(training.movie_ids.values[rated])
     vectors = taste_vectors(posterior, rated)
     cold = None if implicit else cold_start.fit(training, looks, fit_rng, settings, track=track)
     if cold is not None:
         save_arrays(cold.arrays, folder / cold_starts.FOLDER)
         save_arrays(cold.fold_in, folder / cold_starts.FOLD_IN)
         predicted, more = cold_start.taste_of_unrated(cold.model(training), training, rated, vectors)
-        ids, edit = ids.edited(training.movie_ids.values[predicted].tolist(), [])
-        vectors = np.insert(vectors, edit.inserted - np.arange(edit.inserted.size), more, axis=0)
+        at = np.searchsorted(rated, predicted)
+        rated, vectors = np.insert(rated, at, predicted), np.insert(vectors, at, more, axis=0)
+    rated, vectors = moved_by_events(rated, vectors, training)
+    ids = Ids(training.movie_ids.values[rated])
     write_space(folder / "taste", ids, vectors, rng, label="taste", track=track)
     model = {
         "method": "Bayesian factorisation machine, implicit features on both sides, genres and year; Gibbs sampling",

@@ -289,6 +289,10 @@ def batches(movies: Any, update: Any) -> Iterator[Json]:
             raise InvalidInput(f"movies: give a list of dicts with a title, not {_short(given)}")
         movie = {str(name): _plain(str(name), value) for name, value in given.items() if value is not None}
         length = len(json.dumps(movie))
+        if length > _BATCH:
+            raise InvalidInput(
+                f"movies: {_short(movie)} has {length:,} characters as JSON: at most {_BATCH:,} are sent"
+            )
         if batch and (len(batch) == MAX_ADDED or size + length > _BATCH):
             yield {"movies": batch, **flags}
             batch, size = [], 0

@@ -26,7 +26,7 @@ class MovieAnswer(TypedDict):
     """A movie with its rating statistics."""
 
     movie_id: int
-    """The data set's id; 1,000,000,000 or more for an added movie."""
+    """The data set's id, or the added movie's own; 1,000,000,000 or more for one added without an id."""
     title: str
     """Title without the year."""
     year: int | None
@@ -42,7 +42,7 @@ class MovieAnswer(TypedDict):
     """First 16 hexadecimal digits of the SHA-256 of its poster, for an address that is cached for good; null without
     a poster, or if the snapshot does not record it."""
     source_id: NotRequired[str]
-    """The data set's own id, if that is no number and ``movie_id`` stands for it."""
+    """The data set's own id, or the added movie's, if that is no number and ``movie_id`` stands for it."""
 
 
 @closed

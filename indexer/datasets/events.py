@@ -100,10 +100,15 @@ def read_events(file: Path, weights: Mapping[str, float], skipped: Skipped) -> E
 
 
 def summed(user_ids: Int64Array, movie_ids: Int64Array, weights: Float32Array) -> Events:
-    """Return the strength of each pair of user and movie: log2(1 + sum of weights), so that many views count less."""
+    """Return the strength of each pair of user and movie: the sum of w log2(1 + n) over n events of each weight w.
+
+    So a single event counts its weight, and many views of one movie count less than as many movies.
+    """
     table = pd.DataFrame({"user": user_ids, "movie": movie_ids, "weight": weights.astype(np.float64)})
-    sums = table.groupby(["user", "movie"], sort=True, as_index=False)["weight"].sum()
-    strengths = np.log2(1 + sums["weight"].to_numpy()).astype(np.float32)
+    counts = table.value_counts(sort=False).reset_index(name="n")
+    counts["strength"] = counts["weight"] * np.log2(1 + counts["n"])
+    sums = counts.groupby(["user", "movie"], sort=True, as_index=False)["strength"].sum()
+    strengths = sums["strength"].to_numpy().astype(np.float32)
     return Events(sums["user"].to_numpy(), sums["movie"].to_numpy(), strengths)
 
 

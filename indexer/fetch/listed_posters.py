@@ -22,7 +22,12 @@ _ABSENT = {401, 403, 404, 410}  # statuses of an address without a poster
 
 
 def listed_posters(
-    listed: Mapping[int, str], folders: Sequence[Path], data: Path, *, track: Track = silent
+    listed: Mapping[int, str],
+    folders: Sequence[Path],
+    data: Path,
+    *,
+    client: HttpClient | None = None,
+    track: Track = silent,
 ) -> tuple[dict[int, Path], list[str]]:
     """Return movie id -> poster file, and warnings about those that there are not.
 
@@ -32,6 +37,7 @@ def listed_posters(
         listed: movie id -> path or URL.
         folders: that paths may be relative to, in order of precedence.
         data: the data directory, for downloads.
+        client: None for one of ``RATE``.
         track: reports progress.
     """
     found: dict[int, Path] = {}
@@ -51,7 +57,7 @@ def listed_posters(
         where = " nor ".join(map(str, folders))
         warnings.append(f"posters that are no file in {where}: {len(absent):,} (such as {absent[0]})")
     if linked:
-        fetched, told = _fetched(linked, listed_posters_folder(data), track)
+        fetched, told = _fetched(linked, listed_posters_folder(data), client or HttpClient(rate=RATE), track)
         found |= fetched
         warnings += told
     return dict(sorted(found.items())), warnings
@@ -91,11 +97,12 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def _fetched(linked: Sequence[LinkedMovie], folder: Path, track: Track) -> tuple[dict[int, Path], list[str]]:
+def _fetched(
+    linked: Sequence[LinkedMovie], folder: Path, client: HttpClient, track: Track
+) -> tuple[dict[int, Path], list[str]]:
     told: list[str] = []
     with Ledger(folder.with_suffix(".db")) as ledger:
         try:
-            client = HttpClient(rate=RATE)
             summary = fetch_posters(linked, folder, ledger, lambda: url_source(client), size=_AS_LISTED,
                                     missing_for=_MISSING_FOR, now=time.time, track=track)  # fmt: skip
             if summary.missing or summary.failed:

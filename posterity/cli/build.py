@@ -19,8 +19,10 @@ from posterity.cli.console import (
     myself,
     note,
     print_json,
+    report_option,
     scale_of,
     shown_progress,
+    tell_refused,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +34,6 @@ RATINGS = (
     " timestamp]]: CSV, TSV, Parquet, also compressed."
 )
 KEPT = 3  # snapshots, with --every
-SHOWN = 20  # refused rows that are printed
 ratings_option = click.option("--ratings", type=click.Path(path_type=Path), required=True, help=RATINGS)
 weights_option = click.option(
     "--weights",
@@ -76,11 +77,6 @@ event_weight_option = click.option(
     multiple=True,
     metavar="KIND=WEIGHT",
     help="Weight of a kind of event, beside view=1, like=3, purchase=5; 0 leaves it out. Repeatable.",
-)
-report_option = click.option(
-    "--report",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write a CSV file with a line for each refused row: file, line, column, value, reason.",
 )
 iterations_option = click.option(
     "--iterations",
@@ -215,6 +211,7 @@ def build(
     from indexer.config import make_plan
     from indexer.datasets.labels import kind_of
     from indexer.datasets.movielens import Own
+    from indexer.datasets.own_catalogue import read_catalogue, write_report
     from indexer.datasets.sources import choose_sources, scanned_shelf
 
     if report is not None and catalogue is None:
@@ -233,7 +230,10 @@ def build(
         build_every(every, command, data, [*sources.paths, *files], keep=keep or KEPT, say=note)
         return
     if catalogue is not None:
-        tell_refused(catalogue, report)
+        refused = read_catalogue(catalogue).refused
+        tell_refused(catalogue, refused, report)
+        if report is not None:
+            write_report(report, catalogue, refused)
     plan = make_plan(
         sources.ratings,
         data,
@@ -290,20 +290,6 @@ def _weights(option: str, texts: tuple[str, ...], example: str, name: Callable[[
     return weights
 
 
-def tell_refused(catalogue: Path, report: Path | None) -> None:
-    """Print the first rows of a catalogue that are refused, and write all of them to a report."""
-    from indexer.datasets.own_catalogue import read_catalogue, write_report
-
-    refused = read_catalogue(catalogue).refused
-    for each in refused[:SHOWN]:
-        note(f"Refused: {catalogue}, {each}")
-    if len(refused) > SHOWN:
-        where = "are in the report" if report else "by --report FILE.csv"
-        note(f"and {len(refused) - SHOWN:,} more rows, {where}")
-    if report is not None:
-        write_report(report, catalogue, refused)
-
-
 def run_plan(plan: Plan, *, if_new: bool) -> Manifest | None:
     """Build a plan with progress on stderr, and return the manifest of the new snapshot.
 
@@ -332,7 +318,11 @@ def summarise(manifest: Manifest) -> None:
         f"{counts['name']}: {counts['ratings']:,} ratings of {counts['rated_movies']:,} movies by {counts['users']:,}"
         f" users; {manifest.posters['posters']:,} posters ({manifest.posters['embedded']:,} newly embedded)"
     )
-    if manifest.ratings.get("implicit_data"):
+    if counts.get("events"):
+        click.echo(f"Events: {counts['events']:,} pairs of user and movie without a rating")
+    if not counts["ratings"]:
+        click.echo("Rating scale: none, as there are no ratings")
+    elif manifest.ratings.get("implicit_data"):
         click.echo("Rating scale: none, as there are no ratings, only who watched what")
     else:
         low, high = manifest.ratings["scale"]

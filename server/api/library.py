@@ -17,6 +17,7 @@ from index.library.rating_log import RatingLog
 from index.movie_index import MovieIndex
 from server.api.batches import MoviesBody, add_rows
 from server.api.blueprint import api
+from server.api.long_requests import bounded
 from server.api.operation import operation, version_in
 from server.api.parsing import filled_members, parse_body, parse_form
 from server.api.requests import MovieBody, MoviePatch, RatingBody, check_rating
@@ -53,7 +54,8 @@ def add_movies(body: MoviesBody) -> AddedReply:
     A movie is here already if its own `id` is, its IMDb or TMDB id, or, without different ids, its title with its year;
     then nothing changes, unless `update` is true. So the request may be repeated. All are added in one transaction.
     """
-    results = add_rows(movie_index(), _library(), body)
+    index = movie_index()
+    results = bounded(len(body.movies), lambda: add_rows(index, _library(), body))
     return {"results": results, **provenance(changed_index())}
 
 

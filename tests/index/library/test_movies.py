@@ -452,8 +452,8 @@ def test_a_newer_library_is_refused(tmp_path: Path) -> None:
     library = Library.open(tmp_path)
     library.put(HEAT)
     with closing(sqlite3.connect(tmp_path / "library.db")) as db:
-        db.execute("PRAGMA user_version = 4")
-    message = r"library\.db has schema version 4, this version of Posterity reads 3: use the version that wrote it"
+        db.execute("PRAGMA user_version = 5")
+    message = r"library\.db has schema version 5, this version of Posterity reads 4: use the version that wrote it"
     with pytest.raises(BadLibrary, match=message):
         Library.open(tmp_path)
     with pytest.raises(BadLibrary, match=message):
