@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.indexer.fetch import standins
 from tests.indexer.fetch.standins import Seen, StandIns
+from tests.indexer.fetch.standins import _Handler as Handler
 from tests.indexer.shelf.libraries import JPEG, Made, film
 
 JELLYFIN_KEY = "9f3c2a7be1d84c06a5b7d2e8f1c04a63"
 PLEX_TOKEN = "xHk3-Qz7_tR9vLmN2pWs"  # noqa: S105  invented
 
 
-class _Handler(standins._Handler):
+class _Handler(Handler):
     server: MediaServer
 
     def _answer(self, seen: Seen) -> None:
@@ -70,7 +70,9 @@ class _Handler(standins._Handler):
             size = int(self.headers.get("X-Plex-Container-Size", 1000))
             found = [self._metadata(made) for made in self.server.films][start : start + size]
             total = len(self.server.films)
-            self.json(200, {"MediaContainer": {"size": len(found), "totalSize": total, "offset": start, "Metadata": found}})
+            self.json(
+                200, {"MediaContainer": {"size": len(found), "totalSize": total, "offset": start, "Metadata": found}}
+            )
         else:
             self.json(404, {})
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import os
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from index.core.errors import InvalidInput, PosterityError
 from index.core.files import locked
 from indexer.datasets.sources import shelf_folder
 from indexer.shelf.scan import Summary, scan
-from tests.conftest import World
+from tests.conftest import write_ratings
 from tests.indexer.shelf.libraries import HABITS, JPEG, film, make_library, nfo
 
 
@@ -193,7 +192,9 @@ def test_the_poster_of_a_folder_is_of_its_only_film(tmp_path: Path) -> None:
 
 
 def test_damaged_nfo_files_and_wrong_ids_are_named_and_the_film_is_kept(tmp_path: Path) -> None:
-    root = make(tmp_path / "films", "Heat (1995)/Heat.mkv", "Heat (1995)/movie.nfo", "Fargo (1996) [tmdbid-x]/Fargo.mkv")
+    root = make(
+        tmp_path / "films", "Heat (1995)/Heat.mkv", "Heat (1995)/movie.nfo", "Fargo (1996) [tmdbid-x]/Fargo.mkv"
+    )
     (root / "Heat (1995)" / "movie.nfo").write_text("<movie><title>Hea")
     summary = scanned(root, tmp_path / "data")
     assert titles(tmp_path / "data") == ["Fargo (1996)", "Heat (1995)"]
@@ -250,7 +251,7 @@ def test_two_scans_at_a_time_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def joined(tmp_path: Path, world: World) -> Iterator[Path]:
+def joined(tmp_path: Path) -> Path:
     """A shelf of which the data set of the small film world has some films: Starship 1 to 4, and Wedding 12."""
     root = make(
         tmp_path / "films",
@@ -261,15 +262,16 @@ def joined(tmp_path: Path, world: World) -> Iterator[Path]:
         "Starship 4 (1999) [imdbid-tt7777777]/a.mkv",  # another film of this name
         "Starship 5/Starship 5.mkv",  # without a year
     )
-    scanned(root, tmp_path / "data", world.ratings)
-    yield tmp_path / "data"
+    write_ratings(tmp_path / "ratings")
+    scanned(root, tmp_path / "data", tmp_path / "ratings")
+    return tmp_path / "data"
 
 
-def test_ratings_are_joined_by_ids_and_by_whole_title_with_year(joined: Path, world: World) -> None:
+def test_ratings_are_joined_by_ids_and_by_whole_title_with_year(joined: Path) -> None:
     ids = {int(row["id"]) for row in rows(joined)}
     assert {1, 2, 3, 12} < ids
     assert {each for each in ids if each < 10**12} == {1, 2, 3, 12}
-    with (world.ratings / "ratings.csv").open() as stream:
+    with (joined.parent / "ratings" / "ratings.csv").open() as stream:
         expected = Counter(row["movieId"] for row in csv.DictReader(stream) if int(row["movieId"]) in {1, 2, 3, 12})
     assert Counter(row["movieId"] for row in rows(joined, "ratings.csv")) == expected
     reasons = {line["film"]: line["reason"] for line in report(joined)}
