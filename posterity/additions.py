@@ -23,7 +23,7 @@ _AT_ONCE = 500  # rows of a transaction: it takes a few hundredths of a second, 
 
 @dataclass(slots=True)
 class Additions:
-    """What became of the rows of a catalogue."""
+    """Outcomes of the rows of a catalogue."""
 
     outcomes: Counter[str] = field(default_factory=Counter)  # created, exists, updated or refused -> rows
     posters: int = 0  # stored

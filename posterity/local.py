@@ -13,6 +13,7 @@ from typing import Any, Literal, overload
 
 from typing_extensions import Unpack, override
 
+from index.answers.additions import add_rows
 from index.answers.imports import import_export, present_import
 from index.answers.schemas import AddedAnswer, BlendAnswer, ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
 from index.answers.serialize import (
@@ -43,13 +44,13 @@ from posterity.checks import checked, number_of_user, resolved_user
 from posterity.errors import Closed
 from posterity.interface import By, Export, MovieId, MovieService, MovieUpdate, NewMovie, Ratings, UserId, Width
 from posterity.results import Matches, Movies, Predictions
-from server.api.batches import MoviesBody, add_rows
 from server.api.requests import (
     BatchBody,
     DistinctQuery,
     ExplanationQuery,
     MovieBody,
     MoviePatch,
+    MoviesBody,
     PosterQuery,
     PredictionsBody,
     RatingBody,
@@ -349,10 +350,8 @@ class Index(MovieService):
         where, _ = body.where(index.catalogue)
         resolved = resolved_user(index, body)
         wanted = body.offset + body.limit
-        found = index.users.recommend(resolved, wanted, where=where, diversity=body.diversity, new=body.new)[
-            body.offset :
-        ]
-        shown = self._predictions(index, resolved, found, explain=body.explain)
+        found = index.users.recommend(resolved, wanted, where=where, diversity=body.diversity, new=body.new)
+        shown = self._predictions(index, resolved, found[body.offset :], explain=body.explain)
         if body.explain:
             add_rankings(index, resolved, shown, _CONTRIBUTIONS)
         return shown
@@ -397,8 +396,9 @@ class Index(MovieService):
     @override
     def add_movies(self, movies: Iterable[NewMovie], *, update: bool = False) -> list[AddedAnswer]:
         added: list[AddedAnswer] = []
-        for body in arguments.batches(movies, update):
-            added += add_rows(self._current(), self._library, checked(MoviesBody, body), len(added))
+        for each in arguments.batches(movies, update):
+            body, index = checked(MoviesBody, each), self._current()
+            added += add_rows(index, self._library, body.rows(), update=body.update, first=len(added))
         return added
 
     @override

@@ -47,7 +47,7 @@ class MovieAnswer(TypedDict):
 
 @closed
 class AddedAnswer(TypedDict):
-    """What became of one movie of many that were added at once."""
+    """Outcome of one movie of many that were added at once."""
 
     index: int
     """Its position in the request, from 0."""

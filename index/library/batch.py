@@ -24,7 +24,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a row."""
+    """Outcome of a row."""
 
     outcome: Literal["created", "exists", "updated", "refused"]
     movie_id: int | None = None  # None if it was refused

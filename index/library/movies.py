@@ -213,7 +213,7 @@ class Library:
         return movie.movie_id
 
     def add_each(
-        self, rows: Sequence[Row], *, catalogue: Catalogue, version: int, update: bool = False
+        self, rows: Sequence[Row | InvalidInput], *, catalogue: Catalogue, version: int, update: bool = False
     ) -> list[Outcome]:
         """Add movies that are not here yet, in one transaction; return what became of each row.
 
@@ -221,7 +221,7 @@ class Library:
         an own id is added under its number (see ``source_ids``), so that a data set with the same ids has it too.
 
         Args:
-            rows: to add.
+            rows: to add; the error of one that is invalid.
             catalogue: the movies that exist as of a version.
             version: sequence number of the latest change in it.
             update: replace the metadata of movies that are here.
@@ -231,7 +231,12 @@ class Library:
         """
         with self.database.writing() as db:
             known = KnownMovies.read(db, catalogue, version)
-            return [self._add_row(db, known, row, update=update) for row in rows]
+            return [
+                Outcome("refused", reason=str(row))
+                if isinstance(row, InvalidInput)
+                else self._add_row(db, known, row, update=update)
+                for row in rows
+            ]
 
     def _add_row(self, db: sqlite3.Connection, known: KnownMovies, row: Row, *, update: bool) -> Outcome:
         try:

@@ -46,7 +46,7 @@ class Ratings:
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """How much each user did with each movie, one entry per (user, movie)."""
+    """Strength of the events of each user with each movie, one entry per (user, movie)."""
 
     user_ids: Int64Array  # (n,)
     movie_ids: Int64Array  # (n,)

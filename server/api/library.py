@@ -8,6 +8,7 @@ import re
 from flask import Response, current_app, g, request, url_for
 from pydantic_core import to_json
 
+from index.answers.additions import add_rows
 from index.answers.serialize import present_movie, present_user, provenance
 from index.core.errors import InvalidInput
 from index.library.checks import Expected, existing
@@ -15,12 +16,11 @@ from index.library.entries import Poster
 from index.library.movies import Library, Request
 from index.library.rating_log import RatingLog
 from index.movie_index import MovieIndex
-from server.api.batches import MoviesBody, add_rows
 from server.api.blueprint import api
 from server.api.long_requests import bounded
 from server.api.operation import operation, version_in
 from server.api.parsing import filled_members, parse_body, parse_form
-from server.api.requests import MovieBody, MoviePatch, RatingBody, check_rating
+from server.api.requests import MovieBody, MoviePatch, MoviesBody, RatingBody, check_rating
 from server.api.responses import AddedReply, MovieReply, RatingReply
 from server.media.uploads import UploadQueue, sent_files, uploaded_picture
 from server.middleware.access import present_key
@@ -55,7 +55,7 @@ def add_movies(body: MoviesBody) -> AddedReply:
     then nothing changes, unless `update` is true. So the request may be repeated. All are added in one transaction.
     """
     index = movie_index()
-    results = bounded(len(body.movies), lambda: add_rows(index, _library(), body))
+    results = bounded(len(body.movies), lambda: add_rows(index, _library(), body.rows(), update=body.update))
     return {"results": results, **provenance(changed_index())}
 
 

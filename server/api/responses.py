@@ -44,7 +44,7 @@ class MovieReply(Provenance):
 
 @closed
 class AddedReply(Provenance):
-    """What became of each of several movies to add."""
+    """Outcome of each of several movies to add."""
 
     results: list[AddedAnswer]
     """In the order of the request."""
