@@ -61,7 +61,7 @@ from indexer.models.rating_model import fold_in_arrays, rating_arrays
 from indexer.models.unwatched import with_unwatched
 from indexer.ranking.learned_ranker import learn
 from indexer.ranking.without_ratings import write_without_ratings
-from indexer.spaces.embed import embed_posters
+from indexer.spaces.embed import NoReadablePoster, embed_posters
 from indexer.spaces.facts import SERIES, facts_vectors, label_weights
 from indexer.spaces.facts import WEIGHTS as FACTS_WEIGHTS
 from indexer.spaces.poster_files import copy_posters, find_posters, shown_posters
@@ -214,7 +214,12 @@ def _poster_space(
     if not found:
         return _Posters()
     embed = vgg16.load(plan.weights, path=plan.embed_path)
-    embeddings = embed_posters(found, embed, plan.data / "embeddings", track=track)
+    try:
+        embeddings = embed_posters(found, embed, plan.data / "embeddings", track=track)
+    except NoReadablePoster as error:
+        if plan.own.catalogue is None:
+            raise
+        return _Posters(unreadable=error.reasons)  # a catalogue's movies are compared by what else there is
     embed.save(vgg16.weights_file(plan.data, embed.sha256))
     before = _current_contents(plan.data)
     look = fit_look(plan.look, embeddings.blocks(), embed.sha256)

@@ -11,6 +11,7 @@ from index.snapshot.store import Manifest, SnapshotStore
 
 FETCHED = "fetched"
 SAMPLE = "posterity-sample"  # name of the sample data set
+CATALOGUE, RATINGS, FACTS, EVENTS = "shelf.csv", "ratings.csv", "facts.csv", "events.csv"  # files of a shelf
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,31 @@ def weights_path(data: Path) -> Path:
 def sample_folder(data: Path) -> Path:
     """Return the folder that the demo draws the sample into."""
     return data / "sample"
+
+
+def shelf_folder(data: Path) -> Path:
+    """Return the folder that a scan writes: the data set of a film library."""
+    return data / "shelf"
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Inputs of a build of a shelf; None for those that it lacks."""
+
+    catalogue: Path
+    ratings: Path | None  # folder
+    facts: Path | None
+    events: Path | None
+
+
+def scanned_shelf(data: Path) -> Shelf | None:
+    """Return the inputs that a scan wrote; None if there was none."""
+    folder = shelf_folder(data)
+    files = (folder / name for name in (CATALOGUE, RATINGS, FACTS, EVENTS))
+    catalogue, ratings, facts, events = (file if file.is_file() else None for file in files)
+    if catalogue is None:
+        return None
+    return Shelf(catalogue, None if ratings is None else folder, facts, events)
 
 
 def choose_sources(

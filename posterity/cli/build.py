@@ -90,7 +90,7 @@ iterations_option = click.option(
 @click.option(
     "--ratings",
     type=click.Path(path_type=Path),
-    show_default="the fetched edition, else the sample",
+    show_default="the scanned shelf, the fetched edition, else the sample",
     help=RATINGS,
 )
 @scale_option
@@ -212,10 +212,13 @@ def build(
     from indexer.datasets.labels import kind_of
     from indexer.datasets.movielens import Own
     from indexer.datasets.own_catalogue import read_catalogue, write_report
-    from indexer.datasets.sources import choose_sources
+    from indexer.datasets.sources import choose_sources, scanned_shelf
 
     if report is not None and catalogue is None:
         raise click.UsageError("--report lists the refused rows of a --catalogue: give one, or leave it out")
+    shelf = scanned_shelf(data) if ratings is catalogue is events is None else None
+    if shelf is not None:
+        ratings, catalogue, events, facts = shelf.ratings, shelf.catalogue, shelf.events, facts or shelf.facts
     own = Own(catalogue, events, _weights("--event-weight", event_weights, "KIND=WEIGHT, such as like=3", str.casefold))
     sources = choose_sources(data, ratings, posters, weights, own=(catalogue or events) is not None)
     if every is not None:

@@ -15,6 +15,7 @@ from posterity.cli.library import library
 from posterity.cli.posters import duplicates, explain
 from posterity.cli.prepare import prepare
 from posterity.cli.query import predict, recommend, similar
+from posterity.cli.scan import scan
 from posterity.cli.serve import demo, serve
 from posterity.cli.snapshots import snapshots
 
@@ -51,6 +52,7 @@ class _Command(click.Group):
         snapshots,
         fetch,
         prepare,
+        scan,
         build,
         evaluate,
         tune,
