@@ -1,4 +1,4 @@
-"""What members of a group miss of their own best movies, by each order of its list."""
+"""Comparison of the orders of a list for several people: what each misses of their own best movies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 
 from index.core.arrays import Float64Array, Int64Array
 from index.movie_index import MovieIndex
-from index.ratings.groups import MAX_PEOPLE, POOL, WAYS, Person, group_order
+from index.ratings.group_ways import MAX_PEOPLE, WAYS
+from index.ratings.groups import POOL, Person, group_order
 from posterity.cli.console import data_option, print_table
 
 _LISTED = 10

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol, Self, TypeAlias, overload, runtime_ch
 from typing_extensions import TypedDict, Unpack
 
 from index.answers.schemas import AddedAnswer, BlendAnswer, ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
-from index.ratings.groups import Lists, Together
+from index.ratings.group_ways import Lists, Together
 from posterity.results import GroupPicks, Matches, Movies, Predictions
 
 __all__ = [

@@ -6,18 +6,13 @@ A rating that a person gave counts as it is; of other movies the predicted ratin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
 from index.core.arrays import BoolArray, Float64Array, Int64Array
+from index.ratings.group_ways import Together
 from index.ratings.model import Prediction, UserOrRatings
 
-Together: TypeAlias = Literal["mean", "least-misery", "fair"]
-Lists: TypeAlias = Literal["any", "all"]  # watchlists that a movie must be on
-
-WAYS: tuple[Together, ...] = get_args(Together)
-MAX_PEOPLE = 10
 POOL = 200  # movies that are likely for each person
 
 

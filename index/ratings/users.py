@@ -15,7 +15,8 @@ from index.core.errors import NotComparable, UnknownUser
 from index.library.rating_log import RatingLog
 from index.ratings.cold_start import ColdPredictions, own_share
 from index.ratings.diversity import diversify
-from index.ratings.groups import POOL, GroupPick, Lists, Person, Together, group_order
+from index.ratings.group_ways import Lists, Together
+from index.ratings.groups import POOL, GroupPick, Person, group_order
 from index.ratings.learned_ranker import RankExplanation
 from index.ratings.model import Contribution, Explanation, Prediction, RatingModel, UserOrRatings
 from index.ratings.new_movies import NewMovies

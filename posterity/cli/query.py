@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from index.answers.schemas import ExplanationAnswer, GroupPrediction, MatchAnswer, MovieAnswer
     from index.imports.write import Layout
     from index.movie_index import MovieIndex
-    from index.ratings.groups import Lists, Person, Together
+    from index.ratings.group_ways import Lists, Together
+    from index.ratings.groups import Person
     from index.ratings.model import UserOrRatings
 
 _EXPLAINED = 10  # contributions to show
@@ -267,7 +268,8 @@ def _recommend_together(
 ) -> None:
     from index.answers.serialize import present_group, provenance
     from index.core.errors import InvalidInput
-    from index.ratings.groups import MAX_PEOPLE, Person
+    from index.ratings.group_ways import MAX_PEOPLE
+    from index.ratings.groups import Person
 
     people: list[Person] = []
     names = []

@@ -9,7 +9,8 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from index.movie_index import MovieIndex
-from index.ratings.groups import MAX_PEOPLE, GroupPick, Lists, Person, Together
+from index.ratings.group_ways import MAX_PEOPLE, Lists, Together
+from index.ratings.groups import GroupPick, Person
 from server.api.requests import (
     MAX_AMONG,
     MAX_EXCLUDED,

@@ -20,7 +20,8 @@ from index.core.errors import InvalidInput, UnknownUser
 from index.imports.write import movies_csv
 from index.movie_index import MovieIndex
 from index.ratings.elicitation import rating_steps
-from index.ratings.groups import Person, Together
+from index.ratings.group_ways import Together
+from index.ratings.groups import Person
 from index.ratings.learned_ranker import FeatureContribution, RankExplanation
 from index.ratings.model import INTERVAL, Contribution, Explanation, Prediction, UserOrRatings
 from server.api.long_requests import bounded, queued
@@ -108,7 +109,7 @@ def _readable(endpoint: str, members: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who asks for recommendations, and with whom."""
+    """The person who asks for recommendations, and the company to watch with."""
 
     person: Person
     rated: dict[int, float]  # in the address

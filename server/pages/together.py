@@ -10,7 +10,8 @@ from flask import request
 from index.catalogue.movie import Movie
 from index.core.errors import UnknownUser
 from index.movie_index import MovieIndex
-from index.ratings.groups import Lists, Person, Together
+from index.ratings.group_ways import Lists, Together
+from index.ratings.groups import Person
 from index.ratings.model import Prediction
 from server.pages.imported import Imported, imported_ratings
 

@@ -144,7 +144,7 @@ def test_someone_to_watch_with_brings_an_export_that_stays_until_they_leave(visi
 def test_a_user_of_the_server_may_be_the_other(visit: Visit) -> None:
     page = visit("/for-you?user=7")
     page.locator(".company > summary").click()
-    page.get_by_label("Or user").fill("12")
+    page.get_by_label("Or user", exact=True).fill("12")
     page.get_by_role("button", name="Together").click()
     films = listed(page)
     assert page.locator(".pair").first.locator(".who").all_inner_texts() == ["User 7", "User 12"]
@@ -202,7 +202,7 @@ def test_it_works_without_scripts(visit: Visit, export: bytes) -> None:
     page.get_by_role("button", name="Show", exact=True).last.click()
     expect(page.get_by_label("Only my watchlist")).to_be_checked(timeout=60_000)
     page.locator(".company > summary").click()
-    page.get_by_label("Or user").fill("12")
+    page.get_by_label("Or user", exact=True).fill("12")
     page.locator(".company").get_by_role("button", name="Together").click()
     expect(page.get_by_role("heading", name="To watch together")).to_be_visible(timeout=60_000)
     page.get_by_label("Take turns").check()

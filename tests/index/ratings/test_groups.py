@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from index.catalogue.catalogue import MovieFilter
 from index.movie_index import MovieIndex
-from index.ratings.groups import WAYS, GroupPick, Person, group_order
+from index.ratings.group_ways import WAYS
+from index.ratings.groups import GroupPick, Person, group_order
 from tests.conftest import SPACE, WEDDINGS
 
 PILOT = Person({1: 5.0, 2: 5.0, 3: 4.5, 11: 1.0, 12: 0.5})
