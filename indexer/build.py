@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ from indexer.models import cold_start, factorization_machine
 from indexer.models.all_users import solve_all_users, subsample_users
 from indexer.models.cold_start import Looks
 from indexer.models.factorization_machine import Settings
-from indexer.models.ranker_choice import Choice, choose_ranker
+from indexer.models.ranker_choice import Choice, choose_ranker, refit
 from indexer.models.rating_model import fold_in_arrays, rating_arrays
 from indexer.models.unwatched import with_unwatched
 from indexer.ranking.learned_ranker import learn
@@ -131,7 +132,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         catalogue = _catalogue(dataset, movie_ids, copy_posters(posters.files, plan.data / "posters"))
         (folder / "movies.json").write_text(json.dumps(catalogue.to_json(), ensure_ascii=False))
         # Evaluated only now that the samples of the model are freed, because both take much memory.
-        evaluation = _evaluation(plan, training, settings, track)
+        evaluation = _evaluation(plan, training, settings, choice, track)
         build_gallery(training, posters.files, seed=plan.seed, track=track).save(folder)
         counts = dict(zip(movie_ids.values.tolist(), catalogue.rating_counts, strict=True))
         maps = write_maps(folder, spaces, counts, posters.files, map_rng, track=track)
@@ -167,12 +168,12 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         )
 
 
-def _evaluation(plan: Plan, training: Training, settings: Settings, track: Track) -> dict[str, Any]:
+def _evaluation(plan: Plan, training: Training, settings: Settings, choice: Choice, track: Track) -> dict[str, Any]:
     if not plan.evaluation:
         return {"left_out": "the snapshot was built with --no-evaluation"}
     if training.ratings.implicit:
         return {"left_out": "the data set has no ratings, only who watched what, so no rating is predicted"}
-    return evaluate_build(training, settings, seed=plan.seed, track=track)
+    return evaluate_build(training, settings, ranker=partial(refit, choice, plan.rankers), seed=plan.seed, track=track)
 
 
 def _poster_space(

@@ -26,14 +26,14 @@ from index.core.ids import Ids
 from index.core.progress import Track, silent
 from index.ratings.learned_ranker import TREES_FILE, UNAVAILABLE, Features, LearnedRanker, Likeness, MovieFeatures
 from index.ratings.model import RatingModel
-from index.ratings.rankers import Ranker, StoredRanker, combine_rankers, names_of, save_rankers
+from index.ratings.rankers import Ranker, StoredRanker, names_of, save_rankers
 from index.spaces.faiss_index import flat_index
 from index.spaces.vectors import FlatVectors, Vectors
 from indexer.datasets.training import Training
 from indexer.metrics.ranking import ndcg
-from indexer.models import ease, factorization_machine, implicit, movie_neighbours
+from indexer.models import ease, factorization_machine, movie_neighbours
 from indexer.models.factorization_machine import Posterior
-from indexer.models.ranker_choice import Choice, of_some_users
+from indexer.models.ranker_choice import Choice, of_some_users, refit
 from indexer.models.ranker_choice import Settings as RankerSettings
 from indexer.models.rating_model import rating_model
 from indexer.spaces.facts import facts_vectors
@@ -235,14 +235,14 @@ def learn(
         return Learned(left_out=UNAVAILABLE)
     if training.values.size > MAX_RATINGS:
         return Learned(left_out=f"{training.values.size:,} ratings take too long to learn from; {MAX_RATINGS:,} do not")
-    refits, fits = _refits(choice, rankers), _fits(training, rankers)
+    fits = _fits(training, rankers)
     parts, counts = [], []
     for _ in track(range(SPLITS), "Learning to rank", SPLITS):
         held_out = rng.random(training.values.size) < HELD_OUT
         train, test = training.take(~held_out), training.take(held_out)
         if np.intersect1d(train.user_rows, test.user_rows).size < MIN_USERS:
             return Learned(left_out=f"at least {MIN_USERS} users with several ratings are needed to learn from")
-        before = combine_rankers([refit(train, rng) for refit in refits])
+        before = refit(choice, rankers, train, rng)
         model, features = _fit_split(train, before, fits, spaces, machine, rng)
         parts.append(examples(model, features, train, of_some_users(test, rng)))
         counts.append(np.bincount(train.user_rows)[parts[-1].users[parts[-1].starts[:-1]]])
@@ -286,15 +286,6 @@ def _fit_split(
     likeness = {name: Likeness.of(*space, train.movie_ids) for name, space in fitted.items()}
     given = ["score", *names_of(before)]
     return rating_model(posterior, train, before), Features(given, rankers, movie_features(train), likeness)
-
-
-def _refits(choice: Choice, settings: RankerSettings) -> list[Fit]:
-    """Return functions that fit the chosen rankers."""
-    fits: dict[str, Fit] = {
-        "ease": partial(ease.fit, settings=settings.ease),
-        "implicit-als": partial(implicit.fit, settings=settings.implicit),
-    }
-    return [fits[name] for name in choice.settings]
 
 
 def likeness_spaces(posterior: Posterior, training: Training) -> Spaces:

@@ -251,7 +251,7 @@ def tune(
 
 
 def _print_section(section: dict[str, Any]) -> None:
-    from indexer.reports.report_html import RANKING_COLUMNS, RATING_COLUMNS, SIMILARITY_COLUMNS, cell
+    from indexer.reports.report_html import RANKING_COLUMNS, RATING_COLUMNS, SIMILARITY_COLUMNS, cell, diverse_lists
 
     if section["kind"] == "look":
         _print_poster_section(section)
@@ -269,6 +269,13 @@ def _print_section(section: dict[str, Any]) -> None:
     print_table(heading, [("", "left"), *((columns[name], "right") for name in shown)], rows)
     if "content" in section:
         _print_cold(section["content"])
+    if diverse := diverse_lists(section["methods"][-1]["figures"]):
+        lists = [(f"{level:g}", f"{ndcg:.4f}", f"{alike:.1%}") for level, (ndcg, alike) in diverse.items()]
+        print_table(
+            f"Diverse lists, {section['methods'][-1]['method']}",
+            [("Diversity", "right"), ("nDCG@10", "right"), ("Percentile of two movies by likeness", "right")],
+            lists,
+        )
     if section["kind"] == "similarity":
         weights = ", ".join(f"{name} {weight:g}" for name, weight in section["weights"].items())
         click.echo(f"Weights of the blend, by all evidence: {weights}\n")
