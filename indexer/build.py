@@ -24,7 +24,7 @@ from index.posters import vgg16
 from index.posters.copies import find_copies, save_copies
 from index.posters.images import PREPROCESSING
 from index.posters.look_vectors import fit_look
-from index.ratings import by_movie, user_names
+from index.ratings import by_movie, shared_people, user_names
 from index.ratings import cold_start as cold_starts
 from index.ratings import fold_in as fold_ins
 from index.ratings import learned_ranker as learned_rankers
@@ -57,7 +57,7 @@ from indexer.models.rating_model import fold_in_arrays, rating_arrays
 from indexer.models.unwatched import with_unwatched
 from indexer.ranking.learned_ranker import learn
 from indexer.spaces.embed import embed_posters
-from indexer.spaces.facts import SERIES, facts_vectors, label_weights
+from indexer.spaces.facts import SERIES, Labels, facts_vectors, label_weights
 from indexer.spaces.facts import WEIGHTS as FACTS_WEIGHTS
 from indexer.spaces.poster_files import copy_posters, find_posters, shown_posters
 from indexer.spaces.recall import tune_search
@@ -115,7 +115,9 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         found = shown_posters(found, plan.data / "converted", track=track)
         found = merge_posters(found, changes, plan.data / "posters")
         posters = _poster_space(plan, folder / "poster", found, movie_ids, rng, track)
-        taste, model, choice = _ratings_and_taste(plan, settings, folder, training, posters.looks, fit_rng, rng, track)
+        taste, model, choice = _ratings_and_taste(
+            plan, settings, folder, training, posters.looks, dataset.labels, fit_rng, rng, track
+        )
         if dataset.user_names:
             save_arrays(UserNames.of(training.users.values, dataset.user_names), folder / user_names.FOLDER)
         facts = _facts_space(folder / "facts", dataset, plan.label_weights, rng, track)
@@ -223,6 +225,7 @@ def _ratings_and_taste(
     folder: Path,
     training: Training,
     looks: Looks | None,
+    labels: Labels,
     fit_rng: np.random.Generator,
     rng: np.random.Generator,
     track: Track,
@@ -244,10 +247,12 @@ def _ratings_and_taste(
     rated = np.unique(training.movie_rows)
     ids = Ids(training.movie_ids.values[rated])
     vectors = taste_vectors(posterior, rated)
-    cold = None if implicit else cold_start.fit(training, looks, fit_rng, settings, track=track)
+    cold = None if implicit else cold_start.fit(training, looks, fit_rng, settings, labels=labels, track=track)
     if cold is not None:
         save_arrays(cold.arrays, folder / cold_starts.FOLDER)
         save_arrays(cold.fold_in, folder / cold_starts.FOLD_IN)
+        if cold.people is not None:
+            save_arrays(cold.people, folder / shared_people.FOLDER)
         predicted, more = cold_start.taste_of_unrated(cold.model(training), training, rated, vectors)
         ids, edit = ids.edited(training.movie_ids.values[predicted].tolist(), [])
         vectors = np.insert(vectors, edit.inserted - np.arange(edit.inserted.size), more, axis=0)

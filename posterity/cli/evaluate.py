@@ -295,7 +295,12 @@ def _print_cold(found: dict[str, Any]) -> None:
         value, low, high = (f"{estimate[name]:.{digits}f}" for name in ("value", "low", "high"))
         return f"{value} ({low} to {high})"
 
-    for title, key in (("Unseen movies by content", "rows"), ("Those with posters", "with_posters")):
+    tables = {
+        "Unseen movies by content": "rows",
+        "Those with posters": "with_posters",
+        "Those with people": "with_people",
+    }
+    for title, key in tables.items():
         if key in found:
             rows: list[tuple[str, ...]] = [
                 (str(row["method"]), f"{row['held_out']:,}", told(row["rmse"])) for row in found[key]
@@ -304,7 +309,9 @@ def _print_cold(found: dict[str, Any]) -> None:
     for name, figure in found.get("lists", {}).items():
         click.echo(f"nDCG@10 of recommendations among unseen movies, {name}: {told(figure)}")
     for name, lift in found.get("lifts", {}).items():
-        click.echo(f"RMSE with {name} less that with facts alone: {told(lift)}")
+        click.echo(
+            f"RMSE with {name} less that of {'the machine' if name.endswith('alone') else 'facts'}: {told(lift)}"
+        )
     first: list[tuple[str, ...]] = [
         (str(row["ratings"]), told(row["rmse"]), told(row["without_content"]), f"{row['inside_80']['value']:.1%}")
         for row in found["first_ratings"]
