@@ -44,7 +44,7 @@ FOLD_IN = "cold_start_fold_in"
 # Ratings' worth of this model in the mean with the rating model, which knows a movie by its own parameters.
 CONTENT_RATINGS = 4.0
 _FACTS_PRIOR = 5.0  # added to the summed similarities: few similar movies say little
-_PEOPLE_PRIOR = 3.0
+_PEOPLE_PRIOR = 6.0
 _LOOKS_PRIOR = 2.0
 _PEERS = 100  # movies whose taste vectors and ranking scores a new movie gets
 _PEER_POWER = 2  # of their similarity, as lists by new movies gain from few but close peers

@@ -35,7 +35,7 @@ from indexer.spaces.facts import Labels, people_matrix
 
 CHAINS = 2  # at most
 SHARES = (0.0, 0.4, 0.8, 1.2)  # candidates of the weight of posters
-PEOPLE_SHARES = (0.0, 0.8, 1.6, 2.4)  # of people
+PEOPLE_SHARES = (0.0, 1.0, 2.0, 3.0)  # of people
 MOST_SHARING = 200  # movies kept of those that share people with one
 FOLDS = 5  # one of which validates
 MIN_RATINGS = 200  # with fewer, nothing is held out and posters take no part

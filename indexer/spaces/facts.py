@@ -39,6 +39,7 @@ def facts_vectors(
     weights: Mapping[str, float] | None = None,
     *,
     series: bool = False,
+    shares: Mapping[str, float] = WEIGHTS,
 ) -> tuple[Int64Array, Float32Array]:
     """Return the rows (m,) of the movies with any facts, and their vectors (m, d), of length 1 without labels.
 
@@ -51,9 +52,10 @@ def facts_vectors(
         labels: of the movies that have some.
         weights: kind of label, one of ``labels`` -> weight; those missing are ``label_weights``.
         series: take the beginnings of titles for labels, too. They alone make no vector.
+        shares: of genres, year and tags.
     """
     parts = {"genres": _genres(movies), "year": _years(movies), "tags": _tags(movies, tags)}
-    vectors = _unit(np.hstack([np.sqrt(WEIGHTS[name]) * _unit(part) for name, part in parts.items()]))
+    vectors = _unit(np.hstack([np.sqrt(shares[name]) * _unit(part) for name, part in parts.items()]))
     labels = labels or {}
     known = vectors.any(axis=1)
     for given in labels.values():
