@@ -30,3 +30,9 @@ class ServerConfig:
     log_format: str = "text"  # or json
     access_log: bool = False  # log a line per request
     embed_path: str = "auto"  # VGG16's arithmetic for uploads: auto, float32 or bfloat16
+
+    @property
+    def ready_responses(self) -> bool:
+        """Return True if cached responses are sent before Flask, which asks for keys and other stores, and logs."""
+        counts_elsewhere = self.read_limit and self.rate_storage != "memory://"
+        return not (self.access_log or self.read_keys or counts_elsewhere)
