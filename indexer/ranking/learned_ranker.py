@@ -41,8 +41,8 @@ from indexer.spaces.taste import taste_vectors
 
 SHRINKAGE = 5.0  # ratings' worth of the overall mean in a movie's mean rating
 HELD_OUT = 0.2  # share of ratings, in each split
-SPLITS = 2
-ITERATIONS = 60  # of the one chain of the rating model in a split
+SPLITS = 4
+ITERATIONS = 40  # of the one chain of the rating model in a split
 THREADS = 1  # of LightGBM: the same trees on any machine
 FEWEST = 0.05  # share of users with fewer ratings than the trees are used for: they learned too little about them
 MIN_USERS = 50  # with held-out ratings; of fewer nothing is learned
