@@ -24,7 +24,7 @@ from index.posters import vgg16
 from index.posters.copies import find_copies, save_copies
 from index.posters.images import PREPROCESSING
 from index.posters.look_vectors import fit_look
-from index.ratings import by_movie, shared_people, user_names
+from index.ratings import by_movie, user_names
 from index.ratings import cold_start as cold_starts
 from index.ratings import fold_in as fold_ins
 from index.ratings import learned_ranker as learned_rankers
@@ -33,6 +33,7 @@ from index.ratings.by_movie import RatingsByMovie
 from index.ratings.content import compact_looks
 from index.ratings.learned_ranker import SPACES as LIKENESS
 from index.ratings.rankers import save_rankers
+from index.ratings.shared_people import FOLDER as PEOPLE_FOLDER
 from index.ratings.user_names import UserNames
 from index.snapshot.poster_files import load_contents, save_contents
 from index.snapshot.store import Manifest, SnapshotStore
@@ -59,6 +60,7 @@ from indexer.ranking.learned_ranker import learn
 from indexer.spaces.embed import embed_posters
 from indexer.spaces.facts import SERIES, Labels, facts_vectors, label_weights
 from indexer.spaces.facts import WEIGHTS as FACTS_WEIGHTS
+from indexer.spaces.people import shared_people
 from indexer.spaces.poster_files import copy_posters, find_posters, shown_posters
 from indexer.spaces.recall import tune_search
 from indexer.spaces.taste import taste_vectors
@@ -247,12 +249,13 @@ def _ratings_and_taste(
     rated = np.unique(training.movie_rows)
     ids = Ids(training.movie_ids.values[rated])
     vectors = taste_vectors(posterior, rated)
-    cold = None if implicit else cold_start.fit(training, looks, fit_rng, settings, labels=labels, track=track)
+    people = shared_people(training.movies, labels)
+    cold = None if implicit else cold_start.fit(training, looks, fit_rng, settings, people=people, track=track)
     if cold is not None:
         save_arrays(cold.arrays, folder / cold_starts.FOLDER)
         save_arrays(cold.fold_in, folder / cold_starts.FOLD_IN)
         if cold.people is not None:
-            save_arrays(cold.people, folder / shared_people.FOLDER)
+            save_arrays(cold.people, folder / PEOPLE_FOLDER)
         predicted, more = cold_start.taste_of_unrated(cold.model(training), training, rated, vectors)
         ids, edit = ids.edited(training.movie_ids.values[predicted].tolist(), [])
         vectors = np.insert(vectors, edit.inserted - np.arange(edit.inserted.size), more, axis=0)

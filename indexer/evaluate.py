@@ -29,12 +29,12 @@ from indexer.evaluation.blend_weights import BLENDED, choose_weights
 from indexer.evaluation.candidates import CandidateSpace, blend_space, candidate_spaces, vector_space
 from indexer.evaluation.cold import evaluate_cold
 from indexer.evaluation.contest import Contest, evaluate, rating_contest
-from indexer.evaluation.diversity import METRICS as DIVERSITY_METRICS
-from indexer.evaluation.diversity import measure_lists
 from indexer.evaluation.gallery import gallery_rows, neighbours
 from indexer.evaluation.judgements import read_judged
 from indexer.evaluation.similarity import compare
 from indexer.evaluation.splits import SPLITS, kfold
+from indexer.metrics.diversity import METRICS as DIVERSITY_METRICS
+from indexer.metrics.diversity import measure_lists
 from indexer.metrics.ranking import RANKING_METRICS
 from indexer.models.cold_start import Looks
 from indexer.models.factorization_machine import Settings

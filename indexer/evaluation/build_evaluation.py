@@ -19,9 +19,9 @@ from index.ratings.rankers import Ranker
 from indexer.config import BLEND
 from indexer.datasets.training import Predictor, Training
 from indexer.evaluation.contest import LEVELS, Contest, rating_contest
-from indexer.evaluation.diversity import LEVELS as DIVERSITIES
-from indexer.evaluation.diversity import METRICS, blend_of, measure_diversity, metric
 from indexer.metrics.bootstrap import Estimate
+from indexer.metrics.diversity import LEVELS as DIVERSITIES
+from indexer.metrics.diversity import METRICS, measure_diversity, metric
 from indexer.metrics.estimate import FoldResult, estimate_metrics, fold_value
 from indexer.models import factorization_machine
 from indexer.models.all_users import subsample_users
@@ -29,7 +29,7 @@ from indexer.models.factorization_machine import Posterior, Settings
 from indexer.models.ranker_choice import of_some_users
 from indexer.models.rating_model import rating_model
 from indexer.models.registry import SERVED, RatingModelAdapter, rating_methods
-from indexer.ranking.learned_ranker import likeness_spaces
+from indexer.ranking.learned_ranker import blend_of, likeness_spaces
 
 HELD_OUT = 0.1  # share of the ratings
 MAX_HELD_OUT = 50_000  # ratings; enough for an RMSE to within .003

@@ -28,6 +28,7 @@ from indexer.metrics.ranking import ndcg
 from indexer.models import cold_start, ease, factorization_machine
 from indexer.models.cold_start import PEOPLE_SHARES, SHARES, FittedColdStart, Looks, predictions
 from indexer.spaces.facts import facts_vectors
+from indexer.spaces.people import shared_people
 
 # Posters beside facts, and beside the machine alone; with those of other movies as control. Name -> without posters.
 POSTERS = {"posters": "facts", "shuffled": "facts", "posters-alone": "machine", "shuffled-alone": "machine"}
@@ -63,11 +64,11 @@ def evaluate_cold(
     first: list[dict[str, Float64Array]] = []
     lists: list[dict[str, Float64Array]] = []
     shares, people_shares = [], []
-    people = cold_start.shared_people(dataset.movies, dataset.labels)
+    people = shared_people(dataset.movies, dataset.labels)
     for fold, mask in enumerate(track(list(movie_folds(dataset.ratings, folds)), "Unseen movies", folds)):
         rng = np.random.default_rng([seed, fold])
         training, test = Training.of(dataset, ~mask), Training.of(dataset, mask)
-        fitted = cold_start.fit(training, looks, rng, settings, labels=dataset.labels)
+        fitted = cold_start.fit(training, looks, rng, settings, people=people)
         shares.append(fitted.facts.look_share)
         people_shares.append(fitted.facts.people_share)
         parts.append(_errors(fitted, looks, people, training, test, rng))

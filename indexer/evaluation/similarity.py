@@ -223,7 +223,8 @@ def triplet_accuracy(space: CandidateSpace, kind: str, triplets: Triplets | None
 def _on_the_same(values: Mapping[str, Float64Array]) -> dict[str, Float64Array]:
     """Return the values (q,) of spaces with NaN wherever a space of good coverage has none: all compare on the same."""
     missing = [np.isnan(each) for each in values.values()]
-    skipped = np.logical_or.reduce([gap for gap in missing if gap.sum() <= (1 - _MIN_COVERAGE) * gap.size], initial=False)
+    covering = [gap for gap in missing if gap.sum() <= (1 - _MIN_COVERAGE) * gap.size]
+    skipped = np.logical_or.reduce(covering, initial=False)
     return {name: np.where(skipped, np.nan, each) for name, each in values.items()}
 
 

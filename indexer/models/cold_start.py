@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from index.catalogue.movie import Movie
 from index.core.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from index.core.progress import Track, silent
 from index.ratings.cold_start import (
@@ -31,19 +30,16 @@ from indexer.models import factorization_machine
 from indexer.models.all_users import solve_all_users, subsample_users
 from indexer.models.factorization_machine import Posterior
 from indexer.models.rating_model import fit_noise, fold_in_arrays
-from indexer.spaces.facts import Labels, people_matrix
 
 CHAINS = 2  # at most
 SHARES = (0.0, 0.4, 0.8, 1.2)  # candidates of the weight of posters
 PEOPLE_SHARES = (0.0, 1.0, 2.0, 3.0)  # of people
-MOST_SHARING = 200  # movies kept of those that share people with one
 FOLDS = 5  # one of which validates
 MIN_RATINGS = 200  # with fewer, nothing is held out and posters take no part
 MAX_VALIDATED = 1_000_000  # ratings; of a larger data set, a sample of users
 _VALIDATION_ITERATIONS = 60  # at most; more change the choice no more
 _INFLATIONS = np.round(np.geomspace(0.4, 2.5, 74), 4)  # candidates
 _BLOCK = 200_000  # ratings per block
-_PEOPLE_BLOCK = 1000  # movies per block
 _LEAST_VARIANCE = 1e-3
 
 
@@ -83,7 +79,7 @@ def fit(
     rng: np.random.Generator,
     settings: factorization_machine.Settings,
     *,
-    labels: Labels | None = None,
+    people: SharedPeople | None = None,
     track: Track = silent,
 ) -> FittedColdStart:
     """Fit the model, and its settings on held-out movies.
@@ -93,33 +89,12 @@ def fit(
         looks: of the movies with posters; None without any.
         rng: draws the held-out movies and the samples.
         settings: of the served factorisation machine.
-        labels: kind -> movie id -> labels; those of people are used.
+        people: movies that share people; None without people.
         track: reports progress.
     """
     settings = replace(settings, ids=False, chains=min(settings.chains, CHAINS))
-    people = shared_people(training.movies, labels or {})
     shares, inflation, validation = _validated(training, looks, people, rng, settings, track)
     return _fitted(training, looks, people, rng, settings, shares, inflation, validation, track)
-
-
-def shared_people(movies: Sequence[Movie], labels: Labels) -> SharedPeople | None:
-    """Return the movies that share people, by the cosine of their people; None if none do."""
-    matrix = people_matrix(movies, labels)
-    starts, rows, similarity = np.zeros(len(movies) + 1, dtype=np.int64), [], []
-    for begin in range(0, len(movies), _PEOPLE_BLOCK):
-        block = (matrix[begin : begin + _PEOPLE_BLOCK] @ matrix.T).tocsr()
-        for at in range(block.shape[0]):
-            part = slice(*block.indptr[at : at + 2])
-            others, values = block.indices[part], block.data[part]
-            others, values = others[others != begin + at], values[others != begin + at]
-            nearest = np.sort(np.lexsort((others, -values))[:MOST_SHARING])
-            rows.append(others[nearest])
-            similarity.append(values[nearest])
-            starts[begin + at + 1] = nearest.size
-    if not starts.any():
-        return None
-    joined = np.concatenate(rows).astype(np.int32), np.concatenate(similarity).astype(np.float32)
-    return SharedPeople(np.cumsum(starts), *joined)
 
 
 def predictions(

@@ -27,7 +27,9 @@ from index.core.progress import Track, silent
 from index.ratings.learned_ranker import TREES_FILE, UNAVAILABLE, Features, LearnedRanker, Likeness, MovieFeatures
 from index.ratings.model import RatingModel
 from index.ratings.rankers import Ranker, StoredRanker, names_of, save_rankers
+from index.spaces.blend import Blend
 from index.spaces.faiss_index import flat_index
+from index.spaces.space import Space
 from index.spaces.vectors import FlatVectors, Vectors
 from indexer.datasets.training import Training
 from indexer.metrics.ranking import ndcg
@@ -38,6 +40,7 @@ from indexer.models.ranker_choice import Settings as RankerSettings
 from indexer.models.rating_model import rating_model
 from indexer.spaces.facts import facts_vectors
 from indexer.spaces.taste import taste_vectors
+from indexer.spaces.writer import calibrate
 
 SHRINKAGE = 5.0  # ratings' worth of the overall mean in a movie's mean rating
 HELD_OUT = 0.2  # share of ratings, in each split
@@ -293,6 +296,15 @@ def likeness_spaces(posterior: Posterior, training: Training) -> Spaces:
     rows, vectors = facts_vectors(training.movies, {}, series=True)
     facts = Ids(training.movie_ids.values[rows]), FlatVectors(flat_index(vectors))
     return {"taste": _taste_space(posterior, training)} | ({"facts": facts} if rows.size else {})
+
+
+def blend_of(spaces: Spaces, weights: Mapping[str, float], movie_ids: Ids) -> Blend:
+    """Return the blend of spaces, given as ids and vectors, of a catalogue."""
+    rng = np.random.default_rng(0)
+    calibrated = {
+        name: Space(name, ids, vectors, None, calibrate(vectors, rng)) for name, (ids, vectors) in spaces.items()
+    }
+    return Blend(calibrated, weights, movie_ids)
 
 
 def _taste_space(posterior: Posterior, training: Training) -> tuple[Ids, Vectors]:

@@ -14,7 +14,6 @@ from index.ratings.rankers import Ranker, combine_rankers
 from index.spaces.blend import Blend
 from indexer.config import BLEND
 from indexer.datasets.training import Training
-from indexer.evaluation.diversity import blend_of
 from indexer.models import als, ease, factorization_machine, implicit, neighbourhood, sgd
 from indexer.models.factorization_machine import Posterior
 from indexer.models.neighbourhood import Settings as NeighbourSettings
@@ -22,7 +21,7 @@ from indexer.models.ranker_choice import RankerScorer, choose_ranker
 from indexer.models.ranker_choice import Settings as RankerSettings
 from indexer.models.rating_model import rating_model
 from indexer.models.registry import Method, RatingModelAdapter
-from indexer.ranking.learned_ranker import learn, likeness_spaces
+from indexer.ranking.learned_ranker import blend_of, learn, likeness_spaces
 
 SERVED_RANKER = "served"
 BEFORE_LEARNING = "rankers-and-rating"

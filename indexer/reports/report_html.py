@@ -13,8 +13,8 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from indexer.evaluation.contest import FEW, LEVELS
-from indexer.evaluation.diversity import LEVELS as LEVELS_OF_DIVERSITY
-from indexer.evaluation.diversity import metric
+from indexer.metrics.diversity import LEVELS as LEVELS_OF_DIVERSITY
+from indexer.metrics.diversity import metric
 from indexer.metrics.ranking import LENGTHS
 from indexer.reports import poster_report
 from indexer.reports.article_table import article_table

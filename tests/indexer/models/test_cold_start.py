@@ -18,7 +18,8 @@ from indexer.datasets.dataset import Dataset, Ratings
 from indexer.datasets.training import Training
 from indexer.evaluation.cold import evaluate_cold
 from indexer.models import cold_start
-from indexer.models.cold_start import FittedColdStart, Looks, movie_residuals, predictions, shared_people
+from indexer.models.cold_start import FittedColdStart, Looks, movie_residuals, predictions
+from indexer.spaces.people import shared_people
 from tests.conftest import QUICK
 
 USERS, MOVIES = 60, 80
@@ -100,7 +101,7 @@ def test_people_predict_unseen_movies_better_if_they_tell_something(
     unseen: tuple[Training, Training, FittedColdStart], tmp_path: Path
 ) -> None:
     rest, test, _ = unseen
-    fitted = cold_start.fit(rest, None, np.random.default_rng(0), QUICK, labels=directors())
+    fitted = cold_start.fit(rest, None, np.random.default_rng(0), QUICK, people=shared_people(CATALOGUE, directors()))
     assert fitted.facts.people_share > 0
     assert fitted.entry()["uses"] == ["genres", "year", "people"]
     machine, facts, people, _, _ = predictions(fitted.model(rest), rest, test.user_rows, test.movie_rows)

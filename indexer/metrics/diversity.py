@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from index.core.arrays import Float32Array, Float64Array, Int64Array
-from index.core.ids import Ids
 from index.ratings.diversity import POOL, diversify
 from index.spaces.blend import Blend
 from index.spaces.faiss_index import top_rows
-from index.spaces.space import Space
-from index.spaces.vectors import Vectors
 from indexer.datasets.training import Scorer, Training
 from indexer.metrics.ranking import measure_ranking, ndcg
-from indexer.spaces.writer import calibrate
 
 LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of diversity
 LENGTH = 10  # of lists
@@ -79,12 +74,3 @@ def measure_diversity(
     known = ~np.isnan(values)
     measures = np.stack([np.where(known, values, 0), known], axis=1)
     return dict(zip(METRICS, measures, strict=True))
-
-
-def blend_of(spaces: Mapping[str, tuple[Ids, Vectors]], weights: Mapping[str, float], movie_ids: Ids) -> Blend:
-    """Return the blend of spaces, given as ids and vectors, of a catalogue."""
-    rng = np.random.default_rng(0)
-    calibrated = {
-        name: Space(name, ids, vectors, None, calibrate(vectors, rng)) for name, (ids, vectors) in spaces.items()
-    }
-    return Blend(calibrated, weights, movie_ids)

@@ -12,8 +12,9 @@ from index.spaces.faiss_index import flat_index
 from index.spaces.vectors import FlatVectors
 from indexer.datasets.dataset import Ratings
 from indexer.datasets.training import Training
-from indexer.evaluation.diversity import LEVELS, METRICS, blend_of, measure_diversity, measure_lists, metric
+from indexer.metrics.diversity import LEVELS, METRICS, measure_diversity, measure_lists, metric
 from indexer.metrics.ranking import measure_ranking
+from indexer.ranking.learned_ranker import blend_of
 
 N = 30
 MOVIES = tuple(Movie(i, str(i)) for i in range(N))
