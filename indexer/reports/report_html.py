@@ -73,8 +73,11 @@ def cell(name: str, value: float | None) -> str:
 
 def diverse_lists(figures: Mapping[str, Any]) -> dict[float, tuple[float, float]]:
     """Return diversity -> nDCG and likeness of lists, of a method's figures; empty of one without them."""
-    found = {level: [figures.get(metric(name, level)) for name in ("ndcg", "alike")] for level in LEVELS_OF_DIVERSITY}
-    return {level: (each[0]["value"], each[1]["value"]) for level, each in found.items() if all(each)}
+    return {
+        level: (figures[ndcg]["value"], figures[alike]["value"])
+        for level in LEVELS_OF_DIVERSITY
+        if (ndcg := metric("ndcg", level)) in figures and (alike := metric("alike", level)) in figures
+    }
 
 
 def _described(name: str, section: Mapping[str, Any]) -> dict[str, Any]:

@@ -270,7 +270,9 @@ def _print_section(section: dict[str, Any]) -> None:
     if "content" in section:
         _print_cold(section["content"])
     if diverse := diverse_lists(section["methods"][-1]["figures"]):
-        lists = [(f"{level:g}", f"{ndcg:.4f}", f"{alike:.1%}") for level, (ndcg, alike) in diverse.items()]
+        lists: list[tuple[str, ...]] = [
+            (f"{level:g}", f"{ndcg:.4f}", f"{alike:.1%}") for level, (ndcg, alike) in diverse.items()
+        ]
         print_table(
             f"Diverse lists, {section['methods'][-1]['method']}",
             [("Diversity", "right"), ("nDCG@10", "right"), ("Percentile of two movies by likeness", "right")],
