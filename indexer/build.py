@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from index.ratings.by_movie import RatingsByMovie
 from index.ratings.content import compact_looks
 from index.ratings.learned_ranker import SPACES as LIKENESS
 from index.ratings.rankers import save_rankers
+from index.ratings.shared_people import FOLDER as PEOPLE_FOLDER
 from index.ratings.user_names import UserNames
 from index.ratings.watched import WatchedMovies
 from index.snapshot.gallery import Gallery
@@ -56,14 +58,15 @@ from indexer.models import cold_start, factorization_machine
 from indexer.models.all_users import solve_all_users, subsample_users
 from indexer.models.cold_start import Looks
 from indexer.models.factorization_machine import Settings
-from indexer.models.ranker_choice import Choice, choose_ranker
+from indexer.models.ranker_choice import Choice, choose_ranker, refit
 from indexer.models.rating_model import fold_in_arrays, rating_arrays
 from indexer.models.unwatched import with_unwatched
 from indexer.ranking.learned_ranker import learn
 from indexer.ranking.without_ratings import write_without_ratings
 from indexer.spaces.embed import NoReadablePoster, embed_posters
-from indexer.spaces.facts import SERIES, facts_vectors, label_weights
+from indexer.spaces.facts import SERIES, Labels, facts_vectors, label_weights
 from indexer.spaces.facts import WEIGHTS as FACTS_WEIGHTS
+from indexer.spaces.people import shared_people
 from indexer.spaces.poster_files import copy_posters, find_posters, shown_posters
 from indexer.spaces.recall import tune_search
 from indexer.spaces.taste import moved_by_events, taste_vectors
@@ -122,7 +125,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         posters = _poster_space(plan, folder / "poster", found, movie_ids, rng, track)
         known = bool(len(dataset.ratings)) or dataset.events is not None
         taste, model, choice = (
-            _ratings_and_taste(plan, settings, folder, training, posters.looks, fit_rng, rng, track)
+            _ratings_and_taste(plan, settings, folder, training, posters.looks, dataset.labels, fit_rng, rng, track)
             if known
             else (None, {}, None)
         )
@@ -151,7 +154,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         catalogue = _catalogue(dataset, movie_ids, copy_posters(posters.files, plan.data / "posters"))
         (folder / "movies.json").write_text(json.dumps(catalogue.to_json(), ensure_ascii=False))
         # Evaluated only now that the samples of the model are freed, because both take much memory.
-        evaluation = _evaluation(plan, training, settings, track)
+        evaluation = _evaluation(plan, training, settings, choice, track)
         gallery = build_gallery(training, posters.files, seed=plan.seed, track=track) if known else Gallery()
         gallery.save(folder)
         counts = dict(zip(movie_ids.values.tolist(), catalogue.rating_counts, strict=True))
@@ -200,12 +203,14 @@ def _found_posters(
     return listed_posters(listed, folders, plan.data, track=track)
 
 
-def _evaluation(plan: Plan, training: Training, settings: Settings, track: Track) -> dict[str, Any]:
+def _evaluation(
+    plan: Plan, training: Training, settings: Settings, choice: Choice | None, track: Track
+) -> dict[str, Any]:
     if not plan.evaluation:
         return {"left_out": "the snapshot was built with --no-evaluation"}
-    if training.ratings.implicit or not len(training.ratings):
+    if choice is None or training.ratings.implicit or not len(training.ratings):
         return {"left_out": "the data set has no ratings, only who watched what, so no rating is predicted"}
-    return evaluate_build(training, settings, seed=plan.seed, track=track)
+    return evaluate_build(training, settings, ranker=partial(refit, choice, plan.rankers), seed=plan.seed, track=track)
 
 
 def _poster_space(
@@ -260,6 +265,7 @@ def _ratings_and_taste(
     folder: Path,
     training: Training,
     looks: Looks | None,
+    labels: Labels,
     fit_rng: np.random.Generator,
     rng: np.random.Generator,
     track: Track,
@@ -287,10 +293,13 @@ def _ratings_and_taste(
     forms = save_rankers(choice.rankers, folder / "ranker")
     rated = np.unique(training.movie_rows)
     vectors = taste_vectors(posterior, rated)
-    cold = None if implicit else cold_start.fit(training, looks, fit_rng, settings, track=track)
+    people = shared_people(training.movies, labels)
+    cold = None if implicit else cold_start.fit(training, looks, fit_rng, settings, people=people, track=track)
     if cold is not None:
         save_arrays(cold.arrays, folder / cold_starts.FOLDER)
         save_arrays(cold.fold_in, folder / cold_starts.FOLD_IN)
+        if cold.people is not None:
+            save_arrays(cold.people, folder / PEOPLE_FOLDER)
         predicted, more = cold_start.taste_of_unrated(cold.model(training), training, rated, vectors)
         at = np.searchsorted(rated, predicted)
         rated, vectors = np.insert(rated, at, predicted), np.insert(vectors, at, more, axis=0)

@@ -17,9 +17,9 @@ from indexer.models.registry import SERVED
 from indexer.models.settings import changed
 from indexer.spaces.two_stage import MEMORY
 
-# Chosen on co-liked movies, series, shared tags and shared people of MovieLens latest-small, with ImageNet weights. For
+# Chosen on co-liked movies, series, shared tags and people of MovieLens latest-small (`benchmarks.likeness`). For
 # other data, build --tuned takes the weights from a report.
-BLEND = {"poster": 0.1, "taste": 1.0, "facts": 1.0}
+BLEND = {"poster": 0.1, "taste": 1.0, "facts": 0.75}
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,7 +163,7 @@ class ContentAnswer(TypedDict):
     year: float
     """Effect of its year."""
     similar: float
-    """Effect of the user's ratings of movies similar in genres and year, beyond what genres and year explain."""
+    """Effect of the user's ratings of movies similar in genres, year and people, beyond those of genres and year."""
     poster: float
     """Effect of the user's ratings of movies with similar posters, likewise; 0 if posters do not help."""
     ratings: float

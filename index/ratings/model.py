@@ -127,7 +127,7 @@ class ContentParts:
     usual: float  # the user's rating of a movie with mean content
     genres: float
     year: float
-    similar: float  # residuals of movies similar in genres and year
+    similar: float  # residuals of movies similar in genres, year and people
     poster: float  # residuals of movies with similar posters
     ratings: float  # of the movie by others
 

@@ -105,6 +105,14 @@ def choose_ranker(
     return Choice(rankers, {name: asdict(fits[name][1]) for name in names}, scores, warnings)
 
 
+def refit(choice: Choice, settings: Settings, training: Training, rng: np.random.Generator) -> Ranker:
+    """Fit the chosen rankers to other training data."""
+    fits: dict[str, tuple[Any, Any]] = {
+        "ease": (ease.fit, settings.ease), "implicit-als": (implicit.fit, settings.implicit),
+    }  # fmt: skip
+    return combine_rankers([fits[name][0](training, rng, fits[name][1]) for name in choice.settings])
+
+
 def of_some_users(ratings: Training, rng: np.random.Generator, limit: int = MAX_USERS) -> Training:
     """Return the ratings of ``limit`` users drawn at random; all ratings of fewer."""
     users = np.unique(ratings.user_rows)
