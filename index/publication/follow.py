@@ -1,7 +1,7 @@
 """Follow the snapshots that another machine publishes: copy each new one into a data directory, and make it current.
 
-``.follow/`` in the data directory has what was copied so far, the listing of every snapshot that is here, and the state
-that a server's health check shows. All else of the directory is as a build leaves it, without a library.
+``.follow/`` in the data directory has the files that were copied so far, the file list of every snapshot that is here,
+and the state that a server's health check shows. All else of the directory is as a build leaves it, without a library.
 """
 
 from __future__ import annotations
@@ -9,10 +9,8 @@ from __future__ import annotations
 import errno
 import logging
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import chain, repeat
 from pathlib import Path
@@ -20,16 +18,16 @@ from pathlib import Path
 from index.core.errors import BadSnapshot, InvalidInput, PosterityError, StorageUnavailable, UnknownSnapshot
 from index.core.files import NO_ROOM, replacing, sha256_of, sync, write_durably
 from index.core.progress import Count, uncounted
-from index.publication.listing import (
+from index.publication.copying import copy_files
+from index.publication.file_list import (
     File,
-    Listing,
+    FileList,
     Publication,
     file_of,
     publications_in,
-    read_listing,
+    read_file_list,
     read_pointer,
 )
-from index.publication.publish import AT_ONCE
 from index.publication.state import OWN_FOLDER, State, write_state
 from index.publication.storage import Storage
 from index.snapshot.store import SnapshotStore
@@ -69,7 +67,7 @@ class Follower:
         self._store = SnapshotStore(data)
         own = data / OWN_FOLDER
         self._copied = own / "files"
-        self._listings = own / "listings"
+        self._lists = own / "lists"
         self._keep = keep
         self._count = count
         self._clock = clock
@@ -77,7 +75,7 @@ class Follower:
         self._refused: tuple[bytes, float, BadSnapshot] | None = None  # its content, when it is due again, the reason
         if self._store.ids() and not own.is_dir():
             raise InvalidInput(f"{data} has snapshots that were built there: give --data another folder to follow into")
-        for folder in (self._copied, self._listings):
+        for folder in (self._copied, self._lists):
             folder.mkdir(parents=True, exist_ok=True)
 
     def look(self) -> str | None:
@@ -107,11 +105,11 @@ class Follower:
 
     def _follow(self, publication: Publication) -> str | None:
         """Copy a publication, and make it current; return its id, None if it was."""
-        listing = self._listing(publication)
-        here = f"snapshots/{listing.snapshot}/"
-        own = {path: file for path, file in listing.files.items() if path.startswith(here)}
-        beside = {path: file for path, file in listing.files.items() if not path.startswith(here)}
-        known = self._sound(listing.snapshot)
+        wanted = self._file_list(publication)
+        here = f"snapshots/{wanted.snapshot}/"
+        own = {path: file for path, file in wanted.files.items() if path.startswith(here)}
+        beside = {path: file for path, file in wanted.files.items() if not path.startswith(here)}
+        known = self._sound(wanted.snapshot)
         recorded = self._recorded()
         changed = {path: file for path, file in beside.items() if not self._has(path, file, recorded)}
         self._copy({**({} if known else own), **changed})
@@ -121,23 +119,23 @@ class Follower:
                 _link(self._copied / file.sha256, fresh)
         before = self._store.current_id()
         if known:
-            if before != listing.snapshot:
-                self._store.rollback(listing.snapshot)
+            if before != wanted.snapshot:
+                self._store.rollback(wanted.snapshot)
         else:
-            self._install(listing.snapshot, {path.removeprefix(here): file for path, file in own.items()})
-        write_durably(self._listings / f"{listing.snapshot}.json", listing.to_bytes())
+            self._install(wanted.snapshot, {path.removeprefix(here): file for path, file in own.items()})
+        write_durably(self._lists / f"{wanted.snapshot}.json", wanted.to_bytes())
         shutil.rmtree(self._copied)
         self._copied.mkdir()
         self._prune()
-        return None if known and before == listing.snapshot else listing.snapshot
+        return None if known and before == wanted.snapshot else wanted.snapshot
 
-    def _listing(self, publication: Publication) -> Listing:
-        file = self._listings / f"{publication.snapshot}.json"
+    def _file_list(self, publication: Publication) -> FileList:
+        file = self._lists / f"{publication.snapshot}.json"
         with suppress(OSError):
             content = file.read_bytes()
-            if file_of(content) == publication.listing:
-                return Listing.from_bytes(content)
-        return read_listing(self._storage, publication)
+            if file_of(content) == publication.files:
+                return FileList.from_bytes(content)
+        return read_file_list(self._storage, publication)
 
     def current(self) -> str:
         """Return the id of the snapshot that is current here, in words without one."""
@@ -153,7 +151,7 @@ class Follower:
     def _recorded(self) -> Mapping[str, File]:
         """Return the files that were copied with the current snapshot; empty if that is not known."""
         with suppress(OSError, BadSnapshot):
-            return Listing.from_bytes((self._listings / f"{self.current()}.json").read_bytes()).files
+            return FileList.from_bytes((self._lists / f"{self.current()}.json").read_bytes()).files
         return {}
 
     def _has(self, path: str, file: File, recorded: Mapping[str, File]) -> bool:
@@ -171,36 +169,24 @@ class Follower:
             if sha256_of(others[file.sha256]) == file.sha256:
                 _link(others[file.sha256], self._copied / file.sha256)
                 del wanted[file]
-        total, done, lock = sum(file.size for file in wanted), 0, threading.Lock()
-        free = shutil.disk_usage(self._data).free
-        if total > free:
-            raise OSError(
-                errno.ENOSPC, f"{total / 1e6:,.0f} MB are needed, and {free / 1e6:,.0f} MB are free", str(self._data)
-            )
+        needed, free = sum(file.size for file in wanted), shutil.disk_usage(self._data).free
+        if needed > free:
+            sizes = f"{needed / 1e6:,.0f} MB are needed, and {free / 1e6:,.0f} MB are free"
+            raise OSError(errno.ENOSPC, sizes, str(self._data))
 
         def copy(file: File, path: str) -> None:
-            nonlocal done
             fresh = self._copied / f"{file.sha256}.part"
             state = "missing"
             if self._storage.download(file.object, fresh):
                 if fresh.stat().st_size == file.size and sha256_of(fresh) == file.sha256:
                     sync(fresh)
                     fresh.rename(self._copied / file.sha256)
-                    with lock:
-                        done += file.size
-                        self._count(done, total)
                     return
                 state = "damaged (its checksum differs)"
             fresh.unlink(missing_ok=True)
             raise BadSnapshot(f"{file.object} in the storage ({path}) is {state}: run posterity publish with --again")
 
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            futures = [pool.submit(copy, file, path) for file, path in wanted.items()]
-            try:
-                for future in futures:
-                    future.result()
-            finally:
-                pool.shutdown(cancel_futures=True)
+        copy_files(wanted, copy, self._count)
 
     def _is_copied(self, file: File) -> bool:
         copied = self._copied / file.sha256
@@ -230,10 +216,10 @@ class Follower:
         except PosterityError as error:  # a command prunes at this moment
             log.warning("old snapshots were not deleted (%s)", error)
         kept = set(self._store.ids())
-        gone = [file for file in self._listings.glob("*.json") if file.stem not in kept]
+        gone = [file for file in self._lists.glob("*.json") if file.stem not in kept]
         if not gone:
             return
-        named = _beside(file for file in self._listings.glob("*.json") if file.stem in kept)
+        named = _beside(file for file in self._lists.glob("*.json") if file.stem in kept)
         for path in _beside(gone) - named:
             (self._data / path).unlink(missing_ok=True)
         for file in gone:
@@ -278,12 +264,14 @@ def follow(follower: Follower, data: Path, sleep: Callable[[float], bool]) -> No
             return
 
 
-def _beside(listings: Iterable[Path]) -> set[str]:
-    """Return the posters and weights that stored listings name."""
+def _beside(lists: Iterable[Path]) -> set[str]:
+    """Return the posters and weights that stored file lists name."""
     found = set()
-    for file in listings:
+    for file in lists:
         with suppress(BadSnapshot):
-            found |= {path for path in Listing.from_bytes(file.read_bytes()).files if not path.startswith("snapshots/")}
+            found |= {
+                path for path in FileList.from_bytes(file.read_bytes()).files if not path.startswith("snapshots/")
+            }
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,21 +15,20 @@ from index.core.errors import BadSnapshot, InvalidInput, StorageUnavailable
 from index.core.files import locked, sha256_of
 from index.core.progress import Count, uncounted
 from index.posters.vgg16 import weights_file
-from index.publication.listing import (
+from index.publication.copying import AT_ONCE, copy_files
+from index.publication.file_list import (
     FILES,
     File,
-    Listing,
+    FileList,
     Publication,
     file_of,
     publications_in,
-    read_listing,
+    read_file_list,
     read_pointer,
     write_pointer,
 )
 from index.publication.storage import Storage
 from index.snapshot.store import Manifest, SnapshotStore
-
-AT_ONCE = 8  # files copied at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +79,20 @@ def publish_snapshot(
     with locked(data / ".publish.lock", busy), store.holding(snapshot_id) as folder:
         manifest = store.verify(folder.name)
         files = _snapshot_files(folder, manifest) | _files_beside(data, folder, manifest, warn)
-        listing = Listing(manifest.id, files)
-        copied = _copy(data, storage, listing, again=again, count=count)
+        wanted = FileList(manifest.id, files)
+        copied = _copy(data, storage, wanted, again=again, count=count)
         earlier = _publications(storage, warn)
-        content = listing.to_bytes()
+        content = wanted.to_bytes()
         this = Publication(manifest.id, file_of(content), datetime.now(UTC).isoformat(timespec="milliseconds"))
-        changed = again or not earlier or (earlier[0].snapshot, earlier[0].listing) != (this.snapshot, this.listing)
+        changed = again or not earlier or (earlier[0].snapshot, earlier[0].files) != (this.snapshot, this.files)
         if not changed:
-            return Published(manifest.id, len(listing.files), len(copied), sum(copied), changed=False, deleted=0)
-        storage.write(this.listing.object, content)
-        _expect_complete(storage, listing)
+            return Published(manifest.id, len(wanted.files), len(copied), sum(copied), changed=False, deleted=0)
+        storage.write(this.files.object, content)
+        _expect_complete(storage, wanted)
         kept = [this, *(each for each in earlier if each.snapshot != this.snapshot)][:keep]
         write_pointer(storage, kept)
-        deleted = _delete_unlisted(storage, listing, kept, warn)
-    return Published(manifest.id, len(listing.files), len(copied), sum(copied), changed=True, deleted=deleted)
+        deleted = _delete_unlisted(storage, wanted, kept, warn)
+    return Published(manifest.id, len(wanted.files), len(copied), sum(copied), changed=True, deleted=deleted)
 
 
 def _snapshot_files(folder: Path, manifest: Manifest) -> dict[str, File]:
@@ -123,60 +121,47 @@ def _files_beside(data: Path, folder: Path, manifest: Manifest, warn: Callable[[
         }
 
 
-def _copy(data: Path, storage: Storage, listing: Listing, *, again: bool, count: Count) -> list[int]:
+def _copy(data: Path, storage: Storage, wanted: FileList, *, again: bool, count: Count) -> list[int]:
     """Copy the files that the storage lacks; return their sizes."""
     there = {} if again else storage.sizes(FILES)
-    lacking = {file: path for path, file in listing.files.items() if there.get(file.sha256) != file.size}
-    total, done, lock = sum(file.size for file in lacking), 0, threading.Lock()
+    lacking = {file: path for path, file in wanted.files.items() if there.get(file.sha256) != file.size}
 
     def copy(file: File, path: str) -> None:
-        nonlocal done
         # The snapshot was verified and never changes; what is beside it may.
         if not path.startswith("snapshots/") and sha256_of(data / path) != file.sha256:
             raise InvalidInput(f"{data / path} was changed while it was published: publish again")
         storage.upload(data / path, file.object)
-        with lock:
-            done += file.size
-            count(done, total)
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        futures = [pool.submit(copy, file, path) for file, path in lacking.items()]
-        try:
-            for future in futures:
-                future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    copy_files(lacking, copy, count)
     return [file.size for file in lacking]
 
 
 def _publications(storage: Storage, warn: Callable[[str], None]) -> list[Publication]:
     """Return the publications so far; none if the pointer is damaged, which this publication repairs."""
-    content = read_pointer(storage)
-    if content is None:
-        return []
     try:
-        return publications_in(content)
+        content = read_pointer(storage)
+        return [] if content is None else publications_in(content)
     except BadSnapshot as error:
         warn(f"Warning: {error}. It is written anew")
         return []
 
 
-def _expect_complete(storage: Storage, listing: Listing) -> None:
-    """Raise StorageUnavailable unless the storage has every file of a listing in full."""
+def _expect_complete(storage: Storage, wanted: FileList) -> None:
+    """Raise StorageUnavailable unless the storage has every file of a file list in full."""
     there = storage.sizes(FILES)
-    for path, file in listing.files.items():
+    for path, file in wanted.files.items():
         if there.get(file.sha256) != file.size:
             raise StorageUnavailable(
                 f"{storage.shown} has not kept {file.object} ({path}): publish again, from one machine at a time"
             )
 
 
-def _delete_unlisted(storage: Storage, listing: Listing, kept: list[Publication], warn: Callable[[str], None]) -> int:
-    """Delete every file that no kept publication lists; return their number. If a listing is damaged, delete none."""
+def _delete_unlisted(storage: Storage, wanted: FileList, kept: list[Publication], warn: Callable[[str], None]) -> int:
+    """Delete every file that no kept publication lists; return their number. If a file list is damaged, delete none."""
     try:
-        listings = [listing, *(read_listing(storage, each) for each in kept[1:])]
-        listed = {file.sha256 for file in chain.from_iterable(each.files.values() for each in listings)}
-        listed |= {each.listing.sha256 for each in kept}
+        lists = [wanted, *(read_file_list(storage, each) for each in kept[1:])]
+        listed = {file.sha256 for file in chain.from_iterable(each.files.values() for each in lists)}
+        listed |= {each.files.sha256 for each in kept}
         unlisted = storage.sizes(FILES).keys() - listed
         storage.delete(f"{FILES}/{name}" for name in sorted(unlisted))
     except (BadSnapshot, StorageUnavailable) as error:

@@ -1,6 +1,6 @@
-"""The objects of a publication: ``current.json`` names listings, a listing names files, files are named by SHA-256.
+"""The objects of a publication: ``current.json`` names file lists, a file list names files, files are named by SHA-256.
 
-A storage has ``current.json`` and ``files/<sha256>``; listings are files, too. So a file is stored once for all
+A storage has ``current.json`` and ``files/<sha256>``; file lists are files, too. So a file is stored once for all
 snapshots, and a publication appears when ``current.json`` does, the last object that is written.
 """
 
@@ -22,7 +22,7 @@ FILES = "files"
 
 _FORMAT = 1
 _LARGEST_POINTER = 2**16  # bytes
-_LARGEST_LISTING = 2**28
+_LARGEST_LIST = 2**28
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[^/\\\x00]{1,255}")
 
@@ -45,38 +45,38 @@ class Publication:
     """Entry of ``current.json``."""
 
     snapshot: str
-    listing: File
+    files: File  # size and SHA-256 of its file list
     published: str  # ISO 8601, UTC
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class FileList:
     """Every file that a server of one snapshot needs: the snapshot, the posters it names, the weights of VGG16."""
 
     snapshot: str
     files: Mapping[str, File]  # path, relative to a data directory -> file
 
     def to_bytes(self) -> bytes:
-        """Return the listing as JSON; equal listings have equal bytes."""
+        """Return the file list as JSON; equal lists have equal bytes."""
         files = {path: asdict(file) for path, file in sorted(self.files.items())}
         return json.dumps({"format": _FORMAT, "snapshot": self.snapshot, "files": files}).encode()
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> Listing:
-        """Return a listing from its JSON.
+    def from_bytes(cls, content: bytes) -> FileList:
+        """Return a file list from its JSON.
 
         Raises:
-            BadSnapshot: it is no listing, or names a file outside the folders of a data directory.
+            BadSnapshot: it is no file list, or names a file outside the folders of a data directory.
         """
-        document = _parsed(content, "a listing")
+        document = _parsed(content, "a file list")
         try:
             snapshot, files = str(document["snapshot"]), {path: _file(each) for path, each in document["files"].items()}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise BadSnapshot("a listing in the storage is damaged: publish again") from error
+            raise BadSnapshot("a file list in the storage is damaged: publish again") from error
         for path in files:
             if not _belongs(path, snapshot):
                 raise BadSnapshot(
-                    f"a listing in the storage names {path!r}, which belongs to no snapshot: publish again"
+                    f"a file list in the storage names {path!r}, which belongs to no snapshot: publish again"
                 )
         return cls(snapshot, files)
 
@@ -111,7 +111,7 @@ def publications_in(content: bytes) -> list[Publication]:
     document = _parsed(content, POINTER)
     try:
         found = [
-            Publication(str(each["snapshot"]), _file(each["listing"]), str(each["published"]))
+            Publication(str(each["snapshot"]), _file(each["files"]), str(each["published"]))
             for each in document["publications"]
         ]
     except (KeyError, TypeError, ValueError) as error:
@@ -121,24 +121,24 @@ def publications_in(content: bytes) -> list[Publication]:
     return found
 
 
-def read_listing(storage: Storage, publication: Publication) -> Listing:
-    """Return the listing of a publication.
+def read_file_list(storage: Storage, publication: Publication) -> FileList:
+    """Return the file list of a publication.
 
     Raises:
         StorageUnavailable: it cannot be read now.
         BadSnapshot: it is missing or damaged.
     """
-    content = storage.read(publication.listing.object, _LARGEST_LISTING)
-    if content is None or file_of(content) != publication.listing:
+    content = storage.read(publication.files.object, _LARGEST_LIST)
+    if content is None or file_of(content) != publication.files:
         state = "missing" if content is None else "damaged (its checksum differs)"
         raise BadSnapshot(
-            f"{publication.listing.object} in the storage, the listing of snapshot {publication.snapshot}, is {state}:"
+            f"{publication.files.object} in the storage, the file list of snapshot {publication.snapshot}, is {state}:"
             " run posterity publish with --again"
         )
-    listing = Listing.from_bytes(content)
-    if listing.snapshot != publication.snapshot:
-        raise BadSnapshot(f"{POINTER} in the storage names the listing of another snapshot: publish again")
-    return listing
+    wanted = FileList.from_bytes(content)
+    if wanted.snapshot != publication.snapshot:
+        raise BadSnapshot(f"{POINTER} in the storage names the file list of another snapshot: publish again")
+    return wanted
 
 
 def _parsed(content: bytes, what: str) -> Any:
