@@ -55,7 +55,7 @@ def run_server(
     # Checked here, for one line instead of a traceback per worker.
     _check_address(config.host, config.port)
     store = SnapshotStore(config.data)
-    following = Following(follow, config.data) if config.follow else None
+    following = Following(follow, config.follow, config.data) if config.follow else None
     checked, damage = store.check_newest_sound() if following is None else following.first_snapshot(warn)
     if damage is not None:
         warn(f"Warning: {damage}. Snapshot {checked.id}, the newest before it that is sound, is served")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -127,8 +126,6 @@ def serve(**settings: Any) -> None:
     config = ServerConfig(**settings)
     follow: list[str] = []
     if config.follow:
-        # By a variable: addresses may have passwords, and every user of a machine sees the arguments of its processes.
-        os.environ["POSTERITY_FOLLOW"] = config.follow
         follow = [*myself(), "follow", "--data", str(config.data), "--keep", str(config.follow_keep)]
         follow += ["--log-format", config.log_format]
     run_server(config, say=say, warn=note, follow=follow)

@@ -30,11 +30,14 @@ class Following:
 
     Args:
         command: starts it.
+        storage: address of the storage. It is passed by a variable: it may have a password, and every user of a machine
+            sees the arguments of its processes.
         data: data directory that it writes snapshots into.
     """
 
-    def __init__(self, command: Sequence[str], data: Path) -> None:
+    def __init__(self, command: Sequence[str], storage: str, data: Path) -> None:
         self._command = [*command, "--parent", str(os.getpid())]
+        self._variables = {**os.environ, "POSTERITY_FOLLOW": storage}
         self._data = data
         self._stopped = threading.Event()
         self._process = self._start()
@@ -82,4 +85,6 @@ class Following:
                 self.stop()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=sys.stderr)  # noqa: S603  ourselves
+        return subprocess.Popen(  # noqa: S603  ourselves
+            self._command, stdin=subprocess.DEVNULL, stdout=sys.stderr, env=self._variables
+        )
