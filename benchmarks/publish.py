@@ -21,7 +21,7 @@ from benchmarks.serving import running, serve_command
 from index.publication.follow import Follower
 from index.publication.publish import publish_snapshot
 from index.publication.storage import Storage
-from index.snapshot.store import Manifest, SnapshotStore
+from index.snapshot.store import FORMAT, Manifest, SnapshotStore
 from posterity.cli.console import data_option, note, print_table
 
 _SAME = ("poster", "map")  # folders of a snapshot that a build of the same posters repeats
@@ -32,12 +32,14 @@ _SAME = ("poster", "map")  # folders of a snapshot that a build of the same post
 @click.option("--storage", "url", help="Empty storage to publish into, by default a temporary folder.")
 def main(data: Path, url: str | None) -> None:
     """Publish the current snapshot of a data directory and follow it; then serve it twice and publish the next one."""
+    manifest = SnapshotStore(data).manifest()
+    if manifest.format != FORMAT:
+        raise click.ClickException(f"snapshot {manifest.id} has format version {manifest.format}: build a new one")
     with tempfile.TemporaryDirectory(prefix="posterity-publish-") as temporary:
         folder = Path(temporary)
         publisher, store = folder / "publisher", SnapshotStore(folder / "publisher")
         for part in ("posters", "weights"):
             shutil.copytree(data / part, publisher / part)
-        manifest = SnapshotStore(data).manifest()
         shutil.copytree(data / "snapshots" / manifest.id, store.data / "snapshots" / manifest.id)
         store.rollback(manifest.id)
         storage = Storage(url or f"file://{folder}/published")

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import http.client
 import re
+import selectors
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
+from typing import cast
 
 import click
 
@@ -72,11 +76,12 @@ function request() at = at %% #paths + 1; return wrk.format("GET", paths[at]) en
 @click.option("--threads", type=int, default=8, show_default=True)
 @click.option("--seconds", type=int, default=10, show_default=True, help="Of each measurement.")
 @click.option("--rounds", type=int, default=3, show_default=True)
-def main(data: Path, workers: int, threads: int, seconds: int, rounds: int) -> None:
+@click.option("--read-limit", default="", help="Of our server, such as 1000000/minute; none by default.")
+def main(data: Path, workers: int, threads: int, seconds: int, rounds: int, read_limit: str) -> None:
     """Measure a server on DATA."""
     movies = MovieIndex.open(data).spaces["taste"].ids.values[:500].tolist()
     size = [str(workers), str(threads)]
-    ours = serve_command(data, "--workers", size[0], "--threads", size[1])
+    ours = serve_command(data, "--workers", size[0], "--threads", size[1], "--read-limit", read_limit)
     with tempfile.TemporaryDirectory() as folder:
         paths = [f"/api/v1/movies/{movie}/similar?by=blend" for movie in movies]
         (Path(folder) / "paths").write_text("\n".join(paths))
@@ -131,27 +136,46 @@ def rate(port: int, folder: Path, seconds: int) -> float:
 
 
 def measure_latency(port: int, paths: list[str], per_second: float, seconds: int, label: str) -> None:
-    """Print the latency of requests at fixed times; late responses do not delay the next request."""
-    clients = 8
+    """Print the latency of requests at fixed times; late responses do not delay the next request.
+
+    One thread and one loop for all connections: several threads would wait for each other longer than for the server.
+    """
+    requests = [f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() for path in paths]
+    count, sent = int(per_second * seconds), 0
     latencies: list[float] = []
-
-    def client(number: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        begin = time.perf_counter() + number / per_second
-        for turn in range(int(per_second * seconds / clients)):
-            due = begin + turn * clients / per_second
-            time.sleep(max(0, due - time.perf_counter()))
-            timed(connection, paths[(number + turn * clients) % len(paths)])
-            latencies.append(time.perf_counter() - due)
-
-    threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ExitStack() as stack:
+        selector = stack.enter_context(selectors.DefaultSelector())
+        free = [stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60)) for _ in range(16)]
+        begun: dict[socket.socket, tuple[float, bytearray]] = {}  # when a request was due, and its response so far
+        for connection in free:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            selector.register(connection, selectors.EVENT_READ)
+        begin = time.perf_counter()
+        while len(latencies) < count:
+            while sent < count and free and begin + sent / per_second <= time.perf_counter():
+                connection = free.pop()
+                begun[connection] = begin + sent / per_second, bytearray()
+                connection.sendall(requests[sent % len(requests)])
+                sent += 1
+            due = begin + sent / per_second - time.perf_counter() if sent < count and free else None
+            for key, _ in selector.select(due and max(0, due)):
+                connection = cast(socket.socket, key.fileobj)
+                due_at, response = begun[connection]
+                response += connection.recv(2**16)
+                if is_whole(response):
+                    assert response.startswith(b"HTTP/1.1 200 "), response  # noqa: S101
+                    latencies.append(time.perf_counter() - due_at)
+                    free.append(connection)
     latencies.sort()
     middle, slow = 1000 * latencies[len(latencies) // 2], 1000 * latencies[int(len(latencies) * 0.99)]
     print(f"{label}: median {middle:.1f} ms, 99% {slow:.1f} ms, slowest {1000 * latencies[-1]:.0f} ms")
+
+
+def is_whole(response: bytearray) -> bool:
+    """Return True if a response with a length has arrived whole."""
+    head, blank, body = response.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: ([0-9]+)", head)
+    return bool(blank) and length is not None and len(body) >= int(length[1])
 
 
 def upload(port: int, image: bytes, stop: threading.Event, statuses: list[int]) -> None:

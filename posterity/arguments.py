@@ -14,11 +14,20 @@ from typing import Any
 
 from index.core.errors import InvalidInput, UnknownMovie, UnknownUser
 from index.core.source_ids import MAX_SOURCE_ID
-from posterity.interface import MovieId, MovieUpdate, Ratings, UserId
+from posterity.interface import Filters, MovieId, MovieUpdate, Person, Ratings, UserId
 
 Json = dict[str, Any]
 
 _SHOWN = 100  # characters of an invalid value
+_FILTERS: Json = {  # of a list by rank, with their defaults
+    "limit": 10,
+    "offset": 0,
+    "genre": (),
+    "year_from": None,
+    "year_to": None,
+    "exclude": (),
+    "among": None,
+}
 
 
 def number(name: str, value: Any) -> int:
@@ -33,6 +42,16 @@ def number(name: str, value: Any) -> int:
     except TypeError:
         pass
     raise InvalidInput(f"{name}: give a whole number, not {_short(value)}")
+
+
+def small(width: Any, form: Any) -> dict[str, Any]:
+    """Return the parameters of a poster: a width and a format, without those that are None.
+
+    Raises:
+        InvalidInput: the width is no whole number.
+    """
+    size = {} if width is None else {"width": number("width", width)}
+    return size if form is None else {**size, "format": form}
 
 
 def real(name: str, value: Any) -> float:
@@ -169,14 +188,18 @@ def distinct(value: Any) -> Json:
     return {"distinct": True} if flag("distinct", value) else {}
 
 
-def diversity(value: Any) -> Json:
-    """Return the member that makes recommendations diverse; none if it is 0.
+def recommended(explain: bool, diversity: float, new: bool, watched: Iterable[MovieId]) -> Json:
+    """Return the members of recommendations; those that change nothing are left out, but ``explain``.
 
     Raises:
-        InvalidInput: it is no number.
+        InvalidInput: one has the wrong type.
     """
-    given = real("diversity", value)
-    return {"diversity": given} if given else {}
+    given = {
+        "diversity": real("diversity", diversity),
+        "new": flag("new", new),
+        "watched": movie_ids("watched", watched),
+    }
+    return {"explain": flag("explain", explain)} | {name: value for name, value in given.items() if value}
 
 
 def page(limit: int, offset: int) -> Json:
@@ -239,6 +262,15 @@ def comparison(by: str, weights: Mapping[str, float] | None) -> Json:
     return compared
 
 
+def neighbours(by: str, weights: Mapping[str, float] | None, distinct_only: bool, *filtered: Any) -> Json:
+    """Return the members of a request for nearest neighbours; the last arguments are those of ``filters``.
+
+    Raises:
+        InvalidInput: one has the wrong type.
+    """
+    return comparison(by, weights) | filters(*filtered) | distinct(distinct_only)
+
+
 def user_or_ratings(user: UserId | Ratings) -> Json:
     """Return the members for a user, or for someone new with ratings.
 
@@ -252,6 +284,51 @@ def user_or_ratings(user: UserId | Ratings) -> Json:
     return {
         "ratings": [{"movie": movie_id("user", each), "rating": real("user", rating)} for each, rating in user.items()]
     }
+
+
+def group(
+    people: Iterable[Person | UserId | Ratings],
+    together: str,
+    watchlist: str | None,
+    seen: bool,
+    given: Filters,
+) -> Json:
+    """Return the members of a request for a group.
+
+    Raises:
+        InvalidInput: one has the wrong type.
+    """
+    unknown = given.keys() - _FILTERS.keys()
+    if unknown:
+        raise InvalidInput(f"{min(unknown)}: there is no such argument; there are {', '.join(_FILTERS)}")
+    if isinstance(people, str):
+        raise InvalidInput(f"people: give a list of people, not {_short(people)}")
+    asked: Json = {
+        "members": [_member(each) for each in _items("people", people)],
+        "together": text("together", together),
+        "seen": flag("seen", seen),
+    }
+    lists = {} if watchlist is None else {"watchlist": text("watchlist", watchlist)}
+    return filters(**{**_FILTERS, **given}) | asked | lists
+
+
+def _member(person: Person | UserId | Ratings) -> Json:
+    """Return a person as a member of a group."""
+    given = person if isinstance(person, Person) else Person(person)
+    who = user_or_ratings(given.user)
+    lists = {"watched": movie_ids("watched", given.watched), "watchlist": movie_ids("watchlist", given.watchlist)}
+    return ({"user_id": who["user_ids"][0]} if "user_ids" in who else who) | lists
+
+
+def several_ratings(ratings: Ratings) -> Json:
+    """Return the member for ratings to store.
+
+    Raises:
+        InvalidInput: they are none.
+    """
+    if not isinstance(ratings, Mapping):
+        raise InvalidInput(f"ratings: give a dict of movie and rating, not {_short(ratings)}")
+    return user_or_ratings(ratings)
 
 
 def metadata(

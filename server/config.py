@@ -29,7 +29,7 @@ class ServerConfig:
     rate_storage: str = "memory://"  # store of the request counts; each process counts while it does not answer
     proxies: int = 0  # number of trusted reverse proxies, whose X-Forwarded-* headers are used
     prefix: str = ""  # path that every address begins with, such as /films; empty for none
-    cors_origins: str = ""  # origins whose pages may use the API, separated by commas; * for all, empty for none
+    cors_origins: str = ""  # origins whose pages may use the API and embed films, by commas; * for all, empty for none
     log_format: str = "text"  # or json
     access_log: bool = False  # log a line per request
     embed_path: str = "auto"  # VGG16's arithmetic for uploads: auto, float32 or bfloat16
@@ -38,3 +38,9 @@ class ServerConfig:
     def takes_writes(self) -> bool:
         """Return True if writes are allowed: never on a server that follows, whose library no build would merge."""
         return self.writes and not self.follow
+
+    @property
+    def ready_responses(self) -> bool:
+        """Return True if cached responses are sent before Flask, which asks for keys and other stores, and logs."""
+        counts_elsewhere = self.read_limit and self.rate_storage != "memory://"
+        return not (self.access_log or self.read_keys or counts_elsewhere)

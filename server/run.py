@@ -85,7 +85,9 @@ def run_server(
         def load_config(self) -> None:
             settings: dict[str, Any] = {
                 "bind": f"{host}:{config.port}",
-                "worker_class": worker_class(config.request_timeout, largest_body, self.record),
+                "worker_class": worker_class(
+                    config.request_timeout, largest_body, self.record, asks_first=config.ready_responses
+                ),
                 "workers": config.workers,
                 "threads": config.threads,
                 "forwarded_allow_ips": "",  # trusted proxies have one setting: --proxies

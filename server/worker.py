@@ -1,7 +1,8 @@
 """gunicorn's worker with waitress' connections: no thread waits for a client.
 
 One event loop receives whole requests and sends whole responses, buffered in memory or in a temporary file. Threads see
-complete requests only. Clients have limited time for each, and health and metrics have threads of their own.
+complete requests only. Clients have limited time for each, and health and metrics have threads of their own. The loop
+itself sends what the application has ready: to hand a request to a thread takes longer than such a response.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from copy import copy
+from threading import get_ident
 from time import monotonic, sleep
 from typing import Any, TypeAlias
 
@@ -34,6 +36,7 @@ from server.middleware import errors
 from server.middleware.refusals import Refused
 from server.middleware.request_context import HEADER, new_request_id
 from server.state.back_off import back_off
+from server.state.response_cache import ONLY_READY
 
 Record: TypeAlias = Callable[[Refused], None]
 
@@ -64,6 +67,7 @@ class Sockets(dict[int, Any]):
     def __init__(self) -> None:
         super().__init__()
         self.busy: set[Any] = set()  # connections in the hands of threads
+        self.arrived: list[Any] = []  # connections with a request that nobody has in hand
         self._changed: set[int] = set()
         self._selector = selectors.DefaultSelector()
 
@@ -91,6 +95,9 @@ class Sockets(dict[int, Any]):
             if dispatcher is not None:  # not closed by an earlier event
                 self._changed.add(key.fd)
                 wasyncore.readwrite(dispatcher, _FLAGS[events])
+        while self.arrived:
+            connection = self.arrived.pop()
+            connection.server.begin(connection)
 
     def review(self, fd: int) -> None:
         """Watch a socket for what it waits for by now."""
@@ -115,6 +122,7 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
 
     error: Any
     adj: Any
+    ready: tuple[str, list[tuple[str, str]], bytes] | None = None  # status, headers and body of its response
 
     def __init__(self, adj: Adjustments) -> None:
         super().__init__(adj)
@@ -156,7 +164,12 @@ class Response(WSGITask):  # type: ignore[misc]
         """Call the application and write its response."""
         if self.channel.server.stopping:
             self.request.headers["CONNECTION"] = "close"
-        super().execute()
+        if self.request.ready is None:
+            super().execute()
+            return
+        self.status, self.response_headers, body = self.request.ready
+        self.complete, self.content_length = True, len(body)
+        self.write(body)
 
     def build_response_header(self) -> bytes:
         """Return the status line and the headers; the usual ones without waitress' sorting and renaming of each."""
@@ -289,18 +302,53 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
 
     channel_class = Connection
 
-    def __init__(self, *args: Any, connections: int, record: Record, **options: Any) -> None:
+    application: Any
+
+    def __init__(self, *args: Any, connections: int, record: Record, asks_first: bool, **options: Any) -> None:
         self.stopping = False
         self.record = record
         self.connections = connections
+        self.asks_first = asks_first
+        self._loop = get_ident()
         self.reserved = {path: _threads(1) for path in RESERVED}
         super().__init__(*args, **options)
 
     def add_task(self, task: Connection) -> None:
-        """Hand a connection's next request to a thread."""
-        self._map.busy.add(task)
-        dispatcher: Any = self.reserved.get(getattr(task.requests[0], "path", ""), self.task_dispatcher)
-        dispatcher.add_task(task)
+        """Begin with a connection's next request: in the event loop if it has just arrived, else on a thread."""
+        if get_ident() == self._loop:
+            self._map.arrived.append(task)
+        else:
+            self._hand_over(task)
+
+    def begin(self, connection: Connection) -> None:
+        """Answer a connection's next request if its response is ready and fits; else hand it to a thread."""
+        request = connection.requests[0]
+        if self.asks_first and request.error is None and not connection.total_outbufs_len:
+            request.ready = self._ready(connection, request)
+        if request.ready is None:
+            self._hand_over(connection)
+        else:
+            connection.service()
+
+    def pull_trigger(self) -> None:
+        """Wake the event loop, unless this is it."""
+        if get_ident() != self._loop:
+            super().pull_trigger()
+
+    def _ready(self, connection: Connection, request: Request) -> tuple[str, list[tuple[str, str]], bytes] | None:
+        environ = Response(connection, request).get_environment()
+        environ[ONLY_READY] = True
+        heads: list[tuple[str, list[tuple[str, str]]]] = []
+        with suppress(Exception):  # a thread meets it too, and the application says what is wrong
+            body = b"".join(self.application(environ, lambda status, headers: heads.append((status, headers))))
+            for status, headers in heads:
+                return status, headers, body
+        return None
+
+    def _hand_over(self, connection: Connection) -> None:
+        self._map.busy.add(connection)
+        dispatcher: Any = self.reserved.get(getattr(connection.requests[0], "path", ""), self.task_dispatcher)
+        dispatcher.add_task(connection)
 
     def handle_accept(self) -> None:
         """Accept a connection; close the one that has waited longest if there are too many."""
@@ -323,6 +371,7 @@ class BufferingWorker(Worker):  # type: ignore[misc]
     patience: float
     largest_body: Callable[[str], int]
     record: Record
+    asks_first: bool
     connections = 2048  # beyond it, the one that has waited longest is closed for each new one
 
     def handle_exit(self, sig: int, frame: Any) -> None:
@@ -397,6 +446,7 @@ class BufferingWorker(Worker):  # type: ignore[misc]
                 bind_socket=False,
                 connections=connections,
                 record=type(self).record,
+                asks_first=self.asks_first,
             )
             for gunicorn_socket in self.sockets
         ]
@@ -418,16 +468,19 @@ class BufferingWorker(Worker):  # type: ignore[misc]
                 self._map.review(fd)
 
 
-def worker_class(patience: float, largest_body: Callable[[str], int], record: Record) -> type[BufferingWorker]:
+def worker_class(
+    patience: float, largest_body: Callable[[str], int], record: Record, *, asks_first: bool = False
+) -> type[BufferingWorker]:
     """Return gunicorn's class of workers.
 
     Args:
         patience: seconds for a header; a body and a response must then go on at 16 KiB a second.
         largest_body: returns the bytes of the largest body that is kept for the application, for a path.
         record: is called before each response that is not the application's; no error may pass.
+        asks_first: the application looks at ``response_cache.ONLY_READY``; it is asked in the event loop first.
     """
     given = {"largest_body": staticmethod(largest_body), "record": staticmethod(record)}
-    return type("Worker", (BufferingWorker,), {"patience": patience, **given})
+    return type("Worker", (BufferingWorker,), {"patience": patience, "asks_first": asks_first, **given})
 
 
 def _threads(count: int) -> ThreadedTaskDispatcher:

@@ -379,6 +379,44 @@ class ImportAnswer(TypedDict):
     skipped: list[SkippedAnswer]
 
 
+@closed
+class GroupPrediction(TypedDict):
+    """One person's rating of a movie that is recommended to a group; null in a data set without ratings."""
+
+    rating: float | None
+    """Predicted."""
+    low: float | None
+    high: float | None
+    given: float | None
+    """The rating that the person gave, which counts in place of the predicted one; null for a movie not rated."""
+
+
+@closed
+class GroupPickId(TypedDict):
+    """A movie recommended to a group, by id."""
+
+    movie_id: int
+    mean: float | None
+    """Mean of the ratings that count."""
+    least: float | None
+    """The lowest of them."""
+    predictions: list[GroupPrediction]
+    """Of each person, in the order of the request."""
+
+
+@closed
+class GroupPickAnswer(TypedDict):
+    """A movie recommended to a group."""
+
+    movie: MovieAnswer
+    mean: float | None
+    """Mean of the ratings that count."""
+    least: float | None
+    """The lowest of them."""
+    predictions: list[GroupPrediction]
+    """Of each person, in the order of the request."""
+
+
 class UserAnswer(TypedDict):
     """A user."""
 

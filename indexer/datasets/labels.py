@@ -18,19 +18,24 @@ KINDS: Mapping[str, frozenset[str]] = {
     "directors": frozenset({"director", "directors", "directedby"}),
     "actors": frozenset({"actor", "actors", "cast", "stars", "starring"}),
     "writers": frozenset({"writer", "writers", "writtenby"}),
+    "composers": frozenset({"composer", "composers", "music"}),
+    "cinematographers": frozenset({"cinematographer", "cinematographers", "directorofphotography"}),
     "keywords": frozenset({"keyword", "keywords", "plotkeyword", "plotkeywords"}),
     "certificates": frozenset({"certificate", "certificates", "contentrating", "mpaa"}),
     "countries": frozenset({"country", "countries"}),
     "languages": frozenset({"language", "languages"}),
+    "collections": frozenset({"collection", "collections", "belongstocollection", "franchise", "set"}),
     "studios": frozenset({"studio", "studios", "productioncompany", "productioncompanies"}),
 }
 _KNOWN_ELSEWHERE = frozenset({"title", "year", "genres", "genre", "imdbid", "tmdbid"})
+_PROSE = frozenset({"overview", "plot", "description", "synopsis", "tagline"})  # no two movies share it
 
 
 def read_labels(file: Path, movies: Movies, skipped: Skipped) -> dict[str, dict[str, tuple[str, ...]]]:
     """Return kind -> movie -> labels, in lower case and each once; the labels of several rows of a movie are joined.
 
-    Columns of titles, years, genres and ids of other sites are ignored: they are read from the file of movies.
+    Columns of titles, years, genres and ids of other sites are ignored: they are read from the file of movies. So are
+    those of prose, such as an overview, which no two movies share.
 
     Raises:
         InvalidInput: the file cannot be read, or has no column of movies.
@@ -40,7 +45,7 @@ def read_labels(file: Path, movies: Movies, skipped: Skipped) -> dict[str, dict[
     columns = {
         at: kind_of(name)
         for at, name in enumerate(found.table.columns)
-        if at != found.roles["movie"] and normalised(name) not in _KNOWN_ELSEWHERE
+        if at != found.roles["movie"] and normalised(name) not in _KNOWN_ELSEWHERE | _PROSE
     }
     labels: dict[str, dict[str, tuple[str, ...]]] = {kind: {} for kind in columns.values()}
     for line, fields in found.table.rows(skipped, lambda fields: source_id(found.field(fields, "movie")) is not None):

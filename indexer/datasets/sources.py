@@ -34,7 +34,12 @@ def movielens_folder(data: Path) -> Path:
 
 def posters_folder(data: Path) -> Path:
     """Return the folder of fetched posters."""
-    return data / FETCHED / "posters"
+    return fetched_folder(data, "posters")
+
+
+def fetched_folder(data: Path, noun: str) -> Path:
+    """Return the folder of fetched files of one kind, one per movie."""
+    return data / FETCHED / noun
 
 
 def weights_path(data: Path) -> Path:

@@ -109,8 +109,8 @@ port_option = _setting("--port", click.IntRange(1, 65535), "Port to listen on.")
 @_setting(
     "--cors-origins",
     Origins(),
-    "Origins whose pages may use the API, such as https://films.example, separated by commas; * for all, empty for"
-    " none.",
+    "Origins whose pages may use the API and embed films, such as https://films.example, separated by commas; * for"
+    " all, empty for none.",
 )
 @_setting("--log-format", click.Choice(["text", "json"]), "Format of the log on stderr.")
 @_setting("--access-log/--no-access-log", click.BOOL, "Log one line per request.")

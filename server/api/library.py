@@ -18,8 +18,9 @@ from index.movie_index import MovieIndex
 from server.api.blueprint import api
 from server.api.operation import operation, version_in
 from server.api.parsing import filled_members, parse_body, parse_form
-from server.api.requests import MovieBody, MoviePatch, RatingBody, check_rating
-from server.api.responses import MovieReply, RatingReply
+from server.api.people import RatingsBody
+from server.api.requests import MovieBody, MoviePatch, RatingBody, check_rating, rated
+from server.api.responses import MovieReply, RatingReply, StoredReply
 from server.media.uploads import UploadQueue, sent_files, uploaded_picture
 from server.middleware.access import present_key
 from server.state.current_snapshot import changed_index, movie_index
@@ -118,6 +119,28 @@ def take_rating_back(user_id: int, movie: str) -> None:
     index = movie_index()
     movie_id = index.catalogue.identify(movie).movie_id
     _log().remove(user_id, movie_id, expected=_expected(index, rating=(user_id, movie_id)))
+
+
+@api.post("/users/<user_id>/ratings")
+@operation(kind="write")
+def rate_several(user_id: int, body: RatingsBody) -> StoredReply:
+    """Store ratings of a user, all of them or none: those of an import, for example.
+
+    Ratings of other movies stay as they are. Anyone may read them, by the user's id, unless the server asks for a key.
+    """
+    index = movie_index()
+    ratings, ignored = rated(body.ratings, index.catalogue, index.users.scale)
+    if ratings:
+        g.version = index.version_after(_log().put_all(user_id, ratings))
+    return {**present_user(index, user_id), "stored": len(ratings), "ignored": ignored, **provenance(index)}
+
+
+@api.delete("/users/<user_id>/ratings")
+@operation(kind="write", status=204)
+def take_ratings_back(user_id: int) -> None:
+    """Delete all ratings of a user, those of the data set, too. Deleting them again changes nothing."""
+    index = movie_index()
+    _log().remove_all(user_id, index.users.rated(user_id))
 
 
 def _library() -> Library:

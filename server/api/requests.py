@@ -37,7 +37,7 @@ from index.library.entries import (
 from index.movie_index import MovieIndex
 from index.snapshot.poster_files import SHOWN
 from server.api.validation import as_decimal, as_flag, as_number, as_text, as_user_id
-from server.media.thumbnails import Width
+from server.media.thumbnails import Format, Width
 
 MAX_LIMIT = 100
 MAX_RANK = 500  # that a list by rank may begin at: by poster, 600 ranks take 130 ms among 87,585 movies
@@ -150,8 +150,16 @@ class PosterQuery(RequestModel):
 
     width: Annotated[Width | None, Number] = None
     """Maximum width in pixels. Without it, the original file is returned."""
+    format: Format | None = None
+    """Format of a small picture: ``webp``, the default, or ``jpeg``, which every program reads."""
     content: Annotated[str | None, Field(pattern=f"^[0-9a-f]{{{SHOWN}}}$")] = None
     """First 16 hexadecimal digits of the SHA-256 of the original file. If they are right, the response is immutable."""
+
+    @model_validator(mode="after")
+    def _small(self) -> Self:
+        if self.format is not None and self.width is None:
+            raise ValueError("format: give a width, too; without one the original file is returned")
+        return self
 
 
 class MovieFilterQuery(RequestModel):
@@ -283,25 +291,8 @@ class Someone(RequestModel):
         return self
 
     def stranger(self, catalogue: Catalogue, scale: tuple[float, float]) -> tuple[dict[int, float], list[str]]:
-        """Return the new user's ratings by movie id, and the ids that no movie has.
-
-        Raises:
-            InvalidInput: a rating is off the scale.
-            InvalidCombination: a movie is rated twice.
-        """
-        found: dict[int, float] = {}
-        ignored = []
-        for each in self.ratings or ():
-            check_rating(each.rating, scale)
-            try:
-                movie = catalogue.identify(each.movie)
-            except UnknownMovie:
-                ignored.append(each.movie)
-                continue
-            if movie.movie_id in found:
-                raise InvalidCombination(f"ratings: {movie} (id {movie.movie_id}) is rated twice; give one rating")
-            found[movie.movie_id] = each.rating
-        return found, ignored
+        """Return the new user's ratings by movie id, and the ids that no movie has; errors as ``rated``."""
+        return rated(self.ratings or (), catalogue, scale)
 
 
 class PredictionsBody(Someone, PredictionQuery):
@@ -314,6 +305,9 @@ class PredictionsBody(Someone, PredictionQuery):
 
 class RecommendationsBody(Someone, RecommendationsQuery):
     """Recommendations for a new user, or for several users."""
+
+    watched: Annotated[tuple[MovieText, ...], Field(max_length=MAX_EXCLUDED)] = ()
+    """Ids of movies that were watched and not rated, the latest first: not returned, and evidence for the ranking."""
 
 
 class SimilarityQuery(DistinctQuery, Weighed):
@@ -353,6 +347,30 @@ class SimilarQuery(SimilarityQuery):
                 f"explain: only neighbours by poster or blend are explained, not by {self.by}: give by=poster"
             )
         return self
+
+
+def rated(
+    ratings: Sequence[Rating], catalogue: Catalogue, scale: tuple[float, float]
+) -> tuple[dict[int, float], list[str]]:
+    """Return ratings by movie id, and the ids that no movie has.
+
+    Raises:
+        InvalidInput: a rating is off the scale.
+        InvalidCombination: a movie is rated twice.
+    """
+    found: dict[int, float] = {}
+    ignored = []
+    for each in ratings:
+        check_rating(each.rating, scale)
+        try:
+            movie = catalogue.identify(each.movie)
+        except UnknownMovie:
+            ignored.append(each.movie)
+            continue
+        if movie.movie_id in found:
+            raise InvalidCombination(f"ratings: {movie} (id {movie.movie_id}) is rated twice; give one rating")
+        found[movie.movie_id] = each.rating
+    return found, ignored
 
 
 def check_rating(rating: float, scale: tuple[float, float]) -> None:

@@ -8,6 +8,8 @@ from typing_extensions import TypedDict
 
 from index.answers.schemas import (
     BlendAnswer,
+    GroupPickAnswer,
+    GroupPickId,
     ImportAnswer,
     ListPage,
     LookAnswer,
@@ -160,6 +162,26 @@ class UsersRecommendationsReply(Page):
     """Ids in the request that no movie has."""
     ignored_users: list[int | str]
     """Users in the request without ratings."""
+
+
+@closed
+class GroupReply(Page):
+    """Recommendations for several people together, best first."""
+
+    together: str
+    results: list[GroupPickAnswer] | list[GroupPickId]
+    ignored: list[str]
+    """Ids in the request that no movie has."""
+
+
+@closed
+class StoredReply(UserAnswer, Provenance):
+    """Ratings that were stored, all at once."""
+
+    stored: int
+    """Their number."""
+    ignored: list[str]
+    """Ids in the request that no movie has."""
 
 
 @closed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,11 +21,14 @@ Answer = TypeVar("Answer")
 FIELD = "poster"  # name of the file in a form
 EXPORT_FIELD = "file"
 
+_NICENESS = 5  # a third of the processor time of other threads, while these are busy
+
 
 class UploadQueue:
     """A bounded queue with one worker thread, which decodes and embeds one image at a time.
 
-    One embedding uses all processors; and memory that a thread has freed is reused by that thread, not by others.
+    One embedding uses all processors; and memory that a thread has freed is reused by that thread, not by others. The
+    thread, and those that TensorFlow starts for it, yield to threads that answer other requests.
 
     Args:
         size: images running or queued, at most.
@@ -43,7 +48,7 @@ class UploadQueue:
         self._taken = 0
         self._lock = threading.Lock()  # guards self._taken
         self._watch = watch
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="uploads")
+        self._worker = ThreadPoolExecutor(1, "uploads", initializer=_yield_to_others)
 
     def taken(self) -> int:
         """Return the number of images running or queued."""
@@ -137,6 +142,12 @@ def uploaded_export(members: Collection[str] = ()) -> tuple[bytes, str]:
             f"the request has no export: send it as the body, or in a form with -F {EXPORT_FIELD}=@ratings.csv"
         )
     return content, name
+
+
+def _yield_to_others() -> None:
+    """Lower the priority of this thread, where threads have one of their own; new threads inherit it."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 def _has_content(file: FileStorage) -> bool:

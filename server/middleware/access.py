@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
 from flask import Flask, Response, after_this_request, current_app, g, request
-from flask_limiter import Limiter
+from flask_limiter import Limiter, RequestLimit
 from flask_limiter.util import get_remote_address
+from limits import RateLimitItem, parse_many
 from werkzeug.exceptions import TooManyRequests
 
 from index.core.errors import Forbidden, Unauthorised
@@ -77,6 +79,31 @@ def present_key() -> Key | None:
     return found
 
 
+class ReadLimits:
+    """The read limits of clients without an API key, for requests that do not reach Flask.
+
+    Args:
+        limiter: Flask-Limiter; both count in its storage, under the same keys.
+        limits: as in the settings.
+    """
+
+    def __init__(self, limiter: Limiter, limits: str) -> None:
+        self._limiter = limiter
+        self._limits: list[RateLimitItem] = sorted(parse_many(limits))
+
+    def count(self, environ: Mapping[str, Any]) -> dict[str, str] | None:
+        """Count a request; return the headers that tell the limit, or None if it is to be refused.
+
+        Args:
+            environ: WSGI's, of a request without a key.
+        """
+        who = [f"read {environ.get('REMOTE_ADDR') or '127.0.0.1'}", "global"]
+        for limit in self._limits:
+            if not self._limiter.limiter.hit(limit, *who):
+                return None
+        return _told(RequestLimit(self._limiter, self._limits[0], who, breached=False, shared=True))
+
+
 def limit_requests(app: Flask, config: ServerConfig) -> None:
     """Apply the rate limits: per kind of operation and per API key, or per address without a key."""
     limits = {"read": config.read_limit, "upload": config.upload_limit, "write": config.write_limit}
@@ -107,16 +134,24 @@ def limit_requests(app: Flask, config: ServerConfig) -> None:
     )
     limiter.request_filter(uncounted)
     app.extensions["rate_counts"] = limiter.storage
+    if config.read_limit:
+        app.extensions["read_limits"] = ReadLimits(limiter, config.read_limit)
 
     @app.after_request
     def tell(response: Response) -> Response:
         # Not by Flask-Limiter, which sends Retry-After with every response.
         limit = limiter.current_limit
         if limit is not None:
-            reset_at = limit.reset_at
-            response.headers["X-RateLimit-Limit"] = str(limit.limit.amount)
-            response.headers["X-RateLimit-Remaining"] = str(limit.remaining)
-            response.headers["X-RateLimit-Reset"] = str(reset_at)
+            response.headers.update(_told(limit))
             if response.status_code == TooManyRequests.code:
-                response.headers["Retry-After"] = str(max(1, int(reset_at - time.time())))
+                response.headers["Retry-After"] = str(max(1, int(limit.reset_at - time.time())))
         return response
+
+
+def _told(limit: RequestLimit) -> dict[str, str]:
+    """Return the headers that tell the state of a limit."""
+    return {
+        "X-RateLimit-Limit": str(limit.limit.amount),
+        "X-RateLimit-Remaining": str(limit.remaining),
+        "X-RateLimit-Reset": str(limit.reset_at),
+    }

@@ -1,5 +1,7 @@
 """Cached responses sent before Flask, whose work for a request takes longer than all else of a cached one.
 
+The worker asks for them in its event loop, before it hands a request to a thread.
+
 Only requests whose response depends on nothing but the address, the encoding and the movies are answered here, and only
 with what Flask has answered before. So this changes no response but its request id.
 """
@@ -17,17 +19,25 @@ from cachetools import LRUCache
 from flask import Flask
 
 from server.config import ServerConfig
+from server.middleware.access import ReadLimits
 from server.middleware.compression import accepted_encoding
 from server.middleware.metrics import Metrics
 from server.middleware.request_context import HEADER, given_or_new_id
 from server.state.current_snapshot import SnapshotWatcher
-from server.state.response_cache import KEY, ROUTE, ResponseCache, encoded_key, key_of
+from server.state.response_cache import KEY, ONLY_READY, ROUTE, ResponseCache, encoded_key, key_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _ENTRIES = 10_000  # of some 2 KB
-_OTHER_RESPONSE = {"HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH", "HTTP_CONTENT_ENCODING", "HTTP_ORIGIN"}
+_OTHER_RESPONSE = {
+    "HTTP_AUTHORIZATION",
+    "HTTP_CONTENT_ENCODING",
+    "HTTP_IF_MATCH",
+    "HTTP_IF_NONE_MATCH",
+    "HTTP_ORIGIN",
+}
+_OWN = {HEADER.lower(), "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"}  # of each response
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,48 +45,53 @@ class Head:
     """Status, headers and route of a response."""
 
     status: str
-    headers: tuple[tuple[str, str], ...]  # without the request id
+    headers: tuple[tuple[str, str], ...]  # that all such responses have
     body_key: str  # in the response cache
     route: str
 
 
 def register_ready_responses(app: Flask, config: ServerConfig) -> None:
-    """Answer requests before Flask where it has cached the response.
+    """Answer requests before Flask where it has cached the response, within the limits for reads.
 
-    Not with an access log, API keys for reads, or a rate limit: these are Flask's to apply.
+    Not with an access log, API keys for reads, or counts of requests in a store elsewhere: these are Flask's.
     """
-    if config.access_log or config.read_keys or config.read_limit:
+    if not config.ready_responses:
         return
     application: WSGIApplication = app.wsgi_app
     bodies: ResponseCache = app.extensions["response_cache"]
     watcher: SnapshotWatcher = app.extensions["snapshot_watcher"]
     metrics: Metrics = app.extensions["metrics"]
+    limits: ReadLimits | None = app.extensions.get("read_limits")
     heads: LRUCache[str, Head] = LRUCache(_ENTRIES)
     lock = threading.Lock()
 
     def ready(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         began = perf_counter()
-        if environ["REQUEST_METHOD"] != "GET" or not _OTHER_RESPONSE.isdisjoint(environ):
-            return application(environ, start_response)
+        only_ready = environ.get(ONLY_READY, False)
         version = None
-        with suppress(Exception):  # Flask meets it too, and says what is wrong
-            version = watcher.index().version(ratings=False)
+        if environ["REQUEST_METHOD"] == "GET" and _OTHER_RESPONSE.isdisjoint(environ):
+            with suppress(Exception):  # Flask meets it too, and says what is wrong
+                index = watcher.fresh() if only_ready else watcher.index()
+                version = None if index is None else index.version(ratings=False)
         if version is None:
-            return application(environ, start_response)
+            return () if only_ready else application(environ, start_response)
         accepted = accepted_encoding(environ)
         with lock:
             head = heads.get(encoded_key(accepted, key_of(version, environ)))
         body = None if head is None else bodies.get(head.body_key)
-        if head is not None and body is not None:
-            start_response(head.status, [*head.headers, (HEADER, given_or_new_id(environ))])
+        told = {} if limits is None or head is None or body is None else limits.count(environ)
+        if head is not None and body is not None and told is not None:
+            start_response(head.status, [*head.headers, *told.items(), (HEADER, given_or_new_id(environ))])
             metrics.count("GET", head.route, int(head.status[:3]), perf_counter() - began)
             return (body,)
+        if only_ready:
+            return ()
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             key = environ.get(KEY)  # of the response's own version: the movies may have changed since
             if key is not None and status.startswith("200"):
                 encoding = next((value for name, value in headers if name == "Content-Encoding"), None)
-                kept = tuple(pair for pair in headers if pair[0] != HEADER)
+                kept = tuple(pair for pair in headers if pair[0].lower() not in _OWN)
                 with lock:
                     heads[encoded_key(accepted, key)] = Head(status, kept, encoded_key(encoding, key), environ[ROUTE])
             return start_response(status, headers, exc_info)

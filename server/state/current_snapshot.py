@@ -87,6 +87,16 @@ class SnapshotWatcher:
                 self._index = self._index.refreshed()
         return self._index
 
+    def fresh(self) -> MovieIndex | None:
+        """Return the index if it has every library change so far, without waiting; otherwise None.
+
+        Raises:
+            BadLibrary: the library cannot be read.
+        """
+        self._follow()
+        index = self._index
+        return index if index.is_fresh() else None
+
     def latest(self) -> MovieIndex:
         """Return the index as of the last readable library, for pages and metrics that must not fail."""
         self._follow()

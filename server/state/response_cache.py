@@ -9,6 +9,7 @@ from typing import Any
 from cachetools import LRUCache
 
 KEY, ROUTE = "posterity.key", "posterity.route"  # in WSGI's environment, of a response that is cached
+ONLY_READY = "posterity.only_ready"  # in WSGI's environment: answer if that takes no waiting, else return nothing
 _LARGEST = 2**16  # bytes of an entry, key included
 _TOTAL = 2**25  # bytes of all entries
 

@@ -25,7 +25,7 @@ from tests.serving import free_port
 THREADS = 2
 LARGEST = 2_000_000
 
-# Reserved paths release the requests to /hold.
+# Reserved paths release the requests to /hold; /ready has a response at once, unless it is asked for "never".
 SERVER = """
 import hashlib, sys, threading
 from gunicorn.app.base import BaseApplication
@@ -33,7 +33,7 @@ from server.worker import worker_class
 
 class Server(BaseApplication):
     def load_config(self):
-        worker = worker_class(1, lambda _: int(sys.argv[3]), lambda refused: None)
+        worker = worker_class(1, lambda _: int(sys.argv[3]), lambda refused: None, asks_first=True)
         worker.connections = 64
         for name, value in {"bind": f"127.0.0.1:{sys.argv[1]}", "worker_class": worker, "threads": int(sys.argv[2]),
                             "keepalive": 75, "loglevel": "warning", "when_ready": lambda _: print("ready", flush=True),
@@ -46,7 +46,13 @@ class Server(BaseApplication):
 
         def app(environ, start_response):
             path, status, body = environ["PATH_INFO"], "200 OK", b"ok"
-            if path == "/hold":
+            if environ.pop("posterity.only_ready", False):
+                if environ["QUERY_STRING"] == "fails":
+                    raise ValueError
+                if path != "/ready" or environ["QUERY_STRING"] == "never":
+                    return ()
+                body = f"ready {threading.current_thread().name}".encode()
+            elif path == "/hold":
                 held.release()
                 release.acquire()
             elif path == "/livez" and environ["QUERY_STRING"] == "held":
@@ -104,6 +110,19 @@ def answered(client: socket.socket) -> tuple[http.client.HTTPResponse, bytes]:
         return found, found.read()
 
 
+def answered_in_turn(client: socket.socket, count: int) -> list[bytes]:
+    """The bodies of the next responses to requests that were sent together."""
+    bodies = []
+    with client.makefile("rb") as stream:
+        for _ in range(count):
+            length = 0
+            while line := stream.readline().strip():
+                if line.startswith(b"Content-Length: "):
+                    length = int(line[16:])
+            bodies.append(stream.read(length))
+    return bodies
+
+
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
 
 
@@ -158,6 +177,34 @@ def test_health_answers_while_every_thread_is_at_work(port: int) -> None:
             assert answered(client)[1] == b"ok"
         for _ in range(THREADS):
             get(port, "/livez?held")  # those that waited for a thread
+
+
+def test_a_ready_response_waits_for_no_thread(port: int) -> None:
+    with ExitStack() as stack:
+        held = [stack.enter_context(connected(port, b"GET /hold HTTP/1.1\r\nHost: x\r\n\r\n")) for _ in range(THREADS)]
+        for _ in held:
+            get(port, "/livez?held")
+        assert get(port, "/ready") == (200, b"ready MainThread")
+        for _ in held:
+            get(port, "/livez?release")
+        assert [answered(client)[1] for client in held] == [b"ok"] * THREADS
+
+
+@pytest.mark.parametrize("query", ["never", "fails"])
+def test_without_a_ready_response_a_thread_answers(port: int, query: str) -> None:
+    assert get(port, f"/ready?{query}") == (200, hashlib.sha256().hexdigest().encode())
+
+
+def test_ready_and_other_responses_come_in_the_order_of_their_requests(port: int) -> None:
+    ready = b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n"
+    others = [b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n%d" % digit for digit in range(6)]
+    expected = [hashlib.sha256(b"%d" % digit).hexdigest().encode() for digit in range(6)]
+    with connected(port, ready + b"".join(others)) as client:
+        assert answered_in_turn(client, 7) == [b"ready MainThread", *expected]
+        client.sendall(b"".join(others) + ready)  # sent ahead of their turn, all are a thread's
+        assert answered_in_turn(client, 7) == [*expected, hashlib.sha256().hexdigest().encode()]
+        client.sendall(ready)
+        assert answered_in_turn(client, 1) == [b"ready MainThread"]
 
 
 def test_health_answers_beside_more_connections_than_there_may_be(port: int) -> None:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from threading import Event, Thread, current_thread
+from threading import Event, Thread, current_thread, get_native_id
 
 import numpy as np
 import pytest
@@ -210,3 +213,20 @@ def test_what_goes_wrong_in_the_queue_is_raised_and_frees_its_place() -> None:
         with pytest.raises(BadImage):
             queue.run(fail)
     assert queue.run(lambda: 7) == 7
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
+def test_pictures_yield_to_other_requests() -> None:
+    queue = UploadQueue(1)
+
+    def priority() -> int:
+        return os.getpriority(os.PRIO_PROCESS, get_native_id())
+
+    def of_a_thread_that_it_starts() -> int:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(priority).result()
+
+    here = priority()
+    assert queue.run(priority) > here
+    assert queue.run(of_a_thread_that_it_starts) > here
+    assert priority() == here

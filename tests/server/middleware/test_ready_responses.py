@@ -14,6 +14,7 @@ from index.library.api_keys import Keys
 from index.library.database import Database
 from index.library.movies import Library
 from server.app import create_app
+from server.config import ServerConfig
 from tests.conftest import unlimited
 
 PATHS = (
@@ -120,11 +121,36 @@ def test_under_a_path_the_same_is_ready(data: Path, monkeypatch: pytest.MonkeyPa
     assert seen(without_flask(app, monkeypatch).get(f"/films{PATHS[0]}")) == seen(first)
 
 
-def test_keys_limits_and_logs_are_applied_to_every_request(data: Path) -> None:
-    with_keys = create_app(unlimited(data, read_keys=True)).test_client()
+def test_keys_are_asked_for_before_every_response(data: Path) -> None:
+    client = create_app(unlimited(data, read_keys=True)).test_client()
     _, key = Keys(Database(data)).create("tests")
-    assert with_keys.get(PATHS[0], headers={"Authorization": f"Bearer {key}"}).status_code == 200
-    assert with_keys.get(PATHS[0]).status_code == 401
-    settings = unlimited(data)
-    limited = create_app(type(settings)(data, read_limit="2/minute")).test_client()
-    assert [limited.get(PATHS[0]).status_code for _ in range(3)] == [200, 200, 429]
+    assert client.get(PATHS[0], headers={"Authorization": f"Bearer {key}"}).status_code == 200
+    assert client.get(PATHS[0]).status_code == 401
+
+
+@pytest.mark.parametrize("limits", ["5/minute", "5/minute;4000/hour", "8/hour;5/minute"])
+def test_ready_responses_count_among_those_of_flask(data: Path, limits: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = create_app(ServerConfig(data, read_limit=limits))
+    _, key = Keys(Database(data)).create("tests")
+    first = app.test_client().get(PATHS[0])
+    with monkeypatch.context() as patch:
+        ready = without_flask(app, patch)
+        second, third = ready.get(PATHS[0]), ready.get(PATHS[0], environ_overrides={"REMOTE_ADDR": "192.0.2.1"})
+    fourth = app.test_client().get("/api/v1/movies/2/similar")
+    for response in (first, second, fourth):
+        assert response.status_code == 200
+    assert set(second.headers.keys()) == set(first.headers.keys())
+    remaining = [int(each.headers["X-RateLimit-Remaining"]) for each in (first, second, fourth, third)]
+    begin = int(first.headers["X-RateLimit-Limit"])
+    assert remaining == [begin - 1, begin - 2, begin - 3, begin - 1]
+    assert [app.test_client().get(PATHS[0]).status_code for _ in range(3)] == [200, 200, 429]
+    refused = app.test_client().get(PATHS[0])
+    assert int(refused.headers["Retry-After"]) >= 1
+    assert app.test_client().get(PATHS[0], headers={"Authorization": f"Bearer {key}"}).status_code == 200
+
+
+def test_counts_in_a_store_elsewhere_and_logs_are_flask_s(data: Path) -> None:
+    assert not ServerConfig(data, rate_storage="redis://127.0.0.1:1").ready_responses
+    assert not ServerConfig(data, access_log=True).ready_responses
+    assert ServerConfig(data, read_limit="", rate_storage="redis://127.0.0.1:1").ready_responses
+    assert ServerConfig(data).ready_responses
