@@ -14,10 +14,9 @@ from posterity.cli.keys import keys
 from posterity.cli.library import library
 from posterity.cli.posters import duplicates, explain
 from posterity.cli.prepare import prepare
-from posterity.cli.publish import follow, publish
 from posterity.cli.query import predict, recommend, similar
 from posterity.cli.serve import demo, serve
-from posterity.cli.snapshots import snapshots
+from posterity.cli.snapshots import follow, publish, snapshots
 
 
 class _Command(click.Group):
