@@ -17,7 +17,7 @@ from posterity.cli.prepare import prepare
 from posterity.cli.query import predict, recommend, similar
 from posterity.cli.scan import scan
 from posterity.cli.serve import demo, serve
-from posterity.cli.snapshots import snapshots
+from posterity.cli.snapshots import follow, publish, snapshots
 
 
 class _Command(click.Group):
@@ -56,6 +56,8 @@ class _Command(click.Group):
         build,
         evaluate,
         tune,
+        publish,
+        follow,
         serve,
         demo,
     ],
