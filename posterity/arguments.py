@@ -5,19 +5,22 @@ Anything that is a whole number or a list counts as one: numpy's scalars and arr
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import index
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from index.answers.schemas import MAX_ADDED
 from index.core.errors import InvalidInput, UnknownMovie, UnknownUser
 from index.core.source_ids import MAX_SOURCE_ID
 from posterity.interface import Filters, MovieId, MovieUpdate, Person, Ratings, UserId
 
 Json = dict[str, Any]
 
+_BATCH = 500_000  # characters of the movies of a request; the server reads bodies of a MiB
 _SHOWN = 100  # characters of an invalid value
 _FILTERS: Json = {  # of a list by rank, with their defaults
     "limit": 10,
@@ -347,6 +350,45 @@ def metadata(
         "tmdb_id": None if tmdb_id is None else number("tmdb_id", tmdb_id),
     }
     return {name: value for name, value in given.items() if value not in (None, [])}
+
+
+def batches(movies: Any, update: Any) -> Iterator[Json]:
+    """Yield bodies of requests to add movies, each small enough; the server checks each movie by itself.
+
+    Raises:
+        InvalidInput: one is no dict of plain values, or ``update`` is neither True nor False.
+    """
+    flags = {"update": True} if flag("update", update) else {}
+    batch: list[Json] = []
+    size = 0
+    for given in _items("movies", [movies] if isinstance(movies, (str, Mapping)) else movies):
+        if not isinstance(given, Mapping):
+            raise InvalidInput(f"movies: give a list of dicts with a title, not {_short(given)}")
+        movie = {str(name): _plain(str(name), value) for name, value in given.items() if value is not None}
+        length = len(json.dumps(movie))
+        if length > _BATCH:
+            raise InvalidInput(
+                f"movies: {_short(movie)} has {length:,} characters as JSON: at most {_BATCH:,} are sent"
+            )
+        if batch and (len(batch) == MAX_ADDED or size + length > _BATCH):
+            yield {"movies": batch, **flags}
+            batch, size = [], 0
+        batch.append(movie)
+        size += length
+    if batch:
+        yield {"movies": batch, **flags}
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Return a member of a movie as JSON can have it; the server tells if it is of the right kind."""
+    if isinstance(value, str):
+        return text(name, value)
+    if name == "genres":
+        return [text(name, each) if isinstance(each, str) else _plain("", each) for each in _items(name, value)]
+    try:
+        return value if isinstance(value, (bool, float)) else index(value)
+    except TypeError:
+        raise InvalidInput(f"{name}: give a text or a number, not {_short(value)}") from None
 
 
 def update(changes: MovieUpdate) -> Json:

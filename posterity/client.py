@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 from typing_extensions import Unpack, override
 
-from index.answers.schemas import BlendAnswer, ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
+from index.answers.schemas import AddedAnswer, BlendAnswer, ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
 from index.core.errors import InvalidInput, UnknownUser
 from posterity import arguments
 from posterity.arguments import Json
@@ -26,6 +26,7 @@ from posterity.interface import (
     MovieId,
     MovieService,
     MovieUpdate,
+    NewMovie,
     Person,
     Ratings,
     Together,
@@ -294,6 +295,15 @@ class Client(MovieService):
     ) -> MovieAnswer:
         metadata = arguments.metadata(title, year, genres, imdb_id, tmdb_id)
         return self._write_movie("POST", "movies", metadata, poster, {"Idempotency-Key": secrets.token_hex(16)})
+
+    @override
+    def add_movies(self, movies: Iterable[NewMovie], *, update: bool = False) -> list[AddedAnswer]:
+        added: list[AddedAnswer] = []
+        for body in arguments.batches(movies, update):
+            results = self._results(self._json(self._send("POST", "movies/batch", json=body, write=True)))
+            with self._expected():
+                added += [cast(AddedAnswer, each | {"index": len(added) + each["index"]}) for each in results]
+        return added
 
     @override
     def replace_movie(

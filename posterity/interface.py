@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, Self, TypeAlias, overload, runtime_ch
 
 from typing_extensions import TypedDict, Unpack
 
-from index.answers.schemas import BlendAnswer, ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
+from index.answers.schemas import AddedAnswer, BlendAnswer, ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
 from index.ratings.group_ways import Lists, Together
 from posterity.results import GroupPicks, Matches, Movies, Predictions
 
@@ -24,6 +24,7 @@ __all__ = [
     "MovieId",
     "MovieService",
     "MovieUpdate",
+    "NewMovie",
     "Person",
     "Ratings",
     "Together",
@@ -84,6 +85,17 @@ class Filters(TypedDict, total=False):
 class MovieUpdate(TypedDict, total=False):
     """Changes of a movie's metadata: what is left out stays, None deletes."""
 
+    title: str
+    year: int | None
+    genres: Iterable[str] | None
+    imdb_id: str | None
+    tmdb_id: int | None
+
+
+class NewMovie(TypedDict, total=False):
+    """A movie to add; it needs a title."""
+
+    id: int | str  # one's own
     title: str
     year: int | None
     genres: Iterable[str] | None
@@ -357,6 +369,14 @@ class MovieService(Protocol):
 
         Raises:
             Conflict: another movie has the IMDb or TMDB id.
+        """
+
+    def add_movies(self, movies: Iterable[NewMovie], *, update: bool = False) -> list[AddedAnswer]:
+        """Add any number of movies without posters, 1,000 at a time; return what became of each, in the order given.
+
+        A movie is here already if its own ``id`` is, its IMDb or TMDB id, or, without different ids, its title with its
+        year; then nothing changes, unless ``update`` replaces its metadata. So the call may be repeated. A movie that
+        is refused is returned with the reason, and costs no other.
         """
 
     def replace_movie(

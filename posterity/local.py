@@ -11,8 +11,9 @@ from typing import Any, Literal, overload
 
 from typing_extensions import Unpack, override
 
+from index.answers.additions import add_rows
 from index.answers.imports import import_export, present_import
-from index.answers.schemas import BlendAnswer, ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
+from index.answers.schemas import AddedAnswer, BlendAnswer, ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
 from index.answers.serialize import (
     add_explanations,
     add_rankings,
@@ -48,6 +49,7 @@ from posterity.interface import (
     MovieId,
     MovieService,
     MovieUpdate,
+    NewMovie,
     Person,
     Ratings,
     Together,
@@ -62,6 +64,7 @@ from server.api.requests import (
     ExplanationQuery,
     MovieBody,
     MoviePatch,
+    MoviesBody,
     PosterQuery,
     PredictionsBody,
     RatingBody,
@@ -386,6 +389,14 @@ class Index(MovieService):
         index = self._current()
         movie_id = self._library.add(body.movie(), self._embedded(index, poster), catalogue=index.catalogue)
         return self.movie(movie_id)
+
+    @override
+    def add_movies(self, movies: Iterable[NewMovie], *, update: bool = False) -> list[AddedAnswer]:
+        added: list[AddedAnswer] = []
+        for each in arguments.batches(movies, update):
+            body, index = checked(MoviesBody, each), self._current()
+            added += add_rows(index, self._library, body.rows(), update=body.update, first=len(added))
+        return added
 
     @override
     def replace_movie(

@@ -19,12 +19,14 @@ from index.ratings import by_movie as ratings_by_movie
 from index.ratings import fold_in as fold_ins
 from index.ratings import learned_ranker as learned_rankers
 from index.ratings import user_names
+from index.ratings import watched as watched_movies
 from index.ratings.by_movie import RatingsByMovie
 from index.ratings.diversity import POOL
 from index.ratings.fold_in import FoldedUser, FoldInArrays
 from index.ratings.learned_ranker import LearnedRanker, RankExplanation, RatedMovies, no_rows
 from index.ratings.rankers import Ranker, load_ranker, score_each
 from index.ratings.user_names import UserNames
+from index.ratings.watched import WatchedMovies
 from index.spaces.faiss_index import top_rows
 from index.spaces.vectors import Vectors
 
@@ -125,7 +127,7 @@ class ContentParts:
     usual: float  # the user's rating of a movie with mean content
     genres: float
     year: float
-    similar: float  # residuals of movies similar in genres and year
+    similar: float  # residuals of movies similar in genres, year and people
     poster: float  # residuals of movies with similar posters
     ratings: float  # of the movie by others
 
@@ -151,6 +153,7 @@ class RatingModel:
         by_movie: index of the ratings by movie; built if None.
         names: ids of users that are no numbers; None without any.
         implicit: the data set has no ratings, only who watched what: movies are ranked, but no ratings predicted.
+        watched: movies that users watched and did not rate, for rankers; None without any.
     """
 
     def __init__(
@@ -167,11 +170,13 @@ class RatingModel:
         by_movie: RatingsByMovie | None = None,
         names: UserNames | None = None,
         implicit: bool = False,
+        watched: WatchedMovies | None = None,
     ) -> None:
         self.users = Ids(arrays.user_ids, noun="user", unknown=UnknownUser)
         self.scale = scale
         self.names = names
         self.implicit = implicit
+        self._watched = watched
         self._arrays = arrays
         self._movie_ids = movie_ids
         self._noise = noise
@@ -204,6 +209,7 @@ class RatingModel:
         by_movie = snapshot / ratings_by_movie.FOLDER  # missing in some older snapshots
         names = snapshot / user_names.FOLDER  # missing if all users are numbers
         learned = facts["ranker"].get("learned", {})  # missing in older snapshots
+        watched = snapshot / watched_movies.FOLDER  # missing without events beside ratings
         return cls(
             arrays,
             load_arrays(FoldInArrays, snapshot / fold_ins.FOLDER),
@@ -220,6 +226,7 @@ class RatingModel:
             by_movie=load_arrays(RatingsByMovie, by_movie) if by_movie.is_dir() else None,
             names=load_arrays(UserNames, names) if names.is_dir() else None,
             implicit=facts.get("implicit_data", False),
+            watched=load_arrays(WatchedMovies, watched) if watched.is_dir() else None,
         )
 
     def predict(self, user: UserOrRatings, movie_ids: Sequence[int]) -> list[Prediction]:
@@ -438,6 +445,8 @@ class RatingModel:
         if isinstance(user, int):
             row = self.users.row(user)
             rows, values = self._rated(row)
+            if self._watched is not None:
+                unrated = np.concatenate([unrated, self._watched.of_user(row)])
             return _Profile(rows, values, row, watched=np.setdiff1d(unrated, rows))
         low, high = self.scale
         for movie_id, rating in user.items():

@@ -217,4 +217,4 @@ class NewMovies:
             }
         found = self.cold.predict(self.user(who), content)
         # Without means of residuals, as the residuals of training ratings are.
-        return float(found.mean[0] - found.by_facts.sum() - found.by_look.sum())
+        return float(found.mean[0] - found.by_rated.sum())

@@ -329,11 +329,11 @@ class Users:
         if not movie_ids:
             return []
         found = self._by_content(new_movies, user, movie_ids)
-        rated = self._rated_by(user)
+        by_rated, rated = found.by_rated, self._rated_by(user)
         explained = []
         for at, (movie_id, share) in enumerate(zip(movie_ids, shares, strict=True)):
             content = 1 - share
-            by_content = content * (found.by_facts[at] + found.by_look[at])
+            by_content = content * by_rated[at]
             before = own.get(movie_id) or Explanation(movie_id, 0.0, 0.0, ())
             watched = {part.movie_id: (share * part.watched, share * part.rated) for part in before.contributions}
             contributions = []

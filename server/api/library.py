@@ -8,6 +8,7 @@ import re
 from flask import Response, current_app, g, request, url_for
 from pydantic_core import to_json
 
+from index.answers.additions import add_rows
 from index.answers.serialize import present_movie, present_user, provenance
 from index.core.errors import InvalidInput
 from index.library.checks import Expected, existing
@@ -16,11 +17,12 @@ from index.library.movies import Library, Request
 from index.library.rating_log import RatingLog
 from index.movie_index import MovieIndex
 from server.api.blueprint import api
+from server.api.long_requests import bounded
 from server.api.operation import operation, version_in
 from server.api.parsing import filled_members, parse_body, parse_form
 from server.api.people import RatingsBody
-from server.api.requests import MovieBody, MoviePatch, RatingBody, check_rating, rated
-from server.api.responses import MovieReply, RatingReply, StoredReply
+from server.api.requests import MovieBody, MoviePatch, MoviesBody, RatingBody, check_rating, rated
+from server.api.responses import AddedReply, MovieReply, RatingReply, StoredReply
 from server.media.uploads import UploadQueue, sent_files, uploaded_picture
 from server.middleware.access import present_key
 from server.state.current_snapshot import changed_index, movie_index
@@ -43,6 +45,19 @@ def add_movie() -> Response:
     reply = _changed_movie(movie_id)
     place = url_for("api.movie", movie=movie_id)
     return Response(to_json(reply), 201, {"Location": place}, mimetype="application/json")
+
+
+@api.post("/movies/batch")
+@operation(kind="write")
+def add_movies(body: MoviesBody) -> AddedReply:
+    """Add up to 1,000 movies without posters, each by itself; return for every one whether it was added, or why not.
+
+    A movie is here already if its own `id` is, its IMDb or TMDB id, or, without different ids, its title with its year;
+    then nothing changes, unless `update` is true. So the request may be repeated. All are added in one transaction.
+    """
+    index = movie_index()
+    results = bounded(len(body.movies), lambda: add_rows(index, _library(), body.rows(), update=body.update))
+    return {"results": results, **provenance(changed_index())}
 
 
 @api.put("/movies/<movie>")

@@ -7,6 +7,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from index.answers.schemas import (
+    AddedAnswer,
     BlendAnswer,
     GroupPickAnswer,
     GroupPickId,
@@ -41,6 +42,14 @@ class MovieReply(Provenance):
 
     movie: MovieAnswer
     spaces: list[str]
+
+
+@closed
+class AddedReply(Provenance):
+    """Outcome of each of several movies to add."""
+
+    results: list[AddedAnswer]
+    """In the order of the request."""
 
 
 @closed

@@ -194,7 +194,7 @@ def for_you_page() -> str:
         users=_ends(index),
         named=index.users.has_names,
         predicts=not index.users.implicit,
-        can_keep=config.writes,
+        can_keep=config.takes_writes,
         users_are_open=users_are_open(),
         signed=signed,
     )

@@ -19,7 +19,7 @@ from PIL import Image
 import posterity
 from index.library.api_keys import Keys
 from index.library.database import FIRST_ID, Database
-from posterity import errors
+from posterity import arguments, errors
 from posterity.interface import MovieService
 from posterity.results import GroupPicks, Matches, Movies, Predictions
 from tests.conftest import SPACE, WEDDINGS, World, poster
@@ -349,6 +349,11 @@ REFUSED: dict[str, tuple[Call, type[errors.PosterityError]]] = {
     "add a taken IMDb id": (lambda s: s.add_movie("Heat", imdb_id="tt0000003"), errors.Conflict),
     "add a wrong poster": (lambda s: s.add_movie("Heat", poster=TEXT), errors.InvalidInput),
     "add a poster by name": (lambda s: s.add_movie("Heat", poster="heat.jpg"), errors.InvalidInput),
+    "add movies that are none": (lambda s: s.add_movies(["Heat"]), errors.InvalidInput),
+    "add movies as a text": (lambda s: s.add_movies("Heat"), errors.InvalidInput),
+    "add movies with half a character": (lambda s: s.add_movies([{"title": "\ud83c"}]), errors.InvalidInput),
+    "add a movie as large as a book": (lambda s: s.add_movies([{"title": "x" * 600_000}]), errors.InvalidInput),
+    "add movies and update perhaps": (lambda s: s.add_movies([{"title": "Heat"}], update="no"), errors.InvalidInput),
     "replace an unknown movie": (lambda s: s.replace_movie(777, "Heat"), errors.NotFound),
     "replace by a taken TMDB id": (lambda s: s.replace_movie(3, "Heat", tmdb_id=1004), errors.Conflict),
     "update an unknown movie": (lambda s: s.update_movie(777, title="Heat"), errors.NotFound),
@@ -403,6 +408,30 @@ def test_a_movie_is_added_replaced_and_deleted(service: MovieService, services: 
             each.movie("tmdb:5")
     assert service.replace_movie(movie["movie_id"], "Back")["title"] == "Back"
     service.delete_movie(movie["movie_id"])
+
+
+def test_many_movies_are_added_once_whoever_adds_them(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arguments, "MAX_ADDED", 2)  # movies of a request
+    rows: list[Any] = [
+        {"id": "own-1", "title": "Many 1", "year": np.int64(2001), "genres": ("Drama",)},
+        {"title": "Many 2", "genres": None, "imdb_id": "tt7770002"},
+        {"title": "Many 3", "year": 95},
+        {"title": "Starship 3", "imdb_id": "tt0000003"},
+        {"title": "Many 4", "stars": 5.0},
+    ]
+    first = services.client.add_movies(rows)
+    assert [each["outcome"] for each in first] == ["created", "created", "refused", "exists", "refused"]
+    assert [each["index"] for each in first] == list(range(5))
+    again = services.index.add_movies(iter(rows))
+    assert [each["outcome"] for each in again] == ["exists", "exists", "refused", "exists", "refused"]
+    assert again == services.client.add_movies(rows)
+    changed = [rows[0] | {"title": "Many 11"}]
+    assert [each["outcome"] for each in services.index.add_movies(changed, update=True)] == ["updated"]
+    for each in (services.client, services.index):
+        assert (each.movie("own-1")["title"], each.movie("own-1")["source_id"]) == ("Many 11", "own-1")
+        assert each.add_movies([]) == []
+    for movie in ("own-1", "imdb:tt7770002"):
+        services.client.delete_movie(movie)
 
 
 def test_copies_of_a_picture_are_listed_once(service: MovieService) -> None:

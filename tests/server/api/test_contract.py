@@ -28,10 +28,8 @@ def test_the_server_keeps_what_its_document_promises(phases: str, least: int, wo
     _, key = Keys(Database(data)).create("schemathesis")
     none = ("--read-limit", "", "--write-limit", "", "--upload-limit", "")
     with serving("serve", "--data", data, *none) as server:
-        if (
-            "fuzzing" in phases
-        ):  # The first upload loads TensorFlow; other tests cover its time. Examples are no pictures.
-            get(f"{server.address}/api/v1/posters/similar", next(world.posters.glob("*.jpg")).read_bytes())
+        # The first upload loads TensorFlow; other tests cover its time.
+        get(f"{server.address}/api/v1/posters/similar", next(world.posters.glob("*.jpg")).read_bytes())
         command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{server.address}/api/v1/openapi.json"]
         command += [
             "--header",

@@ -19,7 +19,7 @@ from server.app import create_app
 from tests.conftest import World, unlimited
 from tests.paths import GOLDEN
 
-PLOTS = ["against", "learning", "calibration", "by-ratings", "ranking", "blend", "recall", "speed"]
+PLOTS = ["against", "learning", "calibration", "by-ratings", "ranking", "diversity", "blend", "recall", "speed"]
 
 
 def plots(page: str) -> list[str]:
