@@ -7,13 +7,12 @@ from typing import Any
 import click
 
 from index.core.errors import PosterityError
-from posterity.cli.build import build
+from posterity.cli.build import build, prepare
 from posterity.cli.evaluate import evaluate, tune
 from posterity.cli.fetch import fetch
 from posterity.cli.keys import keys
 from posterity.cli.library import library
 from posterity.cli.posters import duplicates, explain
-from posterity.cli.prepare import prepare
 from posterity.cli.query import predict, recommend, similar
 from posterity.cli.scan import scan
 from posterity.cli.serve import demo, serve
