@@ -13,9 +13,8 @@ from posterity.cli.fetch import fetch
 from posterity.cli.keys import keys
 from posterity.cli.library import library
 from posterity.cli.posters import duplicates, explain
-from posterity.cli.prepare import prepare
+from posterity.cli.prepare import prepare, scan
 from posterity.cli.query import predict, recommend, similar
-from posterity.cli.scan import scan
 from posterity.cli.serve import demo, serve
 from posterity.cli.snapshots import snapshots
 
