@@ -123,7 +123,7 @@ class Folder:
 
 @dataclass(slots=True)
 class Memory:
-    """All that a scan found."""
+    """Result of a scan: folders, a fingerprint, and the summary."""
 
     folders: dict[str, Folder] = field(default_factory=dict)  # by path
     inputs: str = ""  # fingerprint of all else that the data set was made of
