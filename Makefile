@@ -46,18 +46,21 @@ browser:
 		|| (apt-get update -qq && apt-get install -qq --yes --no-install-recommends nginx-light) \
 		|| echo "no nginx: the tests under a path behind it are skipped"
 
+# Tests write some 10,000 small files durably: in memory where Linux has 8 GB for that, else on the disk, which takes longer.
+TEMP := $(shell [ "$$(df --output=avail /dev/shm 2>&1 | tail -n 1)" -gt 8000000 ] 2>&1 && echo PYTEST_DEBUG_TEMPROOT=/dev/shm)
+
 # Three processes, as many tests wait for servers and pages. Each has a TensorFlow of its own, 2 GB with it.
 # They share rewritten assertions by way of bytecode. A file of tests has one process, for its fixtures; files run in order:
 # xdist would keep those of few and long tests for the end.
 test: $(VENV)/.installed-dev
-	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	env -u PYTHONDONTWRITEBYTECODE $(TEMP) $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-long: test
-	$(BIN)/python -m pytest -n 2 -m long
+	$(TEMP) $(BIN)/python -m pytest -n 2 -m long
 
 # Printed, not demanded: lines that no quick test runs, in subprocesses too.
 coverage: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 3 --dist loadfile --cov --cov-report=term:skip-covered
+	$(TEMP) $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import fcntl
+import gc
 import hashlib
 import io
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import wraps
@@ -21,10 +22,11 @@ import pytest
 from flask import Flask
 from hypothesis import HealthCheck, settings
 from PIL import Image, ImageDraw
+from xdist.scheduler import LoadFileScheduling
 
 from index.catalogue.catalogue import Movie
-from index.core.arrays import Float32Array
-from index.core.files import sha256_of
+from index.core.arrays import Float32Array, UInt8Array
+from index.core.files import sha256_of, write_durably
 from index.library.entries import Poster
 from index.library.movies import Library
 from index.movie_index import MovieIndex
@@ -38,6 +40,8 @@ from indexer.sample import FAMILIES, make_sample, sample_movies
 from server.app import create_app
 from server.config import ServerConfig
 from tests.paths import ROOT
+from tests.scheduling import ByFile
+from tests.serving import free_port
 
 # The same examples everywhere, and no time limits: a busy machine is no bug.
 settings.register_profile("posterity", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -47,13 +51,29 @@ settings.load_profile("posterity")
 # poster, film 21 no ratings, film 22 neither; film 23 shares its title with film 11.
 SPACE = range(1, 11)
 WEDDINGS = range(11, 21)
-# Films of the sample with a poster: three of each of eight families, and four that tests or the README name.
+# Films of the sample with a poster: two of each of six families, and four that tests or the README name.
 # Embedding takes most of a processor second each.
 DEMO_POSTERS = sorted(
-    {film.movie_id for family in FAMILIES[:8] for film in [f for f in sample_movies() if f.family == family][:3]}
+    {film.movie_id for family in FAMILIES[:6] for film in [f for f in sample_movies() if f.family == family][:2]}
     | {28, 52, 73, 88}
 )
+S3_SECRET = "a-secret-of-the-tests"  # noqa: S105
 QUICK = Settings(factors=4, chains=1, iterations=60, burn_in=10)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Hide modules and tests, a million objects that stay, from the garbage collector."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    return ByFile(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @dataclass(frozen=True)
@@ -67,29 +87,61 @@ class World:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def embed_path() -> Iterator[str]:
+def embed_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Make ``auto`` mean POSTERITY_EMBED_PATH in this process too: commands read the variable, functions do not.
 
-    Untrained weights, and those of a data directory, are loaded once per process and path: it takes a second.
+    Untrained weights, and those of a data directory, are loaded once per process and path: it takes a second. By
+    ``auto`` a picture is embedded once per run, which takes most of a processor second; where a test names a path, the
+    network runs.
     """
     path, load = os.environ.get("POSTERITY_EMBED_PATH", "auto"), vgg16.load
     loaded: dict[tuple[str | bytes, ...], vgg16.Vgg16] = {}
+    digests: dict[tuple[int, int, int], bytes] = {}
+    with shared_folder(tmp_path_factory, "vectors") as vectors:
+        pass
+
+    def digest(file: Path) -> bytes:
+        status = file.stat()
+        identity = (status.st_dev, status.st_ino, status.st_mtime_ns)
+        if identity not in digests:
+            digests[identity] = hashlib.sha256(file.read_bytes()).digest()
+        return digests[identity]
 
     @wraps(load)
     def load_once(weights: str, **options: str) -> vgg16.Vgg16:
-        if options.get("path", "auto") == "auto":
+        any_path = options.get("path", "auto") == "auto"
+        if any_path:
             options["path"] = path
         file = Path(weights)
         saved = file.parent.name == "weights" and file.is_file()
         if weights != "untrained" and not saved:
             return load(weights, **options)
-        key = (hashlib.sha256(file.read_bytes()).digest() if saved else weights, *sorted(options.values()))
+        key = (digest(file) if saved else weights, *sorted(options.values()))
         if key not in loaded:
             loaded[key] = load(weights, **options)
-        return loaded[key]
+        return _remembering(loaded[key], vectors) if any_path else loaded[key]
 
     with patch.object(vgg16, "load", load_once):
         yield path
+
+
+def _remembering(embed: vgg16.Vgg16, folder: Path) -> vgg16.Vgg16:
+    """Return the network with a memory of the pictures that any process of the run has embedded, in a folder."""
+
+    def run(pixels: UInt8Array) -> Any:
+        import tensorflow as tf
+
+        names = [hashlib.sha256(each.tobytes()).hexdigest() for each in pixels]
+        files = [folder / f"{embed.sha256[:16]}-{embed.path}-{name}.npy" for name in names]
+        new = [at for at, file in enumerate(files) if not file.exists()]
+        if new:
+            for at, vector in zip(new, embed(pixels[new]), strict=True):
+                content = io.BytesIO()
+                np.save(content, vector)
+                write_durably(files[at], content.getvalue())
+        return tf.constant(np.stack([np.load(file) for file in files]))
+
+    return replace(embed, _run=run)
 
 
 @pytest.fixture(scope="session")
@@ -175,7 +227,27 @@ def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             make_sample(sample, posters=DEMO_POSTERS)
             plan = make_plan(sample / "ratings", data, sample / "posters", "untrained")
             build(replace(plan, settings=Settings(chains=1)))
+            _link_weights(data)
     return data
+
+
+@pytest.fixture(scope="session")
+def s3_bucket() -> Iterator[str]:
+    """The address of a bucket in a stand-in of S3 in this process; processes that a test starts reach it, too."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    port = free_port()
+    server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
+    server.start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patch.setenv("AWS_ACCESS_KEY_ID", "AKIAOFTESTS")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", S3_SECRET)
+        boto3.client("s3").create_bucket(Bucket="films")
+        yield "s3://films"
+    server.stop()
 
 
 @contextmanager
@@ -198,7 +270,16 @@ def build_world(root: Path) -> Path:
     write_ratings(root / "ratings")
     write_posters(root / "posters")
     build(Plan(root / "ratings", root / "data", root / "posters", "untrained", QUICK))
+    _link_weights(root / "data")
     return root / "data"
+
+
+def _link_weights(data: Path) -> None:
+    """Move the weights, 59 MB, beside a data directory and leave a link, which copies of the directory copy."""
+    (file,) = (data / "weights").iterdir()
+    moved = data.with_name(f"{data.name}-{file.name}")
+    file.rename(moved)
+    file.symlink_to(moved)
 
 
 def write_ratings(folder: Path) -> None:

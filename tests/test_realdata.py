@@ -67,12 +67,14 @@ def taste(realdata: Path, tmp_path_factory: pytest.TempPathFactory) -> Taste:
     return Taste(Space.load("taste", folder, {}), training)
 
 
+@pytest.mark.long
 def test_toy_story_is_loved_like_films_for_children(taste: Taste) -> None:
     movies = taste.nearest(TOY_STORY)
     assert sum(bool({"Animation", "Children"} & set(movie.genres)) for movie in movies) >= 7
     assert TOY_STORY_2 in [movie.movie_id for movie in movies[:3]]
 
 
+@pytest.mark.long
 def test_the_matrix_is_loved_like_action_and_science_fiction_that_people_know(taste: Taste) -> None:
     movies = taste.nearest(MATRIX)
     assert sum(bool({"Action", "Sci-Fi"} & set(movie.genres)) for movie in movies) >= 9
@@ -80,6 +82,7 @@ def test_the_matrix_is_loved_like_action_and_science_fiction_that_people_know(ta
     assert min(counts[taste.training.movie_ids.row(movie.movie_id)] for movie in movies) >= 8
 
 
+@pytest.mark.long
 def test_spirited_away_is_loved_like_other_japanese_animation(taste: Taste) -> None:
     assert len(JAPANESE_ANIMATION & {movie.movie_id for movie in taste.nearest(SPIRITED_AWAY)}) >= 3
 

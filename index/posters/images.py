@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -26,6 +26,7 @@ MAX_PIXELS = 10_000_000  # decoding a transparent WebP takes 16 bytes per pixel
 MAX_PIXELS_JPEG = 24_000_000  # a camera's 6000 x 4000; large JPEGs are decoded at reduced scale
 MIN_SIDE = 16
 WEBP_QUALITY = 82  # a poster 240 pixels wide takes 10 to 20 kB
+JPEG_QUALITY = 85
 PREPROCESSING = (
     "The whole image (a large JPEG at a half or a quarter of its size, at least 1024 pixels on each side) is rotated by"
     " its EXIF orientation, converted to 8-bit sRGB (by its colour profile, if it has one: relative colorimetric, with"
@@ -159,7 +160,7 @@ def thumbnail(image: Image.Image) -> bytes:
     small = image.copy()
     small.thumbnail((_THUMBNAIL, _THUMBNAIL))
     content = io.BytesIO()
-    small.save(content, "JPEG", quality=85)
+    small.save(content, "JPEG", quality=JPEG_QUALITY)
     return content.getvalue()
 
 
@@ -175,12 +176,24 @@ def small_pixels(data: bytes, width: int, height: int) -> UInt8Array:
 
 def webp(image: Image.Image, width: int | None = None) -> bytes:
     """Encode as WebP, reduced to ``width`` pixels if wider, and to the longest side of a WebP."""
+    return _encoded(image, width, format="WEBP", quality=WEBP_QUALITY, method=4)
+
+
+def jpeg(image: Image.Image, width: int) -> bytes:
+    """Encode as JPEG, reduced to ``width`` pixels if wider, and as ``webp`` is."""
+    return _encoded(image, width, format="JPEG", quality=JPEG_QUALITY)
+
+
+ENCODERS: Mapping[str, Callable[[Image.Image, int], bytes]] = {"webp": webp, "jpeg": jpeg}
+
+
+def _encoded(image: Image.Image, width: int | None, **options: Any) -> bytes:
     scale = min(1, (width or image.width) / image.width, _MAX_WEBP / image.width, _MAX_WEBP / image.height)
     if scale < 1:
         size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
         image = image.resize(size, Image.Resampling.LANCZOS)
     content = io.BytesIO()
-    image.save(content, "WEBP", quality=WEBP_QUALITY, method=4)
+    image.save(content, **options)
     return content.getvalue()
 
 

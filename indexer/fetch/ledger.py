@@ -1,4 +1,4 @@
-"""The ledger of poster downloads: the outcome for each movie, in a SQLite file beside the posters."""
+"""The ledger of a download per movie: the outcome of each, in a SQLite file beside the folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TABLE = """
         outcome TEXT NOT NULL CHECK (outcome IN ('found', 'missing', 'failed')),
         why TEXT NOT NULL,
         link TEXT NOT NULL,
-        size TEXT,
+        size TEXT,  -- the form
         at REAL NOT NULL
     )
 """
@@ -29,8 +29,8 @@ class Row:
     movie_id: int
     outcome: Literal["found", "missing", "failed"]
     reason: str  # empty if found
-    link: str  # TMDB and IMDb ids of the request; the same movie_id may be another movie in another data set
-    size: str | None  # of the request; None for a poster from a folder
+    link: str  # ids or address of the request; the same movie_id may be another movie in another data set
+    form: str | None  # of the request, such as the size of a poster; None for a file from a folder
     at: float  # seconds since 1970
 
 
@@ -52,7 +52,7 @@ class Ledger:
             self._rows = [Row(*row) for row in self._db.execute("SELECT * FROM outcomes")]
         except sqlite3.DatabaseError as error:
             self._db.close()
-            raise InvalidInput(f"{file} is damaged ({error}): delete it to fetch all posters again") from error
+            raise InvalidInput(f"{file} is damaged ({error}): delete it to fetch all again") from error
 
     def __enter__(self) -> Ledger:
         """Return the ledger itself."""
@@ -70,5 +70,5 @@ class Ledger:
 
     def record(self, row: Row) -> None:
         """Save the outcome for a movie, in place of an older one."""
-        values = (row.movie_id, row.outcome, row.reason, row.link, row.size, row.at)
+        values = (row.movie_id, row.outcome, row.reason, row.link, row.form, row.at)
         self._db.execute("REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?)", values)

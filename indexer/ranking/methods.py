@@ -85,7 +85,7 @@ def as_scorer(fit: Callable[..., Ranker]) -> Callable[..., RankerScorer]:
     """Return ``fit`` with its ranker turned into a Scorer of the training users."""
 
     def fit_scorer(training: Training, *arguments: Any, **options: Any) -> RankerScorer:
-        return RankerScorer(fit(training, *arguments, **options), training.rated)
+        return RankerScorer(fit(training, *arguments, **options), training.watched)
 
     return fit_scorer
 

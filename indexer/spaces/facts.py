@@ -20,7 +20,15 @@ WEIGHTS = {"genres": 0.65, "year": 0.2, "tags": 0.15}
 YEARS_APART = 8.0  # standard deviation of the similarity by year: movies this far apart keep exp(-1/2) of it
 TAG_DIMENSION = 64
 # Weights of labels that two movies share, beside a weight of 1 of all the above together. "series" is made from titles.
-LABEL_WEIGHTS = {"series": 0.2, "directors": 0.3, "actors": 0.4, "keywords": 0.4, "writers": 0.3, "certificates": 0.1}
+LABEL_WEIGHTS = {
+    "series": 0.2,
+    "collections": 0.4,
+    "directors": 0.3,
+    "actors": 0.4,
+    "keywords": 0.4,
+    "writers": 0.3,
+    "certificates": 0.1,
+}
 PEOPLE = ("directors", "actors", "writers")  # kinds of labels
 OTHER_LABELS = 0.05  # weight of any other kind
 LABEL_DIMENSION = 512

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,10 @@ from posterity.cli.console import (
     myself,
     note,
     print_json,
+    report_option,
     scale_of,
     shown_progress,
+    tell_refused,
 )
 
 if TYPE_CHECKING:
@@ -56,6 +59,25 @@ facts_option = click.option(
     help="A table of further facts: a column of movie ids, and columns of directors, actors, keywords or anything else;"
     " several values in a field are separated by |.",
 )
+catalogue_option = click.option(
+    "--catalogue",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A table of your own movies: CSV, JSON Lines or Parquet. Columns: title, and if there are any, id, year,"
+    " genres, imdb_id, tmdb_id and poster (a path or URL); any other one is a kind of facts. --ratings are by its ids.",
+)
+events_option = click.option(
+    "--events",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A table of user, item and kind: who viewed, liked or bought what. The rankers learn from it, and the taste"
+    " space where there are no ratings.",
+)
+event_weight_option = click.option(
+    "--event-weight",
+    "event_weights",
+    multiple=True,
+    metavar="KIND=WEIGHT",
+    help="Weight of a kind of event, beside view=1, like=3, purchase=5; 0 leaves it out. Repeatable.",
+)
 iterations_option = click.option(
     "--iterations",
     type=click.IntRange(30),
@@ -68,7 +90,7 @@ iterations_option = click.option(
 @click.option(
     "--ratings",
     type=click.Path(path_type=Path),
-    show_default="the fetched edition, else the sample",
+    show_default="the scanned shelf, the fetched edition, else the sample",
     help=RATINGS,
 )
 @scale_option
@@ -79,6 +101,10 @@ iterations_option = click.option(
     help="A folder of <movie id>.jpg, .png, .webp, .gif, .avif, .tif, .bmp or .heic. Without it the snapshot has no"
     " poster space.",
 )
+@catalogue_option
+@report_option
+@events_option
+@event_weight_option
 @facts_option
 @click.option(
     "--facts-weight",
@@ -156,6 +182,10 @@ def build(
     ratings: Path | None,
     scale: str | None,
     posters: Path | None,
+    catalogue: Path | None,
+    report: Path | None,
+    events: Path | None,
+    event_weights: tuple[str, ...],
     facts: Path | None,
     facts_weights: tuple[str, ...],
     data: Path,
@@ -179,18 +209,31 @@ def build(
     Embeddings are cached. The server answers from the previous snapshot until the new one is complete.
     """
     from indexer.config import make_plan
-    from indexer.datasets.sources import choose_sources
+    from indexer.datasets.labels import kind_of
+    from indexer.datasets.movielens import Own
+    from indexer.datasets.own_catalogue import read_catalogue, write_report
+    from indexer.datasets.sources import choose_sources, scanned_shelf
 
-    sources = choose_sources(data, ratings, posters, weights)
+    if report is not None and catalogue is None:
+        raise click.UsageError("--report lists the refused rows of a --catalogue: give one, or leave it out")
+    shelf = scanned_shelf(data) if ratings is catalogue is events is None else None
+    if shelf is not None:
+        ratings, catalogue, events, facts = shelf.ratings, shelf.catalogue, shelf.events, facts or shelf.facts
+    own = Own(catalogue, events, _weights("--event-weight", event_weights, "KIND=WEIGHT, such as like=3", str.casefold))
+    sources = choose_sources(data, ratings, posters, weights, own=(catalogue or events) is not None)
     if every is not None:
         from indexer.schedule import build_every
 
         # Each build in a process of its own: it returns its memory, and a crash does not end the loop.
         command = [*myself(), "build", *_arguments(context, without={"every", "keep"})]
-        build_every(
-            every, command, data, [*sources.paths, *tuned, *([facts] if facts else [])], keep=keep or KEPT, say=note
-        )
+        files = [*tuned, *(file for file in (facts, catalogue, events) if file is not None)]
+        build_every(every, command, data, [*sources.paths, *files], keep=keep or KEPT, say=note)
         return
+    if catalogue is not None:
+        refused = read_catalogue(catalogue).refused
+        tell_refused(catalogue, refused, report)
+        if report is not None:
+            write_report(report, catalogue, refused)
     plan = make_plan(
         sources.ratings,
         data,
@@ -207,7 +250,8 @@ def build(
         scale=scale_of(scale),
         learn=not no_ltr,
         facts=facts,
-        label_weights=_weights_of_facts(facts_weights),
+        label_weights=_weights("--facts-weight", facts_weights, "COLUMN=WEIGHT, such as director=0.3", kind_of),
+        own=own,
     )
     manifest = run_plan(plan, if_new=if_new)
     if manifest is None:
@@ -228,22 +272,21 @@ def build(
             click.echo(f"Deleted {', '.join(deleted)}")
 
 
-def _weights_of_facts(texts: tuple[str, ...]) -> dict[str, float]:
-    """Return kind of facts -> weight.
+def _weights(option: str, texts: tuple[str, ...], example: str, name: Callable[[str], str]) -> dict[str, float]:
+    """Return the weights in the texts of an option, by name.
 
     Raises:
-        UsageError: a text is not COLUMN=WEIGHT, or the weight is no number from 0 to 100.
+        UsageError: a text is not NAME=WEIGHT, or the weight is no number from 0 to 100.
     """
-    from indexer.datasets.labels import kind_of
     from indexer.datasets.tables.values import real
 
     weights = {}
     for text in texts:
-        column, _, given = text.rpartition("=")
+        key, _, given = text.rpartition("=")
         weight = real(given)
-        if not column.strip() or weight is None or not 0 <= weight <= 100:
-            raise click.UsageError(f"--facts-weight {text}: write COLUMN=WEIGHT, such as director=0.3; from 0 to 100")
-        weights[kind_of(column)] = weight
+        if not key.strip() or weight is None or not 0 <= weight <= 100:
+            raise click.UsageError(f"{option} {text}: write {example}; from 0 to 100")
+        weights[name(key.strip())] = weight
     return weights
 
 
@@ -275,7 +318,11 @@ def summarise(manifest: Manifest) -> None:
         f"{counts['name']}: {counts['ratings']:,} ratings of {counts['rated_movies']:,} movies by {counts['users']:,}"
         f" users; {manifest.posters['posters']:,} posters ({manifest.posters['embedded']:,} newly embedded)"
     )
-    if manifest.ratings.get("implicit_data"):
+    if counts.get("events"):
+        click.echo(f"Events: {counts['events']:,} pairs of user and movie without a rating")
+    if not counts["ratings"]:
+        click.echo("Rating scale: none, as there are no ratings")
+    elif manifest.ratings.get("implicit_data"):
         click.echo("Rating scale: none, as there are no ratings, only who watched what")
     else:
         low, high = manifest.ratings["scale"]

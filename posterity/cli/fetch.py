@@ -1,4 +1,4 @@
-"""The commands fetch movielens, posters, weights and all.
+"""The commands fetch movielens, posters, facts, weights and all.
 
 Heavy imports are inside functions, so that ``posterity --help`` is fast.
 """
@@ -22,7 +22,8 @@ from posterity.cli.signals import stoppable
 
 if TYPE_CHECKING:
     from index.core.progress import Count
-    from indexer.fetch.posters import LinkedMovie, PosterSource
+    from indexer.datasets.dataset import Dataset
+    from indexer.fetch.per_movie import Kind, LinkedMovie, Source, Summary
     from indexer.fetch.tmdb import Key
 
 EDITIONS = ("latest-small", "latest", "25m", "32m", "1m", "100k")
@@ -71,6 +72,17 @@ class _Md5(click.ParamType[str]):
         if not re.fullmatch(r"[0-9a-fA-F]{32}", str(value)):
             self.fail(f"{value!r} is no MD5 sum of 32 hexadecimal digits", param, ctx)
         return str(value).lower()
+
+
+class _Country(click.ParamType[str]):
+    """An ISO 3166-1 code of two letters."""
+
+    name = "country"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch(r"[A-Za-z]{2}", str(value)):
+            self.fail(f"{value!r} is no ISO code of two letters, such as US", param, ctx)
+        return str(value).upper()
 
 
 def _movielens_from(flag: str) -> Callable[[Any], Any]:
@@ -206,6 +218,44 @@ def posters(
 
 
 @fetch.command()
+@click.option(
+    "--ratings",
+    type=click.Path(path_type=Path),
+    show_default="the fetched edition",
+    help="The data set to fetch facts for: a MovieLens folder with links.csv.",
+)
+@data_option
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    show_default="facts.csv beside the movies, where posterity build finds it",
+    help="The table to write.",
+)
+@click.option(
+    "--country",
+    type=_Country(),
+    default="US",
+    show_default=True,
+    help="Country whose certificates are taken, by its ISO code of two letters.",
+)
+@rate_option
+@api_option
+@missing_option
+def facts(
+    ratings: Path | None, data: Path, out: Path | None, country: str, rate: float, api: str, missing_for: float
+) -> None:
+    """Fetch facts of a data set's movies from TMDB: keywords, cast, crew, collection, certificate, overview.
+
+    They become a table, facts.csv, by which posterity build compares movies. Needs a key of TMDB as posterity fetch
+    posters does. One request per movie, the most rated first; facts are fetched again after 180 days.
+    """
+    with stoppable():
+        from indexer.fetch.tmdb import Key
+
+        _facts(ratings, data, Key.of(os.environ), out, country, rate, api, missing_for)
+
+
+@fetch.command()
 @_weights_from("--from")
 @_weights_md5("--md5")
 @data_option
@@ -275,46 +325,91 @@ def _weights(data: Path, source: str | None, md5: str | None, again: bool) -> No
 
 
 def _posters(ratings: Path | None, data: Path, key: Key, size: str, rate: float, api: str, missing_for: float) -> None:
-    from index.core.errors import InvalidInput
-    from indexer.datasets.movielens import read_dataset
-    from indexer.datasets.sources import fetched_ratings
-    from indexer.fetch.posters import linked_movies
-    from indexer.fetch.tmdb import NOTICE, Tmdb
+    from indexer.fetch.per_movie import linked_movies
+    from indexer.fetch.posters import POSTERS
+    from indexer.fetch.tmdb import NOTICE, Posters
     from indexer.fetch.web import HttpClient
 
-    ratings = ratings or fetched_ratings(data)
-    if ratings is None:
-        raise InvalidInput(f"there are no films in {data}: posterity fetch movielens, or give --ratings")
-    films = linked_movies(read_dataset(ratings))
-    if _fetch_posters(films, data, lambda: Tmdb(HttpClient(rate=rate), api, key, size), size, missing_for):
+    movies = linked_movies(_dataset(ratings, data)[1])
+    source = functools.partial(Posters, HttpClient(rate=rate), api, key, size)
+    if _fetch_each(POSTERS, movies, data, source, size, missing_for).found:
         click.echo(NOTICE)
 
 
 def _posters_from_folder(folder: Path, data: Path, missing_for: float) -> None:
-    from indexer.fetch.posters import folder_source
+    from indexer.fetch.posters import POSTERS, folder_source
 
-    films, find = folder_source(folder)
-    _fetch_posters(films, data, lambda: find, None, missing_for)
+    movies, find = folder_source(folder)
+    _fetch_each(POSTERS, movies, data, lambda: find, None, missing_for)
 
 
-def _fetch_posters(
-    films: Sequence[LinkedMovie], data: Path, opened: Callable[[], PosterSource], size: str | None, missing_for: float
-) -> int:
-    """Fetch posters, print a summary, and return the number of new ones."""
-    from indexer.datasets.sources import posters_folder
+def _facts(
+    ratings: Path | None,
+    data: Path,
+    key: Key,
+    out: Path | None,
+    country: str,
+    rate: float,
+    api: str,
+    missing_for: float,
+) -> None:
+    from indexer.datasets.sources import fetched_folder
+    from indexer.fetch.facts import FACTS, FORM, Facts, is_found, table_of, write_table
+    from indexer.fetch.ledger import Ledger
+    from indexer.fetch.per_movie import found_ids, linked_movies
+    from indexer.fetch.tmdb import NOTICE, Api
+    from indexer.fetch.web import HttpClient
+
+    ratings, dataset = _dataset(ratings, data)
+    table, movies, folder = table_of(ratings, out), linked_movies(dataset), fetched_folder(data, FACTS.noun)
+    source = functools.partial(Facts, Api(HttpClient(rate=rate), api, key))
+    try:
+        summary = _fetch_each(FACTS, movies, data, source, FORM, missing_for)
+    finally:  # also of those that were fetched until now
+        with Ledger(folder.with_suffix(".db")) as ledger:
+            found = found_ids(movies, ledger)
+        rows = write_table([movie for movie in dataset.movies if movie.movie_id in found], folder, table, country)
+    if rows:
+        flag = "" if is_found(table, ratings) else f": give it to posterity build by --facts {table}"
+        click.echo(f"{table} has facts of {rows:,} movies{flag}")
+    if summary.found:
+        click.echo(NOTICE)
+
+
+def _dataset(ratings: Path | None, data: Path) -> tuple[Path, Dataset]:
+    from index.core.errors import InvalidInput
+    from indexer.datasets.movielens import read_dataset
+    from indexer.datasets.sources import fetched_ratings
+
+    ratings = ratings or fetched_ratings(data)
+    if ratings is None:
+        raise InvalidInput(f"there are no films in {data}: posterity fetch movielens, or give --ratings")
+    return ratings, read_dataset(ratings)
+
+
+def _fetch_each(
+    kind: Kind,
+    movies: Sequence[LinkedMovie],
+    data: Path,
+    opened: Callable[[], Source],
+    form: str | None,
+    missing_for: float,
+) -> Summary:
+    """Fetch the files of movies, print a summary, and return it."""
+    from indexer.datasets.sources import fetched_folder
     from indexer.fetch.download import download_folder
     from indexer.fetch.ledger import Ledger
-    from indexer.fetch.posters import fetch_posters
+    from indexer.fetch.per_movie import fetch_each
 
-    folder = posters_folder(data)
-    with download_folder(data, "posters"), Ledger(folder.with_suffix(".db")) as ledger, shown_progress() as track:
-        summary = fetch_posters(
-            films, folder, ledger, opened, size=size, missing_for=missing_for, now=time.time, track=track
+    folder = fetched_folder(data, kind.noun)
+    with download_folder(data, kind.noun), Ledger(folder.with_suffix(".db")) as ledger, shown_progress() as track:
+        summary = fetch_each(
+            kind, movies, folder, ledger, opened, form=form, missing_for=missing_for, now=time.time, track=track
         )
     for line in summary.lines():
         click.echo(line)
-    click.echo(f"The posters are in {folder}")
-    return summary.found
+    click.echo(f"The {kind.noun} are in {folder}")
+    return summary
 
 
 @contextmanager

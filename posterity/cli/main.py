@@ -15,8 +15,9 @@ from posterity.cli.library import library
 from posterity.cli.posters import duplicates, explain
 from posterity.cli.prepare import prepare
 from posterity.cli.query import predict, recommend, similar
+from posterity.cli.scan import scan
 from posterity.cli.serve import demo, serve
-from posterity.cli.snapshots import snapshots
+from posterity.cli.snapshots import follow, publish, snapshots
 
 
 class _Command(click.Group):
@@ -51,9 +52,12 @@ class _Command(click.Group):
         snapshots,
         fetch,
         prepare,
+        scan,
         build,
         evaluate,
         tune,
+        publish,
+        follow,
         serve,
         demo,
     ],

@@ -90,7 +90,7 @@ def movie(movie: str) -> MovieReply:
 @api.get("/movies/<movie>/poster")
 @operation(media="image/*")
 def poster(movie: str, query: PosterQuery) -> Response:
-    """Return the poster: the original file; with ``width`` a small one, as WebP.
+    """Return the poster: the original file; with ``width`` a small one, as WebP or JPEG.
 
     An address with ``content`` may be cached for as long as the poster has that content.
     """
@@ -105,9 +105,10 @@ def poster(movie: str, query: PosterQuery) -> Response:
             kind = format_of(picture).media_type
             tag = content
         else:
-            kind = "image/webp"
-            picture, content = thumbnails.get(file, query.width)
-            tag = f"{content}-{query.width}"
+            form = query.format or "webp"
+            kind = f"image/{form}"
+            picture, content = thumbnails.get(file, query.width, form)
+            tag = f"{content}-{query.width}" if form == "webp" else f"{content}-{query.width}-{form}"
     except (BadImage, OSError) as error:
         raise UnknownMovie(f"the poster of {found} (id {found.movie_id}) can no longer be read") from error
     response = Response(picture, mimetype=kind)

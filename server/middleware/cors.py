@@ -1,4 +1,4 @@
-"""Cross-origin requests: pages of listed origins may use the API. Credentials of browsers are never asked for."""
+"""Cross-origin requests: pages of listed origins may use the API and embed films. Cookies are never asked for."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from flask import Flask, Response, request
 
 ANY = "*"
+EMBEDDED = "/embed/"  # beginning of the paths of pages for other sites
 
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 _REQUEST_HEADERS = (
@@ -31,20 +32,25 @@ def usable_origin(text: str) -> str | None:
     return f"{found[1]}://{found[2]}{port}"
 
 
+def listed_origins(origins: str) -> list[str]:
+    """Return the origins in a text that separates them by commas."""
+    return [each for each in origins.split(",") if each]
+
+
 def register_cors(app: Flask, origins: str) -> None:
-    """Let pages of the origins use the API.
+    """Let pages of the origins use the API and embed films.
 
     Args:
-        app: with the API under ``/api/``.
+        app: with the API under ``/api/``, and pages for other sites under ``/embed/``.
         origins: separated by commas; ``*`` for all, empty for none.
     """
-    allowed = {each for each in origins.split(",") if each}
+    allowed = set(listed_origins(origins))
     if not allowed:
         return
 
     @app.after_request
     def share(response: Response) -> Response:
-        if not request.path.startswith("/api/"):
+        if not request.path.startswith(("/api/", EMBEDDED)):
             return response
         if ANY not in allowed:
             response.vary.add("Origin")  # also without it: a cache must not mix the two

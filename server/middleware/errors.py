@@ -20,6 +20,7 @@ from werkzeug.exceptions import (
 from index.core import errors
 from index.core.files import NO_ROOM
 from server.media.body_sizes import largest_body
+from server.middleware.cors import EMBEDDED
 from server.middleware.request_context import request_id
 
 log = logging.getLogger(__name__)
@@ -150,7 +151,8 @@ def _answer(status: int, detail: str) -> Response:
     if _wants_page():
         # "Unprocessable Entity" tells a visitor nothing.
         heading = "That does not work" if status in {400, 422} else document["title"]
-        page = render_template("error.html", heading=heading, problem=document, request_id=request_id())
+        template = "embed.html" if request.path.startswith(EMBEDDED) else "error.html"
+        page = render_template(template, heading=heading, problem=document, request_id=request_id())
         response = Response(page, status, mimetype="text/html")
     else:
         response = Response(json.dumps(document), status, mimetype=_MEDIA)

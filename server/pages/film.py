@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-from flask import render_template
+from flask import render_template, url_for
 from pydantic import Field
 
 from index.catalogue.catalogue import Movie, MovieFilter
@@ -23,6 +23,7 @@ from server.state.current_snapshot import movie_index
 Percent = Annotated[int, Field(ge=0, le=100), Number]
 
 _NEIGHBOURS = 12
+_PREVIEW = 480  # pixels: previews show no poster narrower than 200
 
 _SHELVES = (
     ("poster", "Looks like it", "posters"),
@@ -90,6 +91,7 @@ def film_page(movie: str) -> str:
     return render_template(
         "film.html",
         movie=found,
+        preview=preview(index, found),
         rating_count=index.catalogue.rating_counts[row],
         rating_mean=index.catalogue.rating_means[row],
         shelves=[
@@ -108,6 +110,51 @@ def film_page(movie: str) -> str:
         usual=weights == default,
         query=query,
     )
+
+
+def preview(index: MovieIndex, movie: Movie) -> dict[str, str]:
+    """Return the tags that shared links are shown by: name -> content.
+
+    Addresses are absolute, and the poster is a JPEG: few programs that show links read WebP or AVIF.
+
+    Source: https://ogp.me, https://developer.x.com/en/docs/x-for-websites/cards/overview/markup
+    """
+    row = index.catalogue.ids.row(movie.movie_id)
+    count = int(index.catalogue.rating_counts[row])
+    rated = (
+        f"★ {index.catalogue.rating_means[row]:.1f} from {count:,} rating{'' if count == 1 else 's'}" if count else ""
+    )
+    facts = " · ".join(filter(None, (str(movie.year or ""), ", ".join(movie.genres), rated)))
+    description = f"{facts}{'. ' if facts else ''}Films that look like it, and films loved like it."
+    tags = {
+        "description": description,
+        "og:site_name": "Posterity",
+        "og:type": "video.movie",
+        "og:title": str(movie),
+        "og:description": description,
+        "og:url": url_for("pages.film", movie=movie.movie_id, _external=True),
+        "twitter:card": "summary",
+        "twitter:title": str(movie),
+        "twitter:description": description,
+    }
+    if index.catalogue.posters[row] is None:
+        return tags
+    poster = url_for(
+        "api.poster",
+        movie=movie.movie_id,
+        width=_PREVIEW,
+        format="jpeg",
+        content=index.poster_content(movie.movie_id),
+        _external=True,
+    )
+    words = f"Poster of {movie}"
+    return tags | {
+        "og:image": poster,
+        "og:image:type": "image/jpeg",
+        "og:image:alt": words,
+        "twitter:image": poster,
+        "twitter:image:alt": words,
+    }
 
 
 def bar(blended: BlendExplanation) -> Bar:

@@ -11,6 +11,8 @@ from flask import Blueprint, current_app, g, render_template, request
 from index.answers.serialize import UNTRAINED_NOTICE, percent
 from index.catalogue.catalogue import Movie
 from index.movie_index import MovieIndex
+from server.pages.embed import embed_page
+from server.pages.feed import ratings_feed, user_feed
 from server.pages.film import film_page
 from server.pages.for_you import for_you_page, recommendations_file
 from server.pages.look import guess_page, look, look_form
@@ -34,7 +36,10 @@ _SHOWN = 60  # films on the first page and search results
 
 pages.add_app_template_filter(percent)
 pages.add_url_rule("/movies/<movie>", "film", film_page)
+pages.add_url_rule("/embed/movies/<movie>", "embed", embed_page)
 pages.add_url_rule("/for-you", "for_you", for_you_page, methods=["GET", "POST"])
+pages.add_url_rule("/for-you/feed.atom", "feed", ratings_feed)
+pages.add_url_rule("/users/<user>/feed.atom", "user_feed", user_feed)
 pages.add_url_rule("/for-you/recommendations.csv", "recommendations", recommendations_file, methods=["POST"])
 pages.add_url_rule("/quality", "quality", quality_page)
 pages.add_url_rule("/map", "map", map_page)
@@ -57,7 +62,7 @@ def everywhere() -> dict[str, object]:
         "untrained_notice": UNTRAINED_NOTICE,
         "tmdb_notice": TMDB_NOTICE,
         "can_look": "poster" in index.spaces,
-        "can_write": current_app.extensions["config"].writes,
+        "can_write": current_app.extensions["config"].takes_writes,
         "sections": SECTIONS,
     }
 

@@ -6,9 +6,11 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -72,13 +74,52 @@ class UnderPath:
     path: str
 
 
+class OtherSite(ThreadingHTTPServer):
+    """Another site, of two origins: the server of the sample lists the first, and not the second."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Pages)
+        self.pages: dict[str, tuple[str, str]] = {}  # path -> page, and its policy
+        self.listed, self.unlisted = (f"http://{host}:{self.server_address[1]}" for host in ("127.0.0.1", "localhost"))
+
+
+class _Pages(BaseHTTPRequestHandler):
+    server: OtherSite
+
+    def do_GET(self) -> None:
+        page, policy = self.server.pages.get(self.path, ("", ""))
+        self.send_response(200 if page else 404)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        if policy:
+            self.send_header("Content-Security-Policy", policy)
+        self.end_headers()
+        self.wfile.write(page.encode())
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
 @pytest.fixture(scope="session")
-def site(demo_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def other_site() -> Iterator[OtherSite]:
+    """Serve pages of another site, that tests write."""
+    with OtherSite() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def site(demo_data: Path, other_site: OtherSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Serve a copy of the sample. A test may add to it and change data that no other test uses."""
     data = tmp_path_factory.mktemp("site") / "data"
     shutil.copytree(demo_data, data, symlinks=True)
     limits = [word for name in ("read", "write", "upload") for word in (f"--{name}-limit", "")]
-    with serving("serve", "--data", data, "--proxies", 1, *limits) as server:
+    origins = ["--cors-origins", other_site.listed]
+    with serving("serve", "--data", data, "--proxies", 1, *limits, *origins) as server:
         yield Site(server.port, server.process, data=data)
 
 

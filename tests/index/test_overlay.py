@@ -244,7 +244,7 @@ def test_new_facts_keep_the_poster_and_the_ratings(data: Path) -> None:
 
 def test_a_build_merges_what_came_in_and_says_the_same(world: World, data: Path) -> None:
     # Raw vectors do not depend on the other posters; statistics of 22 posters do, if one comes and one goes.
-    plan = Plan(world.ratings, data, world.posters, "untrained", QUICK, look=RAW)
+    plan = Plan(world.ratings, data, world.posters, "untrained", QUICK, look=RAW, evaluation=False)
     build(plan)
     put(data, Movie(1_000_000_000, "Starship New", 2024, ("Sci-Fi",)), picture=8)
     Library.open(data).remove(13)

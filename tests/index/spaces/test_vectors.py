@@ -137,7 +137,9 @@ def test_a_filter_to_one_movie_or_none_gives_it_or_nothing(two_stages: TwoStageV
     assert scores[0] == pytest.approx(float(LONG[0] @ LONG[77]), abs=1e-6)
 
 
-@pytest.mark.parametrize("factory", ["HNSW4", "IVF64,Flat", "IVF16,SQ8", "SQ4"])
+@pytest.mark.parametrize(
+    "factory", ["IVF64,Flat", "SQ4", *(pytest.param(each, marks=pytest.mark.long) for each in ("HNSW4", "IVF16,SQ8"))]
+)
 def test_an_index_gets_as_many_candidates_as_its_recall_wants(tmp_path: Path, factory: str) -> None:
     blocks = iter([HALVES])
     search = write_reduced(tmp_path, blocks, np.random.default_rng(0), factory=factory)
@@ -165,7 +167,9 @@ def maps(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
     return folder, tune_search(folder, search, np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("share", [None, 0.5, 0.05, 0.02, 0.005])
+@pytest.mark.parametrize(
+    "share", [None, 0.05, *(pytest.param(each, marks=pytest.mark.long) for each in (0.5, 0.02, 0.005))]
+)
 def test_maps_are_narrowed_by_their_patterns_and_found_exactly(
     maps: tuple[Path, dict[str, Any]], share: float | None
 ) -> None:

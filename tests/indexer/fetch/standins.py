@@ -37,6 +37,12 @@ WEIGHTS = f"/keras/{IMAGENET_FILE}"
 SIZES = ["w92", "w185", "w500", "original"]
 PAGE = b"<!DOCTYPE html><html><body>Please sign in to the network</body></html>"
 
+APPENDED: dict[str, dict[str, Any]] = {
+    "keywords": {"keywords": []},
+    "credits": {"cast": [], "crew": []},
+    "release_dates": {"results": []},
+}
+
 _TICK = 0.01  # seconds between the chunks of a slow response
 
 
@@ -61,6 +67,7 @@ class StandIns(ThreadingHTTPServer):
         self.files: dict[str, bytes] = {}  # path -> content
         self.posters: dict[int, str | None] = {}  # TMDB id -> poster_path
         self.imdb: dict[str, int] = {}  # IMDb id -> TMDB id
+        self.facts: dict[int, dict[str, Any]] = {}  # TMDB id -> members of its entry, such as credits
         self.seen: list[Seen] = []
         self.sent = 0  # bytes of bodies
         self.speed: float | None = None  # bytes a second of each response
@@ -135,13 +142,20 @@ class _Handler(BaseHTTPRequestHandler):
             base = f"http://{self.headers['Host']}/t/p/"
             self.json(200, {"images": {"base_url": base, "secure_base_url": base, "poster_sizes": SIZES}})
         elif kind == "movie" and int(name) in self.server.posters:
-            self.json(200, {"id": int(name), "poster_path": self.server.posters[int(name)]})
+            self.json(200, self._entry(int(name), seen.query.get("append_to_response", [""])[0].split(",")))
         elif kind == "find" and seen.query.get("external_source") == ["imdb_id"]:
             tmdb_id = self.server.imdb.get(name)
             found = [] if tmdb_id is None else [{"id": tmdb_id, "poster_path": self.server.posters[tmdb_id]}]
             self.json(200, {"movie_results": found, "tv_results": []})
         else:
             self.json(404, {"success": False, "status_code": 34, "status_message": "The resource could not be found."})
+
+    def _entry(self, tmdb_id: int, appended: list[str]) -> dict[str, Any]:
+        """Return TMDB's entry of a movie; keywords, credits and release dates only if they are asked for."""
+        known = self.server.facts.get(tmdb_id, {})
+        of_itself = {name: value for name, value in known.items() if name not in APPENDED}
+        more = {name: known.get(name, APPENDED[name]) for name in appended if name in APPENDED}
+        return {"id": tmdb_id, "poster_path": self.server.posters[tmdb_id], **of_itself, **more}
 
     def _file(self, content: bytes | None, kind: str) -> None:
         if content is None:

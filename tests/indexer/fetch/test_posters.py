@@ -11,8 +11,9 @@ from click.testing import Result
 from index.core.errors import SourceUnavailable, Unauthorised
 from indexer.datasets.movielens import read_dataset
 from indexer.fetch.ledger import Ledger
-from indexer.fetch.posters import REFRESH, LinkedMovie, Summary, fetch_posters, linked_movies
-from indexer.fetch.tmdb import Key, Tmdb
+from indexer.fetch.per_movie import REFRESH, LinkedMovie, Summary, fetch_each, linked_movies
+from indexer.fetch.posters import POSTERS
+from indexer.fetch.tmdb import Key, Posters
 from indexer.fetch.web import HttpClient, RetryPolicy
 from tests.indexer.fetch.conftest import QUICK, fetch, tree
 from tests.indexer.fetch.standins import KEY, TOKEN, Fault, StandIns, breaks, content, hangs_up, page, status
@@ -38,17 +39,18 @@ class Fetcher:
         self.key = Key(KEY)
 
     def __call__(self, *films: LinkedMovie) -> Summary:
-        def open_source() -> Tmdb:
-            return Tmdb(HttpClient(QUICK), self.site.address, self.key, self.size)
+        def open_source() -> Posters:
+            return Posters(HttpClient(QUICK), self.site.address, self.key, self.size)
 
         self.site.seen.clear()
         with Ledger(folder_of(self.data).with_suffix(".db")) as ledger:
-            return fetch_posters(
+            return fetch_each(
+                POSTERS,
                 films,
                 folder_of(self.data),
                 ledger,
                 open_source,
-                size=self.size,
+                form=self.size,
                 missing_for=self.missing_for,
                 now=lambda: self.now,
             )
@@ -161,13 +163,13 @@ def test_the_key_is_never_shown(
     fetcher: Fetcher, secret: str, kind: Fault, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    find = Tmdb(HttpClient(RetryPolicy(timeout=1, attempts=2, backoff=0)), fetcher.site.address, Key(secret), "w500")
+    find = Posters(HttpClient(RetryPolicy(timeout=1, attempts=2, backoff=0)), fetcher.site.address, Key(secret), "w500")
     fetcher.site.fail("/3/movie/1001", kind, times=2)
     with pytest.raises(Exception, match="movie/1001") as failure:
         find(ONE)
     fetcher.site.stop()
     with pytest.raises(SourceUnavailable, match="3/configuration is unavailable") as refused:  # the server is down
-        Tmdb(HttpClient(RetryPolicy(timeout=1, attempts=2, backoff=0)), fetcher.site.address, Key(secret), "w500")
+        Posters(HttpClient(RetryPolicy(timeout=1, attempts=2, backoff=0)), fetcher.site.address, Key(secret), "w500")
     shown = [str(failure.getrepr(style="long")), str(refused.getrepr(style="long")), repr(Key(secret))]
     text = "".join(shown) + caplog.text + "".join(capfd.readouterr())
     assert secret not in text
@@ -229,7 +231,7 @@ def test_half_a_picture_and_a_page_are_not_kept(fetcher: Fetcher) -> None:
     whole = fetcher.site.files["/posters/1.jpg"]
     fetcher.site.fail("/t/p/w500/1.jpg", content(whole[: len(whole) // 2], "image/jpeg"))
     fetcher.site.fail("/t/p/w500/2.jpg", page)
-    with pytest.raises(SourceUnavailable, match="no poster could be fetched"):
+    with pytest.raises(SourceUnavailable, match="no posters could be fetched"):
         fetcher(ONE, TWO)
     assert tree(folder_of(fetcher.data)) == {}
 

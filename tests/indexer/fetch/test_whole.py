@@ -1,23 +1,23 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from index.snapshot.store import SnapshotStore
 from indexer.datasets.movielens import CITATION
+from posterity.cli.main import main
 from tests.indexer.fetch.standins import StandIns, environment, load, write_weights
-from tests.serving import ROOT, get, serving
+from tests.serving import get, serving
 
 
 def test_from_an_empty_folder_to_a_served_page_unattended(
     site: StandIns, film_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(film_folder, tmp_path / "films")
-    for file in sorted((tmp_path / "films" / "posters").iterdir())[5:]:
+    for file in sorted((tmp_path / "films" / "posters").iterdir())[3:]:
         file.unlink()
     write_weights(tmp_path / "films" / "weights.h5")
     load(site, tmp_path / "films")
@@ -26,19 +26,18 @@ def test_from_an_empty_folder_to_a_served_page_unattended(
     monkeypatch.setenv("POSTERITY_DATA", str(tmp_path / "data"))
 
     def posterity(*arguments: str) -> str:
-        command = [sys.executable, "-m", "posterity", *arguments]
-        done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        done = CliRunner().invoke(main, arguments)
+        assert done.exit_code == 0, done.output
         return done.stdout
 
     posterity("fetch", "all", "--rate", "40")
     built = posterity("build", "--iterations", "30", "--no-evaluation")
-    assert "5 posters (5 newly embedded)" in built
+    assert "3 posters (3 newly embedded)" in built
     manifest = SnapshotStore(tmp_path / "data").verify()
     assert manifest.dataset["name"] == "ml-latest-small"
     assert manifest.dataset["notice"] == CITATION
     assert manifest.weights is not None
     assert manifest.weights["name"] == "file"  # other weights than Keras'
     with serving("serve") as server:
-        similar = get(f"{server.address}/api/v1/movies/1/similar?by=poster&limit=3")
-    assert len(similar["results"]) == 3
+        similar = get(f"{server.address}/api/v1/movies/1/similar?by=poster&limit=2")
+    assert len(similar["results"]) == 2

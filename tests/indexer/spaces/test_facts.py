@@ -109,3 +109,21 @@ def test_parts_of_a_series_are_near_and_a_common_word_says_nothing() -> None:
     assert scores[0, 1] == pytest.approx((before[0, 1] + 0.2) / 1.2, abs=1e-6)
     nothing = [Movie(1, "Toy Story", None, ()), Movie(2, "Toy Story 2", None, ())]
     assert facts_vectors(nothing, {}, series=True)[0].size == 0
+
+
+def test_parts_of_a_collection_are_near_whatever_they_are_called() -> None:
+    titles = {1: "Batman Begins", 2: "The Dark Knight", 3: "The Prestige", 4: "Heat", 5: "Ronin", 6: "Memento"}
+    movies = [Movie(i, title, 2000, ("Crime", "Drama")) for i, title in titles.items()]
+    labels = {
+        "collections": {1: ("the dark knight collection",), 2: ("the dark knight collection",)},
+        "directors": dict.fromkeys((1, 2, 3, 6), ("christopher nolan",)),
+    }
+
+    def nearest(chosen: dict[str, float]) -> set[int]:
+        _, vectors = facts_vectors(movies, {}, labels, chosen, series=True)
+        scores = vectors @ vectors[0]
+        scores[0] = -1
+        return {movies[at].movie_id for at in np.flatnonzero(scores > scores.max() - 1e-6)}
+
+    assert nearest({}) == {2}
+    assert nearest({"collections": 0}) == {2, 3, 6}  # the same director

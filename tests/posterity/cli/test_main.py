@@ -494,7 +494,7 @@ def shared_family(data: Path, posters: Collection[int], limit: int) -> float:
     return sum(shared) / len(shared)
 
 
-@pytest.mark.parametrize("step", [16, pytest.param(3, marks=pytest.mark.long)])
+@pytest.mark.parametrize("step", [8, pytest.param(3, marks=pytest.mark.long)])
 def test_a_poster_of_the_sample_survives_a_poor_copy(step: int, demo_data: Path) -> None:
     index = MovieIndex.open(demo_data)
     for movie_id in DEMO_POSTERS[::step]:

@@ -83,6 +83,16 @@ def test_the_api_gives_widths_and_says_which(data: Path) -> None:
     assert_problem(client.get("/api/v1/movies/3/poster?width=240"), 404, "can no longer be read")
 
 
+def test_a_jpeg_is_for_programs_that_read_no_webp(data: Path) -> None:
+    client = create_app(unlimited(data)).test_client()
+    small = client.get("/api/v1/movies/3/poster?width=120")
+    plain = client.get("/api/v1/movies/3/poster?width=120&format=jpeg")
+    assert (plain.mimetype, opened(plain.data).format, opened(plain.data).size) == ("image/jpeg", "JPEG", (120, 180))
+    assert plain.headers["ETag"] != small.headers["ETag"]
+    assert client.get("/api/v1/movies/3/poster?width=120&format=webp").data == small.data  # both are kept
+    assert_problem(client.get("/api/v1/movies/3/poster?format=jpeg"), 422, "format", "width")
+
+
 def test_without_a_width_the_file_itself_comes(client: FlaskClient) -> None:
     with client.get("/api/v1/movies/3/poster") as response:
         assert response.mimetype == "image/jpeg"

@@ -33,7 +33,9 @@ def test_a_view_may_say_otherwise() -> None:
 
 def test_pages_need_nothing_that_is_forbidden() -> None:
     for file in (PACKAGE / "templates").glob("*.html"):
-        text = file.read_text()
+        text = file.read_text().replace(
+            "<style>{% include 'embed.css' %}</style>", ""
+        )  # named by the policy of its page
         assert not re.search(
             r"<script(?![^>]*\bsrc=)|<style|\bstyle=|\bon[a-z]+=\"|javascript:|<base|(?<!<a href=\")https?://", text
         ), file
