@@ -31,10 +31,9 @@ from index.ratings import learned_ranker as learned_rankers
 from index.ratings import model as rating_models
 from index.ratings import watched as watched_movies
 from index.ratings.by_movie import RatingsByMovie
-from index.ratings.content import compact_looks
+from index.ratings.content import PEOPLE_FOLDER, compact_looks
 from index.ratings.learned_ranker import SPACES as LIKENESS
 from index.ratings.rankers import save_rankers
-from index.ratings.shared_people import FOLDER as PEOPLE_FOLDER
 from index.ratings.user_names import UserNames
 from index.ratings.watched import WatchedMovies
 from index.snapshot.gallery import Gallery

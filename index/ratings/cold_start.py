@@ -26,7 +26,9 @@ from index.catalogue.movie import Movie
 from index.core.arrays import Float16Array, Float32Array, Float64Array, Int64Array, load_arrays
 from index.core.ids import Ids
 from index.ratings.content import (
+    PEOPLE_FOLDER,
     Facts,
+    SharedPeople,
     Vocabulary,
     centred_looks,
     facts_similarity,
@@ -34,8 +36,6 @@ from index.ratings.content import (
 )
 from index.ratings.fold_in import FoldedUser, FoldInArrays
 from index.ratings.model import ContentParts, Noise
-from index.ratings.shared_people import FOLDER as PEOPLE_FOLDER
-from index.ratings.shared_people import SharedPeople
 from index.spaces.space import Space
 
 FOLDER = "cold_start"

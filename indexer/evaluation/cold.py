@@ -18,8 +18,8 @@ import numpy as np
 from index.core.arrays import BoolArray, Float64Array, Int64Array
 from index.core.progress import Track, silent
 from index.ratings.cold_start import ColdStart
+from index.ratings.content import SharedPeople
 from index.ratings.model import INTERVAL
-from index.ratings.shared_people import SharedPeople
 from indexer.datasets.dataset import Dataset
 from indexer.datasets.training import Training
 from indexer.evaluation.splits import movie_folds

@@ -21,10 +21,9 @@ from index.ratings.cold_start import (
     common_terms,
     mean_of_peers,
 )
-from index.ratings.content import LOOK, Vocabulary, centred_looks
+from index.ratings.content import LOOK, SharedPeople, Vocabulary, centred_looks
 from index.ratings.fold_in import FoldInArrays
 from index.ratings.model import INTERVAL
-from index.ratings.shared_people import SharedPeople
 from indexer.datasets.training import Training
 from indexer.models import factorization_machine
 from indexer.models.all_users import solve_all_users, subsample_users

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from index.catalogue.movie import Movie
-from index.ratings.shared_people import SharedPeople
+from index.ratings.content import SharedPeople
 from indexer.spaces.facts import Labels, people_matrix
 
 MOST_SHARING = 200  # movies kept of those that share people with one

@@ -12,8 +12,7 @@ from index.catalogue.catalogue import Movie
 from index.core.arrays import save_arrays
 from index.core.ids import Ids
 from index.ratings.cold_start import FOLD_IN, FOLDER, ColdStart, own_share
-from index.ratings.content import LOOK
-from index.ratings.shared_people import FOLDER as PEOPLE_FOLDER
+from index.ratings.content import LOOK, PEOPLE_FOLDER
 from indexer.datasets.dataset import Dataset, Ratings
 from indexer.datasets.training import Training
 from indexer.evaluation.cold import evaluate_cold
