@@ -31,9 +31,9 @@ from index.core.arrays import Float16Array, Float32Array, save_arrays
 from index.library.api_keys import Keys
 from index.library.database import Database
 from index.posters.vgg16 import DIMENSION
-from index.ratings import by_movie, fold_in, model
-from index.ratings.by_movie import RatingsByMovie
+from index.ratings import fold_in, model
 from index.ratings.fold_in import FoldInArrays
+from index.ratings.indexes import RATERS_FOLDER, RatingsByMovie
 from index.ratings.model import Noise, RatingArrays
 from index.ratings.rankers import ImplicitFactors, save_rankers
 from index.snapshot.maps import FOLDER, SHEETS_FILE, map_file
@@ -425,7 +425,7 @@ def write_ratings(folder: Path, movies: int, rng: np.random.Generator) -> None:
     ones = np.ones(SAMPLES, dtype=np.float32)
     prior = np.stack([drawn(SAMPLES, FACTORS + 1), np.ones((SAMPLES, FACTORS + 1), np.float32)], axis=1)
     save_arrays(FoldInArrays(drawn(SAMPLES, movies, FACTORS + 1), prior, ones, 3 * ones), folder / fold_in.FOLDER)
-    save_arrays(RatingsByMovie.from_rows(rows, movies), folder / by_movie.FOLDER)
+    save_arrays(RatingsByMovie.from_rows(rows, movies), folder / RATERS_FOLDER)
     factors = drawn(movies, 64)
     gram = (factors.T @ factors + np.eye(64)).astype(np.float64)
     save_rankers([ImplicitFactors(factors, gram, np.array(10.0))], folder / "ranker")

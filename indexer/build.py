@@ -24,18 +24,16 @@ from index.posters import vgg16
 from index.posters.copies import find_copies, save_copies
 from index.posters.images import PREPROCESSING
 from index.posters.look_vectors import fit_look
-from index.ratings import by_movie, user_names
 from index.ratings import cold_start as cold_starts
 from index.ratings import fold_in as fold_ins
 from index.ratings import learned_ranker as learned_rankers
 from index.ratings import model as rating_models
-from index.ratings import watched as watched_movies
-from index.ratings.by_movie import RatingsByMovie
+from index.ratings import user_names
 from index.ratings.content import PEOPLE_FOLDER, compact_looks
+from index.ratings.indexes import RATERS_FOLDER, WATCHED_FOLDER, RatingsByMovie, WatchedMovies
 from index.ratings.learned_ranker import SPACES as LIKENESS
 from index.ratings.rankers import save_rankers
 from index.ratings.user_names import UserNames
-from index.ratings.watched import WatchedMovies
 from index.snapshot.gallery import Gallery
 from index.snapshot.poster_files import load_contents, save_contents
 from index.snapshot.store import Manifest, SnapshotStore
@@ -279,7 +277,7 @@ def _ratings_and_taste(
     full = posterior if sample is training else solve_all_users(posterior, training, fit_rng, track=track)
     arrays, noise = rating_arrays(full, training)
     save_arrays(arrays, folder / rating_models.FOLDER)
-    save_arrays(RatingsByMovie.from_rows(arrays.rated_rows, training.shape[1]), folder / by_movie.FOLDER)
+    save_arrays(RatingsByMovie.from_rows(arrays.rated_rows, training.shape[1]), folder / RATERS_FOLDER)
     save_arrays(fold_in_arrays(posterior), folder / fold_ins.FOLDER)
     if training.events is not None:
         watched = WatchedMovies.of(
@@ -287,7 +285,7 @@ def _ratings_and_taste(
             training.movie_ids.find(training.events.movie_ids),
             len(training.users),
         )
-        save_arrays(watched, folder / watched_movies.FOLDER)
+        save_arrays(watched, folder / WATCHED_FOLDER)
     choice = choose_ranker(training, fit_rng, plan.rankers, track=track)
     forms = save_rankers(choice.rankers, folder / "ranker")
     rated = np.unique(training.movie_rows)

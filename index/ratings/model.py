@@ -15,18 +15,15 @@ import numpy.typing as npt
 from index.core.arrays import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array, load_arrays
 from index.core.errors import InvalidInput, NoPredictions, UnknownUser
 from index.core.ids import Ids
-from index.ratings import by_movie as ratings_by_movie
 from index.ratings import fold_in as fold_ins
 from index.ratings import learned_ranker as learned_rankers
 from index.ratings import user_names
-from index.ratings import watched as watched_movies
-from index.ratings.by_movie import RatingsByMovie
 from index.ratings.diversity import POOL
 from index.ratings.fold_in import FoldedUser, FoldInArrays
+from index.ratings.indexes import RATERS_FOLDER, WATCHED_FOLDER, RatingsByMovie, WatchedMovies
 from index.ratings.learned_ranker import LearnedRanker, RankExplanation, RatedMovies, no_rows
 from index.ratings.rankers import Ranker, load_ranker, score_each
 from index.ratings.user_names import UserNames
-from index.ratings.watched import WatchedMovies
 from index.spaces.faiss_index import top_rows
 from index.spaces.vectors import Vectors
 
@@ -206,10 +203,10 @@ class RatingModel:
         """
         arrays = load_arrays(RatingArrays, snapshot / FOLDER)
         low, high = facts["scale"]
-        by_movie = snapshot / ratings_by_movie.FOLDER  # missing in some older snapshots
+        by_movie = snapshot / RATERS_FOLDER  # missing in some older snapshots
         names = snapshot / user_names.FOLDER  # missing if all users are numbers
         learned = facts["ranker"].get("learned", {})  # missing in older snapshots
-        watched = snapshot / watched_movies.FOLDER  # missing without events beside ratings
+        watched = snapshot / WATCHED_FOLDER  # missing without events beside ratings
         return cls(
             arrays,
             load_arrays(FoldInArrays, snapshot / fold_ins.FOLDER),

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from index.core.arrays import save_arrays
-from index.ratings import by_movie
 from index.ratings import fold_in as fold_ins
 from index.ratings import model as rating_models
-from index.ratings.by_movie import RatingsByMovie
 from index.ratings.fold_in import FoldInArrays
+from index.ratings.indexes import RATERS_FOLDER, RatingsByMovie
 from index.ratings.model import Noise, RatingArrays
 from index.ratings.rankers import MovieNeighbours, save_rankers
 from index.spaces.neighbours import Neighbours
@@ -46,7 +45,7 @@ def write_without_ratings(folder: Path, blended: Neighbours, n_movies: int, scal
         rated_values=none,
     )
     save_arrays(arrays, folder / rating_models.FOLDER)
-    save_arrays(RatingsByMovie.from_rows(no_rows, n_movies), folder / by_movie.FOLDER)
+    save_arrays(RatingsByMovie.from_rows(no_rows, n_movies), folder / RATERS_FOLDER)
     prior = np.array([[[0, 0], [1, 1]]], np.float32)
     ones = np.ones(1, np.float32)
     save_arrays(FoldInArrays(per_movie, prior, ones, np.zeros(1, np.float32)), folder / fold_ins.FOLDER)

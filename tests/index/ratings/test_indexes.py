@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.ratings.by_movie import RatingsByMovie
+from index.ratings.indexes import RatingsByMovie
 
 MOVIES = 9
 
