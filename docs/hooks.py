@@ -187,9 +187,9 @@ def openapi_document() -> dict[str, Any]:
     """Return the OpenAPI document of a server on a committed snapshot."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from index.movie_index import MovieIndex
-    from server.api.openapi import openapi
     from server.app import create_app
     from server.config import ServerConfig
+    from server.reference.openapi import openapi
 
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"

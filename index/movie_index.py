@@ -446,6 +446,8 @@ class MovieIndex:
     @cached_property
     def to_ask(self) -> list[int]:
         """Movie ids to ask a new user to rate, in elicitation order."""
+        if "taste" not in self.spaces:  # nobody rated anything
+            return elicitation_order(self.catalogue, next(iter(self.spaces.values())))
         order = elicitation_order(self.catalogue, self.spaces["taste"])
         counts = self.catalogue.rating_counts
         return [movie_id for movie_id in order if counts[self.catalogue.ids.row(movie_id)]]

@@ -236,5 +236,5 @@ def _listing(base: Catalogue, entry: Entry) -> Listing:
     before = base.listing(entry.movie.movie_id)
     if before is None:
         return Listing(entry.movie, poster=entry.poster)
-    movie = replace(entry.movie, source_id=before.movie.source_id)
+    movie = replace(entry.movie, source_id=entry.movie.source_id or before.movie.source_id)
     return Listing(movie, before.rating_count, before.rating_mean, entry.poster or before.poster)

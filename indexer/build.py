@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,15 +29,19 @@ from index.ratings import cold_start as cold_starts
 from index.ratings import fold_in as fold_ins
 from index.ratings import learned_ranker as learned_rankers
 from index.ratings import model as rating_models
+from index.ratings import watched as watched_movies
 from index.ratings.by_movie import RatingsByMovie
-from index.ratings.content import compact_looks
+from index.ratings.content import PEOPLE_FOLDER, compact_looks
 from index.ratings.learned_ranker import SPACES as LIKENESS
 from index.ratings.rankers import save_rankers
 from index.ratings.user_names import UserNames
+from index.ratings.watched import WatchedMovies
+from index.snapshot.gallery import Gallery
 from index.snapshot.poster_files import load_contents, save_contents
 from index.snapshot.store import Manifest, SnapshotStore
 from index.spaces import blend as blends
 from index.spaces.blend import Blend
+from index.spaces.neighbours import load_neighbours
 from index.spaces.space import Space
 from indexer.config import Plan
 from indexer.datasets.dataset import Dataset
@@ -45,22 +50,25 @@ from indexer.datasets.movielens import read_dataset
 from indexer.datasets.training import Training
 from indexer.evaluation.build_evaluation import evaluate_build
 from indexer.evaluation.gallery import build_gallery
+from indexer.fetch.listed_posters import listed_posters
 from indexer.inputs import input_fingerprint
 from indexer.maps.layout import write_maps
 from indexer.models import cold_start, factorization_machine
 from indexer.models.all_users import solve_all_users, subsample_users
 from indexer.models.cold_start import Looks
 from indexer.models.factorization_machine import Settings
-from indexer.models.ranker_choice import Choice, choose_ranker
+from indexer.models.ranker_choice import Choice, choose_ranker, refit
 from indexer.models.rating_model import fold_in_arrays, rating_arrays
 from indexer.models.unwatched import with_unwatched
 from indexer.ranking.learned_ranker import learn
-from indexer.spaces.embed import embed_posters
-from indexer.spaces.facts import SERIES, facts_vectors, label_weights
+from indexer.ranking.without_ratings import write_without_ratings
+from indexer.spaces.embed import NoReadablePoster, embed_posters
+from indexer.spaces.facts import SERIES, Labels, facts_vectors, label_weights
 from indexer.spaces.facts import WEIGHTS as FACTS_WEIGHTS
+from indexer.spaces.people import shared_people
 from indexer.spaces.poster_files import copy_posters, find_posters, shown_posters
 from indexer.spaces.recall import tune_search
-from indexer.spaces.taste import taste_vectors
+from indexer.spaces.taste import moved_by_events, taste_vectors
 from indexer.spaces.two_stage import write_reduced
 from indexer.spaces.writer import write_blend, write_space
 
@@ -101,7 +109,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         changes, library_id = library.changes_since(0, vectors=False), library.identity()
         # Ratings are read after the movies: one that is added in between is merged again by the next build, harmlessly.
         dataset = merge(
-            read_dataset(plan.ratings, scale=plan.scale, facts=plan.facts),
+            read_dataset(plan.ratings, scale=plan.scale, facts=plan.facts, own=plan.own),
             changes,
             RatingLog(library.database).changes(),
         )
@@ -110,11 +118,16 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         movie_ids = training.movie_ids
         fit_rng, rng, map_rng, learn_rng = np.random.default_rng(plan.seed).spawn(4)
         # Posters first, so that a wrong path or missing weights end a build at its start.
-        found, poster_warnings = find_posters(plan.posters, movie_ids) if plan.posters else ({}, [])
+        found, poster_warnings = _found_posters(plan, dataset, movie_ids, track)
         found = shown_posters(found, plan.data / "converted", track=track)
         found = merge_posters(found, changes, plan.data / "posters")
         posters = _poster_space(plan, folder / "poster", found, movie_ids, rng, track)
-        taste, model, choice = _ratings_and_taste(plan, settings, folder, training, posters.looks, fit_rng, rng, track)
+        known = bool(len(dataset.ratings)) or dataset.events is not None
+        taste, model, choice = (
+            _ratings_and_taste(plan, settings, folder, training, posters.looks, dataset.labels, fit_rng, rng, track)
+            if known
+            else (None, {}, None)
+        )
         if dataset.user_names:
             save_arrays(UserNames.of(training.users.values, dataset.user_names), folder / user_names.FOLDER)
         facts = _facts_space(folder / "facts", dataset, plan.label_weights, rng, track)
@@ -124,15 +137,25 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
             if entry is not None
         }
 
+        if not entries:
+            raise InvalidInput(
+                f"{dataset.name}: there is nothing to compare its movies by: give genres, years, other facts or posters"
+                " of some, or ratings or events"
+            )
         spaces = {name: Space.load(name, folder / name, entry) for name, entry in entries.items()}
-        model["ranker"]["learned"] = _learned(plan, settings, folder, training, choice, spaces, learn_rng, track)
+        if choice is not None:
+            model["ranker"]["learned"] = _learned(plan, settings, folder, training, choice, spaces, learn_rng, track)
         weights = {name: plan.blend[name] for name in spaces}
         write_blend(folder / blends.NAME, Blend(spaces, weights, movie_ids), len(movie_ids), track=track)
+        if choice is None:
+            blended = load_neighbours(folder / blends.NAME)
+            model = write_without_ratings(folder, blended, len(movie_ids), dataset.ratings.scale, plan.seed)
         catalogue = _catalogue(dataset, movie_ids, copy_posters(posters.files, plan.data / "posters"))
         (folder / "movies.json").write_text(json.dumps(catalogue.to_json(), ensure_ascii=False))
         # Evaluated only now that the samples of the model are freed, because both take much memory.
-        evaluation = _evaluation(plan, training, settings, track)
-        build_gallery(training, posters.files, seed=plan.seed, track=track).save(folder)
+        evaluation = _evaluation(plan, training, settings, choice, track)
+        gallery = build_gallery(training, posters.files, seed=plan.seed, track=track) if known else Gallery()
+        gallery.save(folder)
         counts = dict(zip(movie_ids.values.tolist(), catalogue.rating_counts, strict=True))
         maps = write_maps(folder, spaces, counts, posters.files, map_rng, track=track)
         return store.publish(
@@ -145,6 +168,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
                 "rated_movies": int(np.unique(dataset.ratings.movie_ids).size),
                 "users": int(np.unique(dataset.ratings.user_ids).size),
                 "ratings": len(dataset.ratings),
+                "events": 0 if dataset.events is None else int(dataset.events.strengths.size),
                 "library": changes.version,
                 "library_id": library_id,
                 "made_from": inputs,
@@ -162,17 +186,30 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
                 "unreadable": {str(movie_id): reason for movie_id, reason in posters.unreadable.items()},
             },
             maps=maps,
-            warnings=(*dataset.warnings, *poster_warnings, *choice.warnings),
+            warnings=(*dataset.warnings, *poster_warnings, *(() if choice is None else choice.warnings)),
             evaluation=evaluation,
         )
 
 
-def _evaluation(plan: Plan, training: Training, settings: Settings, track: Track) -> dict[str, Any]:
+def _found_posters(
+    plan: Plan, dataset: Dataset, movie_ids: Ids, track: Track
+) -> tuple[Mapping[int, Path], Sequence[str]]:
+    """Return movie id -> poster file, and warnings: of the catalogue, or of a folder by movie ids."""
+    if plan.own.catalogue is None or not dataset.posters:
+        return find_posters(plan.posters, movie_ids) if plan.posters else ({}, [])
+    folders = [plan.own.catalogue.parent, *([plan.posters] if plan.posters else [])]
+    listed = {movie_id: text for movie_id, text in dataset.posters.items() if movie_id in movie_ids}
+    return listed_posters(listed, folders, plan.data, track=track)
+
+
+def _evaluation(
+    plan: Plan, training: Training, settings: Settings, choice: Choice | None, track: Track
+) -> dict[str, Any]:
     if not plan.evaluation:
         return {"left_out": "the snapshot was built with --no-evaluation"}
-    if training.ratings.implicit:
+    if choice is None or training.ratings.implicit or not len(training.ratings):
         return {"left_out": "the data set has no ratings, only who watched what, so no rating is predicted"}
-    return evaluate_build(training, settings, seed=plan.seed, track=track)
+    return evaluate_build(training, settings, ranker=partial(refit, choice, plan.rankers), seed=plan.seed, track=track)
 
 
 def _poster_space(
@@ -181,7 +218,12 @@ def _poster_space(
     if not found:
         return _Posters()
     embed = vgg16.load(plan.weights, path=plan.embed_path)
-    embeddings = embed_posters(found, embed, plan.data / "embeddings", track=track)
+    try:
+        embeddings = embed_posters(found, embed, plan.data / "embeddings", track=track)
+    except NoReadablePoster as error:
+        if plan.own.catalogue is None:
+            raise
+        return _Posters(unreadable=error.reasons)  # a catalogue's movies are compared by what else there is
     embed.save(vgg16.weights_file(plan.data, embed.sha256))
     before = _current_contents(plan.data)
     look = fit_look(plan.look, embeddings.blocks(), embed.sha256)
@@ -222,6 +264,7 @@ def _ratings_and_taste(
     folder: Path,
     training: Training,
     looks: Looks | None,
+    labels: Labels,
     fit_rng: np.random.Generator,
     rng: np.random.Generator,
     track: Track,
@@ -238,18 +281,29 @@ def _ratings_and_taste(
     save_arrays(arrays, folder / rating_models.FOLDER)
     save_arrays(RatingsByMovie.from_rows(arrays.rated_rows, training.shape[1]), folder / by_movie.FOLDER)
     save_arrays(fold_in_arrays(posterior), folder / fold_ins.FOLDER)
+    if training.events is not None:
+        watched = WatchedMovies.of(
+            training.users.find(training.events.user_ids),
+            training.movie_ids.find(training.events.movie_ids),
+            len(training.users),
+        )
+        save_arrays(watched, folder / watched_movies.FOLDER)
     choice = choose_ranker(training, fit_rng, plan.rankers, track=track)
     forms = save_rankers(choice.rankers, folder / "ranker")
     rated = np.unique(training.movie_rows)
-    ids = Ids(training.movie_ids.values[rated])
     vectors = taste_vectors(posterior, rated)
-    cold = None if implicit else cold_start.fit(training, looks, fit_rng, settings, track=track)
+    people = shared_people(training.movies, labels)
+    cold = None if implicit else cold_start.fit(training, looks, fit_rng, settings, people=people, track=track)
     if cold is not None:
         save_arrays(cold.arrays, folder / cold_starts.FOLDER)
         save_arrays(cold.fold_in, folder / cold_starts.FOLD_IN)
+        if cold.people is not None:
+            save_arrays(cold.people, folder / PEOPLE_FOLDER)
         predicted, more = cold_start.taste_of_unrated(cold.model(training), training, rated, vectors)
-        ids, edit = ids.edited(training.movie_ids.values[predicted].tolist(), [])
-        vectors = np.insert(vectors, edit.inserted - np.arange(edit.inserted.size), more, axis=0)
+        at = np.searchsorted(rated, predicted)
+        rated, vectors = np.insert(rated, at, predicted), np.insert(vectors, at, more, axis=0)
+    rated, vectors = moved_by_events(rated, vectors, training)
+    ids = Ids(training.movie_ids.values[rated])
     write_space(folder / "taste", ids, vectors, rng, label="taste", track=track)
     model = {
         "method": "Bayesian factorisation machine, implicit features on both sides, genres and year; Gibbs sampling",

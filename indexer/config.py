@@ -10,22 +10,23 @@ from pathlib import Path
 from index.core.errors import InvalidInput
 from index.posters.look_vectors import STANDARDISED
 from indexer.datasets.dataset import Scale
+from indexer.datasets.movielens import Own
 from indexer.models import factorization_machine
 from indexer.models.ranker_choice import Settings as RankerSettings
 from indexer.models.registry import SERVED
 from indexer.models.settings import changed
 from indexer.spaces.two_stage import MEMORY
 
-# Chosen on co-liked movies, series, shared tags and shared people of MovieLens latest-small, with ImageNet weights. For
+# Chosen on co-liked movies, series, shared tags and people of MovieLens latest-small (`benchmarks.likeness`). For
 # other data, build --tuned takes the weights from a report.
-BLEND = {"poster": 0.1, "taste": 1.0, "facts": 1.0}
+BLEND = {"poster": 0.1, "taste": 1.0, "facts": 0.75}
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Inputs and settings of a build."""
 
-    ratings: Path  # folder or file
+    ratings: Path | None  # folder or file; None for a catalogue or events without ratings
     data: Path
     posters: Path | None = None
     weights: str = "imagenet"  # or "untrained", or a file
@@ -42,6 +43,7 @@ class Plan:
     learn: bool = True  # train the learned ranker
     facts: Path | None = None  # table of further facts; None for the one beside the movies, if there is one
     label_weights: Mapping[str, float] = field(default_factory=dict)  # kind -> weight; defaults for others
+    own: Own = field(default_factory=Own)  # catalogue and events
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def changed_weights(weights: Mapping[str, float], changes: Mapping[str, float], 
 
 
 def make_plan(
-    ratings: Path,
+    ratings: Path | None,
     data: Path,
     posters: Path | None,
     weights: str,
@@ -132,11 +134,12 @@ def make_plan(
     learn: bool = True,
     facts: Path | None = None,
     label_weights: Mapping[str, float] | None = None,
+    own: Own | None = None,
 ) -> Plan:
     """Return the plan of a build, with settings chosen by tuning.
 
     Args:
-        ratings: folder or file.
+        ratings: folder or file; None for a catalogue or events without ratings.
         data: the data directory.
         posters: folder; None for none.
         weights: "imagenet", "untrained" or a file.
@@ -152,6 +155,7 @@ def make_plan(
         learn: train the learned ranker.
         facts: table of further facts; None for the one beside the movies, if there is one.
         label_weights: column of facts -> weight; the defaults for others.
+        own: catalogue and events of one's own.
 
     Raises:
         InvalidInput: a file of ``tuned`` is not usable, or ``iterations`` is too small.
@@ -178,4 +182,5 @@ def make_plan(
         learn=learn,
         facts=facts,
         label_weights={} if label_weights is None else label_weights,
+        own=own or Own(),
     )

@@ -33,7 +33,9 @@ from indexer.evaluation.gallery import gallery_rows, neighbours
 from indexer.evaluation.judgements import read_judged
 from indexer.evaluation.similarity import compare
 from indexer.evaluation.splits import SPLITS, kfold
-from indexer.metrics.ranking import RANKING_METRICS, measure_ranking
+from indexer.metrics.diversity import METRICS as DIVERSITY_METRICS
+from indexer.metrics.diversity import measure_lists
+from indexer.metrics.ranking import RANKING_METRICS
 from indexer.models.cold_start import Looks
 from indexer.models.factorization_machine import Settings
 from indexer.models.registry import methods_for_split, rating_methods
@@ -183,7 +185,9 @@ def _evaluate_section(
 
 def _contest(config: EvaluationConfig, kind: str, split: str) -> Contest:
     if kind == "ranking":
-        return Contest(ranking_methods(config.settings), measure_ranking, RANKING_METRICS).only(config.methods)
+        return Contest(ranking_methods(config.settings), measure_lists, (*RANKING_METRICS, *DIVERSITY_METRICS)).only(
+            config.methods
+        )
     # The article did not clip, so its errors show predictions near zero.
     contest = rating_contest(rating_methods(config.settings), clip=split != "article")
     return contest.only(config.methods or methods_for_split(split))

@@ -34,15 +34,16 @@ def file_states(paths: Iterable[Path]) -> FileStates:
 
 def input_fingerprint(plan: Plan) -> str:
     """Return the SHA-256 of the settings of a build and the states of its input files; the library is not included."""
-    given = (plan.ratings, *_beside(plan.ratings), plan.facts, plan.posters, Path(plan.weights))
+    own = (plan.own.catalogue, plan.own.events)
+    given = (plan.ratings, *_beside(plan.ratings), plan.facts, plan.posters, Path(plan.weights), *own)
     paths = [path for path in given if path is not None]
     settings = replace(plan, embed_path="auto")  # the embeddings of all paths agree
     return hashlib.sha256(repr((settings, sorted(file_states(paths)))).encode()).hexdigest()
 
 
-def _beside(ratings: Path) -> list[Path]:
+def _beside(ratings: Path | None) -> list[Path]:
     """Return the other files of the data set that a file of ratings belongs to."""
-    if not ratings.is_file():
+    if ratings is None or not ratings.is_file():
         return []
     files = with_ratings(ratings)
     return [file for file in (files.titles, files.metadata, files.links, files.tags, files.facts) if file is not None]

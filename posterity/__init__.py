@@ -19,19 +19,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from posterity import errors
     from posterity.client import Client
-    from posterity.interface import MovieService
+    from posterity.interface import MovieService, Person
     from posterity.local import Index
-    from posterity.local import open_index as open  # noqa: A004  like tarfile.open, said with the package's name
+    from posterity.opening import open_index as open  # noqa: A004  like tarfile.open, said with the package's name
 
     __version__: str
 
-__all__ = ["Client", "Index", "MovieService", "__version__", "errors", "open"]
+__all__ = ["Client", "Index", "MovieService", "Person", "__version__", "errors", "open"]
 
 _PLACES = {  # name -> module and name in it
     "Client": ("posterity.client", "Client"),
     "Index": ("posterity.local", "Index"),
     "MovieService": ("posterity.interface", "MovieService"),
-    "open": ("posterity.local", "open_index"),
+    "Person": ("posterity.interface", "Person"),
+    "open": ("posterity.opening", "open_index"),
 }
 
 

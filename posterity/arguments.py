@@ -5,20 +5,32 @@ Anything that is a whole number or a list counts as one: numpy's scalars and arr
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import index
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from index.answers.schemas import MAX_ADDED
 from index.core.errors import InvalidInput, UnknownMovie, UnknownUser
 from index.core.source_ids import MAX_SOURCE_ID
-from posterity.interface import MovieId, MovieUpdate, Ratings, UserId
+from posterity.interface import Filters, MovieId, MovieUpdate, Person, Ratings, UserId
 
 Json = dict[str, Any]
 
+_BATCH = 500_000  # characters of the movies of a request; the server reads bodies of a MiB
 _SHOWN = 100  # characters of an invalid value
+_FILTERS: Json = {  # of a list by rank, with their defaults
+    "limit": 10,
+    "offset": 0,
+    "genre": (),
+    "year_from": None,
+    "year_to": None,
+    "exclude": (),
+    "among": None,
+}
 
 
 def number(name: str, value: Any) -> int:
@@ -179,14 +191,18 @@ def distinct(value: Any) -> Json:
     return {"distinct": True} if flag("distinct", value) else {}
 
 
-def diversity(value: Any) -> Json:
-    """Return the member that makes recommendations diverse; none if it is 0.
+def recommended(explain: bool, diversity: float, new: bool, watched: Iterable[MovieId]) -> Json:
+    """Return the members of recommendations; those that change nothing are left out, but ``explain``.
 
     Raises:
-        InvalidInput: it is no number.
+        InvalidInput: one has the wrong type.
     """
-    given = real("diversity", value)
-    return {"diversity": given} if given else {}
+    given = {
+        "diversity": real("diversity", diversity),
+        "new": flag("new", new),
+        "watched": movie_ids("watched", watched),
+    }
+    return {"explain": flag("explain", explain)} | {name: value for name, value in given.items() if value}
 
 
 def page(limit: int, offset: int) -> Json:
@@ -249,6 +265,15 @@ def comparison(by: str, weights: Mapping[str, float] | None) -> Json:
     return compared
 
 
+def neighbours(by: str, weights: Mapping[str, float] | None, distinct_only: bool, *filtered: Any) -> Json:
+    """Return the members of a request for nearest neighbours; the last arguments are those of ``filters``.
+
+    Raises:
+        InvalidInput: one has the wrong type.
+    """
+    return comparison(by, weights) | filters(*filtered) | distinct(distinct_only)
+
+
 def user_or_ratings(user: UserId | Ratings) -> Json:
     """Return the members for a user, or for someone new with ratings.
 
@@ -262,6 +287,51 @@ def user_or_ratings(user: UserId | Ratings) -> Json:
     return {
         "ratings": [{"movie": movie_id("user", each), "rating": real("user", rating)} for each, rating in user.items()]
     }
+
+
+def group(
+    people: Iterable[Person | UserId | Ratings],
+    together: str,
+    watchlist: str | None,
+    seen: bool,
+    given: Filters,
+) -> Json:
+    """Return the members of a request for a group.
+
+    Raises:
+        InvalidInput: one has the wrong type.
+    """
+    unknown = given.keys() - _FILTERS.keys()
+    if unknown:
+        raise InvalidInput(f"{min(unknown)}: there is no such argument; there are {', '.join(_FILTERS)}")
+    if isinstance(people, str):
+        raise InvalidInput(f"people: give a list of people, not {_short(people)}")
+    asked: Json = {
+        "members": [_member(each) for each in _items("people", people)],
+        "together": text("together", together),
+        "seen": flag("seen", seen),
+    }
+    lists = {} if watchlist is None else {"watchlist": text("watchlist", watchlist)}
+    return filters(**{**_FILTERS, **given}) | asked | lists
+
+
+def _member(person: Person | UserId | Ratings) -> Json:
+    """Return a person as a member of a group."""
+    given = person if isinstance(person, Person) else Person(person)
+    who = user_or_ratings(given.user)
+    lists = {"watched": movie_ids("watched", given.watched), "watchlist": movie_ids("watchlist", given.watchlist)}
+    return ({"user_id": who["user_ids"][0]} if "user_ids" in who else who) | lists
+
+
+def several_ratings(ratings: Ratings) -> Json:
+    """Return the member for ratings to store.
+
+    Raises:
+        InvalidInput: they are none.
+    """
+    if not isinstance(ratings, Mapping):
+        raise InvalidInput(f"ratings: give a dict of movie and rating, not {_short(ratings)}")
+    return user_or_ratings(ratings)
 
 
 def metadata(
@@ -280,6 +350,45 @@ def metadata(
         "tmdb_id": None if tmdb_id is None else number("tmdb_id", tmdb_id),
     }
     return {name: value for name, value in given.items() if value not in (None, [])}
+
+
+def batches(movies: Any, update: Any) -> Iterator[Json]:
+    """Yield bodies of requests to add movies, each small enough; the server checks each movie by itself.
+
+    Raises:
+        InvalidInput: one is no dict of plain values, or ``update`` is neither True nor False.
+    """
+    flags = {"update": True} if flag("update", update) else {}
+    batch: list[Json] = []
+    size = 0
+    for given in _items("movies", [movies] if isinstance(movies, (str, Mapping)) else movies):
+        if not isinstance(given, Mapping):
+            raise InvalidInput(f"movies: give a list of dicts with a title, not {_short(given)}")
+        movie = {str(name): _plain(str(name), value) for name, value in given.items() if value is not None}
+        length = len(json.dumps(movie))
+        if length > _BATCH:
+            raise InvalidInput(
+                f"movies: {_short(movie)} has {length:,} characters as JSON: at most {_BATCH:,} are sent"
+            )
+        if batch and (len(batch) == MAX_ADDED or size + length > _BATCH):
+            yield {"movies": batch, **flags}
+            batch, size = [], 0
+        batch.append(movie)
+        size += length
+    if batch:
+        yield {"movies": batch, **flags}
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Return a member of a movie as JSON can have it; the server tells if it is of the right kind."""
+    if isinstance(value, str):
+        return text(name, value)
+    if name == "genres":
+        return [text(name, each) if isinstance(each, str) else _plain("", each) for each in _items(name, value)]
+    try:
+        return value if isinstance(value, (bool, float)) else index(value)
+    except TypeError:
+        raise InvalidInput(f"{name}: give a text or a number, not {_short(value)}") from None
 
 
 def update(changes: MovieUpdate) -> Json:

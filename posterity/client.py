@@ -12,13 +12,28 @@ from urllib.parse import quote, urlencode
 
 from typing_extensions import Unpack, override
 
-from index.answers.schemas import BlendAnswer, ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
+from index.answers.schemas import AddedAnswer, BlendAnswer, ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
 from index.core.errors import InvalidInput, UnknownUser
 from posterity import arguments
 from posterity.arguments import Json
 from posterity.errors import BadResponse
-from posterity.interface import By, Export, Format, MovieId, MovieService, MovieUpdate, Ratings, UserId, Width
-from posterity.results import Matches, Movies, Predictions
+from posterity.interface import (
+    By,
+    Export,
+    Filters,
+    Format,
+    Lists,
+    MovieId,
+    MovieService,
+    MovieUpdate,
+    NewMovie,
+    Person,
+    Ratings,
+    Together,
+    UserId,
+    Width,
+)
+from posterity.results import GroupPicks, Matches, Movies, Predictions
 from posterity.transport import Reply, Transport
 
 __all__ = ["Client"]
@@ -94,11 +109,7 @@ class Client(MovieService):
         explain: bool = False,
     ) -> Matches:
         path, explained = f"movies/{_part(movie)}/similar", arguments.flag("explain", explain)
-        query = (
-            arguments.comparison(by, weights)
-            | arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
-            | arguments.distinct(distinct)
-        )
+        query = arguments.neighbours(by, weights, distinct, limit, offset, genre, year_from, year_to, exclude, among)
         asked = _query_string(query | ({"explain": True} if explained else {}))
         if asked is not None:
             return self._matches(self._results(self._json(self._send("GET", path + asked))))
@@ -133,11 +144,7 @@ class Client(MovieService):
         among: Iterable[MovieId] | None = None,
         distinct: bool = False,
     ) -> Matches:
-        body = (
-            arguments.comparison(by, weights)
-            | arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
-            | arguments.distinct(distinct)
-        )
+        body = arguments.neighbours(by, weights, distinct, limit, offset, genre, year_from, year_to, exclude, among)
         sides = {"like": arguments.movie_ids("like", like), "unlike": arguments.movie_ids("unlike", unlike)}
         return self._matches(self._results(self._post("similar", body | sides)))
 
@@ -157,11 +164,7 @@ class Client(MovieService):
         among: Iterable[MovieId] | None = None,
         distinct: bool = False,
     ) -> dict[int, Matches]:
-        body = (
-            arguments.comparison(by, weights)
-            | arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
-            | arguments.distinct(distinct)
-        )
+        body = arguments.neighbours(by, weights, distinct, limit, offset, genre, year_from, year_to, exclude, among)
         found = self._results(self._post("similar/batch", body | {"movies": arguments.movie_ids("movies", movies)}))
         with self._expected():
             return {each["movie"]["movie_id"]: self._matches(self._results(each)) for each in found}
@@ -238,10 +241,25 @@ class Client(MovieService):
         explain: bool = False,
         diversity: float = 0,
         new: bool = False,
+        watched: Iterable[MovieId] = (),
     ) -> Predictions:
         body = arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
-        flags = {"explain": arguments.flag("explain", explain)} | ({"new": True} if arguments.flag("new", new) else {})
-        return self._predictions("recommendations", user, body | flags | arguments.diversity(diversity))
+        return self._predictions(
+            "recommendations", user, body | arguments.recommended(explain, diversity, new, watched)
+        )
+
+    @override
+    def recommend_together(
+        self,
+        people: Iterable[Person | UserId | Ratings],
+        *,
+        together: Together = "mean",
+        watchlist: Lists | None = None,
+        seen: bool = False,
+        **filters: Unpack[Filters],
+    ) -> GroupPicks:
+        body = arguments.group(people, together, watchlist, seen, filters)
+        return GroupPicks(self._results(self._post("groups/recommendations", body)), self._thumbnail)
 
     @override
     def import_ratings(self, export: Export, *, name: str = "") -> ImportAnswer:
@@ -279,6 +297,15 @@ class Client(MovieService):
         return self._write_movie("POST", "movies", metadata, poster, {"Idempotency-Key": secrets.token_hex(16)})
 
     @override
+    def add_movies(self, movies: Iterable[NewMovie], *, update: bool = False) -> list[AddedAnswer]:
+        added: list[AddedAnswer] = []
+        for body in arguments.batches(movies, update):
+            results = self._results(self._json(self._send("POST", "movies/batch", json=body, write=True)))
+            with self._expected():
+                added += [cast(AddedAnswer, each | {"index": len(added) + each["index"]}) for each in results]
+        return added
+
+    @override
     def replace_movie(
         self,
         movie: MovieId,
@@ -313,6 +340,17 @@ class Client(MovieService):
         reply = self._json(self._send("PUT", path, json={"rating": arguments.real("rating", rating)}, write=True))
         if "rating" not in reply:
             raise self._bad_response()
+
+    @override
+    def rate_all(self, user_id: UserId, ratings: Ratings) -> list[str]:
+        body, path = arguments.several_ratings(ratings), f"users/{_user_part(user_id)}/ratings"
+        reply = self._json(self._send("POST", path, json=body, write=True))
+        with self._expected():
+            return [str(each) for each in reply["ignored"]]
+
+    @override
+    def delete_ratings(self, user_id: UserId) -> None:
+        self._delete(f"users/{_user_part(user_id)}/ratings")
 
     @override
     def delete_rating(self, user_id: UserId, movie: MovieId) -> None:

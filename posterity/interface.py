@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
 from os import PathLike
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self, TypeAlias, overload, runtime_checkable
 
 from typing_extensions import TypedDict, Unpack
 
-from index.answers.schemas import BlendAnswer, ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
-from posterity.results import Matches, Movies, Predictions
+from index.answers.schemas import AddedAnswer, BlendAnswer, ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
+from index.ratings.group_ways import Lists, Together
+from posterity.results import GroupPicks, Matches, Movies, Predictions
 
-__all__ = ["By", "Export", "Format", "MovieId", "MovieService", "MovieUpdate", "Ratings", "UserId", "Width"]
+__all__ = [
+    "By",
+    "Export",
+    "Filters",
+    "Format",
+    "Lists",
+    "MovieId",
+    "MovieService",
+    "MovieUpdate",
+    "NewMovie",
+    "Person",
+    "Ratings",
+    "Together",
+    "UserId",
+    "Width",
+]
+
+_MOST_RATINGS = 2000  # of someone new
 
 MovieId: TypeAlias = int | str  # 6, "imdb:tt0113277", "tmdb:949", or the data set's own "B000EXAMPL"
 UserId: TypeAlias = int | str  # 1, or the data set's own "maria"
@@ -23,9 +43,59 @@ Width: TypeAlias = Literal[120, 240, 360, 480]  # pixels
 Format: TypeAlias = Literal["webp", "jpeg"]
 
 
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A member of a group.
+
+    Args:
+        user: id of a user, or ratings by movie of someone new.
+        watched: movies that were watched and not rated, up to 10,000.
+        watchlist: movies to watch, up to 10,000.
+    """
+
+    user: UserId | Ratings
+    watched: Iterable[MovieId] = ()
+    watchlist: Iterable[MovieId] = ()
+
+    @classmethod
+    def of(cls, found: ImportAnswer) -> Person:
+        """Return the person whose export was imported, by certain matches; of ratings the latest 2,000."""
+        rated, watched, watchlist = (
+            {each["movie"]["movie_id"]: each["rating"] for each in found[name]}
+            for name in ("matched", "watched", "watchlist")
+        )
+        ratings = {movie_id: rating for movie_id, rating in rated.items() if rating is not None}
+        return cls(
+            dict(islice(ratings.items(), _MOST_RATINGS)), [*watched, *list(ratings)[_MOST_RATINGS:]], [*watchlist]
+        )
+
+
+class Filters(TypedDict, total=False):
+    """Keyword arguments that filter a list of movies by rank: see ``MovieService``."""
+
+    limit: int
+    offset: int
+    genre: str | Iterable[str]
+    year_from: int | None
+    year_to: int | None
+    exclude: Iterable[MovieId]
+    among: Iterable[MovieId] | None
+
+
 class MovieUpdate(TypedDict, total=False):
     """Changes of a movie's metadata: what is left out stays, None deletes."""
 
+    title: str
+    year: int | None
+    genres: Iterable[str] | None
+    imdb_id: str | None
+    tmdb_id: int | None
+
+
+class NewMovie(TypedDict, total=False):
+    """A movie to add; it needs a title."""
+
+    id: int | str  # one's own
     title: str
     year: int | None
     genres: Iterable[str] | None
@@ -229,13 +299,37 @@ class MovieService(Protocol):
         explain: bool = False,
         diversity: float = 0,
         new: bool = False,
+        watched: Iterable[MovieId] = (),
     ) -> Predictions:
         """Recommend movies that a user has not rated, best first, with predicted ratings. ``user``: see ``predict``.
 
         The predicted ratings are None if the data set has no ratings, only who watched what. ``diversity``, 0 to 1,
         ranks movies lower that are like those above them. With ``new``, return only movies without ratings in the
         snapshot, added ones among them. ``explain`` adds the contributions to each rating, and those to each rank if
-        the snapshot learned to rank.
+        the snapshot learned to rank. ``watched`` are up to 10,000 movies that the user watched and did not rate, the
+        latest first: they are left out, and the ranker takes them for liked; predicted ratings do not depend on them.
+
+        Raises:
+            NotFound: there is no such user.
+        """
+
+    def recommend_together(
+        self,
+        people: Iterable[Person | UserId | Ratings],
+        *,
+        together: Together = "mean",
+        watchlist: Lists | None = None,
+        seen: bool = False,
+        **filters: Unpack[Filters],
+    ) -> GroupPicks:
+        """Recommend movies to 2 to 10 people together, best first, with the predicted rating of each.
+
+        The list is chosen from the 200 movies that each would likeliest watch and like. ``together`` orders it by the
+        ``"mean"`` of what all would give, by the lowest (``"least-misery"``), or so that in any beginning of the list
+        all are equally served (``"fair"``). ``watchlist`` returns only movies on ``"any"`` or on ``"all"`` of their
+        watchlists. Movies that any of them rated or watched are left out; with ``seen`` only those that all did, and a
+        rating that a person gave counts in place of the predicted one. ``filters`` are ``limit``, ``offset``,
+        ``genre``, ``year_from``, ``year_to``, ``exclude`` and ``among``.
 
         Raises:
             NotFound: there is no such user.
@@ -275,6 +369,14 @@ class MovieService(Protocol):
 
         Raises:
             Conflict: another movie has the IMDb or TMDB id.
+        """
+
+    def add_movies(self, movies: Iterable[NewMovie], *, update: bool = False) -> list[AddedAnswer]:
+        """Add any number of movies without posters, 1,000 at a time; return what became of each, in the order given.
+
+        A movie is here already if its own ``id`` is, its IMDb or TMDB id, or, without different ids, its title with its
+        year; then nothing changes, unless ``update`` replaces its metadata. So the call may be repeated. A movie that
+        is refused is returned with the reason, and costs no other.
         """
 
     def replace_movie(
@@ -327,6 +429,12 @@ class MovieService(Protocol):
         Raises:
             NotFound: there is no such movie.
         """
+
+    def rate_all(self, user_id: UserId, ratings: Ratings) -> list[str]:
+        """Store 1 to 10,000 ratings of a user, all or none, as ``rate`` does; return the ids that no movie has."""
+
+    def delete_ratings(self, user_id: UserId) -> None:
+        """Delete all ratings of a user, those of the data set, too. Deleting them again changes nothing."""
 
     def delete_rating(self, user_id: UserId, movie: MovieId) -> None:
         """Delete a user's rating of a movie, if there is one.

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
-import os
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,13 +11,15 @@ from typing import Any, Literal, overload
 
 from typing_extensions import Unpack, override
 
+from index.answers.additions import add_rows
 from index.answers.imports import import_export, present_import
-from index.answers.schemas import BlendAnswer, ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
+from index.answers.schemas import AddedAnswer, BlendAnswer, ImportAnswer, LookAnswer, MovieAnswer, TasteAnswer
 from index.answers.serialize import (
+    add_explanations,
     add_rankings,
     explained_matches,
     present_blend,
-    present_explanation,
+    present_group,
     present_look,
     present_matches,
     present_movie,
@@ -35,20 +35,36 @@ from index.library.rating_log import RatingLog
 from index.movie_index import MovieIndex
 from index.posters.images import ENCODERS, decode_image, read_image
 from index.ratings.model import Prediction, UserOrRatings
-from index.snapshot.store import SnapshotStore
 from index.spaces.space import Match
 from posterity import arguments
 from posterity.arguments import Json
 from posterity.checks import checked, number_of_user, resolved_user
-from posterity.errors import Closed
-from posterity.interface import By, Export, Format, MovieId, MovieService, MovieUpdate, Ratings, UserId, Width
-from posterity.results import Matches, Movies, Predictions
+from posterity.following import Following
+from posterity.interface import (
+    By,
+    Export,
+    Filters,
+    Format,
+    Lists,
+    MovieId,
+    MovieService,
+    MovieUpdate,
+    NewMovie,
+    Person,
+    Ratings,
+    Together,
+    UserId,
+    Width,
+)
+from posterity.results import GroupPicks, Matches, Movies, Predictions
+from server.api.people import GroupBody, RatingsBody, group_picks, people_of
 from server.api.requests import (
     BatchBody,
     DistinctQuery,
     ExplanationQuery,
     MovieBody,
     MoviePatch,
+    MoviesBody,
     PosterQuery,
     PredictionsBody,
     RatingBody,
@@ -58,33 +74,13 @@ from server.api.requests import (
     SimilarQuery,
     check_rating,
     identified,
+    rated,
 )
 
-__all__ = ["Index", "open_index"]
+__all__ = ["Index"]
 
 _CONTRIBUTIONS = 10  # named in an explanation, as by the server
 _THUMBNAIL: Width = 120
-
-log = logging.getLogger(__name__)
-
-
-def open_index(data: str | os.PathLike[str] = "data", *, snapshot: str | None = None) -> Index:
-    """Open the current snapshot of a data directory.
-
-        with posterity.open("data") as index:
-            for match in index.similar("imdb:tt0113277", by="taste", limit=5):
-                print(match["movie"]["title"], match["score"])
-
-    Args:
-        data: the data directory, where ``posterity build`` published a snapshot.
-        snapshot: id of a snapshot to stay at; None for the current one, also after a later build.
-
-    Raises:
-        UnknownSnapshot: there is no such snapshot, or none at all.
-        BadSnapshot: a file of it is missing or damaged.
-        BadLibrary: the library cannot be read.
-    """
-    return Index(Path(data), snapshot)
 
 
 class Index(MovieService):
@@ -105,19 +101,15 @@ class Index(MovieService):
 
     def __init__(self, data: Path, snapshot: str | None = None) -> None:
         self._data = data
-        self._pinned = snapshot is not None
-        self._store = SnapshotStore(data)
         self._library = Library.open(data)
         self._ratings = RatingLog(self._library.database)
-        self._opened: MovieIndex | None = MovieIndex.open(data, snapshot)
-        self._refused: str | None = None  # id of a snapshot that could not be opened
-        self._lock = Lock()  # over the three above
+        self._following = Following(data, snapshot)
+        self._current = self._following.index
         self._embedding = Lock()  # one image at a time: each fills the processor
 
     def __repr__(self) -> str:
         """Return the class, the data directory and the snapshot."""
-        opened = self._opened
-        return f"Index({str(self._data)!r}, snapshot={None if opened is None else opened.manifest.id!r})"
+        return f"Index({str(self._data)!r}, snapshot={self._following.snapshot_id!r})"
 
     @override
     def movies(self, q: str | None = None, *, limit: int = 10, offset: int = 0, after: int | None = None) -> Movies:
@@ -170,11 +162,7 @@ class Index(MovieService):
         distinct: bool = False,
         explain: bool = False,
     ) -> Matches:
-        values = (
-            arguments.comparison(by, weights)
-            | arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
-            | arguments.distinct(distinct)
-        )
+        values = arguments.neighbours(by, weights, distinct, limit, offset, genre, year_from, year_to, exclude, among)
         query = checked(SimilarQuery, values | {"explain": arguments.flag("explain", explain)})
         index = self._current()
         movie_id = index.catalogue.identify(arguments.movie(movie)).movie_id
@@ -204,11 +192,7 @@ class Index(MovieService):
         among: Iterable[MovieId] | None = None,
         distinct: bool = False,
     ) -> Matches:
-        values = (
-            arguments.comparison(by, weights)
-            | arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
-            | arguments.distinct(distinct)
-        )
+        values = arguments.neighbours(by, weights, distinct, limit, offset, genre, year_from, year_to, exclude, among)
         sides = {"like": arguments.movie_ids("like", like), "unlike": arguments.movie_ids("unlike", unlike)}
         body = checked(SimilarBody, values | sides)
         index = self._current()
@@ -239,11 +223,7 @@ class Index(MovieService):
         among: Iterable[MovieId] | None = None,
         distinct: bool = False,
     ) -> dict[int, Matches]:
-        values = (
-            arguments.comparison(by, weights)
-            | arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
-            | arguments.distinct(distinct)
-        )
+        values = arguments.neighbours(by, weights, distinct, limit, offset, genre, year_from, year_to, exclude, among)
         body = checked(BatchBody, values | {"movies": arguments.movie_ids("movies", movies)})
         index = self._current()
         where, _ = body.where(index.catalogue)
@@ -274,10 +254,9 @@ class Index(MovieService):
         among: Iterable[MovieId] | None = None,
         distinct: bool = False,
     ) -> Matches:
-        values = arguments.filters(limit, offset, genre, year_from, year_to, exclude, among) | arguments.distinct(
-            distinct
-        )
-        query, content = checked(DistinctQuery, values), arguments.content("image", image)
+        values = arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
+        query = checked(DistinctQuery, values | arguments.distinct(distinct))
+        content = arguments.content("image", image)
         index = self._current()
         where, _ = query.where(index.catalogue)
         with self._embedding:
@@ -341,24 +320,38 @@ class Index(MovieService):
         explain: bool = False,
         diversity: float = 0,
         new: bool = False,
+        watched: Iterable[MovieId] = (),
     ) -> Predictions:
         values = arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
-        flags = {
-            "explain": arguments.flag("explain", explain),
-            "new": arguments.flag("new", new),
-        } | arguments.diversity(diversity)
+        flags = arguments.recommended(explain, diversity, new, watched)
         body = checked(RecommendationsBody, arguments.user_or_ratings(user) | values | flags)
         index = self._current()
         where, _ = body.where(index.catalogue)
         resolved = resolved_user(index, body)
-        wanted = body.offset + body.limit
-        found = index.users.recommend(resolved, wanted, where=where, diversity=body.diversity, new=body.new)[
-            body.offset :
-        ]
+        unrated, _ = identified(body.watched, index.catalogue)
+        k = body.offset + body.limit
+        found = index.users.recommend(
+            resolved, k, where=where, diversity=body.diversity, new=body.new, watched=unrated
+        )[body.offset :]
         shown = self._predictions(index, resolved, found, explain=body.explain)
         if body.explain:
-            add_rankings(index, resolved, shown, _CONTRIBUTIONS)
+            add_rankings(index, resolved, shown, _CONTRIBUTIONS, unrated)
         return shown
+
+    @override
+    def recommend_together(
+        self,
+        people: Iterable[Person | UserId | Ratings],
+        *,
+        together: Together = "mean",
+        watchlist: Lists | None = None,
+        seen: bool = False,
+        **filters: Unpack[Filters],
+    ) -> GroupPicks:
+        body = checked(GroupBody, arguments.group(people, together, watchlist, seen, filters))
+        index = self._current()
+        group, _ = people_of(index, body.members)
+        return GroupPicks(present_group(index, group_picks(index, group, body)[0]), self._thumbnail)
 
     @override
     def import_ratings(self, export: Export, *, name: str = "") -> ImportAnswer:
@@ -396,6 +389,14 @@ class Index(MovieService):
         index = self._current()
         movie_id = self._library.add(body.movie(), self._embedded(index, poster), catalogue=index.catalogue)
         return self.movie(movie_id)
+
+    @override
+    def add_movies(self, movies: Iterable[NewMovie], *, update: bool = False) -> list[AddedAnswer]:
+        added: list[AddedAnswer] = []
+        for each in arguments.batches(movies, update):
+            body, index = checked(MoviesBody, each), self._current()
+            added += add_rows(index, self._library, body.rows(), update=body.update, first=len(added))
+        return added
 
     @override
     def replace_movie(
@@ -444,6 +445,20 @@ class Index(MovieService):
         self._ratings.put(number_of_user(index, user_id, new=True), found.movie_id, body.rating)
 
     @override
+    def rate_all(self, user_id: UserId, ratings: Ratings) -> list[str]:
+        body = checked(RatingsBody, arguments.several_ratings(ratings))
+        index = self._current()
+        known, ignored = rated(body.ratings, index.catalogue, index.users.scale)
+        self._ratings.put_all(number_of_user(index, user_id, new=True), known)
+        return ignored
+
+    @override
+    def delete_ratings(self, user_id: UserId) -> None:
+        index = self._current()
+        number = number_of_user(index, user_id, new=True)
+        self._ratings.remove_all(number, index.users.rated(number))
+
+    @override
     def delete_rating(self, user_id: UserId, movie: MovieId) -> None:
         index = self._current()
         found = index.catalogue.identify(arguments.movie(movie))
@@ -451,23 +466,7 @@ class Index(MovieService):
 
     @override
     def close(self) -> None:
-        with self._lock:
-            self._opened = None
-
-    def _current(self) -> MovieIndex:
-        """Return the snapshot to answer from, with all changes of the library so far."""
-        with self._lock:
-            if self._opened is None:
-                raise Closed(f"this index of {self._data} is closed: open another")
-            current = None if self._pinned else self._store.current_id()
-            if current not in {None, self._refused, self._opened.manifest.id}:
-                try:
-                    self._opened = MovieIndex.open(self._data, current)
-                except (PosterityError, OSError, ValueError, KeyError):  # damaged, or pruned meanwhile
-                    log.exception("snapshot %s cannot be opened; %s is used on", current, self._opened.manifest.id)
-                    self._refused = current
-            self._opened = self._opened.refreshed()
-            return self._opened
+        self._following.close()
 
     def _embedded(self, index: MovieIndex, poster: bytes | None) -> Poster | None:
         if poster is None:
@@ -481,12 +480,10 @@ class Index(MovieService):
     def _predictions(
         self, index: MovieIndex, user: UserOrRatings, found: Sequence[Prediction], *, explain: bool
     ) -> Predictions:
-        shown = Predictions(present_predictions(index, found), self._thumbnail)
+        shown = present_predictions(index, found)
         if explain:
-            explanations = index.users.explain(user, [prediction.movie_id for prediction in found])
-            for each, explanation in zip(shown, explanations, strict=True):
-                each["explanation"] = present_explanation(index, explanation, _CONTRIBUTIONS)
-        return shown
+            add_explanations(index, user, shown, _CONTRIBUTIONS)
+        return Predictions(shown, self._thumbnail)
 
     def _thumbnail(self, movie_id: int) -> str | None:
         try:

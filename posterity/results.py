@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, SupportsIndex, T
 
 from typing_extensions import override
 
-from index.answers.schemas import MatchAnswer, MovieAnswer, PredictionAnswer
+from index.answers.schemas import GroupPickAnswer, MatchAnswer, MovieAnswer, PredictionAnswer
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Matches", "Movies", "Predictions", "Results"]
+__all__ = ["GroupPicks", "Matches", "Movies", "Predictions", "Results"]
 
 T = TypeVar("T", bound=Mapping[str, Any])
 Thumbnail = Callable[[int], str | None]  # movie id -> address of an image, None without one
@@ -123,6 +123,20 @@ class Predictions(Results[PredictionAnswer]):
         if item["rating"] is None:  # the data set has no ratings
             return "", ""
         return f"{item['rating']:.2f}", f"{item['low']:.1f} to {item['high']:.1f}"
+
+
+class GroupPicks(Results[GroupPickAnswer]):
+    """Movies recommended to a group, with the predicted rating of each person."""
+
+    columns = (*_MOVIE, "mean", "least", "predictions")
+    heads = ("Mean", "Each")
+
+    @override
+    def _cells(self, item: GroupPickAnswer) -> tuple[str, ...]:
+        if item["mean"] is None:  # the data set has no ratings
+            return "", ""
+        counted = (each["rating"] if each["given"] is None else each["given"] for each in item["predictions"])
+        return f"{item['mean']:.2f}", ", ".join(f"{rating:.2f}" for rating in counted)
 
 
 def _movie(item: Mapping[str, Any]) -> MovieAnswer:

@@ -12,7 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from index.library.api_keys import Keys
 from index.library.movies import Library
 from index.snapshot.store import Checked
-from server.api import docs, imports, library, maps, movies, snapshot, users  # noqa: F401  importing adds their routes
+from server.api import imports, library, maps, movies, snapshot, users  # noqa: F401  importing adds their routes
 from server.api.blueprint import api
 from server.config import ServerConfig
 from server.media.body_sizes import SizedRequest
@@ -32,6 +32,7 @@ from server.middleware.request_context import register_request_ids
 from server.middleware.security_headers import register_headers
 from server.middleware.slashes import register_slashes
 from server.pages.home import pages
+from server.reference import docs  # noqa: F401  likewise
 from server.state.current_snapshot import SnapshotWatcher
 from server.state.response_cache import ResponseCache
 

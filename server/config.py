@@ -18,6 +18,9 @@ class ServerConfig:
     request_timeout: int = 20  # seconds for a header; a body or response must then go on at 16 KiB a second
     upload_queue: int = 4  # image jobs running or queued per process; further requests get 503
     writes: bool = True  # False refuses every write request
+    writer: str = ""  # address of the server that takes writes, named where they are refused; empty for none
+    follow: str = ""  # storage whose snapshots are served, such as s3://bucket/prefix; empty for those built here
+    follow_keep: int = 2  # followed snapshots to keep
     read_keys: bool = False  # reads need an API key too
     user_keys: bool = False  # reads about users need an API key: ratings, predictions, recommendations
     read_limit: str = "6000/minute"  # per client; empty for no limit
@@ -30,6 +33,11 @@ class ServerConfig:
     log_format: str = "text"  # or json
     access_log: bool = False  # log a line per request
     embed_path: str = "auto"  # VGG16's arithmetic for uploads: auto, float32 or bfloat16
+
+    @property
+    def takes_writes(self) -> bool:
+        """Return True if writes are allowed: never on a server that follows, whose library no build would merge."""
+        return self.writes and not self.follow
 
     @property
     def ready_responses(self) -> bool:

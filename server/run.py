@@ -7,7 +7,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from server.media.body_sizes import largest_body
 from server.middleware import refusals
 from server.middleware.logs import log_settings
 from server.middleware.refusals import Refused
+from server.state.following import Following
 from server.worker import worker_class
 
 _GRACE = 30  # seconds for running requests to end when the server is stopped
@@ -30,7 +31,12 @@ _SILENCE = 120  # seconds before a worker without heartbeat is killed; the first
 
 
 def run_server(
-    config: ServerConfig, *, say: Callable[[str], None], warn: Callable[[str], None], ready: str = ""
+    config: ServerConfig,
+    *,
+    say: Callable[[str], None],
+    warn: Callable[[str], None],
+    ready: str = "",
+    follow: Sequence[str] = (),
 ) -> None:
     """Serve until the process is stopped; running requests are answered first.
 
@@ -39,15 +45,18 @@ def run_server(
         say: prints a line on stdout.
         warn: prints a line on stderr.
         ready: printed once the port is open, in place of the address.
+        follow: command that follows the storage of the settings, if there is one.
 
     Raises:
         UnknownSnapshot, BadSnapshot: no snapshot can be served.
         BadLibrary: the library cannot be read.
-        InvalidInput: the port is in use.
+        InvalidInput: the port is in use, or no snapshot can be followed.
     """
     # Checked here, for one line instead of a traceback per worker.
+    _check_address(config.host, config.port)
     store = SnapshotStore(config.data)
-    checked, damage = store.check_newest_sound()
+    following = Following(follow, config.follow, config.data) if config.follow else None
+    checked, damage = store.check_newest_sound() if following is None else following.first_snapshot(warn)
     if damage is not None:
         warn(f"Warning: {damage}. Snapshot {checked.id}, the newest before it that is sound, is served")
     manifest = store.manifest(checked.id)
@@ -57,11 +66,20 @@ def run_server(
             f"Note: snapshot {manifest.id} has format version {manifest.format}, this version of Posterity writes"
             f" {FORMAT}. It is served without newer features until posterity build makes a new one"
         )
-    _check_address(config.host, config.port)
     counts = Path(tempfile.mkdtemp(prefix="posterity-metrics-"))
     # prometheus_client reads this variable when the workers import it.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(counts)
     host = f"[{config.host}]" if ":" in config.host else config.host
+
+    def begin() -> None:
+        if following is not None:
+            following.watch()
+        say(ready or f"Posterity is at http://{host}:{config.port}{config.prefix}/")
+
+    def end() -> None:
+        if following is not None:
+            following.stop()
+        shutil.rmtree(counts, ignore_errors=True)
 
     class Server(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:
@@ -78,10 +96,10 @@ def run_server(
                 "timeout": _SILENCE,
                 "graceful_timeout": _GRACE,
                 "keepalive": _IDLE,
-                "when_ready": lambda _: say(ready or f"Posterity is at http://{host}:{config.port}{config.prefix}/"),
+                "when_ready": lambda _: begin(),
                 "child_exit": lambda _, worker: _forget(worker.pid, counts),
                 # Not after run(), which returns in every worker, too.
-                "on_exit": lambda _: shutil.rmtree(counts, ignore_errors=True),
+                "on_exit": lambda _: end(),
             }
             for name, value in settings.items():
                 self.cfg.set(name, value)

@@ -41,6 +41,7 @@ from server.app import create_app
 from server.config import ServerConfig
 from tests.paths import ROOT
 from tests.scheduling import ByFile
+from tests.serving import free_port
 
 # The same examples everywhere, and no time limits: a busy machine is no bug.
 settings.register_profile("posterity", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -56,6 +57,7 @@ DEMO_POSTERS = sorted(
     {film.movie_id for family in FAMILIES[:6] for film in [f for f in sample_movies() if f.family == family][:2]}
     | {28, 52, 73, 88}
 )
+S3_SECRET = "a-secret-of-the-tests"  # noqa: S105
 QUICK = Settings(factors=4, chains=1, iterations=60, burn_in=10)
 
 
@@ -227,6 +229,25 @@ def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             build(replace(plan, settings=Settings(chains=1)))
             _link_weights(data)
     return data
+
+
+@pytest.fixture(scope="session")
+def s3_bucket() -> Iterator[str]:
+    """The address of a bucket in a stand-in of S3 in this process; processes that a test starts reach it, too."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    port = free_port()
+    server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
+    server.start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patch.setenv("AWS_ACCESS_KEY_ID", "AKIAOFTESTS")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", S3_SECRET)
+        boto3.client("s3").create_bucket(Bucket="films")
+        yield "s3://films"
+    server.stop()
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def nearest(realdata: Path, tmp_path_factory: pytest.TempPathFactory) -> Nearest
             rated = np.unique(training.movie_rows)
             parts = {
                 "taste": (rated, taste_vectors(posterior, rated)),
-                "facts": facts_vectors(dataset.movies, dataset.tags, dataset.labels),
+                "facts": facts_vectors(dataset.movies, dataset.tags, dataset.labels, series=True),
             }
             for name, (rows, vectors) in parts.items():
                 ids = Ids(training.movie_ids.values[rows])

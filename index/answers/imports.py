@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from index.answers.schemas import EntryAnswer, ImportAnswer, ImportedAnswer
 from index.answers.serialize import present_movie
-from index.catalogue.catalogue import MovieFilter
 from index.imports.export import Entry, Export, Skipped
 from index.imports.match import Found, match
 from index.imports.read import read_export
 from index.movie_index import MovieIndex
+from index.ratings.groups import Person
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,11 @@ class Import:
             each.certain.movie_id: rating for each in self.matched if (rating := self.rating(each.entry)) is not None
         }
 
-    def filter(self, *, watchlist: bool = False) -> MovieFilter:
-        """Return the filter that leaves out what was watched; with ``watchlist``, all but the watchlist, too."""
-        watched = tuple(each.certain.movie_id for each in self.watched)
-        wanted = tuple(each.certain.movie_id for each in self.watchlist) if watchlist else None
-        return MovieFilter(exclude=watched, among=wanted)
+    @property
+    def person(self) -> Person:
+        """Return the person whose export it is, by certain matches."""
+        watchlist = tuple(each.certain.movie_id for each in self.watchlist)
+        return Person(self.ratings, tuple(each.certain.movie_id for each in self.watched), watchlist)
 
     def summary(self) -> list[str]:
         """Return lines about what was read and matched, and about every row that is not used."""

@@ -12,6 +12,8 @@ from typing_extensions import TypedDict
 
 Kind = TypeVar("Kind")
 
+MAX_ADDED = 1000  # movies that one request may add
+
 
 def closed(kind: type[Kind]) -> type[Kind]:
     """Mark a type for schema generation: no other members, and attribute docstrings as descriptions."""
@@ -24,7 +26,7 @@ class MovieAnswer(TypedDict):
     """A movie with its rating statistics."""
 
     movie_id: int
-    """The data set's id; 1,000,000,000 or more for an added movie."""
+    """The data set's id, or the added movie's own; 1,000,000,000 or more for one added without an id."""
     title: str
     """Title without the year."""
     year: int | None
@@ -40,7 +42,21 @@ class MovieAnswer(TypedDict):
     """First 16 hexadecimal digits of the SHA-256 of its poster, for an address that is cached for good; null without
     a poster, or if the snapshot does not record it."""
     source_id: NotRequired[str]
-    """The data set's own id, if that is no number and ``movie_id`` stands for it."""
+    """The data set's own id, or the added movie's, if that is no number and ``movie_id`` stands for it."""
+
+
+@closed
+class AddedAnswer(TypedDict):
+    """Outcome of one movie of many that were added at once."""
+
+    index: int
+    """Its position in the request, from 0."""
+    outcome: Literal["created", "exists", "updated", "refused"]
+    """``exists``: it is here already, and nothing changed."""
+    movie_id: int | None
+    """Its id here; null if it was refused."""
+    reason: str | None
+    """Why it was refused, with the invalid value and the remedy."""
 
 
 @closed
@@ -147,7 +163,7 @@ class ContentAnswer(TypedDict):
     year: float
     """Effect of its year."""
     similar: float
-    """Effect of the user's ratings of movies similar in genres and year, beyond what genres and year explain."""
+    """Effect of the user's ratings of movies similar in genres, year and people, beyond those of genres and year."""
     poster: float
     """Effect of the user's ratings of movies with similar posters, likewise; 0 if posters do not help."""
     ratings: float
@@ -377,6 +393,44 @@ class ImportAnswer(TypedDict):
     uncertain: list[UncertainAnswer]
     unknown: list[UnknownAnswer]
     skipped: list[SkippedAnswer]
+
+
+@closed
+class GroupPrediction(TypedDict):
+    """One person's rating of a movie that is recommended to a group; null in a data set without ratings."""
+
+    rating: float | None
+    """Predicted."""
+    low: float | None
+    high: float | None
+    given: float | None
+    """The rating that the person gave, which counts in place of the predicted one; null for a movie not rated."""
+
+
+@closed
+class GroupPickId(TypedDict):
+    """A movie recommended to a group, by id."""
+
+    movie_id: int
+    mean: float | None
+    """Mean of the ratings that count."""
+    least: float | None
+    """The lowest of them."""
+    predictions: list[GroupPrediction]
+    """Of each person, in the order of the request."""
+
+
+@closed
+class GroupPickAnswer(TypedDict):
+    """A movie recommended to a group."""
+
+    movie: MovieAnswer
+    mean: float | None
+    """Mean of the ratings that count."""
+    least: float | None
+    """The lowest of them."""
+    predictions: list[GroupPrediction]
+    """Of each person, in the order of the request."""
 
 
 class UserAnswer(TypedDict):

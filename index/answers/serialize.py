@@ -6,7 +6,7 @@ The comparison of two posters is also drawn as a figure.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from index.answers.schemas import (
@@ -14,6 +14,8 @@ from index.answers.schemas import (
     ContentAnswer,
     Copied,
     ExplanationAnswer,
+    GroupPickAnswer,
+    GroupPickId,
     LookAnswer,
     MatchAnswer,
     MatchId,
@@ -33,6 +35,7 @@ from index.explain.taste import TasteExplanation
 from index.movie_index import MovieIndex
 from index.posters.duplicates import Duplicates
 from index.posters.images import decode_image, read_image
+from index.ratings.groups import GroupPick
 from index.ratings.model import INTERVAL, ContentParts, Explanation, Prediction, UserOrRatings
 from index.spaces import blend as blends
 from index.spaces.blend import BlendExplanation
@@ -159,6 +162,40 @@ def lean_predictions(predictions: Iterable[Prediction]) -> list[PredictionId]:
     ]
 
 
+def present_group(index: MovieIndex, picks: Iterable[GroupPick]) -> list[GroupPickAnswer]:
+    """Return recommendations for a group, in the given order."""
+    return [
+        {
+            "movie": present_movie(index, index.catalogue.movie(lean["movie_id"])),
+            "mean": lean["mean"],
+            "least": lean["least"],
+            "predictions": lean["predictions"],
+        }
+        for lean in lean_group(picks)
+    ]
+
+
+def lean_group(picks: Iterable[GroupPick]) -> list[GroupPickId]:
+    """Return recommendations for a group with ids instead of movies, for ``fields=ids``."""
+    return [
+        {
+            "movie_id": pick.movie_id,
+            "mean": _rounded(pick.mean),
+            "least": _rounded(pick.least),
+            "predictions": [
+                {
+                    "rating": _rounded(each.rating),
+                    "low": _rounded(each.low),
+                    "high": _rounded(each.high),
+                    "given": given,
+                }
+                for each, given in zip(pick.predictions, pick.given, strict=True)
+            ],
+        }
+        for pick in picks
+    ]
+
+
 def present_explanation(index: MovieIndex, explanation: Explanation, k: int) -> ExplanationAnswer:
     """Return a prediction as a sum of the base, the ``k`` largest contributions, and the total of the others."""
     named, rest = explanation.contributions[:k], explanation.contributions[k:]
@@ -195,10 +232,19 @@ def present_content(parts: ContentParts) -> ContentAnswer:
     }
 
 
-def add_rankings(index: MovieIndex, user: UserOrRatings, shown: Iterable[PredictionAnswer], k: int) -> None:
+def add_explanations(index: MovieIndex, user: UserOrRatings, shown: Sequence[PredictionAnswer], k: int) -> None:
+    """Add to predictions for a user the contributions to each, as ``present_explanation`` returns them."""
+    explanations = index.users.explain(user, [each["movie"]["movie_id"] for each in shown])
+    for each, explanation in zip(shown, explanations, strict=True):
+        each["explanation"] = present_explanation(index, explanation, k)
+
+
+def add_rankings(
+    index: MovieIndex, user: UserOrRatings, shown: Iterable[PredictionAnswer], k: int, watched: Sequence[int] = ()
+) -> None:
     """Add to recommendations for a user the ``k`` largest contributions to the rank of each, if ranking was learned."""
     answers = {each["movie"]["movie_id"]: each for each in shown}
-    for movie_id, explanation in index.users.explain_ranks(user, list(answers)).items():
+    for movie_id, explanation in index.users.explain_ranks(user, list(answers), watched).items():
         rest = [part.contribution for part in explanation.contributions[k:]]
         answers[movie_id]["ranking"] = {
             "base": round(explanation.base, 4),

@@ -189,9 +189,9 @@ class Catalogue:
         start = offset + (0 if after is None else int(self.ids.values.searchsorted(after, side="right")))
         return list(self.movies[start : start + limit])
 
-    def of_year(self, year: int) -> list[Movie]:
-        """Return the movies of a year, by ascending id."""
-        return [self.movies[row] for row in np.flatnonzero(self._years == year).tolist()]
+    def names_of_year(self, year: int) -> dict[str, int]:
+        """Return the ids of the movies of a year by title, main or alternative, in the words of search, unspaced."""
+        return self._titles.names_of_year(year)
 
     def prepare_search(self) -> None:
         """Build the tables of title search, seconds for 87,585 movies, which the first search would wait for."""

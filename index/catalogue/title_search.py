@@ -211,6 +211,11 @@ class TitleSearch:
         rows = sorted(row for row, rank in ranks.items() if rank >= WHOLE)
         return np.array(rows, dtype=np.int64), np.array([ranks[row] for row in rows], dtype=np.float32)
 
+    def names_of_year(self, year: int) -> list[tuple[str, int]]:
+        """Return the names of the titles of a year in all forms, without spaces, each with its row."""
+        names = self._names
+        return [(names.unspaced[at], names.rows[at]) for at in self._names_by_year.get(str(year), ())]
+
     def _ranks_of_names(self, text: str) -> dict[int, float]:
         """Return the rank of each row with a name that begins with the words of a query."""
         every = _every_word(text)
@@ -295,6 +300,14 @@ class TitleSearch:
     @cached_property
     def _names(self) -> _Names:
         return _Names.of(self._titles)
+
+    @cached_property
+    def _names_by_year(self) -> dict[str, list[int]]:
+        """Positions of names by year."""
+        found: dict[str, list[int]] = {}
+        for at, year in enumerate(self._names.years):
+            found.setdefault(year, []).append(at)
+        return found
 
     @cached_property
     def _words(self) -> _Words:

@@ -104,6 +104,14 @@ class Titles:
         ]
         return sorted(found)
 
+    def names_of_year(self, year: int) -> dict[str, int]:
+        """Return the ids of the movies of a year by name, as ``TitleSearch.names_of_year`` has them."""
+        found: dict[str, int] = {}
+        for segment in self._segments:
+            ids, live = segment.ids.values, segment.live
+            found |= {name: int(ids[row]) for name, row in segment.search.names_of_year(year) if live[row]}
+        return found
+
     def _ranked(self, hits: Callable[[TitleSearch], TitleHits]) -> list[int]:
         ids, ranks, counts = zip(*self._live_hits(hits), strict=True)
         found = np.concatenate(ids)

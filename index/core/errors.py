@@ -28,6 +28,7 @@ PosterityError
 ├── Forbidden               API key lacks the scope, or the endpoint is disabled
 ├── WeightsUnavailable      VGG16 weights cannot be downloaded
 ├── SourceUnavailable       download failed permanently
+├── StorageUnavailable      storage of published snapshots does not answer; a retry may succeed
 └── Busy                    queue full, or source rate-limited; a retry may succeed
 
 Every message names the offending value and the remedy. Users see it verbatim.
@@ -58,6 +59,7 @@ __all__ = [
     "PosterityError",
     "ReusedRequest",
     "SourceUnavailable",
+    "StorageUnavailable",
     "Unauthorised",
     "UnknownKey",
     "UnknownMap",
@@ -184,6 +186,10 @@ class WeightsUnavailable(PosterityError):
 
 class SourceUnavailable(PosterityError):
     """Download that failed permanently."""
+
+
+class StorageUnavailable(PosterityError):
+    """Storage of published snapshots that cannot be read or written now; a retry may succeed."""
 
 
 class Busy(PosterityError):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from index.catalogue.catalogue import Catalogue
 from index.catalogue.movie import Movie
-from index.catalogue.title_forms import alternatives, words
+from index.catalogue.title_forms import words
 from index.core.errors import UnknownMovie
 from index.imports.export import Entry
 
@@ -90,13 +92,16 @@ def _uncertain(entry: Entry, movies: Iterable[Movie], note: str) -> Found:
     return Found(entry, None, candidates, note if candidates else "nothing here is called so")
 
 
+_Year: TypeAlias = tuple[dict[str, int], dict[int, list[str]]]  # ids of a year's movies by name; names by length
+
+
 class _Similar:
     """Search for titles that are similar, not the same."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._searches = 0
-        self._of_year: dict[int, dict[str, Movie]] = {}  # by name without spaces
+        self._of_year: dict[int, _Year] = {}
 
     def titles(self, title: str) -> list[Movie]:
         """Return movies by a title alone: those with its words, or after the search for typing errors."""
@@ -114,27 +119,30 @@ class _Similar:
         similar: list[tuple[float, Movie]] = []
         shorter: list[Movie] = []
         for each in range(year - _NEAR, year + _NEAR + 1):
-            names = self._names(each)
+            names, by_length = self._names(each)
+            # Longer and shorter names cannot be similar, and most are.
+            lengths = range(math.ceil(len(wanted) * _MIN_SIMILARITY), math.floor(len(wanted) / _MIN_SIMILARITY) + 1)
+            near = [name for length in lengths for name in by_length.get(length, ())]
             similar += [
-                (similarity, names[name])
+                (similarity, self._catalogue.movie(names[name]))
                 for name, similarity, _ in process.extract(
-                    wanted, names.keys(), scorer=OSA.normalized_similarity, score_cutoff=_MIN_SIMILARITY
+                    wanted, near, scorer=OSA.normalized_similarity, score_cutoff=_MIN_SIMILARITY
                 )
             ]
-            shorter += [names[wanted[:n]] for n in range(len(wanted) - 1, _LONG - 1, -1) if wanted[:n] in names]
+            begun = (names.get(wanted[:n]) for n in range(len(wanted) - 1, _LONG - 1, -1))
+            shorter += [self._catalogue.movie(movie_id) for movie_id in begun if movie_id is not None]
         similar.sort(key=lambda each: -each[0])
         return [*found, *(movie for _, movie in similar), *shorter]
 
-    def _names(self, year: int) -> dict[str, Movie]:
+    def _names(self, year: int) -> _Year:
         if year not in self._of_year:
-            self._of_year[year] = {name: movie for movie in self._catalogue.of_year(year) for name in _names(movie)}
+            names = self._catalogue.names_of_year(year)
+            by_length: dict[int, list[str]] = {}
+            for name in names:
+                by_length.setdefault(len(name), []).append(name)
+            self._of_year[year] = (names, by_length)
         return self._of_year[year]
 
 
 def _within(movie: Movie, year: int, years: int) -> bool:
     return movie.year is not None and abs(movie.year - year) <= years
-
-
-def _names(movie: Movie) -> set[str]:
-    main, others = alternatives(movie.title)
-    return {"".join(words(name)) for name in (main, *others)}

@@ -32,20 +32,48 @@ _NO_FILM = re.compile(r"\b(tv ?(mini ?)?series|tv ?(mini ?)?episode|tv ?pilot|(t
 _THUMBS = {"👍": 1, "up": 1, "thumbs up": 1, "like": 1, "liked": 1, "love": 1, "loved": 1,
            "👎": 0, "down": 0, "thumbs down": 0, "dislike": 0, "disliked": 0}  # fmt: skip
 _LIKED, _DISLIKED = 4.0, 2.0  # stars of five
-# Files of an archive that tell nothing about what was seen.
-_IGNORED_FILES = re.compile(r"(^|/)(profile|comments|reviews|deleted|orphaned|lists)(/|\.csv$)|(^|/)(__MACOSX|\.)")
+# Files of an archive that tell nothing about what was seen: of Letterboxd, then of Trakt, then of a Mac.
+_IGNORED_FILES = re.compile(
+    r"(^|/)(profile|comments|reviews|deleted|orphaned|lists)(/|\.csv$)"
+    r"|(^|/)(collection|comments|hidden|likes|lists-(?!watchlist|favorites)|notes|user)[^/]*\.json$"
+    r"|(^|/)(__MACOSX|\.)"
+)
+# The table of films in a list of Letterboxd comes after a line of this name and the list's own table.
+_LIST_OF_LETTERBOXD = re.compile(r"^Letterboxd list export.*?^(?=Position,Name,)", re.DOTALL | re.MULTILINE)
 
 # Columns by spelling: letters and digits of the header, in lower case. The first that a file has counts.
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "title": ("title", "name", "movie", "film", "movietitle", "filmtitle", "primarytitle", "originaltitle"),
+    "title": ("title", "name", "movie", "film", "movietitle", "filmtitle", "primarytitle", "originaltitle", "itemname"),
     "year": ("year", "releaseyear", "movieyear", "filmyear", "released", "releasedate"),
-    "rating": ("yourrating", "rating10", "userrating", "myrating", "rating", "ratings", "score", "stars", "thumb"),
-    "imdb_id": ("const", "imdbid", "imdb", "tconst", "imdburl", "url"),
+    "rating": (
+        "yourrating",
+        "yourated",
+        "rating10",
+        "userrating",
+        "myrating",
+        "rating",
+        "ratings",
+        "score",
+        "stars",
+        "thumb",
+    ),
+    "imdb_id": ("const", "imdbid", "imdb", "tconst", "imdburl", "guid", "guids", "url"),
     "tmdb_id": ("tmdbid", "tmdb"),
     "own_id": ("movieid", "itemid", "filmid", "id"),
-    "type": ("titletype", "type", "mediatype"),
-    "date": ("daterated", "watcheddate", "ratedat", "watchedat", "lastwatchedat", "date", "created", "timestamp"),
+    "type": ("titletype", "type", "mediatype", "itemtype"),
+    "date": (
+        "daterated",
+        "watcheddate",
+        "ratedat",
+        "watchedat",
+        "lastwatchedat",
+        "date",
+        "created",
+        "datecreated",
+        "timestamp",
+    ),
     "list": ("watchlist", "status", "list"),
+    "plays": ("viewcount", "playcount", "plays", "timeswatched", "played"),
 }
 _HALF_STARS = Scale(0.5, 5, "")
 _TENS = Scale(1, 10, "")
@@ -54,12 +82,15 @@ _SERVICES: tuple[tuple[str, frozenset[str], Scale | None], ...] = (
     ("Letterboxd", frozenset({"letterboxduri"}), _HALF_STARS),
     ("IMDb", frozenset({"const", "titletype"}), _TENS),
     ("IMDb", frozenset({"const", "yourrating"}), _TENS),
+    ("IMDb", frozenset({"const", "yourated"}), _TENS),
     ("Simkl", frozenset({"simklid"}), _TENS),
     ("TMDB", frozenset({"tmdbid", "yourrating"}), _TENS),
     ("Trakt", frozenset({"traktid"}), _TENS),
     ("MovieLens", frozenset({"movieid", "averagerating"}), _HALF_STARS),
 )
-_WATCHLIST = re.compile(r"watch ?list|plan ?to ?watch", re.IGNORECASE)
+_WATCHLIST = re.compile(r"(watch|wish) ?list|plan ?to ?watch", re.IGNORECASE)
+_NEVER = frozenset({"0", "no", "false", "never"})  # times played
+_TMDB_GUID = re.compile(r"tmdb://([0-9]{1,9})", re.ASCII)
 _NOT_WATCHED = frozenset({"hold", "dropped", "notinteresting"})
 
 
@@ -163,8 +194,11 @@ def _decoded(content: bytes) -> str:
 
 
 def _read_table(text: str, name: str, read: _Read, *, in_archive: bool) -> None:
+    before = _LIST_OF_LETTERBOXD.match(text)
+    if before is not None:
+        text = text[before.end() :]
     head = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=head.count)
+    delimiter = max(",;\t|", key=head.count)
     csv.field_size_limit(MAX_BYTES)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
@@ -172,7 +206,7 @@ def _read_table(text: str, name: str, read: _Read, *, in_archive: bool) -> None:
         columns = {role: at for role, names in _COLUMNS.items() if (at := _first_of(names, spelled)) is not None}
         named = bool({"title", "imdb_id", "tmdb_id", "own_id"} & columns.keys())
         telling = (
-            bool({"rating", "date", "list", "imdb_id", "tmdb_id"} & columns.keys())
+            bool({"rating", "date", "list", "plays", "imdb_id", "tmdb_id"} & columns.keys())
             or "letterboxduri" in spelled
             or len(spelled) <= 3
         )
@@ -181,15 +215,19 @@ def _read_table(text: str, name: str, read: _Read, *, in_archive: bool) -> None:
                 return
             raise InvalidInput(f"{name} has no column of titles or ids in its first line ({head.strip()[:100]!r}): name"
                                " them title, year, rating, imdb_id or tmdb_id")  # fmt: skip
-        rows = list(_rows(lines, name, read))
+        first = 2 + (before[0].count("\n") if before else 0)
+        rows = list(_rows(lines, name, read, first))
         _check_one_person(name, spelled, rows)
     except csv.Error as error:
         raise InvalidInput(f"{name} is no table ({error}): save it as CSV") from error
-    service, scale = _service(set(spelled), spelled, columns, rows)
+    service, scale = ("Letterboxd", None) if before else _service(set(spelled), spelled, columns, rows)
     read.formats.append(service)
     if scale is not None and "rating" in columns:
         read.scales.append(scale)
-    listed = bool(_WATCHLIST.search(PurePosixPath(name).stem)) or (service == "IMDb" and "position" in spelled)
+    # IMDb's and TMDB's lists have the columns of their ratings.
+    listed = before is not None or bool(_WATCHLIST.search(PurePosixPath(name).stem))
+    listed |= service == "IMDb" and "position" in spelled
+    listed |= service == "TMDB" and "favorite" not in name.lower()
     for place, row in rows:
         values = {role: row[at].strip() for role, at in columns.items() if at < len(row)}
         _add_row(place, values, read, scale, watchlist=listed)
@@ -206,8 +244,8 @@ def _first_of(names: Sequence[str], spelled: Sequence[str]) -> int | None:
     return next((spelled.index(each) for each in names if each in spelled), None)
 
 
-def _rows(lines: Iterator[list[str]], name: str, read: _Read) -> Iterator[tuple[str, list[str]]]:
-    for at, row in enumerate(lines, 2):
+def _rows(lines: Iterator[list[str]], name: str, read: _Read, first: int) -> Iterator[tuple[str, list[str]]]:
+    for at, row in enumerate(lines, first):
         if any(map(str.strip, row)):
             place = f"{name}, row {at}"
             read.count(place)
@@ -243,7 +281,8 @@ def _add_row(place: str, values: Mapping[str, str], read: _Read, scale: Scale | 
     if within is not None and year in {None, int(within[2])}:
         title, year = within[1], int(within[2])
     imdb = _IMDB.search(values.get("imdb_id", ""))
-    tmdb, own = values.get("tmdb_id", ""), values.get("own_id", "")
+    guid = _TMDB_GUID.search(values.get("imdb_id", ""))
+    tmdb, own = values.get("tmdb_id", "") or (guid[1] if guid else ""), values.get("own_id", "")
     if "list" in values and values["list"].lower().replace(" ", "") in _NOT_WATCHED:
         read.skip(place, title or own, f"it is on the list {values['list']!r}")
         return
@@ -252,6 +291,9 @@ def _add_row(place: str, values: Mapping[str, str], read: _Read, scale: Scale | 
         return
     if not (title or imdb or tmdb.isdecimal() or own):
         read.skip(place, ",".join(values.values()), "it has neither a title nor an id")
+        return
+    if values.get("plays", "1").lower() in _NEVER and values.get("rating", "") in {"", "0"}:
+        read.skip(place, title or own, f"it was never played ({values['plays']})")
         return
     kind, rating, wrong = _kind_and_rating(values.get("rating", ""), scale)
     if wrong:
@@ -335,7 +377,7 @@ def _add_object(place: str, group: str, item: Mapping[str, Any], name: str, read
     service = "Simkl" if "simkl" in known else "Trakt" if nested else "JSON"
     if service not in read.formats:
         read.formats.append(service)
-    rating = next((item[each] for each in ("user_rating", "rating", "score") if item.get(each) is not None), None)
+    rating = next((item[each] for each in _RATINGS if item.get(each) is not None), None)
     scale = Scale(1, 10, f"{service} rates from 1 to 10") if nested or service == "Simkl" else guessed
     if rating is not None:
         read.scales.append(scale)
@@ -349,9 +391,11 @@ def _add_object(place: str, group: str, item: Mapping[str, Any], name: str, read
         "date": str(next((item[each] for each in _DATES if item.get(each)), "")),
         "list": status,
     }
-    listed = "listed_at" in item or bool(_WATCHLIST.search(PurePosixPath(name).stem))
+    listed = "listed_at" in item or bool(_WATCHLIST.search(f"{PurePosixPath(name).stem} {group}"))
+    listed &= "favorites" not in name and group != "favorites"  # they were watched
     _add_row(place, values, read, scale, watchlist=listed)
     return True
 
 
+_RATINGS = ("user_rating", "my_rating", "rating", "score")
 _DATES = ("rated_at", "user_rated_at", "last_watched_at", "watched_at", "listed_at")

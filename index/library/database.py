@@ -99,6 +99,8 @@ _MIGRATIONS = (
         ),
         *(f"CREATE UNIQUE INDEX one_{name} ON movies ({name}) WHERE NOT deleted" for name in EXTERNAL_IDS),
     ),
+    # Ids of added movies that are no numbers; a number of ``source_ids`` stands for each.
+    ("CREATE TABLE own_ids (movie_id INTEGER PRIMARY KEY, own_id TEXT NOT NULL UNIQUE)",),
 )
 SCHEMA = len(_MIGRATIONS)
 # Sequence number of the latest change of a movie or rating; 0 before the first.

@@ -67,7 +67,9 @@ class MovieChanges:
         for entry in self.movies:
             before = after.get(entry.movie.movie_id)
             after[entry.movie.movie_id] = (
-                entry.movie if before is None else replace(entry.movie, source_id=before.source_id)
+                entry.movie
+                if before is None
+                else replace(entry.movie, source_id=before.source_id or entry.movie.source_id)
             )
         return tuple(after[movie_id] for movie_id in sorted(after.keys() - self.deleted))
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from index.catalogue.catalogue import Catalogue, Movie
-from index.core.errors import Conflict, ReusedRequest, UnknownMovie
+from index.core.errors import Conflict, InvalidInput, ReusedRequest, UnknownMovie
 from index.core.files import sync, write_durably
 from index.core.references import movie_reference
-from index.core.source_ids import FIRST_NAMED, candidates
+from index.core.source_ids import FIRST_NAMED, candidates, plain_number
+from index.library.batch import KnownMovies, Outcome, Row
 from index.library.checks import Expected, expect, expect_free_ids
 from index.library.database import LATEST, Database, latest, next_seq
 from index.library.entries import Entry, MovieChanges, Poster, checked_movie
@@ -113,8 +114,9 @@ class Library:
             version = latest(db)
             (movies_version,) = db.execute(_LATEST_OF_MOVIES).fetchone()
             rows = db.execute(
-                "SELECT movie_id, deleted, title, year, genres, imdb_id, tmdb_id, poster, poster_sha256,"
-                " weights_sha256, CASE WHEN ? AND NOT deleted THEN vector END FROM movies WHERE seq > ?",
+                "SELECT movie_id, deleted, title, year, genres, imdb_id, tmdb_id, own_id, poster, poster_sha256,"
+                " weights_sha256, CASE WHEN ? AND NOT deleted THEN vector END"
+                " FROM movies LEFT JOIN own_ids USING (movie_id) WHERE seq > ?",
                 (vectors, seq),
             ).fetchall()
         # Not ORDER BY: SQLite would then read every row instead of the changed ones.
@@ -209,6 +211,58 @@ class Library:
             columns = (*_metadata(movie), *self._stored(movie.movie_id, poster))
             db.execute(_REPLACE, (movie.movie_id, next_seq(db), False, *columns))
         return movie.movie_id
+
+    def add_each(
+        self, rows: Sequence[Row | InvalidInput], *, catalogue: Catalogue, version: int, update: bool = False
+    ) -> list[Outcome]:
+        """Add movies that are not here yet, in one transaction; return what became of each row.
+
+        A movie is here if its own id is, its IMDb or TMDB id, or without different ids its title and year. A row with
+        an own id is added under its number (see ``source_ids``), so that a data set with the same ids has it too.
+
+        Args:
+            rows: to add; the error of one that is invalid.
+            catalogue: the movies that exist as of a version.
+            version: sequence number of the latest change in it.
+            update: replace the metadata of movies that are here.
+
+        Raises:
+            BadLibrary, Busy: the library could not be written; nothing changed.
+        """
+        with self.database.writing() as db:
+            known = KnownMovies.read(db, catalogue, version)
+            return [
+                Outcome("refused", reason=str(row))
+                if isinstance(row, InvalidInput)
+                else self._add_row(db, known, row, update=update)
+                for row in rows
+            ]
+
+    def _add_row(self, db: sqlite3.Connection, known: KnownMovies, row: Row, *, update: bool) -> Outcome:
+        try:
+            movie = checked_movie(row.movie)
+            here = known.find(replace(row, movie=movie))
+            if here is not None:
+                movie = replace(movie, movie_id=here.movie_id, source_id=here.source_id)
+                if not update or movie == here:
+                    return Outcome("exists", here.movie_id)
+            elif row.own_id is not None:
+                named = row.own_id if plain_number(row.own_id) is None else None
+                movie = replace(movie, movie_id=known.number(row.own_id), source_id=named)
+            else:
+                above = known.catalogue.ids.largest_below(FIRST_NAMED)
+                movie = replace(movie, movie_id=_reserve_id(db, above), source_id=None)
+            expect_free_ids(db, movie, here, known.catalogue)
+        except (InvalidInput, Conflict) as error:
+            return Outcome("refused", reason=str(error))
+        kept = db.execute(
+            "SELECT poster, poster_sha256, weights_sha256, vector FROM movies WHERE movie_id = ?", (movie.movie_id,)
+        ).fetchone()
+        db.execute(_REPLACE, (movie.movie_id, next_seq(db), False, *_metadata(movie), *(kept or _NO_POSTER)))
+        if movie.source_id is not None and here is None:
+            db.execute("REPLACE INTO own_ids VALUES (?, ?)", (movie.movie_id, movie.source_id))
+        known.add(movie)
+        return Outcome("created" if here is None else "updated", movie.movie_id)
 
     def put(
         self,
@@ -349,8 +403,16 @@ def _metadata(movie: Movie) -> tuple[Any, ...]:
     return (movie.title, movie.year, json.dumps(movie.genres, ensure_ascii=False), movie.imdb_id, movie.tmdb_id)
 
 
-def _movie(movie_id: int, title: str, year: int | None, genres: str, imdb_id: str | None, tmdb_id: int | None) -> Movie:
-    return Movie(movie_id, title, year, tuple(json.loads(genres)), imdb_id, tmdb_id)
+def _movie(
+    movie_id: int,
+    title: str,
+    year: int | None,
+    genres: str,
+    imdb_id: str | None,
+    tmdb_id: int | None,
+    own_id: str | None = None,
+) -> Movie:
+    return Movie(movie_id, title, year, tuple(json.loads(genres)), imdb_id, tmdb_id, own_id)
 
 
 def _added_by(db: sqlite3.Connection, request: Request) -> int | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,15 +117,50 @@ class RatingLog:
         """
         return self._write(user_id, movie_id, None, expected)
 
+    def put_all(self, user_id: int, ratings: Mapping[int, float]) -> int:
+        """Add or update ratings of a user in one transaction; return the sequence number of the latest of them.
+
+        Args:
+            user_id: of the user.
+            ratings: by movie id.
+
+        Raises:
+            BadLibrary, Busy: the library could not be written; nothing changed.
+        """
+        with self._database.writing() as db:
+            return max((self._change(db, user_id, *each) for each in ratings.items()), default=0)
+
+    def remove_all(self, user_id: int, movie_ids: Iterable[int]) -> None:
+        """Delete a user's ratings in one transaction: those of the library, and of these movies in a data set.
+
+        Raises:
+            BadLibrary, Busy: the library could not be written; nothing changed.
+        """
+        with self._database.writing() as db:
+            rows = db.execute("SELECT movie_id FROM ratings WHERE user_id = ? AND rating NOT NULL", (user_id,))
+            for movie_id in sorted({*movie_ids, *(each for (each,) in rows.fetchall())}):
+                self._change(db, user_id, movie_id, None)
+
     def _write(self, user_id: int, movie_id: int, rating: float | None, expected: Expected | None) -> int:
         with self._database.writing() as db:
-            query = "SELECT seq, rating FROM ratings WHERE user_id = ? AND movie_id = ?"
-            known = db.execute(query, (user_id, movie_id)).fetchone()
-            seq, exists = (0, True) if known is None else (int(known[0]), known[1] is not None)
-            expect(expected, f"user {user_id}'s rating of movie {movie_id}", seq, exists)
-            if known is not None and known[1] == rating:
-                return int(known[0])
-            seq = next_seq(db)
-            row = (user_id, movie_id, seq, rating, int(self._clock()))
-            db.execute("REPLACE INTO ratings VALUES (?, ?, ?, ?, ?)", row)
+            return self._change(db, user_id, movie_id, rating, expected)
+
+    def _change(
+        self,
+        db: sqlite3.Connection,
+        user_id: int,
+        movie_id: int,
+        rating: float | None,
+        expected: Expected | None = None,
+    ) -> int:
+        """Write a rating, None to delete it, in a transaction; return the sequence number as ``put`` does."""
+        query = "SELECT seq, rating FROM ratings WHERE user_id = ? AND movie_id = ?"
+        known = db.execute(query, (user_id, movie_id)).fetchone()
+        seq, exists = (0, True) if known is None else (int(known[0]), known[1] is not None)
+        expect(expected, f"user {user_id}'s rating of movie {movie_id}", seq, exists)
+        if known is not None and known[1] == rating:
+            return int(known[0])
+        seq = next_seq(db)
+        row = (user_id, movie_id, seq, rating, int(self._clock()))
+        db.execute("REPLACE INTO ratings VALUES (?, ?, ?, ?, ?)", row)
         return seq

@@ -1,9 +1,9 @@
 """Ratings of movies without ratings, or with few, predicted from their content and their first ratings. numpy only.
 
 A second factorisation machine knows movies by genres and year alone. What it misses of a user's taste is learnt from
-the user's residuals: their mean over the rated movies, weighted by similarity, in facts and, where validation found it
-to help, in posters. What it misses of a movie is learnt from the residuals of its raters, shrunk towards 0. So a movie
-moves from what its content says to what people say as ratings come in.
+the user's residuals: their mean over the rated movies, weighted by similarity, in facts and, where validation found
+them to help, in people and in posters. What it misses of a movie is learnt from the residuals of its raters, shrunk
+towards 0. So a movie moves from what its content says to what people say as ratings come in.
 
 A prediction is a sum of parts, linear in the user's residuals, and is explained by them.
 
@@ -26,7 +26,9 @@ from index.catalogue.movie import Movie
 from index.core.arrays import Float16Array, Float32Array, Float64Array, Int64Array, load_arrays
 from index.core.ids import Ids
 from index.ratings.content import (
+    PEOPLE_FOLDER,
     Facts,
+    SharedPeople,
     Vocabulary,
     centred_looks,
     facts_similarity,
@@ -42,6 +44,7 @@ FOLD_IN = "cold_start_fold_in"
 # Ratings' worth of this model in the mean with the rating model, which knows a movie by its own parameters.
 CONTENT_RATINGS = 4.0
 _FACTS_PRIOR = 5.0  # added to the summed similarities: few similar movies say little
+_PEOPLE_PRIOR = 6.0
 _LOOKS_PRIOR = 2.0
 _PEERS = 100  # movies whose taste vectors and ranking scores a new movie gets
 _PEER_POWER = 2  # of their similarity, as lists by new movies gain from few but close peers
@@ -78,6 +81,7 @@ class ColdStartFacts:
     inflation: float  # of the noise variance, measured on held-out movies
     look_share: float  # of the mean residual by posters; 0 if validation found posters not to help
     usual_common: tuple[float, float]  # mean terms by genres and by year that users share
+    people_share: float = 0.0  # of the mean residual by people; 0 without people, or if they did not help
 
     @classmethod
     def from_manifest(cls, entry: Mapping[str, Any]) -> ColdStartFacts:
@@ -91,6 +95,7 @@ class ColdStartFacts:
             entry["inflation"],
             entry["look_share"],
             (entry["usual_common"][0], entry["usual_common"][1]),
+            entry.get("people_share", 0.0),  # missing in older snapshots
         )
 
     def as_manifest(self) -> dict[str, Any]:
@@ -141,12 +146,19 @@ class ColdPredictions:
     genres: Float64Array  # (k,)
     year: Float64Array  # (k,)
     by_facts: Float64Array  # (k, r) contribution of each rated movie, as it is similar in genres and year
+    by_people: Float64Array  # (k, r) as they share people
     by_look: Float64Array  # (k, r) as its poster is similar
     ratings: Float64Array  # (k,) of the movie by others
 
+    @property
+    def by_rated(self) -> Float64Array:
+        """Contribution (k, r) of each rated movie, by all kinds of similarity."""
+        return self.by_facts + self.by_people + self.by_look
+
     def parts(self, at: int, share: float) -> ContentParts:
         """Return the parts of a prediction by position, with its share in the served prediction."""
-        alone = (self.genres, self.year, self.by_facts.sum(axis=1), self.by_look.sum(axis=1), self.ratings)
+        similar = (self.by_facts + self.by_people).sum(axis=1)
+        alone = (self.genres, self.year, similar, self.by_look.sum(axis=1), self.ratings)
         return ContentParts(share, self.usual, *(float(part[at]) for part in alone))
 
 
@@ -159,6 +171,7 @@ class ColdStart:
         facts: numbers of the model.
         movies: of the snapshot's catalogue.
         counts: (n_movies,) training ratings of each.
+        people: movies that share people; None without people.
     """
 
     def __init__(
@@ -168,8 +181,10 @@ class ColdStart:
         facts: ColdStartFacts,
         movies: Sequence[Movie],
         counts: Int64Array,
+        people: SharedPeople | None = None,
     ) -> None:
         self.facts = facts
+        self._people = people
         self._arrays = arrays
         self._fold_in = fold_in
         self._movies = movies
@@ -193,7 +208,9 @@ class ColdStart:
             return None
         arrays = load_arrays(ColdStartArrays, snapshot / FOLDER)
         fold_in = load_arrays(FoldInArrays, snapshot / FOLD_IN)
-        return cls(arrays, fold_in, ColdStartFacts.from_manifest(entry), movies, counts)
+        facts = ColdStartFacts.from_manifest(entry)
+        people = load_arrays(SharedPeople, snapshot / PEOPLE_FOLDER) if facts.people_share else None
+        return cls(arrays, fold_in, facts, movies, counts, people)
 
     @property
     def uses_posters(self) -> bool:
@@ -282,7 +299,10 @@ class ColdStart:
         others = movies.rows[:, None] != user.rows
         rated = Facts(np.asarray(self._arrays.genres[user.rows]), np.asarray(self._arrays.years[user.rows]))
         by_facts = _shares(facts_similarity(movies.facts, rated) * others, _FACTS_PRIOR) * user.residuals
-        by_look = np.zeros_like(by_facts)
+        by_people, by_look = np.zeros_like(by_facts), np.zeros_like(by_facts)
+        if self._people is not None and self.facts.people_share:
+            shared = self._people.similarities(movies.rows, user.rows) * others
+            by_people = self.facts.people_share * _shares(shared, _PEOPLE_PRIOR) * user.residuals
         if self.uses_posters and movies.looks.any():
             similar = look_similarity(movies.looks, self._arrays.looks[user.rows]) * others
             by_look = self.facts.look_share * _shares(similar, _LOOKS_PRIOR) * user.residuals
@@ -291,9 +311,9 @@ class ColdStart:
         counts, prior = given[:, 0], self.facts.movie_prior
         of_ratings = given[:, 1] * counts / (counts + prior)
         spread = self.facts.movie_variance * prior / (counts + prior)
-        mean = base + genres + year + by_facts.sum(axis=1) + by_look.sum(axis=1) + of_ratings
+        mean = base + genres + year + (by_facts + by_people + by_look).sum(axis=1) + of_ratings
         variance = self.facts.inflation * user.noise + spread
-        return ColdPredictions(mean, variance, base, genres, year, by_facts, by_look, of_ratings)
+        return ColdPredictions(mean, variance, base, genres, year, by_facts, by_people, by_look, of_ratings)
 
     def usual_ratings(self, rows: Int64Array) -> Float64Array:
         """Return the ratings (k,) of movies with mean content by users of the snapshot, by row."""

@@ -1,4 +1,4 @@
-"""Content of movies as the cold-start model sees it: features of genres and year, and a compact look. numpy only."""
+"""Content of movies as the cold-start model sees it: genres and year, people, and a compact look. numpy only."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from index.catalogue.movie import Movie
-from index.core.arrays import Float32Array, Float64Array
+from index.core.arrays import Float32Array, Float64Array, Int32Array, Int64Array
 
+PEOPLE_FOLDER = "cold_start_people"  # of SharedPeople
 KINDS = ("genres", "year", "poster")
 
 YEARS_APART = 4.0  # standard deviation of the bumps of ``year_features``
@@ -72,6 +73,27 @@ class Facts:
     def take(self, rows: npt.NDArray[np.integer]) -> Facts:
         """Return those of some movies."""
         return Facts(self.genres[rows], self.years[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class SharedPeople:
+    """Movies of a catalogue that share people with each of its movies. Each array is one file of the snapshot."""
+
+    starts: Int64Array  # (n_movies + 1,) those of movie row m are at starts[m]:starts[m + 1]
+    rows: Int32Array  # (p,) movie rows
+    similarity: Float32Array  # (p,) 0 to 1
+
+    def similarities(self, movies: Int64Array, others: Int64Array) -> Float32Array:
+        """Return the similarity of movies (k,) with others (r,), by row, (k, r); 0 for rows of -1."""
+        line = np.zeros(self.starts.size - 1, dtype=np.float32)
+        found = np.zeros((movies.size, others.size), dtype=np.float32)
+        for at, row in enumerate(movies.tolist()):
+            if row >= 0:
+                part = slice(*self.starts[row : row + 2].tolist())
+                line[self.rows[part]] = self.similarity[part]
+                found[at] = line[others]
+                line[self.rows[part]] = 0
+        return found
 
 
 def year_centres(movies: Iterable[Movie]) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -41,6 +41,11 @@ _BEST = 10  # a score is also given relative to the mean of the user's best ones
 
 # Spaces whose likeness is a feature. Posters are not: their vectors are long, and they did not change the order.
 SPACES = ("taste", "facts")
+
+
+def no_rows() -> Int64Array:
+    """Return no rows, (0,)."""
+    return np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,14 @@ class RatedMovies:
     scores: Mapping[str, Float32Array]  # (n_movies,) each: "score", the order without trees, and the rankers' in it
     predicted: Float32Array  # (n_movies,) predicted ratings, not clipped
     deviation: Callable[[Int64Array], Float64Array]  # standard deviations of the predicted ratings of movie rows (m,)
+    watched: Int64Array = field(
+        default_factory=no_rows
+    )  # (w,) movies that were watched, not rated: for the rankers alone
+
+    @property
+    def seen(self) -> Int64Array:
+        """Rated and watched movies, (n + w,)."""
+        return np.concatenate([self.rows, self.watched])
 
 
 class FeatureContribution(NamedTuple):
@@ -175,16 +188,16 @@ class Features:
 
     def _scores(self, user: RatedMovies) -> list[Float32Array]:
         given = (user.scores[name] for name in self.given)
-        return [*given, *(ranker.scores(user.rows) for ranker in self.rankers.values())]
+        return [*given, *(ranker.scores(user.seen) for ranker in self.rankers.values())]
 
     def _features(self, user: RatedMovies, scores: list[Float32Array], rows: Int64Array) -> Float32Array:
-        movies, n = self.movies, user.rows.size
+        movies, n, seen = self.movies, user.rows.size, user.seen
         columns: list[Any] = []
         for line in scores:
             unrated = line.copy()
-            unrated[user.rows] = -np.inf
+            unrated[seen] = -np.inf
             best = np.partition(unrated, -_BEST)[-_BEST:] if line.size > _BEST else unrated
-            top = float(best[best > -np.inf].mean()) if n < line.size else 0.0
+            top = float(best[best > -np.inf].mean()) if seen.size < line.size else 0.0
             columns += [line[rows], line[rows] - top]
         columns += [user.predicted[rows], user.deviation(rows)]
         weights = (np.stack([np.ones(n), user.values - user.values.mean()]) / n).astype(np.float32)

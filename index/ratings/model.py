@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -19,12 +19,14 @@ from index.ratings import by_movie as ratings_by_movie
 from index.ratings import fold_in as fold_ins
 from index.ratings import learned_ranker as learned_rankers
 from index.ratings import user_names
+from index.ratings import watched as watched_movies
 from index.ratings.by_movie import RatingsByMovie
 from index.ratings.diversity import POOL
 from index.ratings.fold_in import FoldedUser, FoldInArrays
-from index.ratings.learned_ranker import LearnedRanker, RankExplanation, RatedMovies
+from index.ratings.learned_ranker import LearnedRanker, RankExplanation, RatedMovies, no_rows
 from index.ratings.rankers import Ranker, load_ranker, score_each
 from index.ratings.user_names import UserNames
+from index.ratings.watched import WatchedMovies
 from index.spaces.faiss_index import top_rows
 from index.spaces.vectors import Vectors
 
@@ -125,7 +127,7 @@ class ContentParts:
     usual: float  # the user's rating of a movie with mean content
     genres: float
     year: float
-    similar: float  # residuals of movies similar in genres and year
+    similar: float  # residuals of movies similar in genres, year and people
     poster: float  # residuals of movies with similar posters
     ratings: float  # of the movie by others
 
@@ -151,6 +153,7 @@ class RatingModel:
         by_movie: index of the ratings by movie; built if None.
         names: ids of users that are no numbers; None without any.
         implicit: the data set has no ratings, only who watched what: movies are ranked, but no ratings predicted.
+        watched: movies that users watched and did not rate, for rankers; None without any.
     """
 
     def __init__(
@@ -167,11 +170,13 @@ class RatingModel:
         by_movie: RatingsByMovie | None = None,
         names: UserNames | None = None,
         implicit: bool = False,
+        watched: WatchedMovies | None = None,
     ) -> None:
         self.users = Ids(arrays.user_ids, noun="user", unknown=UnknownUser)
         self.scale = scale
         self.names = names
         self.implicit = implicit
+        self._watched = watched
         self._arrays = arrays
         self._movie_ids = movie_ids
         self._noise = noise
@@ -204,6 +209,7 @@ class RatingModel:
         by_movie = snapshot / ratings_by_movie.FOLDER  # missing in some older snapshots
         names = snapshot / user_names.FOLDER  # missing if all users are numbers
         learned = facts["ranker"].get("learned", {})  # missing in older snapshots
+        watched = snapshot / watched_movies.FOLDER  # missing without events beside ratings
         return cls(
             arrays,
             load_arrays(FoldInArrays, snapshot / fold_ins.FOLDER),
@@ -220,6 +226,7 @@ class RatingModel:
             by_movie=load_arrays(RatingsByMovie, by_movie) if by_movie.is_dir() else None,
             names=load_arrays(UserNames, names) if names.is_dir() else None,
             implicit=facts.get("implicit_data", False),
+            watched=load_arrays(WatchedMovies, watched) if watched.is_dir() else None,
         )
 
     def predict(self, user: UserOrRatings, movie_ids: Sequence[int]) -> list[Prediction]:
@@ -256,6 +263,7 @@ class RatingModel:
         *,
         allowed: BoolArray | None = None,
         choose: Callable[[Int64Array], Int64Array] | None = None,
+        watched: Sequence[int] = (),
     ) -> list[int]:
         """Return the ids of the ``k`` highest-ranked movies that the user has not rated, best first.
 
@@ -267,27 +275,31 @@ class RatingModel:
             k: number of movies.
             allowed: (n_movies,) mask of movies that may be returned; None for all.
             choose: rows (m,) of the best movies, ``POOL`` at least, best first -> rows (k,); None for the best ones.
+            watched: ids of movies that the user watched and did not rate. They are left out, and count for the rankers
+                as rated ones do; predicted ratings do not depend on them.
 
         Raises:
             UnknownUser: the user has no training ratings.
-            UnknownMovie: a new user's rating is of a movie that is not in the catalogue.
+            UnknownMovie: a new user's rating is of a movie that is not in the catalogue, or a watched movie is not.
             InvalidInput: a new user's rating is off the scale.
         """
-        profile = self._profile(user)
+        profile = self._profile(user, watched)
         eligible = np.ones(len(self._movie_ids), dtype=np.bool_) if allowed is None else allowed.copy()
-        eligible[profile.rows] = False
+        eligible[profile.seen] = False
         scores = self._ranking_scores(profile, eligible)
         rows = top_rows(scores, k) if choose is None else choose(top_rows(scores, max(k, POOL)))
         ranked: list[int] = self._movie_ids.values[rows].tolist()
         return ranked
 
-    def explain_ranks(self, user: UserOrRatings, movie_ids: Sequence[int]) -> list[RankExplanation]:
+    def explain_ranks(
+        self, user: UserOrRatings, movie_ids: Sequence[int], watched: Sequence[int] = ()
+    ) -> list[RankExplanation]:
         """Return the contributions of features to the rank of each movie; empty without a learned ranker.
 
         Raises:
             UnknownUser, UnknownMovie, InvalidInput: as in ``ranked``.
         """
-        profile, rows = self._profile(user), self._movie_ids.rows(movie_ids)
+        profile, rows = self._profile(user, watched), self._movie_ids.rows(movie_ids)
         if self._learned is None:
             return []
         return self._learned.explain(self._rated_movies(profile), rows)
@@ -343,13 +355,15 @@ class RatingModel:
         """Return where a movie's training ratings are among all ratings, ascending."""
         return self._by_movie.positions(movie_row)
 
-    def scores_of(self, user: UserOrRatings) -> Float32Array:
+    def scores_of(self, user: UserOrRatings, watched: Sequence[int] = ()) -> Float32Array:
         """Return the scores (n_movies,) of ranker and predicted rating for a user, rated movies too; larger is better.
+
+        ``watched`` movies count as in ``ranked``.
 
         Raises:
             UnknownUser, UnknownMovie, InvalidInput: as in ``predict``.
         """
-        return self._rated_movies(self._profile(user)).scores["score"]
+        return self._rated_movies(self._profile(user, watched)).scores["score"]
 
     def raters(self, movie_row: int) -> tuple[Int64Array, Float32Array]:
         """Return the users who rated a movie (rows, ascending) and their ratings, (m,) each."""
@@ -395,13 +409,20 @@ class RatingModel:
             ratings = profile.folded.means().astype(np.float32)
         score: Float32Array = self._rating_weight * ratings
         by_ranker: dict[str, Float32Array] = {}
-        if self._ranker is not None and profile.rows.size:
-            by_ranker = score_each(self._ranker, profile.rows)
+        if self._ranker is not None and profile.seen.size:
+            by_ranker = score_each(self._ranker, profile.seen)
             score = score + np.mean(list(by_ranker.values()), axis=0, dtype=np.float32)
         elif self._ranker is not None:
             score = score + self._popularity
         scores = {"score": score, **by_ranker}
-        return RatedMovies(profile.rows, profile.values, scores, ratings, lambda rows: self._moments(profile, rows)[1])
+        return RatedMovies(
+            profile.rows,
+            profile.values,
+            scores,
+            ratings,
+            lambda rows: self._moments(profile, rows)[1],
+            watched=profile.watched,
+        )
 
     def check_predicts(self) -> None:
         """Raise NoPredictions if the data set has no ratings."""
@@ -419,10 +440,14 @@ class RatingModel:
         residuals = profile.folded.residuals
         return mean, np.sqrt(variance + self._noise.user_variances(residuals @ residuals, residuals.size))
 
-    def _profile(self, user: UserOrRatings) -> _Profile:
+    def _profile(self, user: UserOrRatings, watched: Sequence[int] = ()) -> _Profile:
+        unrated = self._movie_ids.rows(list(watched))
         if isinstance(user, int):
             row = self.users.row(user)
-            return _Profile(*self._rated(row), row)
+            rows, values = self._rated(row)
+            if self._watched is not None:
+                unrated = np.concatenate([unrated, self._watched.of_user(row)])
+            return _Profile(rows, values, row, watched=np.setdiff1d(unrated, rows))
         low, high = self.scale
         for movie_id, rating in user.items():
             if not low <= rating <= high:
@@ -431,7 +456,7 @@ class RatingModel:
                 )
         rows = self._movie_ids.rows(list(user))
         values = np.array(list(user.values()), dtype=np.float32)
-        return _Profile(rows, values, -1, self._fold(rows, values))
+        return _Profile(rows, values, -1, self._fold(rows, values), np.setdiff1d(unrated, rows))
 
     def _fold(self, rows: Int64Array, values: Float32Array) -> FoldedUser:
         return FoldedUser(self._fold_in, self._arrays.movie_samples, rows, values)
@@ -449,3 +474,9 @@ class _Profile:
     values: Float32Array  # (m,) ratings
     user: int  # row; -1 for a folded-in user
     folded: FoldedUser | None = None  # None for a user of the model
+    watched: Int64Array = field(default_factory=no_rows)  # (w,) ascending movies that were watched and not rated
+
+    @property
+    def seen(self) -> Int64Array:
+        """Rated and watched movies, (m + w,)."""
+        return np.concatenate([self.rows, self.watched])

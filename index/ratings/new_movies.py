@@ -99,7 +99,14 @@ class NewMovies:
         since = self._log.of_movies(movie_ids, since=self._merged, limit=_LATEST)
         return [self._ratings_of(movie_id, since.get(movie_id, {})) for movie_id in movie_ids]
 
-    def rank(self, user: UserOrRatings, k: int, allowed: BoolArray | None, rated: Sequence[int]) -> list[int]:
+    def rank(
+        self,
+        user: UserOrRatings,
+        k: int,
+        allowed: BoolArray | None,
+        rated: Sequence[int],
+        watched: Sequence[int] = (),
+    ) -> list[int]:
         """Return the ``k`` movies without training ratings that a user is likeliest to watch and like, best first.
 
         A movie's score is the mean recommendation score of the rated movies most similar in content.
@@ -109,12 +116,13 @@ class NewMovies:
             k: number of movies.
             allowed: (n,) mask of catalogue rows; None for all.
             rated: ids that the user rated, which are left out.
+            watched: ids of movies of the snapshot that the user watched and did not rate, for the scores.
         """
         movie_ids, (rows, weights) = self._candidates
         eligible = np.isin(movie_ids, list(rated), invert=True)
         if allowed is not None:
             eligible &= allowed[self._catalogue.ids.rows(movie_ids.tolist())]
-        scores = (weights * self._model.scores_of(user)[rows]).sum(axis=1)
+        scores = (weights * self._model.scores_of(user, watched)[rows]).sum(axis=1)
         scores[~eligible] = -np.inf
         best: list[int] = movie_ids[top_rows(scores, k)].tolist()
         return best
@@ -209,4 +217,4 @@ class NewMovies:
             }
         found = self.cold.predict(self.user(who), content)
         # Without means of residuals, as the residuals of training ratings are.
-        return float(found.mean[0] - found.by_facts.sum() - found.by_look.sum())
+        return float(found.mean[0] - found.by_rated.sum())

@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from itertools import compress
+from itertools import compress, zip_longest
 
 import numpy as np
 
 from index.catalogue.catalogue import Catalogue, MovieFilter
-from index.core.arrays import Float32Array, Int64Array
+from index.core.arrays import BoolArray, Float32Array, Int64Array
 from index.core.errors import NotComparable, UnknownUser
 from index.library.rating_log import RatingLog
 from index.ratings.cold_start import ColdPredictions, own_share
 from index.ratings.diversity import diversify
+from index.ratings.group_ways import Lists, Together
+from index.ratings.groups import POOL, GroupPick, Person, group_order
 from index.ratings.learned_ranker import RankExplanation
 from index.ratings.model import Contribution, Explanation, Prediction, RatingModel, UserOrRatings
 from index.ratings.new_movies import NewMovies
 from index.ratings.user_names import identify_user
 from index.spaces.blend import Blend
+
+_MOST_EVIDENCE = 2000  # rated and watched movies of someone new
 
 
 class Users:
@@ -140,6 +144,7 @@ class Users:
         where: MovieFilter | None = None,
         diversity: float = 0,
         new: bool = False,
+        watched: Sequence[int] = (),
     ) -> list[Prediction]:
         """Return the ``k`` highest-ranked movies that the user has not rated, best first, with predicted ratings.
 
@@ -149,35 +154,136 @@ class Users:
             where: filter on the movies to return.
             diversity: 0 to 1: rank movies lower that are like those above them, by the blend (see ``diversify``).
             new: return only movies without ratings in the snapshot, those added since among them.
+            watched: ids of movies that the user watched and did not rate, the latest first. They are left out, and are
+                evidence of what the user would watch, as in ``RatingModel.ranked``; unknown ones are ignored.
 
         Raises:
             UnknownUser, UnknownMovie, NotComparable, InvalidInput: as in ``predict``.
         """
+        if watched:
+            where = replace(where or MovieFilter(), exclude=(*(where.exclude if where else ()), *watched))
         allowed = self._catalogue.allowed(where) if where else None
         if new:
             if self.new_movies is None:
                 raise NotComparable("this snapshot has no model of movies without ratings: build it again")
             rated = self.rated(user) if isinstance(user, int) else user
             who = self._without_new_movies(user)
-            unrated = self.new_movies.rank(who, k, allowed, list(rated))
+            unrated = self.new_movies.rank(who, k, allowed, list(rated), self._evidence(who, watched))
             return self._model.unpredicted(unrated) if self.implicit else self._predict(who, unrated)
-        if self._catalogue is not self._base:
-            rows = self._row_of_base
-            allowed = (rows >= 0) if allowed is None else (rows >= 0) & allowed[rows]
         choose = (lambda rows: diversify(rows, k, diversity, self._likeness)) if diversity else None
         who = self._without_new_movies(user)
-        ranked = self._model.ranked(who, k, allowed=allowed, choose=choose)
+        ranked = self._model.ranked(
+            who, k, allowed=self._in_base(allowed), choose=choose, watched=self._evidence(who, watched)
+        )
         return self._model.unpredicted(ranked) if self.implicit else self._predict(who, ranked)
 
-    def explain_ranks(self, user: UserOrRatings, movie_ids: Sequence[int]) -> dict[int, RankExplanation]:
+    def recommend_together(
+        self,
+        people: Sequence[Person],
+        k: int = 10,
+        *,
+        together: Together = "mean",
+        where: MovieFilter | None = None,
+        lists: Lists | None = None,
+        seen: bool = False,
+    ) -> list[GroupPick]:
+        """Return the ``k`` best movies for several people together, with the predicted rating of each, best first.
+
+        They are chosen from the ``POOL`` movies that each person would likeliest watch and like, and ordered by what
+        all would give (see ``group_order``). In a data set without ratings the scores of the ranker count in place of
+        ratings, standardised for each person.
+
+        Args:
+            people: two or more.
+            k: number of movies.
+            together: the order.
+            where: filter on the movies to return.
+            lists: only movies on any, or on all, of the people's watchlists; None for all movies.
+            seen: return movies that some have rated or watched, too; False leaves out what any of them has.
+
+        Raises:
+            UnknownUser, UnknownMovie, InvalidInput: as in ``predict``.
+        """
+        rated = [self.rated(each.user) if isinstance(each.user, int) else each.user for each in people]
+        known = [{*ratings, *person.watched} for ratings, person in zip(rated, people, strict=True)]
+        where = self._for_group(where or MovieFilter(), people, known, lists, seen=seen)
+        allowed = self._in_base(self._catalogue.allowed(where))
+        who = [self._without_new_movies(each.user) for each in people]
+        evidence = [self._evidence(user, each.watched) for user, each in zip(who, people, strict=True)]
+        likely = [
+            self._model.ranked(user, POOL, allowed=allowed, watched=watched)
+            for user, watched in zip(who, evidence, strict=True)
+        ]
+        # First those that are first for someone, so that ties go to them.
+        pool = list(dict.fromkeys(each for rank in zip_longest(*likely) for each in rank if each is not None))
+        if not pool:
+            return []
+        if self.implicit:
+            predictions = [self._model.unpredicted(pool)] * len(who)
+            rows = self._base.ids.rows(pool)
+            scores = [self._model.scores_of(*each)[rows] for each in zip(who, evidence, strict=True)]
+            values = np.array([(each - each.mean()) / max(float(each.std()), 1e-9) for each in scores], np.float64)
+        else:
+            predictions = [self._predict(user, pool) for user in who]
+            values = np.array(
+                [
+                    [ratings.get(each.movie_id, each.rating) for each in line]
+                    for ratings, line in zip(rated, predictions, strict=True)
+                ]
+            )
+        mean, least = (
+            np.full(len(pool), np.nan) if self.implicit else found for found in (values.mean(0), values.min(0))
+        )
+        return [
+            GroupPick(
+                pool[at],
+                float(mean[at]),
+                float(least[at]),
+                tuple(line[at] for line in predictions),
+                tuple(ratings.get(pool[at]) for ratings in rated),
+            )
+            for at in group_order(values, together, k).tolist()
+        ]
+
+    def explain_ranks(
+        self, user: UserOrRatings, movie_ids: Sequence[int], watched: Sequence[int] = ()
+    ) -> dict[int, RankExplanation]:
         """Return the contributions of features to the ranks of the snapshot's movies; empty without a learned ranker.
+
+        ``watched`` is as in ``recommend``.
 
         Raises:
             UnknownUser, UnknownMovie, NotComparable, InvalidInput: as in ``predict``.
         """
         known = [movie_id for movie_id in movie_ids if movie_id in self._base.ids]
-        explanations = self._model.explain_ranks(self._without_new_movies(user), known)
+        who = self._without_new_movies(user)
+        explanations = self._model.explain_ranks(who, known, self._evidence(who, watched))
         return dict(zip(known, explanations, strict=True)) if explanations else {}
+
+    def _for_group(
+        self, where: MovieFilter, people: Sequence[Person], known: list[set[int]], lists: Lists | None, *, seen: bool
+    ) -> MovieFilter:
+        """Return a filter that also leaves out what the people have seen, and what is not on their watchlists."""
+        excluded = set.intersection(*known) if seen else set.union(*known)
+        where = replace(where, exclude=(*where.exclude, *excluded))
+        if lists is None:
+            return where
+        listed = [set(person.watchlist) for person in people]
+        wanted = set.union(*listed) if lists == "any" else set.intersection(*listed)
+        among = wanted if where.among is None else wanted & set(where.among)
+        return replace(where, among=tuple(among))
+
+    def _in_base(self, allowed: BoolArray | None) -> BoolArray | None:
+        """Return a mask of catalogue rows as a mask of the snapshot's rows, without movies deleted since."""
+        if self._catalogue is self._base:
+            return allowed
+        rows = self._row_of_base
+        return (rows >= 0) if allowed is None else (rows >= 0) & allowed[rows]
+
+    def _evidence(self, user: UserOrRatings, watched: Sequence[int]) -> list[int]:
+        """Return the watched movies that the snapshot has, the first ones: a ranker reads a row for each."""
+        rated = 0 if isinstance(user, int) else len(user)
+        return [each for each in watched if each in self._base.ids][: max(_MOST_EVIDENCE - rated, 0)]
 
     def _likeness(self, row: int, others: Int64Array) -> Float32Array:
         """Return the percentiles of the blended scores of a movie with others, (m,) rows of the snapshot."""
@@ -223,11 +329,11 @@ class Users:
         if not movie_ids:
             return []
         found = self._by_content(new_movies, user, movie_ids)
-        rated = self._rated_by(user)
+        by_rated, rated = found.by_rated, self._rated_by(user)
         explained = []
         for at, (movie_id, share) in enumerate(zip(movie_ids, shares, strict=True)):
             content = 1 - share
-            by_content = content * (found.by_facts[at] + found.by_look[at])
+            by_content = content * by_rated[at]
             before = own.get(movie_id) or Explanation(movie_id, 0.0, 0.0, ())
             watched = {part.movie_id: (share * part.watched, share * part.rated) for part in before.contributions}
             contributions = []

@@ -30,7 +30,8 @@ READABLE = (2, 3, 4, 5)
 
 _MANIFEST = "manifest.json"
 _UNFINISHED = ".unfinished-"
-_ID = re.compile(r"[0-9]{8}T[0-9]{9}-[0-9a-f]{8}")  # time of publication, UTC, to the millisecond; digest of the files
+# Time of publication, UTC, to the millisecond; digest of the files
+SNAPSHOT_ID = re.compile(r"[0-9]{8}T[0-9]{9}-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,9 @@ class SnapshotStore:
         """Return the ids of all published snapshots, oldest first; skip files and folders of others."""
         if not self._folder.is_dir():
             return []
-        return sorted(path.name for path in self._folder.iterdir() if _ID.fullmatch(path.name) and path.is_dir())
+        return sorted(
+            path.name for path in self._folder.iterdir() if SNAPSHOT_ID.fullmatch(path.name) and path.is_dir()
+        )
 
     def path(self, snapshot_id: str | None = None) -> Path:
         """Return the folder of a snapshot, by default the current one.
@@ -147,14 +150,7 @@ class SnapshotStore:
             UnknownSnapshot: there is no such snapshot.
             BadSnapshot: the manifest is missing or damaged.
         """
-        file = self.path(snapshot_id) / _MANIFEST
-        try:
-            document = json.loads(file.read_bytes())
-        except FileNotFoundError as error:
-            raise BadSnapshot(f"{file} is missing: roll back or build again") from error
-        except ValueError as error:
-            raise BadSnapshot(f"{file} is damaged (no JSON): roll back or build again") from error
-        return Manifest.from_json(document, str(file))
+        return _manifest_in(self.path(snapshot_id))
 
     @contextmanager
     def holding(self, snapshot_id: str | None = None) -> Iterator[Path]:
@@ -216,18 +212,8 @@ class SnapshotStore:
         """
         folder = self.path(snapshot_id)
         manifest = self.manifest(folder.name)
-        if checked is not None and checked.id == folder.name and checked.states == _states(folder):
-            return manifest
-        for name, expected in manifest.files.items():
-            if not (folder / name).is_file():
-                raise BadSnapshot(f"{folder / name} is missing: roll back or build again")
-            if (folder / name).stat().st_size != expected["size"]:
-                raise BadSnapshot(f"{folder / name} is damaged (its checksum differs): roll back or build again")
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # most of the time to open a large snapshot
-            digests = pool.map(sha256_of, (folder / name for name in manifest.files))
-            for (name, expected), sha256 in zip(manifest.files.items(), digests, strict=True):
-                if sha256 != expected["sha256"]:
-                    raise BadSnapshot(f"{folder / name} is damaged (its checksum differs): roll back or build again")
+        if checked is None or checked.id != folder.name or checked.states != _states(folder):
+            _verify_files(folder, manifest)
         return manifest
 
     @contextmanager
@@ -274,12 +260,37 @@ class SnapshotStore:
         snapshot_id = f"{max([now, *later]):%Y%m%dT%H%M%S%f}"[:18] + f"-{_digest_of(files)[:8]}"
         manifest = Manifest(id=snapshot_id, created=now.isoformat(), files=files, **fields)
         (folder / _MANIFEST).write_text(json.dumps(manifest.to_json(), indent=1, ensure_ascii=False))
+        self._make_current(folder, snapshot_id)
+        return manifest
+
+    def install(self, folder: Path, snapshot_id: str) -> Manifest:
+        """Verify a snapshot of another machine and make it current, durably and atomically; return its manifest.
+
+        One of the same id that is here already is replaced: it may be damaged.
+
+        Args:
+            folder: from ``writing``, with all files of the snapshot and its manifest.
+            snapshot_id: that the manifest has.
+
+        Raises:
+            BadSnapshot: a file is missing or differs; the current snapshot stays.
+        """
+        manifest = _manifest_in(folder)
+        if manifest.id != snapshot_id:
+            raise BadSnapshot(f"the files of snapshot {snapshot_id} are those of {manifest.id!r}: publish it again")
+        _verify_files(folder, manifest)
+        here = self._folder / manifest.id
+        if here.exists():
+            here.rename(self._folder / f"{_UNFINISHED}{manifest.id}")  # the next writer or pruning deletes it
+        self._make_current(folder, manifest.id)
+        return manifest
+
+    def _make_current(self, folder: Path, snapshot_id: str) -> None:
         for path in (*folder.rglob("*"), folder):
             sync(path)
         folder.rename(self._folder / snapshot_id)
         sync(self._folder)
         self._set_current(snapshot_id)
-        return manifest
 
     def rollback(self, snapshot_id: str | None = None) -> Manifest:
         """Make an earlier snapshot current again, after verification; by default the one before the current.
@@ -340,6 +351,31 @@ class SnapshotStore:
         fresh.symlink_to(Path("snapshots") / snapshot_id)
         fresh.replace(self._current)
         sync(self.data)
+
+
+def _manifest_in(folder: Path) -> Manifest:
+    file = folder / _MANIFEST
+    try:
+        document = json.loads(file.read_bytes())
+    except FileNotFoundError as error:
+        raise BadSnapshot(f"{file} is missing: roll back or build again") from error
+    except ValueError as error:
+        raise BadSnapshot(f"{file} is damaged (no JSON): roll back or build again") from error
+    return Manifest.from_json(document, str(file))
+
+
+def _verify_files(folder: Path, manifest: Manifest) -> None:
+    """Raise BadSnapshot unless every file of a snapshot in a folder has its size and checksum."""
+    for name, expected in manifest.files.items():
+        if not (folder / name).is_file():
+            raise BadSnapshot(f"{folder / name} is missing: roll back or build again")
+        if (folder / name).stat().st_size != expected["size"]:
+            raise BadSnapshot(f"{folder / name} is damaged (its checksum differs): roll back or build again")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # most of the time to open a large snapshot
+        digests = pool.map(sha256_of, (folder / name for name in manifest.files))
+        for (name, expected), sha256 in zip(manifest.files.items(), digests, strict=True):
+            if sha256 != expected["sha256"]:
+                raise BadSnapshot(f"{folder / name} is damaged (its checksum differs): roll back or build again")
 
 
 def _states(folder: Path) -> tuple[tuple[int, ...], ...]:

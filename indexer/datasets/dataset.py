@@ -21,6 +21,7 @@ class Ratings:
     timestamps: Int64Array | None = None  # (n,) seconds since 1970
     given_scale: Scale | None = None  # None for that of the ratings present
     implicit: bool = False  # no ratings, only who watched what
+    strengths: Float32Array | None = None  # (n,) of the events behind them; None if all are 1
 
     def __len__(self) -> int:
         """Return the number of ratings."""
@@ -39,7 +40,21 @@ class Ratings:
             movie_ids=self.movie_ids[selection],
             values=self.values[selection],
             timestamps=None if self.timestamps is None else self.timestamps[selection],
+            strengths=None if self.strengths is None else self.strengths[selection],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Strength of the events of each user with each movie, one entry per (user, movie)."""
+
+    user_ids: Int64Array  # (n,)
+    movie_ids: Int64Array  # (n,)
+    strengths: Float32Array  # (n,) above 0; 1 for a single view
+
+    def take(self, selection: BoolArray) -> Events:
+        """Return the events under a mask (n,)."""
+        return Events(self.user_ids[selection], self.movie_ids[selection], self.strengths[selection])
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +69,5 @@ class Dataset:
     warnings: tuple[str, ...] = ()  # skipped rows: file, reason, count, first line
     labels: Mapping[str, Mapping[int, tuple[str, ...]]] = field(default_factory=dict)  # kind -> movie_id -> labels
     user_names: Mapping[int, str] = field(default_factory=dict)  # user_id -> the file's id, if that is no number
+    events: Events | None = None  # of movies that the same users did not rate; None without any
+    posters: Mapping[int, str] = field(default_factory=dict)  # movie_id -> path or URL, as a catalogue lists it

@@ -1,6 +1,6 @@
 """Further facts of movies from a table of any columns: directors, actors, keywords, certificates, …
 
-Each column is a kind of label; a field has one label, or several separated by bars.
+Each column is a kind of label; a field has one label, or several separated by bars or in a list of JSON.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from indexer.datasets.movies import Movies
 from indexer.datasets.tables.columns import MOVIE_COLUMNS, layout, normalised
 from indexer.datasets.tables.skipped import Skipped
-from indexer.datasets.tables.values import is_missing, source_id
+from indexer.datasets.tables.values import is_missing, listed, source_id
 
 # Kind -> spellings of its column, as ``normalised``; any other column is a kind by its own name.
 KINDS: Mapping[str, frozenset[str]] = {
@@ -55,11 +55,17 @@ def read_labels(file: Path, movies: Movies, skipped: Skipped) -> dict[str, dict[
             skipped.add(file, "skipped facts of unknown movies", f"line {line}, movie {given}")
             continue
         for at, kind in columns.items():
-            given_labels = (" ".join(label.split()).casefold() for label in fields[at].split("|"))
-            usable = [label for label in given_labels if not is_missing(label)]
+            usable = labels_in(fields[at])
             if usable:
                 labels[kind][movie] = tuple(dict.fromkeys((*labels[kind].get(movie, ()), *usable)))
     return {kind: of_movies for kind, of_movies in labels.items() if of_movies}
+
+
+def labels_in(text: str) -> list[str]:
+    """Return the labels in a field, in lower case: separated by bars, or in a list of JSON or Python."""
+    names = listed(text) if text.lstrip()[:1] in {"[", "{"} else None
+    labels = (" ".join(label.split()).casefold() for label in (text.split("|") if names is None else names))
+    return [label for label in labels if not is_missing(label)]
 
 
 def kind_of(column: str) -> str:

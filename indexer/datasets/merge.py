@@ -13,7 +13,7 @@ from index.core.arrays import Int64Array
 from index.core.errors import InvalidInput
 from index.library.entries import MovieChanges
 from index.library.rating_log import RatingChanges
-from indexer.datasets.dataset import Dataset, Ratings
+from indexer.datasets.dataset import Dataset, Events, Ratings
 
 
 def merge(dataset: Dataset, changes: MovieChanges, rated: RatingChanges) -> Dataset:
@@ -33,12 +33,14 @@ def merge(dataset: Dataset, changes: MovieChanges, rated: RatingChanges) -> Data
     ratings = _merged(dataset.ratings, rated, np.array([movie.movie_id for movie in movies], np.int64))
     removed = np.fromiter(changes.deleted, np.int64, len(changes.deleted))
     kept = ~np.isin(ratings.movie_ids, removed)
-    if not kept.any():
+    if len(ratings) and not kept.any():
         raise InvalidInput(
             f"the library deletes every rated movie of {dataset.name}: add one again with library add --id"
         )
+    listed = np.array([movie.movie_id for movie in movies], np.int64)
     return replace(
         dataset,
+        events=_without_rated(dataset.events, ratings, listed),
         movies=movies,
         ratings=ratings if kept.all() else ratings.take(kept),
         tags={movie_id: tags for movie_id, tags in dataset.tags.items() if movie_id not in changes.deleted},
@@ -47,6 +49,16 @@ def merge(dataset: Dataset, changes: MovieChanges, rated: RatingChanges) -> Data
             for kind, of_movies in dataset.labels.items()
         },
     )
+
+
+def _without_rated(events: Events | None, ratings: Ratings, movie_ids: Int64Array) -> Events | None:
+    """Return the events of movies that exist and that the same users did not rate."""
+    if events is None:
+        return None
+    pairs = pd.MultiIndex.from_arrays([events.user_ids, events.movie_ids])
+    rated = pairs.isin(pd.MultiIndex.from_arrays([ratings.user_ids, ratings.movie_ids]))
+    kept = np.isin(events.movie_ids, movie_ids) & ~rated
+    return events.take(kept) if kept.any() else None
 
 
 def merge_posters(found: Mapping[int, Path], changes: MovieChanges, folder: Path) -> dict[int, Path]:
@@ -74,8 +86,12 @@ def _merged(ratings: Ratings, rated: RatingChanges, movie_ids: Int64Array) -> Ra
     timestamps = None
     if ratings.timestamps is not None:
         timestamps = np.concatenate([ratings.timestamps[kept], rated.timestamps[added]])
+    strengths = None
+    if ratings.strengths is not None:
+        strengths = np.concatenate([ratings.strengths[kept], np.ones(int(added.sum()), np.float32)])
     return replace(
         ratings,
+        strengths=strengths,
         user_ids=np.concatenate([ratings.user_ids[kept], rated.user_ids[added]]),
         movie_ids=np.concatenate([ratings.movie_ids[kept], rated.movie_ids[added]]),
         values=np.concatenate([ratings.values[kept], rated.values[added]]),

@@ -6,9 +6,9 @@ import re
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +20,13 @@ from index.core.errors import InvalidInput
 from index.core.ids import Ids
 from index.core.source_ids import FIRST_NAMED, numbers_for
 from index.library.entries import IMDB_ID
-from indexer.datasets.dataset import Dataset, Ratings, Scale
+from indexer.datasets.dataset import Dataset, Events, Ratings, Scale
+from indexer.datasets.events import EventTable, read_events, summed
 from indexer.datasets.folders import TABLES, Files, dataset_folder, files_of, with_ratings
 from indexer.datasets.labels import read_labels
 from indexer.datasets.movies import Movies, add_links, described, join_by_tmdb_id, read_movies, read_tags, unlisted
 from indexer.datasets.netflix import read_netflix_ratings, read_netflix_titles
+from indexer.datasets.own_catalogue import OwnCatalogue, read_catalogue
 from indexer.datasets.ratings import RatingTable, read_ratings, refuse_empty
 from indexer.datasets.sources import SAMPLE
 from indexer.datasets.tables.columns import rating_layout
@@ -39,29 +41,48 @@ CITATION = (
 SAMPLE_NOTICE = "Invented films, generated posters and simulated ratings, made by Posterity; free to use."
 
 _README_SAMPLE = "Posterity sample"
-_OTHER_KINDS = (".xlsx", ".xls", ".ods", ".json", ".jsonl", ".ndjson", ".db", ".sqlite", ".rar", ".7z", ".tar", ".tgz")
+_OTHER_KINDS = (".xlsx", ".xls", ".ods", ".db", ".sqlite", ".rar", ".7z", ".tar", ".tgz")
 _MAX_UNZIPPED = 100 * 10**9  # bytes
+DEFAULT_SCALE = (0.5, 5.0)  # of ratings to come, where there are none yet
 _NOT_RATED = -1  # of MyAnimeList and others
 
 
-def read_dataset(path: Path, *, scale: Scale | None = None, facts: Path | None = None) -> Dataset:
-    """Read the data set in a folder, a table or a zip file.
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Files of one's own beside the ratings, or instead of them."""
+
+    catalogue: Path | None = None  # table of movies, in place of those of the data set
+    events: Path | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)  # kind of event -> weight; defaults for others
+
+
+def read_dataset(
+    path: Path | None, *, scale: Scale | None = None, facts: Path | None = None, own: Own | None = None
+) -> Dataset:
+    """Read the data set in a folder, a table or a zip file, and files of one's own.
 
     Skip rows that cannot be used and count them in ``warnings``: ratings of unknown movies, all but the latest rating
     of a movie by the same user, rows without a rating, rows that cannot be read. A file with more than a tenth of the
     last kind is refused.
 
     Args:
-        path: folder or file.
+        path: folder or file; None for a catalogue, events or both without ratings.
         scale: lowest and highest rating; None for those present. Ratings off it are skipped.
         facts: table of further facts of the movies; None for the one beside the movies, if there is one.
+        own: catalogue and events.
 
     Raises:
         InvalidInput: the path holds no data set, or a file is invalid; the message names file, line and value.
     """
+    own = own or Own()
+    if path is None:
+        file = own.catalogue or own.events
+        if file is None:
+            raise InvalidInput("there is nothing to read: give ratings, a catalogue or events")
+        return replace(_read(Files(None), scale, facts, own), name=_stem(file))
     if path.is_file() and path.suffix.lower() == ".zip":
         with _unzipped(path) as folder:
-            dataset = _in_folder(folder, scale, facts)
+            dataset = _in_folder(folder, scale, facts, own)
         within = str(folder)
         told = tuple(warning.replace(within, str(path)) for warning in dataset.warnings)
         name = path.stem if dataset.name == folder.name else dataset.name
@@ -71,11 +92,11 @@ def read_dataset(path: Path, *, scale: Scale | None = None, facts: Path | None =
             raise InvalidInput(f"{path} is no table of text: save it as CSV, with the columns user, item, rating")
         files = with_ratings(path)
         if files.titles is None and files.metadata is None:
-            return replace(_read(files, scale, facts), name=_stem(path))
-        return _with_name_and_notice(_read(files, scale, facts), path.parent)
+            return replace(_read(files, scale, facts, own), name=_stem(path))
+        return _with_name_and_notice(_read(files, scale, facts, own), path.parent)
     if not path.is_dir():
         raise InvalidInput(f"there is no folder or file {path}: give a folder of MovieLens' kind or a CSV file")
-    return _in_folder(path, scale, facts)
+    return _in_folder(path, scale, facts, own)
 
 
 def holds_dataset(folder: Path) -> bool:
@@ -83,9 +104,9 @@ def holds_dataset(folder: Path) -> bool:
     return files_of(folder) is not None
 
 
-def _in_folder(path: Path, scale: Scale | None, facts: Path | None) -> Dataset:
+def _in_folder(path: Path, scale: Scale | None, facts: Path | None, own: Own) -> Dataset:
     folder, files = dataset_folder(path)
-    return _with_name_and_notice(_read(files, scale, facts), folder)
+    return _with_name_and_notice(_read(files, scale, facts, own), folder)
 
 
 @contextmanager
@@ -116,26 +137,58 @@ def _is_table(name: str) -> bool:
     return usual and not name.endswith("/") and "__macosx" not in lower.parts
 
 
-def _read(files: Files, scale: Scale | None, facts: Path | None) -> Dataset:
+def _read(files: Files, scale: Scale | None, facts: Path | None, own: Own) -> Dataset:
     skipped = Skipped()
-    movies = _listed_movies(files, skipped)
-    if files.ratings is None:
-        table = read_netflix_ratings(list(files.netflix), skipped)
+    listed = None if own.catalogue is None else read_catalogue(own.catalogue)
+    if listed is None:
+        movies = _listed_movies(files, skipped)
     else:
-        as_text = movies is not None and not _all_numbers(movies)
-        table = read_ratings(rating_layout(files.ratings), skipped, as_text=as_text)
-    refuse_empty(table, skipped)
-    if movies is None or files.titles is None:
-        known = table.movies.known()
-        of_table = {each: described(each, *table.facts[each]) if each in table.facts else unlisted(each)
-                    for each in known}  # fmt: skip
-        movies = of_table | (movies or {})
+        movies = {row.key: row.movie for row in listed.rows}
+        skipped.notes += [*_told(listed), *listed.notes]
+        files = Files(files.ratings, netflix=files.netflix)
+    events = None if own.events is None else read_events(own.events, own.weights, skipped)
+    table = _rating_table(files, movies, skipped)
+    if movies is None or (listed is None and files.titles is None):
+        known = set() if table is None else table.movies.known()
+        known |= set() if events is None else events.movies.known()
+        described_ones = {} if table is None else table.facts
+        of_tables = {each: described(each, *described_ones[each]) if each in described_ones else unlisted(each)
+                     for each in known}  # fmt: skip
+        movies = of_tables | (movies or {})
     if files.links is not None:
         add_links(movies, files.links, skipped)
     tags = {} if files.tags is None else read_tags(files.tags, movies, skipped)
     facts = facts or files.facts
     labels = {} if facts is None else read_labels(facts, movies, skipped)
-    return _dataset(movies, table, tags, labels, scale, skipped)
+    posters = {}
+    if listed is not None:
+        posters = {row.key: row.poster for row in listed.rows if row.poster}
+        for row in listed.rows:
+            for kind, given in row.labels.items():
+                labels.setdefault(kind, {}).setdefault(row.key, given)
+    return _dataset(movies, table, events, tags, labels, posters, scale, skipped)
+
+
+def _told(listed: OwnCatalogue) -> list[str]:
+    """Return the warning about the rows of a catalogue that were refused."""
+    if not listed.refused:
+        return []
+    if not listed.rows:
+        raise InvalidInput(f"{listed.file} holds no usable row: {listed.refused[0]}")
+    return [f"{listed.file}: rows refused: {len(listed.refused):,} (such as {listed.refused[0]})"]
+
+
+def _rating_table(files: Files, movies: Movies | None, skipped: Skipped) -> RatingTable | None:
+    """Return the ratings; None without any file of them."""
+    if files.netflix:
+        table = read_netflix_ratings(list(files.netflix), skipped)
+    elif files.ratings is not None:
+        as_text = movies is not None and not _all_numbers(movies)
+        table = read_ratings(rating_layout(files.ratings), skipped, as_text=as_text)
+    else:
+        return None
+    refuse_empty(table, skipped)
+    return table
 
 
 def _listed_movies(files: Files, skipped: Skipped) -> Movies | None:
@@ -156,14 +209,17 @@ def _all_numbers(movies: Movies) -> bool:
 
 def _dataset(
     movies: Movies,
-    table: RatingTable,
+    table: RatingTable | None,
+    events: EventTable | None,
     tags: dict[str, tuple[str, ...]],
     labels: dict[str, dict[str, tuple[str, ...]]],
+    posters: dict[str, str],
     scale: Scale | None,
     skipped: Skipped,
 ) -> Dataset:
-    numbers = numbers_for({*movies, *(table.movies.texts or ())})
-    user_numbers = {} if table.users.texts is None else numbers_for(table.users.texts)
+    columns = [each for each in (table, events) if each is not None]
+    numbers = numbers_for({*movies, *(text for each in columns for text in each.movies.texts or ())})
+    user_numbers = numbers_for({text for each in columns for text in each.users.texts or ()})
     by_number: dict[int, Movie] = {}
     for text, movie in movies.items():
         number = numbers[text]
@@ -172,8 +228,40 @@ def _dataset(
             movie = replace(movie, imdb_id=text)
         by_number.setdefault(number, replace(movie, movie_id=number, source_id=named))
     user_names = {number: text for text, number in user_numbers.items() if number >= FIRST_NAMED}
-    _note_texts(table.file, "user", list(user_names.values()), skipped)
-    _note_texts(table.file, "movie", [m.source_id for m in by_number.values() if m.source_id], skipped)
+    for file in [each.file for each in columns][:1]:
+        _note_texts(file, "user", list(user_names.values()), skipped)
+        _note_texts(file, "movie", [m.source_id for m in by_number.values() if m.source_id], skipped)
+    ratings = _ratings(table, by_number, numbers, user_numbers, scale, skipped)
+    found = None if events is None else _events(events, by_number, numbers, user_numbers, skipped)
+    if found is not None and (table is None or ratings.implicit):
+        ratings, found = _of_events(ratings, found), None
+    ordered = tuple(by_number[movie_id] for movie_id in sorted(by_number))
+    return Dataset(
+        "",
+        "",
+        ordered,
+        ratings,
+        {numbers[text]: given for text, given in tags.items()},
+        skipped.messages(),
+        {kind: {numbers[text]: given for text, given in of_movies.items()} for kind, of_movies in labels.items()},
+        user_names,
+        found,
+        {numbers[text]: given for text, given in posters.items()},
+    )
+
+
+def _ratings(
+    table: RatingTable | None,
+    by_number: dict[int, Movie],
+    numbers: dict[str, int],
+    user_numbers: dict[str, int],
+    scale: Scale | None,
+    skipped: Skipped,
+) -> Ratings:
+    """Return the usable ratings of a table; without one, none."""
+    if table is None:
+        none = np.empty(0, np.int64)
+        return Ratings(none, none, np.empty(0, np.float32), None, scale or DEFAULT_SCALE)
     users, movie_ids = table.users.numbers(user_numbers), table.movies.numbers(numbers)
     values = np.ones(users.size, np.float32) if table.values is None else table.values
     ratings = Ratings(users, movie_ids, values, table.timestamps, scale, table.values is None)
@@ -182,12 +270,42 @@ def _dataset(
     latest = _latest(ratings, table.file, line_of, skipped)
     ratings, _ = _taken(ratings, latest, line_of)
     _note_values(ratings, table, scale, skipped)
-    ordered = tuple(by_number[movie_id] for movie_id in sorted(by_number))
-    numbered = {numbers[text]: given for text, given in tags.items()}
-    numbered_labels = {
-        kind: {numbers[text]: given for text, given in of_movies.items()} for kind, of_movies in labels.items()
-    }
-    return Dataset("", "", ordered, ratings, numbered, skipped.messages(), numbered_labels, user_names)
+    return ratings
+
+
+def _events(
+    table: EventTable,
+    by_number: dict[int, Movie],
+    numbers: dict[str, int],
+    user_numbers: dict[str, int],
+    skipped: Skipped,
+) -> Events:
+    """Return the events of listed movies, summed by user and movie."""
+    users, movies = table.users.numbers(user_numbers), table.movies.numbers(numbers)
+    listed = Ids(sorted(by_number)).find(movies) >= 0
+    unknown = np.flatnonzero(~listed)
+    if unknown.size:
+        names = table.movies.texts or []
+        example = f"line {table.lines[unknown[0]]}, movie {names[table.movies.values[unknown[0]]]}"
+        skipped.add(table.file, "skipped events of unlisted movies", example, unknown.size)
+    if not listed.any():
+        raise InvalidInput(f"{table.file}: no event is of a listed movie: do the files belong together?")
+    return summed(users[listed], movies[listed], table.weights[listed])
+
+
+def _of_events(ratings: Ratings, events: Events) -> Ratings:
+    """Return events as data without ratings, together with who watched what."""
+    table = pd.DataFrame(
+        {
+            "user": np.concatenate([ratings.user_ids, events.user_ids]),
+            "movie": np.concatenate([ratings.movie_ids, events.movie_ids]),
+            "strength": np.concatenate([ratings.values, events.strengths]),
+        }
+    )
+    strongest = table.groupby(["user", "movie"], sort=True, as_index=False)["strength"].max()
+    strengths = strongest["strength"].to_numpy().astype(np.float32)
+    users, movies = strongest["user"].to_numpy(), strongest["movie"].to_numpy()
+    return Ratings(users, movies, np.ones(users.size, np.float32), None, None, implicit=True, strengths=strengths)
 
 
 def _taken(ratings: Ratings, kept: BoolArray, line_of: Callable[[int], int]) -> tuple[Ratings, Callable[[int], int]]:

@@ -99,14 +99,15 @@ def _fast(layout: Layout) -> RatingTable | None:
 
 
 @dataclass(slots=True)
-class _Codes:
+class Codes:
     """Texts of a column, each with a code, converted once."""
 
-    convert: Callable[[str], Any]
+    convert: Callable[[str], Any]  # once for each text
     codes: dict[str, int] = field(default_factory=dict)
     blocks: list[Int64Array] = field(default_factory=lambda: [np.empty(0, np.int64)])
 
     def add(self, texts: Sequence[str]) -> None:
+        """Add the texts of the next rows."""
         codes = self.codes
         self.blocks.append(np.array([codes.setdefault(text, len(codes)) for text in texts], dtype=np.int64))
 
@@ -118,12 +119,12 @@ class _Codes:
 def _by_value(layout: Layout, skipped: Skipped) -> RatingTable:
     """Return the ratings of all rows that can be read."""
     file, has_times = layout.table.file, "timestamp" in layout
-    users, movies, ratings = _Codes(source_id), _Codes(source_id), _Codes(real)
+    users, movies, ratings = Codes(source_id), Codes(source_id), Codes(real)
     times, unreadable, lines = [np.empty(0, np.int64)], [np.empty(0, np.bool_)], [np.empty(0, np.int64)]
     facts: dict[str, tuple[str, str, str]] = {}
     by_title = layout.roles["movie"] == layout.roles.get("title")
     layout.table.note_encoding(skipped)
-    for rows in _blocks(layout.table.rows(skipped, _row_test(layout), layout.width)):
+    for rows in blocks(layout.table.rows(skipped, _row_test(layout), layout.width)):
         line_numbers, all_fields = zip(*rows, strict=True)
         columns = list(zip(*all_fields, strict=True))
         of_block = {role: columns[at] for role, at in layout.roles.items()}
@@ -146,8 +147,8 @@ def _by_value(layout: Layout, skipped: Skipped) -> RatingTable:
     line = np.concatenate(lines)
     user_codes, user_texts, user_ids = users.values()
     movie_codes, movie_texts, movie_ids = movies.values()
-    kept = _usable("user", user_codes, user_texts, user_ids, line, file, skipped)
-    kept &= _usable("movie", movie_codes, movie_texts, movie_ids, line, file, skipped, among=kept)
+    kept = usable("user", user_codes, user_texts, user_ids, line, file, skipped)
+    kept &= usable("movie", movie_codes, movie_texts, movie_ids, line, file, skipped, among=kept)
     values = None
     if "rating" in layout:
         codes, texts, numbers = ratings.values()
@@ -162,8 +163,8 @@ def _by_value(layout: Layout, skipped: Skipped) -> RatingTable:
                      f" (such as line {line[at]})")  # fmt: skip
     return RatingTable(
         file,
-        _id_column(user_codes[kept], user_ids),
-        _id_column(movie_codes[kept], movie_ids),
+        id_column(user_codes[kept], user_ids),
+        id_column(movie_codes[kept], movie_ids),
         None if values is None else values[kept],
         np.concatenate(times)[kept] if has_times else None,
         lambda row, line=line[kept]: int(line[row]),  # type: ignore[misc]
@@ -190,7 +191,8 @@ def _titled(title: str, released: str) -> str:
     return f"{title.strip()} ({released})" if re.fullmatch(r"[0-9]{4}", released) else title
 
 
-def _blocks(rows: Iterator[tuple[int, list[str]]]) -> Iterator[list[tuple[int, list[str]]]]:
+def blocks(rows: Iterator[tuple[int, list[str]]]) -> Iterator[list[tuple[int, list[str]]]]:
+    """Yield the rows in lists of many."""
     block = []
     for row in rows:
         block.append(row)
@@ -201,7 +203,7 @@ def _blocks(rows: Iterator[tuple[int, list[str]]]) -> Iterator[list[tuple[int, l
         yield block
 
 
-def _usable(
+def usable(
     name: str,
     codes: Int64Array,
     texts: list[str],
@@ -245,7 +247,7 @@ def _rated(
     return ~(without | wrong)[codes]
 
 
-def _id_column(codes: Int64Array, ids: list[str | None]) -> IdColumn:
+def id_column(codes: Int64Array, ids: list[str | None]) -> IdColumn:
     """Return the ids of the rows, by position among those that occur."""
     used, values = np.unique(codes, return_inverse=True)
     return IdColumn(values.astype(np.int64), [ids[code] or "" for code in used.tolist()])

@@ -11,13 +11,14 @@ from index.snapshot.store import Manifest, SnapshotStore
 
 FETCHED = "fetched"
 SAMPLE = "posterity-sample"  # name of the sample data set
+CATALOGUE, RATINGS, FACTS, EVENTS = "shelf.csv", "ratings.csv", "facts.csv", "events.csv"  # files of a shelf
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
     """Inputs of a build."""
 
-    ratings: Path
+    ratings: Path | None  # None for a catalogue or events without ratings
     posters: Path | None
     weights: str
 
@@ -42,6 +43,11 @@ def fetched_folder(data: Path, noun: str) -> Path:
     return data / FETCHED / noun
 
 
+def listed_posters_folder(data: Path) -> Path:
+    """Return the folder of posters fetched from the addresses in a catalogue."""
+    return data / FETCHED / "listed-posters"
+
+
 def weights_path(data: Path) -> Path:
     """Return the path of the fetched weights."""
     return data / FETCHED / IMAGENET_FILE
@@ -52,8 +58,39 @@ def sample_folder(data: Path) -> Path:
     return data / "sample"
 
 
+def shelf_folder(data: Path) -> Path:
+    """Return the folder that a scan writes: the data set of a film library."""
+    return data / "shelf"
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Inputs of a build of a shelf; None for those that it lacks."""
+
+    catalogue: Path
+    ratings: Path | None  # folder
+    facts: Path | None
+    events: Path | None
+
+
+def scanned_shelf(data: Path) -> Shelf | None:
+    """Return the inputs that a scan wrote; None if there was none."""
+    folder = shelf_folder(data)
+    files = (folder / name for name in (CATALOGUE, RATINGS, FACTS, EVENTS))
+    catalogue, ratings, facts, events = (file if file.is_file() else None for file in files)
+    if catalogue is None:
+        return None
+    return Shelf(catalogue, None if ratings is None else folder, facts, events)
+
+
 def choose_sources(
-    data: Path, ratings: Path | None, posters: Path | None, weights: str, *, edition: str | None = None
+    data: Path,
+    ratings: Path | None,
+    posters: Path | None,
+    weights: str,
+    *,
+    edition: str | None = None,
+    own: bool = False,
 ) -> Sources:
     """Return the inputs of a build: those given, else fetched ones, else the sample.
 
@@ -65,12 +102,13 @@ def choose_sources(
         posters: folder; None for the default.
         weights: "imagenet", "untrained" or a file.
         edition: MovieLens edition to choose if several were fetched; by default that of the current snapshot.
+        own: there is a catalogue, or events, of one's own, so that ratings of others are no default.
 
     Raises:
         InvalidInput: the data directory holds no ratings.
     """
     weights = fetched_weights(data, weights)
-    if ratings is not None:
+    if ratings is not None or own:
         return Sources(ratings, posters, weights)
     ratings = fetched_ratings(data, edition)
     if ratings is not None:

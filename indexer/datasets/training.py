@@ -15,7 +15,7 @@ import scipy.sparse as sp
 from index.catalogue.catalogue import Movie
 from index.core.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from index.core.ids import Ids
-from indexer.datasets.dataset import Dataset, Ratings
+from indexer.datasets.dataset import Dataset, Events, Ratings
 
 
 class Predictor(Protocol):
@@ -39,6 +39,7 @@ class Training:
     ratings: Ratings
     users: Ids
     movies: Sequence[Movie]  # ascending movie_id
+    events: Events | None = None  # of movies that the same users did not rate
     movie_ids: Ids = field(init=False)
     user_rows: Int64Array = field(init=False)  # (n,) per rating
     movie_rows: Int64Array = field(init=False)  # (n,)
@@ -56,11 +57,13 @@ class Training:
     def of(cls, dataset: Dataset, mask: BoolArray | None = None) -> Training:
         """Return training data with all users and movies of a data set, and its ratings under ``mask`` (n,)."""
         ratings = dataset.ratings if mask is None else dataset.ratings.take(mask)
-        return cls(ratings, Ids(np.unique(dataset.ratings.user_ids)), dataset.movies)
+        events = dataset.events
+        users = [dataset.ratings.user_ids, *([] if events is None else [events.user_ids])]
+        return cls(ratings, Ids(np.unique(np.concatenate(users))), dataset.movies, events)
 
     def take(self, mask: BoolArray) -> Training:
         """Return the ratings under a mask (n,), with all users and movies."""
-        return Training(self.ratings.take(mask), self.users, self.movies)
+        return Training(self.ratings.take(mask), self.users, self.movies, self.events)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -72,6 +75,25 @@ class Training:
         """Matrix (n_users, n_movies) float32, 1 for each rating."""
         ones = np.ones(self.values.size, dtype=np.float32)
         return sp.csr_matrix((ones, (self.user_rows, self.movie_rows)), shape=self.shape)
+
+    @property
+    def watched(self) -> sp.csr_matrix:
+        """Matrix (n_users, n_movies) float32 of what rankers learn from: ratings count 1, events their strength."""
+        if self.ratings.strengths is None and self.events is None:
+            return self.rated
+        strengths = self.ratings.strengths
+        values = np.ones(self.values.size, dtype=np.float32) if strengths is None else strengths
+        users, movies = self.user_rows, self.movie_rows
+        if self.events is not None:
+            values = np.concatenate([values, self.events.strengths])
+            users = np.concatenate([users, self.users.find(self.events.user_ids)])
+            movies = np.concatenate([movies, self.movie_ids.find(self.events.movie_ids)])
+        return sp.csr_matrix((values, (users, movies)), shape=self.shape)
+
+    @property
+    def weighted(self) -> bool:
+        """Return True if the values of ``watched`` differ."""
+        return self.ratings.strengths is not None or self.events is not None
 
     @property
     def user_items(self) -> sp.csr_matrix:

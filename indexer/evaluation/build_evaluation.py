@@ -6,7 +6,7 @@ of a large data set. ``posterity evaluate`` is the full evaluation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -15,15 +15,21 @@ import numpy as np
 
 from index.core.arrays import BoolArray, Float64Array, Int64Array
 from index.core.progress import T, Track, silent
+from index.ratings.rankers import Ranker
+from indexer.config import BLEND
 from indexer.datasets.training import Predictor, Training
 from indexer.evaluation.contest import LEVELS, Contest, rating_contest
 from indexer.metrics.bootstrap import Estimate
+from indexer.metrics.diversity import LEVELS as DIVERSITIES
+from indexer.metrics.diversity import METRICS, measure_diversity, metric
 from indexer.metrics.estimate import FoldResult, estimate_metrics, fold_value
 from indexer.models import factorization_machine
 from indexer.models.all_users import subsample_users
 from indexer.models.factorization_machine import Posterior, Settings
+from indexer.models.ranker_choice import of_some_users
 from indexer.models.rating_model import rating_model
 from indexer.models.registry import SERVED, RatingModelAdapter, rating_methods
+from indexer.ranking.learned_ranker import blend_of, likeness_spaces
 
 HELD_OUT = 0.1  # share of the ratings
 MAX_HELD_OUT = 50_000  # ratings; enough for an RMSE to within .003
@@ -32,17 +38,24 @@ MAX_RATINGS = 2_000_000  # of a larger data set, a sample of users is evaluated
 BASELINES = ("global-mean", "user-mean", "movie-mean", "biases", "item-neighbours")
 BAND_BASELINE = "biases"  # compared with the served model in every band of movies
 BANDS = (0, 3, 10, 30, 100, 300, 1000)  # movies by number of training ratings: each band ends below the next start
+MAX_LISTS = 300  # users whose diverse recommendations are judged
 CURVE_POINTS = 20  # of the learning curve, at most
 
 
 def evaluate_build(
-    training: Training, settings: Settings | None = None, *, seed: int = 0, track: Track = silent
+    training: Training,
+    settings: Settings | None = None,
+    *,
+    ranker: Callable[[Training, np.random.Generator], Ranker] | None = None,
+    seed: int = 0,
+    track: Track = silent,
 ) -> dict[str, Any]:
     """Return the model's metrics as JSON values; of too few ratings only ``left_out``, the reason.
 
     Args:
         training: all ratings of the build; some are held out here.
         settings: of the served factorisation machine.
+        ranker: fits the served ranker; None to leave out what diverse recommendations cost.
         seed: of the split and of the methods.
         track: reports progress.
     """
@@ -63,7 +76,8 @@ def evaluate_build(
     )
     fitted[SERVED] = RatingModelAdapter(rating_model(posterior, rest))
     metrics = _Metrics(contest, rest)
-    return {
+    of_lists = {} if ranker is None else {"diversity": _diversity(ranker(rest, rng), posterior, rest, test, rng)}
+    return of_lists | {
         "protocol": _protocol(given, training.values.size, test.values.size, seed, settings.chains),
         "seed": seed,
         "share": HELD_OUT,
@@ -139,6 +153,23 @@ def _intervals(metrics: _Metrics, served: Predictor, test: Training) -> list[dic
         {"level": level / 100, "inside": found[f"inside_{level}"], "width": found[f"width_{level}"]["value"]}
         for level in LEVELS
     ]
+
+
+def _diversity(
+    ranker: Ranker, posterior: Posterior, rest: Training, test: Training, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Return accuracy and likeness of lists of recommendations by the diversity asked for, without learned trees."""
+    blend = blend_of(likeness_spaces(posterior, rest), BLEND, rest.movie_ids)
+    test = of_some_users(test, rng, MAX_LISTS)
+    users = np.unique(test.user_rows)
+    scorer = RatingModelAdapter(rating_model(posterior, rest, ranker))
+    result = FoldResult("", 1, users, measure_diversity(scorer, blend, rest, test, users))
+    found = estimate_metrics([result], METRICS)
+    levels = []
+    for level in DIVERSITIES:
+        estimates = {name: found[metric(name, level)] for name in ("ndcg", "alike")}
+        levels.append({"diversity": level, **{n: _rounded(each) for n, each in estimates.items() if each is not None}})
+    return {"users": int(users.size), "levels": levels}
 
 
 def _by_ratings(metrics: _Metrics, fitted: dict[str, Predictor], test: Training) -> list[dict[str, Any]]:

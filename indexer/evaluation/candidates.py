@@ -16,7 +16,6 @@ from index.spaces.faiss_index import flat_index, top_rows
 from index.spaces.space import Space
 from index.spaces.vectors import FlatVectors
 from indexer.datasets.training import Training
-from indexer.evaluation.evidence import PEOPLE
 from indexer.models import (
     als,
     ease,
@@ -26,7 +25,7 @@ from indexer.models import (
     sgd,
 )
 from indexer.models.factorization_machine import Settings
-from indexer.spaces.facts import SERIES, Labels, facts_vectors
+from indexer.spaces.facts import PEOPLE, SERIES, Labels, facts_vectors
 from indexer.spaces.taste import taste_vectors
 from indexer.spaces.writer import calibrate
 

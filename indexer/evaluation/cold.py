@@ -1,7 +1,9 @@
 """Evaluation of the cold-start model: unseen movies by content, the lift of posters, and movies with first ratings.
 
-Movies are held out in folds. A lift is claimed over facts alone, on the movies with posters, with posters shuffled
-between movies as control, and with a bootstrap over movies. The model's settings are chosen inside each training part.
+Movies are held out in folds. A lift of posters is claimed over facts alone, on the movies with posters, with posters
+shuffled between movies as control, and with a bootstrap over movies; one of people on the movies with people. Facts are
+the machine without ids (genres and year) and the residuals of movies with similar ones; the lift over that machine
+alone is shown, too. The model's settings are chosen inside each training part.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import numpy as np
 from index.core.arrays import BoolArray, Float64Array, Int64Array
 from index.core.progress import Track, silent
 from index.ratings.cold_start import ColdStart
+from index.ratings.content import SharedPeople
 from index.ratings.model import INTERVAL
 from indexer.datasets.dataset import Dataset
 from indexer.datasets.training import Training
@@ -23,9 +26,13 @@ from indexer.evaluation.splits import movie_folds
 from indexer.metrics.bootstrap import Estimate, interval, resample_means
 from indexer.metrics.ranking import ndcg
 from indexer.models import cold_start, ease, factorization_machine
-from indexer.models.cold_start import SHARES, FittedColdStart, Looks, predictions
+from indexer.models.cold_start import PEOPLE_SHARES, SHARES, FittedColdStart, Looks, predictions
 from indexer.spaces.facts import facts_vectors
+from indexer.spaces.people import shared_people
 
+# Posters beside facts, and beside the machine alone; with those of other movies as control. Name -> without posters.
+POSTERS = {"posters": "facts", "shuffled": "facts", "posters-alone": "machine", "shuffled-alone": "machine"}
+METHODS = ("user-mean", "machine", "facts", *POSTERS, "people", "served")
 FIRST = (0, 1, 2, 5, 10)  # first ratings of an unseen movie
 _LEAST = 5  # further ratings that a movie needs for the table of first ratings
 
@@ -41,9 +48,9 @@ def evaluate_cold(
 ) -> dict[str, Any]:
     """Return errors on held-out movies as JSON values.
 
-    ``rows`` are of all held-out ratings, ``with_posters`` of the movies with posters, ``lifts`` differences of RMSE
-    there, ``first_ratings`` of the same ratings after 0 to 10 others of each movie, ``lists`` nDCG@10 of
-    recommendations among the held-out movies, with an interval over users.
+    ``rows`` are of all held-out ratings, ``with_posters`` and ``with_people`` of the movies with those, ``lifts``
+    differences of RMSE there, ``first_ratings`` of the same ratings after 0 to 10 others of each movie, ``lists``
+    nDCG@10 of recommendations among the held-out movies, with an interval over users.
 
     Args:
         dataset: all ratings.
@@ -56,23 +63,26 @@ def evaluate_cold(
     parts: list[dict[str, Float64Array]] = []
     first: list[dict[str, Float64Array]] = []
     lists: list[dict[str, Float64Array]] = []
-    shares = []
+    shares, people_shares = [], []
+    people = shared_people(dataset.movies, dataset.labels)
     for fold, mask in enumerate(track(list(movie_folds(dataset.ratings, folds)), "Unseen movies", folds)):
         rng = np.random.default_rng([seed, fold])
         training, test = Training.of(dataset, ~mask), Training.of(dataset, mask)
-        fitted = cold_start.fit(training, looks, rng, settings)
+        fitted = cold_start.fit(training, looks, rng, settings, people=people)
         shares.append(fitted.facts.look_share)
-        parts.append(_errors(fitted, looks, training, test, rng))
+        people_shares.append(fitted.facts.people_share)
+        parts.append(_errors(fitted, looks, people, training, test, rng))
         first.append(_first_ratings(fitted.model(training), training, test, rng))
         if ease.fits_in_memory(training):
             lists.append(_lists(fitted.model(training), training, test, dataset.tags))
     of_ratings = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     with_poster = of_ratings["with_poster"] > 0
     every = np.ones_like(with_poster)
-    methods = [name for name in ("user-mean", "machine", "facts", "posters", "shuffled") if name in of_ratings]
+    methods = [name for name in METHODS if name in of_ratings]
     found: dict[str, Any] = {
         "poster_shares": shares,
-        "rows": [_row(of_ratings, name, every) for name in methods if name != "shuffled"],
+        "people_shares": people_shares,
+        "rows": [_row(of_ratings, name, every) for name in methods if not name.startswith("shuffled")],
         "inside_80": _estimate(of_ratings["inside"], of_ratings["movie"]),
         "first_ratings": _first_rows({name: np.concatenate([part[name] for part in first]) for name in first[0]}),
     }
@@ -82,16 +92,26 @@ def evaluate_cold(
         found["lists"] = {name: _estimate(by_list[name], by_list["user"]) for name in ("served", "facts")}
     if with_poster.any():
         found["with_posters"] = [_row(of_ratings, name, with_poster) for name in methods]
-        found["lifts"] = {
-            name: _difference(of_ratings["facts"], of_ratings[name], of_ratings["movie"], with_poster)
-            for name in ("posters", "shuffled")
-        }
+    with_people = of_ratings["with_people"] > 0
+    if with_people.any():
+        found["with_people"] = [
+            _row(of_ratings, name, with_people) for name in methods if name not in POSTERS and name != "served"
+        ]
+    found["lifts"] = {
+        name: _difference(of_ratings[before], of_ratings[name], of_ratings["movie"], of)
+        for name, before, of in (
+            *((name, before, with_poster) for name, before in POSTERS.items()),
+            ("people", "facts", with_people),
+        )
+        if of.any()
+    }
     return found
 
 
 def _errors(
     fitted: FittedColdStart,
     looks: Looks | None,
+    people: SharedPeople | None,
     training: Training,
     test: Training,
     rng: np.random.Generator,
@@ -106,14 +126,17 @@ def _errors(
     counts = np.bincount(training.user_rows, minlength=training.shape[0])
     means = np.bincount(training.user_rows, training.values, counts.size) / np.maximum(counts, 1)
     means = np.where(counts > 0, means, training.values.mean())
-    machine, facts, by_look, variance = predictions(model, training, users, movies)
+    machine, facts, by_people, by_look, variance = predictions(model, training, users, movies)
+    served = machine + facts + by_people + by_look
     errors = {
         "movie": movies.astype(np.float64),
         "user-mean": squares(means[users]),
         "machine": squares(machine),
         "facts": squares(machine + facts),
-        "inside": _inside(machine + facts + by_look, variance, test.values, scale),
+        "served": squares(served),
+        "inside": _inside(served, variance, test.values, scale),
         "with_poster": np.zeros(movies.size),
+        "with_people": np.zeros(movies.size),
     }
     if looks is not None:
         share = fitted.facts.look_share or SHARES[2]  # measured, too, where posters are not used
@@ -124,9 +147,16 @@ def _errors(
             centred, centre = cold_start.centred(chosen, training.shape[1])
             arrays = replace(fitted.arrays, looks=centred.astype(np.float16), look_centre=centre)
             with_looks = replace(fitted, arrays=arrays, facts=replace(fitted.facts, look_share=share))
-            parts = predictions(with_looks.model(training), training, users, movies)
-            errors[name] = squares(sum(parts[:3], np.zeros(movies.size)))
+            by_look = predictions(with_looks.model(training), training, users, movies)[3]
+            errors[name], errors[f"{name}-alone"] = squares(machine + facts + by_look), squares(machine + by_look)
         errors["with_poster"] = np.isin(movies, looks.rows).astype(np.float64)
+    if people is not None:
+        if fitted.people is None:  # measured, too, where people are not used
+            facts_of = replace(fitted.facts, people_share=PEOPLE_SHARES[1])
+            model = replace(fitted, people=people, facts=facts_of).model(training)
+            by_people = predictions(model, training, users, movies)[2]
+        errors["people"] = squares(machine + facts + by_people)
+        errors["with_people"] = (np.diff(people.starts)[movies] > 0).astype(np.float64)
     return errors
 
 
@@ -145,7 +175,8 @@ def _first_ratings(
     if not wanted:
         return {name: np.zeros(0) for name in ("movie", *names)}
     asked = np.concatenate(wanted)
-    machine, facts, looks, variance = predictions(model, training, test.user_rows[asked], test.movie_rows[asked])
+    machine, *similar, variance = predictions(model, training, test.user_rows[asked], test.movie_rows[asked])
+    by_rated = np.sum(similar, axis=0)
     usual = np.zeros(len(training.users))
     usual[:] = model.usual_ratings(np.arange(len(training.users)))
     scale, prior, spread = training.ratings.scale, model.facts.movie_prior, model.facts.movie_variance
@@ -157,7 +188,7 @@ def _first_ratings(
         values, alone = test.values[part], usual[test.user_rows[part]]
         residuals, told = values - machine[here], values - alone
         rest = slice(FIRST[-1], None)
-        by_content = (machine + facts + looks)[here][rest]
+        by_content = (machine + by_rated)[here][rest]
         columns["movie"].append(np.full(part.size - FIRST[-1], float(test.movie_rows[part[0]])))
         for count in FIRST:
             content = by_content + residuals[:count].sum() / (count + prior)

@@ -18,10 +18,9 @@ import numpy as np
 from index.catalogue.catalogue import Movie
 from index.core.arrays import BoolArray, Int64Array
 from indexer.datasets.training import Training
-from indexer.spaces.facts import Labels
+from indexer.spaces.facts import PEOPLE, Labels
 
 KINDS = ("series", "tags", "people")  # beside co_liked
-PEOPLE = ("directors", "actors", "writers")  # kinds of labels
 
 _WINDOW = 60  # ranks of popularity to either side, from which a third movie is drawn
 _MOST_SHARING = 60  # movies; a title or label of more tells little

@@ -93,22 +93,30 @@ def compare(
         name: correct_triplets(*pair_scores(space, triplets.anchors, triplets.others))
         for name, space in track(spaces.items(), "Co-liked movies", len(spaces))
     }
-    missing = [np.isnan(values) for values in correct.values()]
-    # Skip triplets without a score in some space of good coverage, so that these spaces compare on the same triplets.
-    skipped = np.logical_or.reduce([gap for gap in missing if gap.mean() <= 1 - _MIN_COVERAGE], initial=False)
+    correct = _on_the_same(correct)
     rated_enough = np.bincount(training.movie_rows, minlength=training.shape[1]) >= _MIN_RATINGS
     genre_table, tag_table = _genre_table(training), _tag_table(training, tags)
     with_genres = np.flatnonzero(genre_table.any(axis=1) & rated_enough)
     with_tags = np.flatnonzero(tag_table.any(axis=1))
     titles = [str(movie) for movie in training.movies]
     others = evidence(training, tags, labels or {}, rng)
+    by_genres = _on_the_same(
+        {
+            name: _shared(space, genre_table, with_genres)
+            for name, space in spaces.items()
+            if "genres" not in space.facts
+        }
+    )
+    by_tags = _on_the_same(
+        {name: _shared(by, tag_table, with_tags) for name, space in spaces.items() if (by := space.judged_by("tags"))}
+    )
     seed = int(rng.integers(2**31))  # the same resamples for all spaces
     return [
         SpaceScore(
             name,
-            partial_estimate(np.where(skipped, np.nan, correct[name]), triplets.groups, seed),
-            None if "genres" in space.facts else _neighbour_similarity(space, genre_table, with_genres, seed),
-            None if not (by := space.judged_by("tags")) else _neighbour_similarity(by, tag_table, with_tags, seed),
+            partial_estimate(correct[name], triplets.groups, seed),
+            None if name not in by_genres else partial_estimate(by_genres[name], with_genres, seed),
+            None if name not in by_tags else partial_estimate(by_tags[name], with_tags, seed),
             triplet_accuracy(space, "series", others.get("series"), seed),
             triplet_accuracy(space, "people", others.get("people"), seed),
             None if judged is None else _judged_auc(space, judged, seed),
@@ -212,10 +220,19 @@ def triplet_accuracy(space: CandidateSpace, kind: str, triplets: Triplets | None
     return partial_estimate(correct, triplets.groups, seed)
 
 
-def _neighbour_similarity(
-    space: CandidateSpace, table: Float64Array, rows: Int64Array, seed: int
-) -> PartialEstimate | None:
-    """Estimate the mean Tanimoto similarity of movies with their nearest neighbours, by ``table`` (n_movies, d)."""
+def _on_the_same(values: Mapping[str, Float64Array]) -> dict[str, Float64Array]:
+    """Return the values (q,) of spaces with NaN wherever a space of good coverage has none: all compare on the same."""
+    missing = [np.isnan(each) for each in values.values()]
+    covering = [gap for gap in missing if gap.sum() <= (1 - _MIN_COVERAGE) * gap.size]
+    skipped = np.logical_or.reduce(covering, initial=False)
+    return {name: np.where(skipped, np.nan, each) for name, each in values.items()}
+
+
+def _shared(space: CandidateSpace, table: Float64Array, rows: Int64Array) -> Float64Array:
+    """Return the mean Tanimoto similarity (m,) of movies with their nearest neighbours, by ``table`` (n_movies, d).
+
+    It is NaN for a movie without neighbours.
+    """
     nonzero, squares = table.any(axis=1), np.square(table).sum(axis=1)
     similarity = np.full(rows.size, np.nan)
     for at, (row, scores) in enumerate(zip(rows.tolist(), iter_scores(space, rows), strict=True)):
@@ -223,7 +240,7 @@ def _neighbour_similarity(
         if neighbours.size:
             inner = table[neighbours] @ table[row]
             similarity[at] = np.mean(inner / (squares[neighbours] + squares[row] - inner))
-    return partial_estimate(similarity, rows, seed)
+    return similarity
 
 
 def _genre_table(training: Training) -> Float64Array:

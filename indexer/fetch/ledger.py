@@ -29,7 +29,7 @@ class Row:
     movie_id: int
     outcome: Literal["found", "missing", "failed"]
     reason: str  # empty if found
-    link: str  # TMDB and IMDb ids of the request; the same movie_id may be another movie in another data set
+    link: str  # ids or address of the request; the same movie_id may be another movie in another data set
     form: str | None  # of the request, such as the size of a poster; None for a file from a folder
     at: float  # seconds since 1970
 

@@ -35,6 +35,7 @@ class LinkedMovie:
     movie_id: int
     tmdb_id: int | None = None
     imdb_id: str | None = None
+    url: str | None = None  # of the file itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +247,7 @@ def _remove(kind: Kind, folder: Path, movie_id: int, keep: str = "") -> None:
 
 
 def _link(movie: LinkedMovie) -> str:
-    return f"tmdb:{movie.tmdb_id} imdb:{movie.imdb_id}"
+    return movie.url or f"tmdb:{movie.tmdb_id} imdb:{movie.imdb_id}"
 
 
 def _add(summary: Summary, row: Row) -> None:

@@ -118,9 +118,22 @@ class HttpClient:
             self._session.mount(scheme, HTTPAdapter(pool_connections=THREADS, pool_maxsize=THREADS))
 
     def get(
-        self, url: str, *, max_bytes: int, params: dict[str, str] | None = None, auth: Auth | None = None
+        self,
+        url: str,
+        *,
+        max_bytes: int,
+        params: dict[str, str] | None = None,
+        auth: Auth | None = None,
+        redirects: bool = True,
     ) -> Response:
         """Return the complete response of any status that is not transient; transient failures are retried.
+
+        Args:
+            url: the address.
+            max_bytes: of the response.
+            params: added to the query.
+            auth: adds credentials.
+            redirects: follow them, with all headers but Authorization.
 
         Raises:
             SourceUnavailable: all attempts failed, or the response is larger than ``max_bytes``.
@@ -129,7 +142,7 @@ class HttpClient:
         retries = Retries(self, url)
         while True:
             try:
-                return self._get(url, max_bytes, params, auth)
+                return self._get(url, max_bytes, params, auth, redirects)
             except TransientError as error:
                 retries.wait(error)
 
@@ -140,6 +153,7 @@ class HttpClient:
         params: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
         auth: Auth | None = None,
+        redirects: bool = True,
     ) -> requests.Response:
         """Send one request and return the response, its body unread. The caller closes it.
 
@@ -150,7 +164,13 @@ class HttpClient:
         self.limiter.wait()
         try:
             response = self._session.get(
-                url, params=params, headers=headers, auth=auth, stream=True, timeout=self.retry.timeout
+                url,
+                params=params,
+                headers=headers,
+                auth=auth,
+                stream=True,
+                timeout=self.retry.timeout,
+                allow_redirects=redirects,
             )
         except (requests.RequestException, HTTPError, OSError) as error:
             _raise_redacted(error, url)
@@ -174,10 +194,12 @@ class HttpClient:
                 return
             yield chunk
 
-    def _get(self, url: str, max_bytes: int, params: dict[str, str] | None, auth: Auth | None) -> Response:
+    def _get(
+        self, url: str, max_bytes: int, params: dict[str, str] | None, auth: Auth | None, redirects: bool
+    ) -> Response:
         content = bytearray()
         deadline = time.monotonic() + 4 * self.retry.timeout
-        with closing(self.stream(url, params=params, auth=auth)) as response:
+        with closing(self.stream(url, params=params, auth=auth, redirects=redirects)) as response:
             for chunk in self.chunks(response, decode=True):
                 content += chunk
                 if len(content) > max_bytes:

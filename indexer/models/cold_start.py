@@ -1,18 +1,18 @@
-"""The cold-start model that snapshots store: fit, and choose by validation whether posters take part.
+"""The cold-start model that snapshots store: fit, and choose by validation whether people and posters take part.
 
 See ``index.ratings.cold_start`` for the model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
-from index.core.arrays import Float32Array, Float64Array, Int64Array
+from index.core.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from index.core.progress import Track, silent
 from index.ratings.cold_start import (
     ColdStart,
@@ -21,7 +21,7 @@ from index.ratings.cold_start import (
     common_terms,
     mean_of_peers,
 )
-from index.ratings.content import LOOK, Vocabulary, centred_looks
+from index.ratings.content import LOOK, SharedPeople, Vocabulary, centred_looks
 from index.ratings.fold_in import FoldInArrays
 from index.ratings.model import INTERVAL
 from indexer.datasets.training import Training
@@ -32,6 +32,7 @@ from indexer.models.rating_model import fit_noise, fold_in_arrays
 
 CHAINS = 2  # at most
 SHARES = (0.0, 0.4, 0.8, 1.2)  # candidates of the weight of posters
+PEOPLE_SHARES = (0.0, 1.0, 2.0, 3.0)  # of people
 FOLDS = 5  # one of which validates
 MIN_RATINGS = 200  # with fewer, nothing is held out and posters take no part
 MAX_VALIDATED = 1_000_000  # ratings; of a larger data set, a sample of users
@@ -57,15 +58,17 @@ class FittedColdStart:
     fold_in: FoldInArrays
     facts: ColdStartFacts
     validation: Mapping[str, Any]
+    people: SharedPeople | None = None
 
     def model(self, training: Training) -> ColdStart:
         """Return the model, as the server would load it."""
         counts = np.bincount(training.movie_rows, minlength=training.shape[1])
-        return ColdStart(self.arrays, self.fold_in, self.facts, training.movies, counts)
+        return ColdStart(self.arrays, self.fold_in, self.facts, training.movies, counts, self.people)
 
     def entry(self) -> dict[str, Any]:
         """Return the manifest's entry."""
-        kinds = ["genres", "year", *(["poster"] if self.facts.look_share else [])]
+        chosen = {"people": self.facts.people_share, "poster": self.facts.look_share}
+        kinds = ["genres", "year", *(kind for kind, share in chosen.items() if share)]
         return {"uses": kinds, "validation": dict(self.validation), **self.facts.as_manifest()}
 
 
@@ -75,6 +78,7 @@ def fit(
     rng: np.random.Generator,
     settings: factorization_machine.Settings,
     *,
+    people: SharedPeople | None = None,
     track: Track = silent,
 ) -> FittedColdStart:
     """Fit the model, and its settings on held-out movies.
@@ -84,11 +88,12 @@ def fit(
         looks: of the movies with posters; None without any.
         rng: draws the held-out movies and the samples.
         settings: of the served factorisation machine.
+        people: movies that share people; None without people.
         track: reports progress.
     """
     settings = replace(settings, ids=False, chains=min(settings.chains, CHAINS))
-    share, inflation, validation = _validated(training, looks, rng, settings, track)
-    return _fitted(training, looks, rng, settings, share, inflation, validation, track)
+    shares, inflation, validation = _validated(training, looks, people, rng, settings, track)
+    return _fitted(training, looks, people, rng, settings, shares, inflation, validation, track)
 
 
 def predictions(
@@ -96,13 +101,14 @@ def predictions(
 ) -> tuple[Float64Array, ...]:
     """Return predicted ratings of user rows (m,) and movie rows (m,) by parts, (m,) each.
 
-    Those are the machine with the movie's ratings, the means of residuals by facts and by posters, and the variance.
+    Those are the machine with the movie's ratings, the means of residuals by facts, by people and by posters, and the
+    variance.
     """
     contents = model.of_snapshot(np.arange(training.shape[1]))
     order = np.argsort(training.user_rows, kind="stable")
     starts = np.searchsorted(training.user_rows[order], np.arange(training.shape[0] + 1))
     ratings = movie_residuals(model, training)
-    machine, facts, looks, variance = (np.zeros(users.size) for _ in range(4))
+    machine, facts, people, looks, variance = (np.zeros(users.size) for _ in range(5))
     asked = np.argsort(users, kind="stable")
     bounds = np.searchsorted(users[asked], np.arange(training.shape[0] + 1))
     positions = served_positions(training)
@@ -112,9 +118,10 @@ def predictions(
         user = replace(model.user(row, training.movie_rows[mine], slice(0, 0)), residuals=model.residuals(part))
         of_movies = movies[wanted]
         found = model.predict(user, contents.take(of_movies), ratings[of_movies])
-        facts[wanted], looks[wanted] = found.by_facts.sum(axis=1), found.by_look.sum(axis=1)
-        machine[wanted], variance[wanted] = found.mean - facts[wanted] - looks[wanted], found.variance
-    return machine, facts, looks, variance
+        facts[wanted], people[wanted] = found.by_facts.sum(axis=1), found.by_people.sum(axis=1)
+        looks[wanted] = found.by_look.sum(axis=1)
+        machine[wanted], variance[wanted] = found.mean - found.by_rated.sum(axis=1), found.variance
+    return machine, facts, people, looks, variance
 
 
 def taste_of_unrated(
@@ -154,18 +161,30 @@ def movie_residuals(model: ColdStart, training: Training) -> Float64Array:
     return np.column_stack([counts, sums / np.maximum(counts, 1)])
 
 
+@dataclass(frozen=True, slots=True)
+class _Shares:
+    """Weights of the mean residuals by people and by posters."""
+
+    people: float
+    look: float
+
+
 def _validated(
     training: Training,
     looks: Looks | None,
+    people: SharedPeople | None,
     rng: np.random.Generator,
     settings: factorization_machine.Settings,
     track: Track,
-) -> tuple[float, float, dict[str, Any]]:
-    """Return the share of posters and the inflation of the noise that suit held-out movies best, and the figures."""
+) -> tuple[_Shares, float, dict[str, Any]]:
+    """Return the shares and the inflation of the noise that suit held-out movies best, and the figures.
+
+    Posters must add to what people tell.
+    """
     part = subsample_users(training, rng, MAX_VALIDATED)
     rated = np.unique(part.movie_rows)
     if part.values.size < MIN_RATINGS or rated.size < FOLDS:
-        return 0.0, 1.0, {"left_out": f"{part.values.size} ratings are too few to hold movies out"}
+        return _Shares(0.0, 0.0), 1.0, {"left_out": f"{part.values.size} ratings are too few to hold movies out"}
     out = np.isin(part.movie_rows, rng.permutation(rated)[: rated.size // FOLDS])
     rest, test = part.take(~out), part.take(out)
     settings = replace(
@@ -173,37 +192,50 @@ def _validated(
         chains=1,
         iterations=min(settings.iterations, max(_VALIDATION_ITERATIONS, settings.burn_in + 1)),
     )
-    fitted = _fitted(rest, looks, rng, settings, 1.0, 1.0, {}, track)
-    model = fitted.model(rest)
-    machine, facts, by_look, variance = predictions(model, rest, test.user_rows, test.movie_rows)
+    fitted = _fitted(rest, looks, people, rng, settings, _Shares(1.0, 1.0), 1.0, {}, track)
+    predicted = predictions(fitted.model(rest), rest, test.user_rows, test.movie_rows)
     scale = training.ratings.scale
     known = np.isin(test.user_rows, rest.user_rows)
-    if looks is None:
-        by_look = np.zeros_like(by_look)
-    with_poster = np.isin(test.movie_rows, looks.rows) if looks is not None else np.zeros_like(known)
+    machine, facts, by_people, by_look, variance = (part[known] for part in predicted)
+    values, movies = test.values[known], test.movie_rows[known]
+    with_people = np.zeros_like(movies, dtype=np.bool_) if people is None else np.diff(people.starts)[movies] > 0
+    with_poster = np.isin(movies, looks.rows) if looks is not None else np.zeros_like(movies, dtype=np.bool_)
 
-    def squares(share: float) -> Float64Array:
-        return np.square(np.clip(machine + facts + share * by_look, *scale) - test.values)
+    def mean(shares: _Shares) -> Float64Array:
+        return np.clip(machine + facts + shares.people * by_people + shares.look * by_look, *scale)
 
-    losses = {share: float(squares(share)[known].mean()) for share in (SHARES if with_poster.any() else SHARES[:1])}
-    share = min(losses, key=lambda each: losses[each])
-    if share and not _is_clear(squares(0.0)[known] - squares(share)[known], test.movie_rows[known]):
-        share = 0.0
-    mean = np.clip(machine + facts + share * by_look, *scale)
-    inflation = _inflation(mean[known], variance[known], fitted.facts.movie_variance, test.values[known], scale)
+    def best(tried: Sequence[_Shares]) -> _Shares:
+        """Return the shares of the lowest error, or the first ones, if they are not clearly worse."""
+        squares = [np.square(mean(shares) - values) for shares in tried]
+        at = int(np.argmin([each.mean() for each in squares]))
+        return tried[at if at and _is_clear(squares[0] - squares[at], movies) else 0]
 
-    def rmse(values: Float64Array) -> float:
-        return round(float(np.sqrt(values.mean())), 4)
-
-    figures: dict[str, Any] = {"held_out": int(known.sum()), "rmse": rmse(squares(share)[known])}
+    shares = _Shares(0.0, 0.0)
+    if with_people.any():
+        shares = best([_Shares(each, 0.0) for each in PEOPLE_SHARES])
+    before = shares
     if with_poster.any():
-        both = known & with_poster
-        figures["with_poster"] = {
-            "held_out": int(both.sum()),
-            "rmse_by_facts": rmse(squares(0.0)[both]),
-            "rmse_by_facts_and_poster": rmse(squares(share or SHARES[2])[both]),
+        shares = best([_Shares(shares.people, each) for each in SHARES])
+    inflation = _inflation(mean(shares), variance, fitted.facts.movie_variance, values, scale)
+
+    def rmse(shares: _Shares, of: BoolArray | None = None) -> float:
+        errors = np.square(mean(shares) - values)
+        return round(float(np.sqrt((errors if of is None else errors[of]).mean())), 4)
+
+    figures: dict[str, Any] = {"held_out": int(known.sum()), "rmse": rmse(shares)}
+    if with_people.any():
+        figures["with_people"] = {
+            "held_out": int(with_people.sum()),
+            "rmse_by_facts": rmse(_Shares(0.0, 0.0), with_people),
+            "rmse_by_facts_and_people": rmse(_Shares(before.people or PEOPLE_SHARES[1], 0.0), with_people),
         }
-    return share, inflation, figures
+    if with_poster.any():
+        figures["with_poster"] = {
+            "held_out": int(with_poster.sum()),
+            "rmse_by_facts": rmse(before, with_poster),
+            "rmse_by_facts_and_poster": rmse(_Shares(before.people, shares.look or SHARES[2]), with_poster),
+        }
+    return shares, inflation, figures
 
 
 def _is_clear(gains: Float64Array, movies: Int64Array) -> bool:
@@ -240,9 +272,10 @@ def _inflation(
 def _fitted(
     training: Training,
     looks: Looks | None,
+    people: SharedPeople | None,
     rng: np.random.Generator,
     settings: factorization_machine.Settings,
-    share: float,
+    shares: _Shares,
     inflation: float,
     validation: Mapping[str, Any],
     track: Track,
@@ -278,7 +311,7 @@ def _fitted(
     usual = rated @ features / max(rated.sum(), 1)
     usual_common = (common @ rated / max(rated.sum(), 1)).tolist()
     described = vocabulary.facts(training.movies)
-    compact, centre = centred(looks if share else None, len(training.movies))
+    compact, centre = centred(looks if shares.look else None, len(training.movies))
     arrays = ColdStartArrays(
         weights=weights.astype(np.float32),
         interactions=interactions.astype(np.float32),
@@ -298,10 +331,11 @@ def _fitted(
         movie_variance,
         movie_prior,
         inflation,
-        share,
+        shares.look,
         (usual_common[0], usual_common[1]),
+        shares.people,
     )
-    return FittedColdStart(arrays, fold_in_arrays(posterior), facts, validation)
+    return FittedColdStart(arrays, fold_in_arrays(posterior), facts, validation, people if shares.people else None)
 
 
 def _preferences(posterior: Posterior, factors: Float64Array) -> Float64Array:

@@ -34,7 +34,7 @@ class Settings:
 
 def fits_in_memory(training: Training) -> bool:
     """Return True if ``fit`` can invert the smaller of the two matrices."""
-    return min(training.shape) <= MAX_ROWS
+    return (training.shape[1] if training.weighted else min(training.shape)) <= MAX_ROWS
 
 
 def fit(
@@ -47,8 +47,8 @@ def fit(
     """Fit the smaller of the two forms."""
     regularization = (settings or Settings()).regularization
     n_users, n_movies = training.shape
-    x = training.rated
-    if n_users <= n_movies:
+    x = training.watched
+    if n_users <= n_movies and not training.weighted:  # that form has no weights of single entries
         weights = _inverse((x @ x.T).toarray(), regularization)
         scale = 1 / (regularization * _diagonal(weights, x.tocsc(), regularization))
         users = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(x.indptr))

@@ -75,7 +75,7 @@ def fit(
             iterations=settings.iterations,
             random_state=int(rng.integers(2**31)),
         )
-        model.fit(training.rated, show_progress=False, callback=step)
+        model.fit(training.watched, show_progress=False, callback=step)
     factors = model.item_factors.astype(np.float64)
     gram = factors.T @ factors + settings.regularization * np.eye(settings.factors)
     return ImplicitFactors(model.item_factors, gram, np.array(settings.confidence))
@@ -95,7 +95,7 @@ def fit_bpr(
             num_threads=1,
             random_state=int(rng.integers(2**31)),
         )
-        model.fit(training.rated, show_progress=False, callback=step)
+        model.fit(training.watched, show_progress=False, callback=step)
     return BprFactors(model.user_factors, model.item_factors)
 
 

@@ -44,7 +44,7 @@ def fit(
 ) -> MovieNeighbours:
     """Return the largest weights from each movie."""
     settings = settings or Settings()
-    x = training.rated
+    x = training.watched
     n_movies = x.shape[1]
     by_user = np.maximum(np.diff(x.indptr), 1) ** -settings.user
     counts = np.maximum(np.bincount(x.indices, minlength=n_movies), 1).astype(np.float64)

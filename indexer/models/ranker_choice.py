@@ -40,7 +40,7 @@ class RankerScorer:
     """Scorer of the users of some training data by a ranker."""
 
     ranker: Ranker
-    rated: sp.csr_matrix  # (n_users, n_movies)
+    rated: sp.csr_matrix  # (n_users, n_movies), as of ``Training.watched``
 
     def scores(self, user: int) -> Float32Array:
         """Return scores (n_movies,) of a user row; larger is better."""
@@ -105,6 +105,14 @@ def choose_ranker(
     return Choice(rankers, {name: asdict(fits[name][1]) for name in names}, scores, warnings)
 
 
+def refit(choice: Choice, settings: Settings, training: Training, rng: np.random.Generator) -> Ranker:
+    """Fit the chosen rankers to other training data."""
+    fits: dict[str, tuple[Any, Any]] = {
+        "ease": (ease.fit, settings.ease), "implicit-als": (implicit.fit, settings.implicit),
+    }  # fmt: skip
+    return combine_rankers([fits[name][0](training, rng, fits[name][1]) for name in choice.settings])
+
+
 def of_some_users(ratings: Training, rng: np.random.Generator, limit: int = MAX_USERS) -> Training:
     """Return the ratings of ``limit`` users drawn at random; all ratings of fewer."""
     users = np.unique(ratings.user_rows)
@@ -125,7 +133,7 @@ def _validate(
     fitted = {name: fit(train, rng, settings, track=track) for name, (fit, settings) in fits.items()}
     ndcg = {}
     for names in (*((name,) for name in fits), tuple(fits)):
-        scorer = RankerScorer(combine_rankers([fitted[name] for name in names]), train.rated)
+        scorer = RankerScorer(combine_rankers([fitted[name] for name in names]), train.watched)
         measures, _ = measure_ranking(scorer, train, test)
         total, count = measures[_METRIC].sum(axis=1)
         ndcg[names] = round(float(total / count), 4)

@@ -69,9 +69,9 @@ class ServedAdapter(RatingModelAdapter):
     def distribution(self, users: Int64Array, movies: Int64Array) -> tuple[Float64Array, Float64Array]:
         """Return mean and standard deviation (m,) of each rating."""
         mean, deviation = self.model.distribution(users, movies)
-        machine, facts, looks, variance = cold_start.predictions(self.cold, self.training, users, movies)
+        *parts, variance = cold_start.predictions(self.cold, self.training, users, movies)
         share = own_share(np.bincount(self.training.movie_rows, minlength=self.training.shape[1])[movies])
-        of_both = share * mean + (1 - share) * (machine + facts + looks)
+        of_both = share * mean + (1 - share) * np.sum(parts, axis=0)
         return of_both, np.sqrt(share * np.square(deviation, dtype=np.float64) + (1 - share) * variance)
 
 

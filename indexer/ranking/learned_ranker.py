@@ -26,23 +26,26 @@ from index.core.ids import Ids
 from index.core.progress import Track, silent
 from index.ratings.learned_ranker import TREES_FILE, UNAVAILABLE, Features, LearnedRanker, Likeness, MovieFeatures
 from index.ratings.model import RatingModel
-from index.ratings.rankers import Ranker, StoredRanker, combine_rankers, names_of, save_rankers
+from index.ratings.rankers import Ranker, StoredRanker, names_of, save_rankers
+from index.spaces.blend import Blend
 from index.spaces.faiss_index import flat_index
+from index.spaces.space import Space
 from index.spaces.vectors import FlatVectors, Vectors
 from indexer.datasets.training import Training
 from indexer.metrics.ranking import ndcg
-from indexer.models import ease, factorization_machine, implicit, movie_neighbours
+from indexer.models import ease, factorization_machine, movie_neighbours
 from indexer.models.factorization_machine import Posterior
-from indexer.models.ranker_choice import Choice, of_some_users
+from indexer.models.ranker_choice import Choice, of_some_users, refit
 from indexer.models.ranker_choice import Settings as RankerSettings
 from indexer.models.rating_model import rating_model
 from indexer.spaces.facts import facts_vectors
 from indexer.spaces.taste import taste_vectors
+from indexer.spaces.writer import calibrate
 
 SHRINKAGE = 5.0  # ratings' worth of the overall mean in a movie's mean rating
 HELD_OUT = 0.2  # share of ratings, in each split
-SPLITS = 2
-ITERATIONS = 60  # of the one chain of the rating model in a split
+SPLITS = 4
+ITERATIONS = 40  # of the one chain of the rating model in a split
 THREADS = 1  # of LightGBM: the same trees on any machine
 FEWEST = 0.05  # share of users with fewer ratings than the trees are used for: they learned too little about them
 MIN_USERS = 50  # with held-out ratings; of fewer nothing is learned
@@ -235,14 +238,14 @@ def learn(
         return Learned(left_out=UNAVAILABLE)
     if training.values.size > MAX_RATINGS:
         return Learned(left_out=f"{training.values.size:,} ratings take too long to learn from; {MAX_RATINGS:,} do not")
-    refits, fits = _refits(choice, rankers), _fits(training, rankers)
+    fits = _fits(training, rankers)
     parts, counts = [], []
     for _ in track(range(SPLITS), "Learning to rank", SPLITS):
         held_out = rng.random(training.values.size) < HELD_OUT
         train, test = training.take(~held_out), training.take(held_out)
         if np.intersect1d(train.user_rows, test.user_rows).size < MIN_USERS:
             return Learned(left_out=f"at least {MIN_USERS} users with several ratings are needed to learn from")
-        before = combine_rankers([refit(train, rng) for refit in refits])
+        before = refit(choice, rankers, train, rng)
         model, features = _fit_split(train, before, fits, spaces, machine, rng)
         parts.append(examples(model, features, train, of_some_users(test, rng)))
         counts.append(np.bincount(train.user_rows)[parts[-1].users[parts[-1].starts[:-1]]])
@@ -288,20 +291,20 @@ def _fit_split(
     return rating_model(posterior, train, before), Features(given, rankers, movie_features(train), likeness)
 
 
-def _refits(choice: Choice, settings: RankerSettings) -> list[Fit]:
-    """Return functions that fit the chosen rankers."""
-    fits: dict[str, Fit] = {
-        "ease": partial(ease.fit, settings=settings.ease),
-        "implicit-als": partial(implicit.fit, settings=settings.implicit),
-    }
-    return [fits[name] for name in choice.settings]
-
-
 def likeness_spaces(posterior: Posterior, training: Training) -> Spaces:
     """Return the spaces whose likeness is a feature, made of a data set without tags."""
     rows, vectors = facts_vectors(training.movies, {}, series=True)
     facts = Ids(training.movie_ids.values[rows]), FlatVectors(flat_index(vectors))
     return {"taste": _taste_space(posterior, training)} | ({"facts": facts} if rows.size else {})
+
+
+def blend_of(spaces: Spaces, weights: Mapping[str, float], movie_ids: Ids) -> Blend:
+    """Return the blend of spaces, given as ids and vectors, of a catalogue."""
+    rng = np.random.default_rng(0)
+    calibrated = {
+        name: Space(name, ids, vectors, None, calibrate(vectors, rng)) for name, (ids, vectors) in spaces.items()
+    }
+    return Blend(calibrated, weights, movie_ids)
 
 
 def _taste_space(posterior: Posterior, training: Training) -> tuple[Ids, Vectors]:

@@ -11,6 +11,8 @@ import numpy as np
 from index.core.arrays import Float32Array
 from index.core.progress import Track
 from index.ratings.rankers import Ranker, combine_rankers
+from index.spaces.blend import Blend
+from indexer.config import BLEND
 from indexer.datasets.training import Training
 from indexer.models import als, ease, factorization_machine, implicit, neighbourhood, sgd
 from indexer.models.factorization_machine import Posterior
@@ -19,7 +21,7 @@ from indexer.models.ranker_choice import RankerScorer, choose_ranker
 from indexer.models.ranker_choice import Settings as RankerSettings
 from indexer.models.rating_model import rating_model
 from indexer.models.registry import Method, RatingModelAdapter
-from indexer.ranking.learned_ranker import learn, likeness_spaces
+from indexer.ranking.learned_ranker import blend_of, learn, likeness_spaces
 
 SERVED_RANKER = "served"
 BEFORE_LEARNING = "rankers-and-rating"
@@ -41,9 +43,10 @@ def ranking_methods(settings: factorization_machine.Settings | None = None) -> M
     def served(training: Training, rng: np.random.Generator, chosen: Any, *, track: Track) -> RatingModelAdapter:
         fitted = posterior(training, rng, chosen, track=track)
         choice = choose_ranker(training, rng, track=track)
-        learned = learn(training, choice, RankerSettings(), likeness_spaces(fitted, training), chosen, rng, track=track)
+        spaces = likeness_spaces(fitted, training)
+        learned = learn(training, choice, RankerSettings(), spaces, chosen, rng, track=track)
         model = rating_model(fitted, training, combine_rankers(choice.rankers), learned.ranker)
-        return RatingModelAdapter(model)
+        return ServedRanker(model, blend_of(spaces, BLEND, training.movie_ids))
 
     methods = {
         "popularity": Method(_fit_popularity),
@@ -71,11 +74,18 @@ def ranking_methods(settings: factorization_machine.Settings | None = None) -> M
     return {name: method for name, method in methods.items() if name not in unavailable}
 
 
+@dataclass(frozen=True, slots=True)
+class ServedRanker(RatingModelAdapter):
+    """Recommendations as they are served, with the blend that makes them diverse."""
+
+    blend: Blend
+
+
 def as_scorer(fit: Callable[..., Ranker]) -> Callable[..., RankerScorer]:
     """Return ``fit`` with its ranker turned into a Scorer of the training users."""
 
     def fit_scorer(training: Training, *arguments: Any, **options: Any) -> RankerScorer:
-        return RankerScorer(fit(training, *arguments, **options), training.rated)
+        return RankerScorer(fit(training, *arguments, **options), training.watched)
 
     return fit_scorer
 

@@ -13,6 +13,8 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from indexer.evaluation.contest import FEW, LEVELS
+from indexer.metrics.diversity import LEVELS as LEVELS_OF_DIVERSITY
+from indexer.metrics.diversity import metric
 from indexer.metrics.ranking import LENGTHS
 from indexer.reports import poster_report
 from indexer.reports.article_table import article_table
@@ -67,6 +69,15 @@ def cell(name: str, value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:.1%}" if name.startswith(PERCENT) else f"{value:.4f}"
+
+
+def diverse_lists(figures: Mapping[str, Any]) -> dict[float, tuple[float, float]]:
+    """Return diversity -> nDCG and likeness of lists, of a method's figures; empty of one without them."""
+    return {
+        level: (figures[ndcg]["value"], figures[alike]["value"])
+        for level in LEVELS_OF_DIVERSITY
+        if (ndcg := metric("ndcg", level)) in figures and (alike := metric("alike", level)) in figures
+    }
 
 
 def _described(name: str, section: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,11 +135,14 @@ def _rating_plots(section: Mapping[str, Any]) -> list[tuple[str, Markup]]:
 
 def _ranking_plots(section: Mapping[str, Any]) -> list[tuple[str, Markup]]:
     methods = section["methods"]
-    return [
+    plots = [
         ("nDCG by length of the list", _curves(methods, "ndcg", "nDCG@k")),
         ("Recall by length of the list", _curves(methods, "recall", "Recall@k")),
         ("Catalogue coverage and novelty of the top ten", _coverage(methods)),
     ]
+    if diverse := diverse_lists(methods[-1]["figures"]):
+        plots.append((f"Accuracy and likeness of diverse lists, {methods[-1]['method']}", _diversity(diverse)))
+    return plots
 
 
 def _similarity_plots(section: Mapping[str, Any]) -> list[tuple[str, Markup]]:
@@ -215,6 +229,21 @@ def _curves(methods: Sequence[Mapping[str, Any]], metric: str, title: str) -> Ma
         axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 
     return svg(draw, 1, height=3)
+
+
+def _diversity(lists: Mapping[float, tuple[float, float]]) -> Markup:
+    """Plot nDCG against likeness within lists, a point for each diversity."""
+
+    def draw(axes: Sequence[Axes]) -> None:
+        (axis,) = axes
+        alike, accuracy = [100 * likeness for _, likeness in lists.values()], [value for value, _ in lists.values()]
+        axis.plot(alike, accuracy, "o-", color=ACCENT, markersize=5)
+        for level, x, y in zip(lists, alike, accuracy, strict=True):
+            axis.annotate(f"{level:g}", (x, y), (4, -12), textcoords="offset points")
+        axis.set(xlabel="Percentile of two movies of a list by likeness (%)", ylabel="nDCG@10", ylim=(0, None))
+        axis.grid(color="#ddd", linewidth=0.6)
+
+    return svg(draw, 1, height=2.8)
 
 
 def _coverage(methods: Sequence[Mapping[str, Any]]) -> Markup:

@@ -63,6 +63,14 @@ class Cache:
         return self.folder / key[:2] / f"{key}.npy"
 
 
+class NoReadablePoster(InvalidInput):
+    """Posters of which none can be read; ``reasons`` by movie id."""
+
+    def __init__(self, message: str, reasons: Mapping[int, str]) -> None:
+        super().__init__(message)
+        self.reasons = reasons
+
+
 @dataclass(frozen=True, slots=True)
 class Embeddings:
     """Cached embeddings of the readable posters, and the reasons why the others are unreadable."""
@@ -147,7 +155,8 @@ def embed_posters(
     unreadable |= {movie_id: failed[content] for movie_id, content in contents.items() if content in failed}
     if not kept:
         movie_id, reason = next(iter(unreadable.items()))
-        raise InvalidInput(f"none of the {len(posters)} posters could be read; {posters[movie_id]}: {reason}")
+        problem = f"none of the {len(posters)} posters could be read; {posters[movie_id]}: {reason}"
+        raise NoReadablePoster(problem, dict(sorted(unreadable.items())))
     return Embeddings(
         np.array(list(kept), dtype=np.int64),
         tuple(kept.values()),

@@ -15,8 +15,8 @@ from index.catalogue.title_forms import alternatives, words
 from index.core.arrays import Float32Array, Float64Array, Int64Array
 from indexer.linalg import unit_rows
 
-# Share of each kind of fact in the score of two movies that both have it.
-WEIGHTS = {"genres": 0.7, "year": 0.15, "tags": 0.15}
+# Share of each kind of fact in the score of two movies that both have it; that of the year by `benchmarks.likeness`.
+WEIGHTS = {"genres": 0.65, "year": 0.2, "tags": 0.15}
 YEARS_APART = 8.0  # standard deviation of the similarity by year: movies this far apart keep exp(-1/2) of it
 TAG_DIMENSION = 64
 # Weights of labels that two movies share, beside a weight of 1 of all the above together. "series" is made from titles.
@@ -29,6 +29,7 @@ LABEL_WEIGHTS = {
     "writers": 0.3,
     "certificates": 0.1,
 }
+PEOPLE = ("directors", "actors", "writers")  # kinds of labels
 OTHER_LABELS = 0.05  # weight of any other kind
 LABEL_DIMENSION = 512
 SERIES = "series"
@@ -46,6 +47,7 @@ def facts_vectors(
     weights: Mapping[str, float] | None = None,
     *,
     series: bool = False,
+    shares: Mapping[str, float] = WEIGHTS,
 ) -> tuple[Int64Array, Float32Array]:
     """Return the rows (m,) of the movies with any facts, and their vectors (m, d), of length 1 without labels.
 
@@ -58,9 +60,10 @@ def facts_vectors(
         labels: of the movies that have some.
         weights: kind of label, one of ``labels`` -> weight; those missing are ``label_weights``.
         series: take the beginnings of titles for labels, too. They alone make no vector.
+        shares: of genres, year and tags.
     """
     parts = {"genres": _genres(movies), "year": _years(movies), "tags": _tags(movies, tags)}
-    vectors = _unit(np.hstack([np.sqrt(WEIGHTS[name]) * _unit(part) for name, part in parts.items()]))
+    vectors = _unit(np.hstack([np.sqrt(shares[name]) * _unit(part) for name, part in parts.items()]))
     labels = labels or {}
     known = vectors.any(axis=1)
     for given in labels.values():
@@ -109,16 +112,27 @@ def _labels(movies: Sequence[Movie], labels: Labels, weights: Mapping[str, float
     kinds, names = [], []
     for kind, weight in weights.items():
         counts = [Counter(set(labels[kind].get(movie.movie_id, ()))) for movie in movies]
-        movies_with = Counter(label for row in counts for label in row)
-        shared = [Counter({label: 1 for label in row if movies_with[label] > 1}) for row in counts]
+        shared = _shared(counts)
         kinds.append(np.sqrt(weight) * unit_rows(_idf(shared)))
-        names += [f"{kind}\0{label}" for label in sorted(label for label, n in movies_with.items() if n > 1)]
+        names += [f"{kind}\0{label}" for label in sorted({label for row in shared for label in row})]
     matrix = sp.hstack(kinds).tocsr()
     if len(names) <= LABEL_DIMENSION:
         dense: Float64Array = matrix.toarray()
         return dense
     projected: Float64Array = matrix @ (np.array([_signs(name) for name in names]) / np.sqrt(LABEL_DIMENSION))
     return projected
+
+
+def people_matrix(movies: Sequence[Movie], labels: Labels) -> sp.csr_matrix:
+    """Return (n, n_people) of rows of length 1: the people of each movie by idf, of those whom two movies share."""
+    counts = [Counter({name for kind in PEOPLE for name in labels.get(kind, {}).get(m.movie_id, ())}) for m in movies]
+    return unit_rows(_idf(_shared(counts)))
+
+
+def _shared(counts: Sequence[Counter[str]]) -> list[Counter[str]]:
+    """Leave out names that only one row has."""
+    rows_with = Counter(name for row in counts for name in row)
+    return [Counter({name: n for name, n in row.items() if rows_with[name] > 1}) for row in counts]
 
 
 def _signs(name: str) -> Float32Array:
@@ -151,9 +165,7 @@ def _years(movies: Sequence[Movie]) -> Float64Array:
 def _tags(movies: Sequence[Movie], tags: Mapping[int, Sequence[str]]) -> Float64Array:
     """Return (n, d) tf-idf of the tags that at least two movies share, reduced to ``TAG_DIMENSION`` if more."""
     counts = [Counter(tag.strip().casefold() for tag in tags.get(movie.movie_id, ())) for movie in movies]
-    movies_with = Counter(tag for row in counts for tag in row)
-    shared = [Counter({tag: n for tag, n in row.items() if movies_with[tag] > 1}) for row in counts]
-    matrix = _idf(shared)
+    matrix = _idf(_shared(counts))
     if min(matrix.shape) <= TAG_DIMENSION + 1:
         dense: Float64Array = matrix.toarray()
         return dense

@@ -1,7 +1,9 @@
-"""The command build, and options shared with evaluate and tune."""
+"""The commands build and prepare, and options shared with evaluate and tune."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +20,12 @@ from posterity.cli.console import (
     myself,
     note,
     print_json,
+    report_option,
     scale_of,
     shown_progress,
+    tell_refused,
 )
+from posterity.cli.fetch import EDITIONS, Sources, fetch_all, sources_options
 
 if TYPE_CHECKING:
     from index.snapshot.store import Manifest
@@ -56,6 +61,25 @@ facts_option = click.option(
     help="A table of further facts: a column of movie ids, and columns of directors, actors, keywords or anything else;"
     " several values in a field are separated by |.",
 )
+catalogue_option = click.option(
+    "--catalogue",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A table of your own movies: CSV, JSON Lines or Parquet. Columns: title, and if there are any, id, year,"
+    " genres, imdb_id, tmdb_id and poster (a path or URL); any other one is a kind of facts. --ratings are by its ids.",
+)
+events_option = click.option(
+    "--events",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A table of user, item and kind: who viewed, liked or bought what. The rankers learn from it, and the taste"
+    " space where there are no ratings.",
+)
+event_weight_option = click.option(
+    "--event-weight",
+    "event_weights",
+    multiple=True,
+    metavar="KIND=WEIGHT",
+    help="Weight of a kind of event, beside view=1, like=3, purchase=5; 0 leaves it out. Repeatable.",
+)
 iterations_option = click.option(
     "--iterations",
     type=click.IntRange(30),
@@ -68,7 +92,7 @@ iterations_option = click.option(
 @click.option(
     "--ratings",
     type=click.Path(path_type=Path),
-    show_default="the fetched edition, else the sample",
+    show_default="the scanned shelf, the fetched edition, else the sample",
     help=RATINGS,
 )
 @scale_option
@@ -79,6 +103,10 @@ iterations_option = click.option(
     help="A folder of <movie id>.jpg, .png, .webp, .gif, .avif, .tif, .bmp or .heic. Without it the snapshot has no"
     " poster space.",
 )
+@catalogue_option
+@report_option
+@events_option
+@event_weight_option
 @facts_option
 @click.option(
     "--facts-weight",
@@ -156,6 +184,10 @@ def build(
     ratings: Path | None,
     scale: str | None,
     posters: Path | None,
+    catalogue: Path | None,
+    report: Path | None,
+    events: Path | None,
+    event_weights: tuple[str, ...],
     facts: Path | None,
     facts_weights: tuple[str, ...],
     data: Path,
@@ -179,18 +211,31 @@ def build(
     Embeddings are cached. The server answers from the previous snapshot until the new one is complete.
     """
     from indexer.config import make_plan
-    from indexer.datasets.sources import choose_sources
+    from indexer.datasets.labels import kind_of
+    from indexer.datasets.movielens import Own
+    from indexer.datasets.own_catalogue import read_catalogue, write_report
+    from indexer.datasets.sources import choose_sources, scanned_shelf
 
-    sources = choose_sources(data, ratings, posters, weights)
+    if report is not None and catalogue is None:
+        raise click.UsageError("--report lists the refused rows of a --catalogue: give one, or leave it out")
+    shelf = scanned_shelf(data) if ratings is catalogue is events is None else None
+    if shelf is not None:
+        ratings, catalogue, events, facts = shelf.ratings, shelf.catalogue, shelf.events, facts or shelf.facts
+    own = Own(catalogue, events, _weights("--event-weight", event_weights, "KIND=WEIGHT, such as like=3", str.casefold))
+    sources = choose_sources(data, ratings, posters, weights, own=(catalogue or events) is not None)
     if every is not None:
         from indexer.schedule import build_every
 
         # Each build in a process of its own: it returns its memory, and a crash does not end the loop.
         command = [*myself(), "build", *_arguments(context, without={"every", "keep"})]
-        build_every(
-            every, command, data, [*sources.paths, *tuned, *([facts] if facts else [])], keep=keep or KEPT, say=note
-        )
+        files = [*tuned, *(file for file in (facts, catalogue, events) if file is not None)]
+        build_every(every, command, data, [*sources.paths, *files], keep=keep or KEPT, say=note)
         return
+    if catalogue is not None:
+        refused = read_catalogue(catalogue).refused
+        tell_refused(catalogue, refused, report)
+        if report is not None:
+            write_report(report, catalogue, refused)
     plan = make_plan(
         sources.ratings,
         data,
@@ -207,7 +252,8 @@ def build(
         scale=scale_of(scale),
         learn=not no_ltr,
         facts=facts,
-        label_weights=_weights_of_facts(facts_weights),
+        label_weights=_weights("--facts-weight", facts_weights, "COLUMN=WEIGHT, such as director=0.3", kind_of),
+        own=own,
     )
     manifest = run_plan(plan, if_new=if_new)
     if manifest is None:
@@ -228,22 +274,21 @@ def build(
             click.echo(f"Deleted {', '.join(deleted)}")
 
 
-def _weights_of_facts(texts: tuple[str, ...]) -> dict[str, float]:
-    """Return kind of facts -> weight.
+def _weights(option: str, texts: tuple[str, ...], example: str, name: Callable[[str], str]) -> dict[str, float]:
+    """Return the weights in the texts of an option, by name.
 
     Raises:
-        UsageError: a text is not COLUMN=WEIGHT, or the weight is no number from 0 to 100.
+        UsageError: a text is not NAME=WEIGHT, or the weight is no number from 0 to 100.
     """
-    from indexer.datasets.labels import kind_of
     from indexer.datasets.tables.values import real
 
     weights = {}
     for text in texts:
-        column, _, given = text.rpartition("=")
+        key, _, given = text.rpartition("=")
         weight = real(given)
-        if not column.strip() or weight is None or not 0 <= weight <= 100:
-            raise click.UsageError(f"--facts-weight {text}: write COLUMN=WEIGHT, such as director=0.3; from 0 to 100")
-        weights[kind_of(column)] = weight
+        if not key.strip() or weight is None or not 0 <= weight <= 100:
+            raise click.UsageError(f"{option} {text}: write {example}; from 0 to 100")
+        weights[name(key.strip())] = weight
     return weights
 
 
@@ -275,7 +320,11 @@ def summarise(manifest: Manifest) -> None:
         f"{counts['name']}: {counts['ratings']:,} ratings of {counts['rated_movies']:,} movies by {counts['users']:,}"
         f" users; {manifest.posters['posters']:,} posters ({manifest.posters['embedded']:,} newly embedded)"
     )
-    if manifest.ratings.get("implicit_data"):
+    if counts.get("events"):
+        click.echo(f"Events: {counts['events']:,} pairs of user and movie without a rating")
+    if not counts["ratings"]:
+        click.echo("Rating scale: none, as there are no ratings")
+    elif manifest.ratings.get("implicit_data"):
         click.echo("Rating scale: none, as there are no ratings, only who watched what")
     else:
         low, high = manifest.ratings["scale"]
@@ -306,3 +355,51 @@ def _arguments(context: click.Context, *, without: set[str]) -> list[str]:
         several = value if isinstance(value, tuple) else (value,)
         arguments += [option.opts[0] if each is True else f"{option.opts[0]}={each}" for each in several]
     return arguments
+
+
+@click.command()
+@click.option(
+    "--edition",
+    type=click.Choice(EDITIONS, case_sensitive=False),
+    envvar="POSTERITY_MOVIELENS",
+    show_envvar=True,
+    show_default="latest-small with a key of TMDB",
+    help="Edition of MovieLens to fetch and build.",
+)
+@data_option
+@weights_option
+@embed_path_option
+@sources_options
+def prepare(edition: str | None, data: Path, weights: str, embed_path: str, sources: Sources) -> None:
+    """Fetch and build a snapshot to serve, unless an up-to-date one exists.
+
+    With --edition, or a key of TMDB in TMDB_API_KEY or TMDB_ACCESS_TOKEN, fetch MovieLens and build it if an input
+    changed. Otherwise keep the current snapshot, or build the bundled sample if there is none. If fetching or building
+    fails, keep the current snapshot.
+    """
+    from index.snapshot.store import SnapshotStore
+    from indexer.config import make_plan
+    from indexer.datasets.sources import choose_sources
+    from indexer.demo import build_demo
+
+    if edition is None and (os.environ.get("TMDB_API_KEY") or os.environ.get("TMDB_ACCESS_TOKEN")):
+        edition = "latest-small"
+    if edition is None:
+        with shown_progress() as track:
+            build_demo(data, weights, embed_path, track=track, say=note)
+        return
+    try:
+        fetch_all(edition, data, sources)
+        # By edition: the data directory may hold several, and serve another one.
+        found = choose_sources(data, None, None, weights, edition=edition)
+        plan = make_plan(found.ratings, data, found.posters, found.weights, embed_path=embed_path)
+        manifest = run_plan(plan, if_new=True)
+    except PosterityError as error:
+        served = SnapshotStore(data).current_id()
+        if served is None:
+            raise
+        # A server with a snapshot must not wait for a source to recover, or for another build to end.
+        note(f"Warning: {error}. Snapshot {served} is served as it is")
+        return
+    if manifest is not None:
+        summarise(manifest)

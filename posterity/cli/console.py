@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +19,12 @@ from index.core.references import plain_id
 
 if TYPE_CHECKING:
     from index.core.progress import Track
+    from indexer.datasets.own_catalogue import Refusal
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _YEAR = 366 * 86400
+_SHOWN = 20  # refused rows that are printed
 
 
 class SizeType(click.ParamType[int]):
@@ -115,6 +117,11 @@ embed_path_option = click.option(
     show_envvar=True,
     help="Arithmetic of VGG16: float32, bfloat16, or auto, the fastest path of this machine that agrees with float32.",
 )
+report_option = click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a CSV file with a line for each refused row: file, line, column, value, reason.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
@@ -155,6 +162,15 @@ def say(line: str) -> None:
 def note(line: str) -> None:
     """Print a line on stderr, such as a note or a warning."""
     click.echo(line, err=True)
+
+
+def tell_refused(file: Path, refused: Sequence[Refusal], report: Path | None) -> None:
+    """Print the first rows of a table that were refused, and how many more there are."""
+    for each in refused[:_SHOWN]:
+        note(f"Refused: {file}, {each}")
+    if len(refused) > _SHOWN:
+        where = f"see {report}" if report else "give --report FILE.csv for all"
+        note(f"and {len(refused) - _SHOWN:,} more: {where}")
 
 
 @contextmanager

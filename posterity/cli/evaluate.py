@@ -251,7 +251,7 @@ def tune(
 
 
 def _print_section(section: dict[str, Any]) -> None:
-    from indexer.reports.report_html import RANKING_COLUMNS, RATING_COLUMNS, SIMILARITY_COLUMNS, cell
+    from indexer.reports.report_html import RANKING_COLUMNS, RATING_COLUMNS, SIMILARITY_COLUMNS, cell, diverse_lists
 
     if section["kind"] == "look":
         _print_poster_section(section)
@@ -269,6 +269,15 @@ def _print_section(section: dict[str, Any]) -> None:
     print_table(heading, [("", "left"), *((columns[name], "right") for name in shown)], rows)
     if "content" in section:
         _print_cold(section["content"])
+    if diverse := diverse_lists(section["methods"][-1]["figures"]):
+        lists: list[tuple[str, ...]] = [
+            (f"{level:g}", f"{ndcg:.4f}", f"{alike:.1%}") for level, (ndcg, alike) in diverse.items()
+        ]
+        print_table(
+            f"Diverse lists, {section['methods'][-1]['method']}",
+            [("Diversity", "right"), ("nDCG@10", "right"), ("Percentile of two movies by likeness", "right")],
+            lists,
+        )
     if section["kind"] == "similarity":
         weights = ", ".join(f"{name} {weight:g}" for name, weight in section["weights"].items())
         click.echo(f"Weights of the blend, by all evidence: {weights}\n")
@@ -288,7 +297,12 @@ def _print_cold(found: dict[str, Any]) -> None:
         value, low, high = (f"{estimate[name]:.{digits}f}" for name in ("value", "low", "high"))
         return f"{value} ({low} to {high})"
 
-    for title, key in (("Unseen movies by content", "rows"), ("Those with posters", "with_posters")):
+    tables = {
+        "Unseen movies by content": "rows",
+        "Those with posters": "with_posters",
+        "Those with people": "with_people",
+    }
+    for title, key in tables.items():
         if key in found:
             rows: list[tuple[str, ...]] = [
                 (str(row["method"]), f"{row['held_out']:,}", told(row["rmse"])) for row in found[key]
@@ -297,7 +311,9 @@ def _print_cold(found: dict[str, Any]) -> None:
     for name, figure in found.get("lists", {}).items():
         click.echo(f"nDCG@10 of recommendations among unseen movies, {name}: {told(figure)}")
     for name, lift in found.get("lifts", {}).items():
-        click.echo(f"RMSE with {name} less that with facts alone: {told(lift)}")
+        click.echo(
+            f"RMSE with {name} less that of {'the machine' if name.endswith('alone') else 'facts'}: {told(lift)}"
+        )
     first: list[tuple[str, ...]] = [
         (str(row["ratings"]), told(row["rmse"]), told(row["without_content"]), f"{row['inside_80']['value']:.1%}")
         for row in found["first_ratings"]

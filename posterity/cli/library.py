@@ -10,9 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from index.core.errors import UnknownMovie
-from posterity.cli.console import IdType, data_option, embed_path_option, json_option, print_json, print_table
+from posterity.cli.console import (
+    IdType,
+    data_option,
+    embed_path_option,
+    json_option,
+    note,
+    print_json,
+    print_table,
+    report_option,
+    shown_progress,
+    tell_refused,
+)
 
 if TYPE_CHECKING:
     from index.library.backup import Contents
@@ -25,7 +37,7 @@ def library() -> None:
 
 
 @library.command()
-@click.option("--title", required=True, help="Title without the year.")
+@click.option("--title", help="Title without the year.")
 @click.option("--year", type=int, help="Year of release.")
 @click.option("--genre", "genres", multiple=True, help="A genre as the data set writes it. Repeatable.")
 @click.option("--imdb", metavar="tt…", help="IMDb id.")
@@ -42,23 +54,58 @@ def library() -> None:
     help="Replace the metadata of this movie, or add it again if it was deleted. Its ratings stay, and its poster"
     " without --poster.",
 )
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Add all movies of a table: CSV, JSON Lines or Parquet, with the columns of build --catalogue. Repeat it to go"
+    " on after an interruption: a movie that is here is not added again.",
+)
+@click.option("--update", is_flag=True, help="With --from: replace the metadata of movies that are here.")
+@click.option(
+    "--posters",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    show_default="the folder of the table",
+    help="With --from: a folder that the paths of its posters are relative to.",
+)
+@report_option
 @data_option
 @embed_path_option
+@click.pass_context
 def add(
-    title: str,
+    context: click.Context,
+    title: str | None,
     year: int | None,
     genres: tuple[str, ...],
     imdb: str | None,
     tmdb: int | None,
     poster: Path | None,
     replaced: str | None,
+    source: Path | None,
+    update: bool,
+    posters: Path | None,
+    report: Path | None,
     data: Path,
     embed_path: str,
 ) -> None:
-    """Add a movie to the library, or replace one, and print its id.
+    """Add a movie to the library, or replace one, and print its id; or add all movies of a table.
 
     The library outlives snapshots: every build merges it with its data set.
     """
+    given = {
+        each.name
+        for each in context.command.params
+        if each.name and context.get_parameter_source(each.name) is ParameterSource.COMMANDLINE
+    }
+    if source is not None:
+        for name in sorted(given - {"source", "update", "posters", "report", "data"}):
+            raise click.UsageError(f"--from reads movies from {source}: leave --{name.replace('_', '-')} out")
+        _add_from(source, update, posters, report, data)
+        return
+    for name in sorted(given & {"update", "posters", "report"}):
+        raise click.UsageError(f"--{name} is for movies of a table: give --from FILE, or leave it out")
+    if title is None:
+        raise click.UsageError("Missing option '--title', or '--from' with a table of movies.")
     from index.catalogue.catalogue import Movie
     from index.library.entries import checked_movie
     from index.library.movies import Library
@@ -81,6 +128,31 @@ def add(
     else:
         known.put(movie, picture, catalogue=index.catalogue)
     click.echo(movie_id)
+
+
+def _add_from(source: Path, update: bool, posters: Path | None, report: Path | None, data: Path) -> None:
+    """Add the movies of a table; print what became of them."""
+    import posterity
+    from indexer.datasets.own_catalogue import read_catalogue, write_report
+    from posterity.additions import add_catalogue
+
+    folders = [source.parent, *([posters] if posters else [])]
+    with posterity.open(data) as index, shown_progress() as track:
+        catalogue = read_catalogue(source)
+        done = add_catalogue(index, catalogue, update=update, folders=folders, track=track)
+    for line in catalogue.notes:
+        note(f"Note: {line}")
+    kinds = sorted({kind for row in catalogue.rows for kind in row.labels})
+    if kinds:
+        note(f"Note: {', '.join(kinds)}: facts count from a build with --catalogue {source} on")
+    tell_refused(source, done.refused, report)
+    if report is not None:
+        write_report(report, source, done.refused)
+    counts = done.outcomes
+    click.echo(
+        f"{source}: {counts.total():,} rows: {counts['created']:,} created, {counts['exists']:,} here already,"
+        f" {counts['updated']:,} updated, {counts['refused']:,} refused; {done.posters:,} posters stored"
+    )
 
 
 @library.command()

@@ -7,16 +7,16 @@ from typing import Any
 import click
 
 from index.core.errors import PosterityError
-from posterity.cli.build import build
+from posterity.cli.build import build, prepare
 from posterity.cli.evaluate import evaluate, tune
 from posterity.cli.fetch import fetch
 from posterity.cli.keys import keys
 from posterity.cli.library import library
 from posterity.cli.posters import duplicates, explain
-from posterity.cli.prepare import prepare
 from posterity.cli.query import predict, recommend, similar
+from posterity.cli.scan import scan
 from posterity.cli.serve import demo, serve
-from posterity.cli.snapshots import snapshots
+from posterity.cli.snapshots import follow, publish, snapshots
 
 
 class _Command(click.Group):
@@ -51,9 +51,12 @@ class _Command(click.Group):
         snapshots,
         fetch,
         prepare,
+        scan,
         build,
         evaluate,
         tune,
+        publish,
+        follow,
         serve,
         demo,
     ],

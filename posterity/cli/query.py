@@ -6,6 +6,7 @@ Heavy imports are inside functions, so that ``posterity --help`` is fast.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,15 @@ from posterity.cli.console import data_option, embed_path_option, json_option, p
 
 if TYPE_CHECKING:
     from index.answers.imports import Import
-    from index.answers.schemas import ExplanationAnswer, MatchAnswer, MovieAnswer
+    from index.answers.schemas import ExplanationAnswer, GroupPrediction, MatchAnswer, MovieAnswer
     from index.imports.write import Layout
     from index.movie_index import MovieIndex
+    from index.ratings.group_ways import Lists, Together
+    from index.ratings.groups import Person
     from index.ratings.model import UserOrRatings
 
 _EXPLAINED = 10  # contributions to show
+_IMPORT_HELP = "With - for USER: ratings exported from Letterboxd, IMDb, Trakt, MovieLens, TMDB or Simkl, or a table."
 
 k_option = click.option("-k", type=click.IntRange(1, 1000), default=10, show_default=True, help="Number of results.")
 
@@ -112,20 +116,17 @@ rated_option = click.option(
 )
 
 
-import_option = click.option(
-    "--import",
-    "export",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="With - for USER: ratings exported from Letterboxd, IMDb, Trakt, MovieLens, TMDB or Simkl, or a table.",
-)
-
-
 @click.command()
 @user_argument
 @click.argument("movies", nargs=-1, required=True, metavar="MOVIE...")
 @rated_option
-@import_option
+@click.option(
+    "--import",
+    "export",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help=_IMPORT_HELP,
+)
 @click.option("--explain", is_flag=True, help="Show the contribution of each rated movie to the first prediction.")
 @data_option
 @json_option
@@ -156,10 +157,27 @@ def predict(
 
 
 @click.command()
-@user_argument
+@click.argument("users", nargs=-1, required=True, metavar="USER...")
 @rated_option
-@import_option
-@click.option("--watchlist", is_flag=True, help="With --import: recommend movies of its watchlist alone.")
+@click.option(
+    "--import",
+    "exports",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help=f"{_IMPORT_HELP} Repeatable: each is another person.",
+)
+@click.option(
+    "--together",
+    type=click.Choice(["mean", "least-misery", "fair"]),
+    show_default="mean",
+    help="For several people: order by the mean of their ratings, by the lowest, or so that all are equally served.",
+)
+@click.option(
+    "--watchlist", is_flag=True, help="With --import: recommend movies of its watchlist alone; of any of them."
+)
+@click.option("--watchlist-of-all", is_flag=True, help="For several people: only movies on the watchlist of each.")
+@click.option("--seen", is_flag=True, help="For several people: movies that some have seen, but not all, too.")
 @click.option(
     "--csv",
     "layout",
@@ -178,10 +196,13 @@ def predict(
 @data_option
 @json_option
 def recommend(
-    user: str,
+    users: tuple[str, ...],
     rated: tuple[str, ...],
-    export: Path | None,
+    exports: tuple[Path, ...],
+    together: Together | None,
     watchlist: bool,
+    watchlist_of_all: bool,
+    seen: bool,
     layout: Layout | None,
     k: int,
     new: bool,
@@ -189,26 +210,116 @@ def recommend(
     data: Path,
     as_json: bool,
 ) -> None:
-    """Recommend movies that USER has not rated, with predicted ratings.
+    """Recommend movies that USER has not rated, with predicted ratings; to several people together, if there are more.
 
     USER is a number or the data set's own id, or - for someone new with ratings given by --rated or --import. Of an
     export, certain matches are used, and movies that were watched are left out; notes on stderr list the rest.
     """
-    if watchlist and export is None:
+    from index.catalogue.catalogue import MovieFilter
+    from index.ratings.groups import Person
+
+    if (watchlist or watchlist_of_all) and not exports:
         raise click.UsageError("--watchlist is a part of an export: give --import FILE.")
     if layout is not None and as_json:
         raise click.UsageError("Give either --csv or --json.")
+    _check_people(users, rated, exports)
     index = _open(data)
-    imported = _imported(index, export)
-    who, name, user_id = _who(index, user, rated, imported)
-    where = None if imported is None else imported.filter(watchlist=watchlist)
-    found = index.users.recommend(who, k, where=where, diversity=diversity, new=new)
+    if len(users) + max(len(exports) - 1, 0) > 1:
+        if new or diversity:
+            raise click.UsageError("--new and --diversity are for one person.")
+        lists: Lists | None = "all" if watchlist_of_all else "any" if watchlist else None
+        _recommend_together(index, users, rated, exports, together or "mean", lists, seen, k, layout, as_json)
+        return
+    if together is not None or watchlist_of_all or seen:
+        raise click.UsageError("--together, --watchlist-of-all and --seen are for several people: name another.")
+    imported = _imported(index, exports[0] if exports else None)
+    who, name, user_id = _who(index, users[0], rated, imported)
+    person = Person(who) if imported is None else replace(imported.person, user=who)
+    where = MovieFilter(among=person.watchlist) if watchlist else None
+    found = index.users.recommend(who, k, where=where, diversity=diversity, new=new, watched=person.watched)
+    if watchlist and not found:
+        _say_why_empty([person], "any")
     if layout is None:
         _show_predictions(index, user_id, found, f"Recommended to {name}", as_json)
     else:
-        from index.imports.write import movies_csv
+        _print_csv(index, [each.movie_id for each in found], layout)
 
-        click.echo(movies_csv([index.catalogue.movie(each.movie_id) for each in found], layout), nl=False)
+
+def _check_people(users: tuple[str, ...], rated: tuple[str, ...], exports: tuple[Path, ...]) -> None:
+    if users.count("-") > 1:
+        raise click.UsageError("Give - once: each --import FILE is a person.")
+    if (rated or exports) and "-" not in users:
+        raise click.UsageError("--rated and --import are for someone new: give - for USER.")
+    if rated and len(exports) > 1:
+        raise click.UsageError("--rated adds to one person's ratings, and there are several --import.")
+
+
+def _recommend_together(
+    index: MovieIndex,
+    users: tuple[str, ...],
+    rated: tuple[str, ...],
+    exports: tuple[Path, ...],
+    together: Together,
+    lists: Lists | None,
+    seen: bool,
+    k: int,
+    layout: Layout | None,
+    as_json: bool,
+) -> None:
+    from index.answers.serialize import present_group, provenance
+    from index.core.errors import InvalidInput
+    from index.ratings.group_ways import MAX_PEOPLE
+    from index.ratings.groups import Person
+
+    people: list[Person] = []
+    names = []
+    for user in users:
+        for export in exports if user == "-" and exports else [None]:
+            imported = _imported(index, export)
+            who, name, _ = _who(index, user, rated, imported)
+            people.append(Person(who) if imported is None else replace(imported.person, user=who))
+            names.append(name if export is None else export.name)
+    if len(people) > MAX_PEOPLE:
+        raise InvalidInput(f"{len(people)} people: at most {MAX_PEOPLE} are recommended to together")
+    picks = index.users.recommend_together(people, k, together=together, lists=lists, seen=seen)
+    if lists and not picks:
+        _say_why_empty(people, lists)
+    if layout is not None:
+        _print_csv(index, [pick.movie_id for pick in picks], layout)
+        return
+    shown = present_group(index, picks)
+    if as_json:
+        print_json({"people": names, "together": together, "results": shown} | provenance(index))
+        return
+    columns, rows = _MOVIE_COLUMNS, [_movie_cells(pick["movie"]) for pick in shown]
+    if not index.users.implicit:
+        columns = [*columns, ("Mean", "right"), *((name, "right") for name in names)]
+        rows = [
+            (*row, f"{pick['mean']:.2f}", *map(_counted, pick["predictions"]))
+            for row, pick in zip(rows, shown, strict=True)
+        ]
+    print_table(f"Recommended to {' and '.join(names)} together, by {together}", columns, rows)
+
+
+def _say_why_empty(people: list[Person], lists: Lists) -> None:
+    if lists == "all" and not set.intersection(*(set(person.watchlist) for person in people)):
+        print_note("Nothing is left: no film is on the watchlist of each.")
+    elif any(person.watchlist for person in people):
+        print_note("Nothing is left: every film on the watchlist that is here was rated or watched.")
+    else:
+        print_note("Nothing is left: none of the films on the watchlist is here.")
+
+
+def _counted(prediction: GroupPrediction) -> str:
+    """Return the rating that counts; one that was given with a mark."""
+    given = prediction["given"]
+    return f"{prediction['rating']:.2f}" if given is None else f"{given:g} given"
+
+
+def _print_csv(index: MovieIndex, movie_ids: list[int], layout: Layout) -> None:
+    from index.imports.write import movies_csv
+
+    click.echo(movies_csv([index.catalogue.movie(movie_id) for movie_id in movie_ids], layout), nl=False)
 
 
 _MOVIE_COLUMNS = [("Id", "right"), ("Movie", "left"), ("Genres", "left"), ("Ratings", "right")]

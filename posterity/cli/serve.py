@@ -13,11 +13,13 @@ import click
 from posterity.cli.console import data_option, embed_path_option, myself, note, say, shown_progress
 from posterity.cli.server_options import (
     EmptyCounts,
+    HttpAddress,
     OneLineErrors,
     Origins,
     Prefix,
     RateLimit,
     RateStorage,
+    StorageAddress,
 )
 from server.config import ServerConfig
 
@@ -64,6 +66,19 @@ port_option = _setting("--port", click.IntRange(1, 65535), "Port to listen on.")
 @_setting(
     "--writes/--no-writes", click.BOOL, "Allow writes with an API key: add, update and delete movies and ratings."
 )
+@_setting(
+    "--writer",
+    HttpAddress(),
+    "Address of the server that takes writes, such as https://films.example: named where this one refuses them. Empty"
+    " for none.",
+)
+@_setting(
+    "--follow",
+    StorageAddress(),
+    "Serve the snapshots published in a storage, such as s3://bucket/prefix or file:///folder, and take no writes. The"
+    " data directory is a copy. Empty to serve what is built here.",
+)
+@_setting("--follow-keep", click.IntRange(1), "Number of followed snapshots to keep in the data directory.")
 @_setting("--read-keys/--no-read-keys", click.BOOL, "Require an API key for reads, too; the pages stay open.")
 @_setting(
     "--user-keys/--no-user-keys",
@@ -103,11 +118,17 @@ port_option = _setting("--port", click.IntRange(1, 65535), "Port to listen on.")
 def serve(**settings: Any) -> None:
     """Serve the current snapshot: the web page and the HTTP API.
 
-    The server follows newly published snapshots. Every option has an environment variable.
+    The server follows new snapshots of the data directory; with --follow, those that another machine publishes. Every
+    option has an environment variable.
     """
     from server.run import run_server
 
-    run_server(ServerConfig(**settings), say=say, warn=note)
+    config = ServerConfig(**settings)
+    follow: list[str] = []
+    if config.follow:
+        follow = [*myself(), "follow", "--data", str(config.data), "--keep", str(config.follow_keep)]
+        follow += ["--log-format", config.log_format]
+    run_server(config, say=say, warn=note, follow=follow)
 
 
 @click.command()

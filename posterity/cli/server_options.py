@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
+
+from index.core.errors import InvalidInput
 
 
 class RateLimit(click.ParamType[str]):
@@ -74,6 +77,38 @@ class Origins(click.ParamType[str]):
                 self.fail(f"{each!r} is no origin: write https://films.example or http://localhost:3000", param, ctx)
             found.append(origin)
         return ",".join(found)
+
+
+class StorageAddress(click.ParamType[str]):
+    """The address of a storage of published snapshots; empty for none."""
+
+    name = "storage"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the address without its last slash; fail if no storage can have it."""
+        if not str(value).strip():
+            return ""
+        from index.publication.storage import check_address
+
+        try:
+            return check_address(str(value))
+        except InvalidInput as error:
+            self.fail(str(error), param, ctx)
+
+
+class HttpAddress(click.ParamType[str]):
+    """The address of a server, such as ``https://films.example``; empty for none."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the address without its last slash; fail if no server can have it."""
+        written = str(value).strip().rstrip("/")
+        found = urlsplit(written)
+        plain = not found.query and not found.fragment and "@" not in found.netloc
+        if written and not (found.scheme in {"http", "https"} and found.hostname and plain):
+            self.fail(f"{value!r} is no address of a server: write https://films.example", param, ctx)
+        return written
 
 
 class EmptyCounts(click.Option):

@@ -8,6 +8,7 @@ import re
 from flask import Response, current_app, g, request, url_for
 from pydantic_core import to_json
 
+from index.answers.additions import add_rows
 from index.answers.serialize import present_movie, present_user, provenance
 from index.core.errors import InvalidInput
 from index.library.checks import Expected, existing
@@ -16,10 +17,12 @@ from index.library.movies import Library, Request
 from index.library.rating_log import RatingLog
 from index.movie_index import MovieIndex
 from server.api.blueprint import api
+from server.api.long_requests import bounded
 from server.api.operation import operation, version_in
 from server.api.parsing import filled_members, parse_body, parse_form
-from server.api.requests import MovieBody, MoviePatch, RatingBody, check_rating
-from server.api.responses import MovieReply, RatingReply
+from server.api.people import RatingsBody
+from server.api.requests import MovieBody, MoviePatch, MoviesBody, RatingBody, check_rating, rated
+from server.api.responses import AddedReply, MovieReply, RatingReply, StoredReply
 from server.media.uploads import UploadQueue, sent_files, uploaded_picture
 from server.middleware.access import present_key
 from server.state.current_snapshot import changed_index, movie_index
@@ -42,6 +45,19 @@ def add_movie() -> Response:
     reply = _changed_movie(movie_id)
     place = url_for("api.movie", movie=movie_id)
     return Response(to_json(reply), 201, {"Location": place}, mimetype="application/json")
+
+
+@api.post("/movies/batch")
+@operation(kind="write")
+def add_movies(body: MoviesBody) -> AddedReply:
+    """Add up to 1,000 movies without posters, each by itself; return for every one whether it was added, or why not.
+
+    A movie is here already if its own `id` is, its IMDb or TMDB id, or, without different ids, its title with its year;
+    then nothing changes, unless `update` is true. So the request may be repeated. All are added in one transaction.
+    """
+    index = movie_index()
+    results = bounded(len(body.movies), lambda: add_rows(index, _library(), body.rows(), update=body.update))
+    return {"results": results, **provenance(changed_index())}
 
 
 @api.put("/movies/<movie>")
@@ -118,6 +134,28 @@ def take_rating_back(user_id: int, movie: str) -> None:
     index = movie_index()
     movie_id = index.catalogue.identify(movie).movie_id
     _log().remove(user_id, movie_id, expected=_expected(index, rating=(user_id, movie_id)))
+
+
+@api.post("/users/<user_id>/ratings")
+@operation(kind="write")
+def rate_several(user_id: int, body: RatingsBody) -> StoredReply:
+    """Store ratings of a user, all of them or none: those of an import, for example.
+
+    Ratings of other movies stay as they are. Anyone may read them, by the user's id, unless the server asks for a key.
+    """
+    index = movie_index()
+    ratings, ignored = rated(body.ratings, index.catalogue, index.users.scale)
+    if ratings:
+        g.version = index.version_after(_log().put_all(user_id, ratings))
+    return {**present_user(index, user_id), "stored": len(ratings), "ignored": ignored, **provenance(index)}
+
+
+@api.delete("/users/<user_id>/ratings")
+@operation(kind="write", status=204)
+def take_ratings_back(user_id: int) -> None:
+    """Delete all ratings of a user, those of the data set, too. Deleting them again changes nothing."""
+    index = movie_index()
+    _log().remove_all(user_id, index.users.rated(user_id))
 
 
 def _library() -> Library:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from flask import request
 from werkzeug.datastructures import CombinedMultiDict, MultiDict
 
@@ -38,14 +40,19 @@ def filled_members() -> MultiDict[str, str]:
     return MultiDict((name, text) for name, text in request.form.items(multi=True) if text)
 
 
-def parse_page(model: type[Query]) -> Query:
+def parse_page(model: type[Query], *, override: Collection[str] = ()) -> Query:
     """Return the parameters of a page's address; skip empty ones, which forms send, and those that others added to it.
+
+    Args:
+        model: of the parameters.
+        override: names of those that a member of the request's form replaces.
 
     Raises:
         InvalidInput: a value cannot be used, or a name is given twice.
     """
-    known = ((name, text) for name, text in request.args.items(multi=True) if text and name in model.model_fields)
-    return parse_form(model, MultiDict(known))
+    sent = {name: request.form.getlist(name) for name in override if name in request.form}
+    given = {name: request.args.getlist(name) for name in request.args if name in model.model_fields} | sent
+    return parse_form(model, MultiDict((name, text) for name, texts in given.items() for text in texts if text))
 
 
 def parse_form(model: type[Query], form: MultiDict[str, str]) -> Query:

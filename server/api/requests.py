@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -17,14 +17,16 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, to_json
 
 from index.answers import schemas
+from index.answers.schemas import MAX_ADDED
 from index.answers.serialize import provenance
 from index.catalogue.catalogue import Catalogue, Movie, MovieFilter
 from index.core.errors import InvalidCombination, InvalidInput, UnknownMovie
 from index.core.references import MAX_ID
-from index.core.source_ids import MAX_SOURCE_ID
+from index.core.source_ids import MAX_SOURCE_ID, as_written
+from index.library.batch import Row
 from index.library.checks import existing
 from index.library.entries import (
     IMDB_ID,
@@ -36,7 +38,7 @@ from index.library.entries import (
 )
 from index.movie_index import MovieIndex
 from index.snapshot.poster_files import SHOWN
-from server.api.validation import as_decimal, as_flag, as_number, as_text, as_user_id
+from server.api.validation import as_decimal, as_flag, as_number, as_text, as_user_id, parse_json
 from server.media.thumbnails import Format, Width
 
 MAX_LIMIT = 100
@@ -291,25 +293,8 @@ class Someone(RequestModel):
         return self
 
     def stranger(self, catalogue: Catalogue, scale: tuple[float, float]) -> tuple[dict[int, float], list[str]]:
-        """Return the new user's ratings by movie id, and the ids that no movie has.
-
-        Raises:
-            InvalidInput: a rating is off the scale.
-            InvalidCombination: a movie is rated twice.
-        """
-        found: dict[int, float] = {}
-        ignored = []
-        for each in self.ratings or ():
-            check_rating(each.rating, scale)
-            try:
-                movie = catalogue.identify(each.movie)
-            except UnknownMovie:
-                ignored.append(each.movie)
-                continue
-            if movie.movie_id in found:
-                raise InvalidCombination(f"ratings: {movie} (id {movie.movie_id}) is rated twice; give one rating")
-            found[movie.movie_id] = each.rating
-        return found, ignored
+        """Return the new user's ratings by movie id, and the ids that no movie has; errors as ``rated``."""
+        return rated(self.ratings or (), catalogue, scale)
 
 
 class PredictionsBody(Someone, PredictionQuery):
@@ -322,6 +307,9 @@ class PredictionsBody(Someone, PredictionQuery):
 
 class RecommendationsBody(Someone, RecommendationsQuery):
     """Recommendations for a new user, or for several users."""
+
+    watched: Annotated[tuple[MovieText, ...], Field(max_length=MAX_EXCLUDED)] = ()
+    """Ids of movies that were watched and not rated, the latest first: not returned, and evidence for the ranking."""
 
 
 class SimilarityQuery(DistinctQuery, Weighed):
@@ -361,6 +349,30 @@ class SimilarQuery(SimilarityQuery):
                 f"explain: only neighbours by poster or blend are explained, not by {self.by}: give by=poster"
             )
         return self
+
+
+def rated(
+    ratings: Sequence[Rating], catalogue: Catalogue, scale: tuple[float, float]
+) -> tuple[dict[int, float], list[str]]:
+    """Return ratings by movie id, and the ids that no movie has.
+
+    Raises:
+        InvalidInput: a rating is off the scale.
+        InvalidCombination: a movie is rated twice.
+    """
+    found: dict[int, float] = {}
+    ignored = []
+    for each in ratings:
+        check_rating(each.rating, scale)
+        try:
+            movie = catalogue.identify(each.movie)
+        except UnknownMovie:
+            ignored.append(each.movie)
+            continue
+        if movie.movie_id in found:
+            raise InvalidCombination(f"ratings: {movie} (id {movie.movie_id}) is rated twice; give one rating")
+        found[movie.movie_id] = each.rating
+    return found, ignored
 
 
 def check_rating(rating: float, scale: tuple[float, float]) -> None:
@@ -404,6 +416,38 @@ class MovieBody(RequestModel):
             InvalidInput: a value cannot be used.
         """
         return checked_movie(Movie(movie_id, self.title, self.year, self.genres, self.imdb_id, self.tmdb_id))
+
+
+class MovieRow(MovieBody):
+    """A movie to add, with an id of one's own."""
+
+    id: UserId | None = None  # a number or a text, too
+
+    @classmethod
+    def row(cls, given: dict[str, Any]) -> Row | InvalidInput:
+        """Return a row for the library; the error of an invalid one."""
+        try:
+            found = parse_json(cls, to_json(given))
+            own_id = None if found.id is None else as_written(str(found.id))
+            if own_id is not None and not (own_id and own_id.isprintable()):
+                return InvalidInput(f"id: {found.id!r} is none: write a number, or printable characters")
+            return Row(found.movie(), own_id)
+        except InvalidInput as error:
+            return error
+
+
+class MoviesBody(RequestModel):
+    """Movies to add."""
+
+    movies: Annotated[tuple[dict[str, Any], ...], Field(min_length=1, max_length=MAX_ADDED)]
+    """Each with the members of one movie to add (``title``, ``year``, ``genres``, ``imdb_id``, ``tmdb_id``), and an
+    ``id`` of your own, a number or a text, if it has one."""
+    update: Flag = False
+    """Replace the data of movies that are here already; their ratings and posters stay."""
+
+    def rows(self) -> list[Row | InvalidInput]:
+        """Return the rows for the library; in place of an invalid one, its error."""
+        return list(map(MovieRow.row, self.movies))
 
 
 class MoviePatch(RequestModel):

@@ -7,7 +7,10 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from index.answers.schemas import (
+    AddedAnswer,
     BlendAnswer,
+    GroupPickAnswer,
+    GroupPickId,
     ImportAnswer,
     ListPage,
     LookAnswer,
@@ -39,6 +42,14 @@ class MovieReply(Provenance):
 
     movie: MovieAnswer
     spaces: list[str]
+
+
+@closed
+class AddedReply(Provenance):
+    """Outcome of each of several movies to add."""
+
+    results: list[AddedAnswer]
+    """In the order of the request."""
 
 
 @closed
@@ -160,6 +171,26 @@ class UsersRecommendationsReply(Page):
     """Ids in the request that no movie has."""
     ignored_users: list[int | str]
     """Users in the request without ratings."""
+
+
+@closed
+class GroupReply(Page):
+    """Recommendations for several people together, best first."""
+
+    together: str
+    results: list[GroupPickAnswer] | list[GroupPickId]
+    ignored: list[str]
+    """Ids in the request that no movie has."""
+
+
+@closed
+class StoredReply(UserAnswer, Provenance):
+    """Ratings that were stored, all at once."""
+
+    stored: int
+    """Their number."""
+    ignored: list[str]
+    """Ids in the request that no movie has."""
 
 
 @closed

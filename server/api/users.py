@@ -7,9 +7,11 @@ from typing import TypeVar
 
 from index.answers.schemas import PredictionAnswer, PredictionId
 from index.answers.serialize import (
+    add_explanations,
     add_rankings,
+    lean_group,
     lean_predictions,
-    present_explanation,
+    present_group,
     present_movie,
     present_predictions,
     present_user,
@@ -22,6 +24,7 @@ from index.ratings.model import Prediction, UserOrRatings
 from server.api.blueprint import api
 from server.api.long_requests import bounded
 from server.api.operation import operation
+from server.api.people import GroupBody, GroupQuery, Member, UsersQuery, group_picks, people_of
 from server.api.requests import (
     Fields,
     ListQuery,
@@ -34,6 +37,7 @@ from server.api.requests import (
     page,
 )
 from server.api.responses import (
+    GroupReply,
     PredictionReply,
     PredictionsReply,
     RatingsReply,
@@ -127,10 +131,12 @@ def recommendations_for_several(body: RecommendationsBody) -> RecommendationsRep
     """Recommend movies to a new user, from the ratings in the body, or to several users. Nothing is stored."""
     index = movie_index()
     where, not_excluded = body.where(index.catalogue)
+    watched, not_watched = identified(body.watched, index.catalogue)
+    not_excluded += not_watched
     if body.user_ids is None:
         who, ignored = body.stranger(index.catalogue, index.users.scale)
         return {
-            "results": _bounded(body, lambda: _recommended(index, who, body, where)),
+            "results": _bounded(body, lambda: _recommended(index, who, body, where, watched)),
             "ignored": [*ignored, *not_excluded],
             **page(index, body),
         }
@@ -139,7 +145,8 @@ def recommendations_for_several(body: RecommendationsBody) -> RecommendationsRep
 
     def users() -> list[UserPredictions]:
         return [
-            {**present_user(index, user_id), "results": _recommended(index, who, body, where)} for user_id, who in known
+            {**present_user(index, user_id), "results": _recommended(index, who, body, where, watched)}
+            for user_id, who in known
         ]
 
     return {
@@ -147,6 +154,41 @@ def recommendations_for_several(body: RecommendationsBody) -> RecommendationsRep
         "ignored": not_excluded,
         "ignored_users": unknown_users,
         **page(index, body),
+    }
+
+
+@api.get("/groups/recommendations")
+@operation(ratings=True, personal=True)
+def recommendations_for_users_together(query: UsersQuery) -> GroupReply:
+    """Recommend movies to several users together, with each one's predicted rating, in the order of `user_ids`.
+
+    Movies that any of them has rated are left out. The list is chosen from the 200 movies that each would likeliest
+    watch and like, and ends with the last of these.
+    """
+    return _group(movie_index(), query.members, query)
+
+
+@api.post("/groups/recommendations")
+@operation()
+def recommendations_for_a_group(body: GroupBody) -> GroupReply:
+    """Recommend movies to several people together, users or new ones with ratings. Nothing is stored.
+
+    Each result has every member's predicted rating, in the order of `members`. Movies that any of them has rated or
+    watched are left out.
+    """
+    if any(member.user_id is not None for member in body.members):
+        authorise("read", personal=True)
+    return _group(movie_index(), body.members, body)
+
+
+def _group(index: MovieIndex, members: Sequence[Member], query: GroupQuery) -> GroupReply:
+    people, ignored = people_of(index, members)
+    found, unknown = bounded(_FOLD_IN * len(people), lambda: group_picks(index, people, query))
+    return {
+        "together": query.together,
+        "results": lean_group(found) if query.fields == "ids" else present_group(index, found),
+        "ignored": [*ignored, *unknown],
+        **page(index, query),
     }
 
 
@@ -191,21 +233,25 @@ def _shown(
 ) -> list[PredictionAnswer]:
     shown = present_predictions(index, found)
     if explain:
-        explanations = index.users.explain(who, [prediction.movie_id for prediction in found])
-        for each, explanation in zip(shown, explanations, strict=True):
-            each["explanation"] = present_explanation(index, explanation, _EXPLAINED)
+        add_explanations(index, who, shown, _EXPLAINED)
     return shown
 
 
 def _recommended(
-    index: MovieIndex, who: UserOrRatings, query: RecommendationsQuery, where: MovieFilter
+    index: MovieIndex,
+    who: UserOrRatings,
+    query: RecommendationsQuery,
+    where: MovieFilter,
+    watched: Sequence[int] = (),
 ) -> list[PredictionAnswer] | list[PredictionId]:
     wanted = query.offset + query.limit
-    found = index.users.recommend(who, wanted, where=where, diversity=query.diversity, new=query.new)[query.offset :]
+    found = index.users.recommend(who, wanted, where=where, diversity=query.diversity, new=query.new, watched=watched)[
+        query.offset :
+    ]
     fields: Fields = query.fields
     if fields == "ids":
         return lean_predictions(found)
     shown = _shown(index, who, found, explain=query.explain)
     if query.explain and not query.new:  # movies without ratings are not ordered by the learned ranker
-        add_rankings(index, who, shown, _EXPLAINED)
+        add_rankings(index, who, shown, _EXPLAINED, watched)
     return shown

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, after_this_request, current_app, g, request
 from flask_limiter import Limiter, RequestLimit
 from flask_limiter.util import get_remote_address
 from limits import RateLimitItem, parse_many
@@ -31,8 +32,8 @@ def authorise(kind: str, *, personal: bool = False) -> None:
     """
     config: ServerConfig = current_app.extensions["config"]
     writes = kind == "write"
-    if writes and not config.writes:
-        raise Forbidden("writes are switched off on this server: start it with --writes")
+    if writes and not config.takes_writes:
+        raise Forbidden(_refused_write(config))
     if not (writes or config.read_keys or (personal and config.user_keys)):
         return
     key = present_key()
@@ -41,6 +42,23 @@ def authorise(kind: str, *, personal: bool = False) -> None:
         raise Unauthorised(f"{given}: create one by posterity keys create, and send it as Authorization: Bearer pst_…")
     if writes and key.scope != "write":
         raise Forbidden(f"the key {key.name!r} may only read: create another by posterity keys create")
+
+
+def _refused_write(config: ServerConfig) -> str:
+    """Return the reason why writes are refused; link the response to the same address of the writer, if it is known."""
+    if config.writer:
+        query = f"?{quote(request.query_string, safe='=&%+,:')}" if request.query_string else ""
+        address = f"{config.writer}{quote(request.path)}{query}"
+
+        @after_this_request
+        def link(response: Response) -> Response:
+            response.headers["Link"] = f'<{address}>; rel="edit"'
+            return response
+
+        return f"this server only reads: send the request to {address}"
+    if config.follow:
+        return "this server only reads: send the request to the server that publishes its snapshots"
+    return "writes are switched off on this server: start it with --writes"
 
 
 def users_are_open() -> bool:

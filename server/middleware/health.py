@@ -9,6 +9,8 @@ from typing import Any
 from flask import Blueprint, Response, current_app, jsonify
 
 from index.core.errors import PosterityError
+from index.publication.state import read_state
+from server.config import ServerConfig
 from server.media.uploads import UploadQueue
 from server.middleware.errors import NOT_READY
 from server.middleware.rate_counts import Counts
@@ -34,9 +36,11 @@ def ready() -> Response:
         "library": _library(watcher),
         "uploads": _uploads(watcher),
         "rate_limits": _rate_limits(),
+        "storage": _storage(),
     }
     if parts["library"]["status"] == "ok":
-        return jsonify(status="degraded" if parts["rate_limits"]["status"] == "degraded" else "ready", parts=parts)
+        degraded = any(part["status"] == "degraded" for part in parts.values())
+        return jsonify(status="degraded" if degraded else "ready", parts=parts)
     reply = jsonify(status="not ready", parts=parts)
     reply.status_code = NOT_READY
     return reply
@@ -61,6 +65,11 @@ def _rate_limits() -> dict[str, Any]:
     if counts is None:
         return {"status": "off"}
     return {"status": "ok" if counts.check() else "degraded"}
+
+
+def _storage() -> dict[str, Any]:
+    config: ServerConfig = current_app.extensions["config"]
+    return asdict(read_state(config.data)) if config.follow else {"status": "off"}
 
 
 def _uploads(watcher: SnapshotWatcher) -> dict[str, Any]:

@@ -16,18 +16,22 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from index.catalogue.catalogue import Movie, MovieFilter
-from index.core.errors import UnknownUser
+from index.core.errors import InvalidInput, UnknownUser
 from index.imports.write import movies_csv
 from index.movie_index import MovieIndex
 from index.ratings.elicitation import rating_steps
+from index.ratings.group_ways import Together
+from index.ratings.groups import Person
 from index.ratings.learned_ranker import FeatureContribution, RankExplanation
 from index.ratings.model import INTERVAL, Contribution, Explanation, Prediction, UserOrRatings
-from server.api.long_requests import bounded
+from server.api.long_requests import bounded, queued
 from server.api.parsing import parse_page
 from server.api.requests import MovieText, Rating, RequestModel, Someone, UserId, identified
 from server.config import ServerConfig
+from server.media.uploads import EXPORT_FIELD
 from server.middleware.access import authorise, users_are_open
-from server.pages.imported import imported_ratings
+from server.pages.imported import Imported, imported_ratings
+from server.pages.together import WAYS_IN_WORDS, Bar, Company, Pair, bar_of, chosen_lists, company_of, pairs_of
 from server.state.current_snapshot import movie_index
 
 _ASKED = 12  # movies offered for rating
@@ -56,6 +60,9 @@ class ForYouQuery(RequestModel):
     rated: Annotated[tuple[Annotated[Rating, BeforeValidator(_as_rating)], ...], Field(max_length=_MOST)] = ()
     skipped: Annotated[tuple[MovieText, ...], Field(max_length=_MOST)] = ()
     user: UserId | None = None
+    company: UserId | None = None
+    """Another user, to watch something together."""
+    together: Together = "mean"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +72,16 @@ class State:
     rated: dict[int, float]
     skipped: tuple[int, ...] = ()
     user: int | str | None = None  # as given
+    company: int | str | None = None  # likewise
+    together: Together = "mean"
 
     @property
     def members(self) -> dict[str, str]:
         """Query parameters of the address; empty ones are left out."""
         members = {
             "user": "" if self.user is None else str(self.user),
+            "company": "" if self.company is None else str(self.company),
+            "together": "" if self.together == "mean" else self.together,
             "rated": ",".join(f"{movie_id}:{rating:g}" for movie_id, rating in self.rated.items()),
             "skipped": ",".join(map(str, self.skipped)),
         }
@@ -84,7 +95,7 @@ class State:
     @property
     def feed(self) -> str:
         """Readable address of the feed with the same recommendations."""
-        return _readable("pages.feed", replace(self, skipped=()).members)
+        return _readable("pages.feed", replace(self, skipped=(), company=None, together="mean").members)
 
     def without(self, movie_id: int) -> State:
         """Return the state without the rating of a movie."""
@@ -97,21 +108,24 @@ def _readable(endpoint: str, members: Mapping[str, str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Visitor:
+    """The person who asks for recommendations, and the company to watch with."""
+
+    person: Person
+    rated: dict[int, float]  # in the address
+    ignored: list[str]  # ids in it that no movie has
+    own: dict[int, float]  # stored ratings of the user in the address
+    imported: Imported | None
+    company: Company | None
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """A rating to choose from."""
 
     rating: float
     words: str  # for screen readers: "4 and a half stars"
     part: str  # part of a star to draw: left, right or whole
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A prediction on the rating scale, in percent of its width."""
-
-    at: float
-    low: float
-    width: float  # of the interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,38 +146,45 @@ class Pick:
 def for_you_page() -> str:
     """Show movies to rate, ratings so far, and recommendations."""
     index = movie_index()
-    query = parse_page(ForYouQuery)
-    if query.user is not None:
-        authorise("read", personal=True)
-    rated, unknown = Someone(ratings=query.rated).stranger(index.catalogue, index.users.scale)
+    query = parse_page(ForYouQuery, override=("company", "together"))
+    visitor = _visitor(index, query)
+    me, imported, company, own = visitor.person, visitor.imported, visitor.company, visitor.own
     skipped, unknown_skipped = identified(query.skipped, index.catalogue)
-    imported = imported_ratings(index) if request.method == "POST" else None
-    brought = {} if imported is None else imported.used
-    user_id = None if query.user is None else _user_id(index, query.user)
-    own = {} if user_id is None else index.users.rated(user_id)
-    state = State(rated, tuple(dict.fromkeys(skipped)), query.user)
-    who = _who(index, user_id, replace(state, rated=brought | rated), own)
-    many = len({*own, *brought, *rated}) > _MANY  # explanations take time in proportion
-    nobody = not rated and not own and not brought
-    where = None if imported is None else imported.filter()
-    picks, unrated = bounded(
-        _PICKS + _NEW if many else 1,
-        lambda: (_picks(index, who, where), [] if nobody else _picks(index, who, where, new=True)),
-    )
+    rated, brought = visitor.rated, {} if imported is None else imported.used
+    state = State(rated, tuple(dict.fromkeys(skipped)), query.user, query.company, query.together)
+    nobody = not rated and not own and not brought and not me.watched
+    only = chosen_lists()
+    pairs: list[Pair] = []
+    picks: list[Pick] = []
+    unrated: list[Pick] = []
+    if company is not None and company.person is not None:
+        people = [("You" if query.user is None else f"User {query.user}", me), (company.name, company.person)]
+        pairs = queued(lambda: pairs_of(index, people, _PICKS, query.together, only))
+    else:
+        many = len({*own, *brought, *rated}) > _MANY  # explanations take time in proportion
+        where = MovieFilter(among=me.watchlist) if only else None
+        picks, unrated = bounded(
+            _PICKS + _NEW if many else 1,
+            lambda: (_picks(index, me, where), [] if nobody else _picks(index, me, where, new=True)),
+        )
     steps = _steps(index.users.scale)
-    done = {*own, *rated, *skipped, *(where.exclude if where else ())}
+    done = {*own, *rated, *skipped, *brought, *me.watched}
     liked = sorted(own.items(), key=lambda item: -item[1])
     config: ServerConfig = current_app.extensions["config"]
     return render_template(
         "for_you.html",
         state=state,
-        ignored=[*unknown, *unknown_skipped],
+        ignored=[*visitor.ignored, *unknown_skipped],
         asked=[index.catalogue.movie(each) for each in index.to_ask if each not in done][:_ASKED],
         rated=[(index.catalogue.movie(each), rating) for each, rating in reversed(rated.items())],
         own=[(index.catalogue.movie(each), rating) for each, rating in liked[:_OWN]],
         own_count=len(own),
         nobody=nobody,
         imported=imported,
+        company=company,
+        ways=WAYS_IN_WORDS,
+        only=only,
+        pairs=pairs,
         picks=picks,
         unrated=unrated,
         steps=steps,
@@ -173,7 +194,7 @@ def for_you_page() -> str:
         users=_ends(index),
         named=index.users.has_names,
         predicts=not index.users.implicit,
-        can_keep=config.writes,
+        can_keep=config.takes_writes,
         users_are_open=users_are_open(),
         signed=signed,
     )
@@ -182,10 +203,18 @@ def for_you_page() -> str:
 def recommendations_file() -> Response:
     """Return recommendations by imported ratings, and by those in the address, as a table that Letterboxd imports."""
     index = movie_index()
-    rated, _ = Someone(ratings=parse_page(ForYouQuery).rated).stranger(index.catalogue, index.users.scale)
-    imported = imported_ratings(index)
-    found = index.users.recommend(imported.used | rated, _LISTED, where=imported.filter())
-    table = movies_csv(index.catalogue.movie(each.movie_id) for each in found)
+    query = parse_page(ForYouQuery, override=("company", "together"))
+    visitor, only = _visitor(index, query), chosen_lists()
+    me, company = visitor.person, visitor.company
+    if company is not None and company.person is not None:
+        people = [me, company.person]
+        group = queued(lambda: index.users.recommend_together(people, _LISTED, together=query.together, lists=only))
+        listed = [pick.movie_id for pick in group]
+    else:
+        where = MovieFilter(among=me.watchlist) if only else None
+        found = index.users.recommend(me.user, _LISTED, where=where, watched=me.watched)
+        listed = [each.movie_id for each in found]
+    table = movies_csv(map(index.catalogue.movie, listed))
     disposition = {"Content-Disposition": 'attachment; filename="recommendations.csv"'}
     return Response(table, mimetype="text/csv", headers=disposition)
 
@@ -202,25 +231,48 @@ def _user_id(index: MovieIndex, user: int | str) -> int | None:
         return None
 
 
-def _who(index: MovieIndex, user_id: int | None, state: State, own: dict[int, float]) -> UserOrRatings:
+def _who(index: MovieIndex, user_id: int | None, rated: dict[int, float], own: dict[int, float]) -> UserOrRatings:
     if user_id is None or not own:
-        return state.rated
+        return rated
     try:
-        return own | state.rated if state.rated else index.users.resolve(user_id)
+        return own | rated if rated else index.users.resolve(user_id)
     except UnknownUser:  # the last rating was deleted since it was read
-        return state.rated
+        return rated
 
 
-def _picks(index: MovieIndex, who: UserOrRatings, where: MovieFilter | None, *, new: bool = False) -> list[Pick]:
+def _visitor(index: MovieIndex, query: ForYouQuery) -> Visitor:
+    """Return who asks: by the address, and by the form of the request.
+
+    Raises:
+        Unauthorised: users are shown with a key alone.
+        InvalidInput: the form has no ratings, or cannot be read.
+        Busy: too many exports are being read.
+    """
+    if query.user is not None or query.company is not None:
+        authorise("read", personal=True)
+    rated, ignored = Someone(ratings=query.rated).stranger(index.catalogue, index.users.scale)
+    imported, company = imported_ratings(index), company_of(index, query.company)
+    if request.method == "POST" and imported is None and company is None:
+        raise InvalidInput(f"{EXPORT_FIELD}: no file was sent: choose the export of your ratings first")
+    user_id = None if query.user is None else _user_id(index, query.user)
+    own = {} if user_id is None else index.users.rated(user_id)
+    brought = Person({}) if imported is None else imported.person
+    who = _who(index, user_id, rated if imported is None else imported.used | rated, own)
+    return Visitor(replace(brought, user=who), rated, ignored, own, imported, company)
+
+
+def _picks(index: MovieIndex, me: Person, where: MovieFilter | None, *, new: bool = False) -> list[Pick]:
     """Return recommendations; with ``new`` those among movies without ratings, none in an older snapshot."""
     if new and index.users.new_movies is None:
         return []
-    found = index.users.recommend(who, _NEW if new else _PICKS, where=where, new=new)
+    who, watched = me.user, me.watched
+    found = index.users.recommend(who, _NEW if new else _PICKS, where=where, new=new, watched=watched)
     if index.users.implicit:
         return [Pick(index.catalogue.movie(each.movie_id)) for each in found]
     movie_ids = [prediction.movie_id for prediction in found]
     explanations = index.users.explain(who, movie_ids)
-    ranks = {} if new else index.users.explain_ranks(who, movie_ids)  # new ones are not ordered by the learned ranker
+    # New ones are not ordered by the learned ranker.
+    ranks = {} if new else index.users.explain_ranks(who, movie_ids, watched)
     return [
         _pick(index, each, explanation, ranks.get(each.movie_id))
         for each, explanation in zip(found, explanations, strict=True)
@@ -228,16 +280,11 @@ def _picks(index: MovieIndex, who: UserOrRatings, where: MovieFilter | None, *, 
 
 
 def _pick(index: MovieIndex, prediction: Prediction, explanation: Explanation, rank: RankExplanation | None) -> Pick:
-    low, high = index.users.scale
-    at, start, end = (
-        round(100 * (value - low) / max(high - low, 1e-9), 2)
-        for value in (prediction.rating, prediction.low, prediction.high)
-    )
     named, rest = explanation.contributions[:_NAMED], explanation.contributions[_NAMED:]
     return Pick(
         index.catalogue.movie(prediction.movie_id),
         prediction,
-        Bar(at, start, round(end - start, 2)),
+        bar_of(prediction, index.users.scale),
         explanation,
         [(index.catalogue.movie(part.movie_id), part) for part in named],
         _of_content(explanation),

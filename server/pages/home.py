@@ -62,7 +62,7 @@ def everywhere() -> dict[str, object]:
         "untrained_notice": UNTRAINED_NOTICE,
         "tmdb_notice": TMDB_NOTICE,
         "can_look": "poster" in index.spaces,
-        "can_write": current_app.extensions["config"].writes,
+        "can_write": current_app.extensions["config"].takes_writes,
         "sections": SECTIONS,
     }
 

@@ -13,10 +13,11 @@ from itertools import islice
 from flask import request
 
 from index.answers.imports import Import, import_export
-from index.catalogue.catalogue import Catalogue, MovieFilter
+from index.catalogue.catalogue import Catalogue
 from index.core.errors import InvalidInput
 from index.imports.export import KINDS
 from index.movie_index import MovieIndex
+from index.ratings.groups import Person
 from server.api.long_requests import queued
 from server.api.requests import MAX_EXCLUDED, MAX_RATINGS
 from server.media.uploads import EXPORT_FIELD, sent_files
@@ -36,13 +37,23 @@ class Imported:
     watched: tuple[int, ...] = ()  # and not rated
     watchlist: tuple[int, ...] = ()
     source: str = ""  # such as Letterboxd
-    only_watchlist: bool = False
     found: Import | None = None  # the export in this request
+    prefix: str = ""  # of the form's members
 
     @property
     def used(self) -> dict[int, float]:
         """The ratings to recommend by: the latest, as many as the API takes."""
         return dict(islice(self.ratings.items(), MAX_RATINGS))
+
+    @property
+    def seen(self) -> tuple[int, ...]:
+        """Movies beside the used ratings that were seen."""
+        return (*self.watched, *islice(self.ratings, MAX_RATINGS, None))
+
+    @property
+    def person(self) -> Person:
+        """The person whose ratings they are."""
+        return Person(self.used, self.seen, self.watchlist)
 
     @property
     def members(self) -> dict[str, str]:
@@ -53,27 +64,25 @@ class Imported:
             "watchlist": ",".join(map(str, self.watchlist)),
             "source": self.source,
         }
-        return {name: text for name, text in members.items() if text}
-
-    def filter(self) -> MovieFilter:
-        """Return the filter that leaves out what was watched, and if wished all but the watchlist."""
-        return MovieFilter(
-            exclude=(*self.ratings, *self.watched), among=self.watchlist if self.only_watchlist else None
-        )
+        return {self.prefix + name: text for name, text in members.items() if text}
 
 
-def imported_ratings(index: MovieIndex) -> Imported:
+def imported_ratings(index: MovieIndex, prefix: str = "") -> Imported | None:
     """Return the ratings in the form of the current request, with those of the export in it, if there is one.
 
+    Args:
+        index: to match an export with.
+        prefix: of the form's members; each person has one.
+
     Raises:
-        InvalidInput: the form has neither, or a member that cannot be read; or the file is no export.
+        InvalidInput: a member cannot be read, or the file is no export.
         Busy: too many exports are being read.
     """
     known, form = index.catalogue, request.form
-    ratings = _clipped(_rated(form.get("ratings", "")), index.users.scale)
-    watched, watchlist = (_ids(name, form.get(name, "")) for name in ("watched", "watchlist"))
-    source, found = form.get("source", "")[:_MAX_SOURCE], None
-    files = [file for name, file in sent_files() if name == EXPORT_FIELD]
+    ratings = _clipped(_rated(f"{prefix}ratings", form.get(f"{prefix}ratings", "")), index.users.scale)
+    watched, watchlist = (_ids(name, form.get(name, "")) for name in (f"{prefix}watched", f"{prefix}watchlist"))
+    source, found = form.get(f"{prefix}source", "")[:_MAX_SOURCE], None
+    files = [file for name, file in sent_files() if name == prefix + EXPORT_FIELD]
     if files:
         content, name = files[0].read(), files[0].filename or ""
         found = queued(lambda: import_export(index, content, name))
@@ -81,9 +90,10 @@ def imported_ratings(index: MovieIndex) -> Imported:
         watched = [*(each.certain.movie_id for each in found.watched), *watched]
         watchlist = [*(each.certain.movie_id for each in found.watchlist), *watchlist]
         source = found.export.format if source in {"", found.export.format} else f"{source} and {found.export.format}"
-    elif not (ratings or watched or watchlist):
-        raise InvalidInput(f"{EXPORT_FIELD}: no file was sent: choose the export of your ratings first")
-    for kind, movie_id, rating in _chosen():
+    chosen = _chosen(prefix)
+    if not (files or ratings or watched or watchlist or chosen):
+        return None
+    for kind, movie_id, rating in chosen:
         if kind == "rated" and rating is not None:
             ratings = _clipped({movie_id: rating}, index.users.scale) | ratings
         else:
@@ -94,8 +104,8 @@ def imported_ratings(index: MovieIndex) -> Imported:
         _kept(known, (each for each in watched if each not in ratings)),
         _kept(known, watchlist),
         source[:_MAX_SOURCE],
-        only_watchlist="only" in form,
-        found=found,
+        found,
+        prefix,
     )
 
 
@@ -103,12 +113,12 @@ def _kept(catalogue: Catalogue, movie_ids: Iterable[int]) -> tuple[int, ...]:
     return tuple(islice((each for each in dict.fromkeys(movie_ids) if each in catalogue.ids), MAX_EXCLUDED))
 
 
-def _rated(text: str) -> dict[int, float]:
+def _rated(name: str, text: str) -> dict[int, float]:
     found: dict[int, float] = {}
     for part in filter(None, text.split(",")):
         each = _RATED.fullmatch(part)
         if each is None:
-            raise InvalidInput(f"ratings: write an id, a colon and a rating, as in 73:4.5, not {part[:50]!r}")
+            raise InvalidInput(f"{name}: write an id, a colon and a rating, as in 73:4.5, not {part[:50]!r}")
         found.setdefault(int(each[1]), float(each[2]))
     return found
 
@@ -127,11 +137,11 @@ def _ids(name: str, text: str) -> list[int]:
     return [*map(int, parts)]
 
 
-def _chosen() -> list[tuple[str, int, float | None]]:
+def _chosen(prefix: str) -> list[tuple[str, int, float | None]]:
     """Return the films that were chosen for uncertain entries: kind, movie id and rating."""
     found: list[tuple[str, int, float | None]] = []
     for name, value in request.form.items(multi=True):
-        if name.startswith("choice") and value:
+        if name.startswith(f"{prefix}choice") and value:
             each = _CHOSEN.fullmatch(value)
             if each is None:
                 raise InvalidInput(f"{name}: {value[:50]!r} is no film to choose")

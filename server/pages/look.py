@@ -81,7 +81,8 @@ def look() -> str:
 
     matches, small, compact = queue.run(compared)
     guess = _guess(index, GuessQuery(look=_as_text(compact)), compact)
-    seeds = [match.movie_id for match in matches if match.movie_id in index.spaces["taste"].ids][:_SEEDS]
+    taste = index.spaces.get("taste")  # missing without ratings
+    seeds = [match.movie_id for match in matches if taste is not None and match.movie_id in taste.ids][:_SEEDS]
     try:
         loved = index.similar_to(seeds, [], _LOVED, by="taste", distinct=True) if seeds and guess is None else []
     except UnknownMovie:

@@ -67,6 +67,54 @@ def ranking_plot(validation: Mapping[str, Any], served: str) -> Bars:
     )
 
 
+def diversity_plot(found: Mapping[str, Any]) -> Chart:
+    """Return the plot of what diverse recommendations cost, from the evaluation's ``diversity``."""
+    lines = {"ndcg": ("Accuracy: nDCG of the first ten", "ours"), "alike": ("Likeness of two films of a list", "other")}
+    said = {"ndcg": "nDCG {:.3f}", "alike": "two films of a list are more alike than {:.0%} of pairs"}
+    series = tuple(
+        Series(
+            label,
+            kind,
+            tuple(
+                Mark(
+                    each["diversity"],
+                    each[name]["value"],
+                    f"Diversity {each['diversity']:g}: {said[name].format(each[name]['value'])}",
+                    each[name]["low"],
+                    each[name]["high"],
+                )
+                for each in found["levels"]
+            ),
+        )
+        for name, (label, kind) in lines.items()
+    )
+    quarters = tuple((each / 4, f"{each / 4:g}") for each in range(5))
+    return Chart(
+        "diversity",
+        "What diversity costs",
+        "The more diverse a list is asked to be, the less alike its films are, and the fewer held-out films are among"
+        f" them. Lists of ten for {found['users']:,} people, ordered without the learned ranker; likeness by the blend"
+        " of taste and facts, as a share of random pairs that are less alike.",
+        "Diversity asked for",
+        "Accuracy; likeness",
+        series,
+        quarters,
+        quarters,
+        Table(
+            ("Diversity", "nDCG@10", _INTERVAL, "Likeness"),
+            tuple(
+                (
+                    f"{each['diversity']:g}",
+                    f"{each['ndcg']['value']:.4f}",
+                    f"{each['ndcg']['low']:.3f} to {each['ndcg']['high']:.3f}",
+                    f"{each['alike']['value']:.1%}",
+                )
+                for each in found["levels"]
+            ),
+        ),
+    )
+
+
 def blend_plot(blend: Mapping[str, float]) -> Bars:
     """Return the plot of the blend's weights."""
     whole = sum(blend.values())

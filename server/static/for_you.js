@@ -15,24 +15,26 @@ let shown = location.search; // query of the state that is shown or loading
 let asking = new AbortController();
 let byKey = false; // true while a key is held down on the stars, which then only choose
 
-/** Return the state in the address: user, and the lists rated and skipped. */
+/** Return the state in the address: user, someone to watch with, the order for two, and the lists rated and skipped. */
 function state() {
   const given = new URLSearchParams(location.search);
   const list = (name) => given.getAll(name).flatMap((text) => text.split(",")).filter(Boolean);
-  return { user: given.get("user") ?? "", rated: list("rated"), skipped: list("skipped") };
+  const one = (name) => given.get(name) ?? "";
+  return { user: one("user"), company: one("company"), together: one("together"), rated: list("rated"), skipped: list("skipped") };
 }
 
 /** Return the address of a state. */
-function address({ user, rated, skipped }) {
-  const parts = { user: encodeURIComponent(user), rated: rated.join(","), skipped: skipped.join(",") };
+function address({ user, company, together, rated, skipped }) {
+  const users = { user: encodeURIComponent(user), company: encodeURIComponent(company), together: together === "mean" ? "" : together };
+  const parts = { ...users, rated: rated.join(","), skipped: skipped.join(",") };
   const asked = Object.entries(parts).filter(([, text]) => text !== "").map(([name, text]) => `${name}=${text}`);
   return place.dataset.address + (asked.length ? `?${asked.join("&")}` : "");
 }
 
-/** Go to another state of this page, and announce `words` to screen readers. */
+/** Go to another state of this page, and announce `words` to screen readers. Resolve once it is shown. */
 function go(wanted, words) {
   history.pushState(null, "", wanted);
-  follow(words);
+  return follow(words);
 }
 
 /** Show the state in the address. */
@@ -42,7 +44,7 @@ function follow(words = "") {
     asking.abort();
     asking = new AbortController();
     const { signal } = asking;
-    const found = await request(location.href, { signal });
+    const found = await imports.ask(location.href, { signal });
     await Promise.all([...leaving.values()].map((each) => each.finished.catch(() => null)));
     if (!signal.aborted) show(found, words);
   });
@@ -55,16 +57,32 @@ function show(found, words) {
   found.querySelector(".keep")?.replaceWith(place.querySelector(".keep") ?? enhanced(found.querySelector(".keep")));
   for (const selector of ["#stand", ".as-user", "#rated"]) place.querySelector(selector).replaceWith(found.querySelector(selector));
   pick(found.querySelector(".picking"));
+  const company = found.querySelector("#import .company"); // none if it is shown already
+  const before = place.querySelector("#import .company");
+  if (company && before.dataset.company !== company.dataset.company) before.replaceWith(company);
+  const order = company?.querySelector("[name=together]:checked")?.value;
+  for (const each of place.querySelectorAll("#import [name=together]")) each.checked = order ? each.value === order : each.checked;
   back();
   told.textContent = [words, found.querySelector(".said.bad")?.textContent.trim(), picking.querySelector("h2").textContent, picking.querySelector("li h3 a")?.textContent]
     .filter(Boolean).join(". ");
 }
 
 // First, as it takes the events of its own part.
-const request = importing(place, (found, words) => {
-  asking.abort();
-  show(found, words);
-});
+const imports = importing(
+  place,
+  (found, words) => {
+    asking.abort();
+    show(found, words);
+  },
+  (changes, words = "") => go(address({ ...state(), ...changes }), words),
+);
+
+/** Return the visitor's ratings, as texts such as "73:4.5": those in the address, then the imported ones. */
+function ratings() {
+  const rated = state().rated;
+  const films = new Set(rated.map((text) => text.slice(0, text.lastIndexOf(":"))));
+  return [...rated, ...imports.ratings().filter((text) => !films.has(text.slice(0, text.lastIndexOf(":"))))];
+}
 
 /** Keep the places of cards that stay, so that the next film replaces the rated one. */
 function deal(next) {
@@ -102,6 +120,7 @@ function pick(next) {
   picking.querySelector("h2").textContent = next.querySelector("h2").textContent;
   list.replaceChildren(...films.children);
   picking.querySelector(".unrated").replaceWith(next.querySelector(".unrated"));
+  picking.querySelector(".hint")?.replaceWith(next.querySelector(".hint"));
   if (still()) return undefined;
   for (const each of list.children) {
     const from = places.get(each.dataset.movie);
@@ -176,7 +195,7 @@ function unsay(stars) {
 
 /** Set up the form that stores ratings. Typed values survive a new state of the page. */
 function enhanced(keep) {
-  keeping(keep, () => state().rated, place.dataset.address);
+  keeping(keep, ratings, place.dataset.address);
   return keep;
 }
 

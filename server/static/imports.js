@@ -7,11 +7,15 @@ import { renew } from "./state.js";
 
 const LARGEST = 50 * 2 ** 20; // bytes; the server's limit
 
-/** Set up the import of ratings; `show(found, words)` shows the other parts of an answered page.
+const LISTS = [["#found", ".actions"], ["#found-with", ".company > .row"]]; // of an answer, and what each stands before
+
+/** Set up the import of ratings, of the visitor and of someone to watch with.
  *
- * Return the function that requests a state of this page, with the ratings that are kept.
+ * `show(found, words)` shows the other parts of an answered page, `visit(changes, words)` goes to another state of it.
+ * Return the function that requests a state of this page with the ratings that are kept, and the one that returns the
+ * visitor's own, as texts such as "73:4.5".
  */
-export function importing(place, show) {
+export function importing(place, show, visit) {
   const name = place.dataset.address;
   const part = () => place.querySelector("#import");
   let mine = null; // members of the form, by name
@@ -33,11 +37,21 @@ export function importing(place, show) {
       const found = await ask(location.href, { added });
       const next = found.querySelector("#import");
       const inputs = [...next.querySelectorAll("#kept input")];
-      mine = inputs.length ? { ...Object.fromEntries(inputs.map((each) => [each.name, each.value])), ...(mine?.only && { only: "on" }) } : null;
-      const stays = mine === null || (await keep(name, mine));
-      if (whole) part().replaceWith(next);
-      else part().querySelector("#kept").replaceWith(next.querySelector("#kept"));
-      if (!stays) part().querySelector("#kept .needs-script").textContent = "This browser does not keep them: they last until this page is closed.";
+      const { only, both } = mine ?? {};
+      mine = inputs.length ? { ...Object.fromEntries(inputs.map((each) => [each.name, each.value])), ...(only && { only }), ...(both && { both }) } : null;
+      const stays = mine === null ? (await forget(name), true) : await keep(name, mine);
+      if (whole) {
+        // What was read from a file earlier is asked for once: the questions about it stay.
+        for (const [list, before] of LISTS) {
+          const left = part().querySelector(list);
+          const by = list === "#found" ? mine?.source : mine?.with_source;
+          if (left && by && !next.querySelector(list)) next.querySelector(before)?.before(left);
+        }
+        part().replaceWith(next);
+      } else {
+        for (const each of ["#kept", ".others"]) part().querySelector(each)?.replaceWith(next.querySelector(each) ?? "");
+      }
+      if (!stays) part().querySelector("#kept .needs-script, .others .needs-script").textContent = "This browser does not keep them: they last until this page is closed.";
       part().querySelector(".status").textContent = "";
       show(found, words || part().querySelector(".counts")?.textContent || "");
     }).finally(() => {
@@ -46,14 +60,15 @@ export function importing(place, show) {
     });
   }
 
-  function read(file) {
-    return bring([["file", file]], "").then(() => part().querySelector("#kept #importing")?.focus({ preventScroll: true }));
+  function read(file, member) {
+    const heading = member === "file" ? "#kept #importing" : ".company > summary";
+    return bring([[member, file]], "").then(() => part().querySelector(heading)?.focus({ preventScroll: true }));
   }
 
   /** Take the chosen films, and remove their questions. */
   function take(chosen) {
     const added = chosen.filter((input) => input.value).map((input) => [input.name, input.value]);
-    const list = part().querySelector(".uncertain");
+    const list = chosen[0].closest(".uncertain");
     const removed = () => {
       for (const input of chosen) input.closest("li").remove();
       (list.querySelector("li input") ?? part().querySelector("#importing")).focus({ preventScroll: true });
@@ -61,6 +76,15 @@ export function importing(place, show) {
     };
     if (!added.length) return removed();
     return bring(added, "", { whole: false }).then(() => part().querySelector(".state.wrong") || removed());
+  }
+
+  /** Forget the other person. */
+  async function leave() {
+    mine = Object.fromEntries(Object.entries(mine ?? {}).filter(([member]) => !member.startsWith("with_") && member !== "both"));
+    if (!Object.keys(mine).some((member) => member !== "only")) mine = null;
+    if (new URLSearchParams(location.search).has("company")) await visit({ company: "" });
+    await bring([], "Only you");
+    part().querySelector(".company > summary").focus({ preventScroll: true });
   }
 
   async function clear() {
@@ -75,17 +99,22 @@ export function importing(place, show) {
   addEventListener("keyup", () => { byKey = false; });
   place.addEventListener("change", ({ target }) => {
     if (!target.closest("#import")) return;
-    if (target.type === "file" && target.files.length) read(target.files[0]);
-    if (target.type === "radio" && !byKey) take([target]);
+    if (target.type === "file" && target.files.length) read(target.files[0], target.name);
+    if (target.name === "together") visit({ together: target.value }, target.parentElement.textContent.trim());
+    else if (target.type === "radio" && !byKey) take([target]);
+    if (target.name === "company") {
+      visit({ company: target.value.trim() }).then(() => part().querySelector(".company > summary").focus({ preventScroll: true }));
+    }
     if (target.type === "checkbox") {
-      mine = { ...mine, only: target.checked ? "on" : "" };
-      if (!target.checked) delete mine.only;
-      bring([], target.checked ? "Only your watchlist" : "All films", { whole: false });
+      mine = { ...mine, [target.name]: target.checked ? "on" : "" };
+      if (!target.checked) delete mine[target.name];
+      bring([], target.parentElement.textContent.trim() + (target.checked ? "" : ": no longer"), { whole: false });
     }
   });
   place.addEventListener("click", ({ target }) => {
     if (target.matches("#import .forget")) clear();
-    if (target.matches("#import .first")) take([...part().querySelectorAll(".uncertain li")].map((each) => each.querySelector("input")));
+    if (target.matches("#import .alone")) leave();
+    if (target.matches("#import .first")) take([...target.closest(".uncertain").querySelectorAll("li")].map((each) => each.querySelector("input")));
   });
   // Before others see the event: the rest of the page takes rated films by it.
   place.addEventListener("submit", (event) => {
@@ -97,7 +126,8 @@ export function importing(place, show) {
     }
     event.preventDefault();
     const chosen = [...event.target.querySelectorAll(".uncertain input:checked")];
-    if (chosen.length) take(chosen);
+    if (chosen.length) take(chosen.filter((input) => input.closest(".uncertain") === chosen[0].closest(".uncertain")));
+    else if (event.submitter?.closest(".company")) event.target.elements.company?.focus();
   });
 
   // Files that are no pictures, dropped anywhere on this page; pictures are compared with posters, as on every page.
@@ -108,7 +138,7 @@ export function importing(place, show) {
       event.preventDefault();
       event.stopPropagation();
       part().classList.toggle("over", type === "dragover" || (type === "dragleave" && event.relatedTarget !== null));
-      if (type === "drop") read(event.dataTransfer.files[0]);
+      if (type === "drop") read(event.dataTransfer.files[0], event.target.closest?.(".company") ? "with_file" : "file");
     }, true);
   }
 
@@ -117,5 +147,5 @@ export function importing(place, show) {
     mine = record;
     bring([], "");
   });
-  return ask;
+  return { ask, ratings: () => (mine?.ratings ?? "").split(",").filter(Boolean) };
 }

@@ -1,4 +1,4 @@
-// Stores ratings on the server for a user. The key is kept for this tab, and only on request.
+// Stores ratings on the server for a user, and deletes them again. The key is kept for this tab, and only on request.
 
 import { ask } from "./ask.js";
 import { recall, remember } from "./library.js";
@@ -10,28 +10,47 @@ export function keeping(part, rated, address) {
   const form = part.querySelector("form");
   const { user, key, remember: wanted } = form.elements;
   const said = form.querySelector(".said");
+  const away = form.querySelector(".delete");
   key.value = recall() ?? "";
   wanted.checked = key.value !== "";
+
+  async function send(options) {
+    const headers = { Authorization: `Bearer ${key.value.trim()}` };
+    const done = await ask(site(`api/v1/users/${encodeURIComponent(user.value)}/ratings`), { ...options, headers });
+    remember(wanted.checked ? key.value.trim() : null);
+    return done;
+  }
+
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const left = rated();
-    const all = left.length;
-    // Storing a rating is idempotent, so after an error the rest can be sent again.
+    said.textContent = "";
     renew(part, async () => {
-      while (left.length) {
-        said.textContent = `Keeping ${all - left.length + 1} of ${all}…`;
-        const at = left[0].lastIndexOf(":");
-        await ask(site(`api/v1/users/${encodeURIComponent(user.value)}/ratings/${encodeURIComponent(left[0].slice(0, at))}`), {
-          method: "PUT", body: { rating: Number(left[0].slice(at + 1)) }, headers: { Authorization: `Bearer ${key.value.trim()}` },
-        });
-        left.shift();
-      }
-      remember(wanted.checked ? key.value.trim() : null);
+      const ratings = rated().map((text) => {
+        const at = text.lastIndexOf(":");
+        return { movie: text.slice(0, at), rating: Number(text.slice(at + 1)) };
+      });
+      const { stored, ignored } = await send({ body: { ratings } });
       const link = element("a", { href: `${address}?user=${encodeURIComponent(user.value)}` }, [`See what user ${user.value} would watch next`]);
       said.replaceChildren(
-        `Kept ${all} ${all === 1 ? "rating" : "ratings"} for user ${user.value}. `,
+        `Kept ${stored} ${stored === 1 ? "rating" : "ratings"} for user ${user.value}. `,
+        ignored.length ? `${ignored.length} are of films that are not here. ` : "",
         ...("open" in part.dataset ? [link] : []),
       );
-    }).finally(() => { if (left.length) said.textContent = left.length < all ? `Kept ${all - left.length} of ${all}.` : "Nothing was kept."; });
+    }).finally(() => { said.textContent ||= "Nothing was kept."; });
   });
+  away.addEventListener("click", () => {
+    if (!form.reportValidity()) return;
+    const sure = `Delete all ratings of user ${user.value}`;
+    if (away.textContent !== sure) {
+      away.textContent = sure;
+      return;
+    }
+    said.textContent = "";
+    renew(part, async () => {
+      await send({ method: "DELETE" });
+      away.textContent = "Delete them again";
+      said.textContent = `User ${user.value} has no ratings on this server any more.`;
+    });
+  });
+  user.addEventListener("input", () => { away.textContent = "Delete them again"; });
 }

@@ -19,9 +19,9 @@ from PIL import Image
 import posterity
 from index.library.api_keys import Keys
 from index.library.database import FIRST_ID, Database
-from posterity import errors
+from posterity import arguments, errors
 from posterity.interface import MovieService
-from posterity.results import Matches, Movies, Predictions
+from posterity.results import GroupPicks, Matches, Movies, Predictions
 from tests.conftest import SPACE, WEDDINGS, World, poster
 from tests.index.imports import samples
 from tests.serving import serving
@@ -148,6 +148,19 @@ ANSWERED: dict[str, Call] = {
     "recommend explained": lambda s: s.recommend(2, limit=2, explain=True),
     "recommend to someone new": lambda s: s.recommend({1: 5, 2: 4.5, 12: 1}, genre=["Sci-Fi"], exclude=MANY),
     "recommend to a numpy user": lambda s: s.recommend(np.int64(2), limit=np.int32(1)),
+    "recommend by watched films": lambda s: s.recommend({1: 5}, watched=[11, "imdb:tt0000012", 777], limit=3),
+    "recommend to two together": lambda s: s.recommend_together([1, {1: 5, "tmdb:1002": 4, 777: 3}], limit=5),
+    "recommend to three fairly": lambda s: s.recommend_together(
+        [np.int64(2), 7, posterity.Person({1: 5}, watched=[2, 777], watchlist=[3, 4])], together="fair", offset=1
+    ),
+    "recommend of a watchlist together": lambda s: s.recommend_together(
+        (posterity.Person.of(s.import_ratings(samples.letterboxd())), {12: 5}),
+        together="least-misery",
+        watchlist="any",
+        seen=True,
+        genre="Sci-Fi",
+        exclude=MANY,
+    ),
     "import": lambda s: s.import_ratings(samples.letterboxd()),
     "import of a watchlist": lambda s: s.import_ratings(samples.LETTERBOXD_WATCHLIST.encode(), name="watchlist.csv"),
     "rated": lambda s: s.rated(1),
@@ -308,6 +321,20 @@ REFUSED: dict[str, tuple[Call, type[errors.PosterityError]]] = {
     "user beyond numbers": (lambda s: s.rated(10**30), errors.NotFound),
     "recommendation for a user below 0": (lambda s: s.recommend(-1), errors.InvalidInput),
     "user by name": (lambda s: s.recommend("ann"), errors.NotFound),
+    "a group of one": (lambda s: s.recommend_together([1]), errors.InvalidInput),
+    "a group of eleven": (lambda s: s.recommend_together(range(1, 12)), errors.InvalidInput),
+    "a group that is a name": (lambda s: s.recommend_together("ann"), errors.InvalidInput),
+    "a group with an unknown user": (lambda s: s.recommend_together([1, 4000]), errors.NotFound),
+    "a group by another way": (lambda s: s.recommend_together([1, 2], together="loudest"), errors.InvalidInput),
+    "a group by another watchlist": (lambda s: s.recommend_together([1, 2], watchlist="mine"), errors.InvalidInput),
+    "a group with another filter": (lambda s: s.recommend_together([1, 2], weights=1), errors.InvalidInput),
+    "a group with a rating off the scale": (lambda s: s.recommend_together([1, {1: 11}]), errors.InvalidInput),
+    "watched that is no list": (lambda s: s.recommend({1: 5}, watched=3), errors.InvalidInput),
+    "rate several off the scale": (lambda s: s.rate_all(4000, {1: 5, 2: 9}), errors.InvalidInput),
+    "rate several twice": (lambda s: s.rate_all(4000, {1: 5, "tmdb:1001": 4}), errors.InvalidCombination),
+    "rate none": (lambda s: s.rate_all(4000, {}), errors.InvalidInput),
+    "rate several by a list": (lambda s: s.rate_all(4000, [1, 2]), errors.InvalidInput),
+    "delete the ratings of a user below 0": (lambda s: s.delete_ratings(-1), errors.NotFound),
     "rating off the scale": (lambda s: s.recommend({1: 11}), errors.InvalidInput),
     "rating that is none": (lambda s: s.recommend({1: float("nan")}), errors.InvalidInput),
     "rated twice": (lambda s: s.recommend({1: 4, "tmdb:1001": 5}), errors.InvalidCombination),
@@ -322,6 +349,11 @@ REFUSED: dict[str, tuple[Call, type[errors.PosterityError]]] = {
     "add a taken IMDb id": (lambda s: s.add_movie("Heat", imdb_id="tt0000003"), errors.Conflict),
     "add a wrong poster": (lambda s: s.add_movie("Heat", poster=TEXT), errors.InvalidInput),
     "add a poster by name": (lambda s: s.add_movie("Heat", poster="heat.jpg"), errors.InvalidInput),
+    "add movies that are none": (lambda s: s.add_movies(["Heat"]), errors.InvalidInput),
+    "add movies as a text": (lambda s: s.add_movies("Heat"), errors.InvalidInput),
+    "add movies with half a character": (lambda s: s.add_movies([{"title": "\ud83c"}]), errors.InvalidInput),
+    "add a movie as large as a book": (lambda s: s.add_movies([{"title": "x" * 600_000}]), errors.InvalidInput),
+    "add movies and update perhaps": (lambda s: s.add_movies([{"title": "Heat"}], update="no"), errors.InvalidInput),
     "replace an unknown movie": (lambda s: s.replace_movie(777, "Heat"), errors.NotFound),
     "replace by a taken TMDB id": (lambda s: s.replace_movie(3, "Heat", tmdb_id=1004), errors.Conflict),
     "update an unknown movie": (lambda s: s.update_movie(777, title="Heat"), errors.NotFound),
@@ -378,6 +410,30 @@ def test_a_movie_is_added_replaced_and_deleted(service: MovieService, services: 
     service.delete_movie(movie["movie_id"])
 
 
+def test_many_movies_are_added_once_whoever_adds_them(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arguments, "MAX_ADDED", 2)  # movies of a request
+    rows: list[Any] = [
+        {"id": "own-1", "title": "Many 1", "year": np.int64(2001), "genres": ("Drama",)},
+        {"title": "Many 2", "genres": None, "imdb_id": "tt7770002"},
+        {"title": "Many 3", "year": 95},
+        {"title": "Starship 3", "imdb_id": "tt0000003"},
+        {"title": "Many 4", "stars": 5.0},
+    ]
+    first = services.client.add_movies(rows)
+    assert [each["outcome"] for each in first] == ["created", "created", "refused", "exists", "refused"]
+    assert [each["index"] for each in first] == list(range(5))
+    again = services.index.add_movies(iter(rows))
+    assert [each["outcome"] for each in again] == ["exists", "exists", "refused", "exists", "refused"]
+    assert again == services.client.add_movies(rows)
+    changed = [rows[0] | {"title": "Many 11"}]
+    assert [each["outcome"] for each in services.index.add_movies(changed, update=True)] == ["updated"]
+    for each in (services.client, services.index):
+        assert (each.movie("own-1")["title"], each.movie("own-1")["source_id"]) == ("Many 11", "own-1")
+        assert each.add_movies([]) == []
+    for movie in ("own-1", "imdb:tt7770002"):
+        services.client.delete_movie(movie)
+
+
 def test_copies_of_a_picture_are_listed_once(service: MovieService) -> None:
     copies = {service.add_movie(f"Copy {number}", poster=image(4))["movie_id"] for number in range(2)}
     group = {4, *copies}
@@ -426,6 +482,34 @@ def test_ratings_are_stored_and_deleted(service: MovieService, services: Service
         service.delete_rating(4000, movie)
     with pytest.raises(errors.NotFound, match="no user 4000"):
         service.recommend(4000)
+
+
+def test_many_ratings_are_stored_at_once_and_deleted_again(service: MovieService, services: Services) -> None:
+    user = 5000 if service is services.index else 5001
+    assert service.rate_all(user, {1: 5, "imdb:tt0000002": 4.5, 12: 0.5, 777: 3}) == ["777"]
+    assert services.client.rated(user) == services.index.rated(user) == {1: 5, 2: 4.5, 12: 0.5}
+    with pytest.raises(errors.InvalidInput):
+        service.rate_all(user, {3: 5, 4: 11})
+    assert service.rated(user) == {1: 5, 2: 4.5, 12: 0.5}  # all or none
+    assert service.rate_all(user, {1: 4}) == []
+    assert service.rated(user) == {1: 4, 2: 4.5, 12: 0.5}
+    service.delete_ratings(user)
+    service.delete_ratings(user)
+    with pytest.raises(errors.NotFound):
+        services.client.rated(user)
+
+
+def test_a_group_s_list_is_for_all_of_it(service: MovieService) -> None:
+    picks = service.recommend_together([1, {1: 5.0, 2: 4.5}], limit=100)
+    assert isinstance(picks, GroupPicks)
+    assert {*service.rated(1), 1, 2}.isdisjoint(each["movie"]["movie_id"] for each in picks)
+    for each in picks:
+        first, second = (part["rating"] or 0 for part in each["predictions"])
+        assert each["mean"] == pytest.approx((first + second) / 2, abs=1e-3)
+        assert each["least"] == min(first, second)
+    assert picks[0]["mean"] == max(each["mean"] or 0 for each in picks)
+    assert list(picks.to_dataframe().columns)[-3:] == ["mean", "least", "predictions"]
+    assert f"{picks[0]['mean']:.2f}" in picks._repr_html_()
 
 
 def test_a_rating_of_a_user_of_the_data_set_counts_at_once(service: MovieService) -> None:

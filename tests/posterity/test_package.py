@@ -69,6 +69,8 @@ def test_the_client_imports_little_more_than_urllib3(tmp_path: Path) -> None:
         "index.core",
         "index.core.errors",
         "index.core.source_ids",
+        "index.ratings",
+        "index.ratings.group_ways",
     }
 
 
@@ -86,7 +88,7 @@ def test_every_public_name_is_there() -> None:
     for name in posterity.__all__:
         assert getattr(posterity, name) is not None
     assert posterity.Client.__module__ == "posterity.client"
-    assert posterity.open.__module__ == "posterity.local"
+    assert posterity.open.__module__ == "posterity.opening"
     with pytest.raises(AttributeError, match="module 'posterity' has no attribute 'nothing'"):
         posterity.nothing  # noqa: B018
     names: dict[str, Any] = {}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from index.core.errors import InvalidInput
 from indexer.datasets.tables.delimited import Table, sniff
+from indexer.datasets.tables.json_lines import is_json_lines, sniff_json_lines
 from indexer.datasets.tables.parquet import sniff_parquet
 from indexer.datasets.tables.values import real
 
@@ -45,6 +46,11 @@ MOVIE_COLUMNS: Mapping[str, Sequence[Collection[str]]] = {
     "year": ({"year", "releaseyear", "startyear"}, {"releasedate", "release"}),
     "imdb": ({"imdbid"}, {"imdb"}),
     "tmdb": ({"tmdbid"}, {"tmdb", "themoviedbid"}),
+}
+CATALOGUE_COLUMNS: Mapping[str, Sequence[Collection[str]]] = {
+    **MOVIE_COLUMNS,
+    "movie": ({"id"}, *RATING_COLUMNS["movie"][:3]),
+    "poster": ({"poster"}, {"posterpath", "posterurl", "posterfile"}, {"image", "imageurl", "cover", "coverurl"}),
 }
 LINK_COLUMNS = {name: MOVIE_COLUMNS[name] for name in ("movie", "imdb", "tmdb")}
 TAG_COLUMNS: Mapping[str, Sequence[Collection[str]]] = {
@@ -129,7 +135,9 @@ def normalised(name: str) -> str:
 
 
 def _sniff(file: Path) -> tuple[Table, Sequence[str]]:
-    return sniff_parquet(file) if file.suffix.lower() == ".parquet" else sniff(file)
+    if file.suffix.lower() == ".parquet":
+        return sniff_parquet(file)
+    return sniff_json_lines(file) if is_json_lines(file) else sniff(file)
 
 
 def _roles(table: Table, spellings: Mapping[str, Sequence[Collection[str]]], *, refuse: bool = True) -> dict[str, int]:

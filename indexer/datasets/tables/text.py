@@ -7,6 +7,7 @@ import codecs
 import gzip
 import io
 import lzma
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,11 +20,29 @@ COMPRESSED = (".gz", ".bz2", ".xz")
 
 _HEAD = 2**12  # bytes that tell compression and encoding
 _CHUNK = 2**20
+
+
+def _only_member(file: Path) -> IO[bytes]:
+    """Open the only file in a zip archive."""
+    archive = zipfile.ZipFile(file)
+    return archive.open(_member(archive, file))
+
+
+def _member(archive: zipfile.ZipFile, file: Path) -> zipfile.ZipInfo:
+    members = [each for each in archive.infolist() if not each.is_dir() and "__MACOSX" not in each.filename]
+    if len(members) != 1:
+        raise InvalidInput(f"{file} holds {len(members)} files: give an archive of one, or unzip it")
+    return members[0]
+
+
 _OPENERS: dict[bytes, Callable[[Path], Any]] = {
     b"\x1f\x8b": gzip.GzipFile,
     b"BZh": bz2.BZ2File,
     b"\xfd7zXZ\x00": lzma.LZMAFile,
+    b"PK\x03\x04": _only_member,
 }
+_DAMAGED = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, zipfile.BadZipFile, NotImplementedError,
+            RuntimeError)  # fmt: skip
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
           (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))  # fmt: skip
 _MIXED = "posterity-windows-1252"
@@ -40,6 +59,19 @@ def _windows_1252(error: UnicodeError) -> tuple[str, int]:
 
 
 codecs.register_error(_MIXED, _windows_1252)
+
+
+def plain_suffix(file: Path) -> str:
+    """Return the suffix of a file in lower case, without that of its compression: ``.csv`` of Films.CSV.gz.
+
+    Raises:
+        InvalidInput: it is a zip archive that is damaged, or holds another number of files than one.
+    """
+    name = Path(file.name.lower())
+    if name.suffix == ".zip" and file.is_file():
+        with _reading(file), zipfile.ZipFile(file) as archive:
+            return Path(_member(archive, file).filename.lower()).suffix
+    return Path(name.stem).suffix if name.suffix in COMPRESSED else name.suffix
 
 
 @contextmanager
@@ -62,7 +94,15 @@ def _reading(file: Path) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise InvalidInput(f"there is no file {file}") from error
-    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+    except (
+        EOFError,
+        zlib.error,
+        lzma.LZMAError,
+        gzip.BadGzipFile,
+        zipfile.BadZipFile,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
         raise InvalidInput(f"{file} is damaged ({error}): copy or download it again") from error
     except OSError as error:
         raise InvalidInput(f"{file} cannot be read: {error.strerror or error}") from error

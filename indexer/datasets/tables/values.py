@@ -103,7 +103,7 @@ def genres(text: str) -> tuple[str, ...]:
     text = text.strip()
     if is_missing(text):
         return ()
-    names = _listed(text) if text[0] in "[{" else None
+    names = listed(text) if text[0] in "[{" else None
     if names is None:
         separator = next((each for each in "|;," if each in text), "|")
         names = text.split(separator)
@@ -111,7 +111,8 @@ def genres(text: str) -> tuple[str, ...]:
     return tuple(name for name in found if name and name.casefold() not in _NO_GENRES and name.isprintable())
 
 
-def _listed(text: str) -> list[str] | None:
+def listed(text: str) -> list[str] | None:
+    """Return the texts in a list of JSON or Python, or the names of its objects; None if it is none."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

@@ -32,7 +32,15 @@ tt0000003,9,2020-05-01,Starship 3,Starship 3,https://www.imdb.com/title/tt000000
 tt0000012,2,2020-05-02,The Wedding 12,The Wedding 12,https://www.imdb.com/title/tt0000012,Movie,5.0,90,2002,Comedy,1000,2002-01-01,Someone
 tt9999991,8,2020-05-03,A Series,A Series,https://www.imdb.com/title/tt9999991,TV Series,8.0,45,2010,Drama,1000,2010-01-01,
 """
-IMDB_2016 = """position,const,created,modified,description,Title,Title type,Directors,You rated,IMDb Rating
+IMDB_2016 = """"position","const","created","modified","description","Title","Title type","Directors","You rated","IMDb Rating","Runtime (mins)","Year","Genres","Num. Votes","Release Date (month/day/year)","URL"
+"1","tt0000003","Fri Jan  1 00:00:00 2016","","","Starship 3","Feature Film","Someone","9","8.1","120","1973","sci_fi","1000","1973-01-01","http://www.imdb.com/title/tt0000003/"
+"2","tt9999991","Fri Jan  1 00:00:00 2016","","","A Series","TV Series","","8","8.0","45","2010","drama","1000","2010-01-01","http://www.imdb.com/title/tt9999991/"
+"""
+IMDB_2018 = """Const,Your Rating,Date Rated,Title,URL,Title Type,IMDb Rating,Runtime (mins),Year,Genres,Num Votes,Release Date,Directors
+tt0000003,9,2018-05-01,Starship 3,https://www.imdb.com/title/tt0000003/,movie,8.1,120,1973,Sci-Fi,1000,1973-01-01,Someone
+tt0000012,2,2018-05-02,The Wedding 12,https://www.imdb.com/title/tt0000012/,tvMovie,5.0,90,2002,Comedy,1000,2002-01-01,Someone
+tt9999991,8,2018-05-03,A Series,https://www.imdb.com/title/tt9999991/,tvSeries,8.0,45,2010,Drama,1000,2010-01-01,
+tt9999992,8,2018-05-03,A Game,https://www.imdb.com/title/tt9999992/,videoGame,8.0,,2010,Action,1000,2010-01-01,
 """
 IMDB_WATCHLIST = """Position,Const,Created,Modified,Description,Title,Original Title,URL,Title Type,IMDb Rating,Runtime (mins),Year,Genres,Num Votes,Release Date,Directors,Your Rating,Date Rated
 1,tt0000004,2020-05-01,2020-05-01,,Starship 4,Starship 4,https://www.imdb.com/title/tt0000004,Movie,8.1,120,1974,Sci-Fi,1000,1974-01-01,Someone,,
@@ -44,6 +52,35 @@ MOVIELENS = """movie_id,imdb_id,tmdb_id,rating,average_rating,title
 TMDB = """TMDb ID,IMDb ID,Type,Name,Release Date,Season Number,Episode Number,Rating,Your Rating,Date Rated
 1003,tt0000003,movie,Starship 3,1973-01-01,,,8.1,9,2020-05-01T10:00:00Z
 5555,,tv,A Series,2010-01-01,,,7.1,8,2020-05-01T10:00:00Z
+"""
+TMDB_WATCHLIST = """TMDb ID,IMDb ID,Type,Name,Release Date,Season Number,Episode Number,Rating,Your Rating,Date Rated
+1007,tt0000007,movie,Starship 7,1977-01-01T00:00:00Z,,,8.9,,2024-03-01T00:00:00Z
+"""
+MOVIELENS_WISHLIST = """movie_id,imdb_id,tmdb_id,average_rating,title
+7,0000007,1007,3.6,Starship 7 (1977)
+"""
+LETTERBOXD_LIST = """Letterboxd list export v7
+Date,Name,Tags,URL,Description
+2021-11-06,For winter,"snow, night",https://boxd.it/list1,"A list,
+
+over three lines."
+
+Position,Name,Year,URL,Description
+1,Starship 7,1977,https://boxd.it/aaa7,
+2,Starship 8,1978,https://boxd.it/aaa8,Again
+"""
+TRAKT_CSV = """rated_at,type,title,year,trakt_rating,trakt_id,imdb_id,tmdb_id,tvdb_id,url,released,season_number,episode_number,episode_title,episode_released,episode_trakt_rating,episode_trakt_id,episode_imdb_id,episode_tmdb_id,episode_tvdb_id,genres,rating
+2018-08-24T13:48:52Z,movie,Starship 3,1973,8.34,824,tt0000003,1003,,https://trakt.tv/movies/starship-3-1973,1973-01-01,,,,,,,,,,science-fiction,9
+2018-08-24T13:48:52Z,episode,A Series,2010,8.1,417,tt9999991,,,https://trakt.tv/shows/a-series,2010-01-01,1,1,First,2010-01-01,8,1,,,,drama,8
+"""
+PLEX = """Title|Year|Critic Rating|User Rating|View Count|GUID
+Starship 3|1973|8.1|9|2|imdb://tt0000003
+Starship 4|1974|7.1||1|tmdb://1004
+Starship 5|1975|7.1||0|tmdb://1005
+"""
+JELLYFIN = """DateCreated,UserId,ItemId,ItemType,ItemName
+2024-01-01,1,a,Movie,Starship 3 (1973)
+2024-01-02,1,b,Episode,A Series - s01e01
 """
 SIMKL_CSV = """SIMKL_ID,Title,Type,Year,Watchlist,LastEpWatched,WatchedDate,Rating,Memo,TVDB,TMDB,IMDB
 1,Starship 3,movie,1973,completed,,2020-05-01,9,,,1003,tt0000003
@@ -75,6 +112,29 @@ SIMKL = {
     "shows": [{"status": "watching", "user_rating": 7, "show": {"title": "A Series", "year": 2010, "ids": {"simkl": 3}}}],
     "anime": [],
 }  # fmt: skip
+TRAKT_WATCHLIST_2026 = [
+    {"id": 1, "rank": 1, "type": "movie", "notes": "", "my_rating": None,
+     "movie": {"title": "Starship 7", "year": 1977, "ids": {"trakt": 4, "tmdb": 1007}}},
+]  # fmt: skip
+TRAKT_HISTORY = [
+    {"id": 1, "watched_at": "2024-05-01T10:00:00.000Z", "action": "watch", "type": "movie",
+     "movie": {"title": "Starship 5", "year": 1975, "ids": {"trakt": 5, "tmdb": 1005}}},
+    {"id": 2, "watched_at": "2024-05-01T10:00:00.000Z", "action": "watch", "type": "episode",
+     "episode": {"season": 1, "number": 1, "title": "First"},
+     "show": {"title": "A Series", "year": 2010, "ids": {"trakt": 2, "imdb": "tt9999991"}}},
+]  # fmt: skip
+TRAKT_OWNED = [
+    {"collected_at": "2024-05-01T10:00:00.000Z", "type": "movie",
+     "movie": {"title": "Starship 10", "year": 1980, "ids": {"trakt": 9, "tmdb": 1010}}},
+]  # fmt: skip
+TRAKT_FAVORITES = [
+    {"rank": 1, "listed_at": "2020-05-01T10:00:00.000Z", "type": "movie",
+     "movie": {"title": "Starship 9", "year": 1979, "ids": {"trakt": 8, "tmdb": 1009}}},
+]  # fmt: skip
+TRAKT_DUMP = {
+    "username": "someone", "followers": [{"followed_at": "2020-01-01", "user": {"username": "other"}}],
+    "ratings": TRAKT, "history": TRAKT_HISTORY, "watchlist": TRAKT_WATCHLIST, "stats": {"movies": {"plays": 2}},
+}  # fmt: skip
 TABLE = "title;year;rating\nStarship 3;1973;4,5\nThe Wedding 12;2002;1\nStarship 4 (1974);;3\n"
 TABLE_OF_TEN = "imdb_id,score\ntt0000003,9\ntt0000012,2\n"
 THUMBS = "Title,Year,Thumb\nStarship 3,1973,👍\nWedding 12,2002,dislike\n"
@@ -98,9 +158,36 @@ def letterboxd() -> bytes:
         watched_csv=LETTERBOXD_WATCHED,
         diary_csv=LETTERBOXD_DIARY,
         watchlist_csv=LETTERBOXD_WATCHLIST,
+        likes__films_csv=LETTERBOXD_WATCHED,
+        likes__lists_csv=LETTERBOXD_WATCHLIST,
+        likes__reviews_csv=LETTERBOXD_WATCHLIST,
+        orphaned__diary_csv=LETTERBOXD_DIARY.replace("Starship 5", "Starship 9"),
         deleted__diary_csv=LETTERBOXD_DIARY.replace("Starship 5", "Starship 10"),
-        lists__favourites_csv="Letterboxd list export v7\nDate,Name,Tags,URL,Description\n2020-01-01,Favourites,,,\n",
+        lists__favourites_csv=LETTERBOXD_LIST,
     )
+
+
+def trakt() -> bytes:
+    """Return the archive that Trakt sends: its files are numbered, and hold more than was watched."""
+    files = {
+        "ratings-movies.json": TRAKT[:1],
+        "ratings-shows.json": TRAKT[1:],
+        "watched-movies.json": TRAKT_WATCHED,
+        "watched-history-1.json": TRAKT_HISTORY,
+        "lists-watchlist.json": TRAKT_WATCHLIST_2026,
+        "lists-favorites.json": TRAKT_FAVORITES,
+        "lists-lists.json": [{"name": "Mine", "ids": {"trakt": 9, "slug": "mine"}}],
+        "lists-list-9-mine.json": TRAKT_OWNED,
+        "collection-movies-1.json": TRAKT_OWNED,
+        "hidden-movies.json": TRAKT_OWNED,
+        "comments-movies.json": [{"comment": {"comment": "Good"}, **TRAKT_OWNED[0]}],
+        "user-settings.json": {"user": {"username": "someone"}},
+    }
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(f"trakt-someone/{name}", json.dumps(data))
+    return stream.getvalue()
 
 
 def encoded(data: Any) -> bytes:

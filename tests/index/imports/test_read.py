@@ -41,6 +41,11 @@ def test_letterboxd_s_archive_is_read_whole_and_each_film_counts_once() -> None:
         (samples.LETTERBOXD_RATINGS, "Letterboxd", [5, 0.5, 3], 0),
         (samples.LETTERBOXD_DIARY, "Letterboxd", [3.5], 0),
         (samples.IMDB_2024, "IMDb", [9, 2], 1),
+        (samples.IMDB_2018, "IMDb", [9, 2], 2),
+        (samples.IMDB_2016, "IMDb", [9], 1),
+        (samples.TRAKT_CSV, "Trakt", [9], 1),
+        (samples.PLEX, "table", [9], 1),
+        (samples.encoded(samples.TRAKT_DUMP).decode(), "Trakt", [9], 2),
         (samples.MOVIELENS, "MovieLens", [4.5, 1], 0),
         (samples.TMDB, "TMDB", [9], 1),
         (samples.SIMKL_CSV, "Simkl", [9], 2),
@@ -86,6 +91,46 @@ def test_what_is_on_a_watchlist_and_what_was_watched() -> None:
         settings_json='{"user": {"name": "someone"}}',
     )
     assert [each.kind for each in read_export(archive, "trakt.zip").entries] == ["rated", "watched", "watchlist"]
+
+
+def kinds(export: Export) -> dict[str, str]:
+    return {entry.title: entry.kind for entry in export.entries}
+
+
+def test_trakt_s_archive_has_more_than_what_was_watched() -> None:
+    export = read_export(samples.trakt(), "export.zip")
+    assert kinds(export) == {
+        "Starship 3": "rated",
+        "Starship 4": "watched",
+        "Starship 5": "watched",
+        "Starship 7": "watchlist",
+        "Starship 9": "watched",  # a favourite
+    }
+    assert len(export.skipped) == 2  # a show and an episode
+    dump = read_export(samples.encoded(samples.TRAKT_DUMP), "dump.json")
+    assert kinds(dump) == {"Starship 3": "rated", "Starship 5": "watched", "Starship 7": "watchlist"}
+
+
+def test_lists_with_the_columns_of_ratings_are_watchlists() -> None:
+    assert kinds(read_export(samples.TMDB_WATCHLIST.encode(), "x.csv")) == {"Starship 7": "watchlist"}
+    assert kinds(read_export(samples.TMDB_WATCHLIST.encode(), "favorites.csv")) == {"Starship 7": "watched"}
+    assert kinds(read_export(samples.MOVIELENS_WISHLIST.encode(), "movielens-wishlist.csv")) == {
+        "Starship 7": "watchlist"
+    }
+    export = read_export(samples.LETTERBOXD_LIST.encode(), "for-winter.csv")
+    assert (export.format, export.scale) == ("Letterboxd", None)
+    assert kinds(export) == {"Starship 7": "watchlist", "Starship 8": "watchlist"}
+    assert [entry.place for entry in export.entries] == ["for-winter.csv, row 8", "for-winter.csv, row 9"]
+
+
+def test_tables_of_media_servers_say_what_was_played_and_which_film_it_is() -> None:
+    plex = read_export(samples.PLEX.encode(), "movies.csv")
+    assert kinds(plex) == {"Starship 3": "rated", "Starship 4": "watched"}
+    assert [(entry.imdb_id, entry.tmdb_id) for entry in plex.entries] == [("tt0000003", None), (None, "1004")]
+    assert [each.reason for each in plex.skipped] == ["it was never played (0)"]
+    jellyfin = read_export(samples.JELLYFIN.encode(), "playback.csv")
+    assert [(entry.title, entry.year, entry.kind) for entry in jellyfin.entries] == [("Starship 3", 1973, "watched")]
+    assert [each.reason for each in jellyfin.skipped] == ["a Episode is no film"]
 
 
 def test_a_rating_that_is_none_is_named_with_its_row() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index.core.errors import UnknownUser
+from index.core.errors import BadLibrary, UnknownUser
 from index.library.database import Database
 from index.library.movies import Library
 from index.library.rating_log import RatingLog
@@ -37,6 +37,21 @@ def test_the_latest_rating_counts(log: RatingLog) -> None:
 
 def test_a_rating_given_or_taken_back_twice_is_so_once(log: RatingLog) -> None:
     assert [log.put(1, 6, 4.5), log.put(1, 6, 4.5), log.remove(1, 6), log.remove(1, 6)] == [1, 1, 2, 2]
+
+
+def test_many_ratings_are_written_in_one_transaction_all_or_none(log: RatingLog) -> None:
+    assert log.put(1, 6, 4.5) == 1
+    assert log.put_all(1, {6: 4.5, 7: 3, 8: 2}) == 3  # the first is so already
+    assert log.put_all(1, {6: 4.5}) == 1
+    assert log.put_all(1, {}) == 0
+    with pytest.raises(BadLibrary):
+        log.put_all(1, {9: 4, 10: object()})  # type: ignore[dict-item]
+    assert log.of(1) == {6: 4.5, 7: 3, 8: 2}
+    log.put(2, 6, 1)
+    log.remove_all(1, [7, 99])  # 99 is of the data set
+    log.remove_all(1, [7, 99])
+    assert log.of(1) == {6: None, 7: None, 8: None, 99: None}
+    assert log.of(2) == {6: 1}
 
 
 def test_movies_and_ratings_share_their_numbers(tmp_path: Path) -> None:

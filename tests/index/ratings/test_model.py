@@ -113,6 +113,31 @@ def test_with_a_ranker_it_decides_the_order_and_ratings_stand_beside() -> None:
     assert model(0.01).ranked(20) == [3, 2, 1]
 
 
+def test_a_watched_movie_counts_for_the_ranker_as_a_rated_one_and_predicts_nothing() -> None:
+    # Users who rated movie 3 rate movie 2 next; users who rated movie 1 rate movie 3.
+    ranker = EaseByMovies(np.array([[0, 0, 0.8], [0, 0, 0], [0.1, 0.7, 0]], dtype=np.float32))
+    model = make(ranker=ranker, rating_weight=0)
+    assert model.ranked({}) == [3, 1, 2]  # by popularity
+    for user in (20, {}):  # neither has ratings
+        assert model.ranked(user, watched=[3]) == [2, 1]
+        assert model.ranked(user, watched=[1]) == [3, 2]
+    assert model.ranked({3: 2.0}, watched=[1]) == [2] == model.ranked({3: 2.0}, watched=[1, 3])
+    assert model.scores_of({3: 2.0}, [1]).tolist() == pytest.approx([0.1, 0.7, 0.8])
+    with pytest.raises(UnknownMovie, match="no movie 9"):
+        model.ranked({}, watched=[9])
+
+
+def test_the_features_of_the_trees_have_scores_by_watched_movies_and_none_of_their_ratings() -> None:
+    ranker = EaseByMovies(np.array([[0, 0, 0.8], [0, 0, 0], [0.1, 0.7, 0]], dtype=np.float32))
+    features = Features(["score"], {"ease": ranker}, MOVIE_FEATURES, {})
+    model = make(learned=LearnedRanker(features, trees_by_popularity()))
+    user = dataclasses.replace(model.rated_movies({3: 2.0}), watched=np.array([0]))
+    column = {name: features.features(user, np.array([1]))[0, at] for at, name in enumerate(features.names)}
+    assert column["ease"] == pytest.approx(0.7)
+    assert column["ease_relative"] == pytest.approx(0)  # movie 2 is the only one that was not seen
+    assert column["ratings_of_user"] == pytest.approx(np.log1p(1))
+
+
 def test_who_rated_nothing_is_recommended_what_most_people_rate() -> None:
     ranker = EaseByMovies(np.zeros((3, 3), dtype=np.float32))
     assert make(ranker=ranker, rating_weight=0.01).ranked({}) == [3, 1, 2]

@@ -13,7 +13,7 @@ from indexer.datasets.dataset import Dataset, Ratings
 from indexer.datasets.training import Training
 from indexer.evaluation import build_evaluation as module
 from indexer.evaluation.build_evaluation import BASELINES, HELD_OUT, evaluate_build
-from indexer.models import factorization_machine
+from indexer.models import ease, factorization_machine
 from indexer.models.registry import SERVED
 from tests.conftest import QUICK
 
@@ -100,6 +100,20 @@ def test_the_same_seed_gives_the_same_figures_and_another_others() -> None:
     whole = training()
     assert evaluate_build(whole, QUICK) == evaluate_build(whole, QUICK)
     assert evaluate_build(whole, QUICK, seed=1)["methods"] != evaluate_build(whole, QUICK)["methods"]
+
+
+def test_diversity_costs_accuracy_that_is_measured_on_the_same_ratings() -> None:
+    every = training(movies=40)
+    whole = every.take(np.random.default_rng(1).random(every.values.size) < 0.5)  # so that there is much to recommend
+    found = evaluate_build(whole, QUICK, ranker=ease.fit)["diversity"]
+    mask = held_out(whole)
+    assert found["users"] == np.unique(whole.user_rows[mask]).size
+    assert [each["diversity"] for each in found["levels"]] == [0, 0.25, 0.5, 0.75, 1]
+    for each in found["levels"]:
+        for figure in (each["ndcg"], each["alike"]):
+            assert 0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1
+    assert found["levels"][0]["alike"]["value"] > found["levels"][-1]["alike"]["value"]
+    assert "diversity" not in evaluate_build(whole, QUICK)
 
 
 def test_too_few_ratings_give_a_reason_instead() -> None:

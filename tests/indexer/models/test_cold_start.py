@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from index.catalogue.catalogue import Movie
+from index.core.arrays import save_arrays
 from index.core.ids import Ids
-from index.ratings.cold_start import ColdStart, own_share
-from index.ratings.content import LOOK
+from index.ratings.cold_start import FOLD_IN, FOLDER, ColdStart, own_share
+from index.ratings.content import LOOK, PEOPLE_FOLDER
 from indexer.datasets.dataset import Dataset, Ratings
 from indexer.datasets.training import Training
 from indexer.evaluation.cold import evaluate_cold
 from indexer.models import cold_start
 from indexer.models.cold_start import FittedColdStart, Looks, movie_residuals, predictions
+from indexer.spaces.people import shared_people
 from tests.conftest import QUICK
 
 USERS, MOVIES = 60, 80
@@ -31,6 +34,11 @@ def looks() -> Looks:
     values[DARK, :20] += 1
     values[~DARK, 20:40] += 1
     return Looks(np.arange(MOVIES), values)
+
+
+def directors(dark: np.ndarray = DARK) -> dict[str, dict[int, list[str]]]:
+    """Four directors of dark films, and four of the others."""
+    return {"directors": {i: [f"{'dark' if dark[i - 1] else 'light'} {i // 4 % 4}"] for i in range(1, MOVIES + 1)}}
 
 
 def world(seed: int = 0) -> Training:
@@ -67,7 +75,8 @@ def test_facts_predict_unseen_movies_and_posters_predict_them_better(
     rest, test, fitted = unseen
     assert fitted.facts.look_share > 0
     assert fitted.entry()["uses"] == ["genres", "year", "poster"]
-    machine, facts, look, variance = predictions(fitted.model(rest), rest, test.user_rows, test.movie_rows)
+    machine, facts, people, look, variance = predictions(fitted.model(rest), rest, test.user_rows, test.movie_rows)
+    assert not people.any()
     alone, both = rmse(machine + facts, test), rmse(machine + facts + look, test)
     assert both < alone - 0.05 < float(test.values.std()) - 0.1
     errors = np.abs(machine + facts + look - test.values)
@@ -85,6 +94,50 @@ def test_posters_that_tell_nothing_are_seldom_used() -> None:
     without = cold_start.fit(world(), None, np.random.default_rng(0), QUICK)
     assert without.entry()["uses"] == ["genres", "year"]
     assert without.arrays.looks.shape == (0, LOOK)
+
+
+def test_people_predict_unseen_movies_better_if_they_tell_something(
+    unseen: tuple[Training, Training, FittedColdStart], tmp_path: Path
+) -> None:
+    rest, test, _ = unseen
+    fitted = cold_start.fit(rest, None, np.random.default_rng(0), QUICK, people=shared_people(CATALOGUE, directors()))
+    assert fitted.facts.people_share > 0
+    assert fitted.entry()["uses"] == ["genres", "year", "people"]
+    machine, facts, people, _, _ = predictions(fitted.model(rest), rest, test.user_rows, test.movie_rows)
+    assert rmse(machine + facts + people, test) < rmse(machine + facts, test) - 0.05
+    validation = fitted.validation["with_people"]
+    assert validation["rmse_by_facts_and_people"] < validation["rmse_by_facts"]
+    # The server loads the same model.
+    for part, folder in ((fitted.arrays, FOLDER), (fitted.fold_in, FOLD_IN), (fitted.people, PEOPLE_FOLDER)):
+        assert part is not None
+        save_arrays(part, tmp_path / folder)
+    counts = np.bincount(rest.movie_rows, minlength=MOVIES)
+    loaded = ColdStart.load(tmp_path, fitted.entry(), CATALOGUE, counts)
+    assert loaded is not None
+    user, movies = a_user(loaded, rest, 5), loaded.of_snapshot(np.arange(64, 80))
+    found = loaded.predict(user, movies)
+    np.testing.assert_array_equal(found.mean, fitted.model(rest).predict(user, movies).mean)
+    parts = found.genres + found.year + found.by_rated.sum(axis=1)
+    np.testing.assert_allclose(found.mean, found.usual + parts)
+    assert found.by_people.any()
+    at = found.parts(3, 0.5)
+    assert at.similar == pytest.approx(found.by_facts[3].sum() + found.by_people[3].sum())
+
+
+def test_movies_share_people_by_their_rarity() -> None:
+    films = [Movie(i, f"Film {i}") for i in range(5)]
+    labels = {"directors": {0: ["A"], 1: ["A"], 2: ["B"], 3: ["B"]}, "actors": {1: ["C"], 2: ["C"], 3: ["C"], 4: ["D"]}}
+    found = shared_people(films, labels)
+    assert found is not None
+    table = found.similarities(np.array([0, 1, 2, 3, 4, -1]), np.arange(5))
+    a, b, c = np.log1p([1, 1, 1]) * np.log(6 / np.array([2, 2, 3]))
+    first, second = np.array([a, c]) / np.hypot(a, c), np.array([b, c]) / np.hypot(b, c)
+    expected = np.zeros((6, 5))
+    expected[0, 1] = expected[1, 0] = first[0]
+    expected[1, 2] = expected[1, 3] = expected[2, 1] = expected[3, 1] = first[1] * second[1]
+    expected[2, 3] = expected[3, 2] = 1  # the same people; a movie is not compared with itself
+    np.testing.assert_allclose(table, expected, atol=1e-6)
+    assert shared_people(films, {"directors": {0: ["A"], 1: ["B"]}, "keywords": {0: ["x"], 1: ["x"]}}) is None
 
 
 def test_a_prediction_is_the_sum_of_its_parts(unseen: tuple[Training, Training, FittedColdStart]) -> None:
@@ -159,6 +212,9 @@ def test_the_evaluation_tells_the_lift_of_posters_from_that_of_shuffled_ones() -
     rows = {row["method"]: row["rmse"]["value"] for row in found["rows"]}
     assert rows["posters"] < rows["facts"] < rows["user-mean"]
     assert found["lifts"]["posters"]["high"] < 0 < found["lifts"]["shuffled"]["high"]
+    assert found["lifts"]["posters-alone"]["high"] < 0
+    assert "people" not in found["lifts"]
+    assert rows["served"] == pytest.approx(rows["posters"])
     assert 0 < found["lists"]["served"]["value"] <= 1
     first = [row["rmse"]["value"] for row in found["first_ratings"]]
     assert [row["ratings"] for row in found["first_ratings"]] == [0, 1, 2, 5, 10]

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from index.answers.imports import import_export
+from index.movie_index import MovieIndex
 from posterity.cli.main import main
 from tests.conftest import World
 from tests.index.imports import samples
@@ -26,14 +28,9 @@ def export(tmp_path: Path) -> Path:
 
 def test_certain_matches_are_used_and_the_rest_is_named_on_stderr(world: World, export: Path) -> None:
     result = run(world.data, "recommend", "-", "--import", export, "-k", 30, "--json")
-    assert result.exit_code == 0, result.stderr
-    same = run(
-        world.data, "recommend", "-", "--rated", "3=5", "--rated", "5=3.5", "--rated", "12=0.5", "-k", 30, "--json"
-    )
-    listed, all_listed = (
-        [each["movie"]["movie_id"] for each in json.loads(each.stdout)["results"]] for each in (result, same)
-    )
-    assert listed == [movie_id for movie_id in all_listed if movie_id not in {4, 6}]  # without what was watched
+    same = MovieIndex.open(world.data).users.recommend({3: 5, 5: 3.5, 12: 0.5}, 30, watched=(6, 4))
+    assert listed(result) == [each.movie_id for each in same]
+    assert {3, 4, 5, 6, 12}.isdisjoint(listed(result))
     assert "Letterboxd: 3 rated, 2 watched, 1 to watch" in result.stderr
     assert "ratings.csv, row 5: A Film Nobody Has (1999): nothing here is called so" in result.stderr
 
@@ -75,3 +72,93 @@ def test_a_file_that_is_no_export_is_one_line(world: World, export: Path) -> Non
     result = run(world.data, "recommend", "-", "--import", export)
     assert result.exit_code == 1
     assert "letterboxd.zip has no column of titles or ids" in result.stderr
+
+
+def listed(result: Result) -> list[int]:
+    assert result.exit_code == 0, result.stderr
+    return [each["movie"]["movie_id"] for each in json.loads(result.stdout)["results"]]
+
+
+@pytest.fixture
+def guest(tmp_path: Path) -> Path:
+    file = tmp_path / "guest.csv"
+    file.write_text("title,year,rating\nStarship 1,1971,1\nThe Wedding 12,2002,5\nThe Wedding 13,2003,4.5\n")
+    return file
+
+
+def test_two_exports_are_recommended_to_together(world: World, export: Path, guest: Path) -> None:
+    both = ("recommend", "-", "--import", export, "--import", guest)
+    result = run(world.data, *both, "--together", "fair", "-k", 30, "--json")
+    reply = json.loads(result.stdout)
+    assert (reply["people"], reply["together"]) == (["letterboxd.zip", "guest.csv"], "fair")
+    # What either rated or watched is left out.
+    assert {1, 3, 4, 5, 6, 12, 13}.isdisjoint(listed(result))
+    assert all(len(each["predictions"]) == 2 for each in reply["results"])
+    assert "Letterboxd: 3 rated" in result.stderr
+    assert "table: 3 rated" in result.stderr
+    assert listed(run(world.data, *both, "--watchlist", "--json")) == [7]
+    assert listed(run(world.data, *both, "--watchlist-of-all", "--json")) == []
+    assert 13 in listed(run(world.data, *both, "--seen", "-k", 30, "--json"))
+    table = run(world.data, *both, "-k", 3).stdout
+    assert "Recommended to letterboxd.zip and guest.csv together, by mean" in table
+
+
+def test_users_and_exports_may_be_mixed(world: World, guest: Path) -> None:
+    result = run(world.data, "recommend", 1, 2, "-", "--import", guest, "-k", 30, "--json")
+    assert json.loads(result.stdout)["people"] == ["user 1", "user 2", "guest.csv"]
+    assert listed(run(world.data, "recommend", 1, 2, "--json")) == listed(
+        run(world.data, "recommend", 1, 2, "--together", "mean", "--json")
+    )
+
+
+def test_a_list_is_read_back_by_the_import(world: World, export: Path, guest: Path, tmp_path: Path) -> None:
+    both = ("recommend", "-", "--import", export, "--import", guest, "-k", 6)
+    for arguments in (both, ("recommend", "1", "-k", 6)):
+        movies = listed(run(world.data, *arguments, "--json"))
+        for layout in ("letterboxd", "imdb"):
+            file = tmp_path / "watchlist.csv"
+            file.write_text(run(world.data, *arguments, "--csv", layout).stdout)
+            again = import_export(MovieIndex.open(world.data), file.read_bytes(), file.name)
+            assert {each.certain.movie_id for each in again.watchlist} == set(movies)
+            assert not again.uncertain
+            assert not again.unknown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("recommend", "1", "--together", "fair"), "are for several people"),
+        (("recommend", "1", "2", "--new"), "are for one person"),
+        (("recommend", "-", "-", "--rated", "3=4"), "Give - once"),
+        (("recommend", "1", "2", "--rated", "3=4"), "give - for USER"),
+        (
+            ("recommend", "-", "--import", "EXPORT", "--import", "EXPORT", "--rated", "3=4"),
+            "there are several --import",
+        ),
+        (("recommend", "1", "2", "--watchlist"), "give --import FILE"),
+    ],
+)
+def test_what_does_not_go_together_for_a_group_is_a_usage_error(
+    world: World, export: Path, arguments: tuple[str, ...], problem: str
+) -> None:
+    result = run(world.data, *(str(export) if each == "EXPORT" else each for each in arguments))
+    assert result.exit_code == 2
+    assert problem in " ".join(result.stderr.split())
+
+
+def test_an_empty_watchlist_says_if_it_was_seen_or_is_not_here(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "ratings.csv"
+    file.write_text("title,year,rating,list\nStarship 3,1973,4,\nStarship 3,1973,,watchlist\n")
+    seen = run(world.data, "recommend", "-", "--import", file, "--watchlist", "--json")
+    assert listed(seen) == []
+    assert "every film on the watchlist that is here was rated or watched" in seen.stderr
+    file.write_text("title,year,rating,list\nStarship 3,1973,4,\nGone,1950,,watchlist\n")
+    gone = run(world.data, "recommend", "-", "--import", file, "--watchlist", "--json")
+    assert listed(gone) == []
+    assert "none of the films on the watchlist is here" in gone.stderr
+
+
+def test_eleven_people_are_too_many(world: World) -> None:
+    result = run(world.data, "recommend", *range(1, 12))
+    assert result.exit_code == 1
+    assert "at most 10" in result.stderr

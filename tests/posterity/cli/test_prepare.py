@@ -48,8 +48,8 @@ class Steps:
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     stand_ins = Steps()
-    monkeypatch.setattr("posterity.cli.prepare.fetch_all", stand_ins.fetch_all)
-    monkeypatch.setattr("posterity.cli.prepare.run_plan", stand_ins.run_plan)
+    monkeypatch.setattr("posterity.cli.build.fetch_all", stand_ins.fetch_all)
+    monkeypatch.setattr("posterity.cli.build.run_plan", stand_ins.run_plan)
     return stand_ins
 
 
@@ -96,7 +96,7 @@ def test_the_edition_and_its_sources_are_variables(
 
 def test_an_edition_without_posters_needs_no_key(tmp_path: Path, steps: Steps, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr("posterity.cli.prepare.fetch_all", fetch_all)
+    monkeypatch.setattr("posterity.cli.build.fetch_all", fetch_all)
     monkeypatch.setattr("posterity.cli.fetch._movielens", lambda edition, *_, **__: asked.append(edition))
     (tmp_path / "fetched" / "movielens" / "ml-100k").mkdir(parents=True)
     assert prepare(tmp_path, "--edition", "100k").exit_code == 0
@@ -107,7 +107,7 @@ def test_an_edition_without_posters_needs_no_key(tmp_path: Path, steps: Steps, m
 def test_an_edition_with_posters_asks_for_the_key(tmp_path: Path) -> None:
     result = prepare(tmp_path, "--edition", "latest")
     assert result.exit_code == 1
-    assert "posters need a TMDB key" in result.stderr
+    assert "posters and facts need a TMDB key" in result.stderr
 
 
 def test_an_empty_variable_is_none(steps: Steps, demo_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,3 +108,96 @@ def test_what_cannot_be_read_is_400_and_says_what(client: FlaskClient, sent: dic
     assert response.status_code == 400
     assert problem in text_of(response.text)
     assert_problem(client.post("/for-you", data={"ratings": "3:good"}), 400, "3:good")
+
+
+def pairs(page: str) -> list[int]:
+    return films(page, "picks") if 'class="pick pair"' in page else []
+
+
+GUEST = "title,year,rating\nStarship 1,1971,1\nThe Wedding 12,2002,5\nThe Wedding 13,2003,4.5\n"
+
+
+def together(client: FlaskClient, address: str = "/for-you", **members: str) -> str:
+    sent: dict[str, object] = dict(members)
+    for name in ("file", "with_file"):
+        if name in members:
+            sent[name] = (io.BytesIO(members[name].encode()), "mine.csv")
+    response = client.post(address, data=sent, headers=PAGE, content_type="multipart/form-data")
+    assert response.status_code == 200, response.text
+    return response.text
+
+
+def test_two_exports_give_films_for_both_with_both_predictions(client: FlaskClient) -> None:
+    page = together(client, file=TABLE, with_file=GUEST)
+    mine = [{"movie": 1, "rating": 5}, {"movie": 2, "rating": 4.5}, {"movie": 12, "rating": 1}]
+    other = [{"movie": 1, "rating": 1}, {"movie": 12, "rating": 5}, {"movie": 13, "rating": 4.5}]
+    body = {"members": [{"ratings": mine}, {"ratings": other}], "limit": 12}
+    same = client.post("/api/v1/groups/recommendations", json=body).get_json()["results"]
+    assert pairs(page) == [each["movie"]["movie_id"] for each in same]
+    text = text_of(page)
+    assert "To watch together" in text
+    assert "3 films rated by the other" in text
+    for part, name in zip(same[0]["predictions"], ("You", "They"), strict=True):
+        assert f'aria-label="{name}: Predicted {part["rating"]:.1f} of 5' in page
+    # What the browser keeps brings both again, in any order of the films.
+    kept = members(page)
+    assert kept == {"ratings": "1:5,2:4.5,12:1", "source": "table"} | {
+        "with_ratings": "1:1,12:5,13:4.5",
+        "with_source": "table",
+    }
+    assert pairs(together(client, **kept)) == pairs(page)
+    body["together"] = "fair"
+    fair = client.post("/api/v1/groups/recommendations", json=body).get_json()["results"]
+    page = together(client, "/for-you?together=mean", **kept, together="fair")
+    assert pairs(page) == [each["movie"]["movie_id"] for each in fair]
+    assert re.search(r'value="fair" checked', page)
+    listed = client.post("/for-you/recommendations.csv?together=fair", data=kept).text.splitlines()
+    assert [line.split(",")[-1] for line in listed[1:13]] == [
+        str(1000 + movie) if movie != 22 else "" for movie in pairs(page)
+    ]
+
+
+def test_a_user_may_be_the_other_by_address_or_by_the_form(client: FlaskClient) -> None:
+    users = client.get("/api/v1/groups/recommendations?user_ids=1,2&limit=12&together=least-misery").get_json()[
+        "results"
+    ]
+    page = client.get("/for-you?user=1&company=2&together=least-misery").text
+    assert pairs(page) == [each["movie"]["movie_id"] for each in users]
+    assert "User 1: Predicted" in page
+    assert "User 2: Predicted" in page
+    # Ratings in the address are the visitor's.
+    body = {"members": [{"ratings": [{"movie": 1, "rating": 5}]}, {"user_id": 2}], "limit": 12}
+    mine = client.post("/api/v1/groups/recommendations", json=body).get_json()["results"]
+    assert pairs(together(client, "/for-you?rated=1:5", company="2")) == [each["movie"]["movie_id"] for each in mine]
+    assert not pairs(together(client, "/for-you?company=2", file=TABLE, company=""))
+    assert "There is no user 4000 here to watch with" in text_of(client.get("/for-you?company=4000").text)
+
+
+def test_watchlists_of_two_and_an_empty_one_says_why(client: FlaskClient) -> None:
+    kept = {"ratings": "1:5", "watchlist": "3,4,12", "with_ratings": "11:5", "with_watchlist": "4,5"}
+    assert set(pairs(together(client, **kept, only="on"))) == {3, 4, 5, 12}
+    assert pairs(together(client, **kept, both="on")) == [4]
+    assert "no film is on both watchlists" in text_of(together(client, **{**kept, "with_watchlist": "5"}, both="on"))
+    seen = text_of(together(client, **{**kept, "watchlist": "11", "with_watchlist": "11"}, only="on"))
+    assert "every film on the watchlists that is here was rated or watched by one of you" in seen
+
+
+def test_an_empty_watchlist_says_if_it_was_seen_or_is_not_here(client: FlaskClient) -> None:
+    seen = text_of(post(client, ratings="1:5,2:3", watched="3", watchlist="1,3", only="on").text)
+    assert "every film on your watchlist that is here was rated or watched" in seen
+    unknown = text_of(post(client, ratings="1:5", watchlist="777,888", only="on").text)
+    assert "none of the films on your watchlist is here" in unknown
+
+
+def test_watched_films_count_for_the_order_as_over_the_api(client: FlaskClient) -> None:
+    page = post(client, ratings="1:5", watched="2,3").text
+    body = {"ratings": [{"movie": 1, "rating": 5}], "watched": [2, 3], "limit": 12}
+    same = client.post("/api/v1/recommendations", json=body).get_json()["results"]
+    assert films(page, "picks") == [each["movie"]["movie_id"] for each in same]
+
+
+def test_the_other_s_uncertain_films_are_chosen_apart(client: FlaskClient) -> None:
+    page = together(client, ratings="1:5", with_file="title,rating\nStarship 4,2\nStarship 5,3\n")
+    assert 'name="with_choice1" value="rated:4:2.0"' in page
+    kept = members(together(client, **members(page), with_choice1="rated:4:2.0"))
+    assert (kept["ratings"], kept["with_ratings"]) == ("1:5", "4:2")

@@ -9,8 +9,8 @@ from flask import Flask, Response, current_app, render_template, request, send_f
 from pydantic_core import to_json
 
 from server.api.blueprint import api
-from server.api.openapi import openapi
 from server.api.operation import operation
+from server.reference.openapi import openapi
 from server.state.current_snapshot import movie_index
 
 _ASSETS = Path(flask_swagger_ui.__file__).parent / "dist"

@@ -1,0 +1,1 @@
+"""Snapshots that one machine publishes into a storage, and others follow."""

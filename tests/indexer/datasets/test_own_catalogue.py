@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from index.catalogue.movie import Movie
+from index.core.errors import InvalidInput
+from indexer.datasets.own_catalogue import OwnCatalogue, read_catalogue, write_report
+
+ROWS = [
+    {"id": "A-1", "title": "Red Dust", "year": 1999, "genres": ["Western", "Drama"], "imdb_id": "tt0000101",
+     "tmdb_id": 11, "poster": "red.jpg", "director": ["Ann Lee", "Bo Ray"], "runtime": 101},
+    {"id": "A-2", "title": "Étoile, The (2001)", "year": None, "genres": [], "imdb_id": None,
+     "tmdb_id": None, "poster": None, "director": [], "runtime": None},
+]  # fmt: skip
+
+
+def as_csv(folder: Path) -> Path:
+    file = folder / "films.csv"
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        table = csv.writer(stream, delimiter=";")
+        table.writerow(["ID", "Title", "Release Year", "Genre", "IMDb_ID", "TMDb id", "Poster", "Director", "Runtime"])
+        for row in ROWS:
+            shown = ["|".join(value) if isinstance(value, list) else "" if value is None else value
+                     for value in row.values()]  # fmt: skip
+            table.writerow(shown)
+    return file
+
+
+def as_json_lines(folder: Path) -> Path:
+    file = folder / "films.jsonl"
+    file.write_text("\n\n".join(json.dumps(row) for row in ROWS) + "\n", encoding="utf-8")
+    return file
+
+
+def as_parquet(folder: Path) -> Path:
+    fastparquet = pytest.importorskip("fastparquet")
+    file = folder / "films.parquet"
+    lists = [{name: json.dumps(value) if isinstance(value, list) else value for name, value in row.items()}
+             for row in ROWS]  # fmt: skip
+    fastparquet.write(str(file), pd.DataFrame(lists))
+    return file
+
+
+def gzipped(folder: Path) -> Path:
+    file = folder / "films.jsonl.gz"
+    file.write_bytes(gzip.compress(as_json_lines(folder).read_bytes()))
+    return file
+
+
+def zipped(folder: Path) -> Path:
+    with zipfile.ZipFile(folder / "films.zip", "w") as archive:
+        archive.write(as_csv(folder), "films.csv")
+    return folder / "films.zip"
+
+
+@pytest.mark.parametrize("write", [as_csv, as_json_lines, as_parquet, gzipped, zipped])
+def test_the_same_rows_are_read_from_any_kind_of_table(write: Callable[[Path], Path], tmp_path: Path) -> None:
+    found = read_catalogue(write(tmp_path))
+    assert found.refused == ()
+    first, second = found.rows
+    assert first.own_id == first.key == "A-1"
+    assert first.movie == Movie(0, "Red Dust", 1999, ("Western", "Drama"), "tt0000101", 11)
+    assert (first.poster, second.poster) == ("red.jpg", "")
+    assert first.labels["directors"] == ("ann lee", "bo ray")
+    assert second.movie == Movie(0, "The Étoile", 2001)
+    assert "directors" not in second.labels
+
+
+def read(folder: Path, text: str, name: str = "films.csv") -> OwnCatalogue:
+    (folder / name).write_text(text, encoding="utf-8")
+    return read_catalogue(folder / name)
+
+
+BAD = """id,title,year,imdb_id,tmdb_id
+1,Good,1990,tt0000001,1
+,No id,1990,,
+3,,1990,,
+4,Odd year,MCM,,
+5,Odd link,1990,0x12,
+6,Odd number,1990,,-7
+1,Twice,1991,,
+8,Good too,,,
+9,"Two\x01Bells",,,
+10,Too,many,,fields,here
+"""
+
+
+def test_each_bad_row_is_refused_by_name_and_costs_no_other(tmp_path: Path) -> None:
+    found = read(tmp_path, BAD)
+    assert [row.own_id for row in found.rows] == ["1", "8"]
+    told = {each.line: (each.column, each.value) for each in found.refused}
+    assert told == {
+        3: ("id", ""), 4: ("title", ""), 5: ("year", "MCM"), 6: ("imdb_id", "0x12"), 7: ("tmdb_id", "-7"),
+        8: ("id", "1"), 10: ("title", "Two\x01Bells"), 11: ("", ""),
+    }  # fmt: skip
+    assert "line 2 has the same" in str(found.refused[5])
+    assert "fields, 5 expected" in found.refused[-1].reason
+    write_report(tmp_path / "report.csv", tmp_path / "films.csv", found.refused)
+    with (tmp_path / "report.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == len(found.refused)
+    assert (rows[2]["line"], rows[2]["column"], rows[2]["value"]) == ("5", "year", "MCM")
+
+
+def test_a_line_that_is_no_json_is_refused_and_the_others_are_read(tmp_path: Path) -> None:
+    found = read(tmp_path, '{"title": "A"}\n[1]\n{"title": \n{"title": "B", "year": "2001-05-03"}\n', "films.jsonl")
+    assert [str(row.movie) for row in found.rows] == ["A", "B (2001)"]
+    assert [each.line for each in found.refused] == [2, 3]
+    assert "no JSON object" in found.refused[0].reason
+
+
+def test_rows_without_ids_are_told_by_their_links_or_titles(tmp_path: Path) -> None:
+    found = read(tmp_path, "title,year,imdb\nHeat,1995,tt0113277\nHeat,1986,\nHeat,1986,\nHeat,1995,113277\n")
+    assert [row.key for row in found.rows] == ["tt0113277", "Heat (1986)"]
+    assert [(each.line, each.column) for each in found.refused] == [(4, "title"), (5, "imdb")]
+
+
+def test_a_column_of_texts_is_no_column_of_facts(tmp_path: Path) -> None:
+    found = read(tmp_path, f"id,title,mood,plot\n1,A,dark|slow,{'word ' * 60}\n2,B,dark,short\n")
+    assert [dict(row.labels) for row in found.rows] == [{"mood": ("dark", "slow")}, {"mood": ("dark",)}]
+    assert "plot has texts" in found.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("a.csv", b"", "is empty"),
+        ("a.csv", b"id,year\n1,1990\n", "no title column among id, year"),
+        ("a.jsonl", b"[1, 2]\n", "holds no JSON object"),
+        ("a.zip", b"PK\x03\x04broken", "is damaged"),
+        ("missing.csv", None, "there is no file"),
+    ],
+)
+def test_a_file_that_is_no_catalogue_is_refused(name: str, content: bytes | None, problem: str, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(InvalidInput, match=problem):
+        read_catalogue(tmp_path / name)
