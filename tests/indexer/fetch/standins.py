@@ -189,8 +189,8 @@ class _Handler(BaseHTTPRequestHandler):
         step = max(1, int(self.server.speed * _TICK)) if self.server.speed else max(1, len(content))
         for at in range(0, min(end, len(content)), step):
             chunk = content[at : min(at + step, end)]
+            self.server.count(len(chunk))  # before a client has it and asks for the count
             self.wfile.write(chunk)
-            self.server.count(len(chunk))
             if self.server.speed:
                 self.server.stopping.wait(_TICK)
         if self.stall is not None:
