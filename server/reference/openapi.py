@@ -256,7 +256,7 @@ def _needs_key(declared: Operation, config: ServerConfig) -> bool:
 
 
 def _may_name_users(declared: Operation) -> bool:
-    return declared.body is not None and "user_ids" in declared.body.model_fields
+    return declared.body is not None and not {"user_ids", "members"}.isdisjoint(declared.body.model_fields)
 
 
 def _of_snapshot(schemas: Json, index: MovieIndex, bodies: set[str]) -> Json:

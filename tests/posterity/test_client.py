@@ -141,6 +141,10 @@ CALLS: dict[str, Callable[[Client], Any]] = {
     "update_movie": lambda c: c.update_movie(1, title="Heat"),
     "replace_poster": lambda c: c.replace_poster(1, b"image"),
     "delete_movie": lambda c: c.delete_movie(1),
+    "recommend_together": lambda c: c.recommend_together([1, {1: 5}]),
+    "add_movies": lambda c: c.add_movies([{"title": "Heat"}]),
+    "rate_all": lambda c: c.rate_all(1, {1: 5}),
+    "delete_ratings": lambda c: c.delete_ratings(1),
     "rate": lambda c: c.rate(1, 1, 5),
     "delete_rating": lambda c: c.delete_rating(1, 1),
 }
@@ -197,7 +201,8 @@ def test_a_response_of_something_else_is_told(status: int, body: object, headers
     ],
 )
 def test_every_status_is_an_error_with_its_detail(status: int, kind: type[errors.PosterityError]) -> None:
-    writes = {"add_movie", "replace_movie", "update_movie", "replace_poster", "delete_movie", "rate", "delete_rating"}
+    movies = {"add_movie", "add_movies", "replace_movie", "update_movie", "replace_poster", "delete_movie"}
+    writes = movies | {"rate", "rate_all", "delete_rating", "delete_ratings"}
     for body, detail in (({"detail": "so it is"}, "so it is"), (b"a proxy's words", "a proxy's words"), ([1], "[1]")):
         with Flaky(*[reply(status, body)] * len(CALLS)) as server, Client(server.address, retries=0) as client:
             for name, call in CALLS.items():

@@ -26,7 +26,7 @@ from indexer.sample import sample_movies
 from posterity.cli.console import DurationType, SizeType
 from posterity.cli.main import main
 from tests.conftest import DEMO_POSTERS, QUICK, SPACE, World
-from tests.serving import get, serving
+from tests.serving import free_port, get, serving
 
 
 def run(*arguments: object) -> Result:
@@ -198,7 +198,7 @@ def test_recommendations_and_similarity_are_evaluated(world: World, tmp_path: Pa
     assert "Co-liked" in table
     assert "Weights of the blend, by all evidence: taste" in table
     page = (tmp_path / "report" / "report.html").read_text()
-    assert page.count("<svg") == 4
+    assert page.count("<svg") == 5
     assert "Nearest neighbours of Starship 3 (1973)" in page
     assert 'src="' not in page  # nothing else is needed
     assert "http" not in page.replace("http://www.w3.org", "")
@@ -435,11 +435,11 @@ def test_a_server_begins_with_the_newest_sound_snapshot_and_says_so(world: World
     build(Plan(world.ratings, data, settings=QUICK, evaluation=False))
     damaged = SnapshotStore(data).path() / "movies.json"
     damaged.write_text("{}")
-    with socket.create_server(("127.0.0.1", 0)) as taken:  # the server gets no further than its port
-        result = run("serve", "--data", data, "--port", taken.getsockname()[1])
+    (data / "library.db").write_text("damaged")  # the server gets no further than its library
+    result = run("serve", "--data", data, "--port", free_port())
     assert f"Warning: {damaged} is damaged" in result.stderr
     assert f"Snapshot {world.manifest.id}, the newest before it that is sound, is served" in result.stderr
-    assert "give another --port" in result.stderr
+    assert "Error: library.db cannot be used" in result.stderr
 
 
 def test_the_demo_serves_what_was_built_and_names_three_things_to_try(demo_data: Path) -> None:

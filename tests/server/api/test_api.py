@@ -377,7 +377,7 @@ def test_a_learned_rank_is_explained_by_its_largest_contributions(
 ) -> None:
     parts = tuple(FeatureContribution(f"feature {n}", float("nan"), 1 / n) for n in range(1, 13))
 
-    def explained(_users: Users, _user: object, movie_ids: list[int]) -> dict[int, RankExplanation]:
+    def explained(_users: Users, _user: object, movie_ids: list[int], _watched: object) -> dict[int, RankExplanation]:
         return {movie_id: RankExplanation(0.5, parts) for movie_id in movie_ids}
 
     monkeypatch.setattr(Users, "explain_ranks", explained)

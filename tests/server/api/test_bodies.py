@@ -41,6 +41,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "similar_to_each": {"movies": [1]},
     "predictions": {"movies": [1], "ratings": [{"movie": 2, "rating": 4}]},
     "recommendations_for_several": {"ratings": [{"movie": 2, "rating": 4}]},
+    "recommendations_for_a_group": {"members": [{"user_id": 1}, {"ratings": [{"movie": 2, "rating": 4}]}]},
 }
 
 

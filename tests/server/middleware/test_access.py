@@ -20,12 +20,15 @@ from tests.server.conftest import assert_problem
 API = "/api/v1"
 WRITES = [
     ("POST", "/movies"),
+    ("POST", "/movies/batch"),
     ("PUT", "/movies/1"),
     ("PATCH", "/movies/1"),
     ("PUT", "/movies/1/poster"),
     ("DELETE", "/movies/1"),
     ("PUT", "/users/1/ratings/1"),
     ("DELETE", "/users/1/ratings/1"),
+    ("POST", "/users/1/ratings"),
+    ("DELETE", "/users/1/ratings"),
 ]
 
 
@@ -49,7 +52,7 @@ def test_these_are_all_routes_that_write(app: Flask) -> None:
     assert len(writing) == len(WRITES)
     unsafe = {
         rule.rule for rule in app.url_map.iter_rules() if {"PUT", "DELETE", "PATCH"} & set(rule.methods or ())
-    } | {f"{API}/movies"}
+    } | {f"{API}/movies", f"{API}/movies/batch"}
     assert unsafe == {rule for _, rule in writing}
 
 
@@ -119,8 +122,9 @@ def test_the_document_says_which_operations_need_a_key(data: Path) -> None:
     for path, methods in paths.items():
         for method, described in methods.items():
             needed = method in {"put", "delete", "patch"} or path.startswith(f"{API}/users/")
-            needed |= (method, path) == ("post", f"{API}/movies")
-            optional = path in {f"{API}/predictions", f"{API}/recommendations"}
+            group = f"{API}/groups/recommendations"
+            needed |= (method, path) in {("post", f"{API}/movies"), ("post", f"{API}/movies/batch"), ("get", group)}
+            optional = path in {f"{API}/predictions", f"{API}/recommendations", group}
             wanted = [{"key": []}] if needed else [{}, {"key": []}] if optional else None
             assert described.get("security") == wanted, (method, path)
             assert ("401" in described["responses"]) == (wanted is not None)

@@ -105,7 +105,7 @@ def test_without_posters_nothing_is_said_of_their_search(page_of: Callable[..., 
     poster = {name: value for name, value in world.manifest.spaces["poster"].items() if name != "search"}
     page = page_of(spaces={**world.manifest.spaces, "poster": poster | {"search": _without_card(world)}})
     assert "was not compared with a full scan" in page
-    assert plots(page) == PLOTS[:6]
+    assert plots(page) == PLOTS[:7]
 
 
 def test_what_was_left_out_is_listed_with_its_film(page_of: Callable[..., str], world: World) -> None:
