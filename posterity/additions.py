@@ -18,7 +18,7 @@ from indexer.fetch.per_movie import Absent
 from indexer.fetch.web import HttpClient, is_url
 from posterity.interface import MovieService, NewMovie
 
-_AT_ONCE = 500  # rows of a transaction: it takes a few hundredths of a second, and readers see all of them at once
+_AT_ONCE = 100  # rows of a transaction: the next reader waits for all of them, half a millisecond each
 
 
 @dataclass(slots=True)

@@ -22,7 +22,7 @@ RATING_COLUMNS: Mapping[str, Sequence[Collection[str]]] = {
     "movie": (
         {"item", "itemid", "movie", "movieid"},
         {"film", "filmid", "iid", "mid", "asin", "product", "productid", "animeid", "showid", "titleid", "isbn"},
-        {"parentasin", "const", "tconst"},
+        {"parentasin", "const", "tconst", "sku", "ean", "upc", "barcode", "slug", "uuid", "guid"},
         {"imdbid"},
         {"tmdbid"},
     ),

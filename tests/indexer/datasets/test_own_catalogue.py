@@ -144,3 +144,11 @@ def test_a_file_that_is_no_catalogue_is_refused(name: str, content: bytes | None
         (tmp_path / name).write_bytes(content)
     with pytest.raises(InvalidInput, match=problem):
         read_catalogue(tmp_path / name)
+
+
+@pytest.mark.parametrize("column", ["SKU", "asin", "Product ID", "slug", "ean", "item_id", "GUID"])
+def test_an_id_is_known_by_many_names(tmp_path: Path, column: str) -> None:
+    (tmp_path / "films.csv").write_text(f"{column},title,year\nA-1,Red Dust,1999\nA-1,Blue Dust,2000\n")
+    catalogue = read_catalogue(tmp_path / "films.csv")
+    assert [row.own_id for row in catalogue.rows] == ["A-1"]
+    assert [refusal.line for refusal in catalogue.refused] == [3]
