@@ -316,17 +316,16 @@ def summarise(manifest: Manifest) -> None:
     for movie_id, reason in manifest.posters["unreadable"].items():
         note(f"Warning: the poster of movie {movie_id} is skipped: {reason}")
     counts = manifest.dataset
-    click.echo(
-        f"{counts['name']}: {counts['ratings']:,} ratings of {counts['rated_movies']:,} movies by {counts['users']:,}"
-        f" users; {manifest.posters['posters']:,} posters ({manifest.posters['embedded']:,} newly embedded)"
-    )
+    rated = f"{counts['ratings']:,} ratings of {counts['rated_movies']:,} movies by {counts['users']:,} users"
+    if not counts["ratings"]:
+        rated = f"{counts['movies']:,} movies without ratings"
+    posters = f"{manifest.posters['posters']:,} posters ({manifest.posters['embedded']:,} newly embedded)"
+    click.echo(f"{counts['name']}: {rated}; {posters}")
     if counts.get("events"):
         click.echo(f"Events: {counts['events']:,} pairs of user and movie without a rating")
-    if not counts["ratings"]:
-        click.echo("Rating scale: none, as there are no ratings")
-    elif manifest.ratings.get("implicit_data"):
+    if counts["ratings"] and manifest.ratings.get("implicit_data"):
         click.echo("Rating scale: none, as there are no ratings, only who watched what")
-    else:
+    elif counts["ratings"]:
         low, high = manifest.ratings["scale"]
         click.echo(f"Rating scale: {low:g} to {high:g}")
     if "poster" in manifest.spaces:

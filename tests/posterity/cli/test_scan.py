@@ -39,7 +39,7 @@ def test_a_folder_alone_becomes_a_catalogue_and_what_left_it_leaves_the_answers(
     root, data = library(tmp_path / "films", range(1, 9)), tmp_path / "data"
     output = run("scan", root, "--data", data).output
     assert "8 films in 8 files" in output
-    assert "shelf: 0 ratings" in output
+    assert "shelf: 8 movies without ratings" in output
     with posterity.open(data) as index:
         assert len(index.movies(limit=20)) == 8
         similar = index.similar(f"imdb:{film(1).imdb_id}", by="facts", limit=3)
