@@ -38,7 +38,7 @@ from index.library.entries import (
 )
 from index.movie_index import MovieIndex
 from index.snapshot.poster_files import SHOWN
-from server.api.validation import as_decimal, as_flag, as_number, as_text, as_user_id, parse_json
+from server.api.validation import LINE, as_decimal, as_flag, as_number, as_text, as_user_id, parse_json
 from server.media.thumbnails import Format, Width
 
 MAX_LIMIT = 100
@@ -70,7 +70,6 @@ Year = Annotated[int, Field(ge=YEARS[0], le=YEARS[-1]), Number]
 Flag = Annotated[bool, BeforeValidator(as_flag)]
 Weight = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
 Weights = dict[Literal["poster", "taste", "facts"], Weight | None]
-_LINE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"  # one line, not blank
 _WEIGHT = r"(poster|taste|facts):([0-9]{1,3}(\.[0-9]{1,24})?|1000)"  # 24 digits write any number above 1e-7 exactly
 
 TextWeights = Annotated[
@@ -391,11 +390,11 @@ class RatingBody(RequestModel):
 class MovieBody(RequestModel):
     """A movie to add, or its new data."""
 
-    title: Annotated[str, Field(max_length=MAX_TITLE, pattern=_LINE)]
+    title: Annotated[str, Field(max_length=MAX_TITLE, pattern=LINE)]
     """Title without the year."""
     year: Year | None = None
     genres: Annotated[
-        tuple[Annotated[str, Field(max_length=MAX_GENRE, pattern=_LINE)], ...], Field(max_length=MAX_GENRES)
+        tuple[Annotated[str, Field(max_length=MAX_GENRE, pattern=LINE)], ...], Field(max_length=MAX_GENRES)
     ] = ()
     """Genres, spelled as in the data set."""
     imdb_id: Annotated[str | None, Field(pattern=f"^{IMDB_ID}$")] = None
@@ -453,11 +452,11 @@ class MoviesBody(RequestModel):
 class MoviePatch(RequestModel):
     """A JSON merge patch of a movie (RFC 7396): members that are left out stay, null deletes one."""
 
-    title: Annotated[str, Field(max_length=MAX_TITLE, pattern=_LINE)] = ""
+    title: Annotated[str, Field(max_length=MAX_TITLE, pattern=LINE)] = ""
     """Title without the year. It cannot be deleted."""
     year: Year | None = None
     genres: Annotated[
-        tuple[Annotated[str, Field(max_length=MAX_GENRE, pattern=_LINE)], ...] | None, Field(max_length=MAX_GENRES)
+        tuple[Annotated[str, Field(max_length=MAX_GENRE, pattern=LINE)], ...] | None, Field(max_length=MAX_GENRES)
     ] = None
     """Genres, spelled as in the data set; all of them."""
     imdb_id: Annotated[str | None, Field(pattern=f"^{IMDB_ID}$")] = None

@@ -13,7 +13,15 @@ from pydantic_core import ErrorDetails, PydanticCustomError, from_json, to_json
 
 from index.core.errors import InvalidCombination, InvalidInput
 from index.core.references import user_reference
+from index.library.entries import IMDB_ID
 
+LINE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"  # one line, not blank
+
+_PATTERNS = {
+    LINE: "write one line of text, without control characters and not blank",
+    f"^{IMDB_ID}$": "write an id of IMDb, such as tt0113277",
+}
+_NO_MEMBER = re.compile(r"[\[(]|^constrained-")  # in pydantic's name of a choice between types
 _SHOWN = 200  # characters of an invalid value
 _EXACT = 2**53  # floating-point numbers below it have no neighbours that are rounded to them
 
@@ -126,16 +134,23 @@ def _explain(model: type[BaseModel], problem: ErrorDetails) -> str:
         return f"the body is not JSON: {problem['msg'].removeprefix('Invalid JSON: ')}"
     if problem["type"] == "model_type":
         return f"the body is not a JSON object with members {', '.join(model.model_fields)}"
-    name = ".".join(str(part) for part in problem["loc"])
+    name = ".".join(str(part) for part in problem["loc"] if not _NO_MEMBER.search(str(part)))
     if problem["type"] == "extra_forbidden":
         known = ", ".join(model.model_fields) or "none"
         return f"{name}: there is no such parameter; there are: {known}"
     if problem["type"] == "missing":
         return f"{name}: is required"
     message = problem["msg"].removeprefix("Value error, ")
+    limits = problem.get("ctx", {})
+    if problem["type"] == "string_pattern_mismatch":
+        message = _PATTERNS.get(limits["pattern"], message)
+    elif problem["type"] == "too_short":
+        message = f"give {limits['min_length']} at least"
+    elif problem["type"] == "too_long":
+        message = f"give at most {limits['max_length']}"
     return f"{name}: {message}, not {_short(problem['input'])}" if name else message
 
 
 def _short(value: object) -> str:
-    text = repr(value)
+    text = "null" if value is None else repr(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -124,3 +124,22 @@ def test_a_batch_is_bounded_and_needs_a_key(client: FlaskClient, app: Flask) -> 
     assert_problem(client.post(BATCH, json={"movies": ["Heat"]}), 400, "movies.0")
     assert_problem(client.post(BATCH, json={"movies": [{"title": "x" * 2**20}]}), 413, "at most")
     assert_problem(app.test_client().post(BATCH, json={"movies": [{"title": "Heat"}]}), 401)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"title": ""}, "title: write one line of text, without control characters and not blank, not ''"),
+        ({"title": "A\nB"}, "title: write one line of text, without control characters and not blank, not 'A\\nB'"),
+        ({"title": "A", "imdb_id": "113277"}, "imdb_id: write an id of IMDb, such as tt0113277, not '113277'"),
+        ({"title": "A", "id": {"a": 1}}, "id: Input should be a valid integer, not {'a': 1}; id: "),
+        ({"title": "A", "genres": ["x"] * 1000}, "genres: give at most "),
+    ],
+)
+def test_a_reason_is_in_plain_words(client: FlaskClient, row: dict[str, object], reason: str) -> None:
+    (result,) = sent(client, row)
+    assert result["reason"].startswith(reason)
+
+
+def test_no_movies_are_refused_in_plain_words(client: FlaskClient) -> None:
+    assert_problem(client.post(BATCH, json={"movies": []}), 400, "movies: give 1 at least, not []")
