@@ -15,6 +15,7 @@ import selectors
 import socket
 import struct
 import sys
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from copy import copy
@@ -67,7 +68,7 @@ class Sockets(dict[int, Any]):
     def __init__(self) -> None:
         super().__init__()
         self.busy: set[Any] = set()  # connections in the hands of threads
-        self.arrived: list[Any] = []  # connections with a request that nobody has in hand
+        self.arrived: deque[Any] = deque()  # connections with a request that nobody has in hand
         self._changed: set[int] = set()
         self._selector = selectors.DefaultSelector()
 
@@ -96,7 +97,7 @@ class Sockets(dict[int, Any]):
                 self._changed.add(key.fd)
                 wasyncore.readwrite(dispatcher, _FLAGS[events])
         while self.arrived:
-            connection = self.arrived.pop()
+            connection = self.arrived.popleft()
             connection.server.begin(connection)
 
     def review(self, fd: int) -> None:
