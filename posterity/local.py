@@ -92,6 +92,7 @@ class Index(MovieService):
     Args:
         data: the data directory.
         snapshot: id of a snapshot to stay at; None for the current one.
+        search: address of the Milvus that has the vectors; empty for none.
 
     Raises:
         UnknownSnapshot: there is no such snapshot, or none at all.
@@ -99,11 +100,11 @@ class Index(MovieService):
         BadLibrary: the library cannot be read.
     """
 
-    def __init__(self, data: Path, snapshot: str | None = None) -> None:
+    def __init__(self, data: Path, snapshot: str | None = None, search: str = "") -> None:
         self._data = data
         self._library = Library.open(data)
         self._ratings = RatingLog(self._library.database)
-        self._following = Following(data, snapshot)
+        self._following = Following(data, snapshot, search)
         self._current = self._following.index
         self._embedding = Lock()  # one image at a time: each fills the processor
 

@@ -39,6 +39,7 @@ from indexer.models.factorization_machine import Settings
 from indexer.sample import FAMILIES, make_sample, sample_movies
 from server.app import create_app
 from server.config import ServerConfig
+from tests.milvus_server import Given, MilvusProcess, given_milvus, python_with_milvus
 from tests.paths import ROOT
 from tests.scheduling import ByFile
 from tests.serving import free_port
@@ -248,6 +249,20 @@ def s3_bucket() -> Iterator[str]:
         boto3.client("s3").create_bucket(Bucket="films")
         yield "s3://films"
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Given | MilvusProcess]:
+    """A real Milvus; the test is skipped where there is none."""
+    if "://" in given_milvus():
+        yield Given(given_milvus())
+        return
+    if python_with_milvus() is None:
+        pytest.skip("no Milvus: set POSTERITY_TEST_MILVUS to its address, or to an environment with the package milvus")
+    process = MilvusProcess(tmp_path_factory.mktemp("milvus"))
+    process.start()
+    yield process
+    process.kill()
 
 
 @contextmanager

@@ -28,6 +28,7 @@ PosterityError
 ├── Forbidden               API key lacks the scope, or the endpoint is disabled
 ├── WeightsUnavailable      VGG16 weights cannot be downloaded
 ├── SourceUnavailable       download failed permanently
+├── SearchUnavailable       Milvus does not answer, or lacks a collection; a retry may succeed
 ├── StorageUnavailable      storage of published snapshots does not answer; a retry may succeed
 └── Busy                    queue full, or source rate-limited; a retry may succeed
 
@@ -58,6 +59,7 @@ __all__ = [
     "NotFound",
     "PosterityError",
     "ReusedRequest",
+    "SearchUnavailable",
     "SourceUnavailable",
     "StorageUnavailable",
     "Unauthorised",
@@ -186,6 +188,10 @@ class WeightsUnavailable(PosterityError):
 
 class SourceUnavailable(PosterityError):
     """Download that failed permanently."""
+
+
+class SearchUnavailable(PosterityError):
+    """Vectors in Milvus that cannot be searched now; a retry may succeed."""
 
 
 class StorageUnavailable(PosterityError):

@@ -22,6 +22,7 @@ from posterity.cli.console import (
     print_json,
     report_option,
     scale_of,
+    search_option,
     shown_progress,
     tell_refused,
 )
@@ -116,6 +117,7 @@ iterations_option = click.option(
     help="Weight of a column of the facts, beside 1 for genres, year and tags together; 0 leaves it out. Repeatable.",
 )
 @data_option
+@search_option
 @weights_option
 @embed_path_option
 @click.option("--seed", default=0, show_default=True, help="Seed of the random numbers.")
@@ -191,6 +193,7 @@ def build(
     facts: Path | None,
     facts_weights: tuple[str, ...],
     data: Path,
+    search: str,
     weights: str,
     embed_path: str,
     seed: int,
@@ -208,7 +211,8 @@ def build(
 ) -> None:
     """Read ratings, embed posters, train the models and publish a snapshot.
 
-    Embeddings are cached. The server answers from the previous snapshot until the new one is complete.
+    Embeddings are cached. The server answers from the previous snapshot until the new one is complete. With --search
+    the vectors go to Milvus, and the snapshot keeps a few hundred bytes a movie of them.
     """
     from indexer.config import make_plan
     from indexer.datasets.labels import kind_of
@@ -229,7 +233,7 @@ def build(
         # Each build in a process of its own: it returns its memory, and a crash does not end the loop.
         command = [*myself(), "build", *_arguments(context, without={"every", "keep"})]
         files = [*tuned, *(file for file in (facts, catalogue, events) if file is not None)]
-        build_every(every, command, data, [*sources.paths, *files], keep=keep or KEPT, say=note)
+        build_every(every, command, data, [*sources.paths, *files], keep=keep or KEPT, search=search, say=note)
         return
     if catalogue is not None:
         refused = read_catalogue(catalogue).refused
@@ -254,6 +258,7 @@ def build(
         facts=facts,
         label_weights=_weights("--facts-weight", facts_weights, "COLUMN=WEIGHT, such as director=0.3", kind_of),
         own=own,
+        search=search,
     )
     manifest = run_plan(plan, if_new=if_new)
     if manifest is None:
@@ -263,10 +268,11 @@ def build(
     else:
         summarise(manifest)
     if keep is not None:
+        from index.snapshot.collections import prune
         from index.snapshot.store import SnapshotStore
 
         try:
-            deleted = SnapshotStore(data).prune(keep)
+            deleted = prune(SnapshotStore(data), keep, search)
         except (PosterityError, OSError) as error:  # the build itself succeeded
             note(f"Warning: old snapshots were not deleted ({error})")
             return

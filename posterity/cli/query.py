@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from posterity.cli.console import data_option, embed_path_option, json_option, print_json, print_note, print_table
+from posterity.cli.console import (
+    data_option,
+    embed_path_option,
+    json_option,
+    print_json,
+    print_note,
+    print_table,
+    search_option,
+)
 
 if TYPE_CHECKING:
     from index.answers.imports import Import
@@ -50,6 +58,7 @@ k_option = click.option("-k", type=click.IntRange(1, 1000), default=10, show_def
 )
 @k_option
 @data_option
+@search_option
 @embed_path_option
 @json_option
 def similar(
@@ -60,6 +69,7 @@ def similar(
     distinct: bool,
     k: int,
     data: Path,
+    search: str,
     embed_path: str,
     as_json: bool,
 ) -> None:
@@ -74,11 +84,11 @@ def similar(
     if poster is not None and not movies and not unlike:
         if by not in {None, "poster"}:
             raise click.UsageError(f"An image has no {by}: leave --by out.")
-        by, index = "poster", _open(data, embed_path)
+        by, index = "poster", _open(data, search, embed_path)
         query, heading = {"file": str(poster)}, f"Posters similar to {poster.name}"
         matches = index.similar_to_poster(read_image(poster), k, distinct=distinct)
     elif movies and poster is None:
-        by, index = by or "blend", _open(data)
+        by, index = by or "blend", _open(data, search)
         liked, disliked = ([index.catalogue.resolve(text, print_note) for text in side] for side in (movies, unlike))
         heading = f"Movies like {' and '.join(map(str, liked))} by {by}"
         if len(liked) == 1 and not disliked:
@@ -194,6 +204,7 @@ def predict(
 )
 @click.option("--new", is_flag=True, help="Recommend only movies without ratings in the snapshot.")
 @data_option
+@search_option
 @json_option
 def recommend(
     users: tuple[str, ...],
@@ -208,6 +219,7 @@ def recommend(
     new: bool,
     diversity: float,
     data: Path,
+    search: str,
     as_json: bool,
 ) -> None:
     """Recommend movies that USER has not rated, with predicted ratings; to several people together, if there are more.
@@ -223,7 +235,7 @@ def recommend(
     if layout is not None and as_json:
         raise click.UsageError("Give either --csv or --json.")
     _check_people(users, rated, exports)
-    index = _open(data)
+    index = _open(data, search)
     if len(users) + max(len(exports) - 1, 0) > 1:
         if new or diversity:
             raise click.UsageError("--new and --diversity are for one person.")
@@ -325,10 +337,10 @@ def _print_csv(index: MovieIndex, movie_ids: list[int], layout: Layout) -> None:
 _MOVIE_COLUMNS = [("Id", "right"), ("Movie", "left"), ("Genres", "left"), ("Ratings", "right")]
 
 
-def _open(data: Path, embed_path: str = "auto") -> MovieIndex:
+def _open(data: Path, search: str = "", embed_path: str = "auto") -> MovieIndex:
     from index.movie_index import MovieIndex
 
-    return MovieIndex.open(data, embed_path=embed_path)
+    return MovieIndex.open(data, embed_path=embed_path, search=search)
 
 
 def _imported(index: MovieIndex, export: Path | None) -> Import | None:

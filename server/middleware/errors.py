@@ -41,6 +41,7 @@ STATUSES: tuple[tuple[type[errors.PosterityError], int], ...] = (
     (errors.Conflict, 409),
     (errors.Unauthorised, 401),
     (errors.Forbidden, 403),
+    (errors.SearchUnavailable, 503),
     (errors.Busy, 503),
     (errors.CannotStore, 507),
     (errors.PosterityError, 500),
@@ -50,6 +51,7 @@ STATUSES: tuple[tuple[type[errors.PosterityError], int], ...] = (
 _PUBLIC_MESSAGES: tuple[tuple[type[errors.PosterityError], str], ...] = (
     (errors.BadWeights, "pictures cannot be compared"),
     (errors.WeightsUnavailable, "pictures cannot be compared"),
+    (errors.SearchUnavailable, "the service that has the vectors does not answer, so this cannot be searched"),
     (errors.CannotStore, "the disk of the server is full or read-only, so this cannot be done"),
     (errors.BadLibrary, "the library of added movies cannot be read"),
     (errors.PosterityError, "this cannot be answered"),
