@@ -372,10 +372,13 @@ def _arguments(context: click.Context, *, without: set[str]) -> list[str]:
     help="Edition of MovieLens to fetch and build.",
 )
 @data_option
+@search_option
 @weights_option
 @embed_path_option
 @sources_options
-def prepare(edition: str | None, data: Path, weights: str, embed_path: str, sources: Sources) -> None:
+def prepare(
+    edition: str | None, data: Path, search: str, weights: str, embed_path: str, sources: Sources
+) -> None:
     """Fetch and build a snapshot to serve, unless an up-to-date one exists.
 
     With --edition, or a key of TMDB in TMDB_API_KEY or TMDB_ACCESS_TOKEN, fetch MovieLens and build it if an input
@@ -397,7 +400,7 @@ def prepare(edition: str | None, data: Path, weights: str, embed_path: str, sour
         fetch_all(edition, data, sources)
         # By edition: the data directory may hold several, and serve another one.
         found = choose_sources(data, None, None, weights, edition=edition)
-        plan = make_plan(found.ratings, data, found.posters, found.weights, embed_path=embed_path)
+        plan = make_plan(found.ratings, data, found.posters, found.weights, embed_path=embed_path, search=search)
         manifest = run_plan(plan, if_new=True)
     except PosterityError as error:
         served = SnapshotStore(data).current_id()

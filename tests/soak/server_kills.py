@@ -46,14 +46,14 @@ def kill_servers(data: Path, kills: int, rng: np.random.Generator, folder: Path,
     tally, files = Tally(), Files(data)
     _, token = Keys(Database(data)).create("soak")
     with _started(data, folder) as server, connected(server.port) as http:
-        clients = _clients(http, rng, token)
+        clients = writing_clients(http, rng, token)
         files.remember()
     for number in track(range(kills), "killing servers", kills):
         with _started(data, folder) as server:
-            _look_through(server, clients, files, tally)
+            look_through(server, clients, files, tally)
             _kill(server, clients, rng, tally, pictures=number % _UPLOADS_EVERY == 0)
     with _started(data, folder) as server:
-        _look_through(server, clients, files, tally, everything=True)
+        look_through(server, clients, files, tally, everything=True)
     for client in clients:
         tally.counts.update({f"acknowledged: {name}": n for name, n in client.acknowledged.items()})
         tally.failures += client.wrong
@@ -80,7 +80,7 @@ def _started(data: Path, folder: Path) -> Iterator[Serving]:
         yield server
 
 
-def _clients(http: urllib3.HTTPConnectionPool, rng: np.random.Generator, token: str) -> list[Client]:
+def writing_clients(http: urllib3.HTTPConnectionPool, rng: np.random.Generator, token: str) -> list[Client]:
     """Return clients, each with its share of movies and users."""
     movies = _movies(http)
     kept: list[dict[Place, State]] = [{} for _ in range(CLIENTS)]
@@ -125,7 +125,7 @@ def _uploads(clients: list[Client]) -> int:
     return sum(n for client in clients for name, n in client.acknowledged.copy().items() if "poster" in name)
 
 
-def _look_through(
+def look_through(
     server: Serving, clients: list[Client], files: Files, tally: Tally, *, everything: bool = False
 ) -> None:
     """Check changes since the last check, or everything, after resolving unanswered writes."""
