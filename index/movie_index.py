@@ -274,7 +274,7 @@ class MovieIndex:
             UnknownSpace: this snapshot was built without a space of ``weights``.
         """
         blend = self._blend if weights is None else self._blend_with(weights)
-        return [blend.explain(movie_id, other_id) for other_id in other_ids]
+        return blend.explain(movie_id, other_ids)
 
     def similar_to(
         self,

@@ -12,7 +12,7 @@ import numpy as np
 from index.core.arrays import Float32Array, Int64Array
 from index.core.errors import SearchUnavailable
 from index.core.progress import Track, silent
-from index.milvus.service import PATIENCE, Milvus
+from index.milvus.service import PATIENCE, PATIENCE_OF_BUILDS, Milvus
 
 MOST_HITS = 16_384  # of a search: Milvus' own limit
 FLOAT32, FLOAT16 = "float32", "float16"
@@ -20,7 +20,6 @@ PREFIX = "posterity"
 
 _ROWS_PER_CALL = 64  # whole vectors of posters in an answer: 6 MB
 _BYTES_PER_INSERT = 24 * 2**20  # Milvus takes 64 MiB
-_PATIENCE_TO_WRITE = 120.0  # seconds for an insertion, which waits while Milvus flushes
 _PATIENCE_TO_LOAD = 3600.0  # seconds: 10 GB are read from its storage
 
 Blocks: TypeAlias = Callable[[], Iterable[Float32Array]]  # all vectors in order, from the beginning on each call
@@ -90,16 +89,19 @@ class Collection:
         whole: Float32Array = np.concatenate(parts)[inverse]
         return whole
 
-    def count(self, consistency: str = "Eventually") -> int:
+    def count(self, consistency: str = "Eventually", *, patience: float = PATIENCE) -> int:
         """Return the number of vectors in Milvus.
 
         Args:
             consistency: level of Milvus; Strong to count all that was written before.
+            patience: seconds that it may take.
 
         Raises:
             SearchUnavailable: there is no answer in time, or the collection is missing or not loaded.
         """
-        found = self.call("query", filter="", output_fields=["count(*)"], consistency_level=consistency)
+        found = self.call(
+            "query", filter="", output_fields=["count(*)"], consistency_level=consistency, patience=patience
+        )
         return int(found[0]["count(*)"])
 
     def check(self) -> None:
@@ -166,18 +168,18 @@ def write(collection: Collection, blocks: Blocks, *, label: str, track: Track = 
     Raises:
         SearchUnavailable: Milvus does not answer in time, or has another number of vectors afterwards.
     """
-    if collection.call("has_collection"):
+    if collection.call("has_collection", patience=PATIENCE_OF_BUILDS):
         if _is_whole(collection):
             return
-        collection.call("drop_collection")
+        collection.call("drop_collection", patience=PATIENCE_OF_BUILDS)
     _create(collection, next(iter(blocks())).shape[1])
     for row, block in track(_inserts(blocks()), label):
         stored = block.astype(np.float16) if collection.numbers == FLOAT16 else block.tolist()
         entities = [{"row": row + at, "vector": vector} for at, vector in enumerate(stored)]
-        collection.call("insert", entities, patience=_PATIENCE_TO_WRITE)
+        collection.call("insert", entities, patience=PATIENCE_OF_BUILDS)
     collection.call("flush", patience=_PATIENCE_TO_LOAD)
     _load(collection)
-    counted = collection.count("Strong")
+    counted = collection.count("Strong", patience=PATIENCE_OF_BUILDS)
     if counted != collection.rows:
         raise SearchUnavailable(f"{collection.name} has {counted} of {collection.rows} rows in Milvus: build again")
 
@@ -189,11 +191,11 @@ def _create(collection: Collection, dimension: int) -> None:
     schema.add_field("row", DataType.INT64, is_primary=True)
     kind = DataType.FLOAT16_VECTOR if collection.numbers == FLOAT16 else DataType.FLOAT_VECTOR
     schema.add_field("vector", kind, dim=dimension)
-    collection.call("create_collection", schema=schema, patience=_PATIENCE_TO_WRITE)
+    collection.call("create_collection", schema=schema, patience=PATIENCE_OF_BUILDS)
     # Exact: an approximate index may lose movies that pass a filter.
     index = MilvusClient.prepare_index_params()
     index.add_index("vector", index_type="FLAT", metric_type="IP")
-    collection.call("create_index", index, patience=_PATIENCE_TO_WRITE)
+    collection.call("create_index", index, patience=PATIENCE_OF_BUILDS)
 
 
 def _inserts(blocks: Iterable[Float32Array]) -> Iterable[tuple[int, Float32Array]]:
@@ -209,7 +211,7 @@ def _inserts(blocks: Iterable[Float32Array]) -> Iterable[tuple[int, Float32Array
 def _is_whole(collection: Collection) -> bool:
     try:
         _load(collection)
-        return collection.count("Strong") == collection.rows
+        return collection.count("Strong", patience=PATIENCE_OF_BUILDS) == collection.rows
     except SearchUnavailable:
         return False  # a killed build left it without an index
 

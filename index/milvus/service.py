@@ -16,7 +16,8 @@ from urllib.parse import unquote, urlsplit
 from index.core.errors import InvalidInput, SearchUnavailable
 from index.milvus.circuit import Circuit
 
-PATIENCE = 3.0  # seconds that a call may take, connecting included
+PATIENCE = 5.0  # seconds that a call of a search may take
+PATIENCE_OF_BUILDS = 120.0  # seconds for a call that makes or drops something, which Milvus puts off under load
 _PORT = 19530
 _SCHEMES = {"milvus": "http", "milvus+tls": "https"}
 _ANSWERS = {100, 101, 103, 700}  # Milvus' codes: it answers, but a collection is missing, not loaded or not indexed
@@ -85,7 +86,7 @@ class Milvus:
 
         self._circuit.pass_or_fail()
         try:
-            answer = getattr(self._connected(), method)(*arguments, timeout=patience, **options)
+            answer = getattr(self._connected(patience), method)(*arguments, timeout=patience, **options)
         except MilvusException as error:
             reason = f"{self.shown} does not answer ({_one_line(error.message)})"
             if error.code in _ANSWERS:
@@ -109,28 +110,28 @@ class Milvus:
         Raises:
             SearchUnavailable: it does not answer.
         """
-        said = str(self.call("get_server_version"))
+        said = str(self.call("get_server_version", patience=PATIENCE_OF_BUILDS))
         numbers = re.search(r"(\d+)\.(\d+)", said)
         return numbers is not None and (int(numbers[1]), int(numbers[2])) >= (2, 4)
 
-    def _connected(self) -> Any:
+    def _connected(self, patience: float) -> Any:
         if self._client is None:
             with self._connecting:
                 if self._client is None:
-                    self._client = self._connect()
+                    self._client = self._connect(patience)
         return self._client
 
-    def _connect(self) -> Any:
+    def _connect(self, patience: float) -> Any:
         from pymilvus import MilvusClient
 
         self._circuit.pass_or_fail()  # while this call waited for the lock, another may have failed
         logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # every error is raised, too
-        options = {"token": self._token, "timeout": PATIENCE, "dedicated": True}
+        options = {"token": self._token, "timeout": patience, "dedicated": True}
         if not self._database:
             return MilvusClient(self._uri, **options)
         client = MilvusClient(self._uri, **options)
-        if self._database not in client.list_databases(timeout=PATIENCE):
-            client.create_database(self._database, timeout=PATIENCE)
+        if self._database not in client.list_databases(timeout=patience):
+            client.create_database(self._database, timeout=patience)
         client.close()
         return MilvusClient(self._uri, db_name=self._database, **options)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from index.core.files import write_durably
 from index.milvus.collection import PREFIX, Collection
-from index.milvus.service import Milvus, milvus_at
+from index.milvus.service import PATIENCE_OF_BUILDS, Milvus, milvus_at
 from index.snapshot.store import Manifest, SnapshotStore
 
 _OWNER_FILE = ".search-id"  # of a data directory
@@ -67,8 +67,9 @@ def point_aliases(manifest: Manifest, search: str) -> None:
     milvus = milvus_at(search)
     for collection in collections_of(manifest, milvus).values():
         alias = _alias(collection)
-        there = milvus.call("has_collection", alias)
-        milvus.call("alter_alias" if there else "create_alias", collection.name, alias)
+        there = milvus.call("has_collection", alias, patience=PATIENCE_OF_BUILDS)
+        change = "alter_alias" if there else "create_alias"
+        milvus.call(change, collection.name, alias, patience=PATIENCE_OF_BUILDS)
 
 
 def prune(store: SnapshotStore, keep: int, search: str) -> list[str]:
@@ -96,9 +97,9 @@ def _drop_unnamed(store: SnapshotStore, milvus: Milvus) -> None:
     manifests = [store.manifest(snapshot_id) for snapshot_id in store.ids()]
     named = {each.name for manifest in manifests for each in collections_of(manifest, milvus).values()}
     own = f"{PREFIX}_{owner_of(store.data)}_"
-    for name in milvus.call("list_collections"):
+    for name in milvus.call("list_collections", patience=PATIENCE_OF_BUILDS):
         if name.startswith(own) and name not in named:
-            milvus.call("drop_collection", name)
+            milvus.call("drop_collection", name, patience=PATIENCE_OF_BUILDS)
 
 
 def _alias(collection: Collection) -> str:

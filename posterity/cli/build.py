@@ -376,9 +376,7 @@ def _arguments(context: click.Context, *, without: set[str]) -> list[str]:
 @weights_option
 @embed_path_option
 @sources_options
-def prepare(
-    edition: str | None, data: Path, search: str, weights: str, embed_path: str, sources: Sources
-) -> None:
+def prepare(edition: str | None, data: Path, search: str, weights: str, embed_path: str, sources: Sources) -> None:
     """Fetch and build a snapshot to serve, unless an up-to-date one exists.
 
     With --edition, or a key of TMDB in TMDB_API_KEY or TMDB_ACCESS_TOKEN, fetch MovieLens and build it if an input

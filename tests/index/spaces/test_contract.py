@@ -204,11 +204,13 @@ def test_an_upload_that_was_killed_begins_anew_and_a_whole_one_stays(
     first = in_milvus(service, tmp_path / "first", "taste")
     assert isinstance(first, FlatVectors)
     (collection,) = first.collections  # type: ignore[attr-defined]
-    described = service.call("describe_collection", collection.name)["collection_id"]
+    described = service.call("describe_collection", collection.name, patience=60)["collection_id"]
     (collection,) = in_milvus(service, tmp_path / "again", "taste").collections  # type: ignore[attr-defined]
-    assert service.call("describe_collection", collection.name)["collection_id"] == described
-    collection.call("delete", filter="row >= 400", consistency_level="Strong")  # as if these had not been sent
-    assert collection.count("Strong") == 400
+    assert service.call("describe_collection", collection.name, patience=60)["collection_id"] == described
+    collection.call(
+        "delete", filter="row >= 400", consistency_level="Strong", patience=60
+    )  # as if these had not been sent
+    assert collection.count("Strong", patience=60) == 400
     (collection,) = in_milvus(service, tmp_path / "third", "taste").collections  # type: ignore[attr-defined]
     collection.check()
-    assert service.call("describe_collection", collection.name)["collection_id"] != described
+    assert service.call("describe_collection", collection.name, patience=60)["collection_id"] != described
