@@ -95,7 +95,7 @@ def load(weights: str, *, path: str = "auto", name: str | None = None) -> Vgg16:
     if path not in PATHS:
         raise InvalidInput(f"there is no embedding path {path!r}: give one of {', '.join(PATHS)}")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # without it TensorFlow prints the processor's features
-    with _silent_stderr(), _hidden_packages():
+    with _silent_stderr(), hidden_packages():
         import tensorflow as tf
         from keras.applications import vgg16
 
@@ -306,7 +306,7 @@ def _silent_stderr() -> Iterator[None]:
 
 
 @contextmanager
-def _hidden_packages() -> Iterator[None]:
+def hidden_packages() -> Iterator[None]:
     """Hide packages that Keras imports wherever they are installed: they take a third of its time, and do nothing."""
     finder = _Hiding(threading.get_ident())
     sys.meta_path.insert(0, finder)

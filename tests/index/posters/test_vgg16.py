@@ -296,7 +296,7 @@ def test_bfloat16_is_switched_on_for_its_own_path_alone() -> None:
 
 def test_packages_are_hidden_from_keras_and_from_no_other_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "pandas", raising=False)
-    with vgg16._hidden_packages():
+    with vgg16.hidden_packages():
         with pytest.raises(ModuleNotFoundError):
             find_spec("pandas")
         assert find_spec("json.tool")
