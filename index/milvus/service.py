@@ -1,6 +1,6 @@
 """Connection to Milvus: opened at the first call, with a time limit on every call and a circuit breaker.
 
-Only this module imports pymilvus, and not before the first call.
+pymilvus is imported at the first call.
 """
 
 from __future__ import annotations
