@@ -251,18 +251,19 @@ def s3_bucket() -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Given | MilvusProcess]:
-    """A real Milvus; the test is skipped where there is none."""
+    """A real Milvus; the test is skipped where there is none. Of its own processes a machine runs one at a time."""
     if "://" in given_milvus():
         yield Given(given_milvus())
         return
     if python_with_milvus() is None:
         pytest.skip("no Milvus: set POSTERITY_TEST_MILVUS to its address, or to an environment with the package milvus")
-    process = MilvusProcess(tmp_path_factory.mktemp("milvus"))
-    process.start()
-    yield process
-    process.kill()
+    with shared_folder(tmp_path_factory, "one-milvus"):
+        process = MilvusProcess(tmp_path_factory.mktemp("milvus"))
+        process.start()
+        yield process
+        process.kill()
 
 
 @contextmanager
