@@ -121,7 +121,6 @@ def soak(root: Path, milvus: MilvusProcess, *, seconds: float, every: float = 8.
         seen = SeenWithOutages(names, str(data), run.verdicts, run.outages)
         files = Files(data)
         clients = writing_clients(http, rng, token)
-        files.remember()
         begin = time.monotonic()
         with asking(server, workers, questions, seen, 4) as still_asking, writing(clients[:2], server.port):
             swap_and_kill(data, editions, milvus, run, seconds=seconds, every=every)
@@ -129,6 +128,7 @@ def soak(root: Path, milvus: MilvusProcess, *, seconds: float, every: float = 8.
             wait(60, lambda: all((pid, SnapshotStore(data).current_id()) in seen.first for pid in workers))
             run.tally.check(still_asking(), "a client gave up")
         run.seconds = time.monotonic() - begin
+        files.remember()  # with the snapshots swapped in meanwhile
         run.tally.check(server.workers() == workers, "a worker ended")
         ready = urllib3.request("GET", f"{server.address}/readyz").json()
         run.tally.check(ready["status"] == "ready", f"the server is {ready}")
@@ -161,7 +161,7 @@ def swap_and_kill(
     """Publish editions in turn, and kill Milvus twice in between, for ``seconds``."""
     begin = time.monotonic()
     kills = [begin + share * seconds for share in KILLS]
-    while time.monotonic() < begin + seconds:
+    while kills or time.monotonic() < begin + seconds:
         if kills and time.monotonic() >= kills[0]:
             kills.pop(0)
             outage(data, milvus, run, min(DOWN, seconds / 8))
