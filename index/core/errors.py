@@ -28,9 +28,9 @@ PosterityError
 ├── Forbidden               API key lacks the scope, or the endpoint is disabled
 ├── WeightsUnavailable      VGG16 weights cannot be downloaded
 ├── SourceUnavailable       download failed permanently
-├── SearchUnavailable       Milvus does not answer, or lacks a collection; a retry may succeed
 ├── StorageUnavailable      storage of published snapshots does not answer; a retry may succeed
 └── Busy                    queue full, or source rate-limited; a retry may succeed
+    └── SearchUnavailable   Milvus does not answer, or lacks a collection
 
 Every message names the offending value and the remedy. Users see it verbatim.
 """
@@ -190,13 +190,13 @@ class SourceUnavailable(PosterityError):
     """Download that failed permanently."""
 
 
-class SearchUnavailable(PosterityError):
-    """Vectors in Milvus that cannot be searched now; a retry may succeed."""
-
-
 class StorageUnavailable(PosterityError):
     """Storage of published snapshots that cannot be read or written now; a retry may succeed."""
 
 
 class Busy(PosterityError):
     """Full queue, or rate-limited source; a retry may succeed."""
+
+
+class SearchUnavailable(Busy):
+    """Vectors in Milvus that cannot be searched now."""

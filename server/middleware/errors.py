@@ -41,7 +41,6 @@ STATUSES: tuple[tuple[type[errors.PosterityError], int], ...] = (
     (errors.Conflict, 409),
     (errors.Unauthorised, 401),
     (errors.Forbidden, 403),
-    (errors.SearchUnavailable, 503),
     (errors.Busy, 503),
     (errors.CannotStore, 507),
     (errors.PosterityError, 500),
@@ -69,7 +68,7 @@ def register_errors(app: Flask) -> None:
     @app.errorhandler(errors.PosterityError)
     def ours(error: errors.PosterityError) -> Response:
         status = next(status for kind, status in STATUSES if isinstance(error, kind))
-        if status >= 500 and not isinstance(error, errors.Busy):
+        if status >= 500 and (not isinstance(error, errors.Busy) or isinstance(error, errors.SearchUnavailable)):
             log.error("%s %s: %s", request.method, request.path, error)
             what = next(words for kind, words in _PUBLIC_MESSAGES if isinstance(error, kind))
             return _answer(status, f"{what} at the moment; the log of the server says why")
