@@ -16,8 +16,9 @@ from index.core.references import MAX_ID
 from index.core.source_ids import MAX_SOURCE_ID
 from index.library.entries import MAX_GENRE
 from index.movie_index import MovieIndex
+from server.api.changes import MovieBody
 from server.api.operation import Operation, operation_of
-from server.api.requests import ID, MAX_GENRES, DistinctQuery, MovieBody
+from server.api.requests import ID, MAX_GENRES, DistinctQuery
 from server.api.responses import MovieReply, Problem
 from server.config import ServerConfig
 from server.media.uploads import EXPORT_FIELD, FIELD
@@ -64,6 +65,7 @@ _SOURCE_ID: Json = {
     "maxLength": MAX_SOURCE_ID,
     "description": "A number, or the data set's own id; a movie also as imdb:tt… or tmdb:…",
 }
+_OWNED = "owned"  # a filter that is refused where the data set does not tell
 _DESCRIPTION = """Movie similarity by poster (VGG16), by ratings (Bayesian matrix factorisation), or by a blend.
 
 Every movie id may also be written as `imdb:tt0113277` or `tmdb:949`; a title is no id. Unknown ids of a list are
@@ -95,6 +97,8 @@ def openapi(app: Flask, index: MovieIndex, *, prefix: str = "") -> Json:
         paths.setdefault(path, {})[method.lower()] = _operation(rule, found, refs, config)
     genres = _genres(index)
     for described in (each for methods in paths.values() for each in methods.values()):
+        if index.catalogue.owned is None:
+            described["parameters"] = [each for each in described["parameters"] if each["name"] != _OWNED]
         for parameter in described["parameters"]:
             if parameter["name"] == "genre":
                 parameter["schema"]["items"] = genres
@@ -286,6 +290,8 @@ def _of_snapshot(schemas: Json, index: MovieIndex, bodies: set[str]) -> Json:
     schemas["PosterForm"] = _poster_form(index)
     for name in (bodies | {"MovieBody"}) - {"MoviePatch"}:  # in a patch null deletes a member
         schema = schemas[name]
+        if index.catalogue.owned is None:
+            schema["properties"].pop(_OWNED, None)
         for member, described in schema["properties"].items():
             if member not in schema.get("required", ()):
                 schema["properties"][member] = _or_null(described)
@@ -297,6 +303,8 @@ def _poster_form(index: MovieIndex) -> Json:
     schema = DistinctQuery.model_json_schema()
     members = {}
     for name, of_one in schema["properties"].items():
+        if name == _OWNED and index.catalogue.owned is None:
+            continue
         member = _of_form(of_one)
         if member.get("type") == "array":
             # Their number is limited, too, but patterns of thousands are beyond most readers of schemas.

@@ -51,6 +51,7 @@ CATALOGUE_COLUMNS: Mapping[str, Sequence[Collection[str]]] = {
     **MOVIE_COLUMNS,
     "movie": ({"id"}, *RATING_COLUMNS["movie"][:3]),
     "poster": ({"poster"}, {"posterpath", "posterurl", "posterfile"}, {"image", "imageurl", "cover", "coverurl"}),
+    "owned": ({"owned"},),
 }
 LINK_COLUMNS = {name: MOVIE_COLUMNS[name] for name in ("movie", "imdb", "tmdb")}
 TAG_COLUMNS: Mapping[str, Sequence[Collection[str]]] = {
