@@ -14,10 +14,10 @@ from index.catalogue.movie import Movie
 from index.catalogue.title_forms import parse_title
 from index.core.errors import InvalidInput
 from index.core.files import replacing
+from index.core.quoted import LooksLikeRow
 from index.library.entries import MAX_TMDB_ID, checked_movie
 from indexer.datasets.labels import kind_of, labels_in
 from indexer.datasets.tables.columns import CATALOGUE_COLUMNS, Layout, layout
-from indexer.datasets.tables.delimited import LooksLikeRow
 from indexer.datasets.tables.skipped import Skipped
 from indexer.datasets.tables.values import flag, genres, is_missing, source_id, whole, year
 

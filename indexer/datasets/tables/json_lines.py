@@ -11,7 +11,8 @@ from typing import Any
 from typing_extensions import override
 
 from index.core.errors import InvalidInput
-from indexer.datasets.tables.delimited import LooksLikeRow, Table
+from index.core.quoted import LooksLikeRow
+from indexer.datasets.tables.delimited import Table
 from indexer.datasets.tables.skipped import Skipped
 from indexer.datasets.tables.text import open_text, plain_suffix
 
