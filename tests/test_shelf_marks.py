@@ -167,7 +167,7 @@ def test_marks_are_a_column_of_the_catalogue_that_older_snapshots_lack() -> None
 
 def test_pages_mark_the_shelf_and_show_it_alone(shelf: FlaskClient, client: FlaskClient) -> None:
     home = shelf.get("/").text
-    assert home.count("On the shelf") == len(ON_SHELF)
+    assert home.count(">Owned<") == len(ON_SHELF)
     assert 'href="/?owned=true"' in home
     mine = shelf.get("/?owned=true").text
     assert set(linked(mine)) == set(ON_SHELF)
@@ -177,8 +177,8 @@ def test_pages_mark_the_shelf_and_show_it_alone(shelf: FlaskClient, client: Flas
     film = shelf.get("/movies/3?owned=true").text
     assert re.search(r'name="owned" value="true" checked', film)
     assert set(linked(film.split('class="shelves"')[1])) <= set(ON_SHELF)
-    assert "On the shelf" not in client.get("/").text
-    assert "Only the shelf" not in client.get("/?owned=true").text
+    assert ">Owned<" not in client.get("/").text
+    assert "Only owned" not in client.get("/?owned=true").text
     assert shelf.get("/map?owned=true").text.count('name="owned" checked') == 1
 
 
