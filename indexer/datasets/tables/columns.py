@@ -58,7 +58,8 @@ TAG_COLUMNS: Mapping[str, Sequence[Collection[str]]] = {
     "movie": RATING_COLUMNS["movie"],
     "tag": ({"tag"}, {"tags", "keyword", "keywords"}),
 }
-_EXPORTS = ({"letterboxduri"}, {"const", "yourrating"}, {"const", "yourated"})  # columns of one person's export
+# Columns of one person's export: of Letterboxd, IMDb, and Trakt.
+_EXPORTS = ({"letterboxduri"}, {"const", "yourrating"}, {"const", "yourated"}, {"ratedat", "traktid"})
 
 
 @dataclass(frozen=True, slots=True)
