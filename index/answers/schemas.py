@@ -44,7 +44,7 @@ class MovieAnswer(TypedDict):
     source_id: NotRequired[str]
     """The data set's own id, or the added movie's, if that is no number and ``movie_id`` stands for it."""
     owned: NotRequired[bool]
-    """Whether the movie is on the shelf; missing if the data set does not tell."""
+    """True if the movie is on the shelf; missing if the data set does not tell."""
 
 
 @closed

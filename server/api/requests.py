@@ -127,10 +127,12 @@ class OwnedQuery(RequestModel):
         """Return the filter for a catalogue.
 
         Raises:
-            InvalidInput: the catalogue does not tell which movies are on the shelf.
+            InvalidCombination: the catalogue does not tell which movies are on the shelf.
         """
         if self.owned is not None and catalogue.owned is None:
-            raise InvalidInput("owned: this data set does not tell which movies are on the shelf: posterity scan does")
+            raise InvalidCombination(
+                "owned: this data set does not tell which movies are on the shelf: posterity scan does"
+            )
         return self.owned
 
 
@@ -191,7 +193,8 @@ class MovieFilterQuery(OwnedQuery):
         """Return the filter for a catalogue.
 
         Raises:
-            InvalidInput: a genre that no movie of the catalogue has, or a catalogue without a shelf.
+            InvalidInput: a genre that no movie of the catalogue has.
+            InvalidCombination: as ``known_owned``.
         """
         known = {genre.casefold() for genre in catalogue.genres}
         for genre in self.genre:
@@ -214,7 +217,7 @@ class FilterQuery(Page, MovieFilterQuery):
         """Return the filter for a catalogue, and the ids in it that no movie has.
 
         Raises:
-            InvalidInput: as ``movie_filter``.
+            InvalidInput, InvalidCombination: as ``movie_filter``.
         """
         excluded, ignored = identified(self.exclude, catalogue)
         among, unknown = identified(self.among, catalogue)

@@ -37,7 +37,7 @@ class Other:
 
     @property
     def without(self) -> str:
-        """What the form that leaves this one out names: a prefix, or a user."""
+        """Name of this one in the form that leaves someone out: a prefix, or a user."""
         return self.imported.prefix if self.imported is not None else str(self.user)
 
 

@@ -65,7 +65,6 @@ _SOURCE_ID: Json = {
     "maxLength": MAX_SOURCE_ID,
     "description": "A number, or the data set's own id; a movie also as imdb:tt… or tmdb:…",
 }
-_OWNED = "owned"  # a filter that is refused where the data set does not tell
 _DESCRIPTION = """Movie similarity by poster (VGG16), by ratings (Bayesian matrix factorisation), or by a blend.
 
 Every movie id may also be written as `imdb:tt0113277` or `tmdb:949`; a title is no id. Unknown ids of a list are
@@ -97,8 +96,6 @@ def openapi(app: Flask, index: MovieIndex, *, prefix: str = "") -> Json:
         paths.setdefault(path, {})[method.lower()] = _operation(rule, found, refs, config)
     genres = _genres(index)
     for described in (each for methods in paths.values() for each in methods.values()):
-        if index.catalogue.owned is None:
-            described["parameters"] = [each for each in described["parameters"] if each["name"] != _OWNED]
         for parameter in described["parameters"]:
             if parameter["name"] == "genre":
                 parameter["schema"]["items"] = genres
@@ -290,8 +287,6 @@ def _of_snapshot(schemas: Json, index: MovieIndex, bodies: set[str]) -> Json:
     schemas["PosterForm"] = _poster_form(index)
     for name in (bodies | {"MovieBody"}) - {"MoviePatch"}:  # in a patch null deletes a member
         schema = schemas[name]
-        if index.catalogue.owned is None:
-            schema["properties"].pop(_OWNED, None)
         for member, described in schema["properties"].items():
             if member not in schema.get("required", ()):
                 schema["properties"][member] = _or_null(described)
@@ -303,8 +298,6 @@ def _poster_form(index: MovieIndex) -> Json:
     schema = DistinctQuery.model_json_schema()
     members = {}
     for name, of_one in schema["properties"].items():
-        if name == _OWNED and index.catalogue.owned is None:
-            continue
         member = _of_form(of_one)
         if member.get("type") == "array":
             # Their number is limited, too, but patterns of thousands are beyond most readers of schemas.
