@@ -383,4 +383,5 @@ def _catalogue(dataset: Dataset, movie_ids: Ids, posters: Mapping[int, str]) -> 
     rated = [0] * len(counts) if dataset.ratings.implicit else counts
     means = [round(float(total / n), 3) if n else None for total, n in zip(sums, rated, strict=True)]
     names = [posters.get(movie.movie_id) for movie in dataset.movies]
-    return Catalogue(dataset.movies, tuple(counts.tolist()), tuple(means), tuple(names))
+    owned = None if dataset.owned is None else Ids(sorted(dataset.owned.intersection(movie_ids.values.tolist())))
+    return Catalogue(dataset.movies, tuple(counts.tolist()), tuple(means), tuple(names), owned)

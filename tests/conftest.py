@@ -7,6 +7,7 @@ import fcntl
 import gc
 import hashlib
 import io
+import json
 import os
 import shutil
 from collections.abc import Generator, Iterator
@@ -59,6 +60,7 @@ DEMO_POSTERS = sorted(
     | {28, 52, 73, 88}
 )
 S3_SECRET = "a-secret-of-the-tests"  # noqa: S105
+ON_SHELF = (1, 2, 3, 4, 5, 12, 13)
 QUICK = Settings(factors=4, chains=1, iterations=60, burn_in=10)
 
 
@@ -188,6 +190,23 @@ def copied_data(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
         poster(3).save(stream, "JPEG", quality=60 + 3 * number)
         movie = Movie(0, f"Copy {number}", 2000 + number, genres)
         library.add(movie, with_vector_of(index, 3, stream.getvalue()))
+    return data
+
+
+@pytest.fixture(scope="session")
+def shelf_data(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The film world with the movies ``ON_SHELF`` on the shelf. Never write to it."""
+    data = tmp_path_factory.mktemp("shelf") / "data"
+    shutil.copytree(world.data, data, symlinks=True)
+    store = SnapshotStore(data)
+    with store.writing() as folder:
+        shutil.copytree(store.path(), folder, dirs_exist_ok=True)
+        (folder / "manifest.json").unlink()
+        columns = json.loads((folder / "movies.json").read_text())
+        columns["owned"] = [movie_id in ON_SHELF for movie_id in columns["movie_id"]]
+        (folder / "movies.json").write_text(json.dumps(columns))
+        kept = {"id", "created", "files", "format", "sha256"}
+        store.publish(folder, **{name: value for name, value in world.manifest.to_json().items() if name not in kept})
     return data
 
 

@@ -31,6 +31,7 @@ from posterity.cli.fetch import EDITIONS, Sources, fetch_all, sources_options
 if TYPE_CHECKING:
     from index.snapshot.store import Manifest
     from indexer.config import Plan
+    from indexer.datasets.sources import Shelf
 
 RATINGS = (
     "A folder or zip file of MovieLens, the Netflix Prize or one of their kind, or a table of user, item[, rating[,"
@@ -298,6 +299,24 @@ def _weights(option: str, texts: tuple[str, ...], example: str, name: Callable[[
     return weights
 
 
+def shelf_plan(shelf: Shelf, data: Path, weights: str, embed_path: str, search: str = "") -> Plan:
+    """Return the plan of a build of a scanned shelf."""
+    from indexer.config import make_plan
+    from indexer.datasets.movielens import Own
+    from indexer.datasets.sources import fetched_weights
+
+    return make_plan(
+        shelf.ratings,
+        data,
+        None,
+        fetched_weights(data, weights),
+        embed_path=embed_path,
+        search=search,
+        facts=shelf.facts,
+        own=Own(shelf.catalogue, shelf.events),
+    )
+
+
 def run_plan(plan: Plan, *, if_new: bool) -> Manifest | None:
     """Build a plan with progress on stderr, and return the manifest of the new snapshot.
 
@@ -381,24 +400,33 @@ def prepare(edition: str | None, data: Path, search: str, weights: str, embed_pa
 
     With --edition, or a key of TMDB in TMDB_API_KEY or TMDB_ACCESS_TOKEN, fetch MovieLens and build it if an input
     changed. Otherwise keep the current snapshot, or build the bundled sample if there is none. If fetching or building
-    fails, keep the current snapshot.
+    fails, keep the current snapshot. Films of your own stay: a scanned shelf is built whatever is fetched, and without
+    --edition a key fetches nothing where a snapshot of other data is served.
     """
     from index.snapshot.store import SnapshotStore
     from indexer.config import make_plan
-    from indexer.datasets.sources import choose_sources
+    from indexer.datasets.sources import choose_sources, has_own_films, scanned_shelf
     from indexer.demo import build_demo
 
-    if edition is None and (os.environ.get("TMDB_API_KEY") or os.environ.get("TMDB_ACCESS_TOKEN")):
+    shelf = scanned_shelf(data)
+    has_key = os.environ.get("TMDB_API_KEY") or os.environ.get("TMDB_ACCESS_TOKEN")
+    if edition is None and has_key and not has_own_films(data):
         edition = "latest-small"
-    if edition is None:
+    if edition is None and shelf is None:
         with shown_progress() as track:
             build_demo(data, weights, embed_path, track=track, say=note)
         return
     try:
-        fetch_all(edition, data, sources)
-        # By edition: the data directory may hold several, and serve another one.
-        found = choose_sources(data, None, None, weights, edition=edition)
-        plan = make_plan(found.ratings, data, found.posters, found.weights, embed_path=embed_path, search=search)
+        if edition is not None:
+            fetch_all(edition, data, sources)
+        if shelf is not None:
+            if edition is not None:
+                note(f"{data} has a scanned shelf, which is built: the next posterity scan joins what was fetched")
+            plan = shelf_plan(shelf, data, weights, embed_path, search)
+        else:
+            # By edition: the data directory may hold several, and serve another one.
+            found = choose_sources(data, None, None, weights, edition=edition)
+            plan = make_plan(found.ratings, data, found.posters, found.weights, embed_path=embed_path, search=search)
         manifest = run_plan(plan, if_new=True)
     except PosterityError as error:
         served = SnapshotStore(data).current_id()

@@ -12,6 +12,7 @@ from index.core.errors import WeightsUnavailable
 from index.snapshot.store import FORMAT, SnapshotStore
 from indexer import demo
 from indexer.config import Plan
+from indexer.datasets.movielens import Own
 from indexer.datasets.sources import choose_sources, sample_folder
 from indexer.models.registry import SERVED
 from posterity.cli.fetch import Sources, fetch_all
@@ -145,6 +146,36 @@ def test_films_of_ones_own_stay_whatever_built_them(data: Path) -> None:
     assert result.exit_code == 0
     assert f"Snapshot {built} already exists: ratings, built by" in result.stderr
     assert SnapshotStore(data).ids() == [built]
+
+
+def test_films_of_ones_own_stay_with_a_key_and_an_edition_is_asked_for_by_name(
+    steps: Steps, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMDB_API_KEY", "abc")
+    assert prepare(data).exit_code == 0
+    assert (steps.fetched, steps.built) == ([], [])
+    (data / "fetched" / "movielens" / "ml-latest").mkdir(parents=True)
+    assert prepare(data, "--edition", "latest").exit_code == 0
+    assert len(steps.fetched) == len(steps.built) == 1
+
+
+def test_a_scanned_shelf_is_never_replaced_by_what_is_fetched(
+    steps: Steps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = tmp_path / "shelf"
+    (tmp_path / "fetched" / "movielens" / "ml-latest-small").mkdir(parents=True)
+    shelf.mkdir()
+    for name in ("shelf.csv", "ratings.csv", "facts.csv"):
+        (shelf / name).touch()
+    expected = Plan(shelf, tmp_path, None, "imagenet", facts=shelf / "facts.csv", own=Own(shelf / "shelf.csv"))
+    assert prepare(tmp_path).exit_code == 0  # nor by the sample
+    monkeypatch.setenv("TMDB_API_KEY", "abc")
+    assert prepare(tmp_path).exit_code == 0
+    assert (steps.fetched, steps.built) == ([], [expected, expected])
+    result = prepare(tmp_path, "--edition", "latest-small")
+    assert "has a scanned shelf, which is built" in result.stderr
+    assert [edition for edition, _, _ in steps.fetched] == ["latest-small"]
+    assert steps.built[2:] == [expected]
 
 
 @pytest.mark.parametrize("version", ["v2", "v3", "v4"])
