@@ -7,7 +7,7 @@ import functools
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -24,7 +24,7 @@ NAMES = ("Amber", "Basalt", "Cobalt")
 OWN = {name: 101 + at for at, name in enumerate(NAMES)}  # id of a movie that only this edition has
 NAME = re.compile(rf"\b({'|'.join(NAMES)})")
 
-_FACTS = ("version", "dataset", "spaces", "blend", "ratings", "posters", "warnings")
+_FACTS = {field.name for field in fields(Manifest)} - {"id", "created", "files"}  # the others are a publication's own
 
 
 @dataclass(frozen=True)
