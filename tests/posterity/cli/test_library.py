@@ -211,7 +211,7 @@ def test_a_server_that_refuses_or_is_not_there_is_told(data: Path, address: str,
     wrong = add("--url", address, "--key", "pst_wrong")
     assert wrong.exit_code == 1
     assert "API key" in wrong.stderr
-    assert "needs an API key" in add("--url", address).stderr
+    assert "an API key is required" in add("--url", address).stderr
     assert add("--url", "ftp://films", "--key", "pst_wrong").exit_code == 1
     assert "which has its own --data" in add("--url", address, "--data", str(data)).stderr
     assert "--key is of a server" in add("--key", "pst_wrong", "--data", str(data)).stderr
