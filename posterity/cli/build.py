@@ -85,7 +85,7 @@ spark_option = click.option(
     metavar="MASTER_URL",
     envvar="POSTERITY_SPARK",
     show_envvar=True,
-    help="Divide the work over a Spark cluster: spark://HOST:7077, local[4], yarn or k8s://…. Needs Java and"
+    help="A Spark cluster that takes part in the work: spark://HOST:7077, local[4], yarn or k8s://…. Needs Java and"
     " pip install 'posterity[spark]'.",
 )
 iterations_option = click.option(
@@ -313,9 +313,7 @@ def _weights(option: str, texts: tuple[str, ...], example: str, name: Callable[[
     return weights
 
 
-def run_plan(
-    plan: Plan, *, if_new: bool, spark: str | None = None, spark_folder: str | None = None
-) -> Manifest | None:
+def run_plan(plan: Plan, *, if_new: bool, spark: str | None = None, spark_folder: str | None = None) -> Manifest | None:
     """Build a plan with progress on stderr, and return the manifest of the new snapshot.
 
     Args:
