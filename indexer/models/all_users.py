@@ -93,7 +93,7 @@ class UserBlock:
 
 
 class SolveUsers(Protocol):
-    """How the users of all training data get parameters: here, or on other machines."""
+    """Function that solves for all users: here, or on other machines."""
 
     def __call__(
         self, posterior: Posterior, training: Training, rng: np.random.Generator, *, track: Track = silent

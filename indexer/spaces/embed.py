@@ -142,7 +142,7 @@ class Picture:
 
 
 class EmbedMissing(Protocol):
-    """How pictures get into the cache: here, or on other machines."""
+    """Function that embeds pictures: here, or on other machines."""
 
     def __call__(
         self, pictures: Sequence[Picture], embed: Vgg16, cache: Cache, *, track: Track = silent

@@ -39,7 +39,7 @@ class Finder(Protocol):
 
 
 class FindAll(Protocol):
-    """How neighbours of all movies are found: here, or on other machines."""
+    """Function that finds the neighbours of all movies: here, or on other machines."""
 
     def __call__(
         self, finder: Finder, root: Path, blocks: Sequence[tuple[int, int]], depth: int, label: str, track: Track
