@@ -134,7 +134,8 @@ def main() -> None:
     if problem := missing():
         sys.exit(problem)
     with suppress(KeyboardInterrupt), running(options.workers, options.cores, options.memory) as cluster:
-        print(f"--spark {cluster.master}, pages at {cluster.page}", flush=True)
+        sys.stdout.write(f"--spark {cluster.master}, pages at {cluster.page}\n")
+        sys.stdout.flush()
         signal.pause()
 
 
