@@ -9,20 +9,24 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from index.core.errors import PosterityError
+from index.core.progress import silent
 from index.movie_index import MovieIndex
 from index.posters import vgg16
 from index.snapshot.store import SnapshotStore
+from index.spaces.neighbours import load_neighbours
 from indexer import build as build_module
 from indexer.build import build
 from indexer.config import Plan
 from indexer.datasets.movielens import read_dataset
-from indexer.datasets.training import Training
-from indexer.models import cold_start
+from indexer.datasets.training import Predictor, Training
+from indexer.models import baselines, cold_start
 from indexer.models.all_users import subsample_users
 from indexer.spaces.embed import embed_posters
+from indexer.spark.als import IMPLICIT_NAME, NAME, methods_of
 from indexer.spark.cluster import connected
 from indexer.spark.posters import embed_over
 from indexer.spark.work import work_over
@@ -30,6 +34,9 @@ from tests.conftest import QUICK, World, poster
 from tests.spark_cluster import LocalCluster, environment, missing, running
 
 pytestmark = [pytest.mark.long, pytest.mark.skipif(bool(missing()), reason=missing() or "there")]
+
+
+EVERYONE = replace(QUICK, iterations=60, burn_in=20)
 
 
 @pytest.fixture(scope="module")
@@ -48,29 +55,42 @@ def files_of(folder: Path) -> dict[str, bytes]:
 def test_a_build_over_two_workers_is_the_one_of_this_process(
     local: LocalCluster, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    half = Training.of(read_dataset(world.ratings)).values.size // 2
-    for module in (build_module, cold_start):  # as of more ratings than a model is fitted to
-        monkeypatch.setattr(module, "subsample_users", lambda training, rng, *_: subsample_users(training, rng, half))
-    settings = replace(QUICK, iterations=60, burn_in=20)
-    snapshots = []
-    for name in ("here", "over"):
-        plan = Plan(world.ratings, tmp_path / name, world.posters, "untrained", settings, evaluation=False)
-        if name == "here":
-            manifest = build(plan)
-        else:
-            with connected(local.master, None, plan.data) as cluster:
-                manifest = build(plan, work=work_over(cluster, plan.data))
-        assert manifest.posters["embedded"] == len(list(world.posters.iterdir()))
-        assert manifest.ratings["trained_on"]["ratings"] <= half
-        snapshots.append(files_of(SnapshotStore(plan.data).path()))
+    plan = Plan(world.ratings, tmp_path / "here", world.posters, "untrained", EVERYONE, evaluation=False)
+    built_twice(local, plan, monkeypatch)
     assert files_of(tmp_path / "here" / "embeddings") == files_of(tmp_path / "over" / "embeddings")
-    assert not list((tmp_path / "over" / "work").rglob("*.*"))
-    here, over = snapshots
-    differing = {name for name in here.keys() | over.keys() if here.get(name) != over.get(name)}
-    # The manifest has times and ids of its own; the recall report measures milliseconds.
-    assert differing <= {"manifest.json"}
-    opened = MovieIndex.open(tmp_path / "over")
-    assert opened.similar(3, by="blend")
+    assert len(files_of(tmp_path / "over" / "embeddings")) == len(list(world.posters.iterdir()))
+    assert MovieIndex.open(tmp_path / "over").similar(3, by="blend")
+
+
+@pytest.mark.realdata
+def test_a_build_of_movielens_is_the_same_over_two_workers(
+    local: LocalCluster, realdata: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ratings = realdata / "ml-latest-small-2016"
+    built_twice(local, Plan(ratings, tmp_path / "here", settings=EVERYONE, evaluation=False, learn=False), monkeypatch)
+
+
+def built_twice(local: LocalCluster, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Build in this process, and over the cluster beside it; the snapshots must have the same files.
+
+    The model is fitted to half of the ratings, as if there were too many, so that users are solved for.
+    """
+    assert plan.ratings is not None
+    half = Training.of(read_dataset(plan.ratings)).values.size // 2
+    for module in (build_module, cold_start):
+        monkeypatch.setattr(module, "subsample_users", lambda training, rng, *_: subsample_users(training, rng, half))
+    assert build(plan).ratings["trained_on"]["ratings"] <= half
+    over = replace(plan, data=plan.data.with_name("over"))
+    with connected(local.master, None, over.data) as cluster:
+        build(over, work=work_over(cluster, over.data))
+    assert not list((over.data / "work").rglob("*.*"))
+    here, there = (files_of(SnapshotStore(each.data).path()) for each in (plan, over))
+    # The manifest has times and ids of its own. Estimates of a blend are sums of BLAS, whose order depends on threads.
+    differing = {name for name in here.keys() | there.keys() if here.get(name) != there.get(name)}
+    assert differing <= {"manifest.json", "blend/neighbour_scores.npy", "blend/neighbour_rows.npy"}
+    one, other = (load_neighbours(SnapshotStore(each.data).path() / "blend") for each in (plan, over))
+    np.testing.assert_allclose(one.scores, other.scores, atol=1e-5)
+    assert np.mean(one.rows == other.rows) > 0.999
 
 
 @dataclass(frozen=True)
@@ -105,6 +125,27 @@ def test_a_worker_that_is_killed_changes_no_byte(local: LocalCluster, tmp_path: 
     assert (tmp_path / "killed").exists()
     embed_posters(found, embed, tmp_path / "here")
     assert files_of(over) == files_of(tmp_path / "here")
+
+
+def test_als_of_mllib_knows_who_loves_what(local: LocalCluster, world: World, tmp_path: Path) -> None:
+    training = Training.of(read_dataset(world.ratings))
+    rng = np.random.default_rng(0)
+    held_out = rng.random(training.values.size) < 0.2
+    part, test = training.take(~held_out), training.take(held_out)
+    with connected(local.master, None, tmp_path) as cluster:
+        ratings, rankers = methods_of(cluster.session)
+        fitted = {name: each.fit(part, rng, each.settings, track=silent) for name, each in (ratings | rankers).items()}
+    assert list(fitted) == [NAME, IMPLICIT_NAME]
+
+    def error(predictor: Predictor) -> float:
+        predicted = predictor.predict(test.user_rows, test.movie_rows)
+        return float(np.sqrt(np.mean(np.square(predicted - test.values))))
+
+    assert error(fitted[NAME]) < 0.7 * error(baselines.fit(part, rng))
+    for user in range(0, 40, 7):  # whatever they watched comes first: both kinds are watched alike
+        scores = fitted[IMPLICIT_NAME].scores(user)
+        watched = np.isin(np.arange(scores.size), part.movie_rows[part.user_rows == user])
+        assert scores[watched].mean() > scores[~watched].mean()
 
 
 def test_whatever_a_worker_cannot_do_is_told_in_its_words(local: LocalCluster, tmp_path: Path) -> None:
