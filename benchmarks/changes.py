@@ -33,16 +33,18 @@ from index.library.database import Database
 from index.posters.vgg16 import DIMENSION
 from index.ratings import fold_in, model
 from index.ratings.fold_in import FoldInArrays
+from index.ratings.group_ways import WAYS
 from index.ratings.indexes import RATERS_FOLDER, RatingsByMovie
 from index.ratings.model import Noise, RatingArrays
 from index.ratings.rankers import ImplicitFactors, save_rankers
 from index.snapshot.maps import FOLDER, SHEETS_FILE, map_file
 from index.snapshot.store import SnapshotStore
 from index.spaces.faiss_index import flat_index
+from index.spaces.random_pairs import RandomPairs
 from index.spaces.vectors import AXES_FILE, CANDIDATES, FLAT_FILE, ROWS_FILE, SHORT_FILE, shorten
 from indexer.spaces.two_stage import write_rows
 
-MOVIES, USERS, WORDS = 87_585, 2_000, 50_000
+MOVIES, USERS, WORDS, PAIRS = 87_585, 2_000, 50_000, 50_000
 SAMPLES, FACTORS, TASTE, FACTS = 32, 16, 128, 128
 DEPTH, PATTERNS, AXES = 100, 512, 191
 API = "/api/v1"
@@ -73,6 +75,8 @@ def make(data: Path, movies: int, posters: int) -> None:
             write_neighbours(folder / name, movies, rng)
         (folder / "blend").mkdir()
         write_neighbours(folder / "blend", movies, rng)
+        pairs = rng.normal(size=(PAIRS, 3)).astype(np.float32)
+        RandomPairs(("poster", "taste", "facts"), pairs).save(folder / "blend")
         write_ratings(folder, movies, rng)
         (folder / FOLDER).mkdir()
         ids, across = np.arange(1, movies + 1), int(np.ceil(np.sqrt(movies)))
@@ -102,7 +106,7 @@ def make(data: Path, movies: int, posters: int) -> None:
             ratings={
                 "scale": [0.5, 5.0],
                 "noise": Noise(0.7, 0.7, 10.0).as_manifest(),
-                "ranker": {"forms": ["ImplicitFactors"], "rating_weight": 1.0},
+                "ranker": {"forms": ["ImplicitFactors"], "rating_weight": 1.0, "validation": {"scores": {}}},
             },
             posters={"posters": posters, "embedded": 0, "replaced": 0, "unreadable": {}},
             maps={name: {"columns": across, "rows": across} for name in ("poster", "taste")},
@@ -281,6 +285,20 @@ def largest() -> Iterator[tuple[str, str, str, object]]:
     yield "predictions for 100 users *", "POST", f"{API}/predictions", {"user_ids": ids, "movies": ids}
     yield "the same, explained *", "POST", f"{API}/predictions", {"user_ids": ids, "movies": ids, "explain": True}
     yield "ratings of a user", "GET", f"{API}/users/1/ratings?limit=100", None
+    for by in ("poster", "taste", "blend"):
+        yield f"similar by {by}, distinct", "GET", f"{API}/movies/12/similar?by={by}&limit=100&distinct=true", None
+    yield "recommendations, diverse", "GET", f"{API}/users/2/recommendations?limit=100&diversity=0.5", None
+    for together in WAYS:
+        for kind, members in (
+            ("users", [{"user_id": user} for user in ids[:10]]),
+            ("new people", [{"ratings": rated}] * 10),
+        ):
+            group = {"members": members, "limit": 100, "together": together}
+            yield f"10 {kind} together, {together} *", "POST", f"{API}/groups/recommendations", group
+    yield "page of a user with company *", "GET", "/for-you?user=4&company=5", None
+    yield "films embedded in another page", "GET", "/embed/movies/13?by=blend&limit=12", None
+    yield "feed of a user *", "GET", "/users/6/feed.atom", None
+    yield "page of the quality", "GET", "/quality", None
 
 
 def reads(seed: int, movies: int) -> Iterator[str]:

@@ -217,7 +217,7 @@ def unlimited(data: Path, **settings: Any) -> ServerConfig:
 
 @pytest.fixture(scope="session")
 def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data directory of the bundled sample, as ``posterity demo`` makes it, but with fewer posters and one chain.
+    """The data directory of the bundled sample, as ``posterity demo`` makes it, but with fewer posters, one chain and no trees.
 
     Read it, never write to it.
     """
@@ -226,7 +226,7 @@ def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             sample = sample_folder(data)
             make_sample(sample, posters=DEMO_POSTERS)
             plan = make_plan(sample / "ratings", data, sample / "posters", "untrained")
-            build(replace(plan, settings=Settings(chains=1)))
+            build(replace(plan, settings=Settings(chains=1), learn=False))
             _link_weights(data)
     return data
 

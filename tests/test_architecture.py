@@ -27,7 +27,7 @@ MOST_MODULES = 15  # of a folder
 def imported(file: Path) -> frozenset[str]:
     """Return every module that a file imports, at its top or inside a function."""
     found = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(parsed(file)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -36,6 +36,11 @@ def imported(file: Path) -> frozenset[str]:
             inner = {f"{node.module}.{alias.name}" for alias in node.names} & set(MODULES)
             found |= inner or {node.module}
     return frozenset(found)
+
+
+@cache
+def parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
 
 
 def roots(file: Path) -> set[str]:
@@ -120,7 +125,7 @@ def test_no_docstring_begins_with_a_relative_word() -> None:
     """``Return …``, ``Write …``, a noun phrase: a sentence whose subject is a relative clause makes the reader guess."""
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     for file in (*SOURCES, *(ROOT / "benchmarks").glob("*.py"), *(ROOT / "tests").rglob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text())):
+        for node in ast.walk(parsed(file)):
             if isinstance(node, documented):
                 words = ast.get_docstring(node) or ""
                 first = words.split(maxsplit=1)[0] if words else ""
@@ -162,7 +167,7 @@ def test_heavy_libraries_stay_in_their_place() -> None:
 def test_only_commands_print() -> None:
     for file in SOURCES:
         if not name_of(file).startswith("posterity/cli/"):
-            calls = {node.func.id for node in ast.walk(ast.parse(file.read_text())) if _is_call_by_name(node)}
+            calls = {node.func.id for node in ast.walk(parsed(file)) if _is_call_by_name(node)}
             assert "print" not in calls, name_of(file)
 
 

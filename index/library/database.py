@@ -167,8 +167,9 @@ class Database:
         with _translated_errors(self.file, writing=True):
             with self._lock:
                 self._leave_replaced_file()
+                was_open = self._reader is not None  # asked first: another thread may create and open it meanwhile
             if not self.file.exists():
-                if self._reader is not None:
+                if was_open:
                     raise BadLibrary(f"{self.file.name} was moved away: put it back, or start again with an empty one")
                 _create(self.file)
             with closing(_connect(self.file)) as db:

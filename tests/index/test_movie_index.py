@@ -179,8 +179,8 @@ def test_a_diverse_list_weighs_likeness_by_percentiles_of_the_blend(movie_index:
             return 0.0
         return movie_index.explain_blend(movie_id, [other_id])[0].percentile
 
-    def likeness(at: int, others: np.ndarray) -> np.ndarray:
-        return np.array([percentile(plain[at], plain[other]) for other in others])
+    def likeness(places: np.ndarray) -> np.ndarray:
+        return np.array([[percentile(plain[at], plain[other]) for other in places] for at in places])
 
     for diversity in (0.2, 0.6):
         expected = diversify(np.arange(len(plain)), 100, diversity, likeness)

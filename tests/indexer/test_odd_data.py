@@ -60,9 +60,8 @@ def test_odd_ratings_can_be_built_from_and_asked(tmp_path: Path, name: str) -> N
         assert np.isfinite([explanation.base, *(part.rated for part in explanation.contributions)]).all()
 
 
-@pytest.mark.parametrize(
-    "name", [name if name == "one user" else pytest.param(name, marks=pytest.mark.long) for name in ODD]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("name", ODD)
 def test_odd_ratings_are_evaluated_as_far_as_they_go(tmp_path: Path, name: str) -> None:
     """These folds include users and movies without training ratings."""
     config = EvaluationConfig(write(tmp_path, ODD[name]), tmp_path / "report", folds=2, settings=QUICK)

@@ -28,20 +28,22 @@ def metrics(server: Serving) -> Samples:
         return scraped(reply.read().decode())
 
 
-def test_a_server_that_is_stopped_answers_what_it_has_begun(world: World) -> None:
-    picture = (world.posters / "3.jpg").read_bytes()
+@pytest.mark.parametrize("upload", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_a_server_that_is_stopped_answers_what_it_has_begun(world: World, upload: bool) -> None:
+    path = UPLOAD if upload else "/api/v1/similar/batch"
+    body = (world.posters / "3.jpg").read_bytes() if upload else b'{"movies": [3], "by": "taste"}'
     with serving("serve", "--data", world.data) as server:
-        get(f"{server.address}{UPLOAD}", picture)  # loads TensorFlow, which may take most of the 30 seconds' grace
-        if Path("/proc/self/maps").exists():
-            assert "libtensorflow" in server.loaded_libraries()
-        with socket.create_connection(("127.0.0.1", server.port), timeout=120) as upload:
-            stream = upload.makefile("rb")
-            head = (
-                f"POST {UPLOAD} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(picture)}\r\nExpect: 100-continue\r\n\r\n"
-            )
-            upload.sendall(head.encode())
-            assert stream.readline().startswith(b"HTTP/1.1 100")  # a thread waits for the picture
-            upload.sendall(picture[:-10])
+        if upload:
+            get(f"{server.address}{path}", body)  # loads TensorFlow, which may take most of the 30 seconds' grace
+            if Path("/proc/self/maps").exists():
+                assert "libtensorflow" in server.loaded_libraries()
+        with socket.create_connection(("127.0.0.1", server.port), timeout=120) as client:
+            stream = client.makefile("rb")
+            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\nExpect: 100-continue\r\n"
+            head += "" if upload else "Content-Type: application/json\r\n"
+            client.sendall(f"{head}\r\n".encode())
+            assert stream.readline().startswith(b"HTTP/1.1 100")  # a thread waits for the body
+            client.sendall(body[:-10])
             with socket.create_connection(("127.0.0.1", server.port), timeout=120) as idle:
                 idle.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
                 assert idle.recv(15) == b"HTTP/1.1 200 OK"
@@ -50,7 +52,7 @@ def test_a_server_that_is_stopped_answers_what_it_has_begun(world: World) -> Non
                     pass
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection(("127.0.0.1", server.port), timeout=60)
-            upload.sendall(picture[-10:])
+            client.sendall(body[-10:])
             assert stream.readline() == b"\r\n"  # end of the 100 response
             assert stream.readline() == b"HTTP/1.1 200 OK\r\n"
             reply = stream.read()

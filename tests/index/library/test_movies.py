@@ -325,6 +325,28 @@ def test_threads_share_a_library(tmp_path: Path) -> None:
     assert len(given_ids) == 40
 
 
+def test_a_library_that_another_thread_begins_meanwhile_was_not_moved_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library, real, paused = Library.open(tmp_path), Path.exists, list[Path]()
+
+    def begin_and_read() -> None:
+        assert library.put(Movie(7, "Of the other thread")) == library.version() == 1
+
+    def exists(path: Path) -> bool:
+        found = real(path)
+        if path.name == "library.db" and not paused:
+            paused.append(path)
+            with ThreadPoolExecutor(1) as another:
+                another.submit(begin_and_read).result()
+        return found
+
+    monkeypatch.setattr(Path, "exists", exists)
+    assert library.put(Movie(8, "Of this thread")) == 2
+    assert paused
+    assert {entry.movie.movie_id for entry in library.changes_since(0).movies} == {7, 8}
+
+
 # Subprocess that adds movies and prints the id of each after its write has returned.
 ADDER = """
 import sys

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -289,3 +292,14 @@ def test_bfloat16_is_switched_on_for_its_own_path_alone() -> None:
     vgg16.in_bfloat16(look)(np.zeros((1, 224, 224, 3), np.uint8))
     look(np.zeros((1, 224, 224, 3), np.uint8))
     assert seen == [True, False]
+
+
+def test_packages_are_hidden_from_keras_and_from_no_other_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "pandas", raising=False)
+    with vgg16.hidden_packages():
+        with pytest.raises(ModuleNotFoundError):
+            find_spec("pandas")
+        assert find_spec("json.tool")
+        with ThreadPoolExecutor(1) as another:
+            assert another.submit(find_spec, "pandas").result()
+    assert find_spec("pandas")

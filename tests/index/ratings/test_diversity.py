@@ -8,8 +8,8 @@ from index.ratings.diversity import POOL, diversify
 ROWS = np.arange(4)
 
 
-def pairs(row: int, others: np.ndarray) -> np.ndarray:
-    return (row // 2 == others // 2).astype(np.float32)
+def pairs(rows: np.ndarray) -> np.ndarray:
+    return (rows[:, None] // 2 == rows // 2).astype(np.float32)
 
 
 def test_without_diversity_the_order_stays() -> None:
@@ -22,7 +22,7 @@ def test_a_movie_like_one_above_it_waits() -> None:
 
 
 def test_what_cannot_be_compared_is_unlike() -> None:
-    assert diversify(ROWS, 2, 0.5, lambda _, others: np.full(others.size, -np.inf)).tolist() == [0, 1]
+    assert diversify(ROWS, 2, 0.5, lambda rows: np.full((rows.size, rows.size), -np.inf)).tolist() == [0, 1]
 
 
 def test_movies_after_the_pool_keep_their_order() -> None:

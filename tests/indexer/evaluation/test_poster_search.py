@@ -273,6 +273,7 @@ def test_a_second_run_embeds_nothing_and_says_the_same(
     }  # of 2 posters
 
 
+@pytest.mark.long
 def test_without_alternates_there_are_two_tables(output: Path, posters: Path) -> None:
     section = evaluate_posters(posters, None, "untrained", output)[0]["look"]
     assert [table.title for table in tables(section)] == [
@@ -297,6 +298,7 @@ def test_poster_search_goes_with_ratings_of_any_data_set(world: World, posters: 
     assert set(write_report(output, dataset, found)["sections"]) == {"ratings-kfold", "look"}
 
 
+@pytest.mark.long
 def test_all_with_posters_evaluates_poster_search_too(
     world: World, posters: Path, alternates: Path, output: Path
 ) -> None:

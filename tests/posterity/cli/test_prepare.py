@@ -182,5 +182,5 @@ def test_a_sample_keeps_the_untrained_weights_that_it_fell_back_to(demo_data: Pa
 def test_the_sample_that_was_prepared_is_nothing_new_for_a_build(demo_data: Path, tmp_path: Path) -> None:
     tuned = tmp_path / "tuned.json"
     tuned.write_text(json.dumps({"method": SERVED, "settings": {"chains": 1}}))  # as of the fixture
-    result = CliRunner().invoke(main, ["build", "--if-new", "--tuned", str(tuned), "--data", str(demo_data)])
+    result = CliRunner().invoke(main, ["build", "--if-new", "--no-ltr", "--tuned", str(tuned), "--data", str(demo_data)])
     assert "nothing to build" in result.stderr
