@@ -47,7 +47,7 @@ class FindBlocks:
             return folder
         for name in self.files:
             copy = self.shared.copy_of(f"{self.root}/{name}")
-        return copy.parent.parent
+        return copy.parents[name.count("/")]
 
 
 def find_over(cluster: Cluster) -> FindAll:
@@ -60,7 +60,8 @@ def find_over(cluster: Cluster) -> FindAll:
         files: tuple[str, ...] = ()
         if shared.data is None:
             folder = f"{WORK}/{secrets.token_hex(8)}"
-            files = tuple(f"{name}/{file.name}" for name in finder.folders for file in sorted((root / name).iterdir()))
+            found = sorted(file for name in finder.folders for file in (root / name).rglob("*") if file.is_file())
+            files = tuple(file.relative_to(root).as_posix() for file in found)
             for name in files:
                 shared.storage.upload(root / name, f"{folder}/{name}")
         try:

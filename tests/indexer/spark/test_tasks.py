@@ -6,11 +6,13 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from index.catalogue.catalogue import Catalogue
 from index.core.errors import BadWeights, InvalidInput, PosterityError
@@ -31,6 +33,7 @@ from indexer.spark.neighbours import find_over
 from indexer.spark.posters import EmbedPosters, embed_over
 from indexer.spark.shared import Shared, SharedCache
 from indexer.spark.users import solve_over
+from posterity.cli.main import main
 from tests.conftest import World, poster
 
 
@@ -170,6 +173,18 @@ def test_a_master_that_is_none_is_named(master: str, problem: str, tmp_path: Pat
     pytest.importorskip("pyspark", reason="make spark installs it")
     with pytest.raises(PosterityError, match=problem), connected(master, None, tmp_path):
         pass
+
+
+@pytest.mark.skipif(find_spec("pyspark") is not None, reason="pyspark is installed")
+def test_without_pyspark_the_remedy_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"pip install 'posterity\[spark\]'"), connected("local[1]", None, tmp_path):
+        pass
+
+
+def test_the_folder_of_a_cluster_needs_one() -> None:
+    ended = CliRunner().invoke(main, ["build", "--spark-folder", "s3://films/work"])
+    assert ended.exit_code == 2
+    assert "--spark-folder is the folder of a cluster: give --spark, or leave it out" in ended.output
 
 
 def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
