@@ -57,8 +57,7 @@ def embed_over(cluster: Cluster, data: Path) -> EmbedMissing:
 
     def embed(pictures: Sequence[Picture], embed: Vgg16, cache: Cache, *, track: Track = silent) -> Mapping[str, str]:
         file = vgg16.weights_file(data, embed.sha256)
-        if not file.exists():
-            embed.save(file)
+        embed.save(file)
         shared = cluster.shared
         task = EmbedPosters(cluster.broadcast(file), embed.weights, embed.sha256, embed.path, shared)
         remote = None if shared.data is not None else SharedCache(shared, embed.sha256, embed.path)
