@@ -168,8 +168,10 @@ def python_page() -> str:
         if not name.startswith("_"):
             given = list(inspect.signature(method).parameters.values())[1:]
             kinds = [each.kind for each in given]
+            names = [f"**{each.name}" if each.kind is each.VAR_KEYWORD else each.name for each in given]
             words = [
-                f"{each.name}" if each.default is each.empty else f"{each.name}={each.default!r}" for each in given
+                each if of.default is of.empty else f"{each}={of.default!r}"
+                for each, of in zip(names, given, strict=True)
             ]
             if inspect.Parameter.KEYWORD_ONLY in kinds:
                 words.insert(kinds.index(inspect.Parameter.KEYWORD_ONLY), "*")

@@ -36,7 +36,7 @@ from index.snapshot.store import Checked, Manifest, SnapshotStore
 from index.spaces import blend as blends
 from index.spaces.blend import Blend, BlendExplanation, load_stored
 from index.spaces.lookup import space_named, space_with
-from index.spaces.space import Match, Space
+from index.spaces.space import Match, Space, load_spaces
 
 
 class MovieIndex:
@@ -51,7 +51,7 @@ class MovieIndex:
         movies_version: sequence number of the latest movie change included.
         base: index of the snapshot without a delta; None if this is it.
         generation: of the library's file.
-        keeps: index that keeps the snapshot from being pruned, if it is another one than this or its base.
+        keeps: index that keeps the snapshot from being pruned, if it is neither this nor its base.
         embed_path: how VGG16 runs for uploads, as in ``vgg16.load``.
     """
 
@@ -96,7 +96,13 @@ class MovieIndex:
 
     @classmethod
     def open(
-        cls, data: Path, snapshot_id: str | None = None, *, checked: Checked | None = None, embed_path: str = "auto"
+        cls,
+        data: Path,
+        snapshot_id: str | None = None,
+        *,
+        checked: Checked | None = None,
+        embed_path: str = "auto",
+        search: str = "",
     ) -> MovieIndex:
         """Verify and open a snapshot, and overlay all library changes since. No process prunes it while it is open.
 
@@ -105,10 +111,10 @@ class MovieIndex:
             snapshot_id: by default the current snapshot.
             checked: a snapshot that was verified, to skip the verification if no file has changed since.
             embed_path: how VGG16 runs for uploads, as in ``vgg16.load``.
+            search: address of the Milvus that has the vectors, if the snapshot was built with one; not yet asked.
 
         Raises:
-            UnknownSnapshot: there is no such snapshot, or none at all.
-            BadSnapshot: a file is missing or damaged; the message names it.
+            UnknownSnapshot, BadSnapshot: there is no such snapshot; it is damaged, as the message says.
             BadLibrary: the library cannot be read.
         """
         store = SnapshotStore(data)
@@ -116,7 +122,7 @@ class MovieIndex:
             folder = opened.enter_context(store.holding(snapshot_id))
             manifest = store.verify(folder.name, checked=checked)
             catalogue = Catalogue.from_json(json.loads((folder / "movies.json").read_bytes()))
-            spaces = {name: Space.load(name, folder / name, metadata) for name, metadata in manifest.spaces.items()}
+            spaces = load_spaces(folder, manifest.spaces, search)
             vectors = {name: (space.ids, space.vectors) for name, space in spaces.items()}
             ratings = RatingModel.load(folder, catalogue.ids, manifest.ratings, vectors)
             blended, random_pairs = load_stored(folder / blends.NAME, manifest.format, spaces, catalogue.ids)
@@ -268,7 +274,7 @@ class MovieIndex:
             UnknownSpace: this snapshot was built without a space of ``weights``.
         """
         blend = self._blend if weights is None else self._blend_with(weights)
-        return [blend.explain(movie_id, other_id) for other_id in other_ids]
+        return blend.explain(movie_id, other_ids)
 
     def similar_to(
         self,

@@ -14,6 +14,7 @@ import numpy as np
 
 from index.catalogue.catalogue import Catalogue, Listing
 from index.core.arrays import Float32Array, Int64Array
+from index.core.errors import SearchUnavailable
 from index.library.entries import Entry, MovieChanges
 from index.library.rating_log import RatingLog
 from index.posters.look_vectors import Look
@@ -190,7 +191,7 @@ def overlay_space(
         if vector is None:
             if movie_id in base.ids and not _same_vector(base, current, movie_id):
                 sources[movie_id] = base.ids.row(movie_id)
-        elif movie_id not in current.ids or not np.array_equal(current.vector(movie_id), vector):
+        elif not _has_vector(current, movie_id, vector):
             added.append(vector)
             sources[movie_id] = -len(added)
     deleted = {
@@ -218,6 +219,14 @@ def overlay_space(
 def _overlaid(space: Space) -> OverlaidVectors:
     vectors = space.vectors
     return vectors if isinstance(vectors, OverlaidVectors) else OverlaidVectors.unchanged(vectors)
+
+
+def _has_vector(space: Space, movie_id: int, vector: Float32Array) -> bool:
+    """Return True if a space has exactly this vector of a movie; False if its own cannot be read now."""
+    try:
+        return movie_id in space.ids and np.array_equal(space.vector(movie_id), vector)
+    except SearchUnavailable:
+        return False  # one that is there is added again, which changes no answer
 
 
 def _same_vector(base: Space, current: Space, movie_id: int) -> bool:

@@ -14,12 +14,13 @@ import numpy as np
 
 from index.catalogue.catalogue import Catalogue
 from index.core.arrays import save_arrays
-from index.core.errors import InvalidInput, PosterityError
+from index.core.errors import InvalidInput, PosterityError, SearchUnavailable
 from index.core.files import remove_temporaries
 from index.core.ids import Ids
 from index.core.progress import Track, silent
 from index.library.movies import Library
 from index.library.rating_log import RatingLog
+from index.milvus.service import milvus_at
 from index.posters import vgg16
 from index.posters.copies import find_copies, save_copies
 from index.posters.images import PREPROCESSING
@@ -34,6 +35,7 @@ from index.ratings.indexes import RATERS_FOLDER, WATCHED_FOLDER, RatingsByMovie,
 from index.ratings.learned_ranker import SPACES as LIKENESS
 from index.ratings.rankers import save_rankers
 from index.ratings.user_names import UserNames
+from index.snapshot.collections import owner_of, point_aliases
 from index.snapshot.gallery import Gallery
 from index.snapshot.poster_files import load_contents, save_contents
 from index.snapshot.store import Manifest, SnapshotStore
@@ -63,6 +65,7 @@ from indexer.ranking.without_ratings import write_without_ratings
 from indexer.spaces.embed import NoReadablePoster, embed_posters
 from indexer.spaces.facts import SERIES, Labels, facts_vectors, label_weights
 from indexer.spaces.facts import WEIGHTS as FACTS_WEIGHTS
+from indexer.spaces.milvus import move_to_milvus
 from indexer.spaces.neighbours import BlendFinder
 from indexer.spaces.people import shared_people
 from indexer.spaces.poster_files import copy_posters, find_posters, shown_posters
@@ -103,10 +106,13 @@ def build(plan: Plan, *, work: Work | None = None, track: Track = silent) -> Man
         BadLibrary: the library cannot be read.
         WeightsUnavailable: the weights cannot be downloaded.
         BadWeights: the weights file is missing or not usable.
+        SearchUnavailable: Milvus does not answer.
         PosterityError: another build is running on the data directory.
     """
     work = work or Work()
     store = SnapshotStore(plan.data)
+    if plan.search:
+        milvus_at(plan.search).takes_float16()  # so that a wrong address ends a build at its start
     with store.writing() as folder:
         for name in ("embeddings", "posters"):  # a server may be writing a poster, an evaluation an embedding
             remove_temporaries(plan.data / name, age=_STALE)
@@ -173,7 +179,9 @@ def build(plan: Plan, *, work: Work | None = None, track: Track = silent) -> Man
         gallery.save(folder)
         counts = dict(zip(movie_ids.values.tolist(), catalogue.rating_counts, strict=True))
         maps = write_maps(folder, spaces, counts, posters.files, map_rng, track=track)
-        return store.publish(
+        if plan.search:  # last, as all of the above reads the vectors
+            entries = move_to_milvus(milvus_at(plan.search), owner_of(plan.data), folder, entries, track=track)
+        manifest = store.publish(
             folder,
             version=version("posterity"),
             dataset={
@@ -204,6 +212,15 @@ def build(plan: Plan, *, work: Work | None = None, track: Track = silent) -> Man
             warnings=(*dataset.warnings, *poster_warnings, *(() if choice is None else choice.warnings)),
             evaluation=evaluation,
         )
+    if plan.search:
+        try:
+            point_aliases(manifest, plan.search)
+        except SearchUnavailable as error:
+            raise SearchUnavailable(
+                f"snapshot {manifest.id} is published, but the aliases in Milvus lead to the one before ({error}): run"
+                f" posterity snapshots rollback {manifest.id}"
+            ) from error
+    return manifest
 
 
 def _found_posters(
@@ -395,4 +412,5 @@ def _catalogue(dataset: Dataset, movie_ids: Ids, posters: Mapping[int, str]) -> 
     rated = [0] * len(counts) if dataset.ratings.implicit else counts
     means = [round(float(total / n), 3) if n else None for total, n in zip(sums, rated, strict=True)]
     names = [posters.get(movie.movie_id) for movie in dataset.movies]
-    return Catalogue(dataset.movies, tuple(counts.tolist()), tuple(means), tuple(names))
+    owned = None if dataset.owned is None else Ids(sorted(dataset.owned.intersection(movie_ids.values.tolist())))
+    return Catalogue(dataset.movies, tuple(counts.tolist()), tuple(means), tuple(names), owned)

@@ -44,6 +44,7 @@ class Plan:
     facts: Path | None = None  # table of further facts; None for the one beside the movies, if there is one
     label_weights: Mapping[str, float] = field(default_factory=dict)  # kind -> weight; defaults for others
     own: Own = field(default_factory=Own)  # catalogue and events
+    search: str = ""  # address of the Milvus that gets the vectors; empty to keep them in files
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,7 @@ def make_plan(
     facts: Path | None = None,
     label_weights: Mapping[str, float] | None = None,
     own: Own | None = None,
+    search: str = "",
 ) -> Plan:
     """Return the plan of a build, with settings chosen by tuning.
 
@@ -156,6 +158,7 @@ def make_plan(
         facts: table of further facts; None for the one beside the movies, if there is one.
         label_weights: column of facts -> weight; the defaults for others.
         own: catalogue and events of one's own.
+        search: address of the Milvus that gets the vectors; empty to keep them in files.
 
     Raises:
         InvalidInput: a file of ``tuned`` is not usable, or ``iterations`` is too small.
@@ -183,4 +186,5 @@ def make_plan(
         facts=facts,
         label_weights={} if label_weights is None else label_weights,
         own=own or Own(),
+        search=search,
     )

@@ -12,7 +12,7 @@ from index.catalogue.catalogue import Catalogue, Movie
 from index.core.errors import BadSnapshot, UnknownSnapshot, WeightsUnavailable
 from index.core.progress import Track
 from index.snapshot.store import SnapshotStore
-from indexer.datasets.sources import SAMPLE, fetched_ratings, sample_folder
+from indexer.datasets.sources import SAMPLE, fetched_ratings, sample_folder, scanned_shelf
 
 
 def build_demo(
@@ -77,7 +77,8 @@ def demo_is_built(data: Path, weights: str) -> bool:
     except UnknownSnapshot:
         return False
     except BadSnapshot:
-        if not sample_folder(data).is_dir() or fetched_ratings(data) is not None:
+        others = fetched_ratings(data) is not None or scanned_shelf(data) is not None
+        if others or not sample_folder(data).is_dir():
             raise  # the demo must not replace another data set
         return False
     if manifest.dataset["name"] != SAMPLE:

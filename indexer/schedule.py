@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from index.core.errors import PosterityError
+from index.snapshot.collections import prune
 from index.snapshot.store import SnapshotStore
 from indexer.inputs import FileStates, file_states, includes_library, newest_manifest
 
@@ -20,7 +21,14 @@ Say = Callable[[str], None]
 
 
 def build_every(
-    period: float, command: Sequence[str], data: Path, sources: Iterable[Path], *, keep: int, say: Say
+    period: float,
+    command: Sequence[str],
+    data: Path,
+    sources: Iterable[Path],
+    *,
+    keep: int,
+    say: Say,
+    search: str = "",
 ) -> None:
     """Build now and once per period, until SIGTERM or SIGINT, which also terminate a running build.
 
@@ -31,9 +39,10 @@ def build_every(
         sources: files and folders that a build reads, besides the library.
         keep: number of newest snapshots to keep.
         say: prints one line.
+        search: address of the Milvus that has the vectors; empty for none.
     """
     with InterruptibleRunner() as runner:
-        iteration = BuildIteration(data, sources, lambda: runner.run(command), keep=keep, say=say)
+        iteration = BuildIteration(data, sources, lambda: runner.run(command), keep=keep, say=say, search=search)
         run_periodically(iteration, period, clock=time.monotonic, sleep=runner.sleep)
 
 
@@ -64,10 +73,18 @@ class BuildIteration:
         build: runs a build and returns its exit code; None if it was stopped.
         keep: number of newest snapshots to keep.
         say: prints one line.
+        search: address of the Milvus that has the vectors; empty for none.
     """
 
     def __init__(
-        self, data: Path, sources: Iterable[Path], build: Callable[[], int | None], *, keep: int, say: Say
+        self,
+        data: Path,
+        sources: Iterable[Path],
+        build: Callable[[], int | None],
+        *,
+        keep: int,
+        say: Say,
+        search: str = "",
     ) -> None:
         self._data = data
         self._store = SnapshotStore(data)
@@ -75,6 +92,7 @@ class BuildIteration:
         self._build = build
         self._keep = keep
         self._say = say
+        self._search = search
         self._built_from: FileStates | None = None
 
     def __call__(self) -> None:
@@ -99,7 +117,7 @@ class BuildIteration:
             return
         self._built_from = states
         try:
-            deleted = self._store.prune(self._keep)
+            deleted = prune(self._store, self._keep, self._search)
         except (PosterityError, OSError) as error:
             self._say(f"Old snapshots were not deleted ({error})")
         else:

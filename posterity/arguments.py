@@ -30,6 +30,7 @@ _FILTERS: Json = {  # of a list by rank, with their defaults
     "year_to": None,
     "exclude": (),
     "among": None,
+    "owned": None,
 }
 
 
@@ -214,41 +215,43 @@ def page(limit: int, offset: int) -> Json:
     return {"limit": number("limit", limit), "offset": number("offset", offset)}
 
 
-def listed(q: str | None, limit: int, offset: int, after: int | None) -> Json:
+def listed(q: str | None, limit: int, offset: int, after: int | None, owned: bool | None) -> Json:
     """Return the members that choose a part of the list of movies; those not given are left out.
 
     Raises:
         InvalidInput: one has the wrong type.
     """
-    given = {"q": None if q is None else text("q", q), "after": None if after is None else number("after", after)}
+    given = {
+        "q": None if q is None else text("q", q),
+        "after": None if after is None else number("after", after),
+        "owned": None if owned is None else flag("owned", owned),
+    }
     return page(limit, offset) | {name: value for name, value in given.items() if value is not None}
 
 
-def filters(
-    limit: int,
-    offset: int,
-    genre: str | Iterable[str],
-    year_from: int | None,
-    year_to: int | None,
-    exclude: Iterable[MovieId],
-    among: Iterable[MovieId] | None,
-) -> Json:
+def filters(given: Filters) -> Json:
     """Return the members that filter a list of movies; those that do not filter are left out.
 
     Raises:
-        InvalidInput: one has the wrong type, or ``among`` is empty.
+        InvalidInput: one is unknown or has the wrong type, or ``among`` is empty.
     """
-    only = None if among is None else movie_ids("among", among)
+    unknown = given.keys() - _FILTERS.keys()
+    if unknown:
+        raise InvalidInput(f"{min(unknown)}: there is no such argument; there are {', '.join(_FILTERS)}")
+    wanted = {**_FILTERS, **given}
+    only = None if wanted["among"] is None else movie_ids("among", wanted["among"])
     if only == []:  # an empty list does not filter, over HTTP
         raise InvalidInput("among: it is empty, so nothing can be found: give movie ids, or None for all movies")
-    given = {
-        "genre": texts("genre", genre),
-        "year_from": None if year_from is None else number("year_from", year_from),
-        "year_to": None if year_to is None else number("year_to", year_to),
-        "exclude": movie_ids("exclude", exclude),
+    members = {
+        "genre": texts("genre", wanted["genre"]),
+        "year_from": None if wanted["year_from"] is None else number("year_from", wanted["year_from"]),
+        "year_to": None if wanted["year_to"] is None else number("year_to", wanted["year_to"]),
+        "exclude": movie_ids("exclude", wanted["exclude"]),
         "among": only,
+        "owned": None if wanted["owned"] is None else flag("owned", wanted["owned"]),
     }
-    return page(limit, offset) | {name: value for name, value in given.items() if value not in (None, [])}
+    filtered = {name: value for name, value in members.items() if value is not None and value != []}
+    return page(wanted["limit"], wanted["offset"]) | filtered
 
 
 def comparison(by: str, weights: Mapping[str, float] | None) -> Json:
@@ -265,13 +268,13 @@ def comparison(by: str, weights: Mapping[str, float] | None) -> Json:
     return compared
 
 
-def neighbours(by: str, weights: Mapping[str, float] | None, distinct_only: bool, *filtered: Any) -> Json:
-    """Return the members of a request for nearest neighbours; the last arguments are those of ``filters``.
+def neighbours(by: str, weights: Mapping[str, float] | None, distinct_only: bool, filtered: Filters) -> Json:
+    """Return the members of a request for nearest neighbours.
 
     Raises:
         InvalidInput: one has the wrong type.
     """
-    return comparison(by, weights) | filters(*filtered) | distinct(distinct_only)
+    return comparison(by, weights) | filters(filtered) | distinct(distinct_only)
 
 
 def user_or_ratings(user: UserId | Ratings) -> Json:
@@ -301,9 +304,6 @@ def group(
     Raises:
         InvalidInput: one has the wrong type.
     """
-    unknown = given.keys() - _FILTERS.keys()
-    if unknown:
-        raise InvalidInput(f"{min(unknown)}: there is no such argument; there are {', '.join(_FILTERS)}")
     if isinstance(people, str):
         raise InvalidInput(f"people: give a list of people, not {_short(people)}")
     asked: Json = {
@@ -312,7 +312,7 @@ def group(
         "seen": flag("seen", seen),
     }
     lists = {} if watchlist is None else {"watchlist": text("watchlist", watchlist)}
-    return filters(**{**_FILTERS, **given}) | asked | lists
+    return filters(given) | asked | lists
 
 
 def _member(person: Person | UserId | Ratings) -> Json:

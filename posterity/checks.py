@@ -11,7 +11,8 @@ from index.ratings.model import UserOrRatings
 from posterity import arguments
 from posterity.arguments import Json
 from posterity.interface import UserId
-from server.api.requests import MoviePatch, Someone
+from server.api.changes import MoviePatch
+from server.api.requests import Someone
 from server.api.validation import Query, parse_json
 
 

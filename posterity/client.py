@@ -70,8 +70,16 @@ class Client(MovieService):
         return f"Client({self._transport.url!r})"
 
     @override
-    def movies(self, q: str | None = None, *, limit: int = 10, offset: int = 0, after: int | None = None) -> Movies:
-        reply = self._get("movies", arguments.listed(q, limit, offset, after))
+    def movies(
+        self,
+        q: str | None = None,
+        *,
+        limit: int = 10,
+        offset: int = 0,
+        after: int | None = None,
+        owned: bool | None = None,
+    ) -> Movies:
+        reply = self._get("movies", arguments.listed(q, limit, offset, after, owned))
         return Movies(self._results(reply), self._thumbnail)
 
     @override
@@ -98,18 +106,12 @@ class Client(MovieService):
         *,
         by: By = "blend",
         weights: Mapping[str, float] | None = None,
-        limit: int = 10,
-        offset: int = 0,
-        genre: str | Iterable[str] = (),
-        year_from: int | None = None,
-        year_to: int | None = None,
-        exclude: Iterable[MovieId] = (),
-        among: Iterable[MovieId] | None = None,
         distinct: bool = False,
         explain: bool = False,
+        **filters: Unpack[Filters],
     ) -> Matches:
         path, explained = f"movies/{_part(movie)}/similar", arguments.flag("explain", explain)
-        query = arguments.neighbours(by, weights, distinct, limit, offset, genre, year_from, year_to, exclude, among)
+        query = arguments.neighbours(by, weights, distinct, filters)
         asked = _query_string(query | ({"explain": True} if explained else {}))
         if asked is not None:
             return self._matches(self._results(self._json(self._send("GET", path + asked))))
@@ -135,16 +137,10 @@ class Client(MovieService):
         unlike: Iterable[MovieId] = (),
         by: By = "blend",
         weights: Mapping[str, float] | None = None,
-        limit: int = 10,
-        offset: int = 0,
-        genre: str | Iterable[str] = (),
-        year_from: int | None = None,
-        year_to: int | None = None,
-        exclude: Iterable[MovieId] = (),
-        among: Iterable[MovieId] | None = None,
         distinct: bool = False,
+        **filters: Unpack[Filters],
     ) -> Matches:
-        body = arguments.neighbours(by, weights, distinct, limit, offset, genre, year_from, year_to, exclude, among)
+        body = arguments.neighbours(by, weights, distinct, filters)
         sides = {"like": arguments.movie_ids("like", like), "unlike": arguments.movie_ids("unlike", unlike)}
         return self._matches(self._results(self._post("similar", body | sides)))
 
@@ -155,16 +151,10 @@ class Client(MovieService):
         *,
         by: By = "blend",
         weights: Mapping[str, float] | None = None,
-        limit: int = 10,
-        offset: int = 0,
-        genre: str | Iterable[str] = (),
-        year_from: int | None = None,
-        year_to: int | None = None,
-        exclude: Iterable[MovieId] = (),
-        among: Iterable[MovieId] | None = None,
         distinct: bool = False,
+        **filters: Unpack[Filters],
     ) -> dict[int, Matches]:
-        body = arguments.neighbours(by, weights, distinct, limit, offset, genre, year_from, year_to, exclude, among)
+        body = arguments.neighbours(by, weights, distinct, filters)
         found = self._results(self._post("similar/batch", body | {"movies": arguments.movie_ids("movies", movies)}))
         with self._expected():
             return {each["movie"]["movie_id"]: self._matches(self._results(each)) for each in found}
@@ -174,17 +164,11 @@ class Client(MovieService):
         self,
         image: bytes,
         *,
-        limit: int = 10,
-        offset: int = 0,
-        genre: str | Iterable[str] = (),
-        year_from: int | None = None,
-        year_to: int | None = None,
-        exclude: Iterable[MovieId] = (),
-        among: Iterable[MovieId] | None = None,
         distinct: bool = False,
+        **filters: Unpack[Filters],
     ) -> Matches:
         members = []
-        asked = arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
+        asked = arguments.filters(filters)
         for name, value in (asked | arguments.distinct(distinct)).items():
             text = _query_text(value)
             if not text:
@@ -231,19 +215,13 @@ class Client(MovieService):
         self,
         user: UserId | Ratings,
         *,
-        limit: int = 10,
-        offset: int = 0,
-        genre: str | Iterable[str] = (),
-        year_from: int | None = None,
-        year_to: int | None = None,
-        exclude: Iterable[MovieId] = (),
-        among: Iterable[MovieId] | None = None,
         explain: bool = False,
         diversity: float = 0,
         new: bool = False,
         watched: Iterable[MovieId] = (),
+        **filters: Unpack[Filters],
     ) -> Predictions:
-        body = arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
+        body = arguments.filters(filters)
         return self._predictions(
             "recommendations", user, body | arguments.recommended(explain, diversity, new, watched)
         )

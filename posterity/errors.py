@@ -6,7 +6,8 @@ InvalidInput         a value that cannot be used: a limit of 0, a genre of no mo
 NotFound             no such movie, user or space
 └── NotComparable    the movie exists, but lacks the poster or the ratings that the query needs
 Conflict             another movie has this IMDb or TMDB id
-Busy                 too many requests or writers; the same call may succeed later
+Busy                 too many requests or writers, or vectors in Milvus that cannot be searched now; the same call may
+                     succeed later
 CannotStore          a write on a full or read-only disk; nothing was changed
 Closed               a call after ``close()``
 

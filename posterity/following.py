@@ -20,16 +20,18 @@ class Following:
     Args:
         data: the data directory.
         snapshot: id of a snapshot to stay at; None for the current one.
+        search: address of the Milvus that has the vectors; empty for none.
 
     Raises:
         UnknownSnapshot, BadSnapshot, BadLibrary: it cannot be opened.
     """
 
-    def __init__(self, data: Path, snapshot: str | None = None) -> None:
+    def __init__(self, data: Path, snapshot: str | None = None, search: str = "") -> None:
         self._data = data
+        self._search = search
         self._pinned = snapshot is not None
         self._store = SnapshotStore(data)
-        self._opened: MovieIndex | None = MovieIndex.open(data, snapshot)
+        self._opened: MovieIndex | None = MovieIndex.open(data, snapshot, search=search)
         self._refused: str | None = None  # id of a snapshot that could not be opened
         self._lock = Lock()  # over the two above
 
@@ -51,7 +53,7 @@ class Following:
             current = None if self._pinned else self._store.current_id()
             if current not in {None, self._refused, self._opened.manifest.id}:
                 try:
-                    self._opened = MovieIndex.open(self._data, current)
+                    self._opened = MovieIndex.open(self._data, current, search=self._search)
                 except (PosterityError, OSError, ValueError, KeyError):  # damaged, or pruned meanwhile
                     log.exception("snapshot %s cannot be opened; %s is used on", current, self._opened.manifest.id)
                     self._refused = current

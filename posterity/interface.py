@@ -80,6 +80,7 @@ class Filters(TypedDict, total=False):
     year_to: int | None
     exclude: Iterable[MovieId]
     among: Iterable[MovieId] | None
+    owned: bool | None
 
 
 class MovieUpdate(TypedDict, total=False):
@@ -116,6 +117,8 @@ class MovieService(Protocol):
         year_from, year_to: only movies of these years, both included.
         exclude: leave out these movies, up to 10,000.
         among: only these movies, 1 to 10,000; None for all.
+        owned: only movies of one's shelf, or with False only others; None for all. The catalogue must tell them.
+        filters: ``limit``, ``offset``, ``genre``, ``year_from``, ``year_to``, ``exclude``, ``among`` and ``owned``.
         by: the space to compare in, or the blend of all.
         distinct: list movies with the same picture as poster once: the best match, with the number of its ``copies``.
         weights: weight of each space in the blend, 0 to 1000; None for the snapshot's own.
@@ -125,7 +128,15 @@ class MovieService(Protocol):
     ``posterity.errors`` and no others. ``InvalidInput`` and those about connections or files may come from any method.
     """
 
-    def movies(self, q: str | None = None, *, limit: int = 10, offset: int = 0, after: int | None = None) -> Movies:
+    def movies(
+        self,
+        q: str | None = None,
+        *,
+        limit: int = 10,
+        offset: int = 0,
+        after: int | None = None,
+        owned: bool | None = None,
+    ) -> Movies:
         """Search titles for words or their beginnings, best match first; without ``q`` list movies by ascending id.
 
         With ``after``, instead of ``q`` and ``offset``, the list has the movies with larger ids than this one.
@@ -161,15 +172,9 @@ class MovieService(Protocol):
         *,
         by: By = "blend",
         weights: Mapping[str, float] | None = None,
-        limit: int = 10,
-        offset: int = 0,
-        genre: str | Iterable[str] = (),
-        year_from: int | None = None,
-        year_to: int | None = None,
-        exclude: Iterable[MovieId] = (),
-        among: Iterable[MovieId] | None = None,
         distinct: bool = False,
         explain: bool = False,
+        **filters: Unpack[Filters],
     ) -> Matches:
         """Return the nearest neighbours of a movie, most similar first.
 
@@ -187,14 +192,8 @@ class MovieService(Protocol):
         unlike: Iterable[MovieId] = (),
         by: By = "blend",
         weights: Mapping[str, float] | None = None,
-        limit: int = 10,
-        offset: int = 0,
-        genre: str | Iterable[str] = (),
-        year_from: int | None = None,
-        year_to: int | None = None,
-        exclude: Iterable[MovieId] = (),
-        among: Iterable[MovieId] | None = None,
         distinct: bool = False,
+        **filters: Unpack[Filters],
     ) -> Matches:
         """Return the movies most similar to several and least similar to others. None of these is among them.
 
@@ -211,14 +210,8 @@ class MovieService(Protocol):
         *,
         by: By = "blend",
         weights: Mapping[str, float] | None = None,
-        limit: int = 10,
-        offset: int = 0,
-        genre: str | Iterable[str] = (),
-        year_from: int | None = None,
-        year_to: int | None = None,
-        exclude: Iterable[MovieId] = (),
-        among: Iterable[MovieId] | None = None,
         distinct: bool = False,
+        **filters: Unpack[Filters],
     ) -> dict[int, Matches]:
         """Return the nearest neighbours of each of several movies by movie id, in the order given.
 
@@ -229,14 +222,8 @@ class MovieService(Protocol):
         self,
         image: bytes,
         *,
-        limit: int = 10,
-        offset: int = 0,
-        genre: str | Iterable[str] = (),
-        year_from: int | None = None,
-        year_to: int | None = None,
-        exclude: Iterable[MovieId] = (),
-        among: Iterable[MovieId] | None = None,
         distinct: bool = False,
+        **filters: Unpack[Filters],
     ) -> Matches:
         """Return the movies whose posters are most similar to an image. Nothing is stored.
 
@@ -289,17 +276,11 @@ class MovieService(Protocol):
         self,
         user: UserId | Ratings,
         *,
-        limit: int = 10,
-        offset: int = 0,
-        genre: str | Iterable[str] = (),
-        year_from: int | None = None,
-        year_to: int | None = None,
-        exclude: Iterable[MovieId] = (),
-        among: Iterable[MovieId] | None = None,
         explain: bool = False,
         diversity: float = 0,
         new: bool = False,
         watched: Iterable[MovieId] = (),
+        **filters: Unpack[Filters],
     ) -> Predictions:
         """Recommend movies that a user has not rated, best first, with predicted ratings. ``user``: see ``predict``.
 
@@ -328,8 +309,7 @@ class MovieService(Protocol):
         ``"mean"`` of what all would give, by the lowest (``"least-misery"``), or so that in any beginning of the list
         all are equally served (``"fair"``). ``watchlist`` returns only movies on ``"any"`` or on ``"all"`` of their
         watchlists. Movies that any of them rated or watched are left out; with ``seen`` only those that all did, and a
-        rating that a person gave counts in place of the predicted one. ``filters`` are ``limit``, ``offset``,
-        ``genre``, ``year_from``, ``year_to``, ``exclude`` and ``among``.
+        rating that a person gave counts in place of the predicted one.
 
         Raises:
             NotFound: there is no such user.

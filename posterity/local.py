@@ -57,17 +57,14 @@ from posterity.interface import (
     Width,
 )
 from posterity.results import GroupPicks, Matches, Movies, Predictions
+from server.api.changes import MovieBody, MoviePatch, MoviesBody, RatingBody
 from server.api.people import GroupBody, RatingsBody, group_picks, people_of
 from server.api.requests import (
     BatchBody,
     DistinctQuery,
     ExplanationQuery,
-    MovieBody,
-    MoviePatch,
-    MoviesBody,
     PosterQuery,
     PredictionsBody,
-    RatingBody,
     RecommendationsBody,
     SearchQuery,
     SimilarBody,
@@ -92,6 +89,7 @@ class Index(MovieService):
     Args:
         data: the data directory.
         snapshot: id of a snapshot to stay at; None for the current one.
+        search: address of the Milvus that has the vectors; empty for none.
 
     Raises:
         UnknownSnapshot: there is no such snapshot, or none at all.
@@ -99,11 +97,11 @@ class Index(MovieService):
         BadLibrary: the library cannot be read.
     """
 
-    def __init__(self, data: Path, snapshot: str | None = None) -> None:
+    def __init__(self, data: Path, snapshot: str | None = None, search: str = "") -> None:
         self._data = data
         self._library = Library.open(data)
         self._ratings = RatingLog(self._library.database)
-        self._following = Following(data, snapshot)
+        self._following = Following(data, snapshot, search)
         self._current = self._following.index
         self._embedding = Lock()  # one image at a time: each fills the processor
 
@@ -112,13 +110,22 @@ class Index(MovieService):
         return f"Index({str(self._data)!r}, snapshot={self._following.snapshot_id!r})"
 
     @override
-    def movies(self, q: str | None = None, *, limit: int = 10, offset: int = 0, after: int | None = None) -> Movies:
-        query = checked(SearchQuery, arguments.listed(q, limit, offset, after))
+    def movies(
+        self,
+        q: str | None = None,
+        *,
+        limit: int = 10,
+        offset: int = 0,
+        after: int | None = None,
+        owned: bool | None = None,
+    ) -> Movies:
+        query = checked(SearchQuery, arguments.listed(q, limit, offset, after, owned))
         index = self._current()
+        owned = query.known_owned(index.catalogue)
         if query.q is None:
-            found = index.catalogue.listed(query.limit, query.offset, after=query.after)
+            found = index.catalogue.listed(query.limit, query.offset, after=query.after, owned=owned)
         else:
-            found = index.catalogue.search(query.q, query.limit, query.offset)
+            found = index.catalogue.search(query.q, query.limit, query.offset, owned=owned)
         return Movies((present_movie(index, movie) for movie in found), self._thumbnail)
 
     @override
@@ -152,17 +159,11 @@ class Index(MovieService):
         *,
         by: By = "blend",
         weights: Mapping[str, float] | None = None,
-        limit: int = 10,
-        offset: int = 0,
-        genre: str | Iterable[str] = (),
-        year_from: int | None = None,
-        year_to: int | None = None,
-        exclude: Iterable[MovieId] = (),
-        among: Iterable[MovieId] | None = None,
         distinct: bool = False,
         explain: bool = False,
+        **filters: Unpack[Filters],
     ) -> Matches:
-        values = arguments.neighbours(by, weights, distinct, limit, offset, genre, year_from, year_to, exclude, among)
+        values = arguments.neighbours(by, weights, distinct, filters)
         query = checked(SimilarQuery, values | {"explain": arguments.flag("explain", explain)})
         index = self._current()
         movie_id = index.catalogue.identify(arguments.movie(movie)).movie_id
@@ -183,16 +184,10 @@ class Index(MovieService):
         unlike: Iterable[MovieId] = (),
         by: By = "blend",
         weights: Mapping[str, float] | None = None,
-        limit: int = 10,
-        offset: int = 0,
-        genre: str | Iterable[str] = (),
-        year_from: int | None = None,
-        year_to: int | None = None,
-        exclude: Iterable[MovieId] = (),
-        among: Iterable[MovieId] | None = None,
         distinct: bool = False,
+        **filters: Unpack[Filters],
     ) -> Matches:
-        values = arguments.neighbours(by, weights, distinct, limit, offset, genre, year_from, year_to, exclude, among)
+        values = arguments.neighbours(by, weights, distinct, filters)
         sides = {"like": arguments.movie_ids("like", like), "unlike": arguments.movie_ids("unlike", unlike)}
         body = checked(SimilarBody, values | sides)
         index = self._current()
@@ -214,16 +209,10 @@ class Index(MovieService):
         *,
         by: By = "blend",
         weights: Mapping[str, float] | None = None,
-        limit: int = 10,
-        offset: int = 0,
-        genre: str | Iterable[str] = (),
-        year_from: int | None = None,
-        year_to: int | None = None,
-        exclude: Iterable[MovieId] = (),
-        among: Iterable[MovieId] | None = None,
         distinct: bool = False,
+        **filters: Unpack[Filters],
     ) -> dict[int, Matches]:
-        values = arguments.neighbours(by, weights, distinct, limit, offset, genre, year_from, year_to, exclude, among)
+        values = arguments.neighbours(by, weights, distinct, filters)
         body = checked(BatchBody, values | {"movies": arguments.movie_ids("movies", movies)})
         index = self._current()
         where, _ = body.where(index.catalogue)
@@ -245,16 +234,10 @@ class Index(MovieService):
         self,
         image: bytes,
         *,
-        limit: int = 10,
-        offset: int = 0,
-        genre: str | Iterable[str] = (),
-        year_from: int | None = None,
-        year_to: int | None = None,
-        exclude: Iterable[MovieId] = (),
-        among: Iterable[MovieId] | None = None,
         distinct: bool = False,
+        **filters: Unpack[Filters],
     ) -> Matches:
-        values = arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
+        values = arguments.filters(filters)
         query = checked(DistinctQuery, values | arguments.distinct(distinct))
         content = arguments.content("image", image)
         index = self._current()
@@ -310,19 +293,13 @@ class Index(MovieService):
         self,
         user: UserId | Ratings,
         *,
-        limit: int = 10,
-        offset: int = 0,
-        genre: str | Iterable[str] = (),
-        year_from: int | None = None,
-        year_to: int | None = None,
-        exclude: Iterable[MovieId] = (),
-        among: Iterable[MovieId] | None = None,
         explain: bool = False,
         diversity: float = 0,
         new: bool = False,
         watched: Iterable[MovieId] = (),
+        **filters: Unpack[Filters],
     ) -> Predictions:
-        values = arguments.filters(limit, offset, genre, year_from, year_to, exclude, among)
+        values = arguments.filters(filters)
         flags = arguments.recommended(explain, diversity, new, watched)
         body = checked(RecommendationsBody, arguments.user_or_ratings(user) | values | flags)
         index = self._current()

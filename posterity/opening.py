@@ -10,7 +10,7 @@ from posterity.local import Index
 __all__ = ["open_index"]
 
 
-def open_index(data: str | os.PathLike[str] = "data", *, snapshot: str | None = None) -> Index:
+def open_index(data: str | os.PathLike[str] = "data", *, snapshot: str | None = None, search: str = "") -> Index:
     """Open the current snapshot of a data directory.
 
         with posterity.open("data") as index:
@@ -20,10 +20,12 @@ def open_index(data: str | os.PathLike[str] = "data", *, snapshot: str | None = 
     Args:
         data: the data directory, where ``posterity build`` published a snapshot.
         snapshot: id of a snapshot to stay at; None for the current one, also after a later build.
+        search: address of the Milvus that has the vectors of a snapshot built with it, such as milvus://host:19530.
 
     Raises:
+        InvalidInput: the address cannot be used.
         UnknownSnapshot: there is no such snapshot, or none at all.
         BadSnapshot: a file of it is missing or damaged.
         BadLibrary: the library cannot be read.
     """
-    return Index(Path(data), snapshot)
+    return Index(Path(data), snapshot, search)

@@ -66,7 +66,9 @@ def create_app(config: ServerConfig, *, counts: Path | None = None, checked: Che
     app.extensions["response_cache"] = ResponseCache()
     app.extensions["library"] = stored = Library.open(config.data)
     app.extensions["keys"] = Keys(stored.database)
-    app.extensions["snapshot_watcher"] = SnapshotWatcher(config.data, checked=checked, embed_path=config.embed_path)
+    app.extensions["snapshot_watcher"] = SnapshotWatcher(
+        config.data, checked=checked, embed_path=config.embed_path, search=config.search
+    )
     app.extensions["thumbnails"] = Thumbnails(config.data / "thumbnails")
     app.extensions["metrics"] = metrics = Metrics(counts)
     app.extensions["upload_queue"] = UploadQueue(config.upload_queue, metrics.uploads.track_inprogress)

@@ -21,6 +21,7 @@ class ServerConfig:
     writer: str = ""  # address of the server that takes writes, named where they are refused; empty for none
     follow: str = ""  # storage whose snapshots are served, such as s3://bucket/prefix; empty for those built here
     follow_keep: int = 2  # followed snapshots to keep
+    search: str = ""  # address of the Milvus that has the vectors, such as milvus://host:19530; empty for none
     read_keys: bool = False  # reads need an API key too
     user_keys: bool = False  # reads about users need an API key: ratings, predictions, recommendations
     read_limit: str = "6000/minute"  # per client; empty for no limit

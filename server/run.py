@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from index.core.errors import InvalidInput
 from index.library.database import migrate
+from index.snapshot.collections import in_milvus
 from index.snapshot.store import FORMAT, SnapshotStore
 from server.config import ServerConfig
 from server.media.body_sizes import largest_body
@@ -66,6 +67,12 @@ def run_server(
             f"Note: snapshot {manifest.id} has format version {manifest.format}, this version of Posterity writes"
             f" {FORMAT}. It is served without newer features until posterity build makes a new one"
         )
+    if in_milvus(manifest) and not config.search:
+        raise InvalidInput(
+            f"the vectors of snapshot {manifest.id} are in Milvus: give --search milvus://host:19530 (POSTERITY_SEARCH)"
+        )
+    if config.search and not in_milvus(manifest):
+        warn(f"Note: snapshot {manifest.id} was built without --search, so its vectors are in its own files")
     counts = Path(tempfile.mkdtemp(prefix="posterity-metrics-"))
     # prometheus_client reads this variable when the workers import it.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(counts)
@@ -109,8 +116,8 @@ def run_server(
             from server.app import create_app
 
             # Keras imports these where they are installed: half of the time to the first answer to a picture. A
-            # server needs none of them.
-            for name in ("matplotlib", "pandas", "sklearn"):
+            # server needs none of them, but that pymilvus imports pandas.
+            for name in ("matplotlib", "sklearn", *(() if config.search else ("pandas",))):
                 sys.modules.setdefault(name, None)  # type: ignore[arg-type]
             self.app = create_app(config, counts=counts, checked=checked)
             # Matrices are small, and idle BLAS threads spin; requests have threads of their own.

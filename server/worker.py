@@ -32,11 +32,11 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
 from waitress.utilities import RequestEntityTooLarge, build_http_date
 
+from index.core.back_off import back_off
 from index.core.errors import BadSnapshot, PosterityError, UnknownSnapshot
 from server.middleware import errors
 from server.middleware.refusals import Refused
 from server.middleware.request_context import HEADER, new_request_id
-from server.state.back_off import back_off
 from server.state.response_cache import ONLY_READY
 
 Record: TypeAlias = Callable[[Refused], None]

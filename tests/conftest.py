@@ -7,6 +7,7 @@ import fcntl
 import gc
 import hashlib
 import io
+import json
 import os
 import shutil
 from collections.abc import Generator, Iterator
@@ -39,6 +40,7 @@ from indexer.models.factorization_machine import Settings
 from indexer.sample import FAMILIES, make_sample, sample_movies
 from server.app import create_app
 from server.config import ServerConfig
+from tests.milvus_server import Given, MilvusProcess, given_milvus, python_with_milvus
 from tests.paths import ROOT
 from tests.scheduling import ByFile
 from tests.serving import free_port
@@ -58,6 +60,7 @@ DEMO_POSTERS = sorted(
     | {28, 52, 73, 88}
 )
 S3_SECRET = "a-secret-of-the-tests"  # noqa: S105
+ON_SHELF = (1, 2, 3, 4, 5, 12, 13)
 QUICK = Settings(factors=4, chains=1, iterations=60, burn_in=10)
 
 
@@ -190,6 +193,23 @@ def copied_data(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return data
 
 
+@pytest.fixture(scope="session")
+def shelf_data(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The film world with the movies ``ON_SHELF`` on the shelf. Never write to it."""
+    data = tmp_path_factory.mktemp("shelf") / "data"
+    shutil.copytree(world.data, data, symlinks=True)
+    store = SnapshotStore(data)
+    with store.writing() as folder:
+        shutil.copytree(store.path(), folder, dirs_exist_ok=True)
+        (folder / "manifest.json").unlink()
+        columns = json.loads((folder / "movies.json").read_text())
+        columns["owned"] = [movie_id in ON_SHELF for movie_id in columns["movie_id"]]
+        (folder / "movies.json").write_text(json.dumps(columns))
+        kept = {"id", "created", "files", "format", "sha256"}
+        store.publish(folder, **{name: value for name, value in world.manifest.to_json().items() if name not in kept})
+    return data
+
+
 def raw_vector(index: MovieIndex, movie_id: int) -> Float32Array:
     """Return the raw embedding of a movie's poster, (25088,), from the cache of the build."""
     poster = index.poster(movie_id)
@@ -248,6 +268,21 @@ def s3_bucket() -> Iterator[str]:
         boto3.client("s3").create_bucket(Bucket="films")
         yield "s3://films"
     server.stop()
+
+
+@pytest.fixture(scope="module")
+def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Given | MilvusProcess]:
+    """A real Milvus; the test is skipped where there is none. Of its own processes a machine runs one at a time."""
+    if "://" in given_milvus():
+        yield Given(given_milvus())
+        return
+    if python_with_milvus() is None:
+        pytest.skip("no Milvus: set POSTERITY_TEST_MILVUS to its address, or to an environment with the package milvus")
+    with shared_folder(tmp_path_factory, "one-milvus"):
+        process = MilvusProcess(tmp_path_factory.mktemp("milvus"))
+        process.start()
+        yield process
+        process.kill()
 
 
 @contextmanager

@@ -211,6 +211,19 @@ def test_strengths_grow_less_than_events(tmp_path: Path) -> None:
     assert set(dataset.ratings.values.tolist()) == {1}
 
 
+def test_each_row_is_an_event_whatever_its_time(tmp_path: Path) -> None:
+    """A view counts once per row: at the same time, years apart, in any order, and without any time."""
+    header, rows = "user,item,kind,time", ["a,x,view,{}", "a,x,view,{}", "a,y,view,{}"]
+    found = []
+    for times in ((1, 1, 1), (1_600_000_000, 900_000_000, 5), ("2020-01-01", "", "soon")):
+        file = tmp_path / "events.csv"
+        file.write_text("\n".join([header, *(row.format(time) for row, time in zip(rows, times, strict=True))]))
+        strengths = read_dataset(None, own=Own(None, file)).ratings.strengths
+        assert strengths is not None
+        found.append(sorted(strengths.tolist()))
+    assert found == [[1, pytest.approx(np.log2(3))]] * 3
+
+
 def test_events_beside_ratings_reach_rankers_taste_and_users_without_ratings(tmp_path: Path) -> None:
     ratings = ["user,item,rating"]
     for user in range(24):

@@ -43,6 +43,8 @@ class MovieAnswer(TypedDict):
     a poster, or if the snapshot does not record it."""
     source_id: NotRequired[str]
     """The data set's own id, or the added movie's, if that is no number and ``movie_id`` stands for it."""
+    owned: NotRequired[bool]
+    """True if the movie is on the shelf; missing if the data set does not tell."""
 
 
 @closed

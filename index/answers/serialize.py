@@ -65,6 +65,8 @@ def present_movie(index: MovieIndex, movie: Movie) -> MovieAnswer:
     }
     if movie.source_id is not None:
         shown["source_id"] = movie.source_id
+    if catalogue.owned is not None:
+        shown["owned"] = catalogue.owns(movie.movie_id)
     return shown
 
 

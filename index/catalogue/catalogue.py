@@ -38,6 +38,7 @@ class MovieFilter:
     year_to: int | None = None  # inclusive
     exclude: tuple[int, ...] = ()  # movie ids
     among: tuple[int, ...] | None = None  # movie ids to choose from; None for all
+    owned: bool | None = None  # only movies of the shelf, or only others; None for all
 
     def __bool__(self) -> bool:
         """Return True if any field is set."""
@@ -71,6 +72,7 @@ class Catalogue:
     rating_counts: Sequence[int]
     rating_means: Sequence[float | None]  # None if there are no ratings
     posters: Sequence[str | None]  # file name in the poster folder; None if there is no usable poster
+    owned: Ids | None = None  # movies of the shelf; None if the data set does not tell
     ids: Ids = field(init=False)
     _genres: Genres = field(init=False)
     _external: ExternalIds = field(init=False)
@@ -137,6 +139,7 @@ class Catalogue:
             rating_counts=column(self.rating_counts, lambda listing: listing.rating_count),
             rating_means=column(self.rating_means, lambda listing: listing.rating_mean),
             posters=column(self.posters, lambda listing: listing.poster),
+            owned=self.owned,
             ids=ids,
             _genres=self._genres.changed(movies_before, movies_after),
             _external=self._external.changed(movies_after),
@@ -178,16 +181,26 @@ class Catalogue:
             rows, fame = rows[kept], fame[kept]
         return [self.movies[row] for row in rows[np.argsort(-fame, kind="stable")][:limit].tolist()]
 
-    def listed(self, limit: int, offset: int = 0, *, after: int | None = None) -> list[Movie]:
+    def listed(
+        self, limit: int, offset: int = 0, *, after: int | None = None, owned: bool | None = None
+    ) -> list[Movie]:
         """Return movies by ascending id.
 
         Args:
             limit: number of movies at most.
             offset: number of movies to skip.
             after: only movies of larger ids; None for all.
+            owned: as of ``MovieFilter``.
         """
-        start = offset + (0 if after is None else int(self.ids.values.searchsorted(after, side="right")))
-        return list(self.movies[start : start + limit])
+        start = 0 if after is None else int(self.ids.values.searchsorted(after, side="right"))
+        if owned is None:
+            return list(self.movies[start + offset : start + offset + limit])
+        rows = np.flatnonzero(self.allowed(MovieFilter(owned=owned)))
+        return [self.movies[row] for row in rows[rows >= start][offset : offset + limit].tolist()]
+
+    def owns(self, movie_id: int) -> bool:
+        """Return True if a movie is of the shelf."""
+        return self.owned is not None and movie_id in self.owned
 
     def names_of_year(self, year: int) -> dict[str, int]:
         """Return the ids of the movies of a year by title, main or alternative, in the words of search, unspaced."""
@@ -197,20 +210,25 @@ class Catalogue:
         """Build the tables of title search, seconds for 87,585 movies, which the first search would wait for."""
         self._titles.fuzzy("title")
 
-    def search(self, text: str, limit: int = 10, offset: int = 0) -> list[Movie]:
+    def search(self, text: str, limit: int = 10, offset: int = 0, *, owned: bool | None = None) -> list[Movie]:
         """Search the titles: return the matches of ``Titles.prefix``, then those of ``Titles.fuzzy``.
 
-        If none has the year in parentheses at the end of the text, the movies with the title come first.
+        If none has the year in parentheses at the end of the text, the movies with the title come first. ``owned``: as
+        of ``MovieFilter``.
         """
-        found = self._titles.prefix(text)
+
+        def wanted(movie_ids: Iterable[int]) -> list[int]:
+            return [each for each in movie_ids if owned is None or self.owns(each) is owned]
+
+        found = wanted(self._titles.prefix(text))
         title, year = parse_title(text)
         if not found and year is not None:
-            found = [movie_id for movie_id, _ in sorted(self._titles.whole(title), key=lambda each: -each[1])]
+            found = wanted(movie_id for movie_id, _ in sorted(self._titles.whole(title), key=lambda each: -each[1]))
         if len(found) < offset + limit:
             known = set(found)
-            found += [movie_id for movie_id in self._titles.fuzzy(text) if movie_id not in known]
+            found += wanted(movie_id for movie_id in self._titles.fuzzy(text) if movie_id not in known)
         if not found and year is not None:
-            return self.search(title, limit, offset)
+            return self.search(title, limit, offset, owned=owned)
         return [self.movie(movie_id) for movie_id in found[offset : offset + limit]]
 
     def titled(self, text: str) -> list[Movie]:
@@ -302,6 +320,11 @@ class Catalogue:
             rows = self.ids.find(where.among)
             chosen[rows[rows >= 0]] = True
             mask &= chosen
+        if where.owned is not None:
+            shelf = np.zeros(len(self), dtype=np.bool_)
+            rows = self.ids.find([] if self.owned is None else self.owned.values)
+            shelf[rows[rows >= 0]] = True
+            mask &= shelf == where.owned
         excluded = self.ids.find(where.exclude)
         mask[excluded[excluded >= 0]] = False
         return mask
@@ -310,11 +333,15 @@ class Catalogue:
         """Return the columns of ``movies.json``."""
         named = any(movie.source_id for movie in self.movies)
         fields = _FIELDS if named else _FIELDS[:-1]
-        return {name: [getattr(movie, name) for movie in self.movies] for name in fields} | {
-            "rating_count": list(self.rating_counts),
-            "rating_mean": list(self.rating_means),
-            "poster": list(self.posters),
-        }
+        return (
+            {name: [getattr(movie, name) for movie in self.movies] for name in fields}
+            | {
+                "rating_count": list(self.rating_counts),
+                "rating_mean": list(self.rating_means),
+                "poster": list(self.posters),
+            }
+            | ({} if self.owned is None else {"owned": [movie.movie_id in self.owned for movie in self.movies]})
+        )
 
     @classmethod
     def from_json(cls, columns: Mapping[str, Sequence[Any]]) -> Catalogue:
@@ -331,7 +358,12 @@ class Catalogue:
                     *(columns[name] for name in _FIELDS[:-1]), named, strict=True
                 )
             )
-            return cls(movies, tuple(columns["rating_count"]), tuple(columns["rating_mean"]), tuple(columns["poster"]))
+            counts, means, posters = (tuple(columns[name]) for name in ("rating_count", "rating_mean", "poster"))
+            owned = None
+            if "owned" in columns:
+                marks = zip(movies, columns["owned"], strict=True)
+                owned = Ids([movie.movie_id for movie, is_owned in marks if is_owned])
+            return cls(movies, counts, means, posters, owned)
         except (KeyError, ValueError) as error:
             raise BadSnapshot(f"movies.json is not a catalogue ({error}): build the snapshot again") from error
 

@@ -30,6 +30,13 @@ _ROMAN = {
 }
 _ARABIC = {roman: arabic for arabic, roman in _ROMAN.items()}
 NUMERALS = _ROMAN | _ARABIC  # from 1 to 39: roman of arabic, and arabic of roman
+_ONES = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_TEENS = ("ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")
+# From 2 on: "one" is a word more often than a number.
+_DIGITS = {word: str(number) for number, word in enumerate((*_ONES, *_TEENS), 1) if number > 1}
+_DIGITS |= {word: str(10 * tens) for tens, word in enumerate(_TENS, 2)}
+SPELLED = {digits: word for word, digits in _DIGITS.items()}  # from 2 to 20, and tens
 _COUNTED = frozenset({"part", "episode", "chapter", "vol", "volume", "book", "act", "no", "number"})
 
 
@@ -97,10 +104,16 @@ def romanised(title: str) -> list[str]:
 
 
 def numbered(words: list[str]) -> list[str]:
-    """Return the words of a title with its roman numerals up to 39 as arabic ones, all but the first word."""
-    if _ARABIC.keys().isdisjoint(words[1:]):
+    """Return the words of a title with numbers as digits: roman up to 39, but for the first word, and spelled to 99."""
+    if _ARABIC.keys().isdisjoint(words[1:]) and _DIGITS.keys().isdisjoint(words):
         return words
-    return [words[0], *(_arabic(words, at) for at in range(1, len(words)))]
+    found: list[str] = []
+    for at, word in enumerate(words):
+        if word in _ONES and at and words[at - 1] in _TENS:  # twenty one
+            found[-1] = str(int(found[-1]) + 1 + _ONES.index(word))
+        else:
+            found.append(_DIGITS.get(word) or (_arabic(words, at) if at else word))
+    return found
 
 
 def is_cjk(character: str) -> bool:
@@ -152,6 +165,8 @@ def _plain(character: str) -> str:
         return character
     if character in _APOSTROPHES:
         return ""
+    if character == "°":
+        return " degrees "
     same = unicodedata.normalize("NFKC", character)
     if same.isascii() and not same.isalnum():  # full-width punctuation
         return same

@@ -373,10 +373,11 @@ def _names_of(title: str, year: int | None) -> tuple[dict[str, float], int | Non
 
 
 def _all_words(names: Sequence[str], year: str) -> list[str]:
-    """Return each word of a movie's names, its year, and each numeral in its other form."""
+    """Return each word of a movie's names, its year, and each number in its other forms."""
     # A title without letters and digits gets the empty word, which is similar to nothing.
     found = dict.fromkeys(" ".join(names).split()) or {"": None}
-    others = [title_forms.NUMERALS[word] for word in found if word in title_forms.NUMERALS]
+    numbers = (title_forms.NUMERALS, title_forms.SPELLED)
+    others = [forms[word] for word in found for forms in numbers if word in forms]
     return [*found, *others, year] if year else [*found, *others]
 
 

@@ -30,6 +30,7 @@ PosterityError
 ├── SourceUnavailable       download failed permanently
 ├── StorageUnavailable      storage of published snapshots does not answer; a retry may succeed
 └── Busy                    queue full, or source rate-limited; a retry may succeed
+    └── SearchUnavailable   Milvus does not answer, or lacks a collection
 
 Every message names the offending value and the remedy. Users see it verbatim.
 """
@@ -58,6 +59,7 @@ __all__ = [
     "NotFound",
     "PosterityError",
     "ReusedRequest",
+    "SearchUnavailable",
     "SourceUnavailable",
     "StorageUnavailable",
     "Unauthorised",
@@ -194,3 +196,7 @@ class StorageUnavailable(PosterityError):
 
 class Busy(PosterityError):
     """Full queue, or rate-limited source; a retry may succeed."""
+
+
+class SearchUnavailable(Busy):
+    """Vectors in Milvus that cannot be searched now."""

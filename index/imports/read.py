@@ -16,15 +16,17 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+from index.core.encodings import encoding_of
 from index.core.errors import InvalidInput
+from index.core.quoted import LooksLikeRow, quoted_rows
+from index.core.source_ids import as_written
 from index.imports.export import Entry, Export, Kind, Scale, Skipped, each_once
+from index.imports.values import imdb_id_in, rating_of, scale_of, tmdb_id_in, year_in
 
 MAX_BYTES = 50 * 2**20  # of a file, and of all files in an archive
 MAX_ROWS = 100_000
 
-_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-_IMDB = re.compile(r"tt[0-9]{7,10}", re.ASCII)
-_YEAR = re.compile(r"(?<![0-9])(1[89][0-9]{2}|20[0-9]{2})(?![0-9])", re.ASCII)
+_HEAD = 2**12  # bytes that tell the encoding
 _TITLE_WITH_YEAR = re.compile(r"^(.+?)\s*\(([0-9]{4})\)$")
 _DATE = re.compile(r"^([0-9]{4}-[0-9]{2}-[0-9]{2})", re.ASCII)
 _NO_FILM = re.compile(r"\b(tv ?(mini ?)?series|tv ?(mini ?)?episode|tv ?pilot|(tv ?)?show|episode|season|anime ?series"
@@ -48,12 +50,9 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "rating": (
         "yourrating",
         "yourated",
-        "rating10",
-        "userrating",
-        "myrating",
-        "rating",
+        *(f"{name}{highest}" for highest in ("", 5, 10, 100) for name in ("yourrating", "userrating", "myrating")),
+        *(f"{name}{highest}" for highest in (10, 100, 5, "") for name in ("rating", "score")),
         "ratings",
-        "score",
         "stars",
         "thumb",
     ),
@@ -89,6 +88,8 @@ _SERVICES: tuple[tuple[str, frozenset[str], Scale | None], ...] = (
     ("MovieLens", frozenset({"movieid", "averagerating"}), _HALF_STARS),
 )
 _WATCHLIST = re.compile(r"(watch|wish) ?list|plan ?to ?watch", re.IGNORECASE)
+_OF_IMDB = frozenset({"imdbid", "imdb"})
+_SEPARATOR = re.compile(r"\s*\"?sep=(.)\"?\s*", re.IGNORECASE)
 _NEVER = frozenset({"0", "no", "false", "never"})  # times played
 _TMDB_GUID = re.compile(r"tmdb://([0-9]{1,9})", re.ASCII)
 _NOT_WATCHED = frozenset({"hold", "dropped", "notinteresting"})
@@ -183,9 +184,8 @@ def _read_file(content: bytes, name: str, read: _Read, *, in_archive: bool = Fal
 
 
 def _decoded(content: bytes) -> str:
-    encoding = next((encoding for mark, encoding in _MARKS.items() if content.startswith(mark)), "utf-8")
     try:
-        return content.decode(encoding)
+        return content.decode(encoding_of(content[:_HEAD]))
     except UnicodeDecodeError:
         return content.decode("cp1252", "replace")
 
@@ -197,12 +197,15 @@ def _read_table(text: str, name: str, read: _Read, *, in_archive: bool) -> None:
     before = _LIST_OF_LETTERBOXD.match(text)
     if before is not None:
         text = text[before.end() :]
-    head = text.split("\n", 1)[0]
-    delimiter = max(",;\t|", key=head.count)
+    lines = io.StringIO(text, newline="")
+    head, start = lines.readline(), 1 + (before[0].count("\n") if before else 0)
+    told = _SEPARATOR.fullmatch(head)
+    if told:  # Excel's own notation
+        head, start = lines.readline(), start + 1
+    delimiter = told[1] if told else max(",;\t|", key=head.count)
     csv.field_size_limit(MAX_BYTES)
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
-        spelled = [re.sub("[^a-z0-9]", "", title.lower()) for title in next(lines, [])]
+        spelled = [_spelling(title) for title in next(csv.reader([head], delimiter=delimiter), [])]
         columns = {role: at for role, names in _COLUMNS.items() if (at := _first_of(names, spelled)) is not None}
         named = bool({"title", "imdb_id", "tmdb_id", "own_id"} & columns.keys())
         telling = (
@@ -215,8 +218,7 @@ def _read_table(text: str, name: str, read: _Read, *, in_archive: bool) -> None:
                 return
             raise InvalidInput(f"{name} has no column of titles or ids in its first line ({head.strip()[:100]!r}): name"
                                " them title, year, rating, imdb_id or tmdb_id")  # fmt: skip
-        first = 2 + (before[0].count("\n") if before else 0)
-        rows = list(_rows(lines, name, read, first))
+        rows = list(_rows(quoted_rows(lines, delimiter, start, len(spelled), _row_test(columns)), name, read))
         _check_one_person(name, spelled, rows)
     except csv.Error as error:
         raise InvalidInput(f"{name} is no table ({error}): save it as CSV") from error
@@ -230,6 +232,8 @@ def _read_table(text: str, name: str, read: _Read, *, in_archive: bool) -> None:
     listed |= service == "TMDB" and "favorite" not in name.lower()
     for place, row in rows:
         values = {role: row[at].strip() for role, at in columns.items() if at < len(row)}
+        if "imdb_id" in values and values["imdb_id"].isdecimal() and spelled[columns["imdb_id"]] not in _OF_IMDB:
+            del values["imdb_id"]  # a number that Plex, say, calls a GUID
         _add_row(place, values, read, scale, watchlist=listed)
 
 
@@ -244,8 +248,25 @@ def _first_of(names: Sequence[str], spelled: Sequence[str]) -> int | None:
     return next((spelled.index(each) for each in names if each in spelled), None)
 
 
-def _rows(lines: Iterator[list[str]], name: str, read: _Read, first: int) -> Iterator[tuple[str, list[str]]]:
-    for at, row in enumerate(lines, first):
+def _spelling(title: str) -> str:
+    """Return a column's name as it is compared: ``Rating (out of 10)`` is ``rating10``."""
+    return re.sub("[^a-z0-9]", "", re.sub(r"\b(out )?of\b|\b(0|0[.,]5|1) ?[-–] ?(?=[0-9])", "", title.lower()))
+
+
+def _row_test(columns: Mapping[str, int]) -> LooksLikeRow:
+    """Return the test of a line that is a row by itself: its year, rating and ids are some, or empty, but not all."""
+    tests = {"year": year_in, "rating": rating_of, "tmdb_id": tmdb_id_in, "imdb_id": imdb_id_in}
+    telling = [(columns[role], test) for role, test in tests.items() if role in columns]
+
+    def is_row(fields: list[str]) -> bool:
+        given = [(fields[at].strip(), test) for at, test in telling]
+        return any(text for text, _ in given) and all(not text or test(text) is not None for text, test in given)
+
+    return is_row
+
+
+def _rows(lines: Iterator[tuple[int, list[str]]], name: str, read: _Read) -> Iterator[tuple[str, list[str]]]:
+    for at, row in lines:
         if any(map(str.strip, row)):
             place = f"{name}, row {at}"
             read.count(place)
@@ -261,35 +282,25 @@ def _service(
     if "rating" not in columns:
         return "table", None
     at = columns["rating"]
-    ratings = [value for _, row in rows if at < len(row) and (value := _number(row[at])) is not None]
-    return "table", guessed_scale(ratings, ten="10" in spelled[at])
-
-
-def guessed_scale(ratings: Sequence[float], *, ten: bool = False) -> Scale:
-    """Return the scale of ratings that no service is named for: by the highest of them."""
-    highest = max(ratings, default=0.0)
-    if highest > 10:
-        return Scale(0, 100, f"the highest rating is {highest:g}")
-    if ten or highest > 5:
-        return Scale(1, 10, "the column says so" if ten else f"the highest rating is {highest:g}")
-    return Scale(0.5, 5, f"the highest rating is {highest:g}" if ratings else "thumbs are 4 and 2 of 5")
+    highest = re.search("(5|10|100)$", spelled[at])
+    return "table", scale_of((row[at] for _, row in rows if at < len(row)), int(highest[1]) if highest else None)
 
 
 def _add_row(place: str, values: Mapping[str, str], read: _Read, scale: Scale | None, *, watchlist: bool) -> None:
-    title, year = values.get("title", ""), _year_in(values.get("year", ""))
+    title, year = " ".join(values.get("title", "").split()), year_in(values.get("year", ""))
     within = _TITLE_WITH_YEAR.match(title)
     if within is not None and year in {None, int(within[2])}:
         title, year = within[1], int(within[2])
-    imdb = _IMDB.search(values.get("imdb_id", ""))
+    imdb = imdb_id_in(values.get("imdb_id", ""))
     guid = _TMDB_GUID.search(values.get("imdb_id", ""))
-    tmdb, own = values.get("tmdb_id", "") or (guid[1] if guid else ""), values.get("own_id", "")
+    tmdb, own = tmdb_id_in(values.get("tmdb_id", "") or (guid[1] if guid else "")), as_written(values.get("own_id", ""))
     if "list" in values and values["list"].lower().replace(" ", "") in _NOT_WATCHED:
         read.skip(place, title or own, f"it is on the list {values['list']!r}")
         return
     if _NO_FILM.fullmatch(values.get("type", "").strip()):
         read.skip(place, title or own, f"a {values['type']} is no film")
         return
-    if not (title or imdb or tmdb.isdecimal() or own):
+    if not (title or imdb or tmdb or own):
         read.skip(place, ",".join(values.values()), "it has neither a title nor an id")
         return
     if values.get("plays", "1").lower() in _NEVER and values.get("rating", "") in {"", "0"}:
@@ -302,8 +313,7 @@ def _add_row(place: str, values: Mapping[str, str], read: _Read, scale: Scale | 
     if kind != "rated" and (watchlist or _WATCHLIST.search(values.get("list", ""))):
         kind = "watchlist"
     date = _DATE.match(values.get("date", ""))
-    tmdb_id = tmdb if tmdb.isdecimal() and tmdb != "0" else None
-    read.add(Entry(place, kind, title, year, rating, imdb and imdb[0], tmdb_id, own or None, date[1] if date else ""))
+    read.add(Entry(place, kind, title, year, rating, imdb, tmdb, own or None, date[1] if date else ""))
 
 
 def _kind_and_rating(text: str, scale: Scale | None) -> tuple[Kind, float | None, str]:
@@ -313,28 +323,16 @@ def _kind_and_rating(text: str, scale: Scale | None) -> tuple[Kind, float | None
     thumb = _THUMBS.get(text.lower())
     if thumb is not None:
         return "rated", (_LIKED if thumb else _DISLIKED) / 5 * scale.high, ""
-    rating = _number(text)
-    if rating is None:
+    found = rating_of(text)
+    if found is None:
         return "watched", None, f"the rating {text[:50]!r} is no number"
+    rating, highest = found
+    rating = rating if highest is None else rating / highest * scale.high
     if rating == 0:
         return "watched", None, ""  # several services write 0 for none
     if not 0 < rating <= scale.high:
         return "watched", None, f"the rating {text[:50]} is not between {scale.low:g} and {scale.high:g}"
     return "rated", rating, ""
-
-
-def _number(text: str) -> float | None:
-    """Return a number: 4, 3.5, 3,5, 7/10 or ★★★½; None for others."""
-    text = text.strip()
-    if text and not text.strip("★½"):
-        return text.count("★") + 0.5 * text.count("½")
-    number = text.partition("/")[0].strip().replace(",", ".")
-    return float(number) if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", number, re.ASCII) else None
-
-
-def _year_in(text: str) -> int | None:
-    found = _YEAR.search(text)
-    return None if found is None else int(found[1])
 
 
 # JSON of Trakt and Simkl, and lists of objects
@@ -346,7 +344,7 @@ def _read_json(text: str, name: str, read: _Read, *, in_archive: bool) -> None:
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{name} is no JSON ({str(error)[:100]}): export it again") from error
     objects = [item for item in data if isinstance(item, dict)] if isinstance(data, list) else []
-    guessed = guessed_scale([_number(str(item.get("rating"))) or 0 for item in objects])
+    guessed = scale_of(str(_first(item, _RATINGS)) for item in objects)
     groups: Mapping[str, Any] = data if isinstance(data, dict) else {"movies": data}
     found = False
     for group, items in groups.items():
@@ -377,7 +375,7 @@ def _add_object(place: str, group: str, item: Mapping[str, Any], name: str, read
     service = "Simkl" if "simkl" in known else "Trakt" if nested else "JSON"
     if service not in read.formats:
         read.formats.append(service)
-    rating = next((item[each] for each in _RATINGS if item.get(each) is not None), None)
+    rating = _first(item, _RATINGS)
     scale = Scale(1, 10, f"{service} rates from 1 to 10") if nested or service == "Simkl" else guessed
     if rating is not None:
         read.scales.append(scale)
@@ -395,6 +393,11 @@ def _add_object(place: str, group: str, item: Mapping[str, Any], name: str, read
     listed &= "favorites" not in name and group != "favorites"  # they were watched
     _add_row(place, values, read, scale, watchlist=listed)
     return True
+
+
+def _first(item: Mapping[str, Any], names: Sequence[str]) -> Any:
+    """Return the first of some members that is not null; None without one."""
+    return next((item[each] for each in names if item.get(each) is not None), None)
 
 
 _RATINGS = ("user_rating", "my_rating", "rating", "score")

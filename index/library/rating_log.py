@@ -75,6 +75,17 @@ class RatingLog:
                     found[movie_id][user_id] = rating
         return found
 
+    def changed(self, user_id: int) -> int | None:
+        """Return the time of the latest change of a user's ratings, in seconds since 1970; None without one.
+
+        Raises:
+            BadLibrary: the library cannot be read.
+        """
+        with self._database.reading() as db:
+            query = "SELECT max(rated) FROM ratings WHERE user_id = ?"
+            found: int | None = None if db is None else db.execute(query, (user_id,)).fetchone()[0]
+        return found
+
     def changes(self) -> RatingChanges:
         """Return all changed ratings, in one consistent read.
 

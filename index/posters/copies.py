@@ -160,8 +160,9 @@ class Copies:
         posters = {movie_id: file for movie_id in sorted(changed)[:MAX_CHANGED] if (file := file_of(movie_id))}
         with self._lock:
             new = [each for each in posters.items() if each not in self._compared]
-            self._compared.update((each, []) for each in new)
-            for pair in find_copies(space, file_of, [movie_id for movie_id, _ in new]) if new else ():
+            found = list(find_copies(space, file_of, [movie_id for movie_id, _ in new])) if new else []
+            self._compared.update((each, []) for each in new)  # only now: the search may have failed
+            for pair in found:
                 for one, other in (pair, pair[::-1]):
                     if one in posters:
                         self._compared[one, posters[one]].append((other, file_of(other)))

@@ -17,9 +17,7 @@ from index.core.arrays import Float32Array, Int64Array
 POOL = 200  # the best movies, among which a diverse list chooses; those after them keep their order
 
 
-def diversify(
-    rows: Int64Array, k: int, diversity: float, likeness: Callable[[Int64Array], Float32Array]
-) -> Int64Array:
+def diversify(rows: Int64Array, k: int, diversity: float, likeness: Callable[[Int64Array], Float32Array]) -> Int64Array:
     """Return the first ``k`` movies of a diverse order; every shorter list is the beginning of it.
 
     Args:

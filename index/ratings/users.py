@@ -122,6 +122,14 @@ class Users:
         rated = self._merge(user_id, self._log.of(user_id, since=self._merged))
         return {movie_id: rated[movie_id] for movie_id in sorted(rated) if movie_id in self._catalogue.ids}
 
+    def changed(self, user_id: int) -> int | None:
+        """Return the time of the latest change of a user's ratings online, in seconds since 1970; None without one.
+
+        Raises:
+            BadLibrary: the library cannot be read.
+        """
+        return self._log.changed(user_id)
+
     def predict(self, user: UserOrRatings, movie_ids: Sequence[int]) -> list[Prediction]:
         """Return the predicted rating of each movie, in the given order.
 

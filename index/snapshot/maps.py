@@ -7,7 +7,7 @@ the order of the sprites; and the sprite sheets, ``map/sheet-<number>.webp``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from index.catalogue.catalogue import Catalogue
 from index.core.arrays import Int64Array
 from index.core.errors import UnknownMap, UnknownSheet
+from index.core.ids import Ids
 from index.snapshot.store import Manifest
 
 FOLDER = "map"
@@ -37,6 +38,12 @@ class PosterMap:
     y: Int64Array  # row, from the top
     slots: Int64Array  # position of the sprite, counted over all sheets; -1 without one
     sheets: int  # number of sprite sheets
+
+    def only(self, shelf: Ids, *, owned: bool) -> PosterMap:
+        """Return the map of the movies on a shelf, or of the others; all stay in their cells."""
+        kept = (shelf.find(self.movie_ids) >= 0) == owned
+        columns = {name: getattr(self, name)[kept] for name in ("movie_ids", "x", "y", "slots")}
+        return replace(self, **columns)
 
 
 def map_file(by: str) -> str:

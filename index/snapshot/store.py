@@ -224,7 +224,7 @@ class SnapshotStore:
             PosterityError: another build is writing into the same data directory.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        with self._alone():
+        with self.alone():
             folder = self._folder / f"{_UNFINISHED}{os.getpid()}"
             folder.mkdir()
             try:
@@ -233,8 +233,12 @@ class SnapshotStore:
                 shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold the build lock, and delete leftovers of killed builds and prunes."""
+    def alone(self) -> Iterator[None]:
+        """Hold the build lock, and delete leftovers of killed builds and prunes.
+
+        Raises:
+            PosterityError: a build is running on the data directory.
+        """
         busy = f"another build is running in {self.data}: wait until it ends"
         with locked(self.data / ".build.lock", busy):
             for abandoned in self._folder.glob(f"{_UNFINISHED}*"):
@@ -318,7 +322,7 @@ class SnapshotStore:
         Raises:
             PosterityError: a build is running on the data directory.
         """
-        with self._alone():
+        with self.alone():
             old = self.ids()[:-keep]
             sound = self._newest_sound() if old else None
             return [snapshot_id for snapshot_id in old if snapshot_id != sound and self._delete(snapshot_id)]

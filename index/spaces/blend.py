@@ -157,29 +157,41 @@ class Blend:
         """Return a blend of the same spaces with other weights."""
         return Blend(self._spaces, weights, self._ids, self._row_maps, self.random_pairs)
 
-    def explain(self, movie_id: int, other_id: int) -> BlendExplanation:
-        """Return the score of two movies as a sum of one contribution per space.
+    def explain(self, movie_id: int, other_ids: Iterable[int]) -> list[BlendExplanation]:
+        """Return the scores of a movie with others, each as a sum of one contribution per space.
 
         Raises:
             UnknownMovie: a movie is not in the catalogue.
-            NotComparable: the movies share no space.
+            NotComparable: the movie shares no space with one of them.
         """
-        row, other = self._ids.row(movie_id), self._ids.row(other_id)
-        queries = self._queries_of(row)
-        shared = [name for name in self._spaces_of(other) if name in queries]
-        if not shared:
+        ids = list(other_ids)
+        queries, others = self._queries_of(self._ids.row(movie_id)), self._ids.rows(ids)
+        scores = {}  # each space is asked once: its vectors may be in another process
+        for name, query in queries.items():
+            rows = self._row_maps.space_rows[name][others]
+            scores[name] = np.full(others.size, np.nan, dtype=np.float32)
+            scores[name][rows >= 0] = self._spaces[name].vectors.scores(query, rows[rows >= 0])
+        return [
+            self._explained(
+                movie_id, other_id, {name: found[[at]] for name, found in scores.items() if not np.isnan(found[at])}
+            )
+            for at, other_id in enumerate(ids)
+        ]
+
+    def _explained(self, movie_id: int, other_id: int, scores: Mapping[str, Float32Array]) -> BlendExplanation:
+        """Return an explanation by the scores (1,) of two movies in the spaces that they share."""
+        if not scores:
             names = ", no ".join(self._weights)
             raise NotComparable(f"movies {movie_id} and {other_id} have nothing to be compared by: no {names} of both")
-        pattern = sum(self._bits[name] for name in shared)
+        pattern = sum(self._bits[name] for name in scores)
         parts = []
-        for name in shared:
+        for name, found in scores.items():
             space = self._spaces[name]
-            scores = space.vectors.scores(queries[name], self._row_maps.space_rows[name][[other]])
-            (standardised,) = space.calibration.standardised(scores)
-            (percentile,) = space.calibration.percentile(scores)
+            (standardised,) = space.calibration.standardised(found)
+            (percentile,) = space.calibration.percentile(found)
             factor = self._coefficients[pattern, list(self._bits).index(name)]
             contribution = float(factor * standardised)
-            parts.append(Part(name, self._weights[name], float(scores[0]), float(percentile), contribution))
+            parts.append(Part(name, self._weights[name], float(found[0]), float(percentile), contribution))
         score = sum(part.contribution for part in parts)
         (percentile,) = self.calibration.percentile(np.array([score], dtype=np.float32))
         parts.sort(key=lambda part: -part.contribution)

@@ -12,6 +12,8 @@ import numpy as np
 from index.core.arrays import BoolArray, Float32Array, Int64Array
 from index.core.errors import BadSnapshot, UnknownMovie
 from index.core.ids import Ids
+from index.milvus.service import Milvus, milvus_at
+from index.spaces.milvus_vectors import load_milvus_vectors
 from index.spaces.neighbours import Neighbours, OverlaidNeighbours, load_neighbours
 from index.spaces.vectors import Vectors, load_vectors
 
@@ -88,18 +90,24 @@ class Space:
         )
 
     @classmethod
-    def load(cls, name: str, folder: Path, metadata: Mapping[str, Any]) -> Space:
+    def load(cls, name: str, folder: Path, metadata: Mapping[str, Any], milvus: Milvus | None = None) -> Space:
         """Return the space saved in ``folder``, its vectors and neighbours memory-mapped.
 
         Args:
             name: of the space.
             folder: of the space.
             metadata: the manifest's entry for the space.
+            milvus: has the vectors of spaces whose entry says so; nothing is asked yet.
         """
+        vectors: Vectors
+        if "milvus" in metadata:
+            vectors = load_milvus_vectors(folder, metadata, milvus)
+        else:
+            vectors = load_vectors(folder, metadata.get("search"))
         return cls(
             name,
             Ids(np.load(folder / "movie_ids.npy")),
-            load_vectors(folder, metadata.get("search")),
+            vectors,
             load_neighbours(folder),
             Calibration(*np.load(folder / "calibration.npy")),
         )
@@ -190,3 +198,18 @@ class Space:
             Match(int(movie_id), float(score), float(percentile), (self.name,))
             for movie_id, score, percentile in zip(self.ids.values[rows], scores, percentiles, strict=True)
         ]
+
+
+def load_spaces(folder: Path, entries: Mapping[str, Mapping[str, Any]], search: str) -> dict[str, Space]:
+    """Return the spaces of a snapshot by name.
+
+    Args:
+        folder: of the snapshot.
+        entries: of its manifest.
+        search: address of the Milvus that has the vectors; empty for none.
+
+    Raises:
+        InvalidInput: the address cannot be used.
+    """
+    milvus = milvus_at(search) if search else None
+    return {name: Space.load(name, folder / name, metadata, milvus) for name, metadata in entries.items()}

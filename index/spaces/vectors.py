@@ -146,6 +146,29 @@ class HalfVectors(_FaissVectors):
 
 
 @dataclass(frozen=True, slots=True)
+class ShortVectors:
+    """Short vectors, which estimate inner products of the long ones."""
+
+    index: Any  # Faiss inner-product index of the short vectors (n, r + 1)
+    axes: Float32Array  # (r, m) orthonormal, of medium vectors (n, m), or of the long ones without these
+    shared: float  # c of the module's formula
+    patterns: Float32Array | None  # (p, CELLS) of the medium vectors; None without these
+
+    def reduce(self, vectors: Float32Array) -> Float32Array:
+        """Return the medium vectors (m, p * d / CELLS) of long ones (m, d); themselves without patterns."""
+        return vectors if self.patterns is None else on_patterns(vectors, self.patterns)
+
+    def of_reduced(self, reduced: Float32Array) -> Float32Array:
+        """Return the short vectors (m, r + 1) of reduced ones."""
+        return shorten(reduced, self.axes, self.shared)
+
+    def estimates(self, queries: Float32Array) -> Float32Array:
+        """Return approximate inner products of long queries (m, d) with all vectors, as (m, n)."""
+        short = faiss.downcast_index(self.index.storage) if isinstance(self.index, faiss.IndexHNSW) else self.index
+        return _products(self.of_reduced(self.reduce(queries)), short.ntotal, short.reconstruct_n)
+
+
+@dataclass(frozen=True, slots=True)
 class Medium:
     """Medium vectors, which narrow candidates down to finalists."""
 
@@ -191,9 +214,7 @@ class TwoStageVectors(HalfVectors):
                 f"axes of {axes.shape[1]} numbers do not belong to vectors of {index.d}, which are reduced to"
                 f" {reduced.d}: build the snapshot again"
             )
-        self._short = short
-        self._axes = axes
-        self._shared = shared
+        self._short = ShortVectors(short, axes, shared, None if medium is None else medium.patterns)
         self._candidates = candidates
         self._probes = probes
         self._medium = medium
@@ -214,11 +235,11 @@ class TwoStageVectors(HalfVectors):
         finalists = candidates if self._medium is None else max(self._medium.finalists, FINALISTS_PER_MATCH * k)
         if available <= finalists:
             return super().search(queries, k, allowed)
-        reduced = self._reduce(queries)
+        reduced = self._short.reduce(queries)
         masks: list[BoolArray | None] = [allowed] * len(queries)
         if available > candidates:
-            short = shorten(reduced, self._axes, self._shared)
-            found = _search_short(self._short, short, candidates, self._probes, allowed)
+            short = self._short.of_reduced(reduced)
+            found = _search_short(self._short.index, short, candidates, self._probes, allowed)
             masks = [mask_of(rows, len(self)) for rows in found]
         if self._medium is not None and finalists < candidates:
             kept = [
@@ -230,11 +251,7 @@ class TwoStageVectors(HalfVectors):
 
     def estimates(self, queries: Float32Array) -> Float32Array:
         """Return approximate inner products of queries (m, d) with all vectors, as (m, n)."""
-        short = faiss.downcast_index(self._short.storage) if isinstance(self._short, faiss.IndexHNSW) else self._short
-        return _products(shorten(self._reduce(queries), self._axes, self._shared), len(self), short.reconstruct_n)
-
-    def _reduce(self, vectors: Float32Array) -> Float32Array:
-        return vectors if self._medium is None else on_patterns(vectors, self._medium.patterns)
+        return self._short.estimates(queries)
 
 
 def load_vectors(folder: Path, search: Any) -> FlatVectors | TwoStageVectors:
@@ -246,19 +263,30 @@ def load_vectors(folder: Path, search: Any) -> FlatVectors | TwoStageVectors:
     """
     if search is None:
         return FlatVectors(read_index(folder / FLAT_FILE))
-    medium = None
-    if search.get("patterns"):
-        patterns = np.load(folder / PATTERNS_FILE)
-        medium = Medium(read_index(folder / MEDIUM_FILE), patterns, search["finalists"])
+    short, medium = load_short(folder, search), None
+    if short.patterns is not None:
+        medium = Medium(read_index(folder / MEDIUM_FILE), short.patterns, search["finalists"])
     return TwoStageVectors(
         read_index(folder / ROWS_FILE),
-        read_index(folder / SHORT_FILE),
-        np.load(folder / AXES_FILE, mmap_mode="r"),
-        shared=search["shared"],
+        short.index,
+        short.axes,
+        shared=short.shared,
         candidates=search["candidates"],
         probes=search["probes"],
         medium=medium,
     )
+
+
+def load_short(folder: Path, search: Any) -> ShortVectors:
+    """Return the short vectors saved in a space's folder, memory-mapped.
+
+    Args:
+        folder: of the space.
+        search: two-stage settings from the manifest.
+    """
+    patterns = np.load(folder / PATTERNS_FILE) if search.get("patterns") else None
+    axes = np.load(folder / AXES_FILE, mmap_mode="r")
+    return ShortVectors(read_index(folder / SHORT_FILE), axes, search["shared"], patterns)
 
 
 def on_patterns(vectors: Float32Array, patterns: Float32Array) -> Float32Array:

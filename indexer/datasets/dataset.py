@@ -71,3 +71,4 @@ class Dataset:
     user_names: Mapping[int, str] = field(default_factory=dict)  # user_id -> the file's id, if that is no number
     events: Events | None = None  # of movies that the same users did not rate; None without any
     posters: Mapping[int, str] = field(default_factory=dict)  # movie_id -> path or URL, as a catalogue lists it
+    owned: frozenset[int] | None = None  # ids of movies on the shelf; None if no catalogue tells

@@ -161,13 +161,15 @@ def _read(files: Files, scale: Scale | None, facts: Path | None, own: Own) -> Da
     tags = {} if files.tags is None else read_tags(files.tags, movies, skipped)
     facts = facts or files.facts
     labels = {} if facts is None else read_labels(facts, movies, skipped)
-    posters = {}
+    posters, owned = {}, None
     if listed is not None:
         posters = {row.key: row.poster for row in listed.rows if row.poster}
+        if any(row.owned is not None for row in listed.rows):
+            owned = {row.key for row in listed.rows if row.owned}
         for row in listed.rows:
             for kind, given in row.labels.items():
                 labels.setdefault(kind, {}).setdefault(row.key, given)
-    return _dataset(movies, table, events, tags, labels, posters, scale, skipped)
+    return _dataset(movies, table, events, tags, labels, posters, owned, scale, skipped)
 
 
 def _told(listed: OwnCatalogue) -> list[str]:
@@ -215,6 +217,7 @@ def _dataset(
     tags: dict[str, tuple[str, ...]],
     labels: dict[str, dict[str, tuple[str, ...]]],
     posters: dict[str, str],
+    owned: set[str] | None,
     scale: Scale | None,
     skipped: Skipped,
 ) -> Dataset:
@@ -248,6 +251,7 @@ def _dataset(
         user_names,
         found,
         {numbers[text]: given for text, given in posters.items()},
+        None if owned is None else frozenset(numbers[text] for text in owned),
     )
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from index.catalogue.catalogue import Movie
 from index.catalogue.title_forms import parse_title
+from index.core.quoted import LooksLikeRow
 from index.library.entries import MAX_TITLE, MAX_TMDB_ID
 from indexer.datasets.tables.columns import LINK_COLUMNS, MOVIE_COLUMNS, TAG_COLUMNS, Layout, layout, normalised
-from indexer.datasets.tables.delimited import LooksLikeRow, Table
+from indexer.datasets.tables.delimited import Table
 from indexer.datasets.tables.skipped import Skipped
 from indexer.datasets.tables.values import genres, is_missing, source_id, whole, year
 

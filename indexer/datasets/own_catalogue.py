@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from typing_extensions import override
@@ -14,12 +14,12 @@ from index.catalogue.movie import Movie
 from index.catalogue.title_forms import parse_title
 from index.core.errors import InvalidInput
 from index.core.files import replacing
+from index.core.quoted import LooksLikeRow
 from index.library.entries import MAX_TMDB_ID, checked_movie
 from indexer.datasets.labels import kind_of, labels_in
 from indexer.datasets.tables.columns import CATALOGUE_COLUMNS, Layout, layout
-from indexer.datasets.tables.delimited import LooksLikeRow
 from indexer.datasets.tables.skipped import Skipped
-from indexer.datasets.tables.values import genres, is_missing, source_id, whole, year
+from indexer.datasets.tables.values import flag, genres, is_missing, source_id, whole, year
 
 MAX_ROWS = 1_000_000
 LONGEST_LABEL = 200  # characters; a column with longer ones is text, no facts
@@ -51,6 +51,7 @@ class CatalogueRow:
     movie: Movie  # its ``movie_id`` is not yet set
     poster: str = ""  # a path or URL, as written
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # kind -> labels
+    owned: bool | None = None  # None if the file has no such column
 
     @property
     def key(self) -> str:
@@ -181,7 +182,10 @@ def _row(found: Layout, line: int, fields: list[str], columns: Mapping[int, str]
         if usable:
             labels[kind] = tuple(dict.fromkeys((*labels.get(kind, ()), *usable)))
     poster = "" if is_missing(given["poster"]) else given["poster"]
-    return CatalogueRow(line, own_id or "", movie, poster, labels)
+    owned = (False if is_missing(given["owned"]) else flag(given["owned"])) if "owned" in found else None
+    if "owned" in found and owned is None:
+        raise _Invalid("owned", given["owned"], "write yes or no")
+    return CatalogueRow(line, own_id or "", movie, poster, labels, owned)
 
 
 def _imdb_id(text: str) -> str | None:
@@ -218,4 +222,4 @@ def _is_text(value: str) -> bool:
 
 def _without(row: CatalogueRow, kinds: set[str]) -> CatalogueRow:
     labels = {kind: labels for kind, labels in row.labels.items() if kind not in kinds}
-    return CatalogueRow(row.line, row.own_id, row.movie, row.poster, labels)
+    return replace(row, labels=labels)

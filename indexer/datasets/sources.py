@@ -83,6 +83,13 @@ def scanned_shelf(data: Path) -> Shelf | None:
     return Shelf(catalogue, None if ratings is None else folder, facts, events)
 
 
+def has_own_films(data: Path) -> bool:
+    """Return True if a data directory has a scanned shelf, or serves other data than MovieLens and the sample."""
+    current = _current_manifest(data)
+    name = SAMPLE if current is None else str(current.dataset["name"])
+    return scanned_shelf(data) is not None or not (name == SAMPLE or name.startswith("ml-"))
+
+
 def choose_sources(
     data: Path,
     ratings: Path | None,
@@ -112,10 +119,7 @@ def choose_sources(
         return Sources(ratings, posters, weights)
     ratings = fetched_ratings(data, edition)
     if ratings is not None:
-        # Posters are fetched by the edition's links: without links, the posters belong to another edition.
-        has_posters = (ratings / "links.csv").is_file() and any(posters_folder(data).glob("[0-9]*"))
-        default_posters = posters_folder(data) if has_posters else None
-        return Sources(ratings, posters or default_posters, weights)
+        return Sources(ratings, posters or fetched_posters(data, ratings), weights)
     sample = sample_folder(data)
     if (sample / "ratings").is_dir():
         return Sources(sample / "ratings", posters or sample / "posters", _sample_weights(data, weights))
@@ -136,6 +140,16 @@ def fetched_ratings(data: Path, edition: str | None = None) -> Path | None:
         if folder / str(name) in editions:
             return folder / str(name)
     return editions[0] if len(editions) == 1 else folder
+
+
+def fetched_posters(data: Path, ratings: Path) -> Path | None:
+    """Return the folder of fetched posters; None if there are none, or if they are not of these ratings.
+
+    Posters are fetched by an edition's links: without links, they belong to another edition.
+    """
+    folder = posters_folder(data)
+    of_edition = ratings.parent.resolve() == movielens_folder(data).resolve() and (ratings / "links.csv").is_file()
+    return folder if of_edition and any(folder.glob("[0-9]*")) else None
 
 
 def fetched_weights(data: Path, weights: str) -> str:

@@ -6,15 +6,19 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from index.catalogue.catalogue import Catalogue
 from index.catalogue.movie import Movie
 from index.catalogue.title_forms import words
+from index.core.errors import InvalidInput
+from index.core.ids import Ids
 from index.core.source_ids import FIRST_NAMED
 from index.imports.export import Entry
 from index.imports.match import match
 from indexer.datasets.dataset import Dataset
 from indexer.shelf.film import Facts, Film
+from indexer.spaces.poster_files import find_posters
 
 _FIRST_OWN = 10**12  # of ids that no data set gives
 
@@ -23,15 +27,20 @@ _MOVIELENS_GENRES = {"science fiction": "Sci-Fi", "film noir": "Film-Noir", "fam
 
 
 @dataclass(frozen=True, slots=True)
-class Owned:
-    """A movie of the shelf."""
+class ShelfMovie:
+    """A movie of the shelf's catalogue."""
 
     movie: Movie
     facts: Facts
-    files: tuple[str, ...]  # of its films, as reported; the first names it
+    files: tuple[str, ...]  # of its films, as reported; the first names it; none if it is not owned
     poster: str | None = None  # path
     how: str = ""  # how it was found in the data set; empty if it was not
     note: str = ""  # why it was not, if something is like it
+
+    @property
+    def of_dataset(self) -> bool:
+        """Return True if the movie has the id of the data set."""
+        return bool(self.how) or not self.files
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +58,7 @@ class _Unit:
         return next((str(film.poster) for film in self.films if film.poster is not None), None)
 
 
-def own_movies(films: Iterable[Film], dataset: Dataset | None) -> list[Owned]:
+def own_movies(films: Iterable[Film], dataset: Dataset | None) -> list[ShelfMovie]:
     """Return the movies of some films, by ascending id.
 
     Films with a common IMDb or TMDB id are one movie; so are those of the same title and year, unless their ids differ.
@@ -80,7 +89,7 @@ def own_movies(films: Iterable[Film], dataset: Dataset | None) -> list[Owned]:
                 tmdb_id=facts.tmdb_id or movie.tmdb_id,
             )
         files = tuple(film.file for film in unit.films)
-        movies.append(Owned(movie, facts, files, unit.poster, unit.how, unit.note))
+        movies.append(ShelfMovie(movie, facts, files, unit.poster, unit.how, unit.note))
     return sorted(movies, key=lambda owned: owned.movie.movie_id)
 
 
@@ -200,7 +209,28 @@ def _united_by_movie(units: Sequence[_Unit]) -> list[_Unit]:
     return united
 
 
-def with_labels(movies: Sequence[Owned], labels: Mapping[str, Mapping[int, tuple[str, ...]]]) -> list[Owned]:
+def with_others(movies: Sequence[ShelfMovie], dataset: Dataset) -> list[ShelfMovie]:
+    """Return the movies of the shelf with all others of a data set, by ascending id."""
+    owned = {each.movie.movie_id for each in movies}
+    others = [ShelfMovie(movie, Facts(), ()) for movie in dataset.movies if movie.movie_id not in owned]
+    return sorted([*movies, *others], key=lambda each: each.movie.movie_id)
+
+
+def with_posters(movies: Sequence[ShelfMovie], folder: Path) -> list[ShelfMovie]:
+    """Return the movies with posters of a folder, which are named by the ids of the data set, where they have none."""
+    try:
+        found, _ = find_posters(folder, Ids([each.movie.movie_id for each in movies]))
+    except InvalidInput:  # it has none of these movies
+        return list(movies)
+    return [
+        replace(each, poster=str(found[each.movie.movie_id].resolve()))
+        if each.poster is None and each.of_dataset and each.movie.movie_id in found
+        else each
+        for each in movies
+    ]
+
+
+def with_labels(movies: Sequence[ShelfMovie], labels: Mapping[str, Mapping[int, tuple[str, ...]]]) -> list[ShelfMovie]:
     """Return the movies with the labels of a data set, by column of facts.csv, where they have none of that kind."""
     filled = []
     for owned in movies:

@@ -14,18 +14,18 @@ from index.core.files import locked
 from index.core.progress import Track, silent
 from indexer.datasets.dataset import Dataset
 from indexer.datasets.movielens import read_dataset
-from indexer.datasets.sources import CATALOGUE, fetched_ratings, shelf_folder
+from indexer.datasets.sources import CATALOGUE, fetched_posters, fetched_ratings, shelf_folder
 from indexer.fetch.web import HttpClient
 from indexer.inputs import file_states
 from indexer.shelf.film import Film, Found, Line, Outcome
 from indexer.shelf.folder import Walk
-from indexer.shelf.join import Owned, own_movies, with_labels
+from indexer.shelf.join import ShelfMovie, own_movies, with_labels, with_others, with_posters
 from indexer.shelf.memory import Memory
 from indexer.shelf.servers import is_server, scan_server
 from indexer.shelf.write import write_movies, write_notice, write_ratings, write_report
 
 _EXAMPLES = 3
-_VERSION = 1  # of what is written, so that a later version writes it again
+_VERSION = 2  # of what is written, so that a later version writes it again
 
 
 @dataclass(slots=True)
@@ -38,6 +38,7 @@ class Summary:
     read: int = 0  # NFO files that were read; others had not changed
     joined: dict[str, int] = field(default_factory=dict)  # by what -> films found in the data set
     dataset: str = ""  # name of the data set; empty without one
+    others: int = 0  # films of the data set that are not on the shelf, but in the catalogue
     ratings: int = 0
     skipped: dict[str, int] = field(default_factory=dict)  # reason -> files, or folders of series
     notes: dict[str, int] = field(default_factory=dict)  # problem of a file that is used -> files
@@ -59,6 +60,8 @@ class Summary:
             found = ", ".join(f"{n:,} by {how}" for how, n in self.joined.items()) or "none"
             missing = self.films - sum(self.joined.values())
             yield f"In {self.dataset}: {found}; {missing:,} are not there. {self.ratings:,} ratings"
+            if self.others:
+                yield f"Its {self.others:,} other films are in the catalogue, too, and yours are marked as owned"
         else:
             yield f"No data set to join (posterity fetch movielens, or --ratings). {self.ratings:,} ratings"
         for title, counts in (("Skipped", self.skipped), ("Noted", self.notes)):
@@ -72,6 +75,7 @@ def scan(
     data: Path,
     *,
     ratings: Path | None,
+    everything: bool = False,
     users: bool = False,
     environment: Mapping[str, str],
     client: HttpClient | None = None,
@@ -86,13 +90,15 @@ def scan(
         sources: folders, and addresses of media servers.
         data: the data directory.
         ratings: data set to join; None for the fetched one, if there is one.
+        everything: keep all movies of the data set in the catalogue, and mark those of the shelf as owned.
         users: take ratings, favourites and plays of the servers' users, too.
         environment: has the keys of media servers.
         client: for requests to them; None for one with the usual timeouts.
         track: reports progress.
 
     Raises:
-        InvalidInput: a folder cannot be read or holds the data directory, or there is no film at all.
+        InvalidInput: a folder cannot be read or holds the data directory, or there is no film at all; or there is no
+            data set of everything.
         Unauthorised: a server's key is missing or refused.
         SourceUnavailable: a server does not answer, or not as such a server does.
         PosterityError: another scan is running on the data directory.
@@ -102,6 +108,10 @@ def scan(
         if not is_server(source) and data.resolve().is_relative_to(Path(source).resolve()):
             raise InvalidInput(f"the data directory {data} is inside {source}, which is only read: give another --data")
     ratings = ratings or fetched_ratings(data)
+    if everything and ratings is None:
+        raise InvalidInput(f"there is no data set in {data} to mark your films in: posterity fetch movielens, or give"
+                           " --ratings")  # fmt: skip
+    posters = None if ratings is None else fetched_posters(data, ratings)
     (folder / "scan").mkdir(parents=True, exist_ok=True)
     with locked(folder / "scan" / "lock", f"another scan is running on {data}: wait for it to end"):
         file, pictures = folder / "scan" / "memory.json", folder / "scan" / "pictures"
@@ -116,7 +126,8 @@ def scan(
         ]
         others += [Found((), tuple(walk.lines)) for walk in walks]
         after = Memory({path: each for walk in walks for path, each in walk.folders.items()})
-        after.inputs = _fingerprint(sources, others, ratings)
+        fetched = [] if posters is None else sorted(file.name for file in posters.iterdir())
+        after.inputs = _fingerprint(sources, others, ratings, everything, fetched)
         changed = (
             any(walk.changed for walk in walks)
             or after.folders.keys() != before.folders.keys()
@@ -131,7 +142,8 @@ def scan(
                     f"there is no film in {', '.join(sources)} ({len(found.lines):,} files skipped): is the disk"
                     " mounted? The shelf was left as it is"
                 )
-            after.summary = asdict(_write(folder, found, None if ratings is None else read_dataset(ratings)))
+            dataset = None if ratings is None else read_dataset(ratings)
+            after.summary = asdict(_write(folder, found, dataset, posters, everything=everything))
             after.save(file)
             _remove_unused(pictures, found.films)
         summary = Summary(**(after if changed else before).summary)
@@ -143,8 +155,12 @@ def _joined_up(parts: Sequence[Found]) -> Found:
     return Found(*(tuple(each for part in parts for each in getattr(part, name)) for name in Found.__slots__))
 
 
-def _write(folder: Path, found: Found, dataset: Dataset | None) -> Summary:
+def _write(folder: Path, found: Found, dataset: Dataset | None, posters: Path | None, *, everything: bool) -> Summary:
     movies = own_movies(found.films, dataset)
+    if dataset is not None and everything:
+        movies = with_others(movies, dataset)
+    if posters is not None:
+        movies = with_posters(movies, posters)
     if dataset is not None:
         movies = with_labels(movies, dataset.labels)
     lines = list(_joined_lines(found.lines, movies, dataset))
@@ -152,18 +168,19 @@ def _write(folder: Path, found: Found, dataset: Dataset | None) -> Summary:
     write_report(report, lines)
     write_movies(folder, movies, dataset)
     write_notice(folder, dataset)
-    summary = Summary(len(movies), sum(owned.poster is not None for owned in movies))
+    shelf = [each for each in movies if each.files]
+    summary = Summary(len(shelf), sum(each.poster is not None for each in shelf), others=len(movies) - len(shelf))
     summary.ratings = write_ratings(folder, movies, dataset, found.watched)
     summary.dataset = "" if dataset is None else dataset.name
-    summary.joined = dict(Counter(owned.how for owned in movies if owned.how).most_common())
+    summary.joined = dict(Counter(each.how for each in movies if each.how).most_common())
     summary.report = str(report)
     _count(summary, lines)
     return summary
 
 
-def _joined_lines(lines: Iterable[Line], movies: Sequence[Owned], dataset: Dataset | None) -> Iterator[Line]:
+def _joined_lines(lines: Iterable[Line], movies: Sequence[ShelfMovie], dataset: Dataset | None) -> Iterator[Line]:
     """Yield the report with what was found in the data set, and with films in several folders as versions of one."""
-    by_file = {name: owned for owned in movies for name in owned.files}
+    by_file = {name: each for each in movies for name in each.files}
     for line in lines:
         owned = by_file.get(line.file)
         if line.outcome is not Outcome.FILM or owned is None:
@@ -192,10 +209,10 @@ def _count(summary: Summary, lines: Iterable[Line]) -> None:
             summary.files += 1
 
 
-def _fingerprint(sources: Sequence[str], others: Sequence[Found], ratings: Path | None) -> str:
+def _fingerprint(sources: Sequence[str], others: Sequence[Found], ratings: Path | None, *more: object) -> str:
     """Return the SHA-256 of all that a shelf is made of but the films in folders."""
     states = [] if ratings is None else sorted(file_states([ratings]))
-    return hashlib.sha256(repr((_VERSION, sources, others, ratings, states)).encode()).hexdigest()
+    return hashlib.sha256(repr((_VERSION, sources, others, ratings, states, more)).encode()).hexdigest()
 
 
 def _remove_unused(pictures: Path, films: Iterable[Film]) -> None:

@@ -17,17 +17,17 @@ from index.core.files import replacing, write_durably
 from indexer.datasets.dataset import Dataset
 from indexer.datasets.sources import CATALOGUE, EVENTS, FACTS, RATINGS
 from indexer.shelf.film import Line, Watched
-from indexer.shelf.join import Owned
+from indexer.shelf.join import ShelfMovie
 from indexer.shelf.nfo import LABELS
 
 _MOST_PLAYS = 10  # of a film by a user, that count
 _LIKED = 5.0  # of 10
 
 
-def write_movies(folder: Path, movies: Sequence[Owned], dataset: Dataset | None) -> None:
+def write_movies(folder: Path, movies: Sequence[ShelfMovie], dataset: Dataset | None) -> None:
     """Write the catalogue, facts.csv and, with a data set that has some, tags.csv; a file that is the same stays."""
     folder.mkdir(parents=True, exist_ok=True)
-    header = ("id", "title", "year", "genres", "imdb_id", "tmdb_id", "poster")
+    header = ("id", "title", "year", "genres", "imdb_id", "tmdb_id", "poster", "owned")
     rows = (
         (
             _id(movie),
@@ -36,30 +36,34 @@ def write_movies(folder: Path, movies: Sequence[Owned], dataset: Dataset | None)
             "|".join(movie.genres),
             movie.imdb_id or "",
             movie.tmdb_id or "",
-            poster or "",
+            each.poster or "",
+            "yes" if each.files else "no",
         )
-        for movie, poster in ((owned.movie, owned.poster) for owned in movies)
+        for each in movies
+        for movie in (each.movie,)
     )
     _write(folder / CATALOGUE, header, rows)
-    kinds = [*LABELS, *sorted({kind for owned in movies for kind in owned.facts.labels} - set(LABELS))]
+    kinds = [*LABELS, *sorted({kind for each in movies for kind in each.facts.labels} - set(LABELS))]
     facts = (
-        (_id(owned.movie), *("|".join(owned.facts.labels.get(kind, ())) for kind in kinds), owned.facts.overview)
-        for owned in movies
+        (_id(each.movie), *("|".join(each.facts.labels.get(kind, ())) for kind in kinds), each.facts.overview)
+        for each in movies
     )
     _write(folder / FACTS, ("movieId", *kinds, "overview"), (row for row in facts if any(row[1:])))
     tags = {} if dataset is None else dataset.tags
-    tagged = ((_id(owned.movie), tag) for owned in movies for tag in tags.get(owned.movie.movie_id, ()))
+    tagged = ((_id(each.movie), tag) for each in movies for tag in tags.get(each.movie.movie_id, ()))
     _write(folder / "tags.csv", ("movieId", "tag"), tagged)
 
 
-def write_ratings(folder: Path, movies: Sequence[Owned], dataset: Dataset | None, watched: Sequence[Watched]) -> int:
+def write_ratings(
+    folder: Path, movies: Sequence[ShelfMovie], dataset: Dataset | None, watched: Sequence[Watched]
+) -> int:
     """Write a data set's ratings of the movies with those of a media server's users, and events of these users.
 
     Ratings of users are on the data set's scale; among data without ratings they are events, too. Return the number of
     ratings. A file without rows is deleted.
     """
     implicit = dataset is not None and dataset.ratings.implicit
-    by_file = {name: owned.movie for owned in movies for name in owned.files}
+    by_file = {name: each.movie for each in movies for name in each.files}
     known = [(each, _id(by_file[each.file])) for each in watched if each.file in by_file]
     events = [(each.user, movie, kind) for each, movie in known for kind in _kinds(each, implicit=implicit)]
     _write(folder / EVENTS, ("user", "item", "kind"), events)
@@ -114,10 +118,10 @@ def _on_scale(rating: float | None, dataset: Dataset | None) -> float:
     return min(max(given / 10 * high, low), high)
 
 
-def _joined(movies: Sequence[Owned], dataset: Dataset) -> pd.DataFrame:
-    ids = np.array([owned.movie.movie_id for owned in movies if owned.how], np.int64)
+def _joined(movies: Sequence[ShelfMovie], dataset: Dataset) -> pd.DataFrame:
+    ids = np.array([each.movie.movie_id for each in movies if each.of_dataset], np.int64)
     ratings = dataset.ratings.take(np.isin(dataset.ratings.movie_ids, ids))
-    names = {owned.movie.movie_id: owned.movie.source_id for owned in movies if owned.movie.source_id is not None}
+    names = {each.movie.movie_id: each.movie.source_id for each in movies if each.movie.source_id is not None}
     columns: dict[str, Any] = {
         "userId": _named(ratings.user_ids, dataset.user_names),
         "movieId": _named(ratings.movie_ids, names),

@@ -22,6 +22,7 @@ from posterity.cli.console import (
     print_json,
     report_option,
     scale_of,
+    search_option,
     shown_progress,
     tell_refused,
 )
@@ -30,6 +31,7 @@ from posterity.cli.fetch import EDITIONS, Sources, fetch_all, sources_options
 if TYPE_CHECKING:
     from index.snapshot.store import Manifest
     from indexer.config import Plan
+    from indexer.datasets.sources import Shelf
 
 RATINGS = (
     "A folder or zip file of MovieLens, the Netflix Prize or one of their kind, or a table of user, item[, rating[,"
@@ -124,6 +126,7 @@ iterations_option = click.option(
     help="Weight of a column of the facts, beside 1 for genres, year and tags together; 0 leaves it out. Repeatable.",
 )
 @data_option
+@search_option
 @weights_option
 @embed_path_option
 @click.option("--seed", default=0, show_default=True, help="Seed of the random numbers.")
@@ -208,6 +211,7 @@ def build(
     facts: Path | None,
     facts_weights: tuple[str, ...],
     data: Path,
+    search: str,
     weights: str,
     embed_path: str,
     seed: int,
@@ -227,7 +231,8 @@ def build(
 ) -> None:
     """Read ratings, embed posters, train the models and publish a snapshot.
 
-    Embeddings are cached. The server answers from the previous snapshot until the new one is complete.
+    Embeddings are cached. The server answers from the previous snapshot until the new one is complete. With --search
+    the vectors go to Milvus, and the snapshot keeps a few hundred bytes a movie of them.
     """
     from indexer.config import make_plan
     from indexer.datasets.labels import kind_of
@@ -250,7 +255,7 @@ def build(
         # Each build in a process of its own: it returns its memory, and a crash does not end the loop.
         command = [*myself(), "build", *_arguments(context, without={"every", "keep"})]
         files = [*tuned, *(file for file in (facts, catalogue, events) if file is not None)]
-        build_every(every, command, data, [*sources.paths, *files], keep=keep or KEPT, say=note)
+        build_every(every, command, data, [*sources.paths, *files], keep=keep or KEPT, search=search, say=note)
         return
     if catalogue is not None:
         refused = read_catalogue(catalogue).refused
@@ -275,6 +280,7 @@ def build(
         facts=facts,
         label_weights=_weights("--facts-weight", facts_weights, "COLUMN=WEIGHT, such as director=0.3", kind_of),
         own=own,
+        search=search,
     )
     manifest = run_plan(plan, if_new=if_new, spark=spark, spark_folder=spark_folder)
     if manifest is None:
@@ -284,10 +290,11 @@ def build(
     else:
         summarise(manifest)
     if keep is not None:
+        from index.snapshot.collections import prune
         from index.snapshot.store import SnapshotStore
 
         try:
-            deleted = SnapshotStore(data).prune(keep)
+            deleted = prune(SnapshotStore(data), keep, search)
         except (PosterityError, OSError) as error:  # the build itself succeeded
             note(f"Warning: old snapshots were not deleted ({error})")
             return
@@ -311,6 +318,24 @@ def _weights(option: str, texts: tuple[str, ...], example: str, name: Callable[[
             raise click.UsageError(f"{option} {text}: write {example}; from 0 to 100")
         weights[name(key.strip())] = weight
     return weights
+
+
+def shelf_plan(shelf: Shelf, data: Path, weights: str, embed_path: str, search: str = "") -> Plan:
+    """Return the plan of a build of a scanned shelf."""
+    from indexer.config import make_plan
+    from indexer.datasets.movielens import Own
+    from indexer.datasets.sources import fetched_weights
+
+    return make_plan(
+        shelf.ratings,
+        data,
+        None,
+        fetched_weights(data, weights),
+        embed_path=embed_path,
+        search=search,
+        facts=shelf.facts,
+        own=Own(shelf.catalogue, shelf.events),
+    )
 
 
 def run_plan(plan: Plan, *, if_new: bool, spark: str | None = None, spark_folder: str | None = None) -> Manifest | None:
@@ -395,32 +420,42 @@ def _arguments(context: click.Context, *, without: set[str]) -> list[str]:
     help="Edition of MovieLens to fetch and build.",
 )
 @data_option
+@search_option
 @weights_option
 @embed_path_option
 @sources_options
-def prepare(edition: str | None, data: Path, weights: str, embed_path: str, sources: Sources) -> None:
+def prepare(edition: str | None, data: Path, search: str, weights: str, embed_path: str, sources: Sources) -> None:
     """Fetch and build a snapshot to serve, unless an up-to-date one exists.
 
     With --edition, or a key of TMDB in TMDB_API_KEY or TMDB_ACCESS_TOKEN, fetch MovieLens and build it if an input
     changed. Otherwise keep the current snapshot, or build the bundled sample if there is none. If fetching or building
-    fails, keep the current snapshot.
+    fails, keep the current snapshot. Films of your own stay: a scanned shelf is built whatever is fetched, and without
+    --edition a key fetches nothing where a snapshot of other data is served.
     """
     from index.snapshot.store import SnapshotStore
     from indexer.config import make_plan
-    from indexer.datasets.sources import choose_sources
+    from indexer.datasets.sources import choose_sources, has_own_films, scanned_shelf
     from indexer.demo import build_demo
 
-    if edition is None and (os.environ.get("TMDB_API_KEY") or os.environ.get("TMDB_ACCESS_TOKEN")):
+    shelf = scanned_shelf(data)
+    has_key = os.environ.get("TMDB_API_KEY") or os.environ.get("TMDB_ACCESS_TOKEN")
+    if edition is None and has_key and not has_own_films(data):
         edition = "latest-small"
-    if edition is None:
+    if edition is None and shelf is None:
         with shown_progress() as track:
             build_demo(data, weights, embed_path, track=track, say=note)
         return
     try:
-        fetch_all(edition, data, sources)
-        # By edition: the data directory may hold several, and serve another one.
-        found = choose_sources(data, None, None, weights, edition=edition)
-        plan = make_plan(found.ratings, data, found.posters, found.weights, embed_path=embed_path)
+        if edition is not None:
+            fetch_all(edition, data, sources)
+        if shelf is not None:
+            if edition is not None:
+                note(f"{data} has a scanned shelf, which is built: the next posterity scan joins what was fetched")
+            plan = shelf_plan(shelf, data, weights, embed_path, search)
+        else:
+            # By edition: the data directory may hold several, and serve another one.
+            found = choose_sources(data, None, None, weights, edition=edition)
+            plan = make_plan(found.ratings, data, found.posters, found.weights, embed_path=embed_path, search=search)
         manifest = run_plan(plan, if_new=True)
     except PosterityError as error:
         served = SnapshotStore(data).current_id()

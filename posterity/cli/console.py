@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from index.core.references import plain_id
+from posterity.cli.server_options import SearchAddress
 
 if TYPE_CHECKING:
     from index.core.progress import Track
@@ -116,6 +117,14 @@ embed_path_option = click.option(
     show_default=True,
     show_envvar=True,
     help="Arithmetic of VGG16: float32, bfloat16, or auto, the fastest path of this machine that agrees with float32.",
+)
+search_option = click.option(
+    "--search",
+    type=SearchAddress(),
+    default="",
+    envvar="POSTERITY_SEARCH",
+    show_envvar=True,
+    help="Address of the Milvus that has the vectors of snapshots built with it, such as milvus://host:19530.",
 )
 report_option = click.option(
     "--report",

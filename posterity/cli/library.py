@@ -69,6 +69,13 @@ def library() -> None:
     help="With --from: a folder that the paths of its posters are relative to.",
 )
 @report_option
+@click.option("--url", metavar="ADDRESS", help="With --from: add them to this server, instead of a data directory.")
+@click.option(
+    "--key",
+    envvar="POSTERITY_API_KEY",
+    show_envvar=True,
+    help="With --url: an API key of the server (posterity keys create).",
+)
 @data_option
 @embed_path_option
 @click.pass_context
@@ -85,6 +92,8 @@ def add(
     update: bool,
     posters: Path | None,
     report: Path | None,
+    url: str | None,
+    key: str | None,
     data: Path,
     embed_path: str,
 ) -> None:
@@ -98,11 +107,15 @@ def add(
         if each.name and context.get_parameter_source(each.name) is ParameterSource.COMMANDLINE
     }
     if source is not None:
-        for name in sorted(given - {"source", "update", "posters", "report", "data"}):
+        for name in sorted(given - {"source", "update", "posters", "report", "data", "url", "key"}):
             raise click.UsageError(f"--from reads movies from {source}: leave --{name.replace('_', '-')} out")
-        _add_from(source, update, posters, report, data)
+        if url is not None and "data" in given:
+            raise click.UsageError("--url adds the movies to a server, which has its own --data: leave one of them out")
+        if url is None and "key" in given:
+            raise click.UsageError("--key is of a server: give its --url, or leave it out")
+        _add_from(source, update, posters, report, data, url, key)
         return
-    for name in sorted(given & {"update", "posters", "report"}):
+    for name in sorted(given & {"update", "posters", "report", "url", "key"}):
         raise click.UsageError(f"--{name} is for movies of a table: give --from FILE, or leave it out")
     if title is None:
         raise click.UsageError("Missing option '--title', or '--from' with a table of movies.")
@@ -130,16 +143,25 @@ def add(
     click.echo(movie_id)
 
 
-def _add_from(source: Path, update: bool, posters: Path | None, report: Path | None, data: Path) -> None:
-    """Add the movies of a table; print what became of them."""
+def _add_from(
+    source: Path,
+    update: bool,
+    posters: Path | None,
+    report: Path | None,
+    data: Path,
+    url: str | None,
+    key: str | None,
+) -> None:
+    """Add the movies of a table to a data directory, or to a server; print what became of them."""
     import posterity
     from indexer.datasets.own_catalogue import read_catalogue, write_report
     from posterity.additions import add_catalogue
 
     folders = [source.parent, *([posters] if posters else [])]
-    with posterity.open(data) as index, shown_progress() as track:
+    service = posterity.open(data) if url is None else posterity.Client(url, api_key=key)
+    with service, shown_progress() as track:
         catalogue = read_catalogue(source)
-        done = add_catalogue(index, catalogue, update=update, folders=folders, track=track)
+        done = add_catalogue(service, catalogue, update=update, folders=folders, track=track)
     for line in catalogue.notes:
         note(f"Note: {line}")
     kinds = sorted({kind for row in catalogue.rows for kind in row.labels})

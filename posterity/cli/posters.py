@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from index.core.errors import InvalidInput
-from posterity.cli.console import data_option, json_option, print_json, print_note, print_table
+from posterity.cli.console import data_option, json_option, print_json, print_note, print_table, search_option
 
 if TYPE_CHECKING:
     from index.answers.schemas import BlendAnswer
@@ -51,8 +51,9 @@ def _check_out(context: click.Context, parameter: click.Parameter, out: Path | N
     help="With --by poster: write a figure of both, coloured by similarity, with lines between the best parts.",
 )
 @data_option
+@search_option
 @json_option
-def explain(movie: str, other: str, by: str, out: Path | None, data: Path, as_json: bool) -> None:
+def explain(movie: str, other: str, by: str, out: Path | None, data: Path, search: str, as_json: bool) -> None:
     """Explain the similarity of MOVIE and OTHER: of their posters, part by part, or by blend.
 
     MOVIE and OTHER are ids (6), imdb:tt0113277, tmdb:949, or titles in quotes.
@@ -70,7 +71,7 @@ def explain(movie: str, other: str, by: str, out: Path | None, data: Path, as_js
 
     if by == "blend" and out is not None:
         raise click.UsageError("--out draws posters: leave it out, or give --by poster.")
-    index = MovieIndex.open(data)
+    index = MovieIndex.open(data, search=search)
     first, second = index.catalogue.resolve(movie, print_note), index.catalogue.resolve(other, print_note)
     if by == "blend":
         blend = present_blend(*index.explain_blend(first.movie_id, [second.movie_id]))
@@ -94,8 +95,9 @@ def explain(movie: str, other: str, by: str, out: Path | None, data: Path, as_js
 
 @click.command()
 @data_option
+@search_option
 @json_option
-def duplicates(data: Path, as_json: bool) -> None:
+def duplicates(data: Path, search: str, as_json: bool) -> None:
     """Find groups of movies with the same image as poster.
 
     A copy may be smaller, cropped by up to 5% on each side, compressed again, greyed or brightened. Another poster of
@@ -104,7 +106,7 @@ def duplicates(data: Path, as_json: bool) -> None:
     from index.answers.serialize import present_duplicates, provenance
     from index.movie_index import MovieIndex
 
-    index = MovieIndex.open(data)
+    index = MovieIndex.open(data, search=search)
     found = index.duplicates(track=_progress)
     _warn(found)
     if as_json:

@@ -12,11 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from posterity.cli.console import data_option, embed_path_option, json_option, print_json, print_note, print_table
+from posterity.cli.console import (
+    data_option,
+    embed_path_option,
+    json_option,
+    print_json,
+    print_note,
+    print_table,
+    search_option,
+)
 
 if TYPE_CHECKING:
     from index.answers.imports import Import
     from index.answers.schemas import ExplanationAnswer, GroupPrediction, MatchAnswer, MovieAnswer
+    from index.catalogue.catalogue import MovieFilter
     from index.imports.write import Layout
     from index.movie_index import MovieIndex
     from index.ratings.group_ways import Lists, Together
@@ -27,6 +36,11 @@ _EXPLAINED = 10  # contributions to show
 _IMPORT_HELP = "With - for USER: ratings exported from Letterboxd, IMDb, Trakt, MovieLens, TMDB or Simkl, or a table."
 
 k_option = click.option("-k", type=click.IntRange(1, 1000), default=10, show_default=True, help="Number of results.")
+
+
+owned_option = click.option(
+    "--owned", is_flag=True, help="Show only movies on the shelf that posterity scan --all found."
+)
 
 
 @click.command()
@@ -48,8 +62,10 @@ k_option = click.option("-k", type=click.IntRange(1, 1000), default=10, show_def
     is_flag=True,
     help="Show movies with the same picture as poster once: the best match, with the number of its copies.",
 )
+@owned_option
 @k_option
 @data_option
+@search_option
 @embed_path_option
 @json_option
 def similar(
@@ -58,8 +74,10 @@ def similar(
     by: str | None,
     poster: Path | None,
     distinct: bool,
+    owned: bool,
     k: int,
     data: Path,
+    search: str,
     embed_path: str,
     as_json: bool,
 ) -> None:
@@ -71,25 +89,28 @@ def similar(
     from index.posters.images import read_image
 
     query: dict[str, Any]
+    where = None
     if poster is not None and not movies and not unlike:
         if by not in {None, "poster"}:
             raise click.UsageError(f"An image has no {by}: leave --by out.")
-        by, index = "poster", _open(data, embed_path)
+        by, index = "poster", _open(data, search, embed_path)
         query, heading = {"file": str(poster)}, f"Posters similar to {poster.name}"
-        matches = index.similar_to_poster(read_image(poster), k, distinct=distinct)
+        where = _filter(index, owned=owned)
+        matches = index.similar_to_poster(read_image(poster), k, where=where, distinct=distinct)
     elif movies and poster is None:
-        by, index = by or "blend", _open(data)
+        by, index = by or "blend", _open(data, search)
+        where = _filter(index, owned=owned)
         liked, disliked = ([index.catalogue.resolve(text, print_note) for text in side] for side in (movies, unlike))
         heading = f"Movies like {' and '.join(map(str, liked))} by {by}"
         if len(liked) == 1 and not disliked:
             query = {"movie": present_movie(index, liked[0])}
-            matches = index.similar(liked[0].movie_id, k, by=by, distinct=distinct)
+            matches = index.similar(liked[0].movie_id, k, by=by, where=where, distinct=distinct)
         else:
             sides = {"like": liked, "unlike": disliked}
             query = {name: [present_movie(index, movie) for movie in side] for name, side in sides.items()}
             heading += f", unlike {' and '.join(map(str, disliked))}" if disliked else ""
             ids = {name: [movie.movie_id for movie in side] for name, side in sides.items()}
-            matches = index.similar_to(ids["like"], ids["unlike"], k, by=by, distinct=distinct)
+            matches = index.similar_to(ids["like"], ids["unlike"], k, by=by, where=where, distinct=distinct)
     else:
         raise click.UsageError("Give either a MOVIE or --poster FILE.")
     shown = present_matches(index, matches)
@@ -193,7 +214,9 @@ def predict(
     help="Rank movies lower that are like those above them, by the blend.",
 )
 @click.option("--new", is_flag=True, help="Recommend only movies without ratings in the snapshot.")
+@owned_option
 @data_option
+@search_option
 @json_option
 def recommend(
     users: tuple[str, ...],
@@ -206,8 +229,10 @@ def recommend(
     layout: Layout | None,
     k: int,
     new: bool,
+    owned: bool,
     diversity: float,
     data: Path,
+    search: str,
     as_json: bool,
 ) -> None:
     """Recommend movies that USER has not rated, with predicted ratings; to several people together, if there are more.
@@ -215,7 +240,6 @@ def recommend(
     USER is a number or the data set's own id, or - for someone new with ratings given by --rated or --import. Of an
     export, certain matches are used, and movies that were watched are left out; notes on stderr list the rest.
     """
-    from index.catalogue.catalogue import MovieFilter
     from index.ratings.groups import Person
 
     if (watchlist or watchlist_of_all) and not exports:
@@ -223,19 +247,20 @@ def recommend(
     if layout is not None and as_json:
         raise click.UsageError("Give either --csv or --json.")
     _check_people(users, rated, exports)
-    index = _open(data)
+    index = _open(data, search)
     if len(users) + max(len(exports) - 1, 0) > 1:
         if new or diversity:
             raise click.UsageError("--new and --diversity are for one person.")
         lists: Lists | None = "all" if watchlist_of_all else "any" if watchlist else None
-        _recommend_together(index, users, rated, exports, together or "mean", lists, seen, k, layout, as_json)
+        where = _filter(index, owned=owned)
+        _recommend_together(index, users, rated, exports, together or "mean", lists, seen, where, k, layout, as_json)
         return
     if together is not None or watchlist_of_all or seen:
         raise click.UsageError("--together, --watchlist-of-all and --seen are for several people: name another.")
     imported = _imported(index, exports[0] if exports else None)
     who, name, user_id = _who(index, users[0], rated, imported)
     person = Person(who) if imported is None else replace(imported.person, user=who)
-    where = MovieFilter(among=person.watchlist) if watchlist else None
+    where = _filter(index, owned=owned, among=person.watchlist if watchlist else None)
     found = index.users.recommend(who, k, where=where, diversity=diversity, new=new, watched=person.watched)
     if watchlist and not found:
         _say_why_empty([person], "any")
@@ -243,6 +268,19 @@ def recommend(
         _show_predictions(index, user_id, found, f"Recommended to {name}", as_json)
     else:
         _print_csv(index, [each.movie_id for each in found], layout)
+
+
+def _filter(index: MovieIndex, *, owned: bool, among: tuple[int, ...] | None = None) -> MovieFilter | None:
+    """Return the filter of the options; None without any.
+
+    Raises:
+        UsageError: the data set does not tell which movies are on the shelf.
+    """
+    from index.catalogue.catalogue import MovieFilter
+
+    if owned and index.catalogue.owned is None:
+        raise click.UsageError("--owned: this data set does not tell which movies are on the shelf: scan one first.")
+    return MovieFilter(among=among, owned=owned or None) or None
 
 
 def _check_people(users: tuple[str, ...], rated: tuple[str, ...], exports: tuple[Path, ...]) -> None:
@@ -262,6 +300,7 @@ def _recommend_together(
     together: Together,
     lists: Lists | None,
     seen: bool,
+    where: MovieFilter | None,
     k: int,
     layout: Layout | None,
     as_json: bool,
@@ -281,7 +320,7 @@ def _recommend_together(
             names.append(name if export is None else export.name)
     if len(people) > MAX_PEOPLE:
         raise InvalidInput(f"{len(people)} people: at most {MAX_PEOPLE} are recommended to together")
-    picks = index.users.recommend_together(people, k, together=together, lists=lists, seen=seen)
+    picks = index.users.recommend_together(people, k, together=together, where=where, lists=lists, seen=seen)
     if lists and not picks:
         _say_why_empty(people, lists)
     if layout is not None:
@@ -325,10 +364,10 @@ def _print_csv(index: MovieIndex, movie_ids: list[int], layout: Layout) -> None:
 _MOVIE_COLUMNS = [("Id", "right"), ("Movie", "left"), ("Genres", "left"), ("Ratings", "right")]
 
 
-def _open(data: Path, embed_path: str = "auto") -> MovieIndex:
+def _open(data: Path, search: str = "", embed_path: str = "auto") -> MovieIndex:
     from index.movie_index import MovieIndex
 
-    return MovieIndex.open(data, embed_path=embed_path)
+    return MovieIndex.open(data, embed_path=embed_path, search=search)
 
 
 def _imported(index: MovieIndex, export: Path | None) -> Import | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from index.core.errors import PosterityError
-from posterity.cli.build import run_plan, summarise, weights_option
+from posterity.cli.build import run_plan, shelf_plan, summarise, weights_option
 from posterity.cli.console import (
     DurationType,
     data_option,
@@ -40,6 +40,12 @@ KEPT = 3  # snapshots, with --watch
     help="The data set whose ratings are joined, by IMDb and TMDB id. Without a value: take the ratings, favourites and"
     " plays of the media server's users, too.",
 )
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Keep all films of the data set in the catalogue, and mark yours as owned, instead of yours alone.",
+)
 @click.option("--no-build", is_flag=True, help="Scan only: posterity build then builds the shelf, with any options.")
 @click.option("--watch", is_flag=True, help="Go on: scan and build again after each change, until SIGTERM or Ctrl-C.")
 @click.option(
@@ -64,6 +70,7 @@ def scan(
     sources: tuple[str, ...],
     data: Path,
     ratings: str | None,
+    everything: bool,
     no_build: bool,
     watch: bool,
     quiet: float,
@@ -75,9 +82,9 @@ def scan(
     """Make your film library the catalogue: a folder of films, or a Jellyfin or Plex server.
 
     Folders are read as Jellyfin, Kodi, Plex, Emby and Radarr keep them: names, NFO files, posters. Nothing is written
-    there, and films that left them leave the catalogue. A server is read with the key in POSTERITY_JELLYFIN_KEY or
-    POSTERITY_PLEX_TOKEN; write jellyfins:// or plexs:// for HTTPS. Several sources make one catalogue. Only what
-    changed since the last scan is read.
+    there, and films that left them leave the catalogue; with --all they lose their mark. A server is read with the key
+    in POSTERITY_JELLYFIN_KEY or POSTERITY_PLEX_TOKEN; write jellyfins:// or plexs:// for HTTPS. Several sources make
+    one catalogue. Only what changed since the last scan is read.
     """
     from indexer.shelf import scan as scans
     from indexer.shelf.servers import is_server
@@ -86,13 +93,20 @@ def scan(
         folders = [Path(source) for source in sources if not is_server(source)]
         arguments = [*sources, f"--data={data}", f"--weights={weights}", f"--embed-path={embed_path}"]
         arguments += ["--no-build"] if no_build else []
+        arguments += ["--all"] if everything else []
         arguments += [f"--ratings={ratings}"] if ratings else []
         _watch(folders, [*myself(), "scan", *arguments], data, quiet, every)
         return
     dataset = None if ratings in {None, _USERS} else Path(str(ratings))
     with shown_progress() as track:
         summary = scans.scan(
-            sources, data, ratings=dataset, users=ratings == _USERS, environment=os.environ, track=track
+            sources,
+            data,
+            ratings=dataset,
+            everything=everything,
+            users=ratings == _USERS,
+            environment=os.environ,
+            track=track,
         )
     if as_json:
         print_json(summary.to_json())
@@ -100,23 +114,12 @@ def scan(
         click.echo("\n".join(summary.lines()))
     if no_build:
         return
-    from indexer.config import make_plan
-    from indexer.datasets.movielens import Own
-    from indexer.datasets.sources import fetched_weights, scanned_shelf
+    from indexer.datasets.sources import scanned_shelf
 
     shelf = scanned_shelf(data)
     if shelf is None:
         raise PosterityError(f"the shelf in {data} was deleted meanwhile: scan again")
-    plan = make_plan(
-        shelf.ratings,
-        data,
-        None,
-        fetched_weights(data, weights),
-        embed_path=embed_path,
-        facts=shelf.facts,
-        own=Own(shelf.catalogue, shelf.events),
-    )
-    manifest = run_plan(plan, if_new=not summary.changed)
+    manifest = run_plan(shelf_plan(shelf, data, weights, embed_path), if_new=not summary.changed)
     if manifest is not None and not as_json:
         summarise(manifest)
 

@@ -19,6 +19,7 @@ from posterity.cli.server_options import (
     Prefix,
     RateLimit,
     RateStorage,
+    SearchAddress,
     StorageAddress,
 )
 from server.config import ServerConfig
@@ -79,6 +80,12 @@ port_option = _setting("--port", click.IntRange(1, 65535), "Port to listen on.")
     " data directory is a copy. Empty to serve what is built here.",
 )
 @_setting("--follow-keep", click.IntRange(1), "Number of followed snapshots to keep in the data directory.")
+@_setting(
+    "--search",
+    SearchAddress(),
+    "Address of the Milvus that has the vectors of snapshots built with it, such as milvus://host:19530. Empty for"
+    " none.",
+)
 @_setting("--read-keys/--no-read-keys", click.BOOL, "Require an API key for reads, too; the pages stay open.")
 @_setting(
     "--user-keys/--no-user-keys",

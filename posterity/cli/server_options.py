@@ -96,6 +96,23 @@ class StorageAddress(click.ParamType[str]):
             self.fail(str(error), param, ctx)
 
 
+class SearchAddress(click.ParamType[str]):
+    """The address of a Milvus; empty for none."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the address without its last slash; fail if no Milvus can have it."""
+        if not str(value).strip():
+            return ""
+        from index.milvus.service import check_address
+
+        try:
+            return check_address(str(value))
+        except InvalidInput as error:
+            self.fail(str(error), param, ctx)
+
+
 class HttpAddress(click.ParamType[str]):
     """The address of a server, such as ``https://films.example``; empty for none."""
 

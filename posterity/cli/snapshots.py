@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from index.core.errors import BadSnapshot, InvalidInput
-from posterity.cli.console import data_option, json_option, note, print_json, print_table
+from posterity.cli.console import data_option, json_option, note, print_json, print_table, search_option
 from posterity.cli.server_options import StorageAddress
 from posterity.cli.signals import stoppable
 
@@ -76,14 +76,20 @@ def list_snapshots(data: Path, as_json: bool) -> None:
 @snapshots.command()
 @click.argument("snapshot_id", required=False, metavar="[SNAPSHOT]")
 @data_option
-def verify(snapshot_id: str | None, data: Path) -> None:
-    """Verify every file of SNAPSHOT, by default the current one, and the posters it was built from."""
+@search_option
+def verify(snapshot_id: str | None, data: Path, search: str) -> None:
+    """Verify every file of SNAPSHOT, by default the current one, and the posters it was built from.
+
+    Of a snapshot built with Milvus, the collections are counted, too.
+    """
     from index.catalogue.catalogue import Catalogue
+    from index.snapshot.collections import check_collections
     from index.snapshot.poster_files import changed_posters, load_contents
     from index.snapshot.store import SnapshotStore
 
     store = SnapshotStore(data)
     manifest = store.verify(snapshot_id)
+    check_collections(manifest, search)
     click.echo(f"{manifest.id}: all {len(manifest.files)} files are as they were built")
     folder = store.path(manifest.id)
     catalogue = Catalogue.from_json(json.loads((folder / "movies.json").read_bytes()))
@@ -97,11 +103,18 @@ def verify(snapshot_id: str | None, data: Path) -> None:
 @snapshots.command()
 @click.argument("snapshot_id", required=False, metavar="[SNAPSHOT]")
 @data_option
-def rollback(snapshot_id: str | None, data: Path) -> None:
-    """Make an earlier snapshot current: SNAPSHOT, by default the one before the current."""
+@search_option
+def rollback(snapshot_id: str | None, data: Path, search: str) -> None:
+    """Make an earlier snapshot current: SNAPSHOT, by default the one before the current.
+
+    With --search the aliases in Milvus lead to its collections again.
+    """
+    from index.snapshot.collections import point_aliases
     from index.snapshot.store import SnapshotStore
 
     manifest = SnapshotStore(data).rollback(snapshot_id)
+    if search:
+        point_aliases(manifest, search)
     click.echo(f"{manifest.id} is served from now on")
 
 
@@ -110,15 +123,17 @@ def rollback(snapshot_id: str | None, data: Path) -> None:
     "--keep", type=click.IntRange(1), default=3, show_default=True, help="Number of newest snapshots to keep."
 )
 @data_option
-def prune(keep: int, data: Path) -> None:
-    """Delete old snapshots.
+@search_option
+def prune(keep: int, data: Path, search: str) -> None:
+    """Delete old snapshots; with --search, also the collections in Milvus that no snapshot names any more.
 
     Never deleted are the current one, the newest that verifies, and those that a process has open. Waits for no build:
     while one runs, nothing is deleted.
     """
+    from index.snapshot.collections import prune as prune_all
     from index.snapshot.store import SnapshotStore
 
-    deleted = SnapshotStore(data).prune(keep)
+    deleted = prune_all(SnapshotStore(data), keep, search)
     click.echo(f"Deleted {', '.join(deleted)}" if deleted else "Nothing to delete")
 
 

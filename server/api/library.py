@@ -17,11 +17,12 @@ from index.library.movies import Library, Request
 from index.library.rating_log import RatingLog
 from index.movie_index import MovieIndex
 from server.api.blueprint import api
+from server.api.changes import MovieBody, MoviePatch, MoviesBody, RatingBody
 from server.api.long_requests import bounded
 from server.api.operation import operation, version_in
 from server.api.parsing import filled_members, parse_body, parse_form
 from server.api.people import RatingsBody
-from server.api.requests import MovieBody, MoviePatch, MoviesBody, RatingBody, check_rating, rated
+from server.api.requests import check_rating, rated
 from server.api.responses import AddedReply, MovieReply, RatingReply, StoredReply
 from server.media.uploads import UploadQueue, sent_files, uploaded_picture
 from server.middleware.access import present_key

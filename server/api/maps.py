@@ -12,14 +12,14 @@ from index.core.errors import UnknownSheet
 from index.snapshot.maps import ACROSS, DOWN, HEIGHT, WIDTH
 from server.api.blueprint import api
 from server.api.operation import operation
-from server.api.requests import RequestModel
+from server.api.requests import OwnedQuery, RequestModel
 from server.api.responses import MapReply
 from server.state.current_snapshot import movie_index
 
 _SHEET_AGE = 365 * 24 * 3600  # seconds
 
 
-class MapQuery(RequestModel):
+class MapQuery(OwnedQuery):
     """A map of posters."""
 
     by: Literal["poster", "taste"] = "poster"
@@ -38,7 +38,10 @@ class SheetQuery(RequestModel):
 def poster_map(query: MapQuery) -> MapReply:
     """Return a map of all movies, near their nearest neighbours by poster or by taste."""
     index = movie_index()
+    owned = query.known_owned(index.catalogue)
     found = index.maps.of(query.by)
+    if owned is not None and index.catalogue.owned is not None:
+        found = found.only(index.catalogue.owned, owned=owned)
     slots = found.slots.tolist()
     every, posters = tuple(index.catalogue.movies), tuple(index.catalogue.posters)  # quicker to read all of
     rows = index.catalogue.ids.rows(found.movie_ids.tolist()).tolist()

@@ -66,13 +66,14 @@ _POSTER_AGE = 365 * 24 * 3600  # seconds for which browsers may use a poster of 
 def search(query: SearchQuery) -> MoviesReply:
     """Return movies by title, best match first. Word beginnings and typing errors match too."""
     index = movie_index()
+    owned = query.known_owned(index.catalogue)
     following: list[int] = []
     if query.q is None:
-        found = index.catalogue.listed(query.limit + 1, query.offset, after=query.after)
+        found = index.catalogue.listed(query.limit + 1, query.offset, after=query.after, owned=owned)
         following = [movie.movie_id for movie in found]
         del found[query.limit :]
     else:
-        found = index.catalogue.search(query.q, query.limit, query.offset)
+        found = index.catalogue.search(query.q, query.limit, query.offset, owned=owned)
     shown = lean_movies(found) if query.fields == "ids" else [present_movie(index, movie) for movie in found]
     return {"q": query.q, "results": shown, **list_page(index, query, following)}
 

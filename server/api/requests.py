@@ -5,40 +5,31 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationInfo,
     WithJsonSchema,
-    field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError, to_json
+from pydantic_core import PydanticCustomError
 
 from index.answers import schemas
-from index.answers.schemas import MAX_ADDED
 from index.answers.serialize import provenance
-from index.catalogue.catalogue import Catalogue, Movie, MovieFilter
+from index.catalogue.catalogue import Catalogue, MovieFilter
 from index.core.errors import InvalidCombination, InvalidInput, UnknownMovie
 from index.core.references import MAX_ID
-from index.core.source_ids import MAX_SOURCE_ID, as_written
-from index.library.batch import Row
-from index.library.checks import existing
+from index.core.source_ids import MAX_SOURCE_ID
 from index.library.entries import (
-    IMDB_ID,
     MAX_GENRE,
-    MAX_TITLE,
-    MAX_TMDB_ID,
     YEARS,
-    checked_movie,
 )
 from index.movie_index import MovieIndex
 from index.snapshot.poster_files import SHOWN
-from server.api.validation import LINE, as_decimal, as_flag, as_number, as_text, as_user_id, parse_json
+from server.api.validation import as_decimal, as_flag, as_number, as_text, as_user_id
 from server.media.thumbnails import Format, Width
 
 MAX_LIMIT = 100
@@ -126,7 +117,26 @@ def list_page(index: MovieIndex, query: ListQuery, movie_ids: Sequence[int]) -> 
     return {**page(index, query), "next": following}
 
 
-class SearchQuery(ListQuery):
+class OwnedQuery(RequestModel):
+    """A filter by the shelf."""
+
+    owned: Flag | None = None
+    """Return only movies on the shelf; with ``false`` only others. The data set must tell which are."""
+
+    def known_owned(self, catalogue: Catalogue) -> bool | None:
+        """Return the filter for a catalogue.
+
+        Raises:
+            InvalidCombination: the catalogue does not tell which movies are on the shelf.
+        """
+        if self.owned is not None and catalogue.owned is None:
+            raise InvalidCombination(
+                "owned: this data set does not tell which movies are on the shelf: posterity scan does"
+            )
+        return self.owned
+
+
+class SearchQuery(ListQuery, OwnedQuery):
     """A title search."""
 
     q: Annotated[str | None, Field(min_length=1, max_length=200)] = None
@@ -163,8 +173,8 @@ class PosterQuery(RequestModel):
         return self
 
 
-class MovieFilterQuery(RequestModel):
-    """A filter by genres and years."""
+class MovieFilterQuery(OwnedQuery):
+    """A filter by genres, years and the shelf."""
 
     genre: Annotated[tuple[Genre, ...], Field(max_length=MAX_GENRES)] = ()
     """Genres that a movie must all have."""
@@ -184,12 +194,13 @@ class MovieFilterQuery(RequestModel):
 
         Raises:
             InvalidInput: a genre that no movie of the catalogue has.
+            InvalidCombination: as ``known_owned``.
         """
         known = {genre.casefold() for genre in catalogue.genres}
         for genre in self.genre:
             if genre.casefold() not in known:
                 raise InvalidInput(f"genre: no movie is {genre!r}; there are {', '.join(catalogue.genres)}")
-        return MovieFilter(self.genre, self.year_from, self.year_to)
+        return MovieFilter(self.genre, self.year_from, self.year_to, owned=self.known_owned(catalogue))
 
 
 class FilterQuery(Page, MovieFilterQuery):
@@ -206,7 +217,7 @@ class FilterQuery(Page, MovieFilterQuery):
         """Return the filter for a catalogue, and the ids in it that no movie has.
 
         Raises:
-            InvalidInput: a genre that no movie of the catalogue has.
+            InvalidInput, InvalidCombination: as ``movie_filter``.
         """
         excluded, ignored = identified(self.exclude, catalogue)
         among, unknown = identified(self.among, catalogue)
@@ -379,100 +390,6 @@ def check_rating(rating: float, scale: tuple[float, float]) -> None:
     low, high = scale
     if not low <= rating <= high:
         raise InvalidInput(f"rating: {rating:g} is off the scale: ratings here are {low:g} to {high:g}")
-
-
-class RatingBody(RequestModel):
-    """A rating."""
-
-    rating: Annotated[float, Field(allow_inf_nan=False)]
-
-
-class MovieBody(RequestModel):
-    """A movie to add, or its new data."""
-
-    title: Annotated[str, Field(max_length=MAX_TITLE, pattern=LINE)]
-    """Title without the year."""
-    year: Year | None = None
-    genres: Annotated[
-        tuple[Annotated[str, Field(max_length=MAX_GENRE, pattern=LINE)], ...], Field(max_length=MAX_GENRES)
-    ] = ()
-    """Genres, spelled as in the data set."""
-    imdb_id: Annotated[str | None, Field(pattern=f"^{IMDB_ID}$")] = None
-    tmdb_id: Annotated[int | None, Field(ge=1, le=MAX_TMDB_ID), Number] = None
-
-    @field_validator("genres", mode="before")
-    @classmethod
-    def _without_blanks(cls, genres: object, info: ValidationInfo) -> object:
-        """Drop blank genres of a form, such as between two commas."""
-        if not isinstance(genres, list):
-            return genres
-        return tuple(genre for genre in genres if genre or info.mode == "json")
-
-    def movie(self, movie_id: int = 0) -> Movie:
-        """Return the movie, with whitespace trimmed.
-
-        Raises:
-            InvalidInput: a value cannot be used.
-        """
-        return checked_movie(Movie(movie_id, self.title, self.year, self.genres, self.imdb_id, self.tmdb_id))
-
-
-class MovieRow(MovieBody):
-    """A movie to add, with an id of one's own."""
-
-    id: UserId | None = None  # a number or a text, too
-
-    @classmethod
-    def row(cls, given: dict[str, Any]) -> Row | InvalidInput:
-        """Return a row for the library; the error of an invalid one."""
-        try:
-            found = parse_json(cls, to_json(given))
-            own_id = None if found.id is None else as_written(str(found.id))
-            if own_id is not None and not (own_id and own_id.isprintable()):
-                return InvalidInput(f"id: {found.id!r} is none: write a number, or printable characters")
-            return Row(found.movie(), own_id)
-        except InvalidInput as error:
-            return error
-
-
-class MoviesBody(RequestModel):
-    """Movies to add."""
-
-    movies: Annotated[tuple[dict[str, Any], ...], Field(min_length=1, max_length=MAX_ADDED)]
-    """Each with the members of one movie to add (``title``, ``year``, ``genres``, ``imdb_id``, ``tmdb_id``), and an
-    ``id`` of your own, a number or a text, if it has one."""
-    update: Flag = False
-    """Replace the data of movies that are here already; their ratings and posters stay."""
-
-    def rows(self) -> list[Row | InvalidInput]:
-        """Return the rows for the library; in place of an invalid one, its error."""
-        return list(map(MovieRow.row, self.movies))
-
-
-class MoviePatch(RequestModel):
-    """A JSON merge patch of a movie (RFC 7396): members that are left out stay, null deletes one."""
-
-    title: Annotated[str, Field(max_length=MAX_TITLE, pattern=LINE)] = ""
-    """Title without the year. It cannot be deleted."""
-    year: Year | None = None
-    genres: Annotated[
-        tuple[Annotated[str, Field(max_length=MAX_GENRE, pattern=LINE)], ...] | None, Field(max_length=MAX_GENRES)
-    ] = None
-    """Genres, spelled as in the data set; all of them."""
-    imdb_id: Annotated[str | None, Field(pattern=f"^{IMDB_ID}$")] = None
-    tmdb_id: Annotated[int | None, Field(ge=1, le=MAX_TMDB_ID), Number] = None
-
-    def applied_to(self, movie: Movie | None) -> Movie:
-        """Return a movie with the members of the patch.
-
-        Raises:
-            UnknownMovie: the movie is deleted.
-            InvalidInput: a value cannot be used.
-        """
-        given = {name: getattr(self, name) for name in self.model_fields_set}
-        if given.get("genres", ()) is None:
-            given["genres"] = ()
-        return checked_movie(replace(existing(movie), **given))
 
 
 def identified(texts: Sequence[str], catalogue: Catalogue) -> tuple[list[int], list[str]]:

@@ -148,9 +148,10 @@ def _explain(model: type[BaseModel], problem: ErrorDetails) -> str:
         message = f"give {limits['min_length']} at least"
     elif problem["type"] == "too_long":
         message = f"give at most {limits['max_length']}"
-    return f"{name}: {message}, not {_short(problem['input'])}" if name else message
+    return f"{name}: {message}, not {short(problem['input'])}" if name else message
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
+    """Return a value as errors show it, cut if it is long."""
     text = "null" if value is None else repr(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

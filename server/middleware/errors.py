@@ -50,6 +50,7 @@ STATUSES: tuple[tuple[type[errors.PosterityError], int], ...] = (
 _PUBLIC_MESSAGES: tuple[tuple[type[errors.PosterityError], str], ...] = (
     (errors.BadWeights, "pictures cannot be compared"),
     (errors.WeightsUnavailable, "pictures cannot be compared"),
+    (errors.SearchUnavailable, "the service that has the vectors does not answer, so this cannot be searched"),
     (errors.CannotStore, "the disk of the server is full or read-only, so this cannot be done"),
     (errors.BadLibrary, "the library of added movies cannot be read"),
     (errors.PosterityError, "this cannot be answered"),
@@ -67,7 +68,7 @@ def register_errors(app: Flask) -> None:
     @app.errorhandler(errors.PosterityError)
     def ours(error: errors.PosterityError) -> Response:
         status = next(status for kind, status in STATUSES if isinstance(error, kind))
-        if status >= 500 and not isinstance(error, errors.Busy):
+        if status >= 500 and (not isinstance(error, errors.Busy) or isinstance(error, errors.SearchUnavailable)):
             log.error("%s %s: %s", request.method, request.path, error)
             what = next(words for kind, words in _PUBLIC_MESSAGES if isinstance(error, kind))
             return _answer(status, f"{what} at the moment; the log of the server says why")

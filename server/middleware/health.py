@@ -8,8 +8,9 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify
 
-from index.core.errors import PosterityError
+from index.core.errors import PosterityError, SearchUnavailable
 from index.publication.state import read_state
+from index.snapshot.collections import check_collections, in_milvus, missing_aliases
 from server.config import ServerConfig
 from server.media.uploads import UploadQueue
 from server.middleware.errors import NOT_READY
@@ -37,6 +38,7 @@ def ready() -> Response:
         "uploads": _uploads(watcher),
         "rate_limits": _rate_limits(),
         "storage": _storage(),
+        "search": _search(watcher),
     }
     if parts["library"]["status"] == "ok":
         degraded = any(part["status"] == "degraded" for part in parts.values())
@@ -70,6 +72,22 @@ def _rate_limits() -> dict[str, Any]:
 def _storage() -> dict[str, Any]:
     config: ServerConfig = current_app.extensions["config"]
     return asdict(read_state(config.data)) if config.follow else {"status": "off"}
+
+
+def _search(watcher: SnapshotWatcher) -> dict[str, Any]:
+    config: ServerConfig = current_app.extensions["config"]
+    manifest = watcher.manifest()
+    if not in_milvus(manifest):
+        return {"status": "off"}
+    try:
+        check_collections(manifest, config.search)
+        missing = missing_aliases(manifest, config.search)
+    except SearchUnavailable as error:
+        log.warning("degraded: %s", error)
+        return {"status": "degraded", "reason": "Milvus does not answer, or lacks a collection: the log says why"}
+    if missing:
+        return {"status": "degraded", "reason": f"Milvus lacks the alias {missing[0]}: posterity snapshots rollback"}
+    return {"status": "ok", "reason": None}
 
 
 def _uploads(watcher: SnapshotWatcher) -> dict[str, Any]:

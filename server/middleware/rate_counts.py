@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 from limits.errors import StorageError
 from limits.storage import Storage, storage_from_string
 
-from server.state.back_off import back_off
+from index.core.back_off import back_off
 
 SCHEME = "posterity"  # under which Flask-Limiter finds these counts
 

@@ -12,11 +12,12 @@ from typing import Annotated
 from flask import Response, render_template, request
 from pydantic import Field
 
+from index.catalogue.catalogue import MovieFilter
 from index.catalogue.movie import Movie
 from index.movie_index import MovieIndex
 from index.ratings.model import INTERVAL, Prediction, UserOrRatings
 from server.api.parsing import parse_page
-from server.api.requests import Number, RequestModel, Someone
+from server.api.requests import Number, OwnedQuery, Someone
 from server.middleware.access import authorise
 from server.pages.for_you import ForYouQuery, State
 from server.state.current_snapshot import movie_index
@@ -27,7 +28,7 @@ _NAMESPACE = uuid.UUID("6f0c1c5e-5b0b-4d6e-9f6b-0f4d6e1c2a37")  # of the ids of 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-class FeedQuery(RequestModel):
+class FeedQuery(OwnedQuery):
     """A feed."""
 
     limit: Annotated[int, Field(ge=1, le=50), Number] = 20
@@ -51,8 +52,9 @@ def user_feed(user: str) -> Response:
     authorise("read", personal=True)
     index = movie_index()
     user_id = index.users.identify(user)
-    limit = parse_page(FeedQuery).limit
-    return _feed(index, index.users.resolve(user_id), State({}, user=user), limit, f"user {user_id}", "")
+    query = parse_page(FeedQuery)
+    state = State({}, user=user, owned=query.known_owned(index.catalogue) or False)
+    return _feed(index, index.users.resolve(user_id), state, query.limit, user_id, f"user {user_id}", "")
 
 
 def ratings_feed() -> Response:
@@ -62,17 +64,19 @@ def ratings_feed() -> Response:
     authorise("read", personal=query.user is not None)
     rated, _ = Someone(ratings=query.rated).stranger(index.catalogue, index.users.scale)
     who: UserOrRatings = rated
-    name = "ratings"
+    user_id, name = None, "ratings"
     if query.user is not None:
         user_id = index.users.identify(query.user)
         known = index.users.resolve(user_id)
         name = f"user {user_id}"
         who = index.users.rated(user_id) | rated if rated else known
-    state = State(rated, user=query.user)
-    return _feed(index, who, state, query.limit, name, repr(sorted(rated.items())) if rated else "")
+    state = State(rated, user=query.user, owned=query.known_owned(index.catalogue) or False)
+    return _feed(index, who, state, query.limit, user_id, name, repr(sorted(rated.items())) if rated else "")
 
 
-def _feed(index: MovieIndex, who: UserOrRatings, state: State, limit: int, name: str, more: str) -> Response:
+def _feed(
+    index: MovieIndex, who: UserOrRatings, state: State, limit: int, user_id: int | None, name: str, more: str
+) -> Response:
     """Return the feed of recommendations.
 
     Args:
@@ -80,16 +84,20 @@ def _feed(index: MovieIndex, who: UserOrRatings, state: State, limit: int, name:
         who: user, or ratings.
         state: of the page For you with the same recommendations.
         limit: number of entries.
+        user_id: of the user; None for ratings alone.
         name: of the one whom the entries are for; a movie keeps the id of its entry as long as it is for the same.
         more: a part of the feed's id, beside the name.
     """
-    found = index.users.recommend(who, limit)
-    created = datetime.fromisoformat(index.manifest.created).astimezone(UTC)
+    found = index.users.recommend(who, limit, where=MovieFilter(owned=True) if state.owned else None)
+    updated = datetime.fromisoformat(index.manifest.created).astimezone(UTC)
+    changed = None if user_id is None else index.users.changed(user_id)
+    if changed is not None:  # by a build or by the user's own ratings, whichever was later
+        updated = max(updated, datetime.fromtimestamp(changed, UTC))
     text = render_template(
         "feed.xml",
-        urn=_urn(index, name, f"feed {more}"),
+        urn=_urn(index, name, f"feed {more}", *(["shelf"] if state.owned else [])),
         state=state,
-        updated=created.isoformat(timespec="seconds"),
+        updated=updated.isoformat(timespec="seconds"),
         entries=_entries(index, found, name),
         predicts=not index.users.implicit,
         scale=index.users.scale,

@@ -37,6 +37,7 @@ _LACKING = {
     blend.NAME: "There is no poster, no rating and no fact of this film to go by.",
 }
 _GUESSED = "Loved like it, in all likelihood"  # heading of taste neighbours that are predicted from content
+_NOTHING = "No film fits: choose another genre, or more years."
 _MISSING = {"poster": "No posters were compared when this snapshot was built."}
 
 
@@ -209,4 +210,4 @@ def _shelf(
     films = [(index.catalogue.movie(match.movie_id), match, of) for match, of in zip(matches, bars, strict=True)]
     if by == "taste" and not index.catalogue.rating_counts[index.catalogue.ids.row(movie.movie_id)]:
         empty = replace(empty, heading=_GUESSED)
-    return replace(empty, films=films, hint="" if films else "No film fits: choose another genre, or more years.")
+    return replace(empty, films=films, hint="" if films else _NOTHING)

@@ -20,18 +20,28 @@ from index.core.errors import InvalidInput, UnknownUser
 from index.imports.write import movies_csv
 from index.movie_index import MovieIndex
 from index.ratings.elicitation import rating_steps
-from index.ratings.group_ways import Together
+from index.ratings.group_ways import MAX_PEOPLE, Together
 from index.ratings.groups import Person
 from index.ratings.learned_ranker import FeatureContribution, RankExplanation
 from index.ratings.model import INTERVAL, Contribution, Explanation, Prediction, UserOrRatings
 from server.api.long_requests import bounded, queued
 from server.api.parsing import parse_page
-from server.api.requests import MovieText, Rating, RequestModel, Someone, UserId, identified
+from server.api.requests import MovieText, OwnedQuery, Rating, Someone, UserId, identified
 from server.config import ServerConfig
 from server.media.uploads import EXPORT_FIELD
 from server.middleware.access import authorise, users_are_open
 from server.pages.imported import Imported, imported_ratings
-from server.pages.together import WAYS_IN_WORDS, Bar, Company, Pair, bar_of, chosen_lists, company_of, pairs_of
+from server.pages.together import (
+    WAYS_IN_WORDS,
+    Bar,
+    Company,
+    Pair,
+    bar_of,
+    chosen_lists,
+    company_of,
+    disjoint,
+    pairs_of,
+)
 from server.state.current_snapshot import movie_index
 
 _ASKED = 12  # movies offered for rating
@@ -54,14 +64,14 @@ def _as_rating(value: object) -> object:
     return {"movie": found[1], "rating": float(found[2])}
 
 
-class ForYouQuery(RequestModel):
-    """Ratings, skips, and the user that the ratings add to."""
+class ForYouQuery(OwnedQuery):
+    """Ratings, skips, the user that the ratings add to, and the shelf."""
 
     rated: Annotated[tuple[Annotated[Rating, BeforeValidator(_as_rating)], ...], Field(max_length=_MOST)] = ()
     skipped: Annotated[tuple[MovieText, ...], Field(max_length=_MOST)] = ()
     user: UserId | None = None
-    company: UserId | None = None
-    """Another user, to watch something together."""
+    company: Annotated[tuple[UserId, ...], Field(max_length=MAX_PEOPLE - 1)] = ()
+    """Other users, to watch something together."""
     together: Together = "mean"
 
 
@@ -72,18 +82,20 @@ class State:
     rated: dict[int, float]
     skipped: tuple[int, ...] = ()
     user: int | str | None = None  # as given
-    company: int | str | None = None  # likewise
+    company: tuple[int | str, ...] = ()  # likewise
     together: Together = "mean"
+    owned: bool = False  # only films on the shelf
 
     @property
     def members(self) -> dict[str, str]:
         """Query parameters of the address; empty ones are left out."""
         members = {
             "user": "" if self.user is None else str(self.user),
-            "company": "" if self.company is None else str(self.company),
+            "company": ",".join(map(str, self.company)),
             "together": "" if self.together == "mean" else self.together,
             "rated": ",".join(f"{movie_id}:{rating:g}" for movie_id, rating in self.rated.items()),
             "skipped": ",".join(map(str, self.skipped)),
+            "owned": "true" if self.owned else "",
         }
         return {name: text for name, text in members.items() if text}
 
@@ -95,7 +107,11 @@ class State:
     @property
     def feed(self) -> str:
         """Readable address of the feed with the same recommendations."""
-        return _readable("pages.feed", replace(self, skipped=(), company=None, together="mean").members)
+        return _readable("pages.feed", replace(self, skipped=(), company=(), together="mean").members)
+
+    def of_shelf(self, owned: bool) -> State:
+        """Return the state with films on the shelf alone, or with all."""
+        return replace(self, owned=owned)
 
     def without(self, movie_id: int) -> State:
         """Return the state without the rating of a movie."""
@@ -151,18 +167,20 @@ def for_you_page() -> str:
     me, imported, company, own = visitor.person, visitor.imported, visitor.company, visitor.own
     skipped, unknown_skipped = identified(query.skipped, index.catalogue)
     rated, brought = visitor.rated, {} if imported is None else imported.used
-    state = State(rated, tuple(dict.fromkeys(skipped)), query.user, query.company, query.together)
+    owned = query.known_owned(index.catalogue)
+    state = State(rated, tuple(dict.fromkeys(skipped)), query.user, query.company, query.together, owned or False)
     nobody = not rated and not own and not brought and not me.watched
-    only = chosen_lists()
+    only = chosen_lists(company)
     pairs: list[Pair] = []
     picks: list[Pick] = []
     unrated: list[Pick] = []
-    if company is not None and company.person is not None:
-        people = [("You" if query.user is None else f"User {query.user}", me), (company.name, company.person)]
-        pairs = queued(lambda: pairs_of(index, people, _PICKS, query.together, only))
+    where = MovieFilter(owned=owned)
+    if company is not None and company.known:
+        people = [("You" if query.user is None else f"User {query.user}", me), *company.known]
+        pairs = queued(lambda: pairs_of(index, people, _PICKS, query.together, only, where))
     else:
         many = len({*own, *brought, *rated}) > _MANY  # explanations take time in proportion
-        where = MovieFilter(among=me.watchlist) if only else None
+        where = replace(where, among=me.watchlist if only else None)
         picks, unrated = bounded(
             _PICKS + _NEW if many else 1,
             lambda: (_picks(index, me, where), [] if nobody else _picks(index, me, where, new=True)),
@@ -184,6 +202,7 @@ def for_you_page() -> str:
         company=company,
         ways=WAYS_IN_WORDS,
         only=only,
+        apart=only == "all" and company is not None and disjoint([me.watchlist, *company.watchlists]),
         pairs=pairs,
         picks=picks,
         unrated=unrated,
@@ -204,14 +223,16 @@ def recommendations_file() -> Response:
     """Return recommendations by imported ratings, and by those in the address, as a table that Letterboxd imports."""
     index = movie_index()
     query = parse_page(ForYouQuery, override=("company", "together"))
-    visitor, only = _visitor(index, query), chosen_lists()
+    visitor, owned = _visitor(index, query), query.known_owned(index.catalogue)
     me, company = visitor.person, visitor.company
-    if company is not None and company.person is not None:
-        people = [me, company.person]
-        group = queued(lambda: index.users.recommend_together(people, _LISTED, together=query.together, lists=only))
-        listed = [pick.movie_id for pick in group]
+    only = chosen_lists(company)
+    where = MovieFilter(owned=owned)
+    if company is not None and company.known:
+        people = [("", me), *company.known]
+        group = queued(lambda: pairs_of(index, people, _LISTED, query.together, only, where))
+        listed = [pair.movie.movie_id for pair in group]
     else:
-        where = MovieFilter(among=me.watchlist) if only else None
+        where = replace(where, among=me.watchlist if only else None)
         found = index.users.recommend(me.user, _LISTED, where=where, watched=me.watched)
         listed = [each.movie_id for each in found]
     table = movies_csv(map(index.catalogue.movie, listed))
@@ -248,7 +269,7 @@ def _visitor(index: MovieIndex, query: ForYouQuery) -> Visitor:
         InvalidInput: the form has no ratings, or cannot be read.
         Busy: too many exports are being read.
     """
-    if query.user is not None or query.company is not None:
+    if query.user is not None or query.company:
         authorise("read", personal=True)
     rated, ignored = Someone(ratings=query.rated).stranger(index.catalogue, index.users.scale)
     imported, company = imported_ratings(index), company_of(index, query.company)

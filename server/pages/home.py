@@ -18,6 +18,7 @@ from server.pages.for_you import for_you_page, recommendations_file
 from server.pages.look import guess_page, look, look_form
 from server.pages.map import map_page
 from server.pages.quality import quality_page
+from server.pages.shelf import is_marked, tells_apart
 from server.state.current_snapshot import movie_index
 
 pages = Blueprint("pages", __name__)
@@ -35,6 +36,7 @@ _SHOWN = 60  # films on the first page and search results
 
 
 pages.add_app_template_filter(percent)
+pages.add_app_template_test(lambda movie: is_marked(movie_index(), movie), "marked")
 pages.add_url_rule("/movies/<movie>", "film", film_page)
 pages.add_url_rule("/embed/movies/<movie>", "embed", embed_page)
 pages.add_url_rule("/for-you", "for_you", for_you_page, methods=["GET", "POST"])
@@ -62,6 +64,7 @@ def everywhere() -> dict[str, object]:
         "untrained_notice": UNTRAINED_NOTICE,
         "tmdb_notice": TMDB_NOTICE,
         "can_look": "poster" in index.spaces,
+        "has_shelf": tells_apart(index.catalogue),
         "can_write": current_app.extensions["config"].takes_writes,
         "sections": SECTIONS,
     }
@@ -72,9 +75,14 @@ def home() -> str:
     """Show search results, or the most rated movies."""
     index = movie_index()
     wanted = request.args.get("q", "").strip()[:200]
-    movies = index.catalogue.search(wanted, _SHOWN) if wanted else index.catalogue.best_known(_SHOWN)
-    exact = bool(index.catalogue.titled(wanted)) if wanted else True
-    return render_template("home.html", q=wanted, movies=movies, exact=exact)
+    catalogue = index.catalogue
+    owned = (request.args.get("owned") == "true" and catalogue.owned is not None) or None
+    if wanted:
+        movies = catalogue.search(wanted, _SHOWN, owned=owned)
+    else:
+        movies = catalogue.best_known(_SHOWN, catalogue.owned if owned else None)
+    exact = bool(set(movies).intersection(catalogue.titled(wanted))) if wanted else True
+    return render_template("home.html", q=wanted, movies=movies, exact=exact, owned=owned)
 
 
 def _poster_of(index: MovieIndex, movie: Movie) -> dict[str, str | None] | None:

@@ -28,4 +28,5 @@ def map_page() -> str:
         why=why,
         ways=[(name, words) for name, words in WAYS if name in there],
         facts=facts,
+        owned=request.args.get("owned") == "true",
     )

@@ -16,8 +16,9 @@ from index.core.references import MAX_ID
 from index.core.source_ids import MAX_SOURCE_ID
 from index.library.entries import MAX_GENRE
 from index.movie_index import MovieIndex
+from server.api.changes import MovieBody
 from server.api.operation import Operation, operation_of
-from server.api.requests import ID, MAX_GENRES, DistinctQuery, MovieBody
+from server.api.requests import ID, MAX_GENRES, DistinctQuery
 from server.api.responses import MovieReply, Problem
 from server.config import ServerConfig
 from server.media.uploads import EXPORT_FIELD, FIELD

@@ -12,10 +12,11 @@ from time import monotonic
 
 from flask import current_app, g
 
+from index.core.back_off import back_off
 from index.core.errors import BadSnapshot, PosterityError, UnknownSnapshot
 from index.movie_index import MovieIndex
+from index.snapshot.collections import check_collections
 from index.snapshot.store import Checked, Manifest, SnapshotStore
-from server.state.back_off import back_off
 
 _LOOK_EVERY = 1.0  # seconds
 
@@ -44,6 +45,7 @@ class SnapshotWatcher:
         clock: monotonic seconds.
         checked: a snapshot that the parent process has verified.
         embed_path: how VGG16 runs for uploads.
+        search: address of the Milvus that has the vectors; empty for none.
 
     Raises:
         UnknownSnapshot: no snapshot was published yet.
@@ -58,9 +60,11 @@ class SnapshotWatcher:
         *,
         checked: Checked | None = None,
         embed_path: str = "auto",
+        search: str = "",
     ) -> None:
         self._data = data
         self._embed_path = embed_path
+        self._search = search
         self._store = SnapshotStore(data)
         self._clock = clock
         self._checked = checked
@@ -139,6 +143,7 @@ class SnapshotWatcher:
     def _swap(self, snapshot_id: str) -> None:
         try:
             opened = self._open(snapshot_id)
+            check_collections(opened.manifest, self._search)  # not of the first: it is served while Milvus is down
         except BadSnapshot as error:
             log.exception("snapshot %s cannot be opened; %s stays in use", snapshot_id, self._index.manifest.id)
             self._refused = Refused(snapshot_id, self._reason(error))
@@ -162,7 +167,9 @@ class SnapshotWatcher:
         """Verify, open and prepare a snapshot. After an error that is not about its files, these are not read again."""
         if self._checked is None or self._checked.id != snapshot_id:
             self._checked = self._store.check(snapshot_id)
-        index = MovieIndex.open(self._data, snapshot_id, checked=self._checked, embed_path=self._embed_path)
+        index = MovieIndex.open(
+            self._data, snapshot_id, checked=self._checked, embed_path=self._embed_path, search=self._search
+        )
         index.catalogue.prepare_search()
         return index
 

@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from index.core.back_off import back_off
 from index.core.errors import BadSnapshot, InvalidInput, UnknownSnapshot
 from index.snapshot.store import Checked, SnapshotStore
-from server.state.back_off import back_off
 
 _LOOK_EVERY = 0.2  # seconds, until there is a first snapshot
 

@@ -109,7 +109,7 @@ export class Atlas {
 
 /** Tiles of a map, painted once per level. */
 export class Tiles {
-  #kept = new Map(); // "by level x y" -> tile, most recently used last
+  #kept = new Map(); // "name level x y" -> tile, most recently used last
 
   constructor(atlas) {
     this.atlas = atlas;
@@ -122,7 +122,7 @@ export class Tiles {
 
   /** Return the canvas of a tile. If it needs painting and `mayPaint` returns false, return the old one or null. */
   get(map, level, x, y, mayPaint) {
-    const key = `${map.by} ${level} ${x} ${y}`;
+    const key = `${map.name} ${level} ${x} ${y}`;
     let tile = this.#kept.get(key);
     this.#kept.delete(key);
     if ((!tile || this.#stale(tile)) && mayPaint()) tile = this.#paint(map, level, x, y, tile);

@@ -20,13 +20,13 @@ function state() {
   const given = new URLSearchParams(location.search);
   const list = (name) => given.getAll(name).flatMap((text) => text.split(",")).filter(Boolean);
   const one = (name) => given.get(name) ?? "";
-  return { user: one("user"), company: one("company"), together: one("together"), rated: list("rated"), skipped: list("skipped") };
+  return { user: one("user"), company: list("company").join(","), together: one("together"), rated: list("rated"), skipped: list("skipped"), owned: one("owned") };
 }
 
 /** Return the address of a state. */
-function address({ user, company, together, rated, skipped }) {
-  const users = { user: encodeURIComponent(user), company: encodeURIComponent(company), together: together === "mean" ? "" : together };
-  const parts = { ...users, rated: rated.join(","), skipped: skipped.join(",") };
+function address({ user, company, together, rated, skipped, owned }) {
+  const users = { user: encodeURIComponent(user), company: company.split(",").map(encodeURIComponent).join(","), together: together === "mean" ? "" : together };
+  const parts = { ...users, rated: rated.join(","), skipped: skipped.join(","), owned };
   const asked = Object.entries(parts).filter(([, text]) => text !== "").map(([name, text]) => `${name}=${text}`);
   return place.dataset.address + (asked.length ? `?${asked.join("&")}` : "");
 }
@@ -118,6 +118,7 @@ function pick(next) {
     if (open && each.querySelector("details")) each.querySelector("details").open = true;
   }
   picking.querySelector("h2").textContent = next.querySelector("h2").textContent;
+  picking.querySelector(".whose")?.replaceWith(next.querySelector(".whose"));
   list.replaceChildren(...films.children);
   picking.querySelector(".unrated").replaceWith(next.querySelector(".unrated"));
   picking.querySelector(".hint")?.replaceWith(next.querySelector(".hint"));

@@ -7,7 +7,7 @@ import { renew } from "./state.js";
 
 const LARGEST = 50 * 2 ** 20; // bytes; the server's limit
 
-const LISTS = [["#found", ".actions"], ["#found-with", ".company > .row"]]; // of an answer, and what each stands before
+const PREFIX = /^with[0-9]?_/; // of the members of someone to watch with
 
 /** Set up the import of ratings, of the visitor and of someone to watch with.
  *
@@ -18,6 +18,8 @@ const LISTS = [["#found", ".actions"], ["#found-with", ".company > .row"]]; // o
 export function importing(place, show, visit) {
   const name = place.dataset.address;
   const part = () => place.querySelector("#import");
+  const same = (other) => part().querySelector(`.other[data-without="${CSS.escape(other.dataset.without)}"]`);
+  const company = () => new URLSearchParams(location.search).getAll("company").flatMap((text) => text.split(",")).filter(Boolean);
   let mine = null; // members of the form, by name
 
   function ask(address, { signal, added = [] } = {}) {
@@ -42,16 +44,18 @@ export function importing(place, show, visit) {
       const stays = mine === null ? (await forget(name), true) : await keep(name, mine);
       if (whole) {
         // What was read from a file earlier is asked for once: the questions about it stay.
-        for (const [list, before] of LISTS) {
-          const left = part().querySelector(list);
-          const by = list === "#found" ? mine?.source : mine?.with_source;
-          if (left && by && !next.querySelector(list)) next.querySelector(before)?.before(left);
+        const left = part().querySelector("#found");
+        if (left && mine?.source && !next.querySelector("#found")) next.querySelector(".actions")?.before(left);
+        for (const other of next.querySelectorAll(".other")) {
+          const found = same(other)?.querySelector(".found");
+          if (found && !other.querySelector(".found")) other.querySelector(".others").after(found);
         }
         part().replaceWith(next);
       } else {
-        for (const each of ["#kept", ".others"]) part().querySelector(each)?.replaceWith(next.querySelector(each) ?? "");
+        part().querySelector("#kept").replaceWith(next.querySelector("#kept"));
+        for (const other of next.querySelectorAll(".other")) same(other)?.querySelector(".others")?.replaceWith(other.querySelector(".others"));
       }
-      if (!stays) part().querySelector("#kept .needs-script, .others .needs-script").textContent = "This browser does not keep them: they last until this page is closed.";
+      if (!stays) for (const hint of part().querySelectorAll("#kept .needs-script, .others .needs-script")) hint.textContent = "This browser does not keep them: they last until this page is closed.";
       part().querySelector(".status").textContent = "";
       show(found, words || part().querySelector(".counts")?.textContent || "");
     }).finally(() => {
@@ -78,12 +82,15 @@ export function importing(place, show, visit) {
     return bring(added, "", { whole: false }).then(() => part().querySelector(".state.wrong") || removed());
   }
 
-  /** Forget the other person. */
-  async function leave() {
-    mine = Object.fromEntries(Object.entries(mine ?? {}).filter(([member]) => !member.startsWith("with_") && member !== "both"));
-    if (!Object.keys(mine).some((member) => member !== "only")) mine = null;
-    if (new URLSearchParams(location.search).has("company")) await visit({ company: "" });
-    await bring([], "Only you");
+  /** Forget one of the others: by the prefix of an export's members, or by user. */
+  async function leave(without) {
+    if (PREFIX.test(without)) {
+      mine = Object.fromEntries(Object.entries(mine ?? {}).filter(([member]) => !member.startsWith(without) && member !== "both"));
+      if (!Object.keys(mine).some((member) => member !== "only")) mine = null;
+      await bring([], "Without them");
+    } else {
+      await visit({ company: company().filter((user) => user !== without).join(",") }, "Without them");
+    }
     part().querySelector(".company > summary").focus({ preventScroll: true });
   }
 
@@ -102,8 +109,8 @@ export function importing(place, show, visit) {
     if (target.type === "file" && target.files.length) read(target.files[0], target.name);
     if (target.name === "together") visit({ together: target.value }, target.parentElement.textContent.trim());
     else if (target.type === "radio" && !byKey) take([target]);
-    if (target.name === "company") {
-      visit({ company: target.value.trim() }).then(() => part().querySelector(".company > summary").focus({ preventScroll: true }));
+    if (target.name === "company" && target.value.trim()) {
+      visit({ company: [...new Set([...company(), target.value.trim()])].join(",") }).then(() => part().querySelector(".company > summary").focus({ preventScroll: true }));
     }
     if (target.type === "checkbox") {
       mine = { ...mine, [target.name]: target.checked ? "on" : "" };
@@ -113,7 +120,7 @@ export function importing(place, show, visit) {
   });
   place.addEventListener("click", ({ target }) => {
     if (target.matches("#import .forget")) clear();
-    if (target.matches("#import .alone")) leave();
+    if (target.matches("#import .alone")) leave(target.closest(".other").dataset.without);
     if (target.matches("#import .first")) take([...target.closest(".uncertain").querySelectorAll("li")].map((each) => each.querySelector("input")));
   });
   // Before others see the event: the rest of the page takes rated films by it.
@@ -127,7 +134,7 @@ export function importing(place, show, visit) {
     event.preventDefault();
     const chosen = [...event.target.querySelectorAll(".uncertain input:checked")];
     if (chosen.length) take(chosen.filter((input) => input.closest(".uncertain") === chosen[0].closest(".uncertain")));
-    else if (event.submitter?.closest(".company")) event.target.elements.company?.focus();
+    else if (event.submitter?.closest(".company")) part().querySelector(".field [name=company]")?.focus();
   });
 
   // Files that are no pictures, dropped anywhere on this page; pictures are compared with posters, as on every page.
@@ -138,7 +145,7 @@ export function importing(place, show, visit) {
       event.preventDefault();
       event.stopPropagation();
       part().classList.toggle("over", type === "dragover" || (type === "dragleave" && event.relatedTarget !== null));
-      if (type === "drop") read(event.dataTransfer.files[0], event.target.closest?.(".company") ? "with_file" : "file");
+      if (type === "drop") read(event.dataTransfer.files[0], event.target.closest?.(".other, .company")?.querySelector(":scope > label input[type=file], :scope > .row input[type=file]")?.name ?? "file");
     }, true);
   }
 

@@ -20,6 +20,7 @@ const pen = canvas.getContext("2d", { alpha: false });
 const tip = section.querySelector(".map-tip");
 const said = stage.querySelector("[role=status]");
 const named = section.querySelector(".map-middle ul");
+const owned = section.querySelector(".map-owned input"); // null if the films are not told apart
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 const maps = new Map(); // by -> map
@@ -172,6 +173,7 @@ const opened = (film) => film && location.assign(site(`movies/${film.id}`));
 function settle() {
   if (!map) return;
   const state = new URLSearchParams({ by: map.by });
+  if (owned?.checked) state.set("owned", "true");
   if (view.zoom > 1.01) for (const [name, value] of [["x", view.x], ["y", view.y], ["zoom", view.zoom]]) state.set(name, value.toFixed(2));
   if (focused) state.set("film", focused.id);
   history.replaceState(null, "", `?${state}`);
@@ -210,18 +212,20 @@ function flyTo(film) {
   view.fly({ x: film.x + 0.5, y: 1.5 * (film.y + 0.5), scale: Math.max(NEAR, view.scale) });
 }
 
-/** Return a map from the server, with the drawing state of each film. */
+/** Return a map from the server, of all films or of those on the shelf, with the drawing state of each film. */
 async function load(by) {
-  if (maps.has(by)) return maps.get(by);
-  const found = await ask(site(`api/v1/map?by=${by}`));
+  const shelf = owned?.checked ?? false;
+  const name = shelf ? `${by} shelf` : by;
+  if (maps.has(name)) return maps.get(name);
+  const found = await ask(site(`api/v1/map?by=${by}${shelf ? "&owned=true" : ""}`));
   const alone = new Set(found.unlisted);
   const films = found.movie_ids.map((id, at) => ({
     id, x: found.x[at], y: found.y[at], slot: found.slots[at], title: found.titles[at], year: found.years[at], poster: found.slots[at] >= 0 || alone.has(id), content: found.contents[at],
   }));
   const cells = new Int32Array(found.columns * found.rows).fill(-1);
   films.forEach((film, at) => { cells[film.y * found.columns + film.x] = at; });
-  const made = { by, columns: found.columns, rows: found.rows, sheets: found.sheets, snapshot: found.snapshot, films, cells, of: new Map(films.map((film) => [film.id, film])) };
-  maps.set(by, made);
+  const made = { name, by, columns: found.columns, rows: found.rows, sheets: found.sheets, snapshot: found.snapshot, films, cells, of: new Map(films.map((film) => [film.id, film])) };
+  maps.set(name, made);
   return made;
 }
 
@@ -234,7 +238,8 @@ function showMap(by, state = null) {
     hovered = null;
     if (focused) focused = map.of.get(focused.id) ?? null;
     canvas.setAttribute("aria-label", `Map of ${map.films.length} posters, ${by === "poster" ? "alike ones" : "films loved alike"} near each other`);
-    if (before && before !== map) moveOver(before);
+    if (before && before.by !== map.by) moveOver(before);
+    else if (before) view.halt();
     else {
       measure();
       if (state) restore(state);
@@ -308,6 +313,7 @@ section.querySelector(".map-zoom").addEventListener("click", (event) => {
   else if (how) view.glide(how === "in" ? 1.8 : 1 / 1.8);
 });
 section.querySelector(".map-ways")?.addEventListener("change", (event) => showMap(event.target.value));
+owned?.addEventListener("change", () => showMap(map?.by ?? section.dataset.by));
 const find = section.querySelector(".map-find");
 const pick = (id) => {
   const film = map?.of.get(id);

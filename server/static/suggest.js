@@ -50,7 +50,8 @@ export function suggest(form, { name = "suggestions", pick = open, slash = true 
     asking = new AbortController();
     let rows;
     try {
-      const found = await ask(site(`api/v1/movies?limit=${SHOWN}&q=${encodeURIComponent(wanted)}`), { signal: asking.signal });
+      const shelf = form.elements.owned ? "&owned=true" : "";
+      const found = await ask(site(`api/v1/movies?limit=${SHOWN}&q=${encodeURIComponent(wanted)}${shelf}`), { signal: asking.signal });
       rows = found.results.map((movie) => row(movie, name));
       said.textContent = `${rows.length} ${rows.length === 1 ? "film fits" : "films fit"}`;
       if (!rows.length) rows = [element("li", { class: "said", role: "presentation" }, [`No film is called “${wanted}”, or anything like it.`])];

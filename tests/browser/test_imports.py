@@ -124,8 +124,8 @@ def test_someone_to_watch_with_brings_an_export_that_stays_until_they_leave(visi
     page.get_by_label("Take turns").check()
     expect(page).to_have_url(re.compile("together=fair$"))
     assert listed(page) != by_mean
-    expect(page.locator("#found-with .uncertain li")).to_have_count(1)
-    page.locator("#found-with label").first.click()
+    expect(page.locator(".other .found .uncertain li")).to_have_count(1)
+    page.locator(".other .found label").first.click()
     expect(page.locator(".company .others")).to_contain_text("26 films rated by the other", timeout=60_000)
     fair = listed(page)
     assert_accessible(page)

@@ -74,8 +74,8 @@ def flip(file: Path, position: int) -> None:
         stream.write(bytes([byte ^ 0xFF]))
 
 
-def build_editions(root: Path, names: Sequence[str] = NAMES) -> list[Edition]:
-    """Build editions into the data directory ``root/data``; the last one becomes current."""
+def build_editions(root: Path, names: Sequence[str] = NAMES, search: str = "") -> list[Edition]:
+    """Build editions into the data directory ``root/data``, and Milvus if given; the last one becomes current."""
     store = SnapshotStore(root / "data")
     if not (root / "posters").exists():
         write_posters(root / "posters")
@@ -87,7 +87,7 @@ def build_editions(root: Path, names: Sequence[str] = NAMES) -> list[Edition]:
             _rewrite(ratings / "movies.csv", lambda row, name=name: _renamed(row, name), [_own(name)])
             # Each edition lacks another tenth of the ratings.
             _rewrite(ratings / "ratings.csv", lambda row, at=at: None if _left_out(row, at) else row)
-            manifest = build(Plan(ratings, store.data, root / "posters", "untrained", QUICK))
+            manifest = build(Plan(ratings, store.data, root / "posters", "untrained", QUICK, search=search))
             folder = root / "editions" / name
             shutil.copytree(store.path(manifest.id), folder)
             editions.append(Edition(name, folder, manifest))

@@ -51,13 +51,15 @@ CATALOGUE_COLUMNS: Mapping[str, Sequence[Collection[str]]] = {
     **MOVIE_COLUMNS,
     "movie": ({"id"}, *RATING_COLUMNS["movie"][:3]),
     "poster": ({"poster"}, {"posterpath", "posterurl", "posterfile"}, {"image", "imageurl", "cover", "coverurl"}),
+    "owned": ({"owned"},),
 }
 LINK_COLUMNS = {name: MOVIE_COLUMNS[name] for name in ("movie", "imdb", "tmdb")}
 TAG_COLUMNS: Mapping[str, Sequence[Collection[str]]] = {
     "movie": RATING_COLUMNS["movie"],
     "tag": ({"tag"}, {"tags", "keyword", "keywords"}),
 }
-_EXPORTS = ({"letterboxduri"}, {"const", "yourrating"}, {"const", "yourated"})  # columns of one person's export
+# Columns of one person's export: of Letterboxd, IMDb, and Trakt.
+_EXPORTS = ({"letterboxduri"}, {"const", "yourrating"}, {"const", "yourated"}, {"ratedat", "traktid"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import warnings
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -18,16 +17,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from index.core.errors import InvalidInput
+from index.core.quoted import LooksLikeRow, quoted_rows
 from indexer.datasets.tables.skipped import Skipped
 from indexer.datasets.tables.text import first_not_utf8, is_plain, open_text
 
 SPACES = " "  # delimiter of files split at any number of spaces or tabs
 
 _CHUNK = 1_000_000  # rows parsed at a time
-_MOST_LINES = 1000  # of a row
 _LONGEST = 2**16  # characters of a line of column names
-
-LooksLikeRow = Callable[[list[str]], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +74,7 @@ class Table:
             for _ in range(self.skip):
                 next(text, None)
             if self.quoted and len(self.delimiter) == 1 and self.delimiter != SPACES:
-                yield from _quoted_rows(text, self.delimiter, self.skip, len(self.columns), looks_like_row)
+                yield from quoted_rows(text, self.delimiter, self.skip, len(self.columns), looks_like_row)
                 return
             for at, line in enumerate(text, start=self.skip + 1):
                 yield at, self._fields(line)
@@ -177,7 +174,7 @@ def _delimiter(line: str) -> str:
     if "::" in unquoted:
         return "::"
     found = max(",;\t|", key=unquoted.count)
-    return found if found in unquoted else SPACES
+    return found if found in unquoted or len(line.split()) < 2 else SPACES  # a single column is none of words
 
 
 def _one_row(line: str, delimiter: str) -> list[str]:
@@ -186,88 +183,3 @@ def _one_row(line: str, delimiter: str) -> list[str]:
     if len(delimiter) > 1:
         return line.rstrip("\r\n").split(delimiter)
     return next(csv.reader([line], delimiter=delimiter), [])
-
-
-class _Unbalanced(Exception):
-    """A quote that is still open on a line that is a row."""
-
-
-class _Lines:
-    """The lines of a text, with those of the current row; lines may be given back.
-
-    Args:
-        lines: of the text.
-        start: number of lines before the first.
-        is_row: tells a line that is a row by itself.
-    """
-
-    def __init__(self, lines: Iterable[str], start: int, is_row: Callable[[str], bool]) -> None:
-        self.row: list[str] = []
-        self.line = start  # number of the latest line
-        self.ended = False
-        self._lines = iter(lines)
-        self._is_row = is_row
-        self._returned: deque[str] = deque()
-
-    def __iter__(self) -> _Lines:
-        return self
-
-    def __next__(self) -> str:
-        try:
-            line = self._returned.popleft() if self._returned else next(self._lines)
-        except StopIteration:
-            self.ended = True
-            raise
-        self.row.append(line)
-        self.line += 1
-        if len(self.row) > 1 and (len(self.row) > _MOST_LINES or self._is_row(line)):
-            raise _Unbalanced
-        return line
-
-    def give_back(self) -> str:
-        """Give all lines of the row back but the first, and return that."""
-        first, *others = self.row
-        self._returned.extendleft(reversed(others))
-        self.line -= len(others)
-        self.ended = False
-        return first
-
-
-def _quoted_rows(
-    text: Iterable[str], delimiter: str, start: int, width: int, looks_like_row: LooksLikeRow
-) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line number and the fields of every row of a text whose fields may be quoted.
-
-    A quote that is not closed before the next row, or the end, is a character like any other.
-    """
-
-    def is_row(line: str) -> bool:
-        fields = _literal(line, delimiter)
-        return len(fields) == width and looks_like_row(fields)
-
-    lines = _Lines(text, start, is_row)
-    reader = csv.reader(lines, delimiter=delimiter)
-    while True:
-        lines.row.clear()
-        at = lines.line + 1
-        try:
-            fields = next(reader)
-            unbalanced = len(lines.row) > 1 and (lines.ended or len(fields) != width)
-        except StopIteration:
-            return
-        except (_Unbalanced, csv.Error):
-            unbalanced = True
-        if unbalanced:
-            fields = _literal(lines.give_back(), delimiter)
-            reader = csv.reader(lines, delimiter=delimiter)
-        elif len(fields) != width and '"' in lines.row[0]:
-            literal = _literal(lines.row[0], delimiter)
-            fields = literal if len(literal) == width else fields
-        if fields:
-            yield at, fields
-
-
-def _literal(line: str, delimiter: str) -> list[str]:
-    """Return the fields of a line whose quotes are not to be trusted, without those around a whole field."""
-    fields = line.rstrip("\r\n").split(delimiter)
-    return [field[1:-1] if len(field) > 1 and field[0] == field[-1] == '"' else field for field in fields]

@@ -12,7 +12,8 @@ import pandas as pd
 from typing_extensions import override
 
 from index.core.errors import InvalidInput
-from indexer.datasets.tables.delimited import LooksLikeRow, Table
+from index.core.quoted import LooksLikeRow
+from indexer.datasets.tables.delimited import Table
 from indexer.datasets.tables.skipped import Skipped
 
 

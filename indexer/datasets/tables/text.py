@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TextIO
 
+from index.core.encodings import encoding_of
 from index.core.errors import InvalidInput
 
 COMPRESSED = (".gz", ".bz2", ".xz")
@@ -43,8 +44,6 @@ _OPENERS: dict[bytes, Callable[[Path], Any]] = {
 }
 _DAMAGED = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, zipfile.BadZipFile, NotImplementedError,
             RuntimeError)  # fmt: skip
-_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
-          (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))  # fmt: skip
 _MIXED = "posterity-windows-1252"
 
 
@@ -84,7 +83,7 @@ def open_text(file: Path) -> Iterator[TextIO]:
         InvalidInput: the file is missing or damaged, here or while it is read.
     """
     with _reading(file), _open_bytes(file) as content:
-        encoding = _encoding(content.peek(_HEAD)[:_HEAD])  # type: ignore[attr-defined]
+        encoding = encoding_of(content.peek(_HEAD)[:_HEAD])  # type: ignore[attr-defined]
         yield io.TextIOWrapper(content, encoding, _MIXED if encoding.startswith("utf-8") else "replace", newline="")
 
 
@@ -117,18 +116,6 @@ def _open_bytes(file: Path) -> Iterator[IO[bytes]]:
         yield opened
 
 
-def _encoding(head: bytes) -> str:
-    marked = next((encoding for mark, encoding in _MARKS if head.startswith(mark)), None)
-    if marked is not None:
-        return marked
-    # Latin text in UTF-16 has a zero in every second byte.
-    for start, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
-        zeros, others = head[start::2], head[1 - start :: 2]
-        if len(head) >= 4 and zeros.count(0) > len(zeros) // 2 and others.count(0) <= len(others) // 10:
-            return encoding
-    return "utf-8"
-
-
 def is_plain(file: Path) -> bool:
     """Return True if a file can be split at every delimiter and line end: it has no quotes and no zeros.
 
@@ -149,7 +136,7 @@ def first_not_utf8(file: Path) -> int | None:
         InvalidInput: the file cannot be read.
     """
     with _reading(file), _open_bytes(file) as content:
-        if not _encoding(content.peek(_HEAD)[:_HEAD]).startswith("utf-8"):  # type: ignore[attr-defined]
+        if not encoding_of(content.peek(_HEAD)[:_HEAD]).startswith("utf-8"):  # type: ignore[attr-defined]
             return None
         decoder, line = codecs.getincrementaldecoder("utf-8")(), 1
         while True:

@@ -125,6 +125,11 @@ def listed(text: str) -> list[str] | None:
     return [name for name in names if isinstance(name, str)]
 
 
+def flag(text: str) -> bool | None:
+    """Return a yes or no, which many programs write as 1 or 0, or as true or false; None if the text is neither."""
+    return {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}.get(text.strip().casefold())
+
+
 def year(text: str) -> int | None:
     """Return the year of a year or date such as ``1995``, ``1995.0``, ``1995-12-15`` or ``01-Jan-1995``."""
     found = re.search(r"(?<![0-9])(1[89][0-9]{2}|2[01][0-9]{2})(?![0-9])", text)

@@ -289,3 +289,29 @@ def test_a_title_finds_itself_first(title: str, with_year: bool) -> None:
     titles = list(CATALOGUE)
     search = TitleSearch(titles, list(CATALOGUE.values()), [0] * len(titles))
     assert search.prefix(f"{title} ({CATALOGUE[title]})" if with_year else title)[0] == titles.index(title)
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("12 monkeys", "Twelve Monkeys"),
+        ("twelve angry men", "12 Angry Men"),
+        ("twelve ang", "12 Angry Men"),
+        ("21 grams", "Twenty-One Grams"),
+        ("twenty one jump street", "21 Jump Street"),
+        ("seven", "Se7en (Seven)"),
+        ("7 samurai", "The Seven Samurai"),
+        ("rocky two", "Rocky II"),
+        ("98 degrees", "98°"),
+        ("98deg", "98°"),
+        ("98°", "98°"),
+        ("98", "98°"),
+        ("37.2 le matin", "37°2 le matin"),
+        ("37°2", "37°2 le matin"),
+    ],
+)
+def test_numbers_are_found_in_words_and_words_in_numbers(text: str, title: str) -> None:
+    titles = ["Twelve Monkeys", "12 Angry Men", "Twenty-One Grams", "21 Jump Street", "Se7en (Seven)",
+              "The Seven Samurai", "Rocky II", "98°", "37°2 le matin"]  # fmt: skip
+    search = TitleSearch(titles, [1990] * len(titles), [0] * len(titles))
+    assert [titles[row] for row in search.prefix(text)[:1]] == [title]

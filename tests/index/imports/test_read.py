@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from index.core.errors import InvalidInput
 from index.imports.export import Entry, Export
-from index.imports.read import guessed_scale, read_export
+from index.imports.read import read_export
+from index.imports.values import imdb_id_in, rating_of, scale_of, tmdb_id_in
 from tests.index.imports import samples
 
 
@@ -149,10 +150,96 @@ def test_ratings_are_read_as_people_write_them() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("4", (4, None)),
+        ("3,5", (3.5, None)),
+        ("8/10", (8, 10)),
+        ("4 / 5", (4, 5)),
+        ("7 out of 10", (7, 10)),
+        ("80%", (80, 100)),
+        ("4 stars", (4, None)),
+        ("4★", (4, None)),
+        ("★★★½", (3.5, None)),
+        ("★★★☆☆", (3, 5)),
+        ("★★½☆☆", (2.5, 5)),
+        ("⭐️⭐️⭐️", (3, None)),
+        ("A+", None),
+        ("8/ten", None),
+        ("", None),
+        ("☆☆☆☆☆", None),
+        ("-1", None),
+    ],
+)
+def test_a_rating_may_name_the_highest_one(written: str, expected: tuple[float, float | None] | None) -> None:
+    assert rating_of(written) == expected
+
+
+@pytest.mark.parametrize(
+    ("column", "ratings", "expected", "high"),
+    [
+        ("rating", ["4/10", "3/10"], [4, 3], 10),  # none above 5, and yet of 10
+        ("rating", ["8/10", "4/5", "80%"], [8, 8, 8], 10),
+        ("rating", ["80%", "3%"], [80, 3], 100),
+        ("rating", ["★★★☆☆", "★★★★★"], [3, 5], 5),
+        ("Rating (out of 10)", ["4", "5"], [4, 5], 10),
+        ("My Rating (1-10)", ["4", "5"], [4, 5], 10),
+        ("Score /100", ["9", "10"], [9, 10], 100),
+        ("rating10", ["4", "85"], [4, 85], 100),  # the column is wrong
+    ],
+)
+def test_the_scale_is_the_one_that_ratings_or_their_column_name(
+    column: str, ratings: list[str], expected: list[float], high: float
+) -> None:
+    rows = "\n".join(f"Film {at},2000,{rating}" for at, rating in enumerate(ratings))
+    export = read_export(f"title,year,{column}\n{rows}\n".encode())
+    assert [entry.rating for entry in export.entries] == expected
+    assert export.scale is not None
+    assert export.scale.high == high
+    assert export.skipped == ()
+
+
+def test_ids_are_read_as_spreadsheets_and_movielens_write_them() -> None:
+    table = b"title,year,rating,tmdb_id,imdb_id\nHeat,1995.0,4.0,949.0,113277.0\n"
+    (entry,) = read_export(table).entries
+    assert (entry.year, entry.rating, entry.tmdb_id, entry.imdb_id) == (1995, 4, "949", "tt0113277")
+    assert [imdb_id_in(text) for text in ("tt0113277", "0113277", "https://imdb.com/title/tt0113277/", "x", "0")] == [
+        "tt0113277", "tt0113277", "tt0113277", None, None
+    ]  # fmt: skip
+    assert [tmdb_id_in(text) for text in ("949", "https://www.themoviedb.org/movie/949-heat", "0", "film")] == [
+        "949", "949", None, None
+    ]  # fmt: skip
+    (plex,) = read_export(b"title,year,guid,rating\nHeat,1995,12345,8\n").entries  # a number of its own
+    assert plex.imdb_id is None
+
+
+def test_a_quote_that_is_never_closed_swallows_no_film() -> None:
+    table = b'title,year,rating\n"Heat,1995,4\nFargo,1996,5\nThe 5" Man,1990,2\nJaws,1975,3\n'
+    export = read_export(table)
+    assert [(entry.title, entry.rating) for entry in export.entries] == [
+        ('"Heat', 4), ("Fargo", 5), ('The 5" Man', 2), ("Jaws", 3)
+    ]  # fmt: skip
+    review = b'title,year,rating,review\nHeat,1995,4,"good,\nlong, and\n\nloud"\nFargo,1996,5,""\n'
+    assert [entry.title for entry in read_export(review).entries] == ["Heat", "Fargo"]
+
+
+def test_excel_s_separator_line_and_utf_16_without_a_mark_are_read() -> None:
+    table = "sep=;\r\nTitle;Year;Rating\r\nAmélie;2001;4,5\r\n"
+    for content in (table.encode("utf-8-sig"), table.encode("utf-16"), table.encode("utf-16-le")):
+        (entry,) = read_export(content).entries
+        assert (entry.title, entry.year, entry.rating, entry.place) == ("Amélie", 2001, 4.5, "the file, row 3")
+
+
+def test_objects_are_rated_on_the_scale_of_the_member_that_rates_them() -> None:
+    export = read_export(b'[{"title": "Heat", "score": 8}, {"title": "Fargo", "score": 9.5}]', "mine.json")
+    assert rated(export) == {"Heat": 8, "Fargo": 9.5}
+
+
+@pytest.mark.parametrize(
     ("ratings", "high"), [([1, 5], 5), ([0.5], 5), ([5.5], 10), ([10, 1], 10), ([11], 100), ([85, 3], 100), ([], 5)]
 )
 def test_an_unnamed_scale_is_guessed_by_the_highest_rating_and_says_so(ratings: list[float], high: float) -> None:
-    scale = guessed_scale(ratings)
+    scale = scale_of(map(str, ratings))
     assert scale.high == high
     assert not ratings or f"{max(ratings):g}" in scale.reason
 

@@ -82,22 +82,22 @@ def test_contributions_add_up_to_the_score_that_a_search_finds() -> None:
     for weights in ({"poster": 1.0, "taste": 3.0}, {"taste": 1.0}):
         both = blend(**weights)
         for match in both.similar(1, 10):
-            explained = both.explain(1, match.movie_id)
+            (explained,) = both.explain(1, [match.movie_id])
             assert sum(part.contribution for part in explained.parts) == explained.score
             assert explained.score == pytest.approx(match.score, abs=1e-6)
             assert explained.percentile == pytest.approx(match.percentile, abs=1e-6)
             assert {part.space for part in explained.parts} == set(match.spaces)
             assert explained.parts == tuple(sorted(explained.parts, key=lambda part: -part.contribution))
-    taste, look = blend(poster=1, taste=3).explain(1, 3).parts
+    taste, look = blend(poster=1, taste=3).explain(1, [3])[0].parts
     assert (taste.space, taste.weight, taste.score, taste.percentile) == pytest.approx(("taste", 3, 0.9, 0.9))
     assert look.contribution < 0
 
 
 def test_two_movies_without_a_common_space_are_not_explained() -> None:
     with pytest.raises(NotComparable, match="movies 1 and 4 have nothing to be compared by: no poster of both"):
-        blend(poster=1).explain(1, 4)
+        blend(poster=1).explain(1, [4])
     with pytest.raises(UnknownMovie, match="movie 7"):
-        blend(poster=1).explain(1, 7)
+        blend(poster=1).explain(1, [7])
 
 
 def test_a_movie_that_lacks_a_space_is_scored_on_what_it_has_and_says_so() -> None:

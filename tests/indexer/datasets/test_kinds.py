@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import json
 import lzma
 import sys
 import zipfile
@@ -424,3 +425,22 @@ def test_a_folder_of_several_tables_asks_for_one(tmp_path: Path) -> None:
         (tmp_path / name).write_text(HEAD + "1,31,2.5\n")
     with pytest.raises(InvalidInput, match=r"one\.csv, two\.csv could all be it: give one"):
         read_dataset(tmp_path)
+
+
+def test_trakt_s_json_is_a_list_of_nested_films(tmp_path: Path) -> None:
+    rows = [
+        {"rated_at": f"2020-05-{n:02d}T20:00:00.000Z", "rating": 1 + n % 10, "type": "movie",
+         "movie": {"title": f"Film {n}", "year": 1990 + n, "ids": {"trakt": n, "imdb": f"tt{n:07d}", "tmdb": n}}}
+        for n in range(1, 21)
+    ]  # fmt: skip
+    rows.append({"rated_at": "2020-05-01", "rating": 3, "type": "show", "show": {"title": "Lost", "ids": {"trakt": 1}}})
+    file = tmp_path / "ratings-movies.json"
+    for indent in (None, 1):
+        file.write_text(json.dumps(rows, indent=indent))
+        dataset = read_dataset(file)
+        found = {movie.source_id: (movie.title, movie.year, movie.imdb_id) for movie in dataset.movies}
+        assert found == {f"tt{n:07d}": (f"Film {n}", 1990 + n, f"tt{n:07d}") for n in range(1, 21)}
+        assert len(dataset.ratings) == 20
+        assert dataset.ratings.scale == (1, 10)
+        assert any("cannot be read: 1 (such as line 21: movie '' is no id)" in told for told in dataset.warnings)
+        assert any("ratings of one person" in told for told in dataset.warnings)

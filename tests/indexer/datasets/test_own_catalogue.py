@@ -152,3 +152,41 @@ def test_an_id_is_known_by_many_names(tmp_path: Path, column: str) -> None:
     catalogue = read_catalogue(tmp_path / "films.csv")
     assert [row.own_id for row in catalogue.rows] == ["A-1"]
     assert [refusal.line for refusal in catalogue.refused] == [3]
+
+
+def test_a_list_of_objects_is_read_as_one_object_per_line(tmp_path: Path) -> None:
+    file = tmp_path / "films.json"
+    file.write_text(json.dumps([{"id": 1, "title": "Heat", "year": 1995}, 5, {"id": 2, "title": "Fargo"}], indent=2))
+    found = read_catalogue(file)
+    assert [(row.line, row.own_id, str(row.movie)) for row in found.rows] == [
+        (1, "1", "Heat (1995)"),
+        (3, "2", "Fargo"),
+    ]
+    assert [str(each) for each in found.refused] == ["line 2: '': '5' is no JSON object"]
+    file.write_text('[1\n{"id": 1, "title": "Heat"}\n')  # no list: lines
+    found = read_catalogue(file)
+    assert ([row.line for row in found.rows], [each.line for each in found.refused]) == ([2], [1])
+
+
+def test_a_column_of_titles_alone_is_split_at_no_space(tmp_path: Path) -> None:
+    file = tmp_path / "films.csv"
+    file.write_text('title\nNight Train\n"Good, the Bad and the Ugly, The (1966)"\n')
+    found = read_catalogue(file)
+    assert [str(row.movie) for row in found.rows] == ["Night Train", "The Good, the Bad and the Ugly (1966)"]
+    assert not found.refused
+
+
+def test_a_column_tells_what_is_on_the_shelf(tmp_path: Path) -> None:
+    file = tmp_path / "films.csv"
+    file.write_text("title,Owned\nA,yes\nB,no\nC,\nD,TRUE\nE,0\nF,maybe\n")
+    found = read_catalogue(file)
+    assert {row.movie.title: row.owned for row in found.rows} == {
+        "A": True,
+        "B": False,
+        "C": False,
+        "D": True,
+        "E": False,
+    }
+    assert [str(each) for each in found.refused] == ["line 7, Owned: 'maybe': write yes or no"]
+    file.write_text("title\nA\n")
+    assert [row.owned for row in read_catalogue(file).rows] == [None]

@@ -11,6 +11,7 @@ import pytest
 
 from index.core.errors import InvalidInput, PosterityError
 from index.core.files import locked
+from indexer.datasets.movielens import Own, read_dataset
 from indexer.datasets.sources import shelf_folder
 from indexer.shelf.scan import Summary, scan
 from tests.conftest import write_ratings
@@ -286,3 +287,60 @@ def test_titles_and_genres_of_joined_films_are_the_data_sets_where_only_a_name_i
     (row,) = [row for row in rows(joined) if row["id"] == "2"]
     assert (row["title"], row["year"], row["genres"]) == ("Starship 2", "1972", "Sci-Fi|Action")
     assert row["imdb_id"] == "tt0000002"
+
+
+def fetched(data: Path) -> Path:
+    """Write the small film world where a fetched edition of MovieLens is, with posters of two films."""
+    folder = data / "fetched" / "movielens" / "ml-small"
+    write_ratings(folder)
+    make(data / "fetched" / "posters", "2.jpg", "11.jpg")
+    return folder
+
+
+def test_all_films_of_the_data_set_stay_and_those_of_the_shelf_are_marked(tmp_path: Path) -> None:
+    root = make(tmp_path / "films", "A/Starship 1 (1971) [imdbid-tt0000001]/a.mkv", "B/Starship 2 {tmdb-1002}/a.mkv",
+                "B/Starship 2 {tmdb-1002}/poster.jpg", "C/Elsewhere (1999).mkv")  # fmt: skip
+    data = tmp_path / "data"
+    folder = fetched(data)
+    summary = scan([str(root)], data, ratings=None, everything=True, environment={})
+    assert (summary.films, summary.others, summary.posters) == (3, 21, 1)
+    assert any("Its 21 other films are in the catalogue, too" in line for line in summary.lines())
+    marks = {row["id"]: row["owned"] for row in rows(data)}
+    assert {each for each in marks if marks[each] == "yes"} == {"1", "2", max(marks, key=int)}
+    assert len(marks) == 24
+    assert len(rows(data, "ratings.csv")) == len((folder / "ratings.csv").read_text().splitlines()) - 1
+    posters = {row["id"]: row["poster"] for row in rows(data) if row["poster"]}
+    assert {each: Path(file).name for each, file in posters.items()} == {"2": "poster.jpg", "11": "11.jpg"}
+    dataset = read_dataset(shelf_folder(data), own=Own(shelf_folder(data) / "shelf.csv"))
+    assert dataset.owned == {int(each) for each in marks if marks[each] == "yes"}
+    assert len(dataset.movies) == 24
+    # A film that left the folder loses its mark; a film of no data set leaves the catalogue.
+    (root / "A" / "Starship 1 (1971) [imdbid-tt0000001]" / "a.mkv").unlink()
+    (root / "C" / "Elsewhere (1999).mkv").unlink()
+    scan([str(root)], data, ratings=None, everything=True, environment={})
+    assert {row["id"] for row in rows(data) if row["owned"] == "yes"} == {"2"}
+    assert len(rows(data)) == 23
+    # The next scan of the shelf alone has no others, and takes fetched posters for films without one.
+    (root / "B" / "Starship 2 {tmdb-1002}" / "poster.jpg").unlink()
+    assert scan([str(root)], data, ratings=None, environment={}).others == 0
+    (row,) = rows(data)
+    assert (row["id"], row["owned"], Path(row["poster"])) == ("2", "yes", data / "fetched" / "posters" / "2.jpg")
+
+
+def test_a_fetched_poster_is_a_change_and_those_of_another_data_set_are_not_taken(tmp_path: Path) -> None:
+    root, data = make(tmp_path / "films", "Starship 1 (1971) [imdbid-tt0000001]/a.mkv"), tmp_path / "data"
+    fetched(data)
+    scan([str(root)], data, ratings=None, everything=True, environment={})
+    assert not scan([str(root)], data, ratings=None, everything=True, environment={}).changed
+    make(data / "fetched" / "posters", "1.jpg")
+    assert scan([str(root)], data, ratings=None, everything=True, environment={}).changed
+    assert [row["id"] for row in rows(data) if row["poster"]] == ["1", "2", "11"]
+    write_ratings(tmp_path / "ratings")
+    scan([str(root)], data, ratings=tmp_path / "ratings", everything=True, environment={})
+    assert not [row["id"] for row in rows(data) if row["poster"]]
+
+
+def test_all_films_of_no_data_set_are_refused(tmp_path: Path) -> None:
+    root = make(tmp_path / "films", "Heat (1995).mkv")
+    with pytest.raises(InvalidInput, match=r"no data set in .* to mark your films in: posterity fetch movielens"):
+        scan([str(root)], tmp_path / "data", ratings=None, everything=True, environment={})

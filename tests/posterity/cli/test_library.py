@@ -1,15 +1,21 @@
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from click.testing import CliRunner, Result
+from werkzeug.serving import make_server
 
+from index.library.api_keys import Keys
+from index.library.database import Database
 from index.library.movies import Library
 from index.movie_index import MovieIndex
 from index.snapshot.store import SnapshotStore
 from posterity.cli.main import main
-from tests.conftest import World
+from server.app import create_app
+from tests.conftest import World, unlimited
 
 
 @pytest.fixture
@@ -140,3 +146,75 @@ def test_an_empty_library_is_listed_without_making_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [("add",), ("add", "--title", "Heat", "--year", "soon"), ("remove",)])
 def test_wrong_usage_is_exit_code_2(data: Path, arguments: tuple[str, ...]) -> None:
     assert run(data, *arguments).exit_code == 2
+
+
+TABLE = """id,title,year,imdb_id,poster
+x1,Night Train,2021,tt9999999,poster.png
+x2,,2020,,
+x3,Meadow,soon,,
+x4,Nova,2019,,missing.png
+3,Starship 3,1973,tt0000003,
+x1,Again,2000,,
+"""
+
+
+@pytest.fixture
+def address(data: Path) -> Iterator[str]:
+    """The address of a server of the data directory, in this process."""
+    server = make_server("127.0.0.1", 0, create_app(unlimited(data)), threaded=True)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+
+
+def test_a_table_is_added_to_a_server_as_to_a_data_directory(
+    world: World, data: Path, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "films.csv"
+    table.write_text(TABLE)
+    shutil.copy(world.posters / "10.png", tmp_path / "poster.png")
+    _, key = Keys(Database(data)).create("tests")
+
+    def add(*options: str) -> Result:
+        words = ["library", "add", "--from", str(table), "--report", str(tmp_path / "refused.csv"), *options]
+        return CliRunner().invoke(main, words, prog_name="posterity")
+
+    first = add("--url", address, "--key", key)
+    assert first.exit_code == 0, first.output
+    counts = "6 rows: 2 created, 1 here already, 0 updated, 3 refused; 1 posters stored"
+    assert first.stdout == f"{table}: {counts}\n"
+    refused = (tmp_path / "refused.csv").read_text()
+    assert [line.split(",")[1:3] for line in refused.splitlines()[1:]] == [
+        ["3", "title"], ["4", "year"], ["5", "poster"], ["7", "id"]
+    ]  # fmt: skip
+    # Given again, as after an interruption, it adds nothing; the key may be in the environment.
+    monkeypatch.setenv("POSTERITY_API_KEY", key)
+    again = add("--url", address)
+    assert "0 created, 3 here already, 0 updated, 3 refused; 0 posters stored" in again.stdout
+    assert len(Library.open(data).changes_since(0).movies) == 2
+    # A data directory tells the same.
+    other = tmp_path / "other"
+    shutil.copytree(world.data, other, symlinks=True)
+    assert add("--data", str(other)).stdout == first.stdout
+    assert (tmp_path / "refused.csv").read_text() == refused
+
+
+def test_a_server_that_refuses_or_is_not_there_is_told(data: Path, address: str, tmp_path: Path) -> None:
+    table = tmp_path / "films.csv"
+    table.write_text("title\nNight Train\n")
+
+    def add(*options: str) -> Result:
+        return CliRunner().invoke(main, ["library", "add", "--from", str(table), *options], prog_name="posterity")
+
+    wrong = add("--url", address, "--key", "pst_wrong")
+    assert wrong.exit_code == 1
+    assert "API key" in wrong.stderr
+    assert "needs an API key" in add("--url", address).stderr
+    assert add("--url", "ftp://films", "--key", "pst_wrong").exit_code == 1
+    assert "which has its own --data" in add("--url", address, "--data", str(data)).stderr
+    assert "--key is of a server" in add("--key", "pst_wrong", "--data", str(data)).stderr
+    assert Library.open(data).version() == 0
+    title = CliRunner().invoke(main, ["library", "add", "--title", "Heat", "--url", address], prog_name="posterity")
+    assert "--url is for movies of a table" in title.stderr

@@ -12,6 +12,7 @@ from index.core.errors import WeightsUnavailable
 from index.snapshot.store import FORMAT, SnapshotStore
 from indexer import demo
 from indexer.config import Plan
+from indexer.datasets.movielens import Own
 from indexer.datasets.sources import choose_sources, sample_folder
 from indexer.models.registry import SERVED
 from posterity.cli.fetch import Sources, fetch_all
@@ -147,6 +148,36 @@ def test_films_of_ones_own_stay_whatever_built_them(data: Path) -> None:
     assert SnapshotStore(data).ids() == [built]
 
 
+def test_films_of_ones_own_stay_with_a_key_and_an_edition_is_asked_for_by_name(
+    steps: Steps, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMDB_API_KEY", "abc")
+    assert prepare(data).exit_code == 0
+    assert (steps.fetched, steps.built) == ([], [])
+    (data / "fetched" / "movielens" / "ml-latest").mkdir(parents=True)
+    assert prepare(data, "--edition", "latest").exit_code == 0
+    assert len(steps.fetched) == len(steps.built) == 1
+
+
+def test_a_scanned_shelf_is_never_replaced_by_what_is_fetched(
+    steps: Steps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = tmp_path / "shelf"
+    (tmp_path / "fetched" / "movielens" / "ml-latest-small").mkdir(parents=True)
+    shelf.mkdir()
+    for name in ("shelf.csv", "ratings.csv", "facts.csv"):
+        (shelf / name).touch()
+    expected = Plan(shelf, tmp_path, None, "imagenet", facts=shelf / "facts.csv", own=Own(shelf / "shelf.csv"))
+    assert prepare(tmp_path).exit_code == 0  # nor by the sample
+    monkeypatch.setenv("TMDB_API_KEY", "abc")
+    assert prepare(tmp_path).exit_code == 0
+    assert (steps.fetched, steps.built) == ([], [expected, expected])
+    result = prepare(tmp_path, "--edition", "latest-small")
+    assert "has a scanned shelf, which is built" in result.stderr
+    assert [edition for edition, _, _ in steps.fetched] == ["latest-small"]
+    assert steps.built[2:] == [expected]
+
+
 @pytest.mark.parametrize("version", ["v2", "v3", "v4"])
 def test_films_of_ones_own_in_an_older_format_stay(version: str, tmp_path: Path) -> None:
     data = shutil.copytree(GOLDEN / version, tmp_path / "data", symlinks=True)
@@ -182,5 +213,7 @@ def test_a_sample_keeps_the_untrained_weights_that_it_fell_back_to(demo_data: Pa
 def test_the_sample_that_was_prepared_is_nothing_new_for_a_build(demo_data: Path, tmp_path: Path) -> None:
     tuned = tmp_path / "tuned.json"
     tuned.write_text(json.dumps({"method": SERVED, "settings": {"chains": 1}}))  # as of the fixture
-    result = CliRunner().invoke(main, ["build", "--if-new", "--no-ltr", "--tuned", str(tuned), "--data", str(demo_data)])
+    result = CliRunner().invoke(
+        main, ["build", "--if-new", "--no-ltr", "--tuned", str(tuned), "--data", str(demo_data)]
+    )
     assert "nothing to build" in result.stderr

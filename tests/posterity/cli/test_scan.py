@@ -42,9 +42,14 @@ def test_a_folder_alone_becomes_a_catalogue_and_what_left_it_leaves_the_answers(
     assert "shelf: 8 movies without ratings" in output
     with posterity.open(data) as index:
         assert len(index.movies(limit=20)) == 8
+        assert all(movie["owned"] for movie in index.movies(limit=20, owned=True))
+        assert not index.movies(owned=False)
         similar = index.similar(f"imdb:{film(1).imdb_id}", by="facts", limit=3)
         assert len(similar) == 3
     assert "No input changed" in run("scan", root, "--data", data).output
+    refused = CliRunner().invoke(main, ["scan", str(root), "--all", "--data", str(data)])
+    assert refused.exit_code == 1
+    assert "no data set" in refused.stderr
     shutil.rmtree(root / film(8).named)
     run("scan", root, "--data", data)
     with posterity.open(data) as index:

@@ -54,6 +54,16 @@ ROWS = (
 )
 
 
+def test_a_row_that_is_no_object_is_refused_by_itself(client: FlaskClient, data: Path) -> None:
+    results = sent(client, 5, {"title": "Meadow"}, None, "Heat", ["Heat"], True, {"title": "Nova"})
+    assert outcomes(results) == ["refused", "created", "refused", "refused", "refused", "refused", "created"]
+    assert results[0]["reason"] == "give an object with a title, not 5"
+    assert results[2]["reason"] == "give an object with a title, not null"
+    assert results[3]["reason"] == "give an object with a title, not 'Heat'"
+    assert len(Library.open(data).changes_since(0).movies) == 2
+    assert_problem(client.post(BATCH, json={"movies": {"title": "Heat"}}), 400, "movies: ")
+
+
 def test_each_row_is_added_or_here_or_refused_and_again_adds_nothing(client: FlaskClient, data: Path) -> None:
     first = sent(client, *ROWS)
     assert outcomes(first) == ["created", "refused", "created", "refused", "exists", "created", "exists"]
@@ -121,7 +131,6 @@ def test_a_batch_is_bounded_and_needs_a_key(client: FlaskClient, app: Flask) -> 
     assert set(outcomes(sent(client, *rows))) == {"created"}
     assert_problem(client.post(BATCH, json={"movies": [*rows, {"title": "One more"}]}), 400, "movies")
     assert_problem(client.post(BATCH, json={"movies": []}), 400, "movies")
-    assert_problem(client.post(BATCH, json={"movies": ["Heat"]}), 400, "movies.0")
     assert_problem(client.post(BATCH, json={"movies": [{"title": "x" * 2**20}]}), 413, "at most")
     assert_problem(app.test_client().post(BATCH, json={"movies": [{"title": "Heat"}]}), 401)
 

@@ -37,6 +37,7 @@ def test_a_server_that_can_answer_is_ready_and_names_its_parts(client: FlaskClie
             "uploads": {"status": "ok", "waiting": 0, "size": ServerConfig().upload_queue},
             "rate_limits": {"status": "off"},
             "storage": {"status": "off"},
+            "search": {"status": "off"},
         },
     }
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import feedparser
@@ -9,6 +10,7 @@ from flask.testing import FlaskClient
 
 from index.library.api_keys import Keys
 from index.library.database import Database
+from index.library.rating_log import RatingLog
 from server.app import create_app
 from tests.conftest import World, unlimited
 from tests.server.conftest import assert_problem
@@ -90,6 +92,27 @@ def test_it_is_asked_for_by_its_tag(client: FlaskClient) -> None:
     packed = client.get("/users/2/feed.atom", headers={"Accept-Encoding": "gzip"})
     tagged = {"If-None-Match": packed.headers["ETag"], "Accept-Encoding": "gzip"}
     assert client.get("/users/2/feed.atom", headers=tagged).status_code == 304
+
+
+def test_it_is_as_new_as_the_snapshot_or_as_the_latest_rating_of_its_user(data: Path, world: World) -> None:
+    client = create_app(unlimited(data)).test_client()
+    created = datetime.fromisoformat(world.manifest.created).replace(microsecond=0)
+
+    def updated(path: str) -> datetime:
+        found = read(client, path)
+        assert {entry.updated for entry in found.entries} == {found.feed.updated}
+        return datetime.fromisoformat(found.feed.updated)
+
+    RatingLog(Database(data), clock=lambda: created.timestamp() - 5).put(2, 3, 4.0)
+    assert updated("/users/2/feed.atom") == created
+    log = RatingLog(Database(data), clock=lambda: created.timestamp() + 60)
+    log.put(2, 1, 4.0)
+    assert updated("/users/2/feed.atom") == created + timedelta(seconds=60)
+    assert updated("/for-you/feed.atom?user=2&rated=5:4") == created + timedelta(seconds=60)
+    RatingLog(Database(data), clock=lambda: created.timestamp() + 90).remove(2, 1)
+    assert updated("/users/2/feed.atom") == created + timedelta(seconds=90)
+    assert updated("/users/4/feed.atom") == created
+    assert updated("/for-you/feed.atom?rated=1:5") == created
 
 
 @pytest.mark.parametrize("closed", ["user_keys", "read_keys"])

@@ -173,6 +173,45 @@ def test_a_user_may_be_the_other_by_address_or_by_the_form(client: FlaskClient) 
     assert "There is no user 4000 here to watch with" in text_of(client.get("/for-you?company=4000").text)
 
 
+def test_up_to_ten_people_watch_together(client: FlaskClient) -> None:
+    kept = {"ratings": "1:5", "with_ratings": "11:5", "with3_ratings": "4:5,12:1"}
+    page = together(client, "/for-you?company=1,2", **kept)
+    members_of = [{"ratings": [{"movie": 1, "rating": 5}]}, {"ratings": [{"movie": 11, "rating": 5}]}]
+    members_of += [{"ratings": [{"movie": 4, "rating": 5}, {"movie": 12, "rating": 1}]}, {"user_id": 1}, {"user_id": 2}]
+    body = {"members": members_of, "limit": 12}
+    same = client.post("/api/v1/groups/recommendations", json=body).get_json()["results"]
+    assert pairs(page) == [each["movie"]["movie_id"] for each in same]
+    names = re.findall(r'<p class="who small">([^<]*)</p>', page)[:5]
+    assert names == ["You", "Person 2", "Person 3", "User 1", "User 2"]
+    assert members(page) == kept | {"company": "2"}  # of two hidden ones the last
+    assert 'name="with2_file"' in page  # for one more person
+    assert re.findall(r'name="(with3_file|with4_file)"', page) == ["with3_file"]
+    # Without scripts, the form has those who are named already, and one more.
+    sent = {"company": ["1", "2", "3"], **kept}
+    more = client.post("/for-you?company=1,2", data=sent, headers=PAGE, content_type="multipart/form-data").text
+    assert re.findall(r'<p class="who small">([^<]*)</p>', more)[5] == "User 3"
+    # Of ten, nobody is left to add, and of eleven the request is refused.
+    ten = client.get("/for-you?user=1&company=2,3,4,5,6,7,8,9,10").text
+    assert len(set(re.findall(r'<p class="who small">([^<]*)</p>', ten))) == 10
+    assert 'name="with_file"' not in ten
+    assert_problem(client.get("/for-you?company=1,2,3,4,5,6,7,8,9,10"), 400, "company: give at most 9")
+    data = {"ratings": "1:5", "with_ratings": "1:5"}
+    assert_problem(client.post("/for-you?company=1,2,3,4,5,6,7,8,9", data=data), 400, "at most 10 watch together")
+    # A user who is not here is named, and the others watch together.
+    without = client.get("/for-you?user=1&company=2,4000").text
+    assert pairs(without) == pairs(client.get("/for-you?user=1&company=2").text)
+    assert "There is no user 4000 here to watch with" in text_of(without)
+
+
+def test_films_on_every_watchlist_of_three(client: FlaskClient) -> None:
+    kept = {"ratings": "1:5", "watchlist": "3,4,12", "with_ratings": "11:5", "with_watchlist": "4,5", "both": "on"}
+    assert pairs(together(client, **kept, with2_ratings="2:5", with2_watchlist="3,4")) == [4]
+    page = text_of(together(client, **kept, with2_ratings="2:5", with2_watchlist="3"))
+    assert "no film is on every watchlist" in page
+    # Someone without a watchlist wants any film on those of the others.
+    assert set(pairs(together(client, **kept, with2_ratings="2:5"))) == {3, 4, 5, 12}
+
+
 def test_watchlists_of_two_and_an_empty_one_says_why(client: FlaskClient) -> None:
     kept = {"ratings": "1:5", "watchlist": "3,4,12", "with_ratings": "11:5", "with_watchlist": "4,5"}
     assert set(pairs(together(client, **kept, only="on"))) == {3, 4, 5, 12}

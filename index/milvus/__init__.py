@@ -1,0 +1,1 @@
+"""Collections of vectors in Milvus, for catalogues that outgrow one machine."""

@@ -1,0 +1,197 @@
+"""Vectors in Milvus, searched as those on disk are.
+
+A blend scores every movie of the catalogue, which no service answers in a request. So what estimates are made of stays
+in the snapshot's files, memory-mapped: the short vectors of posters, and the whole ones of taste and facts. The whole
+vectors of posters, 50 kB each, are in Milvus alone.
+
+A filter is a mask of rows, so that it is right for movies changed online too. Milvus gets a list of rows if it is
+short; otherwise so many hits that enough of them pass; otherwise long lists one after the other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from index.core.arrays import BoolArray, Float32Array, Int64Array
+from index.milvus.collection import MOST_HITS, Collection, rows_in, rows_not_in
+from index.milvus.service import Milvus
+from index.spaces.faiss_index import Hits, merge_hits, read_index
+from index.spaces.vectors import CANDIDATES_PER_MATCH, FLAT_FILE, FlatVectors, ShortVectors, load_short
+
+LISTED = 3_000  # rows in a filter, which Milvus reads in 40 ms
+MOST_LISTED = 10_000  # rows in one of several filters
+WIDEST = 5_000  # hits, which take as long as such a filter
+_SPARE = 1.5  # hits requested, over those expected to pass a filter
+
+
+@dataclass(frozen=True, slots=True)
+class Exhaustive:
+    """Exact search of a collection, with filters and deterministic ties."""
+
+    collection: Collection
+
+    def search(self, query: Float32Array, k: int, allowed: BoolArray | None) -> Hits:
+        """Return the ``k`` largest inner products, ties by row; fewer only if fewer rows are allowed (n,)."""
+        available = self.collection.rows if allowed is None else int(np.count_nonzero(allowed))
+        k = min(k, available)
+        if k <= 0:
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+        depth = k
+        while True:
+            depth = min(2 * depth if depth > k else k + 1, available)
+            if depth > MOST_HITS:
+                return self._by_ranges(query, k, allowed)
+            rows, scores = self._best(query, depth, available, allowed)
+            # Of rows tied at rank k Milvus returns any, so search deeper until all of them are found.
+            if depth == available or scores[-1] < scores[k - 1]:
+                break
+        order = np.lexsort((rows, -scores))[:k]
+        return rows[order], scores[order]
+
+    def scores(self, query: Float32Array, rows: Int64Array) -> Float32Array:
+        """Return the inner products (m,) of a query with some rows (m,)."""
+        unique, inverse = np.unique(rows, return_inverse=True)
+        scores = np.empty(unique.size, dtype=np.float32)
+        for start in range(0, unique.size, MOST_LISTED):
+            part = unique[start : start + MOST_LISTED]
+            found, products = self.collection.top(query, part.size, rows_in(part), part.size)
+            scores[start + np.searchsorted(part, found)] = products
+        return scores[inverse]
+
+    def _best(self, query: Float32Array, depth: int, available: int, allowed: BoolArray | None) -> Hits:
+        """Return the ``depth`` largest inner products with allowed rows, best first; ties in any order."""
+        top = self.collection.top
+        if allowed is None:
+            return top(query, depth)
+        if available <= LISTED:
+            return top(query, depth, rows_in(np.flatnonzero(allowed)), available)
+        if allowed.size - available <= LISTED:
+            return top(query, depth, rows_not_in(np.flatnonzero(~allowed)), available)
+        wide = math.ceil(_SPARE * depth * allowed.size / available)
+        if wide <= WIDEST:
+            rows, scores = top(query, wide)
+            passed = allowed[rows]
+            if np.count_nonzero(passed) >= depth:
+                return rows[passed][:depth], scores[passed][:depth]
+        best: Hits = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
+        listed = np.flatnonzero(allowed)
+        for start in range(0, listed.size, MOST_LISTED):
+            part = listed[start : start + MOST_LISTED]
+            best = merge_hits(best, top(query, min(depth, part.size), rows_in(part), part.size), depth)
+        return best
+
+    def _by_ranges(self, query: Float32Array, k: int, allowed: BoolArray | None) -> Hits:
+        """Return the ``k`` largest inner products, ties by row, of the scores of all rows."""
+        best: Hits = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
+        for start in range(0, self.collection.rows, MOST_HITS):
+            size = min(MOST_HITS, self.collection.rows - start)
+            rows, scores = self.collection.top(query, size, f"row >= {start} and row < {start + size}", size)
+            if allowed is not None:
+                rows, scores = rows[allowed[rows]], scores[allowed[rows]]
+            best = merge_hits(best, (rows, scores), k)
+        return best
+
+
+class MilvusFlatVectors(FlatVectors):
+    """Vectors searched in Milvus; single rows and estimates are read from the snapshot's file.
+
+    Args:
+        index: flat Faiss inner-product index, memory-mapped.
+        whole: the same vectors.
+    """
+
+    def __init__(self, index: Any, whole: Collection) -> None:
+        super().__init__(index)
+        self.collections = (whole,)
+        self._whole = Exhaustive(whole)
+
+    def search(self, queries: Float32Array, k: int, allowed: BoolArray | None = None) -> list[Hits]:
+        """Return the ``k`` largest inner products per query (m, d), by comparing every vector."""
+        return [self._whole.search(query, k, allowed) for query in queries]
+
+
+class MilvusTwoStageVectors:
+    """Unit vectors searched in Milvus in two stages: candidates by short vectors, exact scores by the long ones.
+
+    Args:
+        dimension: d of a long vector.
+        whole: the long vectors (n, d).
+        short: the short vectors, in the same order.
+        near: the short vectors in the snapshot's files.
+        candidates: number of short vectors to retrieve per query.
+    """
+
+    def __init__(
+        self, dimension: int, whole: Collection, short: Collection, near: ShortVectors, candidates: int
+    ) -> None:
+        self.dimension = dimension
+        self.collections = (whole, short)
+        self._whole, self._short = Exhaustive(whole), Exhaustive(short)
+        self._near = near
+        self._candidates = candidates
+
+    def __len__(self) -> int:
+        """Return the number of vectors."""
+        return self._whole.collection.rows
+
+    @property
+    def exact(self) -> bool:
+        """True if ``estimates`` are exact."""
+        return False
+
+    def rows(self, rows: Int64Array) -> Float32Array:
+        """Return the vectors of some rows (m,), as (m, d)."""
+        if not rows.size:
+            return np.empty((0, self.dimension), dtype=np.float32)
+        return self._whole.collection.vectors(rows)
+
+    def search(self, queries: Float32Array, k: int, allowed: BoolArray | None = None) -> list[Hits]:
+        """Return the ``k`` largest inner products per query (m, d); all rows are candidates if they are few."""
+        available = len(self) if allowed is None else int(np.count_nonzero(allowed))
+        candidates = max(self._candidates, CANDIDATES_PER_MATCH * k)
+        hits = []
+        for query in queries:
+            if available <= candidates:
+                rows = np.arange(len(self)) if allowed is None else np.flatnonzero(allowed)
+            else:
+                (short,) = self._near.of_reduced(self._near.reduce(query[None]))
+                rows, _ = self._short.search(short, candidates, allowed)
+            scores = self.scores(query, rows)
+            order = np.lexsort((rows, -scores))[:k]
+            hits.append((rows[order], scores[order]))
+        return hits
+
+    def scores(self, query: Float32Array, rows: Int64Array) -> Float32Array:
+        """Return exact inner products of a query (d,) with some rows (m,), as (m,)."""
+        return self._whole.scores(query, rows) if rows.size else np.empty(0, dtype=np.float32)
+
+    def estimates(self, queries: Float32Array) -> Float32Array:
+        """Return approximate inner products of queries (m, d) with all vectors, as (m, n)."""
+        return self._near.estimates(queries)
+
+
+def load_milvus_vectors(
+    folder: Path, metadata: Mapping[str, Any], milvus: Milvus | None
+) -> MilvusFlatVectors | MilvusTwoStageVectors:
+    """Return the vectors of a space whose whole ones are in Milvus; nothing is asked yet.
+
+    Args:
+        folder: of the space.
+        metadata: the manifest's entry for the space.
+        milvus: has the collections; None if no address was given.
+    """
+    named = metadata["milvus"]
+    rows = metadata["movies"]
+    whole = Collection(milvus, named["whole"]["name"], rows, named["whole"]["numbers"])
+    search = metadata.get("search")
+    if search is None:
+        return MilvusFlatVectors(read_index(folder / FLAT_FILE), whole)
+    short = Collection(milvus, named["short"]["name"], rows, named["short"]["numbers"])
+    near = load_short(folder, search)
+    return MilvusTwoStageVectors(metadata["dimension"], whole, short, near, search["candidates"])
