@@ -1,18 +1,20 @@
 # Everything a person or a machine runs. Needs Python 3.11 to 3.13 and make, nothing else.
 PYTHON ?= python3
 VENV   := .venv
+SPARK  := .venv-spark
 BIN    := $(VENV)/bin
 PORT   ?= 8000
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK   := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-annotate \
           --custom-compile-command "make lock"
 
-.PHONY: help setup demo browser test test-long coverage lint docs lock clean
+.PHONY: help setup demo browser test test-long test-spark coverage lint docs lock clean
 
 help:
 	@echo "make demo    build the sample catalogue and serve it (PORT=$(PORT))"
 	@echo "make test    run the tests"
 	@echo "make test-long  run those that take long, too"
+	@echo "make test-spark  run those of work over a Spark cluster; needs Java 17 ($(SPARK) has pyspark)"
 	@echo "make coverage  run the tests and print which lines they leave out"
 	@echo "make browser Chromium and nginx for the tests of the page, by apt (they are skipped without)"
 	@echo "make lint    ruff and mypy --strict"
@@ -55,6 +57,17 @@ TEMP := $(shell [ "$$(df --output=avail /dev/shm 2>&1 | tail -n 1)" -gt 8000000 
 test: $(VENV)/.installed-dev
 	env -u PYTHONDONTWRITEBYTECODE $(TEMP) $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
+# pyspark and pyarrow are 500 MB, and pandas is another one beside pyarrow: they have an environment of their own.
+$(SPARK)/.installed: requirements-dev.txt requirements-spark.txt
+	$(PYTHON) -m venv $(SPARK)
+	$(SPARK)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(SPARK)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-spark.txt
+	$(SPARK)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test-spark: $(SPARK)/.installed
+	$(TEMP) $(SPARK)/bin/python -m pytest -m 'long or not long' tests/indexer/spark
+
 test-long: test
 	$(TEMP) $(BIN)/python -m pytest -n 2 -m long
 
@@ -75,6 +88,7 @@ lock:
 	$(LOCK) pyproject.toml --output-file requirements.txt
 	$(LOCK) pyproject.toml --constraints requirements.txt --extra dev --output-file requirements-dev.txt
 	$(LOCK) --constraints requirements.txt --group server --output-file requirements-server.txt
+	$(LOCK) pyproject.toml --constraints requirements.txt --extra spark --output-file requirements-spark.txt
 
 clean:
-	rm -rf $(VENV) site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(SPARK) site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -54,7 +54,7 @@ from indexer.fetch.listed_posters import listed_posters
 from indexer.inputs import input_fingerprint
 from indexer.maps.layout import write_maps
 from indexer.models import cold_start, factorization_machine
-from indexer.models.all_users import solve_all_users, subsample_users
+from indexer.models.all_users import subsample_users
 from indexer.models.cold_start import Looks
 from indexer.models.factorization_machine import Settings
 from indexer.models.ranker_choice import Choice, choose_ranker, refit
@@ -66,12 +66,14 @@ from indexer.spaces.embed import NoReadablePoster, embed_posters
 from indexer.spaces.facts import SERIES, Labels, facts_vectors, label_weights
 from indexer.spaces.facts import WEIGHTS as FACTS_WEIGHTS
 from indexer.spaces.milvus import move_to_milvus
+from indexer.spaces.neighbours import BlendFinder
 from indexer.spaces.people import shared_people
 from indexer.spaces.poster_files import copy_posters, find_posters, shown_posters
 from indexer.spaces.recall import tune_search
 from indexer.spaces.taste import moved_by_events, taste_vectors
 from indexer.spaces.two_stage import write_reduced
 from indexer.spaces.writer import write_blend, write_space
+from indexer.work import Work
 
 METRIC = "inner product"
 _STALE = 3600.0  # seconds after which no process still writes a temporary file
@@ -89,10 +91,15 @@ class _Posters:
     looks: Looks | None = None  # None without posters
 
 
-def build(plan: Plan, *, track: Track = silent) -> Manifest:
+def build(plan: Plan, *, work: Work | None = None, track: Track = silent) -> Manifest:
     """Build and publish a snapshot; return its manifest.
 
     A killed build leaves the current snapshot unchanged; the next build resumes with the cached embeddings.
+
+    Args:
+        plan: inputs and settings.
+        work: does the parts that can be divided; in this process by default.
+        track: shows progress.
 
     Raises:
         InvalidInput: the ratings or the posters are not usable.
@@ -102,6 +109,7 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         SearchUnavailable: Milvus does not answer.
         PosterityError: another build is running on the data directory.
     """
+    work = work or Work()
     store = SnapshotStore(plan.data)
     if plan.search:
         milvus_at(plan.search).takes_float16()  # so that a wrong address ends a build at its start
@@ -125,16 +133,18 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         found, poster_warnings = _found_posters(plan, dataset, movie_ids, track)
         found = shown_posters(found, plan.data / "converted", track=track)
         found = merge_posters(found, changes, plan.data / "posters")
-        posters = _poster_space(plan, folder / "poster", found, movie_ids, rng, track)
+        posters = _poster_space(plan, work, folder / "poster", found, movie_ids, rng, track)
         known = bool(len(dataset.ratings)) or dataset.events is not None
         taste, model, choice = (
-            _ratings_and_taste(plan, settings, folder, training, posters.looks, dataset.labels, fit_rng, rng, track)
+            _ratings_and_taste(
+                plan, work, settings, folder, training, posters.looks, dataset.labels, fit_rng, rng, track
+            )
             if known
             else (None, {}, None)
         )
         if dataset.user_names:
             save_arrays(UserNames.of(training.users.values, dataset.user_names), folder / user_names.FOLDER)
-        facts = _facts_space(folder / "facts", dataset, plan.label_weights, rng, track)
+        facts = _facts_space(folder / "facts", dataset, plan.label_weights, rng, work, track)
         entries = {
             name: entry
             for name, entry in (("poster", posters.entry), ("taste", taste), ("facts", facts))
@@ -150,7 +160,14 @@ def build(plan: Plan, *, track: Track = silent) -> Manifest:
         if choice is not None:
             model["ranker"]["learned"] = _learned(plan, settings, folder, training, choice, spaces, learn_rng, track)
         weights = {name: plan.blend[name] for name in spaces}
-        write_blend(folder / blends.NAME, Blend(spaces, weights, movie_ids), len(movie_ids), track=track)
+        write_blend(
+            folder / blends.NAME,
+            Blend(spaces, weights, movie_ids),
+            len(movie_ids),
+            over=work.neighbours,
+            finder=BlendFinder(entries, weights, movie_ids),
+            track=track,
+        )
         if choice is None:
             blended = load_neighbours(folder / blends.NAME)
             model = write_without_ratings(folder, blended, len(movie_ids), dataset.ratings.scale, plan.seed)
@@ -228,13 +245,19 @@ def _evaluation(
 
 
 def _poster_space(
-    plan: Plan, folder: Path, found: Mapping[int, Path], catalogue: Ids, rng: np.random.Generator, track: Track
+    plan: Plan,
+    work: Work,
+    folder: Path,
+    found: Mapping[int, Path],
+    catalogue: Ids,
+    rng: np.random.Generator,
+    track: Track,
 ) -> _Posters:
     if not found:
         return _Posters()
     embed = vgg16.load(plan.weights, path=plan.embed_path)
     try:
-        embeddings = embed_posters(found, embed, plan.data / "embeddings", track=track)
+        embeddings = embed_posters(found, embed, plan.data / "embeddings", over=work.embed, track=track)
     except NoReadablePoster as error:
         if plan.own.catalogue is None:
             raise
@@ -246,7 +269,8 @@ def _poster_space(
     search = write_reduced(folder, vectors, rng, factory=plan.index, memory=plan.memory)
     look.save(folder)
     search = tune_search(folder, search, rng, track=track)
-    write_space(folder, Ids(embeddings.movie_ids), None, rng, search=search, label="poster", track=track)
+    ids = Ids(embeddings.movie_ids)
+    write_space(folder, ids, None, rng, search=search, label="poster", over=work.neighbours, track=track)
     entry = {
         "how": f"VGG16 block5_pool of the poster, flattened (7, 7, 512), {look.how}",
         "look": look.name,
@@ -275,6 +299,7 @@ def _current_contents(data: Path) -> dict[int, str]:
 
 def _ratings_and_taste(
     plan: Plan,
+    work: Work,
     settings: Settings,
     folder: Path,
     training: Training,
@@ -291,7 +316,7 @@ def _ratings_and_taste(
         settings = replace(settings, implicit=False)
     seen = with_unwatched(sample, fit_rng) if implicit else sample
     posterior = factorization_machine.fit(seen, fit_rng, settings, track=track)
-    full = posterior if sample is training else solve_all_users(posterior, training, fit_rng, track=track)
+    full = posterior if sample is training else work.solve(posterior, training, fit_rng, track=track)
     arrays, noise = rating_arrays(full, training)
     save_arrays(arrays, folder / rating_models.FOLDER)
     save_arrays(RatingsByMovie.from_rows(arrays.rated_rows, training.shape[1]), folder / RATERS_FOLDER)
@@ -308,7 +333,11 @@ def _ratings_and_taste(
     rated = np.unique(training.movie_rows)
     vectors = taste_vectors(posterior, rated)
     people = shared_people(training.movies, labels)
-    cold = None if implicit else cold_start.fit(training, looks, fit_rng, settings, people=people, track=track)
+    cold = (
+        None
+        if implicit
+        else cold_start.fit(training, looks, fit_rng, settings, people=people, solve=work.solve, track=track)
+    )
     if cold is not None:
         save_arrays(cold.arrays, folder / cold_starts.FOLDER)
         save_arrays(cold.fold_in, folder / cold_starts.FOLD_IN)
@@ -319,7 +348,7 @@ def _ratings_and_taste(
         rated, vectors = np.insert(rated, at, predicted), np.insert(vectors, at, more, axis=0)
     rated, vectors = moved_by_events(rated, vectors, training)
     ids = Ids(training.movie_ids.values[rated])
-    write_space(folder / "taste", ids, vectors, rng, label="taste", track=track)
+    write_space(folder / "taste", ids, vectors, rng, label="taste", over=work.neighbours, track=track)
     model = {
         "method": "Bayesian factorisation machine, implicit features on both sides, genres and year; Gibbs sampling",
         "scale": list(training.ratings.scale),
@@ -358,7 +387,7 @@ def _learned(
 
 
 def _facts_space(
-    folder: Path, dataset: Dataset, chosen: Mapping[str, float], rng: np.random.Generator, track: Track
+    folder: Path, dataset: Dataset, chosen: Mapping[str, float], rng: np.random.Generator, work: Work, track: Track
 ) -> dict[str, Any] | None:
     """Write the facts space and return its manifest entry; None if no movie has facts."""
     for kind in chosen:
@@ -369,7 +398,7 @@ def _facts_space(
     if not rows.size:
         return None
     ids = Ids([dataset.movies[row].movie_id for row in rows])
-    write_space(folder, ids, vectors, rng, label="facts", track=track)
+    write_space(folder, ids, vectors, rng, label="facts", over=work.neighbours, track=track)
     kinds = (SERIES, *dataset.labels)
     how = ", ".join(["genres by idf, year of release, tags by tf-idf", *(f"{kind} by idf" for kind in kinds)])
     of_labels = label_weights(kinds) | dict(chosen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from itertools import chain
@@ -38,7 +38,7 @@ from indexer.metrics.diversity import measure_lists
 from indexer.metrics.ranking import RANKING_METRICS
 from indexer.models.cold_start import Looks
 from indexer.models.factorization_machine import Settings
-from indexer.models.registry import methods_for_split, rating_methods
+from indexer.models.registry import Method, methods_for_split, rating_methods
 from indexer.ranking.methods import ranking_methods
 from indexer.reports.gallery_sheet import gallery_section, write_gallery
 from indexer.reports.report import code_digest, fingerprint, section, write_report
@@ -67,6 +67,8 @@ class EvaluationConfig:
     scale: Scale | None = None  # lowest and highest rating; None for those present
     distorted: int | None = None  # number of posters to distort; None for all
     facts: Path | None = None  # table of further facts; None for the one beside the movies, if there is one
+    rating_methods: Mapping[str, Method] = field(default_factory=dict)  # besides those of the registry
+    ranking_methods: Mapping[str, Method] = field(default_factory=dict)
 
 
 def tasks(kind: str, splits: Sequence[str] = ()) -> list[tuple[str, str]]:
@@ -185,12 +187,21 @@ def _evaluate_section(
 
 def _contest(config: EvaluationConfig, kind: str, split: str) -> Contest:
     if kind == "ranking":
-        return Contest(ranking_methods(config.settings), measure_lists, (*RANKING_METRICS, *DIVERSITY_METRICS)).only(
-            config.methods
-        )
+        methods = _before_last(ranking_methods(config.settings), config.ranking_methods)
+        return Contest(methods, measure_lists, (*RANKING_METRICS, *DIVERSITY_METRICS)).only(config.methods)
     # The article did not clip, so its errors show predictions near zero.
-    contest = rating_contest(rating_methods(config.settings), clip=split != "article")
-    return contest.only(config.methods or methods_for_split(split))
+    methods = _before_last(rating_methods(config.settings), config.rating_methods)
+    contest = rating_contest(methods, clip=split != "article")
+    chosen = methods_for_split(split)
+    if split != "cold":
+        chosen = (*chosen[:-1], *config.rating_methods, chosen[-1])
+    return contest.only(config.methods or chosen)
+
+
+def _before_last(methods: Mapping[str, Method], more: Mapping[str, Method]) -> dict[str, Method]:
+    """Return the methods with more of them before the last one, which is what builds use."""
+    *names, last = methods
+    return {**{name: methods[name] for name in names}, **more, last: methods[last]}
 
 
 def _checkpoint_key(config: EvaluationConfig, dataset: Dataset, name: str) -> str:

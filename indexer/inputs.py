@@ -14,6 +14,7 @@ from index.library.movies import Library
 from index.snapshot.store import Manifest, SnapshotStore
 from indexer.config import Plan
 from indexer.datasets.folders import with_ratings
+from indexer.datasets.tables.parquet import is_folder_of_parts
 
 FileStates = frozenset[tuple[str, int, int]]  # path, size, modification time in ns
 
@@ -43,7 +44,7 @@ def input_fingerprint(plan: Plan) -> str:
 
 def _beside(ratings: Path | None) -> list[Path]:
     """Return the other files of the data set that a file of ratings belongs to."""
-    if ratings is None or not ratings.is_file():
+    if ratings is None or not (ratings.is_file() or is_folder_of_parts(ratings)):
         return []
     files = with_ratings(ratings)
     return [file for file in (files.titles, files.metadata, files.links, files.tags, files.facts) if file is not None]

@@ -157,6 +157,8 @@ def test_heavy_libraries_stay_in_their_place() -> None:
             assert not used & {"grpc", "pymilvus"}, name
         if name.startswith("index/"):
             assert "pydantic" not in used, name
+        if not name.startswith("indexer/spark/"):
+            assert not used & {"pyspark", "pyarrow"}, name
         if not name.startswith("indexer/"):
             assert not used & {"implicit", "matplotlib", "myfm", "scipy"}, name
         if name not in drawing and not name.startswith("indexer/sample/"):

@@ -157,7 +157,7 @@ def test_every_dependency_is_justified() -> None:
 
 
 def test_pinned_requirements_carry_hashes_and_name_no_host() -> None:
-    for name in ("requirements.txt", "requirements-dev.txt", "requirements-server.txt"):
+    for name in ("requirements.txt", "requirements-dev.txt", "requirements-server.txt", "requirements-spark.txt"):
         text = (ROOT / name).read_text()
         assert "://" not in text
         assert text.count("--hash=sha256:") > text.count("==") > 30

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from index.core.errors import InvalidInput
 from indexer.datasets import netflix
+from indexer.datasets.tables.parquet import is_folder_of_parts
 from indexer.datasets.tables.text import COMPRESSED
 
 TABLES = (".csv", ".tsv", ".txt", ".dat", ".data", ".base", ".inter", ".item", ".parquet")
@@ -108,7 +109,9 @@ def _tables(folder: Path) -> Iterator[Path]:
     files = [
         file
         for file in sorted(folder.iterdir())
-        if _suffix(file) in TABLES and file.is_file() and not file.name.lower().startswith(("readme", "license", "."))
+        if _suffix(file) in TABLES
+        and (file.is_file() or is_folder_of_parts(file))
+        and not file.name.lower().startswith(("readme", "license", "."))
     ]
     return iter(sorted(files, key=lambda file: file.suffix.lower() in COMPRESSED))
 

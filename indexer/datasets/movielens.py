@@ -30,6 +30,7 @@ from indexer.datasets.own_catalogue import OwnCatalogue, read_catalogue
 from indexer.datasets.ratings import RatingTable, read_ratings, refuse_empty
 from indexer.datasets.sources import SAMPLE
 from indexer.datasets.tables.columns import rating_layout
+from indexer.datasets.tables.parquet import is_folder_of_parts
 from indexer.datasets.tables.skipped import Skipped
 from indexer.datasets.tables.text import COMPRESSED
 
@@ -87,7 +88,7 @@ def read_dataset(
         told = tuple(warning.replace(within, str(path)) for warning in dataset.warnings)
         name = path.stem if dataset.name == folder.name else dataset.name
         return replace(dataset, name=name, warnings=told)
-    if path.is_file():
+    if path.is_file() or is_folder_of_parts(path):
         if path.suffix.lower() in _OTHER_KINDS:
             raise InvalidInput(f"{path} is no table of text: save it as CSV, with the columns user, item, rating")
         files = with_ratings(path)

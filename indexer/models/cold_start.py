@@ -26,7 +26,7 @@ from index.ratings.fold_in import FoldInArrays
 from index.ratings.model import INTERVAL
 from indexer.datasets.training import Training
 from indexer.models import factorization_machine
-from indexer.models.all_users import solve_all_users, subsample_users
+from indexer.models.all_users import SolveUsers, solve_all_users, subsample_users
 from indexer.models.factorization_machine import Posterior
 from indexer.models.rating_model import fit_noise, fold_in_arrays
 
@@ -79,6 +79,7 @@ def fit(
     settings: factorization_machine.Settings,
     *,
     people: SharedPeople | None = None,
+    solve: SolveUsers = solve_all_users,
     track: Track = silent,
 ) -> FittedColdStart:
     """Fit the model, and its settings on held-out movies.
@@ -89,11 +90,12 @@ def fit(
         rng: draws the held-out movies and the samples.
         settings: of the served factorisation machine.
         people: movies that share people; None without people.
+        solve: draws the parameters of all users, of a model that was fitted to some.
         track: reports progress.
     """
     settings = replace(settings, ids=False, chains=min(settings.chains, CHAINS))
-    shares, inflation, validation = _validated(training, looks, people, rng, settings, track)
-    return _fitted(training, looks, people, rng, settings, shares, inflation, validation, track)
+    shares, inflation, validation = _validated(training, looks, people, rng, settings, solve, track)
+    return _fitted(training, looks, people, rng, settings, shares, inflation, validation, solve, track)
 
 
 def predictions(
@@ -175,6 +177,7 @@ def _validated(
     people: SharedPeople | None,
     rng: np.random.Generator,
     settings: factorization_machine.Settings,
+    solve: SolveUsers,
     track: Track,
 ) -> tuple[_Shares, float, dict[str, Any]]:
     """Return the shares and the inflation of the noise that suit held-out movies best, and the figures.
@@ -192,7 +195,7 @@ def _validated(
         chains=1,
         iterations=min(settings.iterations, max(_VALIDATION_ITERATIONS, settings.burn_in + 1)),
     )
-    fitted = _fitted(rest, looks, people, rng, settings, _Shares(1.0, 1.0), 1.0, {}, track)
+    fitted = _fitted(rest, looks, people, rng, settings, _Shares(1.0, 1.0), 1.0, {}, solve, track)
     predicted = predictions(fitted.model(rest), rest, test.user_rows, test.movie_rows)
     scale = training.ratings.scale
     known = np.isin(test.user_rows, rest.user_rows)
@@ -278,11 +281,12 @@ def _fitted(
     shares: _Shares,
     inflation: float,
     validation: Mapping[str, Any],
+    solve: SolveUsers,
     track: Track,
 ) -> FittedColdStart:
     sample = subsample_users(training, rng)
     posterior = factorization_machine.fit(sample, rng, settings, track=track)
-    full = posterior if sample is training else solve_all_users(posterior, training, rng, track=track)
+    full = posterior if sample is training else solve(posterior, training, rng, track=track)
     vocabulary = Vocabulary.of(training.movies)
     features = vocabulary.features(training.movies)
     parts = full.fact_features.astype(np.float64)

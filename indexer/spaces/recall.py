@@ -14,7 +14,7 @@ from index.core.arrays import BoolArray, Float32Array, Int64Array
 from index.core.progress import Track, silent
 from index.spaces.faiss_index import read_index, search_exact
 from index.spaces.vectors import ROWS_FILE, load_vectors
-from indexer.spaces.writer import exclude_row
+from indexer.spaces.neighbours import exclude_row
 
 QUERIES = 400
 K = 10

@@ -82,6 +82,14 @@ event_weight_option = click.option(
     metavar="KIND=WEIGHT",
     help="Weight of a kind of event, beside view=1, like=3, purchase=5; 0 leaves it out. Repeatable.",
 )
+spark_option = click.option(
+    "--spark",
+    metavar="MASTER_URL",
+    envvar="POSTERITY_SPARK",
+    show_envvar=True,
+    help="A Spark cluster that takes part in the work: spark://HOST:7077, local[4], yarn or k8s://…. Needs Java and"
+    " pip install 'posterity[spark]'.",
+)
 iterations_option = click.option(
     "--iterations",
     type=click.IntRange(30),
@@ -180,6 +188,15 @@ iterations_option = click.option(
     is_flag=True,
     help="Skip the build if the newest snapshot has the same version, settings, input files and library.",
 )
+@spark_option
+@click.option(
+    "--spark-folder",
+    metavar="ADDRESS",
+    envvar="POSTERITY_SPARK_FOLDER",
+    show_envvar=True,
+    show_default="the data directory, under the same path on all machines",
+    help="With --spark: a folder that all machines see, as a path or an address such as s3://bucket/prefix.",
+)
 @json_option
 @click.pass_context
 def build(
@@ -208,6 +225,8 @@ def build(
     every: float | None,
     keep: int | None,
     if_new: bool,
+    spark: str | None,
+    spark_folder: str | None,
     as_json: bool,
 ) -> None:
     """Read ratings, embed posters, train the models and publish a snapshot.
@@ -221,6 +240,8 @@ def build(
     from indexer.datasets.own_catalogue import read_catalogue, write_report
     from indexer.datasets.sources import choose_sources, scanned_shelf
 
+    if spark_folder is not None and spark is None:
+        raise click.UsageError("--spark-folder is the folder of a cluster: give --spark, or leave it out")
     if report is not None and catalogue is None:
         raise click.UsageError("--report lists the refused rows of a --catalogue: give one, or leave it out")
     shelf = scanned_shelf(data) if ratings is catalogue is events is None else None
@@ -261,7 +282,7 @@ def build(
         own=own,
         search=search,
     )
-    manifest = run_plan(plan, if_new=if_new)
+    manifest = run_plan(plan, if_new=if_new, spark=spark, spark_folder=spark_folder)
     if manifest is None:
         return
     if as_json:
@@ -317,12 +338,14 @@ def shelf_plan(shelf: Shelf, data: Path, weights: str, embed_path: str, search: 
     )
 
 
-def run_plan(plan: Plan, *, if_new: bool) -> Manifest | None:
+def run_plan(plan: Plan, *, if_new: bool, spark: str | None = None, spark_folder: str | None = None) -> Manifest | None:
     """Build a plan with progress on stderr, and return the manifest of the new snapshot.
 
     Args:
         plan: the inputs and settings.
         if_new: print a note and return None if the build would repeat the newest snapshot.
+        spark: master of the cluster that shares the work; None to do it all here.
+        spark_folder: path or address of a folder that its machines see; None for the data directory.
     """
     from indexer.build import build as build_snapshot
     from indexer.inputs import matching_manifest
@@ -331,7 +354,13 @@ def run_plan(plan: Plan, *, if_new: bool) -> Manifest | None:
         note(f"No input changed since snapshot {existing.id}: nothing to build")
         return None
     with shown_progress() as track:
-        return build_snapshot(plan, track=track)
+        if spark is None:
+            return build_snapshot(plan, track=track)
+        from indexer.spark.cluster import connected
+        from indexer.spark.work import work_over
+
+        with connected(spark, spark_folder, plan.data) as cluster:
+            return build_snapshot(plan, work=work_over(cluster, plan.data), track=track)
 
 
 def summarise(manifest: Manifest) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,15 @@ import click
 
 from index.core.references import plain_id
 from index.snapshot.gallery import HEADINGS, NEAREST
-from posterity.cli.build import RATINGS, facts_option, iterations_option, ratings_option, scale_option, weights_option
+from posterity.cli.build import (
+    RATINGS,
+    facts_option,
+    iterations_option,
+    ratings_option,
+    scale_option,
+    spark_option,
+    weights_option,
+)
 from posterity.cli.console import (
     embed_path_option,
     json_option,
@@ -83,6 +93,7 @@ from posterity.cli.console import (
     show_default=True,
     help="Folder of the report and the gallery, each as JSON and HTML. An interrupted run resumes from here.",
 )
+@spark_option
 @json_option
 def evaluate(
     ratings: Path | None,
@@ -105,11 +116,14 @@ def evaluate(
     seed: int,
     iterations: int | None,
     output: Path,
+    spark: str | None,
     as_json: bool,
 ) -> None:
     """Evaluate all methods on held-out ratings, and write a report.
 
     The methods are baselines, those of the 2017 article and newer ones. The last row is the method that builds use.
+
+    With --spark, alternating least squares of Spark's MLlib is evaluated, too.
 
     With --posters and without --ratings, evaluate poster search: how often a distorted copy of a poster, or other
     artwork of its movie, finds it first.
@@ -143,7 +157,14 @@ def evaluate(
     shown = [film if (number := plain_id(film)) is None else number for film in films]
     chosen = (("all", everything), ("similarity", similarity), ("gallery", gallery), ("ranking", ranking))
     kind = next((name for name, wanted in chosen if wanted), "ratings")
-    with shown_progress() as track:
+    with ExitStack() as stack:
+        more: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {})
+        if spark is not None:
+            from indexer.spark.als import methods_of
+            from indexer.spark.cluster import started
+
+            more = methods_of(stack.enter_context(started(spark)))
+        track = stack.enter_context(shown_progress())
         if ratings is not None:
             config = EvaluationConfig(
                 ratings,
@@ -161,6 +182,7 @@ def evaluate(
                 scale_of(scale),
                 distorted,
                 facts,
+                *more,
             )
             sections, warnings = run(config, kind, protocols, track=track)
         elif posters is not None:

@@ -19,7 +19,7 @@ from indexer.datasets.tables.skipped import Skipped
 
 @dataclass(frozen=True, slots=True)
 class ParquetTable(Table):
-    """A Parquet file, whose rows are numbered from 1."""
+    """A Parquet file, or a folder of its parts, whose rows are numbered from 1."""
 
     frame: pd.DataFrame | None = None
 
@@ -38,17 +38,30 @@ class ParquetTable(Table):
         pass
 
 
+def is_folder_of_parts(path: Path) -> bool:
+    """Return True for a folder ``….parquet``, as Spark and others write a table."""
+    return path.suffix.lower() == ".parquet" and path.is_dir()
+
+
 def sniff_parquet(file: Path) -> tuple[ParquetTable, list[str]]:
-    """Return a Parquet file as a table; its first row does not matter.
+    """Return a Parquet file, or a folder of its parts in the order of their names, as a table.
+
+    The first row does not matter.
 
     Raises:
         InvalidInput: no library for Parquet is installed, or the file is missing or damaged.
     """
+    parts = sorted(file.glob("[!._]*.parquet")) if is_folder_of_parts(file) else [file]
+    if not parts:
+        raise InvalidInput(f"{file} holds no part of a table: write it again")
     try:
         from fastparquet import ParquetFile  # an extra
 
-        with file.open("rb") as content:  # opened by its name, it would stay open if it is damaged
-            frame = ParquetFile(content).to_pandas()
+        frames = []
+        for part in parts:
+            with part.open("rb") as content:  # opened by its name, it would stay open if it is damaged
+                frames.append(ParquetFile(content).to_pandas())
+        frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
     except ImportError as error:
         raise InvalidInput(
             f"{file} is a Parquet file: install fastparquet (pip install 'posterity[parquet]'), or save it as CSV"

@@ -386,6 +386,24 @@ def test_parquet_is_read(tmp_path: Path) -> None:
         read_dataset(tmp_path)
 
 
+def test_parts_of_parquet_are_one_table(tmp_path: Path) -> None:
+    pd = pytest.importorskip("pandas")
+    fastparquet = pytest.importorskip("fastparquet")
+    frame = pd.DataFrame({"userId": [1, 1, 2], "movieId": [5, 6, 5], "rating": [4.0, 2.5, 3.0]})
+    folder = tmp_path / "data" / "ratings.parquet"
+    folder.mkdir(parents=True)
+    with pytest.raises(InvalidInput, match=r"ratings\.parquet holds no part of a table"):
+        read_dataset(folder)
+    fastparquet.write(str(folder / "part-00000.snappy.parquet"), frame[:2])
+    fastparquet.write(str(folder / "part-00001.snappy.parquet"), frame[2:])
+    (folder / "_SUCCESS").touch()
+    (folder / "._part.parquet.crc").touch()
+    for path in (folder, folder.parent):
+        ratings = read_dataset(path).ratings
+        assert (ratings.user_ids.tolist(), ratings.movie_ids.tolist()) == ([1, 1, 2], [5, 6, 5])
+        assert ratings.values.tolist() == [4.0, 2.5, 3.0]
+
+
 def test_parquet_without_its_library_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fastparquet", None)
     (tmp_path / "ratings.parquet").write_bytes(b"PAR1")

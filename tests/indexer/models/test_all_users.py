@@ -44,6 +44,9 @@ class Nought:
     def normal(self, size: tuple[int, ...]) -> Any:
         return np.full(size, self._value)
 
+    def spawn(self, n: int) -> list[Nought]:
+        return [self] * n
+
 
 def test_some_users_are_there_with_all_that_they_rated(training: Training, some: Training) -> None:
     assert 0 < len(some.users) < len(training.users)
