@@ -299,6 +299,7 @@ def largest() -> Iterator[tuple[str, str, str, object]]:
     yield "films embedded in another page", "GET", "/embed/movies/13?by=blend&limit=12", None
     yield "feed of a user *", "GET", "/users/6/feed.atom", None
     yield "page of the quality", "GET", "/quality", None
+    yield "document of the API, once per process *", "GET", f"{API}/openapi.json", None
 
 
 def reads(seed: int, movies: int) -> Iterator[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
+from copy import deepcopy
+from functools import cache
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
@@ -128,13 +130,16 @@ def _path_part(name: str, index: MovieIndex) -> Json:
 
 def _schemas(operations: list[Operation]) -> tuple[dict[Any, Json], Json]:
     """Return a schema for each type of bodies and responses, and the components that they refer to."""
-    kinds: dict[Any, TypeAdapter[Any]] = {Problem: TypeAdapter(Problem), MovieBody: TypeAdapter(MovieBody)}
-    for each in operations:
-        for kind in (each.body, each.returns):
-            if kind not in {None, type(None), Response}:
-                kinds[kind] = TypeAdapter(kind)
+    of_operations = (kind for each in operations for kind in (each.body, each.returns))
+    kinds = (Problem, MovieBody, *(kind for kind in of_operations if kind not in {None, type(None), Response}))
+    return deepcopy(_schemas_of(tuple(dict.fromkeys(kinds))))
+
+
+@cache  # for a second pydantic reads docstrings in our sources; each snapshot and each change asks
+def _schemas_of(kinds: tuple[Any, ...]) -> tuple[dict[Any, Json], Json]:
+    """Return a schema for each type, and the components that they refer to."""
     found, definitions = TypeAdapter.json_schemas(
-        [(str(at), "validation", adapter) for at, adapter in enumerate(kinds.values())], ref_template=_SCHEMAS
+        [(str(at), "validation", TypeAdapter(kind)) for at, kind in enumerate(kinds)], ref_template=_SCHEMAS
     )
     schemas: Json = definitions.get("$defs", {})
     return {kind: found[str(at), "validation"] for at, kind in enumerate(kinds)}, schemas
