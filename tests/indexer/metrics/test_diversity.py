@@ -51,7 +51,7 @@ def test_likeness_is_the_mean_of_all_pairs_of_the_list(blend: Blend) -> None:
     for level in LEVELS:
         # User 1 rated movie 0, so the list begins with 1.
         rows = diversify(np.arange(1, N), 10, level, blend.percentiles_among).tolist()
-        pairs = [blend.explain(a, b).percentile for a, b in combinations(rows, 2)]
+        pairs = [blend.explain(a, [b])[0].percentile for a, b in combinations(rows, 2)]
         assert found[metric("alike", level)] == pytest.approx(np.array([[np.mean(pairs)], [1]]), abs=2e-4)
 
 

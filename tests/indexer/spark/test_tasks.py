@@ -122,7 +122,7 @@ def fitted(world: World) -> tuple[Posterior, Training]:
 
 
 def test_users_have_the_same_factors(cluster: Here, fitted: tuple[Posterior, Training]) -> None:
-    pytest.importorskip("pyarrow", reason="make spark installs it")
+    pytest.importorskip("pyarrow", reason="make test-spark installs it")
     posterior, training = fitted
     blocks = list(user_blocks(training, np.random.default_rng(1), 7))
     assert [block.start for block in blocks] == [0, 7, 14, 21, 28, 35]
@@ -170,7 +170,7 @@ def test_neighbours_are_those_that_the_build_stored(cluster: Here, world: World,
     ],
 )
 def test_a_master_that_is_none_is_named(master: str, problem: str, tmp_path: Path) -> None:
-    pytest.importorskip("pyspark", reason="make spark installs it")
+    pytest.importorskip("pyspark", reason="make test-spark installs it")
     with pytest.raises(PosterityError, match=problem), connected(master, None, tmp_path):
         pass
 
