@@ -50,7 +50,7 @@ class LocalCluster:
 def missing() -> str:
     """Return what a cluster needs and this machine lacks; empty if it has all."""
     if find_spec("pyspark") is None:
-        return "pyspark is not installed: make spark"
+        return "pyspark is not installed: make test-spark has it"
     return "" if shutil.which("java") else "there is no Java: apt-get install openjdk-17-jre-headless"
 
 
