@@ -123,7 +123,9 @@ def form(picture: bytes = b"x", **more: object) -> dict[str, object]:
 
 
 def test_a_form_with_something_else_is_refused(client: FlaskClient) -> None:
-    assert_problem(client.post(PATH, data=form(by="taste")), 400, "by: the form has no such member; there are: owned, genre")
+    assert_problem(
+        client.post(PATH, data=form(by="taste")), 400, "by: the form has no such member; there are: owned, genre"
+    )
     assert_problem(
         client.post(PATH, data=form(back=(io.BytesIO(b"x"), "y.jpg"))), 400, "back: the form has no such member"
     )
