@@ -78,7 +78,7 @@ class MovieIndex:
         self._embed_path = embed_path
         self.overlay = overlay
         self._row_maps = overlay.row_maps
-        self._blend = Blend(spaces, manifest.blend, catalogue.ids, self._row_maps, overlay.snapshot.random_pairs)
+        self._blend = overlay.snapshot.blend.over(spaces, catalogue.ids, self._row_maps)
         self._ratings = ratings
         self._library = library
         self._base = base  # never self: a reference cycle would keep the files mapped until a garbage collection
@@ -125,15 +125,17 @@ class MovieIndex:
             spaces = load_spaces(folder, manifest.spaces, search)
             vectors = {name: (space.ids, space.vectors) for name, space in spaces.items()}
             ratings = RatingModel.load(folder, catalogue.ids, manifest.ratings, vectors)
-            blended, random_pairs = load_stored(folder / blends.NAME, manifest.format, spaces, catalogue.ids)
+            blended, pairs = load_stored(folder / blends.NAME, manifest.format, spaces, catalogue.ids)
+            blend = Blend(spaces, manifest.blend, catalogue.ids, random_pairs=pairs)
             cold = ColdStart.load(folder, manifest.ratings.get("cold_start"), catalogue.movies, ratings.counts())
             library = Library.open(data)
-            weights = None if manifest.weights is None else manifest.weights["sha256"]
             look = load_look(folder / "poster", manifest.spaces["poster"]) if "poster" in manifest.spaces else Look()
             base = cls(
                 data,
                 manifest,
-                Overlay.of(Snapshot(catalogue, spaces, blended, random_pairs, weights, look, cold)),
+                Overlay.of(
+                    Snapshot(catalogue, spaces, blended, blend, (manifest.weights or {}).get("sha256"), look, cold)
+                ),
                 ratings,
                 library,
                 built_with(manifest.dataset, library),

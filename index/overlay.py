@@ -22,10 +22,9 @@ from index.ratings.cold_start import ColdStart
 from index.ratings.content import compact_looks
 from index.ratings.model import RatingModel
 from index.ratings.new_movies import NewMovies
-from index.spaces.blend import RowMaps
+from index.spaces.blend import Blend, RowMaps
 from index.spaces.neighbours import Neighbours, OverlaidNeighbours
 from index.spaces.overlaid_vectors import OverlaidVectors
-from index.spaces.random_pairs import RandomPairs
 from index.spaces.space import Space
 
 
@@ -36,7 +35,7 @@ class Snapshot:
     catalogue: Catalogue
     spaces: Mapping[str, Space]
     blended: Neighbours | None  # under the default blend; None to search on every query
-    random_pairs: RandomPairs
+    blend: Blend  # by the default weights
     weights_sha256: str | None  # of the VGG16 weights behind the posters
     look: Look  # of the poster space
     cold: ColdStart | None = None  # predicts the taste vectors of movies without ratings

@@ -7,6 +7,7 @@ a higher one still counts more.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -156,6 +157,13 @@ class Blend:
     def with_weights(self, weights: Mapping[str, float]) -> Blend:
         """Return a blend of the same spaces with other weights."""
         return Blend(self._spaces, weights, self._ids, self._row_maps, self.random_pairs)
+
+    def over(self, spaces: Mapping[str, Space], movie_ids: Ids, row_maps: RowMaps) -> Blend:
+        """Return the same blend of the same spaces after changes: what the snapshot's random pairs say, stays."""
+        changed = copy(self)
+        changed._spaces, changed._ids, changed._row_maps = spaces, movie_ids, row_maps  # noqa: SLF001
+        changed.calibration = self.calibration
+        return changed
 
     def explain(self, movie_id: int, other_ids: Iterable[int]) -> list[BlendExplanation]:
         """Return the scores of a movie with others, each as a sum of one contribution per space.
