@@ -106,7 +106,12 @@ def make(data: Path, movies: int, posters: int) -> None:
             ratings={
                 "scale": [0.5, 5.0],
                 "noise": Noise(0.7, 0.7, 10.0).as_manifest(),
-                "ranker": {"forms": ["ImplicitFactors"], "rating_weight": 1.0, "validation": {"scores": {}}},
+                "ranker": {
+                    "forms": ["ImplicitFactors"],
+                    "rating_weight": 1.0,
+                    "method": "ials",
+                    "validation": {"scores": {}},
+                },
             },
             posters={"posters": posters, "embedded": 0, "replaced": 0, "unreadable": {}},
             maps={name: {"columns": across, "rows": across} for name in ("poster", "taste")},

@@ -125,17 +125,15 @@ class MovieIndex:
             spaces = load_spaces(folder, manifest.spaces, search)
             vectors = {name: (space.ids, space.vectors) for name, space in spaces.items()}
             ratings = RatingModel.load(folder, catalogue.ids, manifest.ratings, vectors)
-            blended, pairs = load_stored(folder / blends.NAME, manifest.format, spaces, catalogue.ids)
-            blend = Blend(spaces, manifest.blend, catalogue.ids, random_pairs=pairs)
+            stored = load_stored(folder / blends.NAME, manifest.format, spaces, manifest.blend, catalogue.ids)
             cold = ColdStart.load(folder, manifest.ratings.get("cold_start"), catalogue.movies, ratings.counts())
             library = Library.open(data)
+            weights = (manifest.weights or {}).get("sha256")
             look = load_look(folder / "poster", manifest.spaces["poster"]) if "poster" in manifest.spaces else Look()
             base = cls(
                 data,
                 manifest,
-                Overlay.of(
-                    Snapshot(catalogue, spaces, blended, blend, (manifest.weights or {}).get("sha256"), look, cold)
-                ),
+                Overlay.of(Snapshot(catalogue, spaces, *stored, weights, look, cold)),
                 ratings,
                 library,
                 built_with(manifest.dataset, library),

@@ -28,9 +28,9 @@ FIRST_FORMAT = 5  # of snapshots whose stored neighbours are by standardised sco
 
 
 def load_stored(
-    folder: Path, snapshot_format: int, spaces: Mapping[str, Space], movie_ids: Ids
-) -> tuple[Neighbours | None, RandomPairs]:
-    """Return the stored neighbours by blend, and random pairs.
+    folder: Path, snapshot_format: int, spaces: Mapping[str, Space], weights: Mapping[str, float], movie_ids: Ids
+) -> tuple[Neighbours | None, Blend]:
+    """Return the stored neighbours by blend, and the blend.
 
     Before ``FIRST_FORMAT`` the blend was a mean of percentiles: its neighbours are searched for, and pairs drawn.
 
@@ -38,12 +38,13 @@ def load_stored(
         folder: of the blend.
         snapshot_format: format version of the snapshot.
         spaces: by name.
+        weights: space -> weight.
         movie_ids: of the catalogue.
     """
     if snapshot_format < FIRST_FORMAT:
-        catalogue_rows = {name: movie_ids.find(space.ids.values) for name, space in spaces.items()}
-        return None, RandomPairs.draw(spaces, catalogue_rows, len(movie_ids))
-    return load_neighbours(folder), RandomPairs.load(folder, tuple(spaces))
+        return None, Blend(spaces, weights, movie_ids)
+    pairs = RandomPairs.load(folder, tuple(spaces))
+    return load_neighbours(folder), Blend(spaces, weights, movie_ids, random_pairs=pairs)
 
 
 @dataclass(frozen=True, slots=True)
