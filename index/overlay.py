@@ -59,9 +59,15 @@ class Overlay:
         """Return the version without changes."""
         ids = snapshot.catalogue.ids
         blended = None if snapshot.blended is None else OverlaidNeighbours.unchanged(snapshot.blended)
-        row_maps = RowMaps.of(snapshot.spaces, ids)
         return cls(
-            snapshot, snapshot.catalogue, snapshot.spaces, row_maps, blended, np.arange(len(ids)), {}, frozenset()
+            snapshot,
+            snapshot.catalogue,
+            snapshot.spaces,
+            snapshot.blend.row_maps,
+            blended,
+            np.arange(len(ids)),
+            {},
+            frozenset(),
         )
 
     def changed(self, delta: MovieChanges) -> Overlay:

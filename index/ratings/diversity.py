@@ -8,8 +8,6 @@ Source: Carbonell and Goldstein, "The Use of MMR, Diversity-Based Reranking", SI
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from index.core.arrays import Float32Array, Int64Array
@@ -17,18 +15,18 @@ from index.core.arrays import Float32Array, Int64Array
 POOL = 200  # the best movies, among which a diverse list chooses; those after them keep their order
 
 
-def diversify(rows: Int64Array, k: int, diversity: float, likeness: Callable[[Int64Array], Float32Array]) -> Int64Array:
+def diversify(rows: Int64Array, k: int, diversity: float, alike: Float32Array) -> Int64Array:
     """Return the first ``k`` movies of a diverse order; every shorter list is the beginning of it.
 
     Args:
         rows: (m,) of movies, best first. The relevance of a movie falls evenly with its rank among the first ``POOL``.
         k: number of movies.
         diversity: 0 keeps the order; 1 disregards it, but for the first movie.
-        likeness: rows (m,) -> (m, m), of each with each, 0 to 1; 0 or less if the two cannot be compared.
+        alike: likeness of the first ``POOL`` of them with each other, (p, p), 0 to 1; 0 or less if two cannot be
+            compared.
     """
     pool = rows[:POOL]
     relevance = 1 - np.arange(pool.size) / max(pool.size, 1)
-    alike = likeness(pool) if pool.size else np.zeros((0, 0))
     nearest = np.zeros(pool.size)
     left = np.ones(pool.size, dtype=np.bool_)
     order: list[int] = []

@@ -38,8 +38,9 @@ INTERVAL = 0.8  # nominal coverage of the intervals
 # of latest-small: log likelihood -1.204, against -1.226 with one noise variance for all users.
 NOISE_PRIOR = 6
 
-# Folded-in users that are kept: an answer ranks, predicts and explains by the same ratings. One of 2,000 takes 20 MB.
-_FOLDED = 2
+# An answer ranks, predicts and explains by the same ratings: the users folded in last are kept, with so many ratings in
+# all, 40 MB.
+_FOLDED_RATINGS = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,9 @@ class RatingModel:
         self._movie_ids = movie_ids
         self._noise = noise
         self._fold_in = fold_in
-        self._folded: LRUCache[tuple[bytes, bytes], FoldedUser] = LRUCache(_FOLDED)
+        self._folded: LRUCache[tuple[bytes, bytes], FoldedUser] = LRUCache(
+            _FOLDED_RATINGS, lambda folded: 1 + folded.residuals.size
+        )
         self._folding = threading.Lock()  # guards it
         self._ranker = ranker
         self._rating_weight = np.float32(rating_weight)
@@ -468,8 +471,9 @@ class RatingModel:
             folded = self._folded.get(key)
         if folded is None:
             folded = FoldedUser(self._fold_in, self._arrays.movie_samples, rows, values)
-            with self._folding:
-                self._folded[key] = folded
+            if rows.size < _FOLDED_RATINGS:
+                with self._folding:
+                    self._folded[key] = folded
         return folded
 
     def _rated(self, user: int) -> tuple[Int64Array, Float32Array]:

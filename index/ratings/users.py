@@ -14,6 +14,7 @@ from index.core.arrays import BoolArray, Float32Array, Int64Array
 from index.core.errors import NotComparable, UnknownUser
 from index.library.rating_log import RatingLog
 from index.ratings.cold_start import ColdPredictions, own_share
+from index.ratings.diversity import POOL as DIVERSE
 from index.ratings.diversity import diversify
 from index.ratings.group_ways import Lists, Together
 from index.ratings.groups import POOL, GroupPick, Person, group_order
@@ -178,7 +179,7 @@ class Users:
             who = self._without_new_movies(user)
             unrated = self.new_movies.rank(who, k, allowed, list(rated), self._evidence(who, watched))
             return self._model.unpredicted(unrated) if self.implicit else self._predict(who, unrated)
-        choose = (lambda rows: diversify(rows, k, diversity, self._likeness)) if diversity else None
+        choose = (lambda rows: diversify(rows, k, diversity, self._likeness(rows[:DIVERSE]))) if diversity else None
         who = self._without_new_movies(user)
         ranked = self._model.ranked(
             who, k, allowed=self._in_base(allowed), choose=choose, watched=self._evidence(who, watched)

@@ -155,6 +155,11 @@ class Blend:
         blended = (np.where(known, scores, 0) * self._coefficients[patterns]).sum(axis=1)
         return calibration_of(blended[patterns > 0])
 
+    @property
+    def row_maps(self) -> RowMaps:
+        """Row mappings between the catalogue and its spaces."""
+        return self._row_maps
+
     def with_weights(self, weights: Mapping[str, float]) -> Blend:
         """Return a blend of the same spaces with other weights."""
         return Blend(self._spaces, weights, self._ids, self._row_maps, self.random_pairs)

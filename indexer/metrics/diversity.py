@@ -59,7 +59,7 @@ def measure_diversity(
         alike = blend.percentiles_among(pool)  # lists of all levels are of the same movies
         of_levels = []
         for level in LEVELS:
-            found = diversify(pool, LENGTH, level, lambda _, alike=alike: alike)  # type: ignore[misc]
+            found = diversify(pool, LENGTH, level, alike)
             places = [place[row] for row in found.tolist()]
             pairs = alike[np.ix_(places, places)][np.triu_indices(found.size, 1)]
             hits = np.isin(found, wanted)

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import click
+from typing_extensions import override
 
 from index.core.errors import InvalidInput
 
@@ -79,38 +80,43 @@ class Origins(click.ParamType[str]):
         return ",".join(found)
 
 
-class StorageAddress(click.ParamType[str]):
+class _ServiceAddress(click.ParamType[str]):
+    """The address of a service; empty for none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the address without its last slash; fail if no such service can have it."""
+        try:
+            return self.checked(str(value)) if str(value).strip() else ""
+        except InvalidInput as error:
+            self.fail(str(error), param, ctx)
+
+    def checked(self, address: str) -> str:
+        """Return the address without its last slash, or raise InvalidInput."""
+        raise NotImplementedError
+
+
+class StorageAddress(_ServiceAddress):
     """The address of a storage of published snapshots; empty for none."""
 
     name = "storage"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the address without its last slash; fail if no storage can have it."""
-        if not str(value).strip():
-            return ""
+    @override
+    def checked(self, address: str) -> str:
         from index.publication.storage import check_address
 
-        try:
-            return check_address(str(value))
-        except InvalidInput as error:
-            self.fail(str(error), param, ctx)
+        return check_address(address)
 
 
-class SearchAddress(click.ParamType[str]):
+class SearchAddress(_ServiceAddress):
     """The address of a Milvus; empty for none."""
 
     name = "address"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the address without its last slash; fail if no Milvus can have it."""
-        if not str(value).strip():
-            return ""
+    @override
+    def checked(self, address: str) -> str:
         from index.milvus.service import check_address
 
-        try:
-            return check_address(str(value))
-        except InvalidInput as error:
-            self.fail(str(error), param, ctx)
+        return check_address(address)
 
 
 class HttpAddress(click.ParamType[str]):

@@ -179,11 +179,10 @@ def test_a_diverse_list_weighs_likeness_by_percentiles_of_the_blend(movie_index:
             return 0.0
         return movie_index.explain_blend(movie_id, [other_id])[0].percentile
 
-    def likeness(places: np.ndarray) -> np.ndarray:
-        return np.array([[percentile(plain[at], plain[other]) for other in places] for at in places])
+    alike = np.array([[percentile(movie_id, other_id) for other_id in plain] for movie_id in plain], dtype=np.float32)
 
     for diversity in (0.2, 0.6):
-        expected = diversify(np.arange(len(plain)), 100, diversity, likeness)
+        expected = diversify(np.arange(len(plain)), 100, diversity, alike)
         found = movie_index.users.recommend(2, 100, diversity=diversity)
         assert [each.movie_id for each in found] == [plain[at] for at in expected.tolist()]
         assert [each.movie_id for each in found] != plain

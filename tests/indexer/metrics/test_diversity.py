@@ -50,7 +50,8 @@ def test_likeness_is_the_mean_of_all_pairs_of_the_list(blend: Blend) -> None:
     found = measure_diversity(Fixed(blend), blend, TRAINING, TEST, np.array([0]))
     for level in LEVELS:
         # User 1 rated movie 0, so the list begins with 1.
-        rows = diversify(np.arange(1, N), 10, level, blend.percentiles_among).tolist()
+        unrated = np.arange(1, N)
+        rows = diversify(unrated, 10, level, blend.percentiles_among(unrated)).tolist()
         pairs = [blend.explain(a, [b])[0].percentile for a, b in combinations(rows, 2)]
         assert found[metric("alike", level)] == pytest.approx(np.array([[np.mean(pairs)], [1]]), abs=2e-4)
 
