@@ -8,11 +8,12 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK   := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-annotate \
           --custom-compile-command "make lock"
 
-.PHONY: help setup demo browser test test-long test-spark coverage lint docs lock clean
+.PHONY: help setup demo browser test test-system test-long test-spark coverage lint docs lock clean
 
 help:
 	@echo "make demo    build the sample catalogue and serve it (PORT=$(PORT))"
 	@echo "make test    run the tests"
+	@echo "make test-system  run those of the whole: pages in Chromium (make browser), servers, commands, the wheel"
 	@echo "make test-long  run those that take long, too"
 	@echo "make test-spark  run those of work over a Spark cluster; needs Java 17 ($(SPARK) has pyspark)"
 	@echo "make coverage  run the tests and print which lines they leave out"
@@ -51,7 +52,7 @@ browser:
 # Tests write some 10,000 small files durably: in memory where Linux has 8 GB for that, else on the disk, which takes longer.
 TEMP := $(shell [ "$$(df --output=avail /dev/shm 2>&1 | tail -n 1)" -gt 8000000 ] 2>&1 && echo PYTEST_DEBUG_TEMPROOT=/dev/shm)
 
-# Three processes, as many tests wait for servers and pages. Each has a TensorFlow of its own, 2 GB with it.
+# Three processes, as many tests wait for servers. Each has a TensorFlow of its own, 2 GB with it.
 # They share rewritten assertions by way of bytecode. A file of tests has one process, for its fixtures; files run in order:
 # xdist would keep those of few and long tests for the end.
 test: $(VENV)/.installed-dev
@@ -68,12 +69,15 @@ $(SPARK)/.installed: requirements-dev.txt requirements-spark.txt
 test-spark: $(SPARK)/.installed
 	$(TEMP) $(SPARK)/bin/python -m pytest -m 'long or not long' tests/indexer/spark
 
-test-long: test
+test-system: $(VENV)/.installed-dev
+	$(TEMP) $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m 'system and not long'
+
+test-long: test test-system
 	$(TEMP) $(BIN)/python -m pytest -n 2 -m long
 
 # Printed, not demanded: lines that no quick test runs, in subprocesses too.
 coverage: $(VENV)/.installed-dev
-	$(TEMP) $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
+	$(TEMP) $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m 'not long' --cov --cov-report=term:skip-covered
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -23,7 +23,6 @@ import pytest
 from flask import Flask
 from hypothesis import HealthCheck, settings
 from PIL import Image, ImageDraw
-from xdist.scheduler import LoadFileScheduling
 
 from index.catalogue.catalogue import Movie
 from index.core.arrays import Float32Array, UInt8Array
@@ -42,7 +41,6 @@ from server.app import create_app
 from server.config import ServerConfig
 from tests.milvus_server import Given, MilvusProcess, given_milvus, python_with_milvus
 from tests.paths import ROOT
-from tests.scheduling import ByFile
 from tests.serving import free_port
 
 # The same examples everywhere, and no time limits: a busy machine is no bug.
@@ -75,8 +73,13 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
-    return ByFile(config, log) if config.getoption("dist") == "loadfile" else None
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Count the tests of the sample among those of the system, and put them last: its build takes most of a minute."""
+    of_sample = {item: "demo_data" in getattr(item, "fixturenames", ()) for item in items}
+    for item in filter(of_sample.get, items):
+        item.add_marker(pytest.mark.system)
+    items.sort(key=lambda item: of_sample[item])
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ def serve(data: Path) -> Result:
     return CliRunner().invoke(main, ["serve", "--data", str(data), "--port", "1"])
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("version", ["v2", "v3"])
 def test_an_older_snapshot_and_library_are_served_and_said_so(version: str, tmp_path: Path) -> None:
     data = golden(tmp_path, version, library=1)
@@ -52,6 +53,7 @@ def test_an_older_snapshot_and_library_are_served_and_said_so(version: str, tmp_
     assert "posterity build" in note
 
 
+@pytest.mark.system
 def test_the_newest_format_is_no_news(tmp_path: Path) -> None:
     data = golden(tmp_path, f"v{FORMAT}")
     with (tmp_path / "stderr").open("w+") as stderr:

@@ -364,16 +364,20 @@ class Blend:
         Returns:
             (m, m), 0 to 1; 0 without shared spaces.
         """
-        places, products = {}, {}
+        patterns = np.zeros((rows.size, rows.size), dtype=np.int64)
+        standardised = {}
         for name in self._weights:
             space_rows = self._row_maps.space_rows[name][rows]
-            places[name] = np.flatnonzero(space_rows >= 0)
-            vectors = self._spaces[name].vectors.rows(space_rows[places[name]])
-            products[name] = dict(zip(places[name].tolist(), vectors @ vectors.T, strict=True))
-        scores = np.full((rows.size, rows.size), -np.inf, dtype=np.float32)
-        for at in range(rows.size):
-            of_row = {name: lines[at] for name, lines in products.items() if at in lines}
-            scores[at] = self._combined(rows.size, {name: places[name] for name in of_row}, of_row)
+            places = np.flatnonzero(space_rows >= 0)
+            vectors = self._spaces[name].vectors.rows(space_rows[places])
+            patterns[np.ix_(places, places)] += self._bits[name]
+            standardised[name] = np.zeros(patterns.shape, dtype=np.float32)
+            standardised[name][np.ix_(places, places)] = self._spaces[name].calibration.standardised(
+                vectors @ vectors.T
+            )
+        scores = np.where(patterns > 0, np.float32(0), np.float32(-np.inf))
+        for at, found in enumerate(standardised.values()):
+            scores += self._coefficients[patterns, at] * found
         return self.calibration.percentile(scores)
 
     def _queries_of(self, row: int) -> dict[str, Float32Array]:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -154,29 +155,72 @@ def under_path(nginx: str, request: pytest.FixtureRequest) -> UnderPath:
     return UnderPath(nginx + path, path)
 
 
+@dataclass(frozen=True)
+class Windows:
+    """Windows of one Chromium, which a test gets as if they were new: opening one takes as long as loading a page.
+
+    Each has cookies and storage of its own. What stays is the cache: addresses of scripts and pictures have their hash.
+    """
+
+    browser: Browser
+    free: list[Page]
+
+    def take(self, *, scripts: bool = True) -> Page:
+        """Return a window that no other visit of the test has."""
+        if scripts and self.free:
+            return self.free.pop()
+        return self.browser.new_context(java_script_enabled=scripts).new_page()
+
+    def give_back(self, page: Page, address: str, *, scripts: bool = True) -> None:
+        """Remove what a test has left in a window, and close what it has opened."""
+        context = page.context
+        if not scripts or page.is_closed():
+            context.close()
+            return
+        context.set_offline(False)
+        page.unroute_all()
+        page.emulate_media(reduced_motion="no-preference")
+        page.goto(f"{address}/livez")  # a page of the origin, without scripts: those of the last would write again
+        page.evaluate("sessionStorage.clear()")
+        context.clear_cookies()
+        chromium = context.new_cdp_session(page)
+        origin = "{0.scheme}://{0.netloc}".format(urlsplit(address))
+        chromium.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
+        chromium.detach()
+        for other in context.pages:
+            if other != page:
+                other.close()
+        self.free.append(page)
+
+
+@pytest.fixture(scope="session")
+def windows(browser: Browser) -> Windows:
+    return Windows(browser, [])
+
+
 @pytest.fixture
-def visit(browser: Browser, site: Site) -> Iterator[Visit]:
-    """Return a function that opens a path of the site in a new window; see ``visiting``."""
-    with visiting(browser, site.address) as visit:
+def visit(windows: Windows, site: Site) -> Iterator[Visit]:
+    """Return a function that opens a path of the site in a window of its own; see ``visiting``."""
+    with visiting(windows, site.address) as visit:
         yield visit
 
 
 @pytest.fixture
-def visit_under_path(browser: Browser, under_path: UnderPath) -> Iterator[Visit]:
-    """Return a function that opens a path of the site behind nginx in a new window; see ``visiting``."""
-    with visiting(browser, under_path.address) as visit:
+def visit_under_path(windows: Windows, under_path: UnderPath) -> Iterator[Visit]:
+    """Return a function that opens a path of the site behind nginx in a window of its own; see ``visiting``."""
+    with visiting(windows, under_path.address) as visit:
         yield visit
 
 
 @contextmanager
-def visiting(browser: Browser, address: str) -> Iterator[Visit]:
-    """Yield a function that opens a path below an address in a new window, at a width and in a theme.
+def visiting(windows: Windows, address: str) -> Iterator[Visit]:
+    """Yield a function that opens a path below an address in a window of its own, at a width and in a theme.
 
     At the end, assert that no page logged an error or sent a request to any other address. With ``refused``, pages may
     log refused requests.
     """
     wrong: list[str] = []
-    contexts = []
+    opened: list[tuple[Page, bool, dict[str, Callable[[Any], object]]]] = []
 
     def open_at(
         path: str,
@@ -187,22 +231,25 @@ def visiting(browser: Browser, address: str) -> Iterator[Visit]:
         scripts: bool = True,
         refused: bool = False,
     ) -> Page:
-        context = browser.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme=theme,  # type: ignore[arg-type]
-            java_script_enabled=scripts,
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda said: _is_fine(said, refused=refused) or wrong.append(f"{said.type}: {said.text}"))
-        page.on("pageerror", lambda error: wrong.append(f"uncaught: {error}"))
-        page.on("request", lambda request: _is_ours(request.url, address) or wrong.append(f"asked {request.url}"))
+        page = windows.take(scripts=scripts)
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        listeners: dict[str, Callable[[Any], object]] = {
+            "console": lambda said: _is_fine(said, refused=refused) or wrong.append(f"{said.type}: {said.text}"),
+            "pageerror": lambda error: wrong.append(f"uncaught: {error}"),
+            "request": lambda request: _is_ours(request.url, address) or wrong.append(f"asked {request.url}"),
+        }
+        for event, listener in listeners.items():
+            page.on(event, listener)  # type: ignore[call-overload]
+        opened.append((page, scripts, listeners))
         page.goto(address + path)
         return page
 
     yield open_at
-    for context in contexts:
-        context.close()
+    for page, scripts, listeners in opened:
+        for event, listener in listeners.items():
+            page.remove_listener(event, listener)
+        windows.give_back(page, address, scripts=scripts)
     assert wrong == []
 
 

@@ -10,6 +10,8 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import OtherSite, Site, Visit, assert_accessible, looks
 from tests.conftest import DEMO_POSTERS
 
+pytestmark = pytest.mark.system
+
 ELEMENT = """<!doctype html><html lang="en"><head><title>A film</title><meta name="viewport" content="width=device-width">
 <script src="{site}/static/embed.js" defer></script></head><body><main><h1>A film</h1>
 <posterity-similar movie="28" by="poster" limit="4" link="https://example.org/films/{{movie_id}}">

@@ -12,6 +12,8 @@ from posterity.client import Client
 from tests.browser.conftest import Site, Visit, assert_accessible
 from tests.serving import ROOT
 
+pytestmark = pytest.mark.system
+
 FILM = "/movies/73"
 
 

@@ -13,6 +13,8 @@ from posterity.cli.main import main
 from tests.browser.conftest import Site, Visit, assert_accessible, looks
 from tests.serving import get
 
+pytestmark = pytest.mark.system
+
 GIVEN = ".given > li"
 PICKS = ".picks > li"
 

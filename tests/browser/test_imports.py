@@ -17,6 +17,8 @@ from tests.browser.test_for_you import picked
 from tests.index.imports.samples import packed
 from tests.serving import get
 
+pytestmark = pytest.mark.system
+
 HEAD = "Date,Name,Year,Letterboxd URI"
 DROP = """([content, name]) => {
     const bytes = Uint8Array.from(atob(content), (character) => character.charCodeAt(0));

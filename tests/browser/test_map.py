@@ -12,6 +12,8 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Visit, assert_accessible, looks
 
+pytestmark = pytest.mark.system
+
 READY = ".map[data-ready=true]"
 # Share of the canvas that differs from the background, and the number of colours.
 PAINTED = """() => {

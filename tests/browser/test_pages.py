@@ -6,6 +6,8 @@ import pytest
 
 from tests.browser.conftest import Visit, assert_accessible, looks
 
+pytestmark = pytest.mark.system
+
 MISSING = "/movies/999"
 PATHS = ("/", "/?q=nobody-calls-a-film-so", "/movies/73", "/look", MISSING)
 

@@ -8,6 +8,8 @@ from playwright.sync_api import Browser
 from tests.browser.conftest import THEMES, WIDTHS, Visit, assert_accessible, looks
 from tests.serving import Serving
 
+pytestmark = pytest.mark.system
+
 PLOTS = ("against", "learning", "calibration", "by-ratings", "ranking", "blend", "recall", "speed")
 
 

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import Visit, assert_accessible
+
+pytestmark = pytest.mark.system
 
 
 def test_search_answers_while_one_types_and_forgives_errors(visit: Visit) -> None:

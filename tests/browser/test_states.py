@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.test_film import slide
+
+pytestmark = pytest.mark.system
 
 SHELVES = "**/movies/73?*"
 

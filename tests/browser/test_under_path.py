@@ -13,6 +13,8 @@ from tests.browser.conftest import Site, UnderPath, Visit
 from tests.browser.test_film import key, slide  # noqa: F401  a fixture
 from tests.browser.test_map import PAINTED, pixels, ready
 
+pytestmark = pytest.mark.system
+
 
 @pytest.mark.parametrize("under_path", ["/films", pytest.param("/whole", marks=pytest.mark.long)], indirect=True)
 def test_pages_scripts_and_pictures_stay_under_their_path(visit_under_path: Visit, under_path: UnderPath) -> None:

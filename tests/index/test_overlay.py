@@ -286,6 +286,7 @@ def test_what_is_served_has_a_change_as_soon_as_it_was_acknowledged(data: Path) 
     assert not failures
 
 
+@pytest.mark.system
 def test_a_running_server_shows_at_once_what_the_command_adds_and_removes(data: Path) -> None:
     facts = ["--title", "Starship New", "--year", "2024"]
     library = [sys.executable, "-m", "posterity", "library"]

@@ -158,6 +158,7 @@ def test_a_build_that_cannot_be_done_leaves_the_old_snapshot(
     assert [path.name for path in (tmp_path / "data" / "snapshots").iterdir()] == [world.manifest.id]
 
 
+@pytest.mark.system
 def test_a_killed_build_leaves_the_old_snapshot_serving_and_the_next_goes_on(world: World, data: Path) -> None:
     """``test_embed`` kills one while it embeds, and the long tests of ``tests/soak`` at any moment."""
     snapshots = data / "snapshots"

@@ -79,6 +79,7 @@ def test_where_nothing_can_be_read_nothing_is_built(plan: Plan, tmp_path: Path) 
     assert matching_manifest(replace(plan, data=tmp_path)) is None
 
 
+@pytest.mark.system
 def test_the_command_builds_once(world: World, tmp_path: Path) -> None:
     arguments = ["build", "--if-new", "--ratings", str(world.ratings), "--data", str(tmp_path), "--iterations", "30"]
     first = CliRunner().invoke(main, arguments)

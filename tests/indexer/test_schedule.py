@@ -263,6 +263,7 @@ def test_the_command_builds_in_a_process_of_its_own_and_ends_cleanly_between_bui
     assert store.verify().ratings["iterations"] == 30
 
 
+@pytest.mark.system
 def test_the_command_ends_cleanly_during_a_build_and_the_build_with_it(world: World, tmp_path: Path) -> None:
     with looping(world, tmp_path) as process:
         deadline = time.monotonic() + 120

@@ -147,6 +147,7 @@ def test_the_demo_builds_in_a_process_that_it_starts_in_this_way(
     assert build_only == "--build-only"
 
 
+@pytest.mark.system
 def test_builds_that_repeat_run_in_a_folder_of_strangers(world: World, strangers: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     options = ["--ratings", world.ratings, "--data", data, "--iterations", 30, "--no-evaluation"]
@@ -211,6 +212,7 @@ def sources() -> set[str]:
     return {str(file.relative_to(ROOT)) for file in files if "__pycache__" not in file.parts}
 
 
+@pytest.mark.system
 def test_wheel_and_sdist_hold_every_file_of_the_packages_and_no_other(distributions: Path) -> None:
     (wheel,) = distributions.glob(f"posterity-{VERSION}-py3-none-any.whl")
     with zipfile.ZipFile(wheel) as archive:
@@ -226,12 +228,14 @@ def test_wheel_and_sdist_hold_every_file_of_the_packages_and_no_other(distributi
     }
 
 
+@pytest.mark.system
 def test_the_installed_command_says_its_version(installed: Path, empty: Path) -> None:
     for command in ([installed / "bin" / "posterity"], [installed / "bin" / "python", "-m", "posterity"]):
         done = run(*command, "--version", cwd=empty)
         assert (done.stdout, done.stderr) == (f"posterity, version {VERSION}\n", "")
 
 
+@pytest.mark.system
 def test_the_installed_package_is_imported_from_where_it_is_installed(
     installed: Path, empty: Path, world: World
 ) -> None:
@@ -254,6 +258,7 @@ print(*sys.path)
     assert str(ROOT) not in paths.split()
 
 
+@pytest.mark.system
 @pytest.mark.long
 def test_the_installed_command_builds_the_demo(installed: Path, empty: Path) -> None:
     done = run(

@@ -29,6 +29,8 @@ from tests.server.conftest import assert_problem
 from tests.serving import Serving, free_port, get, serving
 from tests.soak.editions import Edition
 
+pytestmark = pytest.mark.system
+
 SIMILAR = "/api/v1/movies/3/similar?by=taste&limit=5"
 
 

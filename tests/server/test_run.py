@@ -20,6 +20,8 @@ from tests.server.middleware.test_metrics import Samples, scraped, value
 from tests.serving import Serving, get, serving
 from tests.soak.editions import Edition
 
+pytestmark = pytest.mark.system
+
 UPLOAD = "/api/v1/posters/similar"
 
 

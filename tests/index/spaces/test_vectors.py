@@ -138,7 +138,7 @@ def test_a_filter_to_one_movie_or_none_gives_it_or_nothing(two_stages: TwoStageV
 
 
 @pytest.mark.parametrize(
-    "factory", ["IVF64,Flat", "SQ4", *(pytest.param(each, marks=pytest.mark.long) for each in ("HNSW4", "IVF16,SQ8"))]
+    "factory", ["SQ4", *(pytest.param(each, marks=pytest.mark.long) for each in ("HNSW4", "IVF16,SQ8", "IVF64,Flat"))]
 )
 def test_an_index_gets_as_many_candidates_as_its_recall_wants(tmp_path: Path, factory: str) -> None:
     blocks = iter([HALVES])

@@ -16,6 +16,8 @@ from tests.indexer.fetch.conftest import fetch, tree
 from tests.indexer.fetch.standins import WEIGHTS, ZIP, StandIns, environment, load, publish, stalls, zipped
 from tests.serving import ROOT
 
+pytestmark = pytest.mark.system
+
 
 def begin(data: Path, *arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "posterity", "fetch", *arguments, "--data", str(data)]

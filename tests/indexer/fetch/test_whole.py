@@ -12,6 +12,8 @@ from posterity.cli.main import main
 from tests.indexer.fetch.standins import StandIns, environment, load, write_weights
 from tests.serving import get, serving
 
+pytestmark = pytest.mark.system
+
 
 def test_from_an_empty_folder_to_a_served_page_unattended(
     site: StandIns, film_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

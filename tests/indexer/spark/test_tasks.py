@@ -58,7 +58,7 @@ class Here:
         return [each for part in reversed(parts) for each in part]
 
 
-@pytest.fixture(params=["data", "folder", "memory"])
+@pytest.fixture(params=["memory", *(pytest.param(each, marks=pytest.mark.long) for each in ("data", "folder"))])
 def cluster(request: pytest.FixtureRequest, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A cluster whose workers see the data directory, another folder, or an address that is no path."""
     sent = tmp_path / "sent"

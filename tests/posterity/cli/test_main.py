@@ -392,6 +392,7 @@ def test_posters_that_are_no_longer_what_was_embedded_are_named(world: World, tm
     assert "3 posters are not as they were embedded: put them right, or build again" in result.stderr
 
 
+@pytest.mark.system
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc")
 def test_serve_answers_over_http_without_tensorflow(world: World) -> None:
     with serving("serve", "--data", world.data) as server:
@@ -403,6 +404,7 @@ def test_serve_answers_over_http_without_tensorflow(world: World) -> None:
     assert server.stdout == f"Posterity is at {server.address}/\n"
 
 
+@pytest.mark.system
 def test_an_upload_that_is_refused_is_told_so_over_a_real_connection(world: World) -> None:
     """A client whose body is not read finds the connection broken, most often before it sees the answer."""
     with serving("serve", "--data", world.data) as server:

@@ -511,6 +511,7 @@ def test_drawing_takes_a_place_in_the_queue_of_uploads(app: Flask, client: Flask
         assert reply.headers["Retry-After"]
 
 
+@pytest.mark.system
 def test_drawing_needs_no_tensorflow(world: World) -> None:
     code = (
         "import sys; from pathlib import Path; from server.app import create_app; from server.config import ServerConfig;"

@@ -17,6 +17,8 @@ from tests.conftest import World
 from tests.paths import ROOT
 from tests.serving import get, serving
 
+pytestmark = pytest.mark.system
+
 
 @pytest.mark.parametrize(
     ("phases", "least"),
