@@ -9,6 +9,7 @@ from flask import Flask, Response, current_app, render_template, request, send_f
 from pydantic_core import to_json
 
 from server.api.blueprint import api
+from server.api.long_requests import queued
 from server.api.operation import operation
 from server.reference.openapi import openapi
 from server.state.current_snapshot import movie_index
@@ -32,7 +33,9 @@ def openapi_json() -> Response:
     content = documents.get(state)
     if content is None:
         app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-        content = to_json(openapi(app, index, prefix=request.root_path))
+        prefix = request.root_path
+        # In the queue, as it takes half a second in a process that has never made one: pydantic reads our sources.
+        content = queued(lambda: to_json(openapi(app, index, prefix=prefix)))
         documents.clear()
         documents[state] = content
     return Response(content, mimetype="application/json")

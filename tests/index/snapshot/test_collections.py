@@ -15,7 +15,7 @@ from index.library.movies import Library
 from index.movie_index import MovieIndex
 from index.snapshot.collections import collections_of, in_milvus, owner_of
 from index.snapshot.store import Manifest, SnapshotStore
-from index.spaces.vectors import MEDIUM_FILE, ROWS_FILE
+from index.spaces.vectors import ROWS_FILE
 from posterity.cli.main import main
 from server.app import create_app
 from tests.conftest import unlimited, with_vector_of
@@ -44,7 +44,7 @@ def moved(data: Path) -> Path:
         if field.name not in {"id", "created", "files", "format"}
     }
     with store.writing() as folder:
-        gone = shutil.ignore_patterns("manifest.json", ROWS_FILE, MEDIUM_FILE)
+        gone = shutil.ignore_patterns("manifest.json", ROWS_FILE)
         shutil.copytree(store.path(), folder, dirs_exist_ok=True, ignore=gone)
         store.publish(folder, **{**kept, "spaces": spaces})
     return data

@@ -14,6 +14,7 @@ from index.core.errors import BadSnapshot, InvalidInput
 from index.core.ids import Edit
 from index.snapshot.store import SnapshotStore
 from index.spaces.faiss_index import flat_index, half_index, read_index
+from index.spaces.milvus_vectors import MediumFile
 from index.spaces.overlaid_vectors import OverlaidVectors
 from index.spaces.vectors import (
     CELLS,
@@ -231,6 +232,20 @@ def test_medium_vectors_of_another_search_are_refused(maps: tuple[Path, dict[str
     write_rows(tmp_path / MEDIUM_FILE, iter([MAPS[:, :32].astype(np.float16)]))
     with pytest.raises(BadSnapshot, match=r"axes of .* which are reduced to 32"):
         load_vectors(tmp_path, search)
+
+
+def test_medium_vectors_beside_milvus_are_read_from_their_file(maps: tuple[Path, dict[str, Any]]) -> None:
+    folder, search = maps
+    index = read_index(folder / MEDIUM_FILE)
+    medium = MediumFile(folder / MEDIUM_FILE, (index.ntotal, index.d), search["finalists"])
+    rows = np.array([0, 3, index.ntotal - 1])
+    np.testing.assert_allclose(
+        medium.scores(index.reconstruct(3), rows), index.reconstruct_batch(rows) @ index.reconstruct(3), atol=1e-6
+    )
+    with pytest.raises(BadSnapshot, match="medium vectors end before their last row"):
+        medium.scores(index.reconstruct(3), rows + 1)
+    with pytest.raises(BadSnapshot, match="build the snapshot again"):
+        MediumFile(folder / MEDIUM_FILE, (2 * index.ntotal, index.d), 1)
 
 
 def test_a_search_of_format_4_has_no_medium_vectors_and_is_exact(tmp_path: Path) -> None:

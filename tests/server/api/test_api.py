@@ -631,6 +631,20 @@ def test_long_requests_wait_for_each_other_in_a_queue(app: Flask, path: str, bod
     assert ask(path, body).get_json() == answer.get_json()
 
 
+def test_the_document_is_made_in_the_queue_once(world: World) -> None:
+    app = create_app(unlimited(world.data))
+    client, queue = app.test_client(), app.extensions["long_queue"]
+    with ExitStack() as places:
+        for _ in range(queue.size):
+            places.enter_context(queue.place())
+        assert_problem(client.get(f"{API}/openapi.json"), 503, "too many long requests are waiting")
+        places.pop_all().close()
+        document = client.get(f"{API}/openapi.json")
+        for _ in range(queue.size):
+            places.enter_context(queue.place())
+        assert client.get(f"{API}/openapi.json").data == document.data
+
+
 @pytest.mark.parametrize("path", ["movies/1/similar", "users/1/recommendations"])
 def test_a_list_by_rank_ends(client: FlaskClient, path: str) -> None:
     assert client.get(f"{API}/{path}?offset=500").get_json()["results"] == []
