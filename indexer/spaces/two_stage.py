@@ -180,7 +180,7 @@ def choose_factory(n: int, dimension: int, memory: int) -> str:
     cells = max(1, int(4 * math.sqrt(n)))
     links = 4 * 2 * 32 + 16  # bytes per vector: 2 * 32 links in the lowest layer, few in the others
     choices = {
-        "SQfp16": n * 2 * dimension if n <= SCAN_UP_TO else math.inf,
+        "SQ8": n * dimension if n <= SCAN_UP_TO else math.inf,
         "HNSW32": n * (4 * dimension + links),
         "HNSW32_SQ8": n * (dimension + links),
         f"IVF{cells},SQ8": n * (dimension + 16) + cells * 4 * dimension,

@@ -202,7 +202,7 @@ def test_the_manifest_has_the_path_and_the_recall_report(world: World) -> None:
     assert space["path"]["name"] in {"float32", "bfloat16", "gpu"}
     assert space["path"]["agreement"] >= 0.9999
     search = space["search"]
-    assert search["index"] == "SQfp16"
+    assert search["index"] == "SQ8"
     report = search["card"]
     assert report["recall_at_10"] == 1
     assert report["milliseconds"] > 0

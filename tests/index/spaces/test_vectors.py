@@ -360,13 +360,13 @@ def test_parts_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("n", "memory", "factory"),
     [
-        (9_066, 2 * 10**9, "SQfp16"),
-        (60_000, 2 * 10**9, "SQfp16"),
+        (9_066, 2 * 10**9, "SQ8"),
+        (60_000, 2 * 10**9, "SQ8"),
         (1_000_000, 2 * 10**9, "HNSW32"),
         (1_000_000, 5 * 10**8, "HNSW32_SQ8"),
         (1_000_000, 2 * 10**8, "IVF4000,SQ8"),
         (1_000_000, 6 * 10**7, "IVF4000,PQ32"),
-        (9_066, 2 * 10**6, "IVF380,SQ8"),
+        (9_066, 10**6, "IVF380,PQ32"),
     ],
 )
 def test_the_index_is_the_best_that_fits(n: int, memory: int, factory: str) -> None:
