@@ -67,7 +67,9 @@ def test_without_a_key_it_is_the_sample_once(demo_data: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["TMDB_API_KEY", "TMDB_ACCESS_TOKEN"])
-def test_with_a_key_it_is_movielens(name: str, steps: Steps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_a_key_it_is_movielens(
+    name: str, steps: Steps, embed_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(name, "abc")
     fetched = tmp_path / "fetched"
     for edition in ("ml-latest-small", "ml-25m"):
@@ -79,7 +81,8 @@ def test_with_a_key_it_is_movielens(name: str, steps: Steps, tmp_path: Path, mon
     ((edition, data, _),) = steps.fetched
     assert (edition, data) == ("latest-small", tmp_path)
     (plan,) = steps.built
-    assert plan == Plan(fetched / "movielens" / "ml-latest-small", tmp_path, fetched / "posters", "imagenet")
+    ratings = fetched / "movielens" / "ml-latest-small"
+    assert plan == Plan(ratings, tmp_path, fetched / "posters", "imagenet", embed_path=embed_path)
 
 
 @pytest.mark.parametrize("edition", ["25m", "100k"])
@@ -160,14 +163,15 @@ def test_films_of_ones_own_stay_with_a_key_and_an_edition_is_asked_for_by_name(
 
 
 def test_a_scanned_shelf_is_never_replaced_by_what_is_fetched(
-    steps: Steps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    steps: Steps, embed_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shelf = tmp_path / "shelf"
     (tmp_path / "fetched" / "movielens" / "ml-latest-small").mkdir(parents=True)
     shelf.mkdir()
     for name in ("shelf.csv", "ratings.csv", "facts.csv"):
         (shelf / name).touch()
-    expected = Plan(shelf, tmp_path, None, "imagenet", facts=shelf / "facts.csv", own=Own(shelf / "shelf.csv"))
+    own, facts = Own(shelf / "shelf.csv"), shelf / "facts.csv"
+    expected = Plan(shelf, tmp_path, None, "imagenet", facts=facts, own=own, embed_path=embed_path)
     assert prepare(tmp_path).exit_code == 0  # nor by the sample
     monkeypatch.setenv("TMDB_API_KEY", "abc")
     assert prepare(tmp_path).exit_code == 0
