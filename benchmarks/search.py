@@ -58,8 +58,8 @@ def main(data: Path, sizes: tuple[int, ...], peers: int, names: tuple[str, ...],
 def mixtures(real: Float32Array, n: int, rng: np.random.Generator) -> Iterator[Float32Array]:
     """Yield blocks of ``n`` unit vectors in total: normally distributed combinations of many real ones.
 
-    They have the covariance of those that they combine, others for every block. Mixtures of two posters would share
-    with their halves what the axes lose, as no two real posters do: the nearest would be among 2,600 of 9,066.
+    They have the covariance of those that they combine, others for every block. Mixtures of two posters share with
+    their halves what the axes lose, as no two real posters do, and are much harder to search.
     """
     mean = real.mean(axis=0)
     for start in range(0, n, 500):

@@ -365,18 +365,17 @@ class Blend:
             (m, m), 0 to 1; 0 without shared spaces.
         """
         patterns = np.zeros((rows.size, rows.size), dtype=np.int64)
-        standardised = {}
+        standardised = []
         for name in self._weights:
             space_rows = self._row_maps.space_rows[name][rows]
             places = np.flatnonzero(space_rows >= 0)
             vectors = self._spaces[name].vectors.rows(space_rows[places])
             patterns[np.ix_(places, places)] += self._bits[name]
-            standardised[name] = np.zeros(patterns.shape, dtype=np.float32)
-            standardised[name][np.ix_(places, places)] = self._spaces[name].calibration.standardised(
-                vectors @ vectors.T
-            )
+            standardised.append(np.zeros(patterns.shape, dtype=np.float32))
+            calibration = self._spaces[name].calibration
+            standardised[-1][np.ix_(places, places)] = calibration.standardised(vectors @ vectors.T)
         scores = np.where(patterns > 0, np.float32(0), np.float32(-np.inf))
-        for at, found in enumerate(standardised.values()):
+        for at, found in enumerate(standardised):
             scores += self._coefficients[patterns, at] * found
         return self.calibration.percentile(scores)
 

@@ -136,6 +136,9 @@ class MediumFile:
         file: a Faiss scalar quantiser in float16: it ends with the vectors.
         shape: (n, m).
         finalists: scored exactly per query.
+
+    Raises:
+        BadSnapshot: the file is too short for these vectors.
     """
 
     def __init__(self, file: Path, shape: tuple[int, int], finalists: int) -> None:
@@ -148,7 +151,11 @@ class MediumFile:
         weakref.finalize(self, os.close, self._file)
 
     def scores(self, query: Float32Array, rows: Int64Array) -> Float32Array:
-        """Return the inner products (k,) of a medium query (m,) with some rows (k,)."""
+        """Return the inner products (k,) of a medium query (m,) with some rows (k,).
+
+        Raises:
+            BadSnapshot: the file ends before a row.
+        """
         size = 2 * self._columns
         content = b"".join(os.pread(self._file, size, self._start + size * row) for row in rows.tolist())
         if len(content) < size * rows.size:

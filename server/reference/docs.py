@@ -29,15 +29,20 @@ _POLICY = (
 def openapi_json() -> Response:
     """Return this API as an OpenAPI 3.1 document."""
     index, documents = movie_index(), current_app.extensions.setdefault("openapi", {})
-    state = f"{index.version(ratings=False)} {request.root_path}"
-    content = documents.get(state)
-    if content is None:
-        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-        prefix = request.root_path
-        # In the queue, as it takes half a second in a process that has never made one: pydantic reads our sources.
-        content = queued(lambda: to_json(openapi(app, index, prefix=prefix)))
-        documents.clear()
-        documents[state] = content
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    prefix = request.root_path
+    state = f"{index.version(ratings=False)} {prefix}"
+
+    def made() -> bytes:
+        if state not in documents:  # nor did a request make it that was in the queue before
+            content = to_json(openapi(app, index, prefix=prefix))
+            documents.clear()
+            documents[state] = content
+        found: bytes = documents[state]
+        return found
+
+    # In the queue, as it takes half a second in a process that has never made one: pydantic reads our sources.
+    content = documents.get(state) or queued(made)
     return Response(content, mimetype="application/json")
 
 

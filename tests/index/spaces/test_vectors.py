@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from index.core.errors import BadSnapshot, InvalidInput
 from index.core.ids import Edit
 from index.snapshot.store import SnapshotStore
 from index.spaces.faiss_index import flat_index, half_index, read_index
-from index.spaces.milvus_vectors import MediumFile
+from index.spaces.milvus_vectors import MediumFile, load_milvus_vectors
 from index.spaces.overlaid_vectors import OverlaidVectors
 from index.spaces.vectors import (
     CELLS,
@@ -246,6 +247,14 @@ def test_medium_vectors_beside_milvus_are_read_from_their_file(maps: tuple[Path,
         medium.scores(index.reconstruct(3), rows + 1)
     with pytest.raises(BadSnapshot, match="build the snapshot again"):
         MediumFile(folder / MEDIUM_FILE, (2 * index.ntotal, index.d), 1)
+
+
+def test_a_snapshot_in_milvus_without_medium_vectors_opens(maps: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    folder, search = maps
+    kept = shutil.copytree(folder, tmp_path / "poster", ignore=shutil.ignore_patterns(MEDIUM_FILE, ROWS_FILE))
+    named = {form: {"name": f"posterity_{form}", "numbers": "float32"} for form in ("whole", "short")}
+    metadata = {"movies": len(MAPS), "dimension": MAPS.shape[1], "search": search, "milvus": named}
+    assert len(load_milvus_vectors(kept, metadata, None)) == len(MAPS)
 
 
 def test_a_search_of_format_4_has_no_medium_vectors_and_is_exact(tmp_path: Path) -> None:
