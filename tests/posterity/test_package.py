@@ -1,4 +1,4 @@
-"""The package as it is installed: what importing costs, what a wheel holds, and what runs from a folder of strangers."""
+"""The installed package: the cost of its import, the content of its wheel, commands in a folder of strangers."""
 
 from __future__ import annotations
 
