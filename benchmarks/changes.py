@@ -398,7 +398,8 @@ def write_posters(folder: Path, posters: int, rng: np.random.Generator) -> dict[
     def mixed(parts: Float32Array, start: int) -> Float32Array:
         part = slice(start, start + 256)
         one = share[part, None]
-        return (one * parts[first[part]] + (1 - one) * parts[second[part]]) / lengths[part, None]
+        blend: Float32Array = (one * parts[first[part]] + (1 - one) * parts[second[part]]) / lengths[part, None]
+        return blend
 
     products = np.einsum("ij,ij->i", patterns[first[:1]], patterns[second[:1]])  # about the same of all pairs
     cosines = np.where(first == second, 1, products[0])
@@ -443,7 +444,7 @@ def write_ratings(folder: Path, movies: int, rng: np.random.Generator) -> None:
         np.full(USERS, 0.7, dtype=np.float32),
         starts,
         rows.astype(np.int32),
-        rng.integers(1, 11, rows.size).astype(np.float32) / 2,
+        rng.integers(1, 11, rows.size).astype(np.float32) / np.float32(2),
     )
     save_arrays(arrays, folder / model.FOLDER)
     ones = np.ones(SAMPLES, dtype=np.float32)

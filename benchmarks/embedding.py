@@ -87,8 +87,8 @@ def profile(embed: vgg16.Vgg16, n: int = 50) -> None:
                 spent[name] += float(part)
         whole = sum(spent.values())
         print(f"of {1000 * whole / n:.0f} ms a poster, steps in sequence (in a build, decoding overlaps):")
-        for name, part in spent.items():
-            print(f"  {name}: {1000 * part / n:.1f} ms, {part / whole:.1%}")
+        for name, seconds in spent.items():
+            print(f"  {name}: {1000 * seconds / n:.1f} ms, {seconds / whole:.1%}")
 
 
 def measure_memory(n: int) -> None:

@@ -1,4 +1,4 @@
-"""Comparison of the orders of a list for several people: what each misses of their own best movies."""
+"""Comparison of the orders of a list for several people, by the share of their own best movies that each misses."""
 
 from __future__ import annotations
 

@@ -54,9 +54,9 @@ def main(data: Path, url: str | None) -> None:
         def publish() -> int:
             return publish_snapshot(publisher, storage, warn=note).bytes
 
-        for which, before in (("first", None), ("the same again", None), ("next", lambda: _next(store, manifest))):
-            if before is not None:
-                before()
+        for which in ("first", "the same again", "next"):
+            if which == "next":
+                _next(store, manifest)
             for name, run in (("publish", publish), ("follow", follow)):
                 rows.append((f"{name}, {which}", *_measured(run)))
         with ExitStack() as stack:

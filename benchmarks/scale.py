@@ -82,13 +82,24 @@ def make(folder: Path, shape: str) -> None:
     first = rng.integers(820_000_000, 1_690_000_000, size.users)  # seconds: from 1996 to 2023
     timestamps = first[user_rows] + rng.integers(0, 86_400, user_rows.size)
     stars = draw_stars(user_rows, movie_rows, size, rng)
-    columns = {"userId": user_rows + 1, "movieId": movie_rows + 1, "rating": stars}
-    write_csv(folder / "ratings.csv", columns | {"timestamp": timestamps})
+    rated: dict[str, npt.ArrayLike] = {
+        "userId": user_rows + 1,
+        "movieId": movie_rows + 1,
+        "rating": stars,
+        "timestamp": timestamps,
+    }
+    write_csv(folder / "ratings.csv", rated)
     write_movies(folder, size.movies, rng)
     tagged = rng.integers(0, user_rows.size, size.tags)
     words = [f"tag {min(number, 20_000)}" for number in rng.zipf(1.3, size.tags).tolist()]
-    columns = {"userId": user_rows[tagged] + 1, "movieId": movie_rows[tagged] + 1, "tag": words}
-    write_csv(folder / "tags.csv", columns | {"timestamp": timestamps[tagged]})
+    users, movies = user_rows[tagged] + 1, movie_rows[tagged] + 1
+    columns: dict[str, npt.ArrayLike] = {
+        "userId": users,
+        "movieId": movies,
+        "tag": words,
+        "timestamp": timestamps[tagged],
+    }
+    write_csv(folder / "tags.csv", columns)
     by_user, by_movie = np.bincount(user_rows), np.bincount(movie_rows, minlength=size.movies)
     print(f"{size.users:,} users, {size.movies:,} movies ({(by_movie > 0).sum():,} rated), {user_rows.size:,} ratings")
     for name, numbers in (("user", by_user), ("movie", by_movie)):

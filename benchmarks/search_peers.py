@@ -33,8 +33,7 @@ def faiss_hnsw(vectors: Float32Array) -> Levels:
     for block in blocks_of(vectors):
         index.add(block)
     for effort in (32, 64, 128, 256, 512):
-        params = faiss.SearchParametersHNSW(efSearch=effort)
-        yield f"efSearch {effort}", lambda query, params=params: index.search(query[None], K, params=params)[1][0]
+        yield f"efSearch {effort}", _by(index, faiss.SearchParametersHNSW(efSearch=effort))
 
 
 def faiss_ivf_pq(vectors: Float32Array) -> Levels:
@@ -47,10 +46,12 @@ def faiss_ivf_pq(vectors: Float32Array) -> Levels:
     for probes, again in ((cells // 8, 10), (cells // 4, 20), (cells // 2, 40), (cells, 80)):
         inner = faiss.SearchParametersIVF(nprobe=max(1, probes))
         params = faiss.IndexRefineSearchParameters(k_factor=again, base_index_params=inner)
-        yield (
-            f"{probes} of {cells} cells, {again * K} again",
-            lambda query, params=params: index.search(query[None], K, params=params)[1][0],
-        )
+        yield f"{probes} of {cells} cells, {again * K} again", _by(index, params)
+
+
+def _by(index: Any, params: Any) -> Search:
+    """Return the search of a Faiss index with some parameters."""
+    return lambda query: index.search(query[None], K, params=params)[1][0]
 
 
 def hnswlib_graph(vectors: Float32Array) -> Levels:

@@ -118,7 +118,7 @@ def draw_training(n_users: int, rng: np.random.Generator) -> Training:
     counts = (counts * RATINGS_PER_USER / counts.mean()).astype(int).clip(20, 5000)
     movies = (MOVIES * rng.random(counts.sum()) ** 4).astype(np.int64)
     pairs = np.unique(np.repeat(np.arange(n_users), counts) * MOVIES + movies)
-    values = rng.integers(1, 11, pairs.size).astype(np.float32) / 2
+    values = rng.integers(1, 11, pairs.size).astype(np.float32) / np.float32(2)
     ratings = Ratings(pairs // MOVIES, pairs % MOVIES, values, np.zeros(pairs.size, dtype=np.int64))
     return Training(ratings, Ids(np.arange(n_users)), [Movie(row, str(row), None, ()) for row in range(MOVIES)])
 

@@ -405,7 +405,7 @@ class MovieIndex:
         return file
 
     def poster_content(self, movie_id: int) -> str | None:
-        """Return what names the content of a movie's poster, its SHA-256's beginning; None if it is not recorded.
+        """Return the beginning of the SHA-256 of a movie's poster, which names its content; None if it is not recorded.
 
         Raises:
             UnknownMovie: there is no such movie.
@@ -414,7 +414,7 @@ class MovieIndex:
         return found
 
     def poster_contents(self, movie_ids: Iterable[int], names: Iterable[str | None]) -> list[str | None]:
-        """Return what names the content of each poster, as ``poster_content``.
+        """Return the name of the content of each poster, as ``poster_content`` does.
 
         Args:
             movie_ids: of existing movies.

@@ -2,7 +2,7 @@
 
 The snapshot stays unchanged. A version is made of the one before by the changes since. It goes through no table of all
 movies: look-up tables, stored neighbours and vectors are shared, and a few arrays of one number per movie are copied.
-Whatever the steps, a version is the same as one made of the snapshot by all changes at once.
+A version does not depend on the steps: it is the same as one made of the snapshot by all changes at once.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """One version of a snapshot with changes of the library laid over it."""
+    """One version of a snapshot, with changes of the library overlaid."""
 
     snapshot: Snapshot
     catalogue: Catalogue
     spaces: Mapping[str, Space]
     row_maps: RowMaps
     blended: OverlaidNeighbours | None
-    source: Int64Array  # (n,) row of each movie in the snapshot's catalogue; -1 if added, or compared otherwise by now
+    source: Int64Array  # (n,) row of each movie in the snapshot's catalogue; -1 if added, or compared otherwise since
     looks: Mapping[int, Float32Array | None]  # compact look of each changed poster, by movie id; None if not embedded
     changed_ids: frozenset[int]  # movies added or changed since the build that still exist
 
@@ -106,7 +106,7 @@ class Overlay:
         return Overlay(self.snapshot, catalogue, spaces, row_maps, blended, source, looks, changed)
 
     def new_movies(self, model: RatingModel, log: RatingLog, merged: int) -> NewMovies | None:
-        """Return what predicts movies by content; None if the snapshot has no cold-start model.
+        """Return the model that predicts movies by content; None if the snapshot has none.
 
         Args:
             model: rating model of the snapshot.

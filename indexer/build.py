@@ -312,7 +312,7 @@ def _ratings_and_taste(
     """Fit and write the rating models, the ranker and the taste space; return two manifest entries, and the ranker."""
     sample = subsample_users(training, fit_rng)
     implicit = training.ratings.implicit
-    if implicit:  # of ones alone nothing can be learnt; and what was not watched is no feature of a user
+    if implicit:  # of ones alone nothing can be learnt; and movies that were not watched are no features of a user
         settings = replace(settings, implicit=False)
     seen = with_unwatched(sample, fit_rng) if implicit else sample
     posterior = factorization_machine.fit(seen, fit_rng, settings, track=track)

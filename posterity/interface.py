@@ -84,7 +84,7 @@ class Filters(TypedDict, total=False):
 
 
 class MovieUpdate(TypedDict, total=False):
-    """Changes of a movie's metadata: what is left out stays, None deletes."""
+    """Changes of a movie's metadata: omitted members stay, None deletes."""
 
     title: str
     year: int | None
@@ -331,7 +331,7 @@ class MovieService(Protocol):
         """
 
     def snapshot(self) -> dict[str, Any]:
-        """Return the manifest of the snapshot: how it was built, and its evaluation."""
+        """Return the manifest of the snapshot: its inputs, settings and evaluation."""
 
     def add_movie(
         self,
@@ -352,7 +352,7 @@ class MovieService(Protocol):
         """
 
     def add_movies(self, movies: Iterable[NewMovie], *, update: bool = False) -> list[AddedAnswer]:
-        """Add any number of movies without posters, 1,000 at a time; return what became of each, in the order given.
+        """Add any number of movies without posters, 1,000 at a time; return the outcome of each, in the order given.
 
         A movie is here already if its own ``id`` is, its IMDb or TMDB id, or, without different ids, its title with its
         year; then nothing changes, unless ``update`` replaces its metadata. So the call may be repeated. A movie that

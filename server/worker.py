@@ -101,7 +101,7 @@ class Sockets(dict[int, Any]):
             connection.server.begin(connection)
 
     def review(self, fd: int) -> None:
-        """Watch a socket for what it waits for by now."""
+        """Watch a socket for the events that it waits for."""
         dispatcher = self[fd]
         reads = selectors.EVENT_READ if dispatcher.readable() else 0
         writes = selectors.EVENT_WRITE if dispatcher.writable() and not dispatcher.accepting else 0

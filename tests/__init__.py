@@ -1,4 +1,4 @@
-"""Tests of all packages. What stands here runs before NumPy or Faiss is loaded, which look once and never again."""
+"""Tests of all packages. This module runs before NumPy or Faiss is loaded: both read the environment once."""
 
 import os
 

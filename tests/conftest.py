@@ -292,7 +292,7 @@ def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Given | MilvusP
 def shared_folder(tmp_path_factory: pytest.TempPathFactory, name: str) -> Iterator[Path]:
     """A folder that all processes of a test run share (``pytest -n``); held by one of them at a time.
 
-    Whoever comes first fills it, the others find it filled.
+    The first process fills it, the others find it filled.
     """
     root = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:

@@ -63,7 +63,7 @@ def serving(
         server = Serving(port, process)
         assert process.stdout is not None
         try:
-            # The port is open once the address is printed; what is asked before a worker is ready waits for it.
+            # The port is open once the address is printed; a request before a worker is ready waits for it.
             for line in process.stdout:
                 server.stdout += line
                 if "Posterity is at" in line:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import tokenize
 import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -121,25 +122,51 @@ def test_no_module_has_grown_a_second_job() -> None:
         assert lines <= MOST_LINES, f"{name_of(file)} has {lines} lines: what is its second job?"
 
 
-def test_no_docstring_begins_with_a_relative_word() -> None:
-    """``Return …``, ``Write …``, a noun phrase: a sentence whose subject is a relative clause makes the reader guess."""
-    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    for file in (*SOURCES, *(ROOT / "benchmarks").glob("*.py"), *(ROOT / "tests").rglob("*.py")):
-        for node in ast.walk(parsed(file)):
-            if isinstance(node, documented):
-                words = ast.get_docstring(node) or ""
-                first = words.split(maxsplit=1)[0] if words else ""
-                assert first not in {
-                    "What",
-                    "Who",
-                    "Whose",
-                    "Which",
-                    "Whether",
-                    "How",
-                    "Where",
-                    "Whatever",
-                    "Whoever",
-                }, f"{name_of(file)}:{getattr(node, 'lineno', 1)}: {words.splitlines()[0]}"
+RELATIVE = "What|Whatever|Who|Whoever|Whose|Which|Whether"
+# A sentence, or a part of one after a colon or semicolon, that begins so and is no question.
+CLAUSE = re.compile(
+    rf"(?:^|[.:;!]\s+)(?:{RELATIVE})\b[^.?]*(?:[.]|$)|[.:;!]\s+(?:what|whatever|whoever)\b[^.;?]*(?:[.;]|$)"
+)
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def test_no_sentence_has_a_relative_clause_as_its_subject() -> None:
+    """``Return …``, ``Write …``, ``omitted members stay``: a relative clause as the subject makes the reader guess."""
+    tests = [file for folder in ("benchmarks", "tests") for file in (ROOT / folder).rglob("*.py")]
+    documents = [file for folder in (ROOT, ROOT / "docs") for file in folder.glob("*.md")]
+    hint = re.compile(rf"\b(?:{RELATIVE}|How|Where)\b|[.:;!]\s+(?:# )?(?:what|whatever|whoever)\b")
+    for file in filter(lambda each: hint.search(each.read_text()), (*SOURCES, *tests, *documents)):
+        for words in prose(file):
+            found = CLAUSE.search(words)
+            assert found is None, f"{name_of(file)}: {found[0]}"
+        for words in docstrings(file):
+            assert not re.match(r"(?:How|Where)\b", words), f"{name_of(file)}: {words}"
+
+
+def test_a_relative_clause_is_found() -> None:
+    for bad in ("Whatever comes is kept.", "It is kept. What is left out stays.", "A patch: what is left out stays."):
+        assert CLAUSE.search(bad)
+    for good in ("What is a patch? A file.", "Return what was found.", "Omitted members stay.", "Which one? Both."):
+        assert not CLAUSE.search(good)
+
+
+def docstrings(file: Path) -> list[str]:
+    if file.suffix == ".md":
+        return []
+    return [ast.get_docstring(node) or "" for node in ast.walk(parsed(file)) if isinstance(node, DOCUMENTED)]
+
+
+def prose(file: Path) -> Iterator[str]:
+    """Yield the paragraphs of docstrings and the comments of a module, or of a document without its code."""
+    if file.suffix == ".md":
+        text = re.sub(r"```.*?```", "", file.read_text(), flags=re.DOTALL)
+        paragraphs = re.split(r"\n\s*\n|\n\s*(?=[|#*-] )", text)
+    else:
+        paragraphs = [words for text in docstrings(file) for words in re.split(r"\n\s*\n|\n\s+(?=\w+: )", text)]
+        with file.open("rb") as stream:
+            tokens = tokenize.tokenize(stream.readline)
+            paragraphs += [token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT]
+    yield from (" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def test_heavy_libraries_stay_in_their_place() -> None:
@@ -164,6 +191,23 @@ def test_heavy_libraries_stay_in_their_place() -> None:
         if name not in drawing and not name.startswith("indexer/sample/"):
             assert "PIL" not in used, name
         assert not used & {"pickle", "shelve", "joblib", "marshal"}, name
+
+
+def test_dtypes_have_one_set_of_names() -> None:
+    for file in SOURCES:
+        assert "NDArray[np." not in file.read_text() or name_of(file) == "index/core/arrays.py", name_of(file)
+
+
+def test_files_are_written_and_locked_in_one_place() -> None:
+    """By ``index/core/files.py``: one atomic durable write, one lock. A snapshot's link is no file."""
+    for file in SOURCES:
+        calls = [node for node in ast.walk(parsed(file)) if isinstance(node, ast.Call)]
+        methods = [call.func.attr for call in calls if isinstance(call.func, ast.Attribute) and len(call.args) == 1]
+        if name_of(file) not in {"index/core/files.py", "index/snapshot/store.py"}:
+            assert "replace" not in methods, name_of(file)
+        if name_of(file) != "index/core/files.py":
+            assert not {"fsync", "flock"} & set(methods), name_of(file)
+            assert "fcntl" not in imported(file), name_of(file)
 
 
 def test_only_commands_print() -> None:

@@ -1,4 +1,4 @@
-"""Many movies added to the library at once, and what became of each."""
+"""Many movies added to the library at once, and the outcome of each."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class AddedAnswer(TypedDict):
     movie_id: int | None
     """Its id here; null if it was refused."""
     reason: str | None
-    """Why it was refused, with the invalid value and the remedy."""
+    """Reason for the refusal, with the invalid value and the remedy."""
 
 
 @closed
@@ -114,7 +114,7 @@ class PredictionAnswer(TypedDict):
     """Nominal share of ratings from low to high."""
     explanation: NotRequired[ExplanationAnswer]
     ranking: NotRequired[RankingAnswer]
-    """Why a recommendation has its rank; with an explanation, if the snapshot learned to rank."""
+    """Score that ranks a recommendation, as a sum; with an explanation, if the snapshot learned to rank."""
 
 
 @closed
@@ -297,7 +297,7 @@ class ScaleAnswer(TypedDict):
     low: float
     high: float
     reason: str
-    """What it was recognised by."""
+    """The evidence that it was recognised by."""
     mapped_to: list[float]
     """Lowest and highest rating of the snapshot, to which ``rating`` is mapped: 8 of 10 is 4 of 5."""
 
@@ -331,7 +331,7 @@ class ImportedAnswer(TypedDict):
     place: str
     """File and row."""
     note: str
-    """What differs, such as the year; empty for nothing."""
+    """The difference, such as another year; empty for none."""
 
 
 @closed
@@ -342,7 +342,7 @@ class UncertainAnswer(TypedDict):
     candidates: list[MovieAnswer]
     """Best first; one or more."""
     note: str
-    """Why none is certain."""
+    """Reason why none is certain."""
 
 
 @closed

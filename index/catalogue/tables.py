@@ -63,7 +63,7 @@ class Genres:
 class ExternalIds:
     """Movies by their IMDb and TMDB ids, as written in an address: ``imdb:tt0113277``.
 
-    The table only names candidates: a movie may have been deleted or have other ids by now, so that all versions of a
+    The table only names candidates: a movie may have been deleted or given other ids since, so that all versions of a
     catalogue share the one table, which only grows. A candidate counts if it is in the catalogue with that id.
     """
 

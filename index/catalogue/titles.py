@@ -24,7 +24,7 @@ class _Segment:
 
     movies: tuple[Movie, ...]
     ids: Ids
-    live: BoolArray  # (n,) False for a movie that was deleted or has another title by now
+    live: BoolArray  # (n,) False for a movie that was deleted or retitled since
     search: TitleSearch
 
     @classmethod

@@ -12,6 +12,8 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+AnyFloatArray = npt.NDArray[np.floating]
+AnyIntArray = npt.NDArray[np.integer]
 BoolArray = npt.NDArray[np.bool_]
 Float16Array = npt.NDArray[np.float16]
 Float32Array = npt.NDArray[np.float32]

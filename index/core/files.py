@@ -1,4 +1,4 @@
-"""Files that survive a kill or a power cut: atomic durable writes, locks, checksums, folders of arrays."""
+"""Files that survive a kill or a power cut: atomic durable writes, locks, checksums."""
 
 from __future__ import annotations
 
@@ -35,8 +35,13 @@ def replacing(file: Path) -> Iterator[Path]:
     """
     with _temporary(file) as fresh:
         yield fresh
-        sync(fresh)
-        fresh.replace(file)
+        move_durably(fresh, file)
+
+
+def move_durably(source: Path, file: Path) -> None:
+    """Rename a file of the same disk to ``file``, atomically and durably."""
+    sync(source)
+    source.replace(file)
     sync(file.parent)
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from index.core.arrays import Int64Array
+from index.core.arrays import AnyIntArray, Int64Array
 from index.core.errors import NotFound, UnknownMovie
 
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -96,7 +96,7 @@ class Ids:
             raise self._unknown(f"there is no {self._noun} {wanted[missing]} here")
         return rows
 
-    def find(self, wanted: Sequence[int] | npt.NDArray[np.integer]) -> Int64Array:
+    def find(self, wanted: Sequence[int] | AnyIntArray) -> Int64Array:
         """Return the row of each id, (m,) int64; -1 for unknown ids."""
         try:
             asked = np.asarray(wanted, dtype=np.int64).reshape(-1)

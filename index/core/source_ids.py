@@ -56,7 +56,7 @@ def numbers_for(texts: Iterable[str]) -> dict[str, int]:
     """Return the number of each id of a data set, as written by ``as_written``.
 
     If all are whole numbers, zeros in front of one do not matter. Two texts of the same hash, one pair among a hundred
-    million texts, are told apart by their order.
+    million texts, are distinguished by their order.
     """
     wanted = sorted(set(texts))
     if all(text.isascii() and text.isdigit() and int(text) < FIRST_NAMED for text in wanted):

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
-import numpy.typing as npt
 
-from index.core.arrays import Float64Array
+from index.core.arrays import AnyFloatArray, Float64Array
 from index.posters.vgg16 import GRID
 
 SIDE = GRID[0]  # cells on each side of a poster
@@ -26,8 +25,6 @@ CELLS = SIDE * SIDE
 
 _DECIMALS = 9  # compared; further ones depend on the order of summation
 _ADJACENT = 2  # squared distance in cells, diagonal included
-
-Embedding = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,7 @@ class Comparison:
         return float(self.cells.sum())
 
 
-def fit_baseline(embeddings: Sequence[Embedding]) -> Baseline:
+def fit_baseline(embeddings: Sequence[AnyFloatArray]) -> Baseline:
     """Return the means over all pairs of a unit vector (25088,) at an even and one at an odd position.
 
     No poster is paired with itself, and means of all pairs follow from the means of both halves. A single poster is
@@ -75,7 +72,7 @@ def fit_baseline(embeddings: Sequence[Embedding]) -> Baseline:
     return Baseline(float(np.trace(products)), _gaps(norms, norms, (products + products.T) / 2))
 
 
-def compare(first: Embedding, second: Embedding, baseline: Baseline, k: int = 8) -> Comparison:
+def compare(first: AnyFloatArray, second: AnyFloatArray, baseline: Baseline, k: int = 8) -> Comparison:
     """Compare two posters cell by cell, with up to ``k`` matches of cells at any positions.
 
     A match is a pair of cells that are each other's nearest by cosine; ties go to the nearest position. Matches are
@@ -104,7 +101,7 @@ def compare(first: Embedding, second: Embedding, baseline: Baseline, k: int = 8)
     return Comparison(np.diag(products).reshape(SIDE, SIDE), likeness.reshape(SIDE, SIDE), tuple(islice(matches, k)))
 
 
-def _grid(embedding: Embedding) -> Float64Array:
+def _grid(embedding: AnyFloatArray) -> Float64Array:
     """Return the cells of an embedding, (49, 512)."""
     return np.asarray(embedding, dtype=np.float64).reshape(CELLS, GRID[2])
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from index.core.errors import BadLibrary, InvalidInput
-from index.core.files import locked, sha256_of, sync
+from index.core.files import locked, replacing, sha256_of, sync
 from index.library.database import check, connection, copy, renew_identity
 
 _DATABASE = "library.db"
@@ -70,8 +70,8 @@ def export_library(data: Path, file: Path, *, replace: bool = False) -> Contents
         raise InvalidInput(f"{data} holds no library to export: add a movie, a rating or a key first")
     try:
         _expect_free(file, database, replace=replace)
-        with TemporaryDirectory(prefix=".export-", dir=file.parent) as folder:
-            copied, fresh = Path(folder) / _DATABASE, Path(folder) / "archive.tar"  # whatever the name of ``file``
+        with replacing(file) as fresh, TemporaryDirectory(prefix=".export-", dir=file.parent) as folder:
+            copied = Path(folder) / _DATABASE
             copy(database, copied)
             check(copied)
             posters = _posters_of(copied)
@@ -84,10 +84,7 @@ def export_library(data: Path, file: Path, *, replace: bool = False) -> Contents
                     content = _read(data / _POSTERS / poster.name, poster)
                     tar.addfile(_member(poster.member, len(content)), io.BytesIO(content))
             contents = _contents(copied, posters)
-            sync(fresh)
             _expect_free(file, database, replace=replace)
-            fresh.replace(file)
-        sync(file.parent)
     except OSError as error:
         raise InvalidInput(f"{data} cannot be exported to {file} ({error.strerror}): give another file") from error
     return contents

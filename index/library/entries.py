@@ -7,11 +7,8 @@ import unicodedata
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-import numpy.typing as npt
-
 from index.catalogue.catalogue import Movie
-from index.core.arrays import Float16Array
+from index.core.arrays import AnyFloatArray, Float16Array
 from index.core.errors import InvalidInput
 from index.posters.vgg16 import DIMENSION
 
@@ -26,7 +23,7 @@ class Poster:
     """Poster to store, with its embedding if there are weights to compute it."""
 
     content: bytes  # image file that index.posters.images.decode_image accepts
-    vector: npt.NDArray[np.floating] | None = None  # (25088,) of length 1
+    vector: AnyFloatArray | None = None  # (25088,) of length 1
     weights_sha256: str | None = None  # of the VGG16 weights behind the vector
 
     def __post_init__(self) -> None:
@@ -60,7 +57,7 @@ class MovieChanges:
     def applied_to(self, movies: Iterable[Movie]) -> tuple[Movie, ...]:
         """Return the movies with the changes applied, by ascending id.
 
-        An IMDb or TMDB id of a changed movie is taken from a movie that was not changed: the library decides.
+        An IMDb or TMDB id of a changed movie is removed from a movie that was not changed: the library decides.
         """
         imdb_ids, tmdb_ids = {e.movie.imdb_id for e in self.movies}, {e.movie.tmdb_id for e in self.movies}
         after = {movie.movie_id: _without_ids(movie, imdb_ids, tmdb_ids) for movie in movies}

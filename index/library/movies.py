@@ -215,7 +215,7 @@ class Library:
     def add_each(
         self, rows: Sequence[Row | InvalidInput], *, catalogue: Catalogue, version: int, update: bool = False
     ) -> list[Outcome]:
-        """Add movies that are not here yet, in one transaction; return what became of each row.
+        """Add movies that are not here yet, in one transaction; return the outcome of each row.
 
         A movie is here if its own id is, its IMDb or TMDB id, or without different ids its title and year. A row with
         an own id is added under its number (see ``source_ids``), so that a data set with the same ids has it too.

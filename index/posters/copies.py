@@ -106,7 +106,7 @@ def _thumbnail(file: Path | None) -> UInt8Array | None:
 
 
 def grouped(pairs: Iterable[Pair]) -> Groups:
-    """Return the connected components of the pairs."""
+    """Return the connected components of pairs of movie ids or rows: each one of them -> its component, ascending."""
     members: dict[int, set[int]] = {}
     for one, other in pairs:
         small, large = sorted((members.setdefault(one, {one}), members.setdefault(other, {other})), key=len)

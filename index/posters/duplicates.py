@@ -11,6 +11,7 @@ import numpy as np
 from index.core.arrays import Float32Array, Int64Array, UInt8Array
 from index.core.errors import BadImage
 from index.core.progress import Track, silent
+from index.posters.copies import grouped
 from index.posters.image_match import HEIGHT, SAME, WIDTH, similarities
 from index.posters.images import decode_image, dimensions, grey_pixels, read_image
 from index.spaces.neighbours import NEIGHBOURS
@@ -76,7 +77,8 @@ def find_duplicates(space: Space, files: Mapping[int, Path], *, track: Track = s
     pairs = _neighbour_pairs(space, [copy.movie_id for copy in copies])
     scores = _pair_similarities(np.stack(thumbnails), pairs, track)
     same = scores >= SAME
-    return Duplicates(_groups(copies, pairs[same], scores[same].tolist()), len(copies), skipped)
+    found = [(one, other) for one, other in pairs[same].tolist()]
+    return Duplicates(_groups(copies, found, scores[same].tolist()), len(copies), skipped)
 
 
 def _neighbour_pairs(space: Space, movie_ids: list[int]) -> Int64Array:
@@ -101,24 +103,10 @@ def _pair_similarities(thumbnails: UInt8Array, pairs: Int64Array, track: Track) 
     return scores
 
 
-def _groups(copies: list[Copy], pairs: Int64Array, scores: Iterable[float]) -> tuple[Group, ...]:
-    """Return the connected components of the pairs."""
-    root = list(range(len(copies)))  # union-find; the root of a component is its lowest row
-
-    def find(row: int) -> int:
-        while root[row] != row:
-            root[row] = root[root[row]]
-            row = root[row]
-        return row
-
-    for one, other in pairs.tolist():
-        low, high = sorted((find(one), find(other)))
-        root[high] = low
-    weakest: dict[int, float] = {}
-    for (one, _), score in zip(pairs.tolist(), scores, strict=True):
-        weakest[find(one)] = min(score, weakest.get(find(one), 1.0))
-    members: dict[int, list[Copy]] = {row: [] for row in sorted(weakest)}
-    for row, copy in enumerate(copies):
-        if find(row) in members:
-            members[find(row)].append(copy)
-    return tuple(Group(weakest[row], tuple(group)) for row, group in members.items())
+def _groups(copies: list[Copy], pairs: list[tuple[int, int]], scores: Iterable[float]) -> tuple[Group, ...]:
+    """Return the connected components of pairs of rows of ``copies``, by their lowest row."""
+    rows_of = grouped(pairs)
+    weakest: dict[tuple[int, ...], float] = {}
+    for (one, _), score in zip(pairs, scores, strict=True):
+        weakest[rows_of[one]] = min(score, weakest.get(rows_of[one], 1.0))
+    return tuple(Group(weakest[rows], tuple(copies[row] for row in rows)) for rows in sorted(weakest))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from index.core.arrays import Float32Array, Int64Array, UInt8Array
+from index.core.arrays import AnyFloatArray, Float32Array, Int64Array, UInt8Array
 
 HEIGHT, WIDTH = 96, 64  # pixels; images of any shape are resized to this before the comparison
 
@@ -163,5 +162,5 @@ def _cell_sums(images: Float32Array) -> Float32Array:
     return _float32(images.reshape(p, height // _CELL, _CELL, width // _CELL, _CELL).sum(axis=(2, 4)))
 
 
-def _float32(numbers: npt.NDArray[np.floating]) -> Float32Array:
+def _float32(numbers: AnyFloatArray) -> Float32Array:
     return numbers.astype(np.float32, copy=False)

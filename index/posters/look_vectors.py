@@ -23,9 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from index.core.arrays import Float16Array, Float32Array, Float64Array, load_arrays, save_arrays
+from index.core.arrays import AnyFloatArray, Float16Array, Float32Array, Float64Array, load_arrays, save_arrays
 from index.core.errors import BadSnapshot
 from index.posters.vgg16 import DIMENSION, GRID, IMAGENET_SHA256
 
@@ -39,8 +38,6 @@ _FOLDER = "look"  # of the statistics, in the folder of the poster space
 _SIDE, _CHANNELS = GRID[0], GRID[2]
 _CELLS = _SIDE * _SIDE
 IMAGENET_FILE = Path(__file__).with_name("imagenet_channels.npy")
-
-Embeddings = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,7 @@ class Look:
 
     @property
     def how(self) -> str:
-        """Return what the look does, for the manifest."""
+        """Return the transformation in words, for the manifest."""
         if self.statistics is None:
             return "L2-normalised"
         return (
@@ -73,7 +70,7 @@ class Look:
             f" its standard deviation plus {FLOOR:g} of the overall one, L2-normalised"
         )
 
-    def __call__(self, embeddings: Embeddings) -> Float32Array:
+    def __call__(self, embeddings: AnyFloatArray) -> Float32Array:
         """Return unit vectors (b, 25088) of raw embeddings (b, 25088). A row does not depend on the others, to the bit.
 
         A row without any length stays so.
@@ -96,7 +93,7 @@ class Look:
 
 def fit_look(
     name: str,
-    blocks: Iterable[Embeddings],
+    blocks: Iterable[AnyFloatArray],
     weights_sha256: str,
     *,
     sigma: float = SIGMA,
@@ -158,14 +155,14 @@ def smoothing_matrix(sigma: float) -> Float32Array:
     return np.kron(weights, weights).astype(np.float32)
 
 
-def channel_statistics(blocks: Iterable[Embeddings]) -> Float16Array:
+def channel_statistics(blocks: Iterable[AnyFloatArray]) -> Float16Array:
     """Return mean and standard deviation (2, 512) of the roots of each channel, over all cells of all posters."""
     _, mean, square = _moments(blocks, smoothing_matrix(SIGMA))
     channel_mean, channel_variance = _channels(mean, square)
     return np.stack([channel_mean, np.sqrt(channel_variance)]).astype(np.float16)
 
 
-def _moments(blocks: Iterable[Embeddings], smoothing: Float32Array) -> tuple[int, Float64Array, Float64Array]:
+def _moments(blocks: Iterable[AnyFloatArray], smoothing: Float32Array) -> tuple[int, Float64Array, Float64Array]:
     """Return the number of posters, and the means (49, 512) of their roots and of the roots' squares."""
     n, totals, squares = 0, *np.zeros((2, _CELLS, _CHANNELS))
     for block in blocks:
@@ -176,7 +173,7 @@ def _moments(blocks: Iterable[Embeddings], smoothing: Float32Array) -> tuple[int
     return n, totals / n, squares / n
 
 
-def _roots(embeddings: Embeddings, smoothing: Float32Array) -> Float32Array:
+def _roots(embeddings: AnyFloatArray, smoothing: Float32Array) -> Float32Array:
     """Return the square roots (b, 49, 512) of the smoothed maps of embeddings (b, 25088), which are not negative."""
     maps = embeddings.astype(np.float32).reshape(-1, _CELLS, _CHANNELS)
     roots: Float32Array = np.matmul(

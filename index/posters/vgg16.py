@@ -273,7 +273,7 @@ def _check_images() -> UInt8Array:
 
 
 def has_bfloat16() -> bool:
-    """Return True if the processor has instructions for bfloat16; False if it cannot be told, as outside Linux."""
+    """Return True if the processor has instructions for bfloat16; False if that is unknown, as outside Linux."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

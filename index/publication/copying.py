@@ -18,7 +18,7 @@ def copy_files(files: Mapping[File, str], copy: Callable[[File, str], None], cou
     Args:
         files: file -> path.
         copy: copies one, by its path.
-        count: is told of bytes copied.
+        count: reports bytes copied.
     """
     total, done, lock = sum(file.size for file in files), 0, threading.Lock()
 

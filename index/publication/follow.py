@@ -46,7 +46,7 @@ class Follower:
         storage: of the publications.
         data: data directory, for nothing else: snapshots in it are deleted in favour of newer ones.
         keep: snapshots to keep.
-        count: is told of bytes copied.
+        count: reports bytes copied.
         clock: monotonic seconds.
 
     Raises:

@@ -64,8 +64,8 @@ def publish_snapshot(
         snapshot_id: by default the current snapshot.
         keep: publications to keep, this one included; files of no other are deleted.
         again: copy all files, as some in the storage are damaged.
-        count: is told of bytes copied.
-        warn: is told of posters that are missing, and of files that were not deleted.
+        count: reports bytes copied.
+        warn: reports posters that are missing, and files that were not deleted.
 
     Raises:
         UnknownSnapshot, BadSnapshot: there is no such snapshot, or it is damaged; nothing was published.
@@ -127,7 +127,7 @@ def _copy(data: Path, storage: Storage, wanted: FileList, *, again: bool, count:
     lacking = {file: path for path, file in wanted.files.items() if there.get(file.sha256) != file.size}
 
     def copy(file: File, path: str) -> None:
-        # The snapshot was verified and never changes; what is beside it may.
+        # The snapshot was verified and never changes; the files beside it may.
         if not path.startswith("snapshots/") and sha256_of(data / path) != file.sha256:
             raise InvalidInput(f"{data / path} was changed while it was published: publish again")
         storage.upload(data / path, file.object)

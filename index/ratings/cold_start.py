@@ -1,9 +1,9 @@
 """Ratings of movies without ratings, or with few, predicted from their content and their first ratings. numpy only.
 
-A second factorisation machine knows movies by genres and year alone. What it misses of a user's taste is learnt from
-the user's residuals: their mean over the rated movies, weighted by similarity, in facts and, where validation found
-them to help, in people and in posters. What it misses of a movie is learnt from the residuals of its raters, shrunk
-towards 0. So a movie moves from what its content says to what people say as ratings come in.
+A second factorisation machine knows movies by genres and year alone. The rest of a user's taste is estimated from the
+user's residuals: their mean over the rated movies, weighted by similarity, in facts and, where validation found them to
+help, in people and in posters. The rest of a movie is estimated from the residuals of its raters, shrunk towards 0. So
+the more ratings a movie has, the less its prediction depends on its content.
 
 A prediction is a sum of parts, linear in the user's residuals, and is explained by them.
 
@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.catalogue.movie import Movie
-from index.core.arrays import Float16Array, Float32Array, Float64Array, Int64Array, load_arrays
+from index.core.arrays import AnyFloatArray, Float16Array, Float32Array, Float64Array, Int64Array, load_arrays
 from index.core.ids import Ids
 from index.ratings.content import (
     PEOPLE_FOLDER,
@@ -393,7 +393,7 @@ def mean_of_peers(vectors: Float32Array, weights: Float32Array) -> Float32Array:
     return means
 
 
-def common_terms(features: Float64Array, interactions: npt.NDArray[np.floating], n_genres: int) -> Float64Array:
+def common_terms(features: Float64Array, interactions: AnyFloatArray, n_genres: int) -> Float64Array:
     """Return the terms of pairs of features, (2, k): with genres and with years; a mixed pair counts half for each."""
     products = features @ interactions * features / 2
     terms: Float64Array = np.stack([products[:, :n_genres].sum(axis=1), products[:, n_genres:].sum(axis=1)])
@@ -410,7 +410,7 @@ def own_share(counts: npt.ArrayLike) -> Float64Array:
     return share
 
 
-def _shares(similarities: npt.NDArray[np.floating], prior: float) -> Float64Array:
+def _shares(similarities: AnyFloatArray, prior: float) -> Float64Array:
     """Return each similarity (k, r) as a share of the sum over its row and a prior."""
     total = similarities.sum(axis=1, keepdims=True, dtype=np.float64)
     shares: Float64Array = similarities / (total + prior)

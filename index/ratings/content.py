@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from index.catalogue.movie import Movie
-from index.core.arrays import Float32Array, Float64Array, Int32Array, Int64Array
+from index.core.arrays import AnyFloatArray, AnyIntArray, Float32Array, Float64Array, Int32Array, Int64Array
 
 PEOPLE_FOLDER = "cold_start_people"  # of SharedPeople
 KINDS = ("genres", "year", "poster")
@@ -26,7 +25,7 @@ _LOOK_POWER = 2
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Names of the features: what the model was trained with. Other genres are ignored."""
+    """Names of the features that the model was trained with. Other genres are ignored."""
 
     genres: tuple[str, ...]  # sorted
     rarity: tuple[float, ...]  # per genre, log(1 + movies / movies of the genre)
@@ -70,7 +69,7 @@ class Facts:
     genres: Float32Array  # (n, n_genres) of length 1; zeros without genres
     years: Float64Array  # (n,) NaN if unknown
 
-    def take(self, rows: npt.NDArray[np.integer]) -> Facts:
+    def take(self, rows: AnyIntArray) -> Facts:
         """Return those of some movies."""
         return Facts(self.genres[rows], self.years[rows])
 
@@ -122,7 +121,7 @@ def facts_similarity(first: Facts, second: Facts) -> Float32Array:
     return (genres * years).astype(np.float32)
 
 
-def compact_looks(embeddings: npt.NDArray[np.floating]) -> Float32Array:
+def compact_looks(embeddings: AnyFloatArray) -> Float32Array:
     """Return compact looks (n, 512) of embeddings (n, 25088): roots of the means of every channel over the picture."""
     cells = np.asarray(embeddings, dtype=np.float32).reshape(len(embeddings), -1, LOOK)
     looks: Float32Array = np.sqrt(np.maximum(cells.mean(axis=1), 0))
@@ -135,14 +134,14 @@ def centred_looks(looks: Float32Array, centre: Float32Array) -> Float32Array:
     return _unit(np.where(present, looks - centre, 0)).astype(np.float32)
 
 
-def look_similarity(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]) -> Float32Array:
+def look_similarity(first: AnyFloatArray, second: AnyFloatArray) -> Float32Array:
     """Return how similar centred looks (m, 512) are to others (n, 512), (m, n) float32, from 0 to 1."""
     cosines = np.asarray(first, dtype=np.float32) @ np.asarray(second, dtype=np.float32).T
     similar: Float32Array = np.maximum(cosines, 0) ** _LOOK_POWER
     return similar
 
 
-def _unit(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+def _unit(vectors: AnyFloatArray) -> AnyFloatArray:
     """Scale each row to length 1; keep rows of zeros."""
-    unit: npt.NDArray[np.floating] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    unit: AnyFloatArray = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
     return unit

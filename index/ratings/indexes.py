@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from index.core.arrays import Int32Array, Int64Array
+from index.core.arrays import AnyIntArray, Int32Array, Int64Array
 
 RATERS_FOLDER = "raters"
 WATCHED_FOLDER = "watched"
@@ -21,7 +20,7 @@ class RatingsByMovie:
     places: Int32Array  # (n_ratings,) positions, ascending within a movie
 
     @classmethod
-    def from_rows(cls, rated_rows: npt.NDArray[np.integer], n_movies: int) -> RatingsByMovie:
+    def from_rows(cls, rated_rows: AnyIntArray, n_movies: int) -> RatingsByMovie:
         """Index the movie row of every rating, (n_ratings,)."""
         counts = np.bincount(rated_rows, minlength=n_movies)
         places = np.argsort(rated_rows, kind="stable").astype(np.int32)

@@ -243,7 +243,7 @@ class LearnedRanker:
 
         Args:
             folder: that ``save`` wrote.
-            facts: the manifest's entry: what ``save`` returned.
+            facts: the manifest's entry, as ``save`` returned it.
             movie_ids: ids of the movie rows.
             spaces: name -> ids and vectors of the snapshot's spaces.
 

@@ -335,7 +335,7 @@ class SnapshotStore:
         return None
 
     def _delete(self, snapshot_id: str) -> bool:
-        """Delete a snapshot unless it is current or open; return whether it was deleted."""
+        """Delete a snapshot unless it is current or open; return True if it was deleted."""
         folder = self._folder / snapshot_id
         with ExitStack() as stack:
             with suppress(FileNotFoundError):  # without a manifest it cannot be open

@@ -165,7 +165,7 @@ class Blend:
         return Blend(self._spaces, weights, self._ids, self._row_maps, self.random_pairs)
 
     def over(self, spaces: Mapping[str, Space], movie_ids: Ids, row_maps: RowMaps) -> Blend:
-        """Return the same blend of the same spaces after changes: what the snapshot's random pairs say, stays."""
+        """Return the same blend of the same spaces after changes, with the random pairs of the snapshot."""
         changed = copy(self)
         changed._spaces, changed._ids, changed._row_maps = spaces, movie_ids, row_maps  # noqa: SLF001
         changed.calibration = self.calibration

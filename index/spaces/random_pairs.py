@@ -1,4 +1,4 @@
-"""Scores of random pairs of movies in several spaces at once: what a blend's score is compared with."""
+"""Scores of random pairs of movies in several spaces at once, with which the scores of a blend are compared."""
 
 from __future__ import annotations
 

@@ -227,8 +227,8 @@ class TwoStageVectors(HalfVectors):
     def search(self, queries: Float32Array, k: int, allowed: BoolArray | None = None) -> list[Hits]:
         """Return the ``k`` largest inner products per query (m, d).
 
-        With a filter, the search of short vectors compares all that are allowed; what no more than the candidates or
-        the finalists pass is not narrowed by estimates.
+        With a filter, the search of short vectors compares all that are allowed. A stage is skipped if no more rows are
+        left than it would keep.
         """
         available = len(self) if allowed is None else int(np.count_nonzero(allowed))
         candidates = max(self._candidates, CANDIDATES_PER_MATCH * k)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from index.core.files import sync
+from index.core.files import move_durably
 from index.core.progress import Count, uncounted
 from index.posters.vgg16 import IMAGENET_FILE, IMAGENET_MD5
 from indexer.datasets.sources import weights_path
@@ -52,8 +52,7 @@ def fetch_weights(
         source += IMAGENET_FILE
     with download_folder(data, "weights") as folder:
         part = download(client, source, folder, IMAGENET_FILE, WEIGHTS, md5=expected, count=count)
-        part.replace(target)
-        sync(target.parent)
+        move_durably(part, target)
         discard(part)
     notify(f"The weights are in {target}")
     return target

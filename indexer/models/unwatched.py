@@ -14,7 +14,7 @@ def with_unwatched(training: Training, rng: np.random.Generator) -> Training:
 
     The strongest events are 1.
 
-    They are drawn in proportion to how often movies are watched: what is popular and yet was not watched tells most.
+    They are drawn in proportion to how often movies are watched: popular movies that were not watched tell most.
     Users who watched nearly all have fewer.
     """
     users, movies = training.user_rows, training.movie_rows

@@ -1,4 +1,4 @@
-"""Films of a shelf as their sources describe them, and a report line for every file that was looked at."""
+"""Films of a shelf as their sources describe them, and a report line for every file that was read."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def facts_vectors(
 def series_labels(movies: Sequence[Movie]) -> dict[int, list[str]]:
     """Return the beginnings of titles that a few movies share: "toy" and "toy story" of "Toy Story 2".
 
-    Sequels are told apart by what follows. The rarer a beginning, the more it counts, as all labels.
+    Sequels differ in the rest. The rarer a beginning, the more it counts, as all labels.
     """
     beginnings = {movie.movie_id: _beginnings(movie.title) for movie in movies}
     counts = Counter(each for found in beginnings.values() for each in found)

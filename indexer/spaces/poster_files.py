@@ -67,7 +67,7 @@ def find_posters(folder: Path, movie_ids: Ids | None) -> tuple[dict[int, Path], 
 def shown_posters(posters: Mapping[int, Path], folder: Path, *, track: Track = silent) -> dict[int, Path]:
     """Return movie id -> poster file that browsers show: the file itself, or its conversion in ``folder``.
 
-    Each content is converted once. Conversions of posters that are gone are deleted. A file that cannot be converted
+    Each content is converted once. Conversions of deleted posters are deleted. A file that cannot be converted
     is returned as it is, for the error of its embedding.
     """
     files = dict(posters)

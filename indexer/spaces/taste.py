@@ -57,8 +57,8 @@ def moved_by_events(rows: Int64Array, vectors: Float32Array, training: Training)
 def taste_vectors(posterior: Posterior, rows: Int64Array) -> Float32Array:
     """Return vectors (m, d) of some movies; inner products approximate cosines of concatenated, centred samples.
 
-    Centred are the factors of each sample, on their mean over these movies. What all movies have in common moves all
-    predictions of a user alike, as a bias does, and says nothing about likeness.
+    The factors of each sample are centred on their mean over these movies. The mean moves all predictions of a user
+    alike, as a bias does, and says nothing about likeness.
 
     The samples of a movie with few ratings disagree, so its cosines are small. Truncation to d dimensions keeps
     them small only if the vectors are not normalised again, so they are shorter than 1.

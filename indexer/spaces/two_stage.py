@@ -155,7 +155,7 @@ def fit_axes(rows: Any, rng: np.random.Generator) -> Float32Array:
     """Return orthonormal axes (r, d) that keep most of the vectors' lengths.
 
     The axes are the leading right singular vectors of a sample, computed from its inner products. The vectors are not
-    centred, because inner products are approximated; what all vectors have in common becomes the first axis.
+    centred, because inner products are approximated; their mean direction becomes the first axis.
     """
     n = rows.ntotal
     chosen = np.sort(rng.choice(n, size=min(n, _SAMPLE), replace=False))

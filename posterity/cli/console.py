@@ -134,7 +134,7 @@ report_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
-def print_table(heading: str, columns: list[tuple[str, Any]], rows: list[tuple[str, ...]], note: str = "") -> None:
+def print_table(heading: str, columns: list[tuple[str, Any]], rows: Sequence[tuple[str, ...]], note: str = "") -> None:
     """Print a table with a heading and a note; columns are (name, "left" or "right")."""
     from rich import box
     from rich.console import Console

@@ -305,7 +305,7 @@ def _movielens(edition: str, data: Path, source: str | None, again: bool) -> Pat
     from indexer.fetch.movielens import fetch_movielens
     from indexer.fetch.web import HttpClient
 
-    lines: list[str] = []  # told once the bar is gone
+    lines: list[str] = []  # reported after the bar
     with _counted(f"Downloading ml-{edition}.zip") as count:
         folder = fetch_movielens(
             edition, data, HttpClient(), source=source, again=again, count=count, notify=lines.append

@@ -152,7 +152,7 @@ def _add_from(
     url: str | None,
     key: str | None,
 ) -> None:
-    """Add the movies of a table to a data directory, or to a server; print what became of them."""
+    """Add the movies of a table to a data directory, or to a server; print the outcomes."""
     import posterity
     from indexer.datasets.own_catalogue import read_catalogue, write_report
     from posterity.additions import add_catalogue

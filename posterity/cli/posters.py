@@ -41,7 +41,7 @@ def _check_out(context: click.Context, parameter: click.Parameter, out: Path | N
     type=click.Choice(["poster", "blend"]),
     default="poster",
     show_default=True,
-    help="Explain the score by poster, part by part, or by blend: what each space adds to it.",
+    help="Explain the score by poster, part by part, or by blend, as a sum over the spaces.",
 )
 @click.option(
     "--out",

@@ -6,7 +6,6 @@ Heavy imports are inside functions, so that ``posterity --help`` is fast.
 from __future__ import annotations
 
 import json
-import logging.config
 import os
 import signal
 import time
@@ -192,6 +191,8 @@ def follow(storage: str, keep: int, once: bool, log_format: str, parent: int | N
     A server on the same data directory follows it; posterity serve --follow does both. The data directory is a copy,
     and must not be one that builds. Every file is verified before the snapshot becomes current.
     """
+    from logging.config import dictConfig
+
     from index.core.files import locked
     from index.publication.follow import Follower
     from index.publication.follow import follow as follow_on
@@ -204,7 +205,7 @@ def follow(storage: str, keep: int, once: bool, log_format: str, parent: int | N
             changed = Follower(Storage(storage), data, keep=keep, count=count).look()
         click.echo(f"{changed} is current from now on" if changed else "Nothing new was published")
         return
-    logging.config.dictConfig(log_settings(log_format))
+    dictConfig(log_settings(log_format))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)  # nothing is lost by a kill
 

@@ -1,1 +1,1 @@
-"""The HTTP API: routes, request and response types, and the OpenAPI document."""
+"""The HTTP API: routes, and the types of requests and responses."""

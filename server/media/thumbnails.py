@@ -34,7 +34,7 @@ class Thumbnails:
         self._turn = threading.Semaphore(_AT_ONCE)
 
     def get(self, poster: Path, width: int, form: Format = "webp") -> tuple[bytes, str]:
-        """Return an image at most ``width`` pixels wide, and what names the content of the poster it is of.
+        """Return an image at most ``width`` pixels wide, and the name of its poster's content.
 
         Raises:
             OSError: the poster file does not exist.

@@ -62,7 +62,7 @@ def _refused_write(config: ServerConfig) -> str:
 
 
 def users_are_open() -> bool:
-    """Return whether anyone may read users' ratings, and what is predicted from them."""
+    """Return True if anyone may read users' ratings and the predictions from them."""
     config: ServerConfig = current_app.extensions["config"]
     return not (config.read_keys or config.user_keys)
 

@@ -30,7 +30,7 @@ def live() -> Response:
 
 @health.get("/readyz")
 def ready() -> Response:
-    """Return the state of every part; 503 if movies cannot be answered."""
+    """Return the state of every part; 503 if requests about movies cannot be answered."""
     watcher: SnapshotWatcher = current_app.extensions["snapshot_watcher"]
     parts = {
         "snapshot": _snapshot(watcher),

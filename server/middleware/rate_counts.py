@@ -126,7 +126,7 @@ class Counts(Storage):
         return self._ask(lambda counts: counts.get_expiry(key))
 
     def check(self) -> bool:
-        """Return whether requests are counted where the settings say; ask the shared storage if a try is due."""
+        """Return True if requests are counted where the settings say; ask the shared storage if a try is due."""
         self.get("check")
         return self._due is None
 
@@ -157,7 +157,7 @@ class Counts(Storage):
         return answer
 
     def _may_try(self) -> bool:
-        """Return whether to ask the shared storage; of a storage that is down, reserve the next try."""
+        """Return True if the shared storage is to be asked; if it is down, reserve the next try."""
         with self._lock:
             if self._due is None:
                 return True

@@ -15,8 +15,8 @@ from server.pages.embed import embed_page
 from server.pages.feed import ratings_feed, user_feed
 from server.pages.film import film_page
 from server.pages.for_you import for_you_page, recommendations_file
-from server.pages.look import guess_page, look, look_form
 from server.pages.map import map_page
+from server.pages.picture import guess_page, look, look_form
 from server.pages.quality import quality_page
 from server.pages.shelf import is_marked, tells_apart
 from server.state.current_snapshot import movie_index

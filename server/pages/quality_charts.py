@@ -91,7 +91,7 @@ def diversity_plot(found: Mapping[str, Any]) -> Chart:
     quarters = tuple((each / 4, f"{each / 4:g}") for each in range(5))
     return Chart(
         "diversity",
-        "What diversity costs",
+        "The price of diversity",
         "The more diverse a list is asked to be, the less alike its films are, and the fewer held-out films are among"
         f" them. Lists of ten for {found['users']:,} people, ordered without the learned ranker; likeness by the blend"
         " of taste and facts, as a share of random pairs that are less alike.",

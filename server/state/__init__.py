@@ -1,1 +1,1 @@
-"""Server state: the snapshot that is served, and cached responses."""
+"""Server state: the current snapshot, cached responses, and the process that follows a storage."""

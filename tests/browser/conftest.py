@@ -159,7 +159,7 @@ def under_path(nginx: str, request: pytest.FixtureRequest) -> UnderPath:
 class Windows:
     """Windows of one Chromium, which a test gets as if they were new: opening one takes as long as loading a page.
 
-    Each has cookies and storage of its own. What stays is the cache: addresses of scripts and pictures have their hash.
+    Each has cookies and storage of its own. Only the cache stays: addresses of scripts and pictures have their hash.
     """
 
     browser: Browser

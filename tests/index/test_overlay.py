@@ -242,7 +242,7 @@ def test_new_facts_keep_the_poster_and_the_ratings(data: Path) -> None:
     assert index.catalogue.allowed(MovieFilter(genres=("drama",))).sum() == 1
 
 
-def test_a_build_merges_what_came_in_and_says_the_same(world: World, data: Path) -> None:
+def test_a_build_merges_the_library_and_says_the_same(world: World, data: Path) -> None:
     # Raw vectors do not depend on the other posters; statistics of 22 posters do, if one comes and one goes.
     plan = Plan(world.ratings, data, world.posters, "untrained", QUICK, look=RAW, evaluation=False)
     build(plan)

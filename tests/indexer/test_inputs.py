@@ -66,7 +66,7 @@ def test_another_version_makes_another(plan: Plan, monkeypatch: pytest.MonkeyPat
     assert matching_manifest(plan) is None
 
 
-def test_what_came_in_makes_another_and_so_does_a_library_that_cannot_be_read(data: Path) -> None:
+def test_a_change_of_the_library_makes_another_and_so_does_a_library_that_cannot_be_read(data: Path) -> None:
     there = SnapshotStore(data).manifest()
     assert inputs.includes_library(there, data)
     Library.open(data).put(Movie(6, "Heat"))

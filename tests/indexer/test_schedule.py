@@ -96,7 +96,7 @@ def builds(ratings: Path, tmp_path: Path) -> Builds:
     return Builds(tmp_path / "data", ratings)
 
 
-def test_a_turn_for_which_nothing_came_in_builds_nothing_and_says_so(builds: Builds) -> None:
+def test_a_turn_without_changes_builds_nothing_and_says_so(builds: Builds) -> None:
     builds.iteration()
     builds.iteration()
     assert builds.done == 1
@@ -142,7 +142,7 @@ def lose(builds: Builds) -> None:
 
 
 @pytest.mark.parametrize("change", [touch, lengthen, join, leave, add, exchange, lose])
-def test_whatever_came_in_is_built(builds: Builds, change: Callable[[Builds], None]) -> None:
+def test_every_kind_of_change_is_built(builds: Builds, change: Callable[[Builds], None]) -> None:
     Library.open(builds.data).put(Movie(7, "Sabrina"))
     builds.iteration()
     change(builds)
@@ -153,7 +153,7 @@ def test_whatever_came_in_is_built(builds: Builds, change: Callable[[Builds], No
 
 
 @pytest.mark.parametrize("change", [lengthen, add])
-def test_what_came_in_during_a_build_is_for_the_next(builds: Builds, change: Callable[[Builds], None]) -> None:
+def test_a_change_during_a_build_is_for_the_next(builds: Builds, change: Callable[[Builds], None]) -> None:
     builds.meanwhile = lambda: change(builds)
     builds.iteration()
     builds.meanwhile = lambda: None

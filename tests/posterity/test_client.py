@@ -354,7 +354,7 @@ def test_a_list_without_an_end_is_given_up(name: str, following: object) -> None
 
 
 class Parrot(BaseHTTPRequestHandler):
-    """Answers whatever it was told to."""
+    """A server with prepared answers."""
 
     protocol_version = "HTTP/1.1"
     status, content = 200, b""

@@ -38,7 +38,7 @@ class Services:
 
 @pytest.fixture(scope="module")
 def services(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
-    """An index and a client on the same data; what a test changes it changes back."""
+    """An index and a client on the same data; each test undoes its changes."""
     data = tmp_path_factory.mktemp("contract") / "data"
     shutil.copytree(world.data, data, symlinks=True)
     _, key = Keys(Database(data)).create("tests")
@@ -389,7 +389,7 @@ def test_a_movie_is_added_replaced_and_deleted(service: MovieService, services: 
     movie = service.add_movie("Meadow", year=2020, genres=["Sci-Fi", "Action"], poster=image(4))
     assert movie["movie_id"] >= FIRST_ID
     assert movie["genres"] == ["Sci-Fi", "Action"]
-    for each in (services.index, services.client):  # whoever added it
+    for each in (services.index, services.client):  # added by either
         assert each.similar(4, by="poster", limit=1)[0]["movie"] == movie
     assert service.replace_movie(movie["movie_id"], "Hill", tmdb_id=5)["has_poster"]
     assert service.movie("tmdb:5")["title"] == "Hill"

@@ -89,7 +89,7 @@ class Client:
         self._made = 0
 
     def work(self, port: int, stop: threading.Event, *, pictures: bool) -> None:
-        """Write until the server is gone or ``stop`` is set."""
+        """Write until the server has ended or ``stop`` is set."""
         with connected(port) as http:
             while not stop.is_set():
                 write = self._next(pictures)

@@ -170,7 +170,7 @@ def upload(port: int, body: bytes, wait: float, statuses: list[int]) -> None:
 
 
 def trickle_all(port: int, connections: int, seconds: float) -> Statuses:
-    """Trickle over all connections; count what became of them."""
+    """Trickle over all connections; count their outcomes."""
 
     async def run() -> Counter[str]:
         counts: Counter[str] = Counter()

@@ -236,7 +236,7 @@ def test_the_library_is_never_replaced_by_its_own_copy(source: Path) -> None:
     check(source / "library.db")
 
 
-def test_where_nothing_came_in_there_is_nothing_to_export(tmp_path: Path) -> None:
+def test_a_library_without_changes_cannot_be_exported(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="holds no library to export"):
         export_library(tmp_path, tmp_path / "library.tar")
     assert list(tmp_path.iterdir()) == []

@@ -447,7 +447,7 @@ def test_a_library_with_an_id_of_two_movies_is_migrated_to_one(tmp_path: Path) -
     migrated = Library.open(tmp_path).changes_since(3)
     assert [entry.movie for entry in migrated.movies] == [Movie(7, "Heat again"), Movie(8, "Heat again")]
     assert next(entry.movie for entry in Library.open(tmp_path).changes_since(0).movies) == HEAT
-    assert migrated.version > 3  # whoever follows the changes sees it
+    assert migrated.version > 3  # so that every reader of changes sees it
 
 
 def test_a_replaced_file_is_noticed_by_every_process_that_has_it_open(tmp_path: Path) -> None:

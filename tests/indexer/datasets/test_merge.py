@@ -65,7 +65,7 @@ def test_a_library_that_removes_all_that_was_rated_is_told_so() -> None:
         merge(DATASET, MovieChanges(2, (), frozenset({10, 20})), NOTHING_RATED)
 
 
-def test_ratings_that_came_in_win(tmp_path: Path) -> None:
+def test_ratings_added_online_win(tmp_path: Path) -> None:
     log = RatingLog(Database(tmp_path), clock=lambda: 99)
     log.put(1, 20, 1.5)  # updated
     log.remove(2, 20)  # deleted
@@ -99,7 +99,7 @@ def green(at: int) -> bytes:
     return stream.getvalue()
 
 
-def test_a_build_merges_what_came_in(world: World, tmp_path: Path) -> None:
+def test_a_build_merges_the_library(world: World, tmp_path: Path) -> None:
     data = tmp_path / "data"
     shutil.copytree(world.data, data, symlinks=True)
     library = Library.open(data)

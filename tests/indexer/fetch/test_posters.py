@@ -70,7 +70,7 @@ TWO = LinkedMovie(2, 1002, "tt0000002")
 NONE = LinkedMovie(20, 1020, "tt0000020")
 
 
-def test_every_film_gets_its_poster_and_what_became_of_each_is_told(
+def test_every_film_gets_its_poster_and_the_outcome_of_each_is_reported(
     site: StandIns, film_folder: Path, tmp_path: Path
 ) -> None:
     result = posters(film_folder, tmp_path)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from index.core.arrays import Float32Array, Int32Array, Int64Array
+from index.core.arrays import AnyFloatArray, Float32Array, Int32Array, Int64Array
 from index.core.ids import Ids
 from index.core.progress import silent
 from index.snapshot.maps import ACROSS, DOWN, FOLDER, HEIGHT, SHEETS_FILE, WIDTH, sheet_file
@@ -24,7 +23,7 @@ from indexer.spaces.writer import write_space
 from tests.conftest import poster
 
 
-def space_of(vectors: npt.NDArray[np.floating], folder: Path, name: str = "taste") -> Space:
+def space_of(vectors: AnyFloatArray, folder: Path, name: str = "taste") -> Space:
     ids = Ids(10 * np.arange(1, vectors.shape[0] + 1))
     write_space(folder, ids, vectors.astype(np.float32), np.random.default_rng(0), label=name, track=silent)
     return Space.load(name, folder, {})

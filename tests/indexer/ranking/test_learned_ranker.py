@@ -108,7 +108,7 @@ def test_it_is_chosen_by_held_out_ratings_of_other_users(tastes: Training, tmp_p
     found = learn(tastes, choice, RankerSettings(), spaces, QUICK, rng, settings)
     assert set(found.validation) == {"learned", "before"}
     assert (found.ranker is None) == bool(found.left_out)
-    # Whatever was chosen here, the ranker is written and read as it is.
+    # The ranker is written and read as it is, independently of the choice above.
     rankers = {"neighbours": movie_neighbours.fit(tastes, rng)}
     features = Features(["score"], rankers, movie_features(tastes), {})
     entry = json.loads(json.dumps(Learned(features=features, rankers=rankers, trees="tree").save(tmp_path / "learned")))

@@ -142,7 +142,7 @@ def test_als_of_mllib_knows_who_loves_what(local: LocalCluster, world: World, tm
         return float(np.sqrt(np.mean(np.square(predicted - test.values))))
 
     assert error(fitted[NAME]) < 0.7 * error(baselines.fit(part, rng))
-    for user in range(0, 40, 7):  # whatever they watched comes first: both kinds are watched alike
+    for user in range(0, 40, 7):  # watched movies come first: both kinds are watched alike
         scores = fitted[IMPLICIT_NAME].scores(user)
         watched = np.isin(np.arange(scores.size), part.movie_rows[part.user_rows == user])
         assert scores[watched].mean() > scores[~watched].mean()

@@ -91,7 +91,7 @@ def test_two_exports_are_recommended_to_together(world: World, export: Path, gue
     result = run(world.data, *both, "--together", "fair", "-k", 30, "--json")
     reply = json.loads(result.stdout)
     assert (reply["people"], reply["together"]) == (["letterboxd.zip", "guest.csv"], "fair")
-    # What either rated or watched is left out.
+    # Movies that either rated or watched are left out.
     assert {1, 3, 4, 5, 6, 12, 13}.isdisjoint(listed(result))
     assert all(len(each["predictions"]) == 2 for each in reply["results"])
     assert "Letterboxd: 3 rated" in result.stderr

@@ -269,7 +269,7 @@ def test_a_poster_has_an_address_per_content(client: FlaskClient, data: Path) ->
     now = hashlib.sha256(picture(8)).hexdigest()[:SHOWN]
     assert addresses
     assert all(f"content={now}" in address for address in addresses)
-    # A build may replace the file of a poster: what its address says is checked against the content.
+    # A build may replace the file of a poster: its address is checked against the content.
     (file,) = (data / "posters").glob("4.*")
     content = hashlib.sha256(file.read_bytes()).hexdigest()[:SHOWN]
     file.write_bytes(picture(9))

@@ -159,7 +159,7 @@ def test_an_unknown_user_is_told_who_there_is(client: FlaskClient) -> None:
     assert "no user 5 here" not in client.get("/for-you?user=5&rated=").text  # a form sends empty fields, too
 
 
-def test_films_that_came_in_online_are_neither_asked_nor_recommended(data: Path) -> None:
+def test_films_added_online_are_neither_asked_nor_recommended(data: Path) -> None:
     movie_id = Library.open(data).add(Movie(0, "New", 2024, ("Sci-Fi",)), above=100)
     client = create_app(unlimited(data)).test_client()
     page = client.get(f"/for-you?rated=1:5,{movie_id}:4").text

@@ -139,7 +139,7 @@ def test_two_exports_give_films_for_both_with_both_predictions(client: FlaskClie
     assert "3 films rated by the other" in text
     for part, name in zip(same[0]["predictions"], ("You", "They"), strict=True):
         assert f'aria-label="{name}: Predicted {part["rating"]:.1f} of 5' in page
-    # What the browser keeps brings both again, in any order of the films.
+    # The members that the browser keeps bring both again, in any order of the films.
     kept = members(page)
     assert kept == {"ratings": "1:5,2:4.5,12:1", "source": "table"} | {
         "with_ratings": "1:1,12:5,13:4.5",

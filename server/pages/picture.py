@@ -1,7 +1,7 @@
 """Search by picture, and a guess of how people will like the movie behind it.
 
-The picture is not stored. What the guess needs of it, its compact look, is in the form of what is known, so that year
-and genres can be changed without another upload, with scripts or without.
+The picture is not stored. The guess needs its compact look alone, which is in the form beside year and genres: these
+can be changed without another upload, with scripts or without.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def look() -> str:
 
 
 def guess_page() -> str:
-    """Show how people will like a movie of which the form says what is known."""
+    """Show how people will like a movie, by the facts in the form."""
     index = movie_index()
     query = parse_page(GuessQuery)
     guess = _guess(index, query, _from_text(query.look) if query.look else None)
