@@ -19,6 +19,7 @@ from index.posters import truncated
 from index.posters.avif_frames import frame_sizes
 from index.posters.colour import to_srgb
 from index.posters.formats import format_of
+from index.posters.parts import check_parts
 
 SIDE = 224  # pixels; the input size VGG16 was trained on
 MAX_BYTES = 10 * 2**20
@@ -61,7 +62,7 @@ def decode_image(data: bytes, min_size: tuple[int, int] = _MIN_DECODED) -> Image
 
     Raises:
         ImageTooLarge: more than MAX_BYTES, MAX_PIXELS or MAX_PIXELS_JPEG; checked before anything is decoded.
-        BadImage: another format, a damaged file, or fewer than MIN_SIDE pixels on a side.
+        BadImage: another format, a damaged file, too many parts, or fewer than MIN_SIDE pixels on a side.
     """
     _check_bytes(len(data))
     name = format_of(data).name
@@ -237,6 +238,7 @@ def _opened(data: bytes, name: str) -> ImageFile.ImageFile:
             "this is a HEIC picture, which cannot be read here: give a JPEG, or install pillow-heif"
             " (pip install 'posterity[heic]')"
         )
+    check_parts(data, name)
     return Image.open(io.BytesIO(data), formats=(name,))
 
 
