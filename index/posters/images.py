@@ -72,6 +72,8 @@ def decode_image(data: bytes, min_size: tuple[int, int] = _MIN_DECODED) -> Image
         _check_size(image)
         if name == "AVIF":
             _check_frames(content)
+        if name == "PNG":
+            _scale_transparency(image, content)
         image.draft(None, min_size)
         if fill is None:
             image.load()
@@ -229,6 +231,19 @@ def _check_frames(data: bytes) -> None:
             raise ImageTooLarge(f"the picture has frames of {width} x {height} pixels: {_LIMIT}")
     if sum(width * height for width, height in sizes) > _MAX_FRAMES * MAX_PIXELS:
         raise ImageTooLarge("the picture is of too many large parts: save it without tiles")
+
+
+def _scale_transparency(image: Image.Image, data: bytes) -> None:
+    """Scale the transparent colour of a PNG to the 8 bits of its pixels, as Pillow does not.
+
+    Source: PNG, sections 11.2.1 and 11.3.1.1. Grey of 16 bits keeps them; see ``colour.to_srgb``.
+    """
+    given, bits = image.info.get("transparency"), data[24]
+    if isinstance(given, tuple) and bits == 16:
+        image.info["transparency"] = tuple(value >> 8 for value in given)
+    elif isinstance(given, int) and image.mode == "L":
+        most = 2**bits - 1
+        image.info["transparency"] = (given & most) * 255 // most
 
 
 def _opened(data: bytes, name: str) -> ImageFile.ImageFile:
