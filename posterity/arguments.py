@@ -407,7 +407,7 @@ def update(changes: MovieUpdate) -> Json:
 
 def _fits_into_path(found: str) -> bool:
     """Return True if a text can be one part of an address."""
-    return 0 < len(found) <= MAX_SOURCE_ID and found.isprintable() and "/" not in found and found not in {".", ".."}
+    return 0 < len(found) <= MAX_SOURCE_ID and found.isprintable() and found not in {".", ".."}
 
 
 def _items(name: str, values: Any) -> list[Any]:
