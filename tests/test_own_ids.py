@@ -24,7 +24,7 @@ from indexer.models.factorization_machine import Settings
 from posterity import errors
 from posterity.cli.main import main
 from server.app import create_app
-from tests.conftest import shared_folder, unlimited
+from tests.conftest import poster, shared_folder, unlimited
 from tests.server.conftest import assert_problem, writer
 from tests.serving import serving
 
@@ -213,15 +213,51 @@ def test_a_new_name_is_a_user_before_and_after_the_next_build(built: Path, data:
     for movie in (FIRST, SECOND):
         assert client.put(f"{API}/users/newcomer/ratings/{movie}", json={"rating": 4}).status_code == 200
     before = client.get(f"{API}/users/newcomer/ratings").get_json()
+    assert before["source_id"] == "newcomer"
+    several = {"ratings": [{"movie": FIRST, "rating": 1}]}
+    assert client.post(f"{API}/users/a%2Fnew%20one/ratings", json=several).get_json()["source_id"] == "a/new one"
     assert before["user_id"] == numbers_for(["newcomer"])["newcomer"] >= FIRST_NAMED
     build(plan(built, data))
     client = writer(create_app(unlimited(data)), data)
     assert client.put(f"{API}/users/newcomer/ratings/{LAST}", json={"rating": 2}).status_code == 200
     after = client.get(f"{API}/users/newcomer/ratings").get_json()
     assert after["snapshot"] != before["snapshot"]
-    assert after["user_id"] == before["user_id"]
+    assert (after["user_id"], after["source_id"]) == (before["user_id"], "newcomer")
+    assert client.get(f"{API}/users/a%2Fnew%20one/ratings").get_json()["source_id"] == "a/new one"
     assert {each["movie"]["source_id"] for each in after["results"]} == {FIRST, SECOND, LAST}
     assert client.get(f"{API}/users/ann/ratings").get_json()["user_id"] == NUMBERS["ann"]
+
+
+def test_a_name_goes_with_all_ratings_of_its_user(client: FlaskClient) -> None:
+    path = f"{API}/users/newcomer/ratings"
+    assert client.put(f"{path}/{FIRST}", json={"rating": 4}).get_json()["source_id"] == "newcomer"
+    assert client.delete(path).status_code == 204
+    assert_problem(client.get(path), 404, "all their ratings were deleted")
+    number = NUMBERS["ann"] + 1
+    assert "source_id" not in client.put(f"{API}/users/{number}/ratings/{FIRST}", json={"rating": 4}).get_json()
+
+
+def test_a_movie_is_added_under_an_id_of_its_own(client: FlaskClient, built: Path, data: Path, tmp_path: Path) -> None:
+    added = client.post(f"{API}/movies", json={"title": "Night Train", "year": 2021, "id": "N/1"})
+    movie = added.get_json()["movie"]
+    assert (added.status_code, movie["movie_id"], movie["source_id"]) == (201, numbers_for(["N/1"])["N/1"], "N/1")
+    assert client.get(added.headers["Location"]).get_json()["movie"] == movie
+    assert client.get(f"{API}/movies/N%2F1").get_json()["movie"] == movie
+    assert_problem(client.post(f"{API}/movies", json={"title": "Day Train", "id": "N/1"}), 409, "id N/1 is Night Train")
+    assert_problem(client.post(f"{API}/movies", json={"title": "Film", "id": FIRST}), 409, f"id {FIRST} is Film 1 here")
+    assert_problem(client.post(f"{API}/movies", json={"title": "Film", "id": "\x1f"}), 400, "id: '\\x1f' is none")
+    poster(3).save(tmp_path / "poster.jpg")
+    form = {"title": "Form", "id": "N 2", "poster": (tmp_path / "poster.jpg").open("rb")}
+    assert client.post(f"{API}/movies", data=form).get_json()["movie"]["source_id"] == "N 2"
+    assert client.post(f"{API}/movies", json={"title": "Number", "id": 77}).get_json()["movie"]["movie_id"] == 77
+    assert client.delete(f"{API}/movies/N%202").status_code == 204
+    again = client.post(f"{API}/movies", json={"title": "Again", "id": "N 2"}).get_json()["movie"]
+    assert (again["source_id"], again["has_poster"]) == ("N 2", True)
+    assert client.delete(f"{API}/movies/N%202").status_code == 204  # its poster would need VGG16
+    assert client.put(f"{API}/users/ann/ratings/N%2F1", json={"rating": 4}).status_code == 200
+    build(plan(built, data))
+    client = writer(create_app(unlimited(data)), data)
+    assert client.get(f"{API}/movies/N%2F1").get_json()["movie"]["source_id"] == "N/1"
 
 
 def test_commands_take_the_ids_of_the_data_set(data: Path) -> None:
