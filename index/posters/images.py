@@ -17,7 +17,7 @@ from index.core.arrays import UInt8Array
 from index.core.errors import BadImage, ImageTooLarge
 from index.posters import truncated
 from index.posters.avif_frames import frame_sizes
-from index.posters.colour import to_srgb
+from index.posters.colour import profile_of, to_srgb
 from index.posters.formats import format_of
 from index.posters.parts import check_parts
 
@@ -96,10 +96,10 @@ def decode_image(data: bytes, min_size: tuple[int, int] = _MIN_DECODED) -> Image
 
 
 def has_profile(data: bytes) -> bool:
-    """Return True if an image file has a colour profile; False if it cannot be read."""
+    """Return True if an image file has a colour profile, see ``profile_of``; False if it cannot be read."""
     try:
         with _our_errors(data):
-            return bool(_opened(data, format_of(data).name).info.get("icc_profile"))
+            return profile_of(_opened(data, format_of(data).name)) is not None
     except BadImage:
         return False
 
