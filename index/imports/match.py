@@ -49,7 +49,7 @@ def match(entries: Iterable[Entry], catalogue: Catalogue) -> Iterator[Found]:
     """Yield each entry with its movie.
 
     An IMDb or TMDB id is certain. So is a whole title, main or alternative, with the year of release, or with the year
-    before or after if only one movie has it. A title alone never is: a remake may have the same.
+    before or after if only one movie has it; unless that has another id. A title alone never is: of a remake, say.
     """
     similar = _Similar(catalogue)
     for entry in entries:
@@ -75,16 +75,25 @@ def _by_title(entry: Entry, catalogue: Catalogue, similar: _Similar) -> Found:
     if year is None:
         return _uncertain(entry, catalogue.whole(title) or similar.titles(title), "without a year it may be another")
     exact = catalogue.whole(f"{title} ({year})", year)
-    if len(exact) == 1:
+    if len(exact) == 1 and not _has_other_id(exact[0], entry):
         return Found(entry, exact[0])
+    if len(exact) == 1:
+        return _uncertain(entry, exact, "the one with this title and year has another id")
     if exact:
         return _uncertain(entry, exact, "several have this title and year")
-    near = [movie for each in (year - 1, year + 1) for movie in catalogue.whole(f"{title} ({each})", each)]
+    beside = [movie for each in (year - 1, year + 1) for movie in catalogue.whole(f"{title} ({each})", each)]
+    near = [movie for movie in beside if not _has_other_id(movie, entry)]
     if len(near) == 1:
         return Found(entry, near[0], note=f"{near[0]} is here, not {year}")
     if near:
         return _uncertain(entry, near, "several have this title and a year beside it")
     return _uncertain(entry, similar.titles_near(title, year), "nothing has this title and this year")
+
+
+def _has_other_id(movie: Movie, entry: Entry) -> bool:
+    """Return whether a movie has another IMDb or TMDB id: two films of a year may have the same title."""
+    other_tmdb = movie.tmdb_id is not None and entry.tmdb_id not in {None, str(movie.tmdb_id)}
+    return other_tmdb or (movie.imdb_id is not None and entry.imdb_id not in {None, movie.imdb_id})
 
 
 def _uncertain(entry: Entry, movies: Iterable[Movie], note: str) -> Found:
