@@ -89,6 +89,24 @@ def test_nothing_is_guessed_silently(
     assert note in result.note
 
 
+def test_the_comparisons_of_an_export_are_bounded(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("index.imports.match.MAX_COMPARED", 2)
+    asked = [
+        ("Sollaris", 2002),
+        ("Amelia", None),
+        ("Sollaris", 2002),
+        ("Amelia", None),
+        ("Psycho", None),
+        ("Psycho", 1998),
+    ]
+    entries = [Entry(f"row {at}", "rated", title, year) for at, (title, year) in enumerate(asked)]
+    results = list(match(entries, catalogue))
+    assert [bool(each.candidates) for each in results] == [True, True, False, False, True, False]
+    assert results[2].note == "not compared with similar titles, as 2 others of the export were"
+    assert results[3].note == results[2].note
+    assert results[5].certain.movie_id == 5  # what is certain needs no comparison
+
+
 def test_what_is_not_certain_has_candidates_by_longer_shorter_and_wrong_titles() -> None:
     movies = (
         Movie(1, "Star Wars: Episode V - The Empire Strikes Back", 1980),
