@@ -352,6 +352,15 @@ def metadata(
     return {name: value for name, value in given.items() if value not in (None, [])}
 
 
+def own_id(value: Any) -> Json:
+    """Return the member with an id of one's own; none if it is None.
+
+    Raises:
+        InvalidInput: it is neither a whole number nor a text.
+    """
+    return {} if value is None else {"id": movie_id("id", value)}
+
+
 def batches(movies: Any, update: Any) -> Iterator[Json]:
     """Yield bodies of requests to add movies, each small enough; the server checks each movie by itself.
 
@@ -407,7 +416,7 @@ def update(changes: MovieUpdate) -> Json:
 
 def _fits_into_path(found: str) -> bool:
     """Return True if a text can be one part of an address."""
-    return 0 < len(found) <= MAX_SOURCE_ID and found.isprintable() and "/" not in found and found not in {".", ".."}
+    return 0 < len(found) <= MAX_SOURCE_ID and found.isprintable() and found not in {".", ".."}
 
 
 def _items(name: str, values: Any) -> list[Any]:

@@ -270,8 +270,9 @@ class Client(MovieService):
         imdb_id: str | None = None,
         tmdb_id: int | None = None,
         poster: bytes | None = None,
+        id: int | str | None = None,
     ) -> MovieAnswer:
-        metadata = arguments.metadata(title, year, genres, imdb_id, tmdb_id)
+        metadata = arguments.metadata(title, year, genres, imdb_id, tmdb_id) | arguments.own_id(id)
         return self._write_movie("POST", "movies", metadata, poster, {"Idempotency-Key": secrets.token_hex(16)})
 
     @override

@@ -342,13 +342,15 @@ class MovieService(Protocol):
         imdb_id: str | None = None,
         tmdb_id: int | None = None,
         poster: bytes | None = None,
+        id: int | str | None = None,  # noqa: A002  as in ``NewMovie``
     ) -> MovieAnswer:
         """Add a movie to the library and return it with its new id.
 
-        ``title`` is without the year, ``genres`` are as the data set writes them, ``imdb_id`` is such as ``tt0113277``.
+        ``title`` is without the year, ``genres`` are as the data set writes them, ``imdb_id`` is such as ``tt0113277``,
+        ``id`` is one of your own, a number or a text.
 
         Raises:
-            Conflict: another movie has the IMDb or TMDB id.
+            Conflict: another movie has one of the ids.
         """
 
     def add_movies(self, movies: Iterable[NewMovie], *, update: bool = False) -> list[AddedAnswer]:

@@ -57,7 +57,7 @@ from posterity.interface import (
     Width,
 )
 from posterity.results import GroupPicks, Matches, Movies, Predictions
-from server.api.changes import MovieBody, MoviePatch, MoviesBody, RatingBody
+from server.api.changes import MovieBody, MoviePatch, MoviesBody, NewMovieBody, RatingBody
 from server.api.people import GroupBody, RatingsBody, group_picks, people_of
 from server.api.requests import (
     BatchBody,
@@ -361,10 +361,12 @@ class Index(MovieService):
         imdb_id: str | None = None,
         tmdb_id: int | None = None,
         poster: bytes | None = None,
+        id: int | str | None = None,
     ) -> MovieAnswer:
-        body = checked(MovieBody, arguments.metadata(title, year, genres, imdb_id, tmdb_id))
-        index = self._current()
-        movie_id = self._library.add(body.movie(), self._embedded(index, poster), catalogue=index.catalogue)
+        body = checked(NewMovieBody, arguments.metadata(title, year, genres, imdb_id, tmdb_id) | arguments.own_id(id))
+        row, index = body.row(), self._current()
+        picture = self._embedded(index, poster)
+        movie_id = self._library.add(row.movie, picture, own_id=row.own_id, catalogue=index.catalogue)
         return self.movie(movie_id)
 
     @override
@@ -419,14 +421,17 @@ class Index(MovieService):
         index = self._current()
         found = index.catalogue.identify(arguments.movie(movie))
         check_rating(body.rating, index.users.scale)
-        self._ratings.put(number_of_user(index, user_id, new=True), found.movie_id, body.rating)
+        number = number_of_user(index, user_id, new=True)
+        name = index.users.new_name(user_id, number)
+        self._ratings.put(number, found.movie_id, body.rating, name=name)
 
     @override
     def rate_all(self, user_id: UserId, ratings: Ratings) -> list[str]:
         body = checked(RatingsBody, arguments.several_ratings(ratings))
         index = self._current()
         known, ignored = rated(body.ratings, index.catalogue, index.users.scale)
-        self._ratings.put_all(number_of_user(index, user_id, new=True), known)
+        number = number_of_user(index, user_id, new=True)
+        self._ratings.put_all(number, known, name=index.users.new_name(user_id, number))
         return ignored
 
     @override

@@ -30,7 +30,7 @@ from server.middleware.prefix import register_prefix
 from server.middleware.ready_responses import register_ready_responses
 from server.middleware.request_context import register_request_ids
 from server.middleware.security_headers import register_headers
-from server.middleware.slashes import register_slashes
+from server.middleware.slashes import PartConverter, register_encoded_slashes, register_slashes
 from server.pages.home import pages
 from server.reference import docs  # noqa: F401  likewise
 from server.state.current_snapshot import SnapshotWatcher
@@ -61,6 +61,7 @@ def create_app(config: ServerConfig, *, counts: Path | None = None, checked: Che
     app = Application("server")
     app.json.sort_keys = False  # type: ignore[attr-defined]  # members stay in the declared order
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.url_map.converters["default"] = PartConverter
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions["config"] = config
     app.extensions["response_cache"] = ResponseCache()
@@ -90,6 +91,7 @@ def create_app(config: ServerConfig, *, counts: Path | None = None, checked: Che
     register_encoded_bodies(app)
     register_ready_responses(app, config)  # of requests as Flask sees them
     register_prefix(app, config.prefix, forwarded=config.proxies > 0)
+    register_encoded_slashes(app)
     if config.proxies:
         n = config.proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]

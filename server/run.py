@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import socket
@@ -29,6 +30,7 @@ from server.worker import worker_class
 _GRACE = 30  # seconds for running requests to end when the server is stopped
 _IDLE = 75  # seconds of keep-alive: longer than a proxy's, which would otherwise send into a closed connection
 _SILENCE = 120  # seconds before a worker without heartbeat is killed; the first upload loads TensorFlow
+_M_ARENA_MAX = -8  # of malloc.h
 
 
 def run_server(
@@ -115,6 +117,7 @@ def run_server(
             # In the worker, after the fork: threads of Faiss and TensorFlow do not survive a fork.
             from server.app import create_app
 
+            share_arena()
             # Keras imports these where they are installed: half of the time to the first answer to a picture. A
             # server needs none of them, but that pymilvus imports pandas.
             for name in ("matplotlib", "sklearn", *(() if config.search else ("pandas",))):
@@ -128,6 +131,16 @@ def run_server(
             refusals.record(self.app, refused)
 
     Server().run()
+
+
+def share_arena() -> None:
+    """Let all threads that start from now on allocate memory from one arena, if malloc is that of glibc.
+
+    Otherwise each thread has its own, and keeps as much as its largest request needed.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, 1)
 
 
 def _forget(pid: int, counts: Path) -> None:

@@ -18,7 +18,6 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from copy import copy
 from threading import get_ident
 from time import monotonic, sleep
 from typing import Any, TypeAlias
@@ -27,13 +26,13 @@ from gunicorn.workers.base import Worker
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
 from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
-from waitress.utilities import RequestEntityTooLarge, build_http_date
+from waitress.utilities import build_http_date
 
 from index.core.back_off import back_off
 from index.core.errors import BadSnapshot, PosterityError, UnknownSnapshot
+from server.incoming import Request
 from server.middleware import errors
 from server.middleware.refusals import Refused
 from server.middleware.request_context import HEADER, new_request_id
@@ -47,7 +46,6 @@ RESERVED = ("/livez", "/readyz", "/metrics")  # paths with a thread each, so tha
 
 _SLOWEST = 2**14  # bytes a second of a body or response; slower clients are cut off once their patience is used up
 _STOPPING = 2  # seconds of keep-alive while the server stops: a client may be sending its next request already
-_LINE = 4094  # bytes of a request line
 _HEADER = 2**15  # bytes of a header with its request line
 _BUFFER = 2**16  # bytes of a request or response in memory; more goes to a temporary file
 _FLAGS = {
@@ -116,46 +114,6 @@ class Sockets(dict[int, Any]):
             self._selector.unregister(fd)
         elif events != watched.events:
             self._selector.modify(fd, events)
-
-
-class Request(HTTPRequestParser):  # type: ignore[misc]
-    """A request while it arrives. The body of one that is too large is not kept: the application refuses it."""
-
-    error: Any
-    adj: Any
-    ready: tuple[str, list[tuple[str, str]], bytes] | None = None  # status, headers and body of its response
-
-    def __init__(self, adj: Adjustments) -> None:
-        super().__init__(adj)
-        self.began = monotonic()
-
-    def parse_header(self, header_plus: bytes) -> None:
-        """Parse the header; set the largest body by its path."""
-        super().parse_header(header_plus)
-        self.adj = copy(self.adj)
-        self.adj.max_request_body_size = self.adj.largest_body(self.path) + 1
-
-    def received(self, data: bytes) -> int:
-        """Take bytes from the connection; return how many belong to this request."""
-        if not self.headers_finished:
-            begin = (self.header_plus[:_LINE] + data[:_LINE])[:_LINE]
-            if len(begin) == _LINE and b"\r\n" not in begin:
-                self.error, self.completed = errors.UriTooLong(), True
-                return len(data)
-        try:
-            consumed: int = super().received(data)
-        except OSError as error:  # of the temporary file of a long body
-            log.error("a request cannot be buffered: %s", error)  # noqa: TRY400  its traceback says nothing more
-            self.error, self.completed = errors.NoRoom(), True
-            return len(data)
-        if isinstance(self.error, RequestEntityTooLarge):
-            self.close()
-            self.error = self.body_rcv = None
-            self.headers["CONTENT_LENGTH"] = str(max(self.content_length, self.body_bytes_received))
-            self.headers["CONNECTION"] = "close"  # instead of the rest of the body
-        if self.completed:
-            self.expect_continue = False  # nothing is left to continue with
-        return consumed
 
 
 class Response(WSGITask):  # type: ignore[misc]

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from flask.testing import FlaskClient
 
 import posterity
 from index.core.source_ids import FIRST_NAMED, numbers_for
+from index.library.api_keys import Keys
+from index.library.database import Database
 from index.snapshot.store import SnapshotStore
 from indexer.build import build
 from indexer.config import Plan
@@ -21,13 +24,15 @@ from indexer.models.factorization_machine import Settings
 from posterity import errors
 from posterity.cli.main import main
 from server.app import create_app
-from tests.conftest import shared_folder, unlimited
+from tests.conftest import poster, shared_folder, unlimited
 from tests.server.conftest import assert_problem, writer
+from tests.serving import serving
 
 API = "/api/v1"
 TINY = Settings(factors=2, chains=1, iterations=40, burn_in=10)
-MOVIES = [f"B{number:09d}" for number in range(1, 13)]
-USERS = ["ann", "bob.b", "Zoë", "A3/x", *(f"user{number}" for number in range(16))]
+ODD = ["a/b", "a/similar", "/", "%2F", "what? #1", "50% é+ü;=~&:@", "七人の侍\\"]
+MOVIES = ["B000000001", "B000000002", *ODD, *(f"B{number:09d}" for number in range(10, 13))]
+USERS = ["ann", "bob.b", "Zoë", "A3/x", "a/ratings/b", "%2F", "who? #1", *(f"user{number}" for number in range(13))]
 FIRST, SECOND, LAST = MOVIES[0], MOVIES[1], MOVIES[-1]
 NUMBERS = numbers_for(MOVIES) | numbers_for(USERS)
 
@@ -100,7 +105,7 @@ def test_reads_over_http_take_the_ids_of_the_data_set(client: FlaskClient) -> No
     by_name, by_number = (client.get(f"{API}/movies/{each}/similar").get_json() for each in (FIRST, NUMBERS[FIRST]))
     assert by_name == by_number
     assert {match["movie"]["source_id"] for match in by_name["results"]} < set(MOVIES)
-    for user in ("ann", "bob.b", "Zo%C3%AB", NUMBERS["A3/x"]):
+    for user in ("ann", "bob.b", "Zo%C3%AB", "A3%2Fx", NUMBERS["A3/x"]):
         reply = client.get(f"{API}/users/{user}/predictions/{LAST}").get_json()
         assert reply["user_id"] == NUMBERS[reply["source_id"]]
         assert reply["movie"]["source_id"] == LAST
@@ -131,6 +136,70 @@ def test_writes_over_http_take_the_ids_of_the_data_set(client: FlaskClient) -> N
     assert client.get(f"{API}/movies/{SECOND}").get_json()["movie"]["source_id"] == SECOND
 
 
+@pytest.mark.parametrize("movie", ODD)
+def test_ids_with_reserved_characters_stand_in_paths_percent_encoded(client: FlaskClient, movie: str) -> None:
+    part = quote(movie, safe="")
+    for path in ("", "/similar?by=taste", f"/explanations/{FIRST}?by=taste"):
+        assert client.get(f"{API}/movies/{part}{path}").get_json()["movie"]["source_id"] == movie
+    assert client.get(f"{API}/movies/{FIRST}/explanations/{part}?by=taste").get_json()["other"]["source_id"] == movie
+    assert_problem(client.get(f"{API}/movies/{part}/poster"), 409, str(NUMBERS[movie]))
+    title = f"Film {1 + MOVIES.index(movie)}"
+    assert f"<h1>{title}</h1>" in client.get(f"/movies/{part}").text
+    assert title in client.get(f"/embed/movies/{part}?by=taste").text
+    for user in ("A3/x", "a/ratings/b", "%2F", "who? #1"):
+        rating = f"{API}/users/{quote(user, safe='')}/ratings/{part}"
+        assert client.put(rating, json={"rating": 4}).get_json()["source_id"] == user
+        assert client.delete(rating).status_code == 204
+    assert client.patch(f"{API}/movies/{part}", json={"title": "Renamed"}).get_json()["movie"]["source_id"] == movie
+    assert client.delete(f"{API}/movies/{part}").status_code == 204
+    assert_problem(client.get(f"{API}/movies/{part}"), 404)
+    assert client.put(f"{API}/movies/{part}", json={"title": "Again"}).get_json()["movie"]["source_id"] == movie
+
+
+def test_a_slash_that_is_not_encoded_stands_between_parts(client: FlaskClient) -> None:
+    assert_problem(client.get(f"{API}/movies/a/b"), 404, "in an id, write a slash as %2F")
+    for _ in range(2):  # from the cache, too
+        assert client.get(f"{API}/movies/a%2Fsimilar").get_json()["movie"]["source_id"] == "a/similar"
+        assert_problem(client.get(f"{API}/movies/a/similar"), 404)
+    assert_problem(client.get(f"{API}/movies/a%2fc"), 404, "'a/c' is no movie id")
+    assert client.get(f"{API}/movies/a%2fb/").headers["Location"] == f"{API}/movies/a%2Fb"
+    feed = client.get("/users/A3%2Fx/feed.atom")
+    assert '/users/A3%2Fx/feed.atom"' in feed.text
+
+
+@pytest.mark.parametrize("prefix", ["", "/films"])
+@pytest.mark.system
+def test_a_server_and_a_client_take_ids_with_reserved_characters(data: Path, prefix: str) -> None:
+    _, key = Keys(Database(data)).create("tests")
+    options = ["--prefix", prefix] if prefix else []
+    with (
+        serving("serve", "--data", data, *options) as server,
+        posterity.Client(f"{server.address}{prefix}", api_key=key) as client,
+    ):
+        for movie in ODD:
+            assert client.movie(movie)["source_id"] == movie
+            assert client.movies(movie)[0]["source_id"] == movie
+            assert client.similar(movie, by="taste", exclude=ODD)
+        client.rate("a/ratings/b", "a/b", 4)
+        assert client.rated("a/ratings/b")[NUMBERS["a/b"]] == 4
+        client.delete_rating("a/ratings/b", "a/b")
+        client.rate("new/user?", "/", 4)
+        assert client.rated("new/user?") == {NUMBERS["/"]: 4}
+        assert client.update_movie("a/b", title="Renamed")["source_id"] == "a/b"
+        assert client.replace_movie("a/b", title="Replaced")["source_id"] == "a/b"
+        client.delete_movie("a/b")
+        for dots in (".", ".."):  # that every program removes from addresses
+            with pytest.raises(errors.NotFound, match="give a number"):
+                client.movie(dots)
+
+
+def test_the_search_finds_movies_by_the_ids_of_the_data_set(client: FlaskClient) -> None:
+    for movie in MOVIES:
+        first, *_ = client.get(f"{API}/movies", query_string={"q": f" {movie}"}).get_json()["results"]
+        assert (first["movie_id"], first["source_id"]) == (NUMBERS[movie], movie)
+    assert "No film fits" not in client.get("/", query_string={"q": FIRST}).text
+
+
 def test_pages_take_the_ids_of_the_data_set(client: FlaskClient) -> None:
     page = client.get("/for-you?user=ann").text
     assert "As user ann, who rated" in page
@@ -144,15 +213,51 @@ def test_a_new_name_is_a_user_before_and_after_the_next_build(built: Path, data:
     for movie in (FIRST, SECOND):
         assert client.put(f"{API}/users/newcomer/ratings/{movie}", json={"rating": 4}).status_code == 200
     before = client.get(f"{API}/users/newcomer/ratings").get_json()
+    assert before["source_id"] == "newcomer"
+    several = {"ratings": [{"movie": FIRST, "rating": 1}]}
+    assert client.post(f"{API}/users/a%2Fnew%20one/ratings", json=several).get_json()["source_id"] == "a/new one"
     assert before["user_id"] == numbers_for(["newcomer"])["newcomer"] >= FIRST_NAMED
     build(plan(built, data))
     client = writer(create_app(unlimited(data)), data)
     assert client.put(f"{API}/users/newcomer/ratings/{LAST}", json={"rating": 2}).status_code == 200
     after = client.get(f"{API}/users/newcomer/ratings").get_json()
     assert after["snapshot"] != before["snapshot"]
-    assert after["user_id"] == before["user_id"]
+    assert (after["user_id"], after["source_id"]) == (before["user_id"], "newcomer")
+    assert client.get(f"{API}/users/a%2Fnew%20one/ratings").get_json()["source_id"] == "a/new one"
     assert {each["movie"]["source_id"] for each in after["results"]} == {FIRST, SECOND, LAST}
     assert client.get(f"{API}/users/ann/ratings").get_json()["user_id"] == NUMBERS["ann"]
+
+
+def test_a_name_goes_with_all_ratings_of_its_user(client: FlaskClient) -> None:
+    path = f"{API}/users/newcomer/ratings"
+    assert client.put(f"{path}/{FIRST}", json={"rating": 4}).get_json()["source_id"] == "newcomer"
+    assert client.delete(path).status_code == 204
+    assert_problem(client.get(path), 404, "all their ratings were deleted")
+    number = NUMBERS["ann"] + 1
+    assert "source_id" not in client.put(f"{API}/users/{number}/ratings/{FIRST}", json={"rating": 4}).get_json()
+
+
+def test_a_movie_is_added_under_an_id_of_its_own(client: FlaskClient, built: Path, data: Path, tmp_path: Path) -> None:
+    added = client.post(f"{API}/movies", json={"title": "Night Train", "year": 2021, "id": "N/1"})
+    movie = added.get_json()["movie"]
+    assert (added.status_code, movie["movie_id"], movie["source_id"]) == (201, numbers_for(["N/1"])["N/1"], "N/1")
+    assert client.get(added.headers["Location"]).get_json()["movie"] == movie
+    assert client.get(f"{API}/movies/N%2F1").get_json()["movie"] == movie
+    assert_problem(client.post(f"{API}/movies", json={"title": "Day Train", "id": "N/1"}), 409, "id N/1 is Night Train")
+    assert_problem(client.post(f"{API}/movies", json={"title": "Film", "id": FIRST}), 409, f"id {FIRST} is Film 1 here")
+    assert_problem(client.post(f"{API}/movies", json={"title": "Film", "id": "\x1f"}), 400, "id: '\\x1f' is none")
+    poster(3).save(tmp_path / "poster.jpg")
+    form = {"title": "Form", "id": "N 2", "poster": (tmp_path / "poster.jpg").open("rb")}
+    assert client.post(f"{API}/movies", data=form).get_json()["movie"]["source_id"] == "N 2"
+    assert client.post(f"{API}/movies", json={"title": "Number", "id": 77}).get_json()["movie"]["movie_id"] == 77
+    assert client.delete(f"{API}/movies/N%202").status_code == 204
+    again = client.post(f"{API}/movies", json={"title": "Again", "id": "N 2"}).get_json()["movie"]
+    assert (again["source_id"], again["has_poster"]) == ("N 2", True)
+    assert client.delete(f"{API}/movies/N%202").status_code == 204  # its poster would need VGG16
+    assert client.put(f"{API}/users/ann/ratings/N%2F1", json={"rating": 4}).status_code == 200
+    build(plan(built, data))
+    client = writer(create_app(unlimited(data)), data)
+    assert client.get(f"{API}/movies/N%2F1").get_json()["movie"]["source_id"] == "N/1"
 
 
 def test_commands_take_the_ids_of_the_data_set(data: Path) -> None:

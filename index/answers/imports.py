@@ -28,7 +28,7 @@ class Import:
 
     def rating(self, entry: Entry) -> float | None:
         """Return the rating of an entry on the scale of the snapshot; None if it is not rated."""
-        scale = self.export.scale
+        scale = entry.scale
         return None if entry.rating is None or scale is None else round(scale.mapped(entry.rating, *self.to), 3)
 
     @property

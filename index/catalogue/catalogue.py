@@ -213,6 +213,7 @@ class Catalogue:
     def search(self, text: str, limit: int = 10, offset: int = 0, *, owned: bool | None = None) -> list[Movie]:
         """Search the titles: return the matches of ``Titles.prefix``, then those of ``Titles.fuzzy``.
 
+        Before all comes the movie that the data set itself calls so, as people also search for an id: ``B000EXAMPL``.
         If none has the year in parentheses at the end of the text, the movies with the title come first. ``owned``: as
         of ``MovieFilter``.
         """
@@ -220,7 +221,9 @@ class Catalogue:
         def wanted(movie_ids: Iterable[int]) -> list[int]:
             return [each for each in movie_ids if owned is None or self.owns(each) is owned]
 
-        found = wanted(self._titles.prefix(text))
+        named = self._with_source_id(text.strip())
+        titled = self._titles.prefix(text)
+        found = wanted(titled if named is None else dict.fromkeys([named.movie_id, *titled]))
         title, year = parse_title(text)
         if not found and year is not None:
             found = wanted(movie_id for movie_id, _ in sorted(self._titles.whole(title), key=lambda each: -each[1]))

@@ -34,4 +34,5 @@ def save_arrays(arrays: DataclassInstance, folder: Path) -> None:
 
 def load_arrays(kind: type[Arrays], folder: Path) -> Arrays:
     """Return a dataclass of the arrays that ``save_arrays`` wrote, memory-mapped and read-only."""
-    return kind(*(np.load(folder / f"{field.name}.npy", mmap_mode="r") for field in fields(kind)))
+    # As plain arrays: a slice of a np.memmap is another one, which takes ten times as long to make.
+    return kind(*(np.asarray(np.load(folder / f"{field.name}.npy", mmap_mode="r")) for field in fields(kind)))

@@ -36,7 +36,8 @@ class Entry:
     imdb_id: str | None = None  # tt0113277
     tmdb_id: str | None = None  # 949
     own_id: str | None = None  # of a catalogue that is not named, perhaps ours
-    date: str = ""  # ISO 8601; empty if unknown
+    date: str = ""  # or time, ISO 8601; empty if unknown
+    scale: Scale | None = None  # of the rating: files of an archive may differ
 
     def __str__(self) -> str:
         """Return title and year, or an id."""
@@ -67,19 +68,25 @@ class Export:
         return [entry for entry in self.entries if entry.kind == kind]
 
 
-def each_once(entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """Return every film once: rated rather than watched, by its latest rating.
+def each_once(entries: Iterable[Entry]) -> tuple[tuple[Entry, ...], list[Skipped]]:
+    """Return every film once, rated rather than watched, by its latest rating; and the other ratings that it has.
 
     A film of the watchlist may stand there too. Films are the same by an id, or by title and year.
     """
     found: dict[tuple[str, ...], Entry] = {}
+    earlier: list[Skipped] = []
     for entry in entries:
         listed = "watchlist" if entry.kind == "watchlist" else "seen"
         key = (listed, entry.imdb_id or entry.tmdb_id or entry.own_id or f"{entry.title.casefold()} {entry.year}")
         before = found.get(key)
-        if before is None or _tells_more(entry, before):
-            found[key] = entry if before is None else replace(entry, date=max(entry.date, before.date))
-    return tuple(found.values())
+        if before is None:
+            found[key] = entry
+            continue
+        kept, left = (entry, before) if _tells_more(entry, before) else (before, entry)
+        found[key] = replace(kept, date=max(entry.date, before.date))
+        if left.rating is not None and (left.rating, left.scale) != (kept.rating, kept.scale):
+            earlier.append(Skipped(left.place, f"{left} {left.rating:g}", f"it is rated again: {kept.place}"))
+    return tuple(found.values()), earlier
 
 
 def _tells_more(entry: Entry, before: Entry) -> bool:

@@ -21,6 +21,7 @@ _NEAR = 2  # years
 _NEAR_WHOLE = 5  # years of a whole title: of Andrei Rublev, first shown abroad
 _MIN_SIMILARITY = 0.8  # of whole titles with a near year
 _LONG = 4  # letters of a title that another may begin with
+MAX_COMPARED = 10_000  # titles of an export that are compared with similar ones: 1 ms each among 9,125 movies
 _MAX_SEARCHES = 40  # of an export, for titles with errors and without a year: 42 ms each among 87,585 movies
 
 
@@ -49,7 +50,7 @@ def match(entries: Iterable[Entry], catalogue: Catalogue) -> Iterator[Found]:
     """Yield each entry with its movie.
 
     An IMDb or TMDB id is certain. So is a whole title, main or alternative, with the year of release, or with the year
-    before or after if only one movie has it. A title alone never is: a remake may have the same.
+    before or after if only one movie has it; unless that has another id. A title alone never is: of a remake, say.
     """
     similar = _Similar(catalogue)
     for entry in entries:
@@ -73,18 +74,35 @@ def _by_title(entry: Entry, catalogue: Catalogue, similar: _Similar) -> Found:
     if not title:
         return Found(entry, None, note="nothing here has this id")
     if year is None:
-        return _uncertain(entry, catalogue.whole(title) or similar.titles(title), "without a year it may be another")
+        return _compared(entry, catalogue.whole(title) or similar.titles(title), "without a year it may be another")
     exact = catalogue.whole(f"{title} ({year})", year)
-    if len(exact) == 1:
+    if len(exact) == 1 and not _has_other_id(exact[0], entry):
         return Found(entry, exact[0])
+    if len(exact) == 1:
+        return _uncertain(entry, exact, "the one with this title and year has another id")
     if exact:
         return _uncertain(entry, exact, "several have this title and year")
-    near = [movie for each in (year - 1, year + 1) for movie in catalogue.whole(f"{title} ({each})", each)]
+    beside = [movie for each in (year - 1, year + 1) for movie in catalogue.whole(f"{title} ({each})", each)]
+    near = [movie for movie in beside if not _has_other_id(movie, entry)]
     if len(near) == 1:
         return Found(entry, near[0], note=f"{near[0]} is here, not {year}")
     if near:
         return _uncertain(entry, near, "several have this title and a year beside it")
-    return _uncertain(entry, similar.titles_near(title, year), "nothing has this title and this year")
+    return _compared(entry, similar.titles_near(title, year), "nothing has this title and this year")
+
+
+def _compared(entry: Entry, movies: Iterable[Movie] | None, note: str) -> Found:
+    if movies is None:
+        return Found(
+            entry, None, note=f"not compared with similar titles, as {MAX_COMPARED:,} others of the export were"
+        )
+    return _uncertain(entry, movies, note)
+
+
+def _has_other_id(movie: Movie, entry: Entry) -> bool:
+    """Return whether a movie has another IMDb or TMDB id: two films of a year may have the same title."""
+    other_tmdb = movie.tmdb_id is not None and entry.tmdb_id not in {None, str(movie.tmdb_id)}
+    return other_tmdb or (movie.imdb_id is not None and entry.imdb_id not in {None, movie.imdb_id})
 
 
 def _uncertain(entry: Entry, movies: Iterable[Movie], note: str) -> Found:
@@ -100,19 +118,30 @@ class _Similar:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
-        self._searches = 0
+        self._compared = self._searches = 0
         self._of_year: dict[int, _Year] = {}
 
-    def titles(self, title: str) -> list[Movie]:
-        """Return movies by a title alone: those with its words, or after the search for typing errors."""
+    def _is_enough(self) -> bool:
+        self._compared += 1
+        return self._compared > MAX_COMPARED
+
+    def titles(self, title: str) -> list[Movie] | None:
+        """Return movies by a title alone: with its words, or by the search for typing errors; None after too many."""
+        if self._is_enough():
+            return None
         found = self._catalogue.titled(title)
         if not found and self._searches < _MAX_SEARCHES:
             self._searches += 1
             found = self._catalogue.search(title, MAX_CANDIDATES)
         return found
 
-    def titles_near(self, title: str, year: int) -> list[Movie]:
-        """Return movies of a near year with a title that is the same, longer, similar or shorter, in this order."""
+    def titles_near(self, title: str, year: int) -> list[Movie] | None:
+        """Return movies of a near year with a title that is the same, longer, similar or shorter, in this order.
+
+        Return None after too many.
+        """
+        if self._is_enough():
+            return None
         wanted = "".join(words(title))
         found = [movie for movie in self._catalogue.whole(title) if _within(movie, year, _NEAR_WHOLE)]
         found += [movie for movie in self._catalogue.titled(title) if _within(movie, year, _NEAR)]

@@ -21,14 +21,14 @@ from index.core.errors import InvalidInput
 from index.core.quoted import LooksLikeRow, quoted_rows
 from index.core.source_ids import as_written
 from index.imports.export import Entry, Export, Kind, Scale, Skipped, each_once
-from index.imports.values import imdb_id_in, rating_of, scale_of, tmdb_id_in, year_in
+from index.imports.values import imdb_id_in, rating_of, scale_of, time_in, tmdb_id_in, year_in
 
 MAX_BYTES = 50 * 2**20  # of a file, and of all files in an archive
 MAX_ROWS = 100_000
+MAX_TEXT = 1000  # characters of a title or an id; a longer one takes long to compare with others
 
 _HEAD = 2**12  # bytes that tell the encoding
 _TITLE_WITH_YEAR = re.compile(r"^(.+?)\s*\(([0-9]{4})\)$")
-_DATE = re.compile(r"^([0-9]{4}-[0-9]{2}-[0-9]{2})", re.ASCII)
 _NO_FILM = re.compile(r"\b(tv ?(mini ?)?series|tv ?(mini ?)?episode|tv ?pilot|(tv ?)?show|episode|season|anime ?series"
                       r"|video ?game|music ?video|podcast.*|tv)\b", re.IGNORECASE)  # fmt: skip
 _THUMBS = {"👍": 1, "up": 1, "thumbs up": 1, "like": 1, "liked": 1, "love": 1, "loved": 1,
@@ -91,7 +91,8 @@ _WATCHLIST = re.compile(r"(watch|wish) ?list|plan ?to ?watch", re.IGNORECASE)
 _OF_IMDB = frozenset({"imdbid", "imdb"})
 _SEPARATOR = re.compile(r"\s*\"?sep=(.)\"?\s*", re.IGNORECASE)
 _NEVER = frozenset({"0", "no", "false", "never"})  # times played
-_TMDB_GUID = re.compile(r"tmdb://([0-9]{1,9})", re.ASCII)
+_TMDB_GUID = re.compile(r"tmdb://([0-9]{1,9})|themoviedb\.org/movie/([0-9]{1,9})", re.ASCII)
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")  # with files, empty, in parts
 _NOT_WATCHED = frozenset({"hold", "dropped", "notinteresting"})
 
 
@@ -131,17 +132,17 @@ def read_export(content: bytes, name: str = "the file") -> Export:
     if len(content) > MAX_BYTES:
         raise InvalidInput(f"{name} has {len(content):,} bytes: at most {MAX_BYTES:,} are read")
     read = _Read()
-    if content.startswith(b"PK\x03\x04"):
+    if content.startswith(_ZIP):
         _read_archive(content, name, read)
     else:
         _read_file(content, name, read)
     if not read.formats:
         raise InvalidInput(f"{name} holds no ratings, watched films or watchlist: give an export of Letterboxd, IMDb,"
-                           " Trakt, MovieLens, TMDB or Simkl, or a table of titles or ids and ratings")  # fmt: skip
-    entries = each_once(read.entries)
+                           " Trakt, MovieLens, TMDB or Simkl, or a CSV of titles or ids and ratings")  # fmt: skip
+    entries, earlier = each_once(read.entries)
     rated = [entry.rating for entry in entries if entry.rating is not None]
     scale = max(read.scales, key=lambda each: each.high, default=None) if rated else None
-    return Export(read.formats[0], scale, entries, tuple(read.skipped))
+    return Export(read.formats[0], scale, entries, (*read.skipped, *earlier))
 
 
 def _read_archive(content: bytes, name: str, read: _Read) -> None:
@@ -218,7 +219,8 @@ def _read_table(text: str, name: str, read: _Read, *, in_archive: bool) -> None:
                 return
             raise InvalidInput(f"{name} has no column of titles or ids in its first line ({head.strip()[:100]!r}): name"
                                " them title, year, rating, imdb_id or tmdb_id")  # fmt: skip
-        rows = list(_rows(quoted_rows(lines, delimiter, start, len(spelled), _row_test(columns)), name, read))
+        is_row = _row_test(columns)
+        rows = list(_rows(quoted_rows(lines, delimiter, start, len(spelled), is_row), name, read, len(spelled), is_row))
         _check_one_person(name, spelled, rows)
     except csv.Error as error:
         raise InvalidInput(f"{name} is no table ({error}): save it as CSV") from error
@@ -265,11 +267,17 @@ def _row_test(columns: Mapping[str, int]) -> LooksLikeRow:
     return is_row
 
 
-def _rows(lines: Iterator[tuple[int, list[str]]], name: str, read: _Read) -> Iterator[tuple[str, list[str]]]:
+def _rows(
+    lines: Iterator[tuple[int, list[str]]], name: str, read: _Read, width: int, is_row: LooksLikeRow
+) -> Iterator[tuple[str, list[str]]]:
     for at, row in lines:
-        if any(map(str.strip, row)):
-            place = f"{name}, row {at}"
-            read.count(place)
+        if not any(map(str.strip, row)):
+            continue
+        place = f"{name}, row {at}"
+        read.count(place)
+        if any(map(str.strip, row[width:])) and not is_row(row):
+            read.skip(place, ",".join(row), f"it has {len(row)} fields, not {width}: quote texts with commas")
+        else:
             yield place, row
 
 
@@ -293,8 +301,12 @@ def _add_row(place: str, values: Mapping[str, str], read: _Read, scale: Scale | 
         title, year = within[1], int(within[2])
     imdb = imdb_id_in(values.get("imdb_id", ""))
     guid = _TMDB_GUID.search(values.get("imdb_id", ""))
-    tmdb, own = tmdb_id_in(values.get("tmdb_id", "") or (guid[1] if guid else "")), as_written(values.get("own_id", ""))
-    if "list" in values and values["list"].lower().replace(" ", "") in _NOT_WATCHED:
+    tmdb = tmdb_id_in(values.get("tmdb_id", "") or (guid[1] or guid[2] if guid else ""))
+    own = as_written(values.get("own_id", ""))
+    if len(title) > MAX_TEXT or len(own) > MAX_TEXT:
+        read.skip(place, title or own, f"its title or id has more than {MAX_TEXT:,} characters")
+        return
+    if not values.get("rating") and values.get("list", "").lower().replace(" ", "") in _NOT_WATCHED:
         read.skip(place, title or own, f"it is on the list {values['list']!r}")
         return
     if _NO_FILM.fullmatch(values.get("type", "").strip()):
@@ -312,8 +324,8 @@ def _add_row(place: str, values: Mapping[str, str], read: _Read, scale: Scale | 
         return
     if kind != "rated" and (watchlist or _WATCHLIST.search(values.get("list", ""))):
         kind = "watchlist"
-    date = _DATE.match(values.get("date", ""))
-    read.add(Entry(place, kind, title, year, rating, imdb, tmdb, own or None, date[1] if date else ""))
+    date = time_in(values.get("date", ""))
+    read.add(Entry(place, kind, title, year, rating, imdb, tmdb, own or None, date, None if rating is None else scale))
 
 
 def _kind_and_rating(text: str, scale: Scale | None) -> tuple[Kind, float | None, str]:
@@ -343,56 +355,67 @@ def _read_json(text: str, name: str, read: _Read, *, in_archive: bool) -> None:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{name} is no JSON ({str(error)[:100]}): export it again") from error
-    objects = [item for item in data if isinstance(item, dict)] if isinstance(data, list) else []
-    guessed = scale_of(str(_first(item, _RATINGS)) for item in objects)
-    groups: Mapping[str, Any] = data if isinstance(data, dict) else {"movies": data}
-    found = False
+    groups = {
+        group: items
+        for group, items in (data if isinstance(data, dict) else {"movies": data}).items()
+        if isinstance(items, list) and any(map(_is_of_film, items))
+    }
+    guessed = scale_of(str(_first(item, _RATINGS)) for items in groups.values() for item in items if _is_of_film(item))
     for group, items in groups.items():
-        if not isinstance(items, list):
-            continue
         for at, item in enumerate(items, 1):
-            if isinstance(item, dict):
-                found = _add_object(f"{name}, {group} {at}", group, item, name, read, guessed) or found
-    if not found and not in_archive:
+            place = f"{name}, {group} {at}"
+            read.count(place)
+            if _is_of_film(item):
+                _add_object(place, group, item, name, read, guessed)
+            else:
+                read.skip(place, json.dumps(item), "it is no film")
+    if not groups and not in_archive:
         raise InvalidInput(f"{name} holds no list of films: give an export of Trakt or Simkl")
 
 
-def _add_object(place: str, group: str, item: Mapping[str, Any], name: str, read: _Read, guessed: Scale) -> bool:
-    """Add one object of a list of Trakt or Simkl; return False for another kind of object."""
-    movie = item.get("movie")
+def _is_of_film(item: object) -> bool:
+    """Return whether an item of a list is of a film, or of a series: other lists are of people, say."""
+    named = {"title", "name", "imdb_id", "tmdb_id", "show", "episode", "season"}
+    return isinstance(item, dict) and (isinstance(item.get("movie"), dict) or bool(named & item.keys()))
+
+
+def _add_object(place: str, group: str, item: Mapping[str, Any], name: str, read: _Read, guessed: Scale) -> None:
+    """Add one object of a list of Trakt or Simkl, or of any list of films."""
+    movie, show = item.get("movie"), item.get("show")
+    if isinstance(show, dict) and item.get("anime_type") == "movie":  # of Simkl
+        movie = show
     nested = isinstance(movie, dict)
-    if not nested and not ({"title", "name", "imdb_id", "tmdb_id", "show", "episode", "season"} & item.keys()):
-        return False
-    read.count(place)
-    if not nested and ({"show", "episode", "season"} & item.keys() or group in {"shows", "anime"}):
-        show = item.get("show")
-        title = show.get("title") if isinstance(show, dict) else None
-        read.skip(place, title or item.get("title") or "", "a series or an episode is no film")
-        return True
-    film: Mapping[str, Any] = movie if isinstance(movie, dict) else item
+    film: Mapping[str, Any] = movie if isinstance(movie, dict) else show if isinstance(show, dict) else item
     ids = film.get("ids")
     known: Mapping[str, Any] = ids if isinstance(ids, dict) else film
-    service = "Simkl" if "simkl" in known else "Trakt" if nested else "JSON"
+    service = "Simkl" if "simkl" in known else "Trakt" if film is not item else "JSON"
     if service not in read.formats:
         read.formats.append(service)
+    title = _text(film.get("title") or film.get("name"))
+    if not nested and ({"show", "episode", "season"} & item.keys() or group in {"shows", "anime"}):
+        read.skip(place, title, "a series or an episode is no film")
+        return
     rating = _first(item, _RATINGS)
     scale = Scale(1, 10, f"{service} rates from 1 to 10") if nested or service == "Simkl" else guessed
     if rating is not None:
         read.scales.append(scale)
-    status = str(item.get("status") or "")
     values = {
-        "title": str(film.get("title") or film.get("name") or ""),
-        "year": str(film.get("year") or film.get("release_date") or ""),
-        "imdb_id": str(known.get("imdb") or known.get("imdb_id") or ""),
-        "tmdb_id": str(known.get("tmdb") or known.get("tmdb_id") or ""),
+        "title": title,
+        "year": _text(film.get("year") or film.get("release_date")),
+        "imdb_id": _text(known.get("imdb") or known.get("imdb_id")),
+        "tmdb_id": _text(known.get("tmdb") or known.get("tmdb_id")),
         "rating": "" if rating is None else str(rating),
-        "date": str(next((item[each] for each in _DATES if item.get(each)), "")),
-        "list": status,
+        "date": _text(next((item[each] for each in _DATES if item.get(each)), "")),
+        "list": _text(item.get("status")),
     }
     listed = "listed_at" in item or bool(_WATCHLIST.search(f"{PurePosixPath(name).stem} {group}"))
     listed &= "favorites" not in name and group != "favorites"  # they were watched
     _add_row(place, values, read, scale, watchlist=listed)
-    return True
+
+
+def _text(value: object) -> str:
+    """Return a text or a number as text; empty for null, and for what is neither."""
+    return str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
 
 
 def _first(item: Mapping[str, Any], names: Sequence[str]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from index.core.source_ids import as_written
 from index.imports.export import Scale
@@ -17,6 +18,9 @@ _RATING = re.compile(
     r"([0-9]{1,6}(?:[.,][0-9]{1,6})?)\s*(?:(?:/|\bof\b|\bout of\b)\s*([0-9]{1,3})|(%)|stars?|★|⭐)?", re.IGNORECASE
 )
 _STARS = re.compile(r"([★⭐]*)(½?)[☆✩]*")
+_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?))?", re.ASCII)
+_UNIX = re.compile(r"([0-9]{9,10})(?:\.[0-9]+|[0-9]{3})?", re.ASCII)  # in seconds or milliseconds
+_OF_C = "%a %b %d %H:%M:%S %Y"  # by which IMDb wrote times until 2017
 
 
 def rating_of(text: str) -> tuple[float, float | None] | None:
@@ -39,6 +43,8 @@ def rating_of(text: str) -> tuple[float, float | None] | None:
 def scale_of(ratings: Iterable[str], highest: float | None = None) -> Scale:
     """Return the scale of ratings that no service is named for: the one that they name, else by the highest of them.
 
+    A slip, such as 45 for 4.5, does not make a scale of 100: at least half of its ratings are above 10.
+
     Args:
         ratings: as written.
         highest: of the scale, if the name of their column has it.
@@ -48,17 +54,37 @@ def scale_of(ratings: Iterable[str], highest: float | None = None) -> Scale:
     if named:
         highest = named.most_common(1)[0][0]
         return Scale(_LOWEST.get(highest, 0.0), highest, f"they are of {highest:g}")
-    most = max((rating for rating, _ in known), default=0.0)
+    given = [rating for rating, _ in known]
+    limit = 100 if 2 * sum(10 < rating <= 100 for rating in given) >= len(given) else 10
+    most = max((rating for rating in given if rating <= limit), default=0.0)
     if highest is not None and most <= highest:
         return Scale(_LOWEST.get(highest, 0.0), highest, "the column says so")
     highest = 100 if most > 10 else 10 if most > 5 else 5
-    return Scale(_LOWEST.get(highest, 0.0), highest, f"the highest rating is {most:g}" if known else _OF_THUMBS)
+    return Scale(_LOWEST.get(highest, 0.0), highest, f"the highest rating is {most:g}" if most else _OF_THUMBS)
 
 
 def year_in(text: str) -> int | None:
     """Return the year of a year or a date."""
     found = _YEAR.search(text)
     return None if found is None else int(found[1])
+
+
+def time_in(text: str) -> str:
+    """Return a time as ISO 8601, so that times compare as texts; empty if the text is none.
+
+    ``2024-05-01``, ``2024-05-01T10:00:00.000Z``, ``1714557600`` and ``Wed May  1 10:00:00 2024``.
+    """
+    text = text.strip()
+    found = _TIME.match(text)
+    if found is not None:
+        return f"{found[1]}T{found[2]}" if found[2] else found[1]
+    unix = _UNIX.fullmatch(text)
+    if unix is not None:
+        return datetime.fromtimestamp(int(unix[1]), UTC).replace(tzinfo=None).isoformat()
+    try:
+        return datetime.strptime(text, _OF_C).isoformat()
+    except ValueError:
+        return ""
 
 
 def imdb_id_in(text: str) -> str | None:

@@ -101,6 +101,8 @@ _MIGRATIONS = (
     ),
     # Ids of added movies that are no numbers; a number of ``source_ids`` stands for each.
     ("CREATE TABLE own_ids (movie_id INTEGER PRIMARY KEY, own_id TEXT NOT NULL UNIQUE)",),
+    # Names of users who rated online before a build knew them; the number of ``source_ids`` stands for each.
+    ("CREATE TABLE user_names (user_id INTEGER PRIMARY KEY, name TEXT NOT NULL)",),
 )
 SCHEMA = len(_MIGRATIONS)
 # Sequence number of the latest change of a movie or rating; 0 before the first.

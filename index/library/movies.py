@@ -173,6 +173,7 @@ class Library:
         movie: Movie,
         poster: Poster | None = None,
         *,
+        own_id: str | None = None,
         above: int = 0,
         catalogue: Catalogue | None = None,
         request: Request | None = None,
@@ -182,13 +183,14 @@ class Library:
         Args:
             movie: to add; its ``movie_id`` is ignored.
             poster: to store with it.
+            own_id: id of one's own, as of ``source_ids.as_written``, whose number is the new id; needs the catalogue.
             above: largest id in the data set, if there is no catalogue.
             catalogue: the movies that exist, of which none may have its IMDb or TMDB id.
             request: makes retries idempotent for a week.
 
         Raises:
             InvalidInput, BadImage: as ``put``.
-            Conflict: another movie has one of the ids.
+            Conflict: another movie has one of the ids, or the movie itself is here under its own id.
             ReusedRequest: the request id was used with other content.
             BadLibrary, Busy: the library could not be written; nothing changed.
         """
@@ -199,7 +201,10 @@ class Library:
             known = None if request is None else _added_by(db, request)
             if known is not None:
                 return known
-            movie = replace(movie, movie_id=_reserve_id(db, above))
+            if own_id is not None and catalogue is not None:
+                movie = _under_own_id(KnownMovies.read(db, catalogue, 0), movie, own_id)
+            else:
+                movie = replace(movie, movie_id=_reserve_id(db, above))
             expect_free_ids(db, movie, None, catalogue)
             if request is not None:
                 now = int(time.time())
@@ -208,8 +213,9 @@ class Library:
                     "INSERT INTO requests VALUES (?, ?, ?, ?)",
                     (request.id, request.content_sha256, movie.movie_id, now),
                 )
-            columns = (*_metadata(movie), *self._stored(movie.movie_id, poster))
-            db.execute(_REPLACE, (movie.movie_id, next_seq(db), False, *columns))
+            kept = _kept_poster(db, movie.movie_id) if poster is None else self._stored(movie.movie_id, poster)
+            db.execute(_REPLACE, (movie.movie_id, next_seq(db), False, *_metadata(movie), *kept))
+            _keep_own_id(db, movie)
         return movie.movie_id
 
     def add_each(
@@ -247,20 +253,17 @@ class Library:
                 if not update or movie == here:
                     return Outcome("exists", here.movie_id)
             elif row.own_id is not None:
-                named = row.own_id if plain_number(row.own_id) is None else None
-                movie = replace(movie, movie_id=known.number(row.own_id), source_id=named)
+                movie = _under_own_id(known, movie, row.own_id)
             else:
                 above = known.catalogue.ids.largest_below(FIRST_NAMED)
                 movie = replace(movie, movie_id=_reserve_id(db, above), source_id=None)
             expect_free_ids(db, movie, here, known.catalogue)
         except (InvalidInput, Conflict) as error:
             return Outcome("refused", reason=str(error))
-        kept = db.execute(
-            "SELECT poster, poster_sha256, weights_sha256, vector FROM movies WHERE movie_id = ?", (movie.movie_id,)
-        ).fetchone()
-        db.execute(_REPLACE, (movie.movie_id, next_seq(db), False, *_metadata(movie), *(kept or _NO_POSTER)))
-        if movie.source_id is not None and here is None:
-            db.execute("REPLACE INTO own_ids VALUES (?, ?)", (movie.movie_id, movie.source_id))
+        kept = _kept_poster(db, movie.movie_id)
+        db.execute(_REPLACE, (movie.movie_id, next_seq(db), False, *_metadata(movie), *kept))
+        if here is None:
+            _keep_own_id(db, movie)
         known.add(movie)
         return Outcome("created" if here is None else "updated", movie.movie_id)
 
@@ -396,6 +399,26 @@ def _reserve_id(db: sqlite3.Connection, taken_max: int) -> int:
         raise Conflict(f"there is a movie with the largest id, {FIRST_NAMED - 1}: replace or restore one, under its id")
     db.execute("UPDATE ids SET last = ?", (movie_id,))
     return movie_id
+
+
+def _under_own_id(known: KnownMovies, movie: Movie, own_id: str) -> Movie:
+    """Return a movie under the number of an id of its own; raise Conflict if another movie has that."""
+    number = known.number(own_id)
+    here = known.movie(number)
+    if here is not None:
+        raise Conflict(f"id {own_id} is {here} here: change that one, or give another id")
+    return replace(movie, movie_id=number, source_id=own_id if plain_number(own_id) is None else None)
+
+
+def _keep_own_id(db: sqlite3.Connection, movie: Movie) -> None:
+    if movie.source_id is not None:
+        db.execute("REPLACE INTO own_ids VALUES (?, ?)", (movie.movie_id, movie.source_id))
+
+
+def _kept_poster(db: sqlite3.Connection, movie_id: int) -> tuple[Any, ...]:
+    """Return the columns of the poster that a movie has in the library."""
+    query = "SELECT poster, poster_sha256, weights_sha256, vector FROM movies WHERE movie_id = ?"
+    return db.execute(query, (movie_id,)).fetchone() or _NO_POSTER
 
 
 def _metadata(movie: Movie) -> tuple[Any, ...]:

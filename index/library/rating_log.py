@@ -22,6 +22,7 @@ class RatingChanges:
     movie_ids: Int64Array  # (n,)
     values: Float32Array  # (n,) NaN for deleted ratings
     timestamps: Int64Array  # (n,) seconds since 1970, of the change
+    names: Mapping[int, str]  # user id -> name of each user who came with one
 
     def __len__(self) -> int:
         """Return the number of changed ratings."""
@@ -95,15 +96,36 @@ class RatingLog:
         with self._database.reading() as db:
             query = "SELECT user_id, movie_id, rating, rated FROM ratings ORDER BY user_id, movie_id"
             rows = [] if db is None else db.execute(query).fetchall()
+            names = {} if db is None else dict(db.execute("SELECT user_id, name FROM user_names").fetchall())
         users, movies, values, stamps = zip(*rows, strict=True) if rows else ((), (), (), ())
         return RatingChanges(
             np.array(users, np.int64),
             np.array(movies, np.int64),
             np.array([np.nan if value is None else value for value in values], np.float32),
             np.array(stamps, np.int64),
+            names,
         )
 
-    def put(self, user_id: int, movie_id: int, rating: float, *, expected: Expected | None = None) -> int:
+    def name(self, user_id: int) -> str | None:
+        """Return the name that a user came with; None without one.
+
+        Raises:
+            BadLibrary: the library cannot be read.
+        """
+        with self._database.reading() as db:
+            query = "SELECT name FROM user_names WHERE user_id = ?"
+            row = None if db is None else db.execute(query, (user_id,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def put(
+        self,
+        user_id: int,
+        movie_id: int,
+        rating: float,
+        *,
+        expected: Expected | None = None,
+        name: str | None = None,
+    ) -> int:
         """Add or update a rating; return the sequence number of the change, or of the earlier one that made it so.
 
         Args:
@@ -112,12 +134,15 @@ class RatingLog:
             rating: the new one.
             expected: tells if to go on, from the number of the rating's latest change, 0 for none, and its existence,
                 True if the log does not know it.
+            name: to keep of a new user.
 
         Raises:
             Changed: the rating is not as expected.
             BadLibrary, Busy: the library could not be written; nothing changed.
         """
-        return self._write(user_id, movie_id, rating, expected)
+        with self._database.writing() as db:
+            _keep_name(db, user_id, name)
+            return self._change(db, user_id, movie_id, rating, expected)
 
     def remove(self, user_id: int, movie_id: int, *, expected: Expected | None = None) -> int:
         """Delete a rating, of the library or a data set; return the sequence number as ``put`` does.
@@ -126,23 +151,26 @@ class RatingLog:
             Changed: the rating is not as expected.
             BadLibrary, Busy: the library could not be written; nothing changed.
         """
-        return self._write(user_id, movie_id, None, expected)
+        with self._database.writing() as db:
+            return self._change(db, user_id, movie_id, None, expected)
 
-    def put_all(self, user_id: int, ratings: Mapping[int, float]) -> int:
+    def put_all(self, user_id: int, ratings: Mapping[int, float], *, name: str | None = None) -> int:
         """Add or update ratings of a user in one transaction; return the sequence number of the latest of them.
 
         Args:
             user_id: of the user.
             ratings: by movie id.
+            name: to keep of a new user.
 
         Raises:
             BadLibrary, Busy: the library could not be written; nothing changed.
         """
         with self._database.writing() as db:
+            _keep_name(db, user_id, name)
             return max((self._change(db, user_id, *each) for each in ratings.items()), default=0)
 
     def remove_all(self, user_id: int, movie_ids: Iterable[int]) -> None:
-        """Delete a user's ratings in one transaction: those of the library, and of these movies in a data set.
+        """Delete a user's name and ratings in one transaction: those of the library, and of these movies in a data set.
 
         Raises:
             BadLibrary, Busy: the library could not be written; nothing changed.
@@ -151,10 +179,7 @@ class RatingLog:
             rows = db.execute("SELECT movie_id FROM ratings WHERE user_id = ? AND rating NOT NULL", (user_id,))
             for movie_id in sorted({*movie_ids, *(each for (each,) in rows.fetchall())}):
                 self._change(db, user_id, movie_id, None)
-
-    def _write(self, user_id: int, movie_id: int, rating: float | None, expected: Expected | None) -> int:
-        with self._database.writing() as db:
-            return self._change(db, user_id, movie_id, rating, expected)
+            db.execute("DELETE FROM user_names WHERE user_id = ?", (user_id,))
 
     def _change(
         self,
@@ -175,3 +200,8 @@ class RatingLog:
         row = (user_id, movie_id, seq, rating, int(self._clock()))
         db.execute("REPLACE INTO ratings VALUES (?, ?, ?, ?, ?)", row)
         return seq
+
+
+def _keep_name(db: sqlite3.Connection, user_id: int, name: str | None) -> None:
+    if name is not None:
+        db.execute("INSERT OR IGNORE INTO user_names VALUES (?, ?)", (user_id, name))

@@ -1,14 +1,47 @@
-"""Conversion of images to sRGB: by colour profile, from CMYK, grey, palette and Lab, and from 16 and 32 bits."""
+"""Conversion of images to sRGB: by colour profile, from CMYK, grey, palette and Lab, and from 16 and 32 bits.
+
+A PNG may tell its colours by numbers in place of a profile, which is then made of them.
+"""
 
 from __future__ import annotations
 
 import io
+import struct
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageCms
 
 _MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # ICC colour space -> mode of the images that it describes
 _GREY = {"1", "L", "LA", "La"}
+
+_SRGB_GAMMA = 1 / 2.2
+_SRGB = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)  # white and primaries, x and y of each
+_D50 = np.array([0.9642, 1.0, 0.8249])  # white of profiles
+# Bradford's adaptation to another white. Source: ICC.1:2022, annex E.
+_CONES = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+
+
+def profile_of(image: Image.Image) -> bytes | None:
+    """Return the colour profile of an image file; None for sRGB, and for files that do not tell.
+
+    In a PNG without a profile it is made of the chunks gAMA and cHRM, unless they, or the chunk sRGB, say sRGB. Source:
+    https://www.w3.org/TR/png-3/#13Decoder-colour-handling. Pillow does not read cICP.
+    """
+    info = image.info
+    profile: bytes | None = info.get("icc_profile")
+    if profile or image.format != "PNG" or "srgb" in info:
+        return profile or None
+    gamma: float = info.get("gamma") or _SRGB_GAMMA
+    colours: Sequence[float] = info.get("chromaticity") or _SRGB
+    usual = np.allclose(colours, _SRGB, atol=0.002) and abs(gamma / _SRGB_GAMMA - 1) < 0.01
+    if usual or not 0.1 <= gamma <= 10 or min(colours[:2]) < 0.1:  # outside no picture's gamma, and no white
+        return None
+    try:
+        return _matrix_profile(_to_d50(colours), 1 / gamma)
+    except (ArithmeticError, np.linalg.LinAlgError, ValueError, struct.error):  # no colours, or beyond the numbers
+        return None
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
@@ -18,7 +51,7 @@ def to_srgb(image: Image.Image) -> Image.Image:
     stay, others become the nearest, and black stays black. A profile that is damaged, or of other channels than the
     image, is ignored, as browsers do.
     """
-    profile = image.info.get("icc_profile")
+    profile = profile_of(image)
     if image.mode.startswith(("I", "F")):
         image = _to_8_bits(image)
     if image.has_transparency_data:
@@ -83,3 +116,30 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
     ranges = (1, 255, 2**16 - 1) if image.mode == "F" else (255, 2**16 - 1)
     white = next((white for white in ranges if wide.max() <= white), 2**31 - 1)
     return Image.fromarray((np.clip(wide / white, 0, 1) * 255).astype(np.uint8))
+
+
+def _to_d50(colours: Sequence[float]) -> npt.NDArray[np.float64]:
+    """Return the matrix (3, 3) from linear RGB to XYZ by D50.
+
+    Args:
+        colours: x and y of white, red, green and blue.
+    """
+    white, *primaries = ((x / y, 1.0, (1 - x - y) / y) for x, y in zip(colours[::2], colours[1::2], strict=True))
+    matrix = np.array(primaries).T
+    whole = matrix * np.linalg.solve(matrix, np.array(white))
+    adapted: npt.NDArray[np.float64] = np.linalg.inv(_CONES) * (_CONES @ _D50 / (_CONES @ white)) @ _CONES @ whole
+    return adapted
+
+
+def _matrix_profile(matrix: npt.NDArray[np.float64], gamma: float) -> bytes:
+    """Return an ICC profile of RGB. Source: ICC.1:2001-04, clauses 6 and 7."""
+    fixed = [struct.pack(">3i", *(round(part * 65536) for part in each)) for each in (_D50, *matrix.T)]
+    bodies = [b"XYZ " + bytes(4) + each for each in fixed]
+    bodies.append(b"curv" + bytes(4) + struct.pack(">IHH", 1, round(gamma * 256), 0))
+    places = dict(zip((b"wtpt", b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC"), range(5), strict=True)) | {b"gTRC": 4, b"bTRC": 4}
+    begin = 128 + 4 + 12 * len(places)
+    starts = [begin + sum(map(len, bodies[:at])) for at in range(len(bodies))]
+    entries = [name + struct.pack(">II", starts[at], len(bodies[at])) for name, at in places.items()]
+    content = struct.pack(">I", len(entries)) + b"".join(entries + bodies)
+    header = struct.pack(">I4sI", 128 + len(content), b"", 0x02400000) + b"mntrRGB XYZ " + bytes(12) + b"acsp"
+    return (header + bytes(28) + fixed[0]).ljust(128, b"\0") + content

@@ -1,7 +1,7 @@
 """Movies with the same picture as poster: found by a build, and among the posters changed since.
 
-Copies are found as ``duplicates`` does: nearest neighbours, confirmed pixel by pixel. They are compressed or scaled,
-not cropped or recoloured: a list must not hide another poster.
+Copies are found as ``duplicates`` does: nearest neighbours, confirmed pixel by pixel. They are compressed, scaled,
+cropped a little or in grey, not recoloured: a list must not hide another poster.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from pathlib import Path
 from threading import Lock
 
 import numpy as np
+import numpy.typing as npt
 
-from index.core.arrays import BoolArray, Int64Array, UInt8Array
+from index.core.arrays import BoolArray, Float32Array, Int64Array, UInt8Array
 from index.core.errors import BadImage
 from index.core.progress import Track, silent
 from index.posters.image_match import HEIGHT, SAME, WIDTH, similarities
@@ -31,11 +32,17 @@ MAX_CHANGED = (
 # have scores of .39 to .68 (minimum, median), copies at quality 20 of .62 to .87, and copies cropped by 5% of .79 to
 # .92; by raw ones of 120, .57 to .72, .78 to .90 and .77 to .94. Of the ten nearest of other posters a tenth is above.
 _MIN_SCORE = 0.3
-# Largest difference of a pixel and of a cell, in any colour. ``similarities`` are 0 without any detail, and forgive
-# that a part of the picture has moved. Of 60 real posters, halved copies at JPEG quality 20 have cells that differ by
-# 13 to 27 (median, maximum).
+# Largest difference of a pixel and of a cell, in any colour, of pictures in the same frame. ``similarities`` are 0
+# without any detail. Copies of 300 real posters at JPEG quality 5 have cells that differ by 18 to 35 (median, maximum).
 _EQUAL_PIXEL, _EQUAL_CELL = 24, 32
+# ``similarities`` forgive that a detail has moved, as if by a crop; where there are many, all have moved alike. Share
+# of cells with this variance of grey: 99% of real posters have .39 and more.
+_DETAIL, _DETAILED = 100.0, 0.3
 _CELL = 8  # pixels
+# Largest difference from grey of a large cell, in any colour. Of 150 real posters, copies cropped by 5% on every side
+# differ by 7 to 22 (median, maximum), and hues turned by a third by 65 (5% by less than 17).
+_EQUAL_COLOUR, _LARGE = 24, 32
+_GREY = 2.0  # mean difference from grey of a picture in grey, at JPEG quality 20 as well
 _THREADS = 4
 _BLOCK = 256  # pairs compared per step; at most 0.3 MB each
 
@@ -78,20 +85,46 @@ def find_copies(
 
 
 def _same(images: UInt8Array, pairs: Int64Array) -> BoolArray:
-    """Return a mask (p,) of the pairs that are the same picture in the same frame.
+    """Return a mask (p,) of the pairs that are the same picture.
 
-    They are equal in every pixel, as pictures without detail are; or in every cell, and alike in detail.
+    They are equal in every pixel, as pictures without detail are. Or they are alike in detail, and equal in every cell;
+    or cropped, if they have details everywhere, and of equal colours, or one in grey.
 
     Args:
         images: (n, HEIGHT, WIDTH, 3) RGB.
         pairs: (p, 2) rows of ``images``.
     """
-    differences = np.subtract(*(images[pairs[:, side]].astype(np.int16) for side in (0, 1)))
-    cells = differences.reshape(-1, HEIGHT // _CELL, _CELL, WIDTH // _CELL, _CELL, 3).mean(axis=(2, 4))
-    equal = np.abs(differences).max(axis=(1, 2, 3)) <= _EQUAL_PIXEL
-    near = np.abs(cells).max(axis=(1, 2, 3)) <= _EQUAL_CELL
+    first, second = (images[pairs[:, side]].astype(np.int16) for side in (0, 1))
+    equal = np.abs(first - second).max(axis=(1, 2, 3)) <= _EQUAL_PIXEL
+    framed = np.abs(_means(first - second, _CELL)).max(axis=(1, 2, 3)) <= _EQUAL_CELL
+    one, other = _from_grey(first), _from_grey(second)
+    grey = np.minimum(*(np.abs(each).mean(axis=(1, 2, 3)) for each in (one, other))) < _GREY
+    coloured = np.abs(_means(one - other, _LARGE)).max(axis=(1, 2, 3)) <= _EQUAL_COLOUR
+    detailed = np.minimum(_detail(first), _detail(second)) >= _DETAILED
+    near = framed | (detailed & (grey | coloured))
     same: BoolArray = equal | (near & (similarities(images.mean(axis=3).astype(np.uint8), pairs) >= SAME))
     return same
+
+
+def _means(images: npt.NDArray[np.number], cell: int) -> Float32Array:
+    """Return the means over the cells of images (n, HEIGHT, WIDTH, 3)."""
+    cells = images.reshape(-1, HEIGHT // cell, cell, WIDTH // cell, cell, images.shape[3])
+    means: Float32Array = cells.mean(axis=(2, 4), dtype=np.float32)
+    return means
+
+
+def _from_grey(images: npt.NDArray[np.int16]) -> Float32Array:
+    """Return the differences of RGB from grey, (n, HEIGHT, WIDTH, 3)."""
+    differences: Float32Array = images - images.mean(axis=3, dtype=np.float32, keepdims=True)
+    return differences
+
+
+def _detail(images: npt.NDArray[np.int16]) -> Float32Array:
+    """Return the share of cells with details of each image, (n,)."""
+    grey = images.mean(axis=3, dtype=np.float32, keepdims=True)
+    variances = _means(np.square(grey), _CELL) - np.square(_means(grey, _CELL))
+    share: Float32Array = (variances > _DETAIL).mean(axis=(1, 2, 3), dtype=np.float32)
+    return share
 
 
 def _thumbnail(file: Path | None) -> UInt8Array | None:

@@ -17,8 +17,9 @@ from index.core.arrays import UInt8Array
 from index.core.errors import BadImage, ImageTooLarge
 from index.posters import truncated
 from index.posters.avif_frames import frame_sizes
-from index.posters.colour import to_srgb
+from index.posters.colour import profile_of, to_srgb
 from index.posters.formats import format_of
+from index.posters.parts import check_parts
 
 SIDE = 224  # pixels; the input size VGG16 was trained on
 MAX_BYTES = 10 * 2**20
@@ -61,7 +62,7 @@ def decode_image(data: bytes, min_size: tuple[int, int] = _MIN_DECODED) -> Image
 
     Raises:
         ImageTooLarge: more than MAX_BYTES, MAX_PIXELS or MAX_PIXELS_JPEG; checked before anything is decoded.
-        BadImage: another format, a damaged file, or fewer than MIN_SIDE pixels on a side.
+        BadImage: another format, a damaged file, too many parts, or fewer than MIN_SIDE pixels on a side.
     """
     _check_bytes(len(data))
     name = format_of(data).name
@@ -71,6 +72,8 @@ def decode_image(data: bytes, min_size: tuple[int, int] = _MIN_DECODED) -> Image
         _check_size(image)
         if name == "AVIF":
             _check_frames(content)
+        if name == "PNG":
+            _scale_transparency(image, content)
         image.draft(None, min_size)
         if fill is None:
             image.load()
@@ -93,10 +96,10 @@ def decode_image(data: bytes, min_size: tuple[int, int] = _MIN_DECODED) -> Image
 
 
 def has_profile(data: bytes) -> bool:
-    """Return True if an image file has a colour profile; False if it cannot be read."""
+    """Return True if an image file has a colour profile, see ``profile_of``; False if it cannot be read."""
     try:
         with _our_errors(data):
-            return bool(_opened(data, format_of(data).name).info.get("icc_profile"))
+            return profile_of(_opened(data, format_of(data).name)) is not None
     except BadImage:
         return False
 
@@ -230,6 +233,19 @@ def _check_frames(data: bytes) -> None:
         raise ImageTooLarge("the picture is of too many large parts: save it without tiles")
 
 
+def _scale_transparency(image: Image.Image, data: bytes) -> None:
+    """Scale the transparent colour of a PNG to the 8 bits of its pixels, as Pillow does not.
+
+    Source: PNG, sections 11.2.1 and 11.3.1.1. Grey of 16 bits keeps them; see ``colour.to_srgb``.
+    """
+    given, bits = image.info.get("transparency"), data[24]
+    if isinstance(given, tuple) and bits == 16:
+        image.info["transparency"] = tuple(value >> 8 for value in given)
+    elif isinstance(given, int) and image.mode == "L":
+        most = 2**bits - 1
+        image.info["transparency"] = (given & most) * 255 // most
+
+
 def _opened(data: bytes, name: str) -> ImageFile.ImageFile:
     """Open an image file: read its header."""
     if name == "HEIF" and not _heif_opener():
@@ -237,6 +253,7 @@ def _opened(data: bytes, name: str) -> ImageFile.ImageFile:
             "this is a HEIC picture, which cannot be read here: give a JPEG, or install pillow-heif"
             " (pip install 'posterity[heic]')"
         )
+    check_parts(data, name)
     return Image.open(io.BytesIO(data), formats=(name,))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from index.catalogue.catalogue import Catalogue, MovieFilter
 from index.core.arrays import BoolArray, Float32Array, Int64Array
 from index.core.errors import NotComparable, UnknownUser
+from index.core.source_ids import FIRST_NAMED
 from index.library.rating_log import RatingLog
 from index.ratings.cold_start import ColdPredictions, own_share
 from index.ratings.diversity import POOL as DIVERSE
@@ -92,10 +93,29 @@ class Users:
         )
 
     def name(self, user_id: int) -> str | None:
-        """Return the data set's own id of a user, if that is no number; None for a number or an unknown user."""
-        if self._model.names is None or user_id not in self.ids:
+        """Return the name of a user, of the data set or of the first rating online; None for one without.
+
+        Raises:
+            BadLibrary: the library cannot be read.
+        """
+        if self._model.names is None or user_id < FIRST_NAMED:
             return None
-        return self._model.names.name(self.ids.row(user_id))
+        known = self._model.names.name(self.ids.row(user_id)) if user_id in self.ids else None
+        return known or self._log.name(user_id)
+
+    def new_name(self, user: int | str, user_id: int) -> str | None:
+        """Return the name of a new user as given, to be kept with the first rating; None for a known one or a number.
+
+        Args:
+            user: as of ``identify``.
+            user_id: its result.
+
+        Raises:
+            BadLibrary: the library cannot be read.
+        """
+        text = str(user).strip()
+        given = self.has_names and user_id >= FIRST_NAMED and text != str(user_id)
+        return text if given and self.name(user_id) is None else None
 
     def resolve(self, user_id: int) -> UserOrRatings:
         """Return the user's merged ratings, or the id of a user without changes since the build.

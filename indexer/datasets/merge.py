@@ -43,6 +43,7 @@ def merge(dataset: Dataset, changes: MovieChanges, rated: RatingChanges) -> Data
         events=_without_rated(dataset.events, ratings, listed),
         movies=movies,
         ratings=ratings if kept.all() else ratings.take(kept),
+        user_names={**rated.names, **dataset.user_names},
         tags={movie_id: tags for movie_id, tags in dataset.tags.items() if movie_id not in changes.deleted},
         labels={
             kind: {movie_id: labels for movie_id, labels in of_movies.items() if movie_id not in changes.deleted}

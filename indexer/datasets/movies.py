@@ -77,9 +77,10 @@ def read_movies(file: Path, skipped: Skipped) -> Movies:
 
 def described(movie_id: str, title: str, listed: str = "", released: str = "") -> Movie:
     """Return a movie by its title, genres and year as files write them; the year of the title counts first."""
+    if is_missing(title):
+        named = unlisted(movie_id)
+        return replace(named, year=named.year or year(released), genres=genres(listed))
     name, found = parse_title(" ".join(title.split()))
-    if is_missing(name):
-        return unlisted(movie_id)
     return Movie(0, name[:MAX_TITLE], year(released) if found is None else found, genres(listed))
 
 

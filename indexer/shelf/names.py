@@ -126,6 +126,7 @@ _RELEASE = re.compile(
     re.IGNORECASE,
 )
 _BRACKETS = re.compile(r"\[[^\]]*\]|\{[^}]*\}")
+_NUMBERED = re.compile(r"^\s*\[([^\]]+)\](?=[0-9²³])")  # a title in brackets with its number: [REC]²
 _LATEST = datetime.now(UTC).year + 5  # of a year without brackets: Blade Runner 2049 is a title
 _GENERIC = frozenset(
     {
@@ -227,7 +228,7 @@ def _title_and_year(text: str) -> tuple[str, int | None]:
 def _plain(text: str, *, dotted: bool) -> str:
     """Return a title with spaces for dots, if there are no others, and without what brackets and signs surround it."""
     if "[" in text or "{" in text:
-        text = _BRACKETS.sub(" ", text).strip() or text.strip(" []{}")
+        text = _BRACKETS.sub(" ", _NUMBERED.sub(r"\1", text)).strip() or text.strip(" []{}")
     if dotted:
         text = text.replace(".", " ").replace("_", " ")
     return " ".join(text.split()).lstrip(" -_.,").rstrip(" -_,([{")

@@ -55,24 +55,22 @@ class MovieBody(RequestModel):
         return checked_movie(Movie(movie_id, self.title, self.year, self.genres, self.imdb_id, self.tmdb_id))
 
 
-class MovieRow(MovieBody):
-    """A movie to add, with an id of one's own."""
+class NewMovieBody(MovieBody):
+    """A movie to add."""
 
-    id: UserId | None = None  # a number or a text, too
+    id: UserId | None = None
+    """An id of your own, a number or a text, if it has one."""
 
-    @classmethod
-    def row(cls, given: Any) -> Row | InvalidInput:
-        """Return a row for the library; the error of an invalid one."""
-        if not isinstance(given, dict):
-            return InvalidInput(f"give an object with a title, not {short(given)}")
-        try:
-            found = parse_json(cls, to_json(given))
-            own_id = None if found.id is None else as_written(str(found.id))
-            if own_id is not None and not (own_id and own_id.isprintable()):
-                return InvalidInput(f"id: {found.id!r} is none: write a number, or printable characters")
-            return Row(found.movie(), own_id)
-        except InvalidInput as error:
-            return error
+    def row(self) -> Row:
+        """Return the movie with its own id.
+
+        Raises:
+            InvalidInput: a value cannot be used.
+        """
+        own_id = None if self.id is None else as_written(str(self.id))
+        if own_id is not None and not (own_id and own_id.isprintable()):
+            raise InvalidInput(f"id: {self.id!r} is none: write a number, or printable characters")
+        return Row(self.movie(), own_id)
 
 
 class MoviesBody(RequestModel):
@@ -87,7 +85,7 @@ class MoviesBody(RequestModel):
 
     def rows(self) -> list[Row | InvalidInput]:
         """Return the rows for the library; in place of an invalid one, its error."""
-        return list(map(MovieRow.row, self.movies))
+        return list(map(_row, self.movies))
 
 
 class MoviePatch(RequestModel):
@@ -114,3 +112,12 @@ class MoviePatch(RequestModel):
         if given.get("genres", ()) is None:
             given["genres"] = ()
         return checked_movie(replace(existing(movie), **given))
+
+
+def _row(given: Any) -> Row | InvalidInput:
+    if not isinstance(given, dict):
+        return InvalidInput(f"give an object with a title, not {short(given)}")
+    try:
+        return parse_json(NewMovieBody, to_json(given)).row()
+    except InvalidInput as error:
+        return error

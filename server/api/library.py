@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import TypeVar
 
 from flask import Response, current_app, g, request, url_for
 from pydantic_core import to_json
@@ -17,7 +18,7 @@ from index.library.movies import Library, Request
 from index.library.rating_log import RatingLog
 from index.movie_index import MovieIndex
 from server.api.blueprint import api
-from server.api.changes import MovieBody, MoviePatch, MoviesBody, RatingBody
+from server.api.changes import MovieBody, MoviePatch, MoviesBody, NewMovieBody, RatingBody
 from server.api.long_requests import bounded
 from server.api.operation import operation, version_in
 from server.api.parsing import filled_members, parse_body, parse_form
@@ -28,21 +29,24 @@ from server.media.uploads import UploadQueue, sent_files, uploaded_picture
 from server.middleware.access import present_key
 from server.state.current_snapshot import changed_index, movie_index
 
+Body = TypeVar("Body", bound=MovieBody)
+
 
 @api.post("/movies")
 @operation(kind="write", status=201, picture=True, idempotency_key=True)
 def add_movie() -> Response:
     """Add a movie, with its poster if a form has one, and return it with its new id.
 
-    With an ``Idempotency-Key`` the request may be repeated: the movie is added once.
+    With an ``Idempotency-Key`` the request may be repeated: the movie is added once. With an ``id`` of your own, that
+    no movie has, it can be found by that, and is one movie with that of a data set with this id.
     """
     index, library = movie_index(), _library()
-    body, picture = _movie_and_poster()
+    body, picture = _movie_and_poster(NewMovieBody)
     again = _request(body, picture)
     movie_id = None if again is None else library.added_by(again)
     if movie_id is None:
-        poster = _prepared(index, picture)
-        movie_id = library.add(body.movie(), poster, catalogue=index.catalogue, request=again)
+        row, poster = body.row(), _prepared(index, picture)
+        movie_id = library.add(row.movie, poster, own_id=row.own_id, catalogue=index.catalogue, request=again)
     reply = _changed_movie(movie_id)
     place = url_for("api.movie", movie=movie_id)
     return Response(to_json(reply), 201, {"Location": place}, mimetype="application/json")
@@ -70,7 +74,7 @@ def replace_movie(movie: str) -> MovieReply:
     """
     index, library = movie_index(), _library()
     movie_id = library.known_id(index.catalogue, movie)
-    body, picture = _movie_and_poster()
+    body, picture = _movie_and_poster(MovieBody)
     poster = _prepared(index, picture)
     library.put(body.movie(movie_id), poster, catalogue=index.catalogue, expected=_expected(index))
     return _changed_movie(movie_id)
@@ -119,7 +123,9 @@ def rate(user_id: int, movie: str, body: RatingBody) -> RatingReply:
     found = index.catalogue.identify(movie)
     check_rating(body.rating, index.users.scale)
     expected = _expected(index, rating=(user_id, found.movie_id))
-    g.version = index.version_after(_log().put(user_id, found.movie_id, body.rating, expected=expected))
+    g.version = index.version_after(
+        _log().put(user_id, found.movie_id, body.rating, expected=expected, name=_new_name(index, user_id))
+    )
     return {
         **present_user(index, user_id),
         "movie": present_movie(index, found),
@@ -147,7 +153,7 @@ def rate_several(user_id: int, body: RatingsBody) -> StoredReply:
     index = movie_index()
     ratings, ignored = rated(body.ratings, index.catalogue, index.users.scale)
     if ratings:
-        g.version = index.version_after(_log().put_all(user_id, ratings))
+        g.version = index.version_after(_log().put_all(user_id, ratings, name=_new_name(index, user_id)))
     return {**present_user(index, user_id), "stored": len(ratings), "ignored": ignored, **provenance(index)}
 
 
@@ -168,12 +174,17 @@ def _log() -> RatingLog:
     return RatingLog(_library().database)
 
 
-def _movie_and_poster() -> tuple[MovieBody, bytes | None]:
+def _new_name(index: MovieIndex, user_id: int) -> str | None:
+    """Return the name of a new user, to be kept, from the path of the request."""
+    return index.users.new_name((request.view_args or {})["user_id"], user_id)
+
+
+def _movie_and_poster(model: type[Body]) -> tuple[Body, bytes | None]:
     """Return the movie of a JSON body or a form, and the form's poster."""
     if request.mimetype != "multipart/form-data":
-        return parse_body(MovieBody), None
-    body = parse_form(MovieBody, filled_members())
-    return body, uploaded_picture(MovieBody.model_fields) if sent_files() else None
+        return parse_body(model), None
+    body = parse_form(model, filled_members())
+    return body, uploaded_picture(model.model_fields) if sent_files() else None
 
 
 def _request(body: MovieBody, picture: bytes | None) -> Request | None:

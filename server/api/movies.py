@@ -64,7 +64,9 @@ _POSTER_AGE = 365 * 24 * 3600  # seconds for which browsers may use a poster of 
 @api.get("/movies")
 @operation()
 def search(query: SearchQuery) -> MoviesReply:
-    """Return movies by title, best match first. Word beginnings and typing errors match too."""
+    """Return movies by title, best match first. Word beginnings and typing errors match too.
+
+    The data set's own id finds its movie first."""
     index = movie_index()
     owned = query.known_owned(index.catalogue)
     following: list[int] = []

@@ -140,7 +140,8 @@ class SearchQuery(ListQuery, OwnedQuery):
     """A title search."""
 
     q: Annotated[str | None, Field(min_length=1, max_length=200)] = None
-    """Words of a title, or their beginnings. Without it, all movies are returned by ascending id."""
+    """Words of a title, or their beginnings; or the data set's own id of a movie. Without it, all movies are returned
+    by ascending id."""
 
     @model_validator(mode="after")
     def _by_id(self) -> Self:

@@ -17,6 +17,7 @@ from index.core.errors import Forbidden, Unauthorised
 from index.library.api_keys import Key, Keys
 from server.config import ServerConfig
 from server.middleware.rate_counts import SCHEME
+from server.middleware.slashes import encoded_path
 
 
 def authorise(kind: str, *, personal: bool = False) -> None:
@@ -48,7 +49,7 @@ def _refused_write(config: ServerConfig) -> str:
     """Return the reason why writes are refused; link the response to the same address of the writer, if it is known."""
     if config.writer:
         query = f"?{quote(request.query_string, safe='=&%+,:')}" if request.query_string else ""
-        address = f"{config.writer}{quote(request.path)}{query}"
+        address = f"{config.writer}{encoded_path(request.path)}{query}"
 
         @after_this_request
         def link(response: Response) -> Response:

@@ -12,6 +12,7 @@ from waitress.utilities import Error as WireError
 from werkzeug.exceptions import (
     HTTPException,
     InternalServerError,
+    NotFound,
     RequestEntityTooLarge,
     TooManyRequests,
     UnsupportedMediaType,
@@ -22,6 +23,7 @@ from index.core.files import NO_ROOM
 from server.media.body_sizes import largest_body
 from server.middleware.cors import EMBEDDED
 from server.middleware.request_context import request_id
+from server.middleware.slashes import decoded_path
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +71,7 @@ def register_errors(app: Flask) -> None:
     def ours(error: errors.PosterityError) -> Response:
         status = next(status for kind, status in STATUSES if isinstance(error, kind))
         if status >= 500 and (not isinstance(error, errors.Busy) or isinstance(error, errors.SearchUnavailable)):
-            log.error("%s %s: %s", request.method, request.path, error)
+            log.error("%s %s: %s", request.method, decoded_path(request.path), error)
             what = next(words for kind, words in _PUBLIC_MESSAGES if isinstance(error, kind))
             return _answer(status, f"{what} at the moment; the log of the server says why")
         return _answer(status, str(error))
@@ -89,6 +91,8 @@ def register_errors(app: Flask) -> None:
             mebibytes = largest_body(request.path) // 2**20
             return _answer(413, f"the upload is too large; at most {mebibytes} MiB are allowed, and {parts}")
         detail = error.description or ""
+        if error is request.routing_exception and isinstance(error, NotFound):
+            detail = "there is nothing at this address; in an id, write a slash as %2F"
         if isinstance(error, TooManyRequests):
             detail = f"too many requests: at most {detail} are answered; wait and ask again"
         response = _answer(error.code or 500, detail)
@@ -106,10 +110,10 @@ def problem(status: int, detail: str, instance: str | None = None) -> dict[str, 
     Args:
         status: the HTTP status.
         detail: says what is wrong, and the remedy.
-        instance: path of the request; None for the current one.
+        instance: path of the request, decoded; None for the current one.
     """
     if instance is None:
-        instance = request.root_path.rstrip("/") + request.path
+        instance = request.root_path.rstrip("/") + decoded_path(request.path)
     title = HTTPStatus(status).phrase
     return {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": instance}
 

@@ -6,12 +6,12 @@ import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
 
 from flask import Flask, Response, g, request
 from pythonjsonlogger.json import JsonFormatter
 
 from server.middleware.request_context import request_id, route, seconds
+from server.middleware.slashes import encoded_path
 
 log = logging.getLogger("server.access")
 
@@ -88,7 +88,7 @@ def register_access_log(app: Flask) -> None:
         log_request(
             {
                 "method": request.method,
-                "path": quote(request.path),
+                "path": encoded_path(request.path),
                 "route": route(),
                 "status": response.status_code,
                 "ms": round(1000 * seconds(), 1),

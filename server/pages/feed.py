@@ -19,6 +19,7 @@ from index.ratings.model import INTERVAL, Prediction, UserOrRatings
 from server.api.parsing import parse_page
 from server.api.requests import Number, OwnedQuery, Someone
 from server.middleware.access import authorise
+from server.middleware.slashes import encoded_address
 from server.pages.for_you import ForYouQuery, State
 from server.state.current_snapshot import movie_index
 
@@ -95,6 +96,7 @@ def _feed(
         updated = max(updated, datetime.fromtimestamp(changed, UTC))
     text = render_template(
         "feed.xml",
+        address=encoded_address(),
         urn=_urn(index, name, f"feed {more}", *(["shelf"] if state.owned else [])),
         state=state,
         updated=updated.isoformat(timespec="seconds"),

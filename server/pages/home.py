@@ -81,7 +81,8 @@ def home() -> str:
         movies = catalogue.search(wanted, _SHOWN, owned=owned)
     else:
         movies = catalogue.best_known(_SHOWN, catalogue.owned if owned else None)
-    exact = bool(set(movies).intersection(catalogue.titled(wanted))) if wanted else True
+    named = bool(movies) and movies[0].source_id == wanted  # an id of the data set
+    exact = named or not wanted or bool(set(movies).intersection(catalogue.titled(wanted)))
     return render_template("home.html", q=wanted, movies=movies, exact=exact, owned=owned)
 
 

@@ -6,7 +6,7 @@ The browser keeps them and sends them with every request; here they are forgotte
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -37,7 +37,8 @@ class Imported:
     watched: tuple[int, ...] = ()  # and not rated
     watchlist: tuple[int, ...] = ()
     source: str = ""  # such as Letterboxd
-    found: Import | None = None  # the export in this request
+    found: tuple[Import, ...] = ()  # the exports in this request
+    refused: tuple[str, ...] = ()  # why others in this request are none
     prefix: str = ""  # of the form's members
 
     @property
@@ -68,28 +69,28 @@ class Imported:
 
 
 def imported_ratings(index: MovieIndex, prefix: str = "") -> Imported | None:
-    """Return the ratings in the form of the current request, with those of the export in it, if there is one.
+    """Return the ratings in the form of the current request, with those of the exports in it; of two the last counts.
 
     Args:
-        index: to match an export with.
+        index: to match exports with.
         prefix: of the form's members; each person has one.
 
     Raises:
-        InvalidInput: a member cannot be read, or the file is no export.
+        InvalidInput: a member cannot be read, or no file is an export.
         Busy: too many exports are being read.
     """
     known, form = index.catalogue, request.form
     ratings = _clipped(_rated(f"{prefix}ratings", form.get(f"{prefix}ratings", "")), index.users.scale)
     watched, watchlist = (_ids(name, form.get(name, "")) for name in (f"{prefix}watched", f"{prefix}watchlist"))
-    source, found = form.get(f"{prefix}source", "")[:_MAX_SOURCE], None
-    files = [file for name, file in sent_files() if name == prefix + EXPORT_FIELD]
-    if files:
-        content, name = files[0].read(), files[0].filename or ""
-        found = queued(lambda: import_export(index, content, name))
-        ratings = found.ratings | {each: ratings[each] for each in ratings if each not in found.ratings}
-        watched = [*(each.certain.movie_id for each in found.watched), *watched]
-        watchlist = [*(each.certain.movie_id for each in found.watchlist), *watchlist]
-        source = found.export.format if source in {"", found.export.format} else f"{source} and {found.export.format}"
+    source = form.get(f"{prefix}source", "")[:_MAX_SOURCE]
+    files = [(file.read(), file.filename or "") for name, file in sent_files() if name == prefix + EXPORT_FIELD]
+    found, refused = queued(lambda: _read_all(index, files)) if files else ([], [])
+    for each in found:
+        person, name = each.person, each.export.format
+        ratings = each.ratings | {movie_id: ratings[movie_id] for movie_id in ratings if movie_id not in each.ratings}
+        watched = [*person.watched, *watched]
+        watchlist = [*person.watchlist, *watchlist]
+        source = name if source in {"", name} else source if name in source.split(" and ") else f"{source} and {name}"
     chosen = _chosen(prefix)
     if not (files or ratings or watched or watchlist or chosen):
         return None
@@ -104,9 +105,28 @@ def imported_ratings(index: MovieIndex, prefix: str = "") -> Imported | None:
         _kept(known, (each for each in watched if each not in ratings)),
         _kept(known, watchlist),
         source[:_MAX_SOURCE],
-        found,
+        tuple(found),
+        tuple(refused),
         prefix,
     )
+
+
+def _read_all(index: MovieIndex, files: Sequence[tuple[bytes, str]]) -> tuple[list[Import], list[str]]:
+    """Return what is in files with their names, and why some are no exports.
+
+    Raises:
+        InvalidInput: none of them is an export.
+    """
+    found: list[Import] = []
+    refused: list[str] = []
+    for content, name in files:
+        try:
+            found.append(import_export(index, content, name))
+        except InvalidInput as error:
+            if len(refused) == len(files) - 1:
+                raise
+            refused.append(str(error))
+    return found, refused
 
 
 def _kept(catalogue: Catalogue, movie_ids: Iterable[int]) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ from index.core.references import MAX_ID
 from index.core.source_ids import MAX_SOURCE_ID
 from index.library.entries import MAX_GENRE
 from index.movie_index import MovieIndex
-from server.api.changes import MovieBody
+from server.api.changes import MovieBody, NewMovieBody
 from server.api.operation import Operation, operation_of
 from server.api.requests import ID, MAX_GENRES, DistinctQuery
 from server.api.responses import MovieReply, Problem
@@ -131,7 +131,12 @@ def _path_part(name: str, index: MovieIndex) -> Json:
 def _schemas(operations: list[Operation]) -> tuple[dict[Any, Json], Json]:
     """Return a schema for each type of bodies and responses, and the components that they refer to."""
     of_operations = (kind for each in operations for kind in (each.body, each.returns))
-    kinds = (Problem, MovieBody, *(kind for kind in of_operations if kind not in {None, type(None), Response}))
+    kinds = (
+        Problem,
+        MovieBody,
+        NewMovieBody,
+        *(kind for kind in of_operations if kind not in {None, type(None), Response}),
+    )
     return deepcopy(_schemas_of(tuple(dict.fromkeys(kinds))))
 
 
@@ -216,9 +221,10 @@ def _content(rule: Rule, declared: Operation, refs: dict[Any, Json]) -> Json:
         return {"multipart/form-data": {"schema": {"$ref": _SCHEMAS.format(model="PosterForm")}}}
     if not rule.endpoint.endswith("_movie"):
         return {"multipart/form-data": {"schema": _form(FIELD, _PICTURE)}}
+    body, form = (NewMovieBody, "NewMovieForm") if rule.endpoint.endswith(".add_movie") else (MovieBody, "MovieForm")
     return {
-        "application/json": {"schema": refs[MovieBody]},
-        "multipart/form-data": {"schema": {"$ref": _SCHEMAS.format(model="MovieForm")}},
+        "application/json": {"schema": refs[body]},
+        "multipart/form-data": {"schema": {"$ref": _SCHEMAS.format(model=form)}},
     }
 
 
@@ -279,23 +285,28 @@ def _of_snapshot(schemas: Json, index: MovieIndex, bodies: set[str]) -> Json:
     for schema in schemas.values():
         if "genre" in schema.get("properties", {}):
             schema["properties"]["genre"]["items"] = _genres(index)
-    movie = schemas["MovieBody"]
+    schemas["MovieForm"] = _movie_form("MovieForm", schemas["MovieBody"])
+    schemas["NewMovieForm"] = _movie_form("NewMovieForm", schemas["NewMovieBody"])
+    schemas["PosterForm"] = _poster_form(index)
+    for name in (bodies | {"MovieBody", "NewMovieBody"}) - {"MoviePatch"}:  # in a patch null deletes a member
+        schema = schemas[name]
+        for member, described in schema["properties"].items():
+            if member not in schema.get("required", ()):
+                schema["properties"][member] = _or_null(described)
+    return dict(sorted(schemas.items()))
+
+
+def _movie_form(title: str, movie: Json) -> Json:
+    """Return the schema of the form with a poster that is sent in place of a body."""
     members = {name: _of_form(member) for name, member in movie["properties"].items()}
     members["genres"] = {
         "type": "string",
         "pattern": f"^{_GENRE}(,{_GENRE}){{0,{MAX_GENRES - 1}}}$",
         "description": "Genres, spelled as in the data set, separated by commas.",
     }
-    for name in ("year", "imdb_id", "tmdb_id"):
+    for name in members.keys() - {"title", "genres"}:
         members[name] = _or_empty(members[name])
-    schemas["MovieForm"] = movie | {"title": "MovieForm", "properties": members | {FIELD: _PICTURE}}
-    schemas["PosterForm"] = _poster_form(index)
-    for name in (bodies | {"MovieBody"}) - {"MoviePatch"}:  # in a patch null deletes a member
-        schema = schemas[name]
-        for member, described in schema["properties"].items():
-            if member not in schema.get("required", ()):
-                schema["properties"][member] = _or_null(described)
-    return dict(sorted(schemas.items()))
+    return movie | {"title": title, "properties": members | {FIELD: _PICTURE}}
 
 
 def _poster_form(index: MovieIndex) -> Json:
@@ -348,7 +359,7 @@ def _genres(index: MovieIndex) -> Json:
 
 def _of_form(member: Json) -> Json:
     """Return the schema of a member as text of a form or query, so without null."""
-    (kind,) = [kind for kind in member.get("anyOf", [{}]) if kind != {"type": "null"}]
+    *_, kind = (kind for kind in member.get("anyOf", [{}]) if kind != {"type": "null"})  # of an id the text
     given = {key: value for key, value in {**member, **kind}.items() if key not in {"title", "anyOf"}}
     if given.get("default", 0) in (None, []):
         del given["default"]

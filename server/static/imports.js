@@ -34,8 +34,8 @@ export function importing(place, show, visit) {
   function bring(added, words, { whole = true } = {}) {
     return renew(part(), async () => {
       part().querySelector(".status").textContent = "Reading it…";
-      const file = added.find(([, value]) => value instanceof File)?.[1];
-      if (file?.size > LARGEST) throw new Problem("wrong", "This file is too large", `It has ${(file.size / 2 ** 20).toFixed(1)} MiB; 50 MiB are the most.`);
+      const size = added.reduce((sum, [, value]) => sum + (value instanceof File ? value.size : 0), 0);
+      if (size > LARGEST) throw new Problem("wrong", "This is too large", `It has ${(size / 2 ** 20).toFixed(1)} MiB; 50 MiB are the most.`);
       const found = await ask(location.href, { added });
       const next = found.querySelector("#import");
       const inputs = [...next.querySelectorAll("#kept input")];
@@ -64,9 +64,9 @@ export function importing(place, show, visit) {
     });
   }
 
-  function read(file, member) {
+  function read(files, member) {
     const heading = member === "file" ? "#kept #importing" : ".company > summary";
-    return bring([[member, file]], "").then(() => part().querySelector(heading)?.focus({ preventScroll: true }));
+    return bring([...files].map((file) => [member, file]), "").then(() => part().querySelector(heading)?.focus({ preventScroll: true }));
   }
 
   /** Take the chosen films, and remove their questions. */
@@ -106,7 +106,7 @@ export function importing(place, show, visit) {
   addEventListener("keyup", () => { byKey = false; });
   place.addEventListener("change", ({ target }) => {
     if (!target.closest("#import")) return;
-    if (target.type === "file" && target.files.length) read(target.files[0], target.name);
+    if (target.type === "file" && target.files.length) read(target.files, target.name);
     if (target.name === "together") visit({ together: target.value }, target.parentElement.textContent.trim());
     else if (target.type === "radio" && !byKey) take([target]);
     if (target.name === "company" && target.value.trim()) {
@@ -145,7 +145,7 @@ export function importing(place, show, visit) {
       event.preventDefault();
       event.stopPropagation();
       part().classList.toggle("over", type === "dragover" || (type === "dragleave" && event.relatedTarget !== null));
-      if (type === "drop") read(event.dataTransfer.files[0], event.target.closest?.(".other, .company")?.querySelector(":scope > label input[type=file], :scope > .row input[type=file]")?.name ?? "file");
+      if (type === "drop") read(event.dataTransfer.files, event.target.closest?.(".other, .company")?.querySelector(":scope > label input[type=file], :scope > .row input[type=file]")?.name ?? "file");
     }, true);
   }
 

@@ -79,6 +79,27 @@ def test_a_dropped_export_gives_recommendations_that_outlast_a_reload_until_clea
     assert page.evaluate(kept) == 0
 
 
+def test_several_files_are_dropped_at_once(visit: Visit, site: Site) -> None:
+    movies = get(f"{site.address}/api/v1/movies?limit=100")["results"]
+    rows = [f'2021-01-01,"{movie["title"]}",{movie["year"]},u' for movie in movies]
+    files = {
+        "ratings.csv": [f"{HEAD},Rating", *(f"{row},4" for row in rows[:30])],
+        "watched.csv": [HEAD, *rows[:40]],
+        "watchlist.csv": [HEAD, *rows[40:45]],
+        "notes.txt": ["nothing of films"],
+    }
+    page = visit("/for-you")
+    page.locator("#import input[name=file]").set_input_files(
+        [{"name": name, "mimeType": "text/csv", "buffer": "\n".join(lines).encode()} for name, lines in files.items()]
+    )
+    counts = page.locator("#kept .counts")
+    expect(counts).to_contain_text("30 films rated, 10 films watched, 5 films on your watchlist", timeout=60_000)
+    expect(page.locator("#found").get_by_role("alert")).to_contain_text("notes.txt has no column of titles")
+    page.reload()
+    drop(page, "\n".join(files["ratings.csv"][:3]).encode(), "one.csv")
+    expect(counts).to_contain_text("30 films rated", timeout=60_000)
+
+
 def test_uncertain_films_are_chosen_by_poster_and_the_watchlist_filters(visit: Visit, export: bytes) -> None:
     page = visit("/for-you")
     drop(page, export)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import urllib.request
+from urllib.error import HTTPError
 
 import pytest
 from playwright.sync_api import expect
@@ -42,6 +44,13 @@ def test_pages_scripts_and_pictures_stay_under_their_path(visit_under_path: Visi
     page.get_by_role("link", name="Posterity, to the first page").click()
     assert page.url == f"{under_path.address}/"
     assert page.locator("main img").first.evaluate("(image) => image.decode().then(() => image.naturalWidth)") > 0
+
+
+def test_an_encoded_slash_arrives_where_the_path_is_passed_on(nginx: str) -> None:
+    for path, reason in (("/whole", "'a/b' is no movie id"), ("/films", "in an id, write a slash as %2F")):
+        with pytest.raises(HTTPError) as refused:
+            urllib.request.urlopen(f"{nginx}{path}/api/v1/movies/a%2Fb", timeout=60)  # noqa: S310
+        assert reason in json.load(refused.value)["detail"]
 
 
 def test_the_map_draws_its_posters_and_opens_films_under_its_path(

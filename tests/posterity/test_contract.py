@@ -429,6 +429,12 @@ def test_many_movies_are_added_once_whoever_adds_them(services: Services, monkey
     assert [each["outcome"] for each in services.index.add_movies(changed, update=True)] == ["updated"]
     for each in (services.client, services.index):
         assert (each.movie("own-1")["title"], each.movie("own-1")["source_id"]) == ("Many 11", "own-1")
+        with pytest.raises(errors.Conflict, match="id own-1 is Many 11 here"):
+            each.add_movie("Another", id="own-1")
+        alone = each.add_movie("Alone", id="own/3")
+        assert each.movie("own/3") == alone
+        assert alone["source_id"] == "own/3"
+        each.delete_movie("own/3")
         assert each.add_movies([]) == []
     for movie in ("own-1", "imdb:tt7770002"):
         services.client.delete_movie(movie)

@@ -18,7 +18,8 @@ from functools import partial
 import pytest
 from waitress.adjustments import Adjustments
 
-from server.worker import RESERVED, Request
+from server.incoming import Request
+from server.worker import RESERVED
 from tests.paths import ROOT
 from tests.serving import free_port
 
@@ -266,6 +267,12 @@ def test_connections_stay_open_after_responses_without_a_body(port: int) -> None
         (b"GET / HTTP/1.1\r\nX: " + b"a" * 40000 + b"\r\n\r\n", 431),
         (b"nonsense\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        (b"GET http://[::1/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", 400),
+        # Proxies disagree about where these end, or for whom they are.
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"POST / HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400),
     ],
 )
 def test_bytes_that_are_no_request_are_answered_by_a_problem(port: int, sent: bytes, status: int) -> None:
@@ -275,6 +282,40 @@ def test_bytes_that_are_no_request_are_answered_by_a_problem(port: int, sent: by
     document = json.loads(body)
     assert document.keys() == {"type", "title", "status", "detail", "instance"}
     assert document["status"] == status
+
+
+def test_a_client_that_lists_close_among_other_options_sees_the_end(port: int) -> None:
+    with connected(port, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: TE, close\r\n\r\n") as client:
+        assert answered(client)[0].headers["Connection"] == "close"
+        assert client.recv(1) == b""
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [b"1\r\na\r\n", b"1;" + b"a" * 2000 + b"\r\na\r\n", b"0" * 2**16, b"0\r\n" + b"X: y\r\n" * 2**14],
+    ids=["tiny", "extensions", "endless length", "endless trailer"],
+)
+def test_a_body_of_chunks_with_hardly_any_content_is_refused_before_it_takes_long(piece: bytes) -> None:
+    adjustments = Adjustments()
+    adjustments.largest_body = lambda _: 10**8
+    request = Request(adjustments)
+    request.received(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    sent = piece * (2**20 // len(piece))
+    read = 0
+    while not request.completed and read < len(sent):
+        taken = request.received(sent[read : read + 2**16])
+        assert request.completed or taken <= 2**12  # so that little is copied for each chunk
+        read += taken
+    assert request.error.code == 400
+    assert "too small" in request.error.body
+    assert read < 2**18
+
+
+def test_chunks_of_usual_size_are_no_reason_to_refuse(port: int) -> None:
+    pieces = [bytes([at % 256]) * 100 for at in range(5000)]
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+        connection.request("POST", "/", iter(pieces), encode_chunked=True)
+        assert connection.getresponse().read() == hashlib.sha256(b"".join(pieces)).hexdigest().encode()
 
 
 def test_a_body_that_cannot_be_buffered_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

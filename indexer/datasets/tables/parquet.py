@@ -60,7 +60,7 @@ def sniff_parquet(file: Path) -> tuple[ParquetTable, list[str]]:
         frames = []
         for part in parts:
             with part.open("rb") as content:  # opened by its name, it would stay open if it is damaged
-                frames.append(ParquetFile(content).to_pandas())
+                frames.append(ParquetFile(content).to_pandas(index=False))  # pandas' own index is a column, too
         frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
     except ImportError as error:
         raise InvalidInput(
@@ -83,4 +83,4 @@ def _text(value: Any) -> str:
         return "" if pd.isna(value) else value.isoformat()
     if hasattr(value, "tolist"):  # numpy's
         value = value.tolist()
-    return "" if value is None or value != value else str(value)
+    return "" if value is None or value is pd.NA or value != value else str(value)

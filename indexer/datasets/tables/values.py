@@ -21,6 +21,7 @@ MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nil", "\\n", "<na>
 
 _MAX_REAL = float(np.finfo(np.float32).max)
 _NUMBER = re.compile(r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]{1,3})?", re.ASCII)
+_POINTED = re.compile(r"[0-9]{1,2}\.[0-9]{1,2}\.[0-9]", re.ASCII)  # dates of Germany, Russia and others
 _UNITS = ((1e17, 10**9), (1e14, 10**6), (1e11, 10**3))  # nano-, micro- and milliseconds since 1970
 _NO_GENRES = frozenset({"(no genres listed)"})
 
@@ -88,11 +89,15 @@ def _seconds(text: str) -> int | None:
 
 
 def _date(text: str) -> int | None:
-    """Return a date in another notation than ISO 8601, such as ``18 Nov 2020``; None if it is none."""
+    """Return a date in another notation than ISO 8601, such as ``18 Nov 2020``; None if it is none.
+
+    Between points the day is first, as in ``05.11.2020``; of other numbers the month, if it can be.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about days before months
         try:
-            time: Any = pd.to_datetime(text.strip()[:40], utc=True, errors="coerce")
+            pointed = _POINTED.match(text.strip()) is not None
+            time: Any = pd.to_datetime(text.strip()[:40], utc=True, errors="coerce", dayfirst=pointed)
         except (ValueError, OverflowError, TypeError):
             return None
     return None if pd.isna(time) else math.floor(time.timestamp())

@@ -47,6 +47,7 @@ def found(catalogue: Catalogue, **entry: object) -> Found:
         ({"title": "solaris", "year": 2002}, 2),
         ({"title": "Amélie", "year": 2001}, 4),
         ({"title": "Ring, The", "year": 2002}, 3),
+        ({"title": "Old Boy", "year": 2003, "imdb_id": "tt0364569"}, 8),  # the catalogue does not know its id
         ({"title": "Oldboy", "year": 2003}, 8),
         ({"title": "The Ring", "year": 2003}, 3),  # released elsewhere a year later
     ],
@@ -68,6 +69,9 @@ def test_an_id_or_a_title_with_its_year_is_certain(
         ({"title": "Hero", "year": 2002}, [6, 7], "several"),
         ({"title": "Solaris", "year": 1973}, [1], ""),
         ({"title": "Sollaris", "year": 2002}, [2], "this title and this year"),
+        ({"title": "Psycho", "year": 1998, "imdb_id": "tt9999999"}, [5], "has another id"),
+        ({"title": "Psycho", "year": 1998, "tmdb_id": "9"}, [5], "has another id"),
+        ({"title": "Psycho", "year": 1999, "imdb_id": "tt9999999"}, [5], "this title and this year"),
         ({"imdb_id": "tt9999999"}, [], "nothing here has this id"),
         ({"title": "Nothing At All Like This", "year": 1950}, [], "nothing here is called so"),
     ],
@@ -83,6 +87,24 @@ def test_nothing_is_guessed_silently(
     assert result.movie is None
     assert [movie.movie_id for movie in result.candidates][: len(candidates)] == candidates
     assert note in result.note
+
+
+def test_the_comparisons_of_an_export_are_bounded(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("index.imports.match.MAX_COMPARED", 2)
+    asked = [
+        ("Sollaris", 2002),
+        ("Amelia", None),
+        ("Sollaris", 2002),
+        ("Amelia", None),
+        ("Psycho", None),
+        ("Psycho", 1998),
+    ]
+    entries = [Entry(f"row {at}", "rated", title, year) for at, (title, year) in enumerate(asked)]
+    results = list(match(entries, catalogue))
+    assert [bool(each.candidates) for each in results] == [True, True, False, False, True, False]
+    assert results[2].note == "not compared with similar titles, as 2 others of the export were"
+    assert results[3].note == results[2].note
+    assert results[5].certain.movie_id == 5  # what is certain needs no comparison
 
 
 def test_what_is_not_certain_has_candidates_by_longer_shorter_and_wrong_titles() -> None:

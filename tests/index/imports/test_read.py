@@ -28,7 +28,9 @@ def test_letterboxd_s_archive_is_read_whole_and_each_film_counts_once() -> None:
     assert rated(export) == {"Starship 3": 5, "Wedding, The 12": 0.5, "A Film Nobody Has": 3, "Starship 5": 3.5}
     assert titles(export.of_kind("watched")) == {"Starship 4", "Starship 6"}
     assert titles(export.of_kind("watchlist")) == {"Starship 7"}
-    assert export.skipped == ()
+    assert [(each.place, each.reason) for each in export.skipped] == [
+        ("ratings.csv, row 2", "it is rated again: ratings.csv, row 4")
+    ]
     assert export.scale is not None
     assert (export.scale.low, export.scale.high) == (0.5, 5)
     assert export.scale.mapped(4.5, 0.5, 5) == 4.5
@@ -39,7 +41,7 @@ def test_letterboxd_s_archive_is_read_whole_and_each_film_counts_once() -> None:
 @pytest.mark.parametrize(
     ("content", "service", "ratings", "skipped"),
     [
-        (samples.LETTERBOXD_RATINGS, "Letterboxd", [5, 0.5, 3], 0),
+        (samples.LETTERBOXD_RATINGS, "Letterboxd", [5, 0.5, 3], 1),
         (samples.LETTERBOXD_DIARY, "Letterboxd", [3.5], 0),
         (samples.IMDB_2024, "IMDb", [9, 2], 1),
         (samples.IMDB_2018, "IMDb", [9, 2], 2),
@@ -140,8 +142,52 @@ def test_a_rating_that_is_none_is_named_with_its_row() -> None:
     assert (skipped.place, skipped.text) == ("mine.csv, row 3", "Ronin often")
     assert "'often' is no number" in skipped.reason
     assert titles(export.of_kind("watched")) == {"Alien", "Brazil"}
-    (too_high,) = read_export(samples.LETTERBOXD_RATINGS.replace("4.5", "45").encode()).skipped
+    (too_high,) = read_export(samples.LETTERBOXD_RATINGS.replace("0.5", "45").encode()).skipped[:1]
     assert "not between 0.5 and 5" in too_high.reason
+
+
+def test_a_slip_in_one_row_changes_no_other_rating() -> None:
+    table = "title,year,rating\nHeat,1995,4\nFargo,1996,45\nRonin,1998,3.5\nWedding, The,2002,4\n"
+    export = read_export(table.encode(), "mine.csv")
+    assert rated(export) == {"Heat": 4, "Ronin": 3.5}
+    assert [(each.place, each.reason) for each in export.skipped] == [
+        ("mine.csv, row 5", "it has 4 fields, not 3: quote texts with commas"),
+        ("mine.csv, row 3", "the rating 45 is not between 0.5 and 5"),
+    ]
+    more = read_export(b"title,year,rating\nHeat,1995,4,seen twice\n")  # the columns that count are sound
+    assert rated(more) == {"Heat": 4}
+
+
+@pytest.mark.parametrize("column", ["title", "movie_id"])
+def test_a_text_too_long_to_compare_is_named(column: str) -> None:
+    (skipped,) = read_export(f"{column},year,rating\n{'x' * 100_000},1990,4\n".encode(), "mine.csv").skipped
+    assert (skipped.place, skipped.reason) == ("mine.csv, row 2", "its title or id has more than 1,000 characters")
+
+
+@pytest.mark.parametrize(
+    ("later", "earlier"),
+    [
+        ("1700000000", "1600000000"),
+        ("1700000000000", "1600000000000"),
+        ("2024-01-01T20:00:00.000Z", "2024-01-01T10:00:00.000Z"),
+        ("2024-01-01 20:00", "2024-01-01"),
+        ("Mon Jan  1 20:00:00 2024", "Sun Dec 31 20:00:00 2023"),
+    ],
+)
+def test_of_a_film_rated_twice_the_later_rating_counts_and_the_other_is_named(later: str, earlier: str) -> None:
+    for rows in ([(later, 5), (earlier, 2)], [(earlier, 2), (later, 5)]):
+        lines = "".join(f"tt0113277,{rating},{time}\n" for time, rating in rows)
+        export = read_export(f"imdb_id,rating,timestamp\n{lines}".encode(), "mine.csv")
+        assert [entry.rating for entry in export.entries] == [5]
+        (skipped,) = export.skipped
+        assert skipped.text == "tt0113277 2"
+        assert skipped.reason.startswith("it is rated again: mine.csv, row ")
+
+
+def test_each_file_of_an_archive_has_its_own_scale() -> None:
+    archive = samples.packed(ratings_csv=samples.LETTERBOXD_RATINGS, imdb_csv=samples.IMDB_2024)
+    scales = [(entry.rating, entry.scale.high) for entry in read_export(archive).entries if entry.scale]
+    assert scales == [(5, 5), (0.5, 5), (3, 5), (9, 10), (2, 10)]
 
 
 def test_ratings_are_read_as_people_write_them() -> None:
@@ -236,12 +282,17 @@ def test_objects_are_rated_on_the_scale_of_the_member_that_rates_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ratings", "high"), [([1, 5], 5), ([0.5], 5), ([5.5], 10), ([10, 1], 10), ([11], 100), ([85, 3], 100), ([], 5)]
+    ("ratings", "high"),
+    [
+        *[([1, 5], 5), ([0.5], 5), ([5.5], 10), ([10, 1], 10), ([11], 100), ([85, 3], 100), ([], 5)],
+        *[([4, 45, 3.5, 5], 5), ([4, 2002], 5), ([8, 75, 6], 10), ([2002], 5)],  # slips
+    ],
 )
 def test_an_unnamed_scale_is_guessed_by_the_highest_rating_and_says_so(ratings: list[float], high: float) -> None:
     scale = scale_of(map(str, ratings))
     assert scale.high == high
-    assert not ratings or f"{max(ratings):g}" in scale.reason
+    used = [rating for rating in ratings if rating <= high]
+    assert not used or f"{max(used):g}" in scale.reason
 
 
 @pytest.mark.parametrize(
@@ -314,3 +365,56 @@ def test_the_scale_of_json_without_a_service_is_guessed_too() -> None:
     assert export.scale is not None
     assert (export.format, export.scale.high) == ("JSON", 10)
     assert rated(export) == {"Heat": 8, "Ronin": 3}
+
+
+def test_a_rated_film_counts_whatever_list_it_is_on() -> None:
+    dropped = {"status": "dropped", "movie": {"title": "Starship 3", "year": 1973, "ids": {"simkl": 1}}}
+    (entry,) = read_export(samples.encoded({"movies": [{**dropped, "user_rating": 2}]})).entries
+    assert (entry.kind, entry.rating) == ("rated", 2)
+    (skipped,) = read_export(samples.encoded({"movies": [dropped]})).skipped
+    assert skipped.reason == "it is on the list 'dropped'"
+
+
+def test_films_among_simkl_s_anime_are_films() -> None:
+    show = {"title": "Starship 3", "year": 1973, "ids": {"simkl": 1, "imdb": "tt0000003"}}
+    anime = [{"anime_type": kind, "status": "completed", "user_rating": 9, "show": show} for kind in ("movie", "tv")]
+    export = read_export(samples.encoded({"anime": anime}), "simkl.json")
+    assert [(entry.title, entry.rating, entry.imdb_id) for entry in export.entries] == [("Starship 3", 9, "tt0000003")]
+    assert [each.place for each in export.skipped] == ["simkl.json, anime 2"]
+
+
+def test_a_list_of_series_alone_is_read_and_they_are_named() -> None:
+    export = read_export(samples.encoded(samples.TRAKT[1:]), "ratings-shows.json")
+    assert (export.format, export.entries) == ("Trakt", ())
+    assert [each.text for each in export.skipped] == ["A Series"]
+
+
+def test_what_is_no_film_in_a_list_of_films_is_named() -> None:
+    export = read_export(
+        samples.encoded([*samples.TRAKT[:1], None, 5, {"person": {}}, {"title": ["Heat"]}]), "mine.json"
+    )
+    assert len(export.entries) == 1
+    assert [(each.place, each.reason) for each in export.skipped] == [
+        ("mine.json, movies 2", "it is no film"),
+        ("mine.json, movies 3", "it is no film"),
+        ("mine.json, movies 4", "it is no film"),
+        ("mine.json, movies 5", "it has neither a title nor an id"),
+    ]
+
+
+def test_the_scale_of_a_list_within_an_object_is_guessed_too() -> None:
+    answer = {"page": 1, "results": [{"title": "Heat", "release_date": "1995-12-15", "rating": 8, "vote_average": 7.9}]}
+    (entry,) = read_export(samples.encoded(answer)).entries
+    assert (entry.year, entry.rating) == (1995, 8)
+    assert entry.scale is not None
+    assert entry.scale.high == 10
+
+
+def test_an_address_at_tmdb_is_an_id() -> None:
+    (entry,) = read_export(b"url,rating\nhttps://www.themoviedb.org/movie/949-heat,8\n").entries
+    assert (entry.tmdb_id, entry.imdb_id) == ("949", None)
+
+
+def test_an_empty_archive_is_an_archive() -> None:
+    with pytest.raises(InvalidInput, match=r"mine\.zip holds no ratings"):
+        read_export(samples.packed(), "mine.zip")

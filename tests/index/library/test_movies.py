@@ -441,7 +441,9 @@ def test_a_library_with_an_id_of_two_movies_is_migrated_to_one(tmp_path: Path) -
     for movie_id in (7, 8):
         library.put(Movie(movie_id, "Heat again"))
     with closing(sqlite3.connect(tmp_path / "library.db")) as db:
-        db.executescript("DROP INDEX one_imdb_id; DROP INDEX one_tmdb_id; DROP TABLE own_ids; PRAGMA user_version = 2")
+        db.executescript(
+            "DROP INDEX one_imdb_id; DROP INDEX one_tmdb_id; DROP TABLE own_ids; DROP TABLE user_names; PRAGMA user_version = 2"
+        )
         db.execute("UPDATE movies SET imdb_id = 'tt0113277', tmdb_id = 949")
         db.commit()
     migrated = Library.open(tmp_path).changes_since(3)
@@ -474,8 +476,8 @@ def test_a_newer_library_is_refused(tmp_path: Path) -> None:
     library = Library.open(tmp_path)
     library.put(HEAT)
     with closing(sqlite3.connect(tmp_path / "library.db")) as db:
-        db.execute("PRAGMA user_version = 5")
-    message = r"library\.db has schema version 5, this version of Posterity reads 4: use the version that wrote it"
+        db.execute("PRAGMA user_version = 6")
+    message = r"library\.db has schema version 6, this version of Posterity reads 5: use the version that wrote it"
     with pytest.raises(BadLibrary, match=message):
         Library.open(tmp_path)
     with pytest.raises(BadLibrary, match=message):

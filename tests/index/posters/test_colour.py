@@ -1,4 +1,6 @@
 import io
+import struct
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -127,6 +129,86 @@ def test_lab_is_converted() -> None:
 def test_a_profile_that_cannot_be_used_is_ignored(profile: bytes) -> None:
     for kind, options in KINDS:
         assert_bands(decode_image(encoded(bands(), kind, icc_profile=profile, **options)))
+
+
+def png(image: Image.Image, **chunks: bytes) -> bytes:
+    """Return a PNG with chunks of colour after its header."""
+    plain = encoded(image, "PNG")
+    added = b"".join(
+        struct.pack(">I", len(content)) + name.encode() + content + struct.pack(">I", crc32(name.encode() + content))
+        for name, content in chunks.items()
+    )
+    return plain[:33] + added + plain[33:]
+
+
+def gamma(value: float) -> bytes:
+    return struct.pack(">I", round(100_000 * value))
+
+
+def chromaticities(*values: float) -> bytes:
+    return struct.pack(">8I", *(round(100_000 * value) for value in values))
+
+
+REC2020 = (0.3127, 0.329, 0.708, 0.292, 0.17, 0.797, 0.131, 0.046)
+SRGB = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+
+
+def test_the_chunks_of_a_png_say_its_colours() -> None:
+    told = {
+        "ADOBE": (0.3127, 0.329, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06),
+        "P3": (0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06),
+    }
+    for profile, colours in ((WIDE["Adobe RGB"], told["ADOBE"]), (WIDE["P3"], told["P3"])):
+        data = png(stored_in(profile, bands()), gAMA=gamma(1 / 2.2), cHRM=chromaticities(*colours))
+        assert_bands(decode_image(data), tolerance=3)
+        assert has_profile(data)
+    prophoto = chromaticities(0.3457, 0.3585, 0.7347, 0.2653, 0.1596, 0.8404, 0.0366, 0.0001)
+    data = png(stored_in(WIDE["ProPhoto"], bands()), gAMA=gamma(1 / 1.8), cHRM=prophoto)
+    assert_bands(decode_image(data), tolerance=3)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "LA", "P", "I;16"])
+def test_the_gamma_of_a_png_is_applied(mode: str) -> None:
+    image = Image.new("L", (32, 32), 128)
+    wide = Image.fromarray(np.full((32, 32), 128 * 257, dtype=np.uint16))
+    data = png(wide if mode == "I;16" else image.convert(mode), gAMA=gamma(1))
+    level = decode_image(data).getpixel((9, 9))
+    assert np.abs(np.array(level) - 188).max() <= 2  # half of the light is sRGB's 188
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        {"gAMA": gamma(0.45455), "cHRM": chromaticities(*SRGB)},
+        {"gAMA": gamma(0.45455)},
+        {"sRGB": b"\0", "gAMA": gamma(1), "cHRM": chromaticities(*REC2020)},
+        {"gAMA": gamma(0)},
+        {"gAMA": b"\xff" * 4},
+        {"gAMA": gamma(1e-5)},
+        {"cHRM": bytes(32)},
+        {"cHRM": chromaticities(*8 * [0.3])},
+        {"cHRM": b"\xff" * 32},
+        {"cHRM": chromaticities(0.3, 1e-5, *SRGB[2:])},
+    ],
+    ids=["sRGB", "gamma of sRGB", "sRGB first", "0", "most", "least", "zeros", "one colour", "beyond", "no white"],
+)
+def test_chunks_that_say_srgb_or_nothing_change_nothing(chunks: dict[str, bytes]) -> None:
+    data = png(bands(), **chunks)
+    assert_bands(decode_image(data), tolerance=0)
+    assert not has_profile(data)
+
+
+def test_a_profile_is_before_the_chunks_of_a_png() -> None:
+    wide = stored_in(WIDE["ProPhoto"], bands())
+    plain = encoded(wide, "PNG", icc_profile=WIDE["ProPhoto"])
+    with_gamma = plain[:33] + png(wide, gAMA=gamma(1))[33:49] + plain[33:]
+    assert np.array_equal(decode_image(with_gamma), decode_image(plain))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_grey_of_other_formats_has_the_gamma_of_its_profile(kind: str) -> None:
+    data = encoded(Image.new("L", (32, 32), 128), kind, icc_profile=grey_profile(1.0))
+    assert np.abs(np.array(decode_image(data).getpixel((9, 9))) - 188).max() <= 2
 
 
 def test_a_turned_picture_keeps_its_profile() -> None:

@@ -49,12 +49,15 @@ def assert_halves(image: Image.Image, *, tolerance: int = 12) -> None:
     assert np.abs(pixels[-4, -4] - BLUE).max() <= tolerance
 
 
-def png(width: int, height: int, *, depth: int = 8, colour: int = 2, data: bytes = b"") -> bytes:
+def png(
+    width: int, height: int, *, depth: int = 8, colour: int = 2, data: bytes = b"", transparent: bytes = b""
+) -> bytes:
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+    parts = [chunk(b"IHDR", header), *([chunk(b"tRNS", transparent)] if transparent else ())]
+    return b"\x89PNG\r\n\x1a\n" + b"".join([*parts, chunk(b"IDAT", zlib.compress(data)), chunk(b"IEND", b"")])
 
 
 KINDS = ["JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP"]
@@ -108,6 +111,27 @@ def test_a_transparent_shade_of_16_bit_grey_is_laid_on_white() -> None:
     decoded = decode_image(encoded(Image.fromarray(shades), "PNG", transparency=0))
     assert decoded.getpixel((5, 5)) == (255, 255, 255)
     assert decoded.getpixel((5, 15)) == (30000 >> 8,) * 3
+
+
+@pytest.mark.parametrize(
+    ("depth", "colour", "given", "shown", "rows"),
+    [
+        (1, 0, (1,), (0, 0, 0), (b"\xff\xff\xff", bytes(3))),
+        (2, 0, (2,), (85, 85, 85), (b"\xaa" * 6, b"\x55" * 6)),
+        (4, 0, (5,), (170, 170, 170), (b"\x55" * 12, b"\xaa" * 12)),
+        (8, 0, (5,), (170, 170, 170), (b"\x05" * 24, b"\xaa" * 24)),
+        (8, 2, (1, 2, 3), (3, 2, 1), (b"\x01\x02\x03" * 24, b"\x03\x02\x01" * 24)),
+        (16, 2, (0x123, 0x4567, 0x89AB), (0x10, 0x45, 0x89),
+         (b"\x01\x23\x45\x67\x89\xab" * 24, b"\x10\x23\x45\x67\x89\xab" * 24)),
+    ],
+)  # fmt: skip
+def test_the_transparent_colour_of_a_png_has_the_bits_of_its_pixels(
+    depth: int, colour: int, given: tuple[int, ...], shown: tuple[int, ...], rows: tuple[bytes, bytes]
+) -> None:
+    data = 12 * (b"\0" + rows[0]) + 12 * (b"\0" + rows[1])
+    transparent = struct.pack(f">{len(given)}H", *given)
+    decoded = decode_image(png(24, 24, depth=depth, colour=colour, data=data, transparent=transparent))
+    assert (decoded.getpixel((3, 3)), decoded.getpixel((3, 20))) == ((255, 255, 255), shown)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "AVIF", "TIFF"])

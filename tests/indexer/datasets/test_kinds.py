@@ -145,6 +145,8 @@ def test_delimiters_headers_and_spellings_do_not_matter(tmp_path: Path, content:
         (("2009-12-14", "2009-12-15"), (1260748800, 1260835200)),
         (("14 Dec 2009", "15 December 2009"), (1260748800, 1260835200)),
         (("12/14/2009", "12/15/2009"), (1260748800, 1260835200)),
+        (("12.11.2009", "12.12.2009 02:52:24"), (1257984000, 1260586344)),  # the day is first
+        (("2009.12.11", "2009.12.12"), (1260489600, 1260576000)),
     ],
 )
 def test_times_are_read_as_they_are_written(tmp_path: Path, times: tuple[str, str], seconds: tuple[int, int]) -> None:
@@ -304,6 +306,14 @@ def test_years_and_genres_are_read_as_they_are_written(tmp_path: Path, header: s
     assert (movie.title, movie.year, movie.genres) == ("Heat", 1995, ("Action", "Crime", "Drama"))
 
 
+def test_a_title_of_a_word_for_nothing_is_one_with_its_year_and_otherwise_costs_the_title_alone(tmp_path: Path) -> None:
+    movies = "movieId,title,year,genres\n1,Nan (2020),,Drama\n2,NA,2010,Crime\n3,,1995,War\n"
+    dataset = read(tmp_path, ratings=HEAD + "1,1,3\n2,2,4\n1,3,5\n", movies=movies)
+    assert titles(dataset) == ["Nan (2020)", "Movie 2 (2010)", "Movie 3 (1995)"]
+    assert [movie.genres for movie in dataset.movies] == [("Drama",), ("Crime",), ("War",)]
+    assert any("movies without a title, named by their ids: 2 (such as line 3, movie 2)" in w for w in dataset.warnings)
+
+
 def test_a_merged_file_keeps_its_titles(tmp_path: Path) -> None:
     content = "userId,movieId,rating,timestamp,title,genres\n1,31,2.5,1,Dangerous Minds (1995),Drama\n2,31,3,2,,\n"
     dataset = read(tmp_path, ratings=content)
@@ -384,6 +394,18 @@ def test_parquet_is_read(tmp_path: Path) -> None:
     (tmp_path / "ratings.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(InvalidInput, match=r"ratings\.parquet is no Parquet file"):
         read_dataset(tmp_path)
+
+
+def test_parquet_may_have_nulls_in_columns_of_whole_numbers_and_an_index(tmp_path: Path) -> None:
+    pd = pytest.importorskip("pandas")
+    fastparquet = pytest.importorskip("fastparquet")
+    users = pd.array([1, None, *range(3, 40)], dtype="Int64")
+    frame = pd.DataFrame({"userId": users, "movieId": 2**60 + 1, "rating": pd.array([None, *[4] * 38], dtype="Int8")})
+    fastparquet.write(str(tmp_path / "ratings.parquet"), frame.set_index("movieId"))
+    dataset = read_dataset(tmp_path)
+    assert triples(dataset) == {(str(user), str(2**60 + 1), 4) for user in range(3, 40)}
+    assert any("cannot be read: 1 (such as line 2: user '' is no id)" in told for told in dataset.warnings)
+    assert any("without a rating: 1 (such as line 1)" in told for told in dataset.warnings)
 
 
 def test_parts_of_parquet_are_one_table(tmp_path: Path) -> None:

@@ -127,3 +127,11 @@ def test_parts_of_a_collection_are_near_whatever_they_are_called() -> None:
 
     assert nearest({}) == {2}
     assert nearest({"collections": 0}) == {2, 3, 6}  # the same director
+
+
+def test_parts_of_a_collection_are_nearer_than_films_of_the_same_genres_and_year() -> None:
+    movies = [Movie(1, "First", 1980, ("Horror", "Sci-Fi")), Movie(2, "Second", 1995, ("Action", "Sci-Fi")),
+              Movie(3, "Other", 1980, ("Horror", "Sci-Fi")), Movie(4, "Last", 1990, ("Action", "Drama"))]  # fmt: skip
+    _, vectors = facts_vectors(movies, {}, {"collections": {1: ("one",), 2: ("one",)}}, series=True)
+    scores = vectors @ vectors[0]
+    assert scores[1] > scores[2]

@@ -41,8 +41,9 @@ def test_letterboxd_s_archive_is_matched_and_every_film_is_in_one_list(client: F
     (unknown,) = reply["unknown"]
     assert (unknown["entry"]["title"], unknown["note"]) == ("A Film Nobody Has", "nothing here is called so")
     assert unknown["entry"]["place"] == "ratings.csv, row 5"
+    assert [each["reason"] for each in reply["skipped"]] == ["it is rated again: ratings.csv, row 4"]
     lists = ("matched", "watched", "watchlist", "uncertain", "unknown")
-    assert reply["counts"] == {name: len(reply[name]) for name in lists} | {"entries": 7, "skipped": 0}
+    assert reply["counts"] == {name: len(reply[name]) for name in lists} | {"entries": 7, "skipped": 1}
     assert {"snapshot", "weights"} <= reply.keys()
 
 

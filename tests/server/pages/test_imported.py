@@ -48,6 +48,31 @@ def test_another_scale_is_shown_with_an_example(client: FlaskClient) -> None:
     assert "here 10 is 5, 8 is 4" in text_of(post(client, file=samples.IMDB_2024).text)
 
 
+def several(client: FlaskClient, **files: bytes | str) -> TestResponse:
+    sent = [(io.BytesIO(each.encode() if isinstance(each, str) else each), name) for name, each in files.items()]
+    return client.post("/for-you", data={"file": sent}, headers=PAGE, content_type="multipart/form-data")
+
+
+def test_several_files_are_read_at_once_each_on_its_own_scale(client: FlaskClient) -> None:
+    ratings, watched = samples.encoded(samples.TRAKT), samples.encoded(samples.TRAKT_WATCHED)
+    response = several(client, ratings=ratings, watched=watched, watchlist=samples.encoded(samples.TRAKT_WATCHLIST),
+                       mine="title,year,rating\nStarship 5,1975,4\nStarship 3,,4\n",
+                       more="title,year,rating\nStarship 4,,4\n")  # fmt: skip
+    page = response.text
+    assert members(page) == {"ratings": "5:4,3:4.5", "watched": "4", "watchlist": "7", "source": "Trakt and table"}
+    choices = re.findall(r'name="(choice[0-9_]+)" value="rated:([0-9]+)', page)
+    assert [name for name, _ in choices] == ["choice4_1", "choice5_1"]  # a name for each film
+
+
+def test_a_file_that_is_no_export_leaves_the_others(client: FlaskClient) -> None:
+    page = several(client, broken=b"PK\x03\x04broken", mine=TABLE).text
+    assert members(page)["ratings"] == "1:5,2:4.5,12:1"
+    assert "broken is a damaged or encrypted archive" in text_of(page)
+    none = several(client, first="nothing", second="nothing")
+    assert none.status_code == 400
+    assert "second has no column of titles or ids" in text_of(none.text)
+
+
 def test_what_the_browser_kept_is_enough_for_the_next_answer(client: FlaskClient) -> None:
     first = post(client, file=samples.letterboxd(), name="a.zip").text
     kept = members(first)
@@ -65,9 +90,9 @@ def test_what_the_browser_kept_is_enough_for_the_next_answer(client: FlaskClient
 
 def test_a_chosen_film_joins_the_others_and_a_second_file_too(client: FlaskClient) -> None:
     page = post(client, file=TABLE).text
-    (value,) = re.findall(r'name="choice1" value="(rated:[^"]+)"', page)
+    (value,) = re.findall(r'name="choice1_1" value="(rated:[^"]+)"', page)
     assert value == "rated:3:4.0"
-    kept = members(post(client, **members(page), choice1=value, choice2="").text)
+    kept = members(post(client, **members(page), choice1_1=value, choice1_2="").text)
     assert kept["ratings"] == "3:4,1:5,2:4.5,12:1"
     more = members(post(client, **kept, file=samples.LETTERBOXD_WATCHLIST, name="watchlist.csv").text)
     assert more == kept | {"watchlist": "7", "source": "table and Letterboxd"}
@@ -237,6 +262,6 @@ def test_watched_films_count_for_the_order_as_over_the_api(client: FlaskClient) 
 
 def test_the_other_s_uncertain_films_are_chosen_apart(client: FlaskClient) -> None:
     page = together(client, ratings="1:5", with_file="title,rating\nStarship 4,2\nStarship 5,3\n")
-    assert 'name="with_choice1" value="rated:4:2.0"' in page
-    kept = members(together(client, **members(page), with_choice1="rated:4:2.0"))
+    assert 'name="with_choice1_1" value="rated:4:2.0"' in page
+    kept = members(together(client, **members(page), with_choice1_1="rated:4:2.0"))
     assert (kept["ratings"], kept["with_ratings"]) == ("1:5", "4:2")
