@@ -10,8 +10,9 @@ import struct
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageCms
+
+from index.core.arrays import Float64Array
 
 _MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # ICC colour space -> mode of the images that it describes
 _GREY = {"1", "L", "LA", "La"}
@@ -118,7 +119,7 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray((np.clip(wide / white, 0, 1) * 255).astype(np.uint8))
 
 
-def _to_d50(colours: Sequence[float]) -> npt.NDArray[np.float64]:
+def _to_d50(colours: Sequence[float]) -> Float64Array:
     """Return the matrix (3, 3) from linear RGB to XYZ by D50.
 
     Args:
@@ -127,11 +128,11 @@ def _to_d50(colours: Sequence[float]) -> npt.NDArray[np.float64]:
     white, *primaries = ((x / y, 1.0, (1 - x - y) / y) for x, y in zip(colours[::2], colours[1::2], strict=True))
     matrix = np.array(primaries).T
     whole = matrix * np.linalg.solve(matrix, np.array(white))
-    adapted: npt.NDArray[np.float64] = np.linalg.inv(_CONES) * (_CONES @ _D50 / (_CONES @ white)) @ _CONES @ whole
+    adapted: Float64Array = np.linalg.inv(_CONES) * (_CONES @ _D50 / (_CONES @ white)) @ _CONES @ whole
     return adapted
 
 
-def _matrix_profile(matrix: npt.NDArray[np.float64], gamma: float) -> bytes:
+def _matrix_profile(matrix: Float64Array, gamma: float) -> bytes:
     """Return an ICC profile of RGB. Source: ICC.1:2001-04, clauses 6 and 7."""
     fixed = [struct.pack(">3i", *(round(part * 65536) for part in each)) for each in (_D50, *matrix.T)]
     bodies = [b"XYZ " + bytes(4) + each for each in fixed]

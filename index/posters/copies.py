@@ -12,9 +12,8 @@ from pathlib import Path
 from threading import Lock
 
 import numpy as np
-import numpy.typing as npt
 
-from index.core.arrays import BoolArray, Float32Array, Int64Array, UInt8Array
+from index.core.arrays import BoolArray, Float32Array, Int16Array, Int64Array, UInt8Array
 from index.core.errors import BadImage
 from index.core.progress import Track, silent
 from index.posters.image_match import HEIGHT, SAME, WIDTH, similarities
@@ -106,20 +105,20 @@ def _same(images: UInt8Array, pairs: Int64Array) -> BoolArray:
     return same
 
 
-def _means(images: npt.NDArray[np.number], cell: int) -> Float32Array:
+def _means(images: Float32Array | Int16Array, cell: int) -> Float32Array:
     """Return the means over the cells of images (n, HEIGHT, WIDTH, 3)."""
     cells = images.reshape(-1, HEIGHT // cell, cell, WIDTH // cell, cell, images.shape[3])
     means: Float32Array = cells.mean(axis=(2, 4), dtype=np.float32)
     return means
 
 
-def _from_grey(images: npt.NDArray[np.int16]) -> Float32Array:
+def _from_grey(images: Int16Array) -> Float32Array:
     """Return the differences of RGB from grey, (n, HEIGHT, WIDTH, 3)."""
     differences: Float32Array = images - images.mean(axis=3, dtype=np.float32, keepdims=True)
     return differences
 
 
-def _detail(images: npt.NDArray[np.int16]) -> Float32Array:
+def _detail(images: Int16Array) -> Float32Array:
     """Return the share of cells with details of each image, (n,)."""
     grey = images.mean(axis=3, dtype=np.float32, keepdims=True)
     variances = _means(np.square(grey), _CELL) - np.square(_means(grey, _CELL))

@@ -45,7 +45,7 @@ class Kind(Protocol):
     """A kind of media server: a module."""
 
     VARIABLE: str  # environment variable of the key
-    KEY: str  # what the key is, for messages
+    KEY: str  # kind of the key, for messages
 
     def headers(self, key: str) -> dict[str, str]:
         """Return the headers of every request."""

@@ -104,7 +104,7 @@ def test_the_comparisons_of_an_export_are_bounded(catalogue: Catalogue, monkeypa
     assert [bool(each.candidates) for each in results] == [True, True, False, False, True, False]
     assert results[2].note == "not compared with similar titles, as 2 others of the export were"
     assert results[3].note == results[2].note
-    assert results[5].certain.movie_id == 5  # what is certain needs no comparison
+    assert results[5].certain.movie_id == 5  # a certain match needs no comparison
 
 
 def test_what_is_not_certain_has_candidates_by_longer_shorter_and_wrong_titles() -> None:
