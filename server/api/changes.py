@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from index.answers.schemas import MAX_ADDED
 from index.catalogue.movie import Movie
 from index.core.errors import InvalidInput
+from index.core.references import is_numbered
 from index.core.source_ids import as_written
 from index.library.batch import Row
 from index.library.checks import existing
@@ -70,6 +71,8 @@ class MovieRow(MovieBody):
             own_id = None if found.id is None else as_written(str(found.id))
             if own_id is not None and not (own_id and own_id.isprintable()):
                 return InvalidInput(f"id: {found.id!r} is none: write a number, or printable characters")
+            if own_id is not None and is_numbered(own_id):
+                return InvalidInput(f"id: {found.id!r} means the movie of this number: leave the prefix out")
             return Row(found.movie(), own_id)
         except InvalidInput as error:
             return error
