@@ -234,10 +234,15 @@ def visiting(windows: Windows, address: str) -> Iterator[Visit]:
         page = windows.take(scripts=scripts)
         page.set_viewport_size({"width": width, "height": height})
         page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+
+        def note(words: str, *, fine: bool = False) -> None:
+            if not fine:
+                wrong.append(words)
+
         listeners: dict[str, Callable[[Any], object]] = {
-            "console": lambda said: _is_fine(said, refused=refused) or wrong.append(f"{said.type}: {said.text}"),
-            "pageerror": lambda error: wrong.append(f"uncaught: {error}"),
-            "request": lambda request: _is_ours(request.url, address) or wrong.append(f"asked {request.url}"),
+            "console": lambda said: note(f"{said.type}: {said.text}", fine=_is_fine(said, refused=refused)),
+            "pageerror": lambda error: note(f"uncaught: {error}"),
+            "request": lambda request: note(f"asked {request.url}", fine=_is_ours(request.url, address)),
         }
         for event, listener in listeners.items():
             page.on(event, listener)  # type: ignore[call-overload]
