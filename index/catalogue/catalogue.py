@@ -16,7 +16,7 @@ from index.core.arrays import BoolArray, Int64Array
 from index.core.columns import Column
 from index.core.errors import AmbiguousTitle, BadSnapshot, UnknownMovie
 from index.core.ids import Ids
-from index.core.references import movie_reference
+from index.core.references import is_numbered, movie_reference
 from index.core.source_ids import FIRST_NAMED, candidates, plain_number
 
 __all__ = ["Catalogue", "Listing", "Movie", "MovieFilter"]
@@ -241,22 +241,35 @@ class Catalogue:
     def identify(self, text: str) -> Movie:
         """Return the movie with an id in any notation: of ``movie_reference``, or the data set's own, ``B000EXAMPL``.
 
+        A prefix counts before own ids: ``id:5`` and ``imdb:tt0113277`` are what they say, whatever else is called so.
+
         Raises:
             UnknownMovie: the text is no id, or no movie has it.
         """
-        named = self._with_source_id(text.strip())
+        reference = movie_reference(text)
+        named = self._named(text, reference)
         if named is not None:
             return named
-        reference = movie_reference(text)
         if reference is None:
             raise UnknownMovie(f"{text!r} is no movie id: give a number, imdb:tt… or tmdb:…")
         if isinstance(reference, int):
             return self.movie(reference)
+        scheme, _, rest = reference.partition(":")
+        raise UnknownMovie(f"no movie here has the {scheme.upper()} id {rest!r}")
+
+    def _named(self, text: str, reference: int | str | None) -> Movie | None:
+        """Return the movie with another site's id, or else with the data set's own; None without one."""
+        external = self._with_external_id(reference) if isinstance(reference, str) else None
+        if external is not None or is_numbered(text):
+            return external
+        return self._with_source_id(text.strip())
+
+    def _with_external_id(self, reference: str) -> Movie | None:
+        """Return the movie with another site's id, as of ``movie_reference``; None without one."""
         for movie_id in self._external.candidates(reference):
             if movie_id in self.ids and reference in external_ids(self.movie(movie_id)):
                 return self.movie(movie_id)
-        scheme, _, rest = reference.partition(":")
-        raise UnknownMovie(f"no movie here has the {scheme.upper()} id {rest!r}")
+        return None
 
     @property
     def has_source_ids(self) -> bool:
@@ -288,10 +301,10 @@ class Catalogue:
             AmbiguousTitle: several movies match, or the number is one movie's id and another's title; the error lists
                 them.
         """
-        named = self._with_source_id(text.strip())
+        reference = movie_reference(text)
+        named = self._named(text, reference)
         if named is not None:
             return named
-        reference = movie_reference(text)
         if reference is None:
             return self._by_title(text.strip(), note)
         titled = self.whole(text.strip()) if text.strip().isdecimal() else []

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 from itertools import groupby
 
 from anyascii import anyascii
+from opencc import OpenCC
 
 _YEAR = re.compile(r"\s*\(([0-9]{4})(?:\s*[-–]\s*[0-9]{0,4})?\)\s*$")
 _ARTICLES = (
@@ -77,7 +79,8 @@ def words(title: str) -> list[str]:
     """Return the words of a title as they are compared: in ASCII and lower case, digits apart from letters.
 
     Accents, apostrophes, punctuation, "and" and English articles do not matter, if there is anything else. Two letters
-    with dots or three letters apart are one word. Chinese, Japanese and Korean characters are kept, each as a word.
+    with dots or three letters apart are one word. Chinese, Japanese and Korean characters are kept, each as a word:
+    Chinese ones simplified, kana as full-width katakana.
     """
     return without_small_words(every_word(title))
 
@@ -91,7 +94,7 @@ def without_small_words(words: list[str]) -> list[str]:
 
 def every_word(title: str) -> list[str]:
     """Return the words of a title as ``words`` does, with "and" and articles."""
-    plain = title if title.isascii() else unicodedata.normalize("NFC", title).translate(_PLAIN)
+    plain = title if title.isascii() else _composed(title).translate(_PLAIN)
     plain = plain.lower().replace("'", "").replace("&", " and ").replace("+", " and ")
     if "." in plain or "*" in plain or "," in plain:
         plain = _THOUSANDS.sub("", _DOTTED.sub(r"\1", plain))
@@ -152,6 +155,21 @@ def _arabic(words: list[str], at: int) -> str:
     return _ARABIC.get(word, word)
 
 
+def _composed(title: str) -> str:
+    """Return a title with each letter and its marks as one character; half-width kana, too, whose marks follow them."""
+    return unicodedata.normalize("NFC", _HALF_WIDTH.sub(lambda kana: unicodedata.normalize("NFKC", kana[0]), title))
+
+
+def _simplified(character: str) -> str:
+    """Return a Chinese character in its simplified form, and any other as it is."""
+    return str(_converter().convert(character))
+
+
+@cache  # its dictionaries take 7 ms to read, which only titles in Chinese characters need
+def _converter() -> OpenCC:
+    return OpenCC("t2s")
+
+
 class _PlainCharacters(dict[int, str]):
     """ASCII and CJK characters in place of each character, computed once."""
 
@@ -171,7 +189,7 @@ def _plain(character: str) -> str:
     if same.isascii() and not same.isalnum():  # full-width punctuation
         return same
     if all(map(is_cjk, same)):
-        return f" {' '.join(same)} "
+        return f" {' '.join(_simplified(same).translate(_KATAKANA))} "
     if unicodedata.decomposition(character).startswith("<fraction>"):
         return f" {same} ".replace("\N{FRACTION SLASH}", " ")
     kind = unicodedata.category(character)[0]
@@ -185,5 +203,7 @@ _CJK = (
     ("\u3005", "\u3007"), ("\u3040", "\u30ff"), ("\u3400", "\u9fff"), ("\uac00", "\ud7a3"), ("\uf900", "\ufaff"),
     ("\U00020000", "\U0003ffff"),
 )  # fmt: skip
+_HALF_WIDTH = re.compile("[\uff66-\uff9f]+")
+_KATAKANA = {hiragana: hiragana + 0x60 for hiragana in range(0x3041, 0x3097)}
 _PLAIN = _PlainCharacters()
 _APOSTROPHE = dict.fromkeys(map(ord, _APOSTROPHES), "'")

@@ -24,6 +24,11 @@ def movie_reference(text: str) -> int | str | None:
     return plain_id(rest.strip() if colon and scheme.lower() == "id" else text)
 
 
+def is_numbered(text: str) -> bool:
+    """Return True for a number after ``id:``, which never is a data set's own id."""
+    return ":" in text and isinstance(movie_reference(text), int)
+
+
 def user_reference(text: str) -> int | None:
     """Return the id of a user that a text is: plain digits without leading zeros; None if it is no id."""
     return plain_id(text.strip())

@@ -89,7 +89,8 @@ def correlations(scores: Float32Array | Float64Array) -> Float64Array:
     filled = np.where(known, scores, 0).astype(np.float64)
     products = filled.T @ filled
     lengths = np.sqrt(np.square(filled).T @ known)  # (i, j): of column i, over the rows that column j has too
-    found: Float64Array = np.divide(products, lengths * lengths.T, out=np.zeros_like(products), where=lengths > 0)
+    both = lengths * lengths.T  # 0 where all scores of one are alike, as those of equal posters
+    found: Float64Array = np.divide(products, both, out=np.zeros_like(products), where=both > 0)
     found = np.clip(found, 0, 1)
     np.fill_diagonal(found, 1)
     return found

@@ -15,6 +15,7 @@ from index.catalogue.title_forms import parse_title
 from index.core.errors import InvalidInput
 from index.core.files import replacing
 from index.core.quoted import LooksLikeRow
+from index.core.references import is_numbered
 from index.library.entries import MAX_TMDB_ID, checked_movie
 from indexer.datasets.labels import kind_of, labels_in
 from indexer.datasets.tables.columns import CATALOGUE_COLUMNS, Layout, layout
@@ -163,6 +164,8 @@ def _row(found: Layout, line: int, fields: list[str], columns: Mapping[int, str]
     if "movie" in found and own_id is None:
         problem = "the id is missing" if is_missing(given["movie"]) else "this is no id: give a number or a short text"
         raise _Invalid("movie", given["movie"], problem)
+    if own_id is not None and is_numbered(own_id):
+        raise _Invalid("movie", given["movie"], "this means the movie of this number: leave the prefix out")
     if is_missing(given["title"]):
         raise _Invalid("title", given["title"], "the title is missing")
     title, released = parse_title(" ".join(given["title"].split()))

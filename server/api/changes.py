@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from index.answers.schemas import MAX_ADDED
 from index.catalogue.movie import Movie
 from index.core.errors import InvalidInput
+from index.core.references import is_numbered
 from index.core.source_ids import as_written
 from index.library.batch import Row
 from index.library.checks import existing
@@ -70,6 +71,8 @@ class NewMovieBody(MovieBody):
         own_id = None if self.id is None else as_written(str(self.id))
         if own_id is not None and not (own_id and own_id.isprintable()):
             raise InvalidInput(f"id: {self.id!r} is none: write a number, or printable characters")
+        if own_id is not None and is_numbered(own_id):
+            raise InvalidInput(f"id: {self.id!r} means the movie of this number: leave the prefix out")
         return Row(self.movie(), own_id)
 
 

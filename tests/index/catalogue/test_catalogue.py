@@ -5,6 +5,7 @@ import pytest
 
 from index.catalogue.catalogue import Catalogue, Movie, MovieFilter
 from index.core.errors import AmbiguousTitle, BadSnapshot, UnknownMovie
+from index.core.source_ids import numbers_for
 
 MOVIES = (
     Movie(6, "Heat", 1995, ("Action", "Crime"), "tt0113277", 949),
@@ -24,6 +25,18 @@ def catalogue() -> Catalogue:
 @pytest.mark.parametrize("text", ["6", " 6 ", "imdb:tt0113277", "IMDB:TT0113277", "tmdb:949", "heat (1995)", "Heat"])
 def test_every_way_to_write_a_movie_finds_it(catalogue: Catalogue, text: str) -> None:
     assert catalogue.resolve(text).movie_id == 6
+
+
+def test_a_prefix_counts_before_an_own_id_that_looks_like_one() -> None:
+    texts = ("id:6", "imdb:tt0113277", "tmdb:77", "ID: 88")
+    named = [Movie(numbers_for([text])[text], text, source_id=text) for text in texts]
+    movies = tuple(sorted((*MOVIES, *named), key=lambda movie: movie.movie_id))
+    catalogue = Catalogue(movies, (0,) * len(movies), (None,) * len(movies), (None,) * len(movies))
+    for find in (catalogue.identify, catalogue.resolve):
+        assert find("id:6").title == find("imdb:tt0113277").title == "Heat"
+        assert find("tmdb:77").source_id == "tmdb:77"
+        with pytest.raises(UnknownMovie):
+            find("ID: 88")  # whoever deletes it again must not delete another
 
 
 def test_a_number_is_an_id_or_a_whole_title_and_never_a_year(catalogue: Catalogue) -> None:

@@ -9,7 +9,7 @@ from index.core.progress import silent
 from index.spaces.blend import Blend
 from index.spaces.faiss_index import flat_index, top_rows
 from index.spaces.neighbours import Neighbours, OverlaidNeighbours, load_neighbours
-from index.spaces.random_pairs import RandomPairs, calibration_of, coefficients
+from index.spaces.random_pairs import RandomPairs, calibration_of, coefficients, correlations
 from index.spaces.space import Calibration, Space
 from index.spaces.vectors import FlatVectors
 from indexer.spaces.writer import calibrate, write_blend
@@ -154,3 +154,9 @@ def test_a_search_finds_what_a_comparison_with_all_movies_finds(spread: float) -
 
 def test_other_weights_of_the_same_spaces() -> None:
     assert blend(poster=1, taste=1).with_weights({"taste": 1}).similar(1, 10) == blend(taste=1).similar(1, 10)
+
+
+def test_a_space_whose_scores_are_all_alike_is_correlated_with_none() -> None:
+    scores = np.array([[0, 1, 2], [0, -1, -2], [0, 2, 4]], np.float32)  # the first, as of equal posters
+    np.testing.assert_array_equal(correlations(scores), [[1, 0, 0], [0, 1, 1], [0, 1, 1]])
+    assert np.isfinite(coefficients([1, 1, 1], correlations(scores))).all()

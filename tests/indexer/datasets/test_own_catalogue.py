@@ -110,6 +110,12 @@ def test_each_bad_row_is_refused_by_name_and_costs_no_other(tmp_path: Path) -> N
     assert (rows[2]["line"], rows[2]["column"], rows[2]["value"]) == ("5", "year", "MCM")
 
 
+def test_an_id_with_a_prefix_is_refused_by_name(tmp_path: Path) -> None:
+    found = read(tmp_path, "id,title\n5,Heat\nid:5,Cold\n")
+    assert [row.own_id for row in found.rows] == ["5"]
+    assert [(each.line, each.value) for each in found.refused] == [(3, "id:5")]
+
+
 def test_a_line_that_is_no_json_is_refused_and_the_others_are_read(tmp_path: Path) -> None:
     found = read(tmp_path, '{"title": "A"}\n[1]\n{"title": \n{"title": "B", "year": "2001-05-03"}\n', "films.jsonl")
     assert [str(row.movie) for row in found.rows] == ["A", "B (2001)"]

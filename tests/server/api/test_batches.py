@@ -106,6 +106,12 @@ def test_a_numeric_id_of_another_film_is_refused_and_a_free_one_is_kept(client: 
     assert client.get(f"{API}/movies/500").get_json()["movie"]["title"] == "Heat"
 
 
+def test_an_own_id_that_means_another_film_is_refused(client: FlaskClient) -> None:
+    results = sent(client, {"id": "id:3", "title": "Heat"}, {"id": "ID: 77", "title": "Cold"})
+    assert outcomes(results) == ["refused", "refused"]
+    assert "'id:3' means the movie of this number: leave the prefix out" in results[0]["reason"]
+
+
 def test_films_of_one_title_and_year_are_told_apart_by_their_ids(client: FlaskClient) -> None:
     results = sent(client, {"title": "Heat", "year": 1995, "imdb_id": "tt0000777"},
                    {"title": "Heat", "year": 1995, "imdb_id": "tt0000778"},
