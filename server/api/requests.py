@@ -211,8 +211,8 @@ class FilterQuery(Page, MovieFilterQuery):
     """Number of results to skip. Lists by rank end after 600 results; filter for others."""
     exclude: Annotated[tuple[MovieText, ...], Field(max_length=MAX_EXCLUDED)] = ()
     """Ids of movies not to return."""
-    among: Annotated[tuple[MovieText, ...], Field(max_length=MAX_AMONG)] = ()
-    """Ids of the only movies to return. Without it, all may be returned."""
+    among: Annotated[tuple[MovieText, ...], Field(min_length=1, max_length=MAX_AMONG)] = ()
+    """Ids of the only movies to return, at least one. Without it, all may be returned."""
 
     def where(self, catalogue: Catalogue) -> tuple[MovieFilter, list[str]]:
         """Return the filter for a catalogue, and the ids in it that no movie has.

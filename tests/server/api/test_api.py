@@ -92,6 +92,12 @@ def test_similar_movies_can_be_narrowed(client: FlaskClient) -> None:
     assert reply["ignored"] == ["777", "x"]
 
 
+def test_an_empty_list_of_the_only_movies_is_refused_instead_of_meaning_all(client: FlaskClient) -> None:
+    for path, body in (("similar/batch", {"movies": [1]}), ("similar", {"like": [1]})):
+        reply = client.post(f"{API}/{path}", json={**body, "among": []})
+        assert (reply.status_code, reply.get_json()["detail"]) == (400, "among: give 1 at least, not []"), path
+
+
 def test_similar_movies_can_be_kept_among_some(client: FlaskClient) -> None:
     reply = client.get(f"{API}/movies/1/similar?by=poster&among=14,imdb:tt0000003,15,888").get_json()
     assert reply["results"][0]["movie"]["movie_id"] == 3
