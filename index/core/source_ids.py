@@ -17,6 +17,7 @@ MAX_SOURCE_ID = 200  # characters
 
 _WHOLE = re.compile(r"\+?([0-9]+)(?:\.0*)?", re.ASCII)  # some programs write 2 as 2.0
 _SCIENTIFIC = re.compile(r"([1-9])(?:\.([0-9]+))?[eE]\+?([0-9]{1,2})", re.ASCII)  # R writes 100000 as 1e+05
+_ROUNDED = re.compile(r"[1-9](?:\.[0-9]{1,5})?E\+(?:1[1-9]|[2-9][0-9])", re.ASCII)  # of Excel, from 12 digits
 _CANONICAL = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
 
 
@@ -44,12 +45,17 @@ def as_written(text: str) -> str:
     if whole is not None:
         return whole[1]
     scientific = _SCIENTIFIC.fullmatch(text)
-    if scientific is not None:
+    if scientific is not None and not is_rounded(text):
         decimals, exponent = scientific[2] or "", int(scientific[3])
         digits = (scientific[1] + decimals).ljust(exponent + 1, "0")
         if len(decimals) <= exponent < 15:  # beyond, the program that wrote it has rounded
             return digits
     return text
+
+
+def is_rounded(text: str) -> bool:
+    """Return True if a spreadsheet wrote a long number by its first digits: 9.78031E+12 stands for many."""
+    return _ROUNDED.fullmatch(text.strip()) is not None
 
 
 def numbers_for(texts: Iterable[str]) -> dict[str, int]:

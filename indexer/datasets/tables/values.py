@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from index.core.arrays import BoolArray, Int64Array
-from index.core.source_ids import MAX_SOURCE_ID, as_written
+from index.core.source_ids import MAX_SOURCE_ID, as_written, is_rounded
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nil", "\\n", "<na>", "-", "?"})  # in lower case
 
@@ -35,7 +35,7 @@ def source_id(text: str) -> str | None:
     """Return an id as it counts; None if it is none."""
     found = as_written(text)
     usable = not is_missing(found) and len(found) <= MAX_SOURCE_ID and found.isprintable()
-    return found if usable else None
+    return found if usable and not is_rounded(found) else None
 
 
 def real(text: str) -> float | None:

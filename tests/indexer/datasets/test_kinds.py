@@ -181,6 +181,16 @@ def test_an_id_is_kept_as_it_is_beside_its_number(tmp_path: Path, written: str, 
         assert found[0 if column == "user" else 1] == known
 
 
+@pytest.mark.parametrize("column", ["user", "movie"])
+def test_ids_that_a_spreadsheet_rounded_are_named_instead_of_merged(tmp_path: Path, column: str) -> None:
+    rows = [{"user": "7", "movie": "8"} | {column: rounded} for rounded in ("9.78031E+12", "1E+11", "1.2E+16")]
+    kept = [(str(user), str(user + 1), 4.0) for user in range(1, 300)]
+    content = "user,movie,rating\n" + "".join(f"{user},{movie},4\n" for user, movie, _ in kept)
+    dataset = read_file(tmp_path / "a.csv", content + "".join(f"{row['user']},{row['movie']},3\n" for row in rows))
+    assert triples(dataset) == set(kept)
+    assert any("'9.78031E+12' is no id" in warning for warning in dataset.warnings), dataset.warnings
+
+
 def test_large_ids_are_not_rounded_when_another_has_a_decimal_point(tmp_path: Path) -> None:
     content = (
         HEAD + "9148955329465708066,9148955329465708066,2.5\n1,31.0,4\n1,9007199254740993,3\n1,9007199254740992,2\n"
