@@ -51,6 +51,18 @@ def test_text_is_compressed_as_the_client_accepts(client: FlaskClient, path: str
         assert reply.headers.get("ETag") == plain.headers.get("ETag") or reply.headers["ETag"].endswith(f':{encoding}"')
 
 
+@pytest.mark.parametrize("encoding", DECOMPRESS)
+def test_one_tag_has_the_same_bytes_at_every_time(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    replies = []
+    for now in (1e9, 2e9):
+        monkeypatch.setattr("gzip.time.time", lambda now=now: now)
+        replies.append(client.get(RATINGS, headers={"Accept-Encoding": encoding}))
+    assert replies[0].headers["ETag"] == replies[1].headers["ETag"]
+    assert replies[0].data == replies[1].data
+
+
 @pytest.mark.parametrize(
     "path", [SIMILAR, RATINGS, f"{API}/openapi.json", "/static/style.css", f"{API}/docs/swagger-ui.css"]
 )
