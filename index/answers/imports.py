@@ -17,6 +17,7 @@ from index.ratings.groups import Person
 class Import:
     """An export, matched with a catalogue. Every film is in one of the lists, and no movie twice in one."""
 
+    name: str  # of the file
     export: Export
     matched: tuple[Found, ...]  # rated, the latest first
     watched: tuple[Found, ...]
@@ -93,7 +94,7 @@ def import_export(index: MovieIndex, content: bytes, name: str = "") -> Import:
         else:
             skipped.append(Skipped(entry.place, str(entry), f"it is the same film as {first.place}: {found.movie}"))
     rated, watched, watchlist, uncertain, unknown = map(tuple, lists.values())
-    return Import(export, rated, watched, watchlist, uncertain, unknown, tuple(skipped), index.users.scale)
+    return Import(name, export, rated, watched, watchlist, uncertain, unknown, tuple(skipped), index.users.scale)
 
 
 def present_import(index: MovieIndex, found: Import) -> ImportAnswer:

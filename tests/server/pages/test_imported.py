@@ -62,6 +62,7 @@ def test_several_files_are_read_at_once_each_on_its_own_scale(client: FlaskClien
     assert members(page) == {"ratings": "5:4,3:4.5", "watched": "4", "watchlist": "7", "source": "Trakt and table"}
     choices = re.findall(r'name="(choice[0-9_]+)" value="rated:([0-9]+)', page)
     assert [name for name, _ in choices] == ["choice4_1", "choice5_1"]  # a name for each film
+    assert re.findall(r"<strong>(\w+)</strong></p>", page) == ["ratings", "watched", "watchlist", "mine", "more"]
 
 
 def test_a_file_that_is_no_export_leaves_the_others(client: FlaskClient) -> None:
