@@ -46,6 +46,8 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
             raise ParsingError(f"Transfer-Encoding is none of HTTP/{self.version}: send Content-Length")
         if self.chunked and "CONTENT_LENGTH" in self.headers:
             raise ParsingError("the body has a Content-Length and a Transfer-Encoding: send one of them")
+        if self.version == "1.1" and "HOST" not in self.headers:
+            raise ParsingError("the request has no Host header: send one")
         if "," in self.headers.get("HOST", ""):  # waitress joins headers of one name
             raise ParsingError("the request has several Host headers: send one")
         if "close" in [option.strip().lower() for option in self.headers.get("CONNECTION", "").split(",")]:

@@ -273,6 +273,7 @@ def test_connections_stay_open_after_responses_without_a_body(port: int) -> None
         (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
         (b"POST / HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
     ],
 )
 def test_bytes_that_are_no_request_are_answered_by_a_problem(port: int, sent: bytes, status: int) -> None:
