@@ -115,11 +115,16 @@ def test_slow_clients_silence_nobody_and_are_told_counted_and_logged(world: Worl
             client.sendall(begun)
             return client
 
-        slow = [sending(b"GET / HT"), sending(f"POST {UPLOAD} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\na".encode())]
+        slow = [
+            sending(b"GET / HT"),
+            sending(f"POST {UPLOAD} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\na".encode()),
+        ]
         for path in ("/livez", "/readyz", "/api/v1/movies/3/similar"):
             get(f"{server.address}{path}")
         assert value(metrics(server), "posterity_uploads") == 0
-        large = sending(f"POST {UPLOAD} HTTP/1.1\r\nHost: x\r\nContent-Length: {MAX_CONTENT_LENGTH + 1}\r\n\r\n".encode())
+        large = sending(
+            f"POST {UPLOAD} HTTP/1.1\r\nHost: x\r\nContent-Length: {MAX_CONTENT_LENGTH + 1}\r\n\r\n".encode()
+        )
         large.sendall(bytes(2**20))
         told = {}
         for client, status in ((large, 413), (slow[0], 408), (slow[1], 408)):
