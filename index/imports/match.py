@@ -100,7 +100,7 @@ def _compared(entry: Entry, movies: Iterable[Movie] | None, note: str) -> Found:
 
 
 def _has_other_id(movie: Movie, entry: Entry) -> bool:
-    """Return whether a movie has another IMDb or TMDB id: two films of a year may have the same title."""
+    """Return True if a movie has another IMDb or TMDB id: two films of a year may have the same title."""
     other_tmdb = movie.tmdb_id is not None and entry.tmdb_id not in {None, str(movie.tmdb_id)}
     return other_tmdb or (movie.imdb_id is not None and entry.imdb_id not in {None, movie.imdb_id})
 
@@ -121,13 +121,14 @@ class _Similar:
         self._compared = self._searches = 0
         self._of_year: dict[int, _Year] = {}
 
-    def _is_enough(self) -> bool:
+    def _count(self) -> bool:
+        """Count a title that is to be compared; return True if that is one too many."""
         self._compared += 1
         return self._compared > MAX_COMPARED
 
     def titles(self, title: str) -> list[Movie] | None:
         """Return movies by a title alone: with its words, or by the search for typing errors; None after too many."""
-        if self._is_enough():
+        if self._count():
             return None
         found = self._catalogue.titled(title)
         if not found and self._searches < _MAX_SEARCHES:
@@ -140,7 +141,7 @@ class _Similar:
 
         Return None after too many.
         """
-        if self._is_enough():
+        if self._count():
             return None
         wanted = "".join(words(title))
         found = [movie for movie in self._catalogue.whole(title) if _within(movie, year, _NEAR_WHOLE)]

@@ -374,7 +374,7 @@ def _read_json(text: str, name: str, read: _Read, *, in_archive: bool) -> None:
 
 
 def _is_of_film(item: object) -> bool:
-    """Return whether an item of a list is of a film, or of a series: other lists are of people, say."""
+    """Return True if an item of a list is of a film, or of a series: other lists are of people, say."""
     named = {"title", "name", "imdb_id", "tmdb_id", "show", "episode", "season"}
     return isinstance(item, dict) and (isinstance(item.get("movie"), dict) or bool(named & item.keys()))
 

@@ -20,7 +20,7 @@ WEIGHTS = {"genres": 0.65, "year": 0.2, "tags": 0.15}
 YEARS_APART = 8.0  # standard deviation of the similarity by year: movies this far apart keep exp(-1/2) of it
 TAG_DIMENSION = 64
 # Weights of labels that two movies share, beside a weight of 1 of all the above together. "series" is made from titles;
-# that of collections by `benchmarks.collections`.
+# that of collections by `benchmarks.collection_weight`.
 LABEL_WEIGHTS = {
     "series": 0.2,
     "collections": 0.8,

@@ -66,7 +66,8 @@ _POSTER_AGE = 365 * 24 * 3600  # seconds for which browsers may use a poster of 
 def search(query: SearchQuery) -> MoviesReply:
     """Return movies by title, best match first. Word beginnings and typing errors match too.
 
-    The data set's own id finds its movie first."""
+    The data set's own id finds its movie first.
+    """
     index = movie_index()
     owned = query.known_owned(index.catalogue)
     following: list[int] = []

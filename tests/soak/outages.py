@@ -194,7 +194,7 @@ def recovery(server: Serving, writer: Writer) -> float | None:
 
 
 def answers(server: Serving, writer: Writer) -> bool:
-    """Return whether a read, a write and the readiness check are answered as if there were no fault."""
+    """Return True if a read, a write and the readiness check are answered as if there were no fault."""
     if status_of(f"{server.address}{READ}") != 200 or not 200 <= writer.write() < 300:
         return False
     try:
@@ -206,7 +206,7 @@ def answers(server: Serving, writer: Writer) -> bool:
 
 
 def followed(server: Serving, snapshot_id: str) -> bool:
-    """Return whether responses come to be of a snapshot, from all workers."""
+    """Return True once responses are of a snapshot, from all workers."""
     end, row = time.monotonic() + 2 * SOON, 0
     while time.monotonic() < end and row < STEADY:
         found = urllib3.request("GET", f"{server.address}/api/v1/movies/3", timeout=5).json()["snapshot"]
