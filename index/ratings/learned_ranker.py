@@ -48,6 +48,11 @@ def no_rows() -> Int64Array:
     return np.empty(0, dtype=np.int64)
 
 
+def rows_without(rows: Int64Array, others: Int64Array) -> Int64Array:
+    """Return the rows, ascending, that are not among others."""
+    return np.setdiff1d(rows, others) if rows.size else rows  # mostly there are none
+
+
 @dataclass(frozen=True, slots=True)
 class MovieFeatures:
     """Features of movies, whoever asks. Each array is one file of the snapshot."""

@@ -23,8 +23,8 @@ from index.ratings import user_names
 from index.ratings.diversity import POOL
 from index.ratings.fold_in import FoldedUser, FoldInArrays
 from index.ratings.indexes import RATERS_FOLDER, WATCHED_FOLDER, RatingsByMovie, WatchedMovies
-from index.ratings.learned_ranker import LearnedRanker, RankExplanation, RatedMovies, no_rows
-from index.ratings.rankers import Ranker, load_ranker, score_each
+from index.ratings.learned_ranker import LearnedRanker, RankExplanation, RatedMovies, no_rows, rows_without
+from index.ratings.rankers import Ranker, load_ranker, mean_score, score_each
 from index.ratings.user_names import UserNames
 from index.spaces.faiss_index import top_rows
 from index.spaces.vectors import Vectors
@@ -405,7 +405,9 @@ class RatingModel:
         """Return the recommendation scores (n_movies,), -inf for those that are not eligible (n_movies,)."""
         user = self._rated_movies(profile)
         if self._learned is None:
-            return np.where(eligible, user.scores["score"], np.float32(-np.inf))
+            scores = user.scores["score"]
+            scores[~eligible] = -np.inf
+            return scores
         return self._learned.rerank(user, eligible)
 
     def _rated_movies(self, profile: _Profile) -> RatedMovies:
@@ -418,9 +420,9 @@ class RatingModel:
         by_ranker: dict[str, Float32Array] = {}
         if self._ranker is not None and profile.seen.size:
             by_ranker = score_each(self._ranker, profile.seen)
-            score = score + np.mean(list(by_ranker.values()), axis=0, dtype=np.float32)
+            score += mean_score(list(by_ranker.values()))
         elif self._ranker is not None:
-            score = score + self._popularity
+            score += self._popularity
         scores = {"score": score, **by_ranker}
         return RatedMovies(
             profile.rows,
@@ -454,7 +456,7 @@ class RatingModel:
             rows, values = self._rated(row)
             if self._watched is not None:
                 unrated = np.concatenate([unrated, self._watched.of_user(row)])
-            return _Profile(rows, values, row, watched=np.setdiff1d(unrated, rows))
+            return _Profile(rows, values, row, watched=rows_without(unrated, rows))
         low, high = self.scale
         for movie_id, rating in user.items():
             if not low <= rating <= high:
@@ -463,7 +465,7 @@ class RatingModel:
                 )
         rows = self._movie_ids.rows(list(user))
         values = np.array(list(user.values()), dtype=np.float32)
-        return _Profile(rows, values, -1, self._fold(rows, values), np.setdiff1d(unrated, rows))
+        return _Profile(rows, values, -1, self._fold(rows, values), rows_without(unrated, rows))
 
     def _fold(self, rows: Int64Array, values: Float32Array) -> FoldedUser:
         key = (rows.tobytes(), values.tobytes())

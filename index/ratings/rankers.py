@@ -104,8 +104,7 @@ class MeanRanker:
 
     def scores(self, rated: Int64Array) -> Float32Array:
         """Return the mean scores, (n_movies,)."""
-        mean: Float32Array = np.mean([ranker.scores(rated) for ranker in self.rankers], axis=0, dtype=np.float32)
-        return mean
+        return mean_score([ranker.scores(rated) for ranker in self.rankers])
 
 
 StoredRanker = EaseByMovies | EaseByUsers | ImplicitFactors | MovieNeighbours
@@ -136,6 +135,14 @@ def load_ranker(folder: Path, forms: Sequence[str]) -> Ranker:
             )
         rankers.append(load_arrays(_FORMS[form], folder / form))
     return combine_rankers(rankers)
+
+
+def mean_score(scores: Sequence[Float32Array]) -> Float32Array:
+    """Return the mean (n_movies,) of several rankers' scores, (n_movies,) each; a single one's are not copied."""
+    if len(scores) == 1:
+        return scores[0]
+    mean: Float32Array = np.mean(scores, axis=0, dtype=np.float32)
+    return mean
 
 
 def score_each(ranker: Ranker, rated: Int64Array) -> dict[str, Float32Array]:

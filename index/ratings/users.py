@@ -306,6 +306,8 @@ class Users:
         """Return a mask of catalogue rows as a mask of the snapshot's rows, without movies deleted since."""
         if self._catalogue is self._base:
             return allowed
+        if self._only_appended:
+            return None if allowed is None else allowed[: len(self._base.ids)]
         rows = self._row_of_base
         return (rows >= 0) if allowed is None else (rows >= 0) & allowed[rows]
 
@@ -384,6 +386,11 @@ class Users:
             return list(user.items())
         rows, values = self._model.rated(user)
         return list(zip(self._base.ids.values[rows].tolist(), values.tolist(), strict=True))
+
+    @cached_property
+    def _only_appended(self) -> bool:
+        """True if the snapshot's movies are the catalogue's first rows, so that masks need no look-up of every id."""
+        return self._catalogue.ids.after(self._base.ids) is not None
 
     @cached_property
     def _row_of_base(self) -> Int64Array:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import cdist
 
-from index.catalogue import title_search
+from index.catalogue import similar_words
 from index.catalogue.title_forms import words
 from index.catalogue.title_search import TitleSearch
 
@@ -150,7 +150,7 @@ def test_a_long_query_is_not_compared_with_every_word(monkeypatch: pytest.Monkey
     search = TitleSearch(titles, [None] * len(titles), [0] * len(titles))
     compared = []
     monkeypatch.setattr(
-        title_search, "cdist", lambda a, b, **how: compared.append(len(a) * len(b)) or cdist(a, b, **how)
+        similar_words, "cdist", lambda a, b, **how: compared.append(len(a) * len(b)) or cdist(a, b, **how)
     )
     assert search.fuzzy(" ".join(titles[:28])) == []
     assert sum(compared) < 6 * len(titles)
