@@ -62,7 +62,7 @@ class CatalogueRow:
 
 @dataclass(frozen=True, slots=True)
 class OwnCatalogue:
-    """The rows of a file, in its order; no two have the same key."""
+    """The rows of a file, in its order; no two have the same key, or the same IMDb id."""
 
     file: Path
     rows: tuple[CatalogueRow, ...]
@@ -109,13 +109,14 @@ def read_catalogue(file: Path) -> OwnCatalogue:
     columns = {at: kind_of(name) for at, name in enumerate(found.table.columns) if at not in used and name.strip()}
     texts: set[int] = set()
     rows: dict[str, CatalogueRow] = {}
+    lines: dict[str, int] = {}
     for line, fields in found.table.rows(refused, _row_test(found), 1 + found.roles["title"]):
         if len(rows) == MAX_ROWS:
             raise InvalidInput(f"{file}, line {line}: more than {MAX_ROWS:,} rows: split the file")
         texts |= {at for at in columns if len(fields[at]) > LONGEST_LABEL and _is_text(fields[at])}
         try:
             row = _row(found, line, fields, columns)
-            _take(row, rows)
+            _take(row, rows, lines)
         except _Invalid as error:
             name = found.table.columns[found.roles[error.role]]
             refused.refused.append(Refusal(line, name, error.value[:_SHOWN], error.reason))
@@ -141,16 +142,22 @@ def write_report(file: Path, source: Path, refused: Iterable[Refusal]) -> None:
         raise InvalidInput(f"{file} cannot be written: {error.strerror or error}") from error
 
 
-def _take(row: CatalogueRow, rows: dict[str, CatalogueRow]) -> None:
-    """Add a row to those of a file, by key.
+def _take(row: CatalogueRow, rows: dict[str, CatalogueRow], lines: dict[str, int]) -> None:
+    """Add a row to those of a file, by key, and its line to those by IMDb id.
 
     Raises:
-        _Invalid: there is one with its key.
+        _Invalid: there is one with its key, or with its IMDb id, which is of one movie.
     """
-    first = rows.setdefault(row.key, row)
-    if first is not row:
-        role = "movie" if row.own_id else "imdb" if row.movie.imdb_id else "title"
-        raise _Invalid(role, row.key, f"line {first.line} has the same, and is taken")
+    imdb_id = row.movie.imdb_id
+    if row.key in rows:
+        role = "movie" if row.own_id else "imdb" if imdb_id else "title"
+        raise _Invalid(role, row.key, f"line {rows[row.key].line} has the same, and is taken")
+    if imdb_id and imdb_id in lines:
+        problem = f"line {lines[imdb_id]} has this IMDb id, and is taken: leave it out here if both are films of their own"
+        raise _Invalid("imdb", imdb_id, problem)
+    rows[row.key] = row
+    if imdb_id:
+        lines[imdb_id] = row.line
 
 
 def _row(found: Layout, line: int, fields: list[str], columns: Mapping[int, str]) -> CatalogueRow:

@@ -123,6 +123,13 @@ def test_a_line_that_is_no_json_is_refused_and_the_others_are_read(tmp_path: Pat
     assert "no JSON object" in found.refused[0].reason
 
 
+def test_an_imdb_id_is_of_one_row(tmp_path: Path) -> None:
+    found = read(tmp_path, "id,title,imdb_id\na,Heat,tt0113277\nb,Heat again,113277\nc,Cold,tt0000002\nd,Third,\ne,Fourth,\n")
+    assert [row.own_id for row in found.rows] == ["a", "c", "d", "e"]
+    assert [(each.line, each.column, each.value) for each in found.refused] == [(3, "imdb_id", "tt0113277")]
+    assert "line 2 has this IMDb id" in found.refused[0].reason
+
+
 def test_rows_without_ids_are_told_by_their_links_or_titles(tmp_path: Path) -> None:
     found = read(tmp_path, "title,year,imdb\nHeat,1995,tt0113277\nHeat,1986,\nHeat,1986,\nHeat,1995,113277\n")
     assert [row.key for row in found.rows] == ["tt0113277", "Heat (1986)"]
