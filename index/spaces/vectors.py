@@ -32,9 +32,12 @@ from index.spaces.faiss_index import Hits, mask_of, read_index, search_exact, se
 CANDIDATES = 200  # of a blend
 CANDIDATES_PER_MATCH, FINALISTS_PER_MATCH = 4, 3  # lower bounds
 CELLS = 49  # of a poster, whose vector has each cell's channels in turn
+_SCANNED = 0.2  # share of rows that a filter must allow for a scan of all of them to be faster than one of these
+_SPARE = 1.25  # times as many rows are scanned as should be left by a filter
 _BLOCK = 4096  # vectors per matrix product
 
-FLAT_FILE, ROWS_FILE, MEDIUM_FILE, SHORT_FILE = "vectors.faiss", "rows.faiss", "medium.faiss", "short.faiss"
+FLAT_FILE, ROWS_FILE, MEDIUM_FILE = "vectors.faiss", "rows.faiss", "medium.faiss"
+SHORT_FILE, SCAN_FILE = "short.faiss", "scan.faiss"
 PATTERNS_FILE, AXES_FILE = "patterns.npy", "axes.npy"
 
 
@@ -153,6 +156,7 @@ class ShortVectors:
     axes: Float32Array  # (r, m) orthonormal, of medium vectors (n, m), or of the long ones without these
     shared: float  # c of the module's formula
     patterns: Float32Array | None  # (p, CELLS) of the medium vectors; None without these
+    scan: Any = None  # Faiss product quantiser of the same vectors, a fast scan that takes no filter; None without one
 
     def reduce(self, vectors: Float32Array) -> Float32Array:
         """Return the medium vectors (m, p * d / CELLS) of long ones (m, d); themselves without patterns."""
@@ -182,31 +186,24 @@ class TwoStageVectors(HalfVectors):
 
     Args:
         index: Faiss scalar quantiser of the long vectors (n, d) in float16, inner product.
-        short: Faiss inner-product index of the short vectors (n, r + 1), in the same order.
-        axes: (r, m) orthonormal, of medium vectors (n, m), or of the long ones without these.
-        shared: c of the module's formula.
+        short: of these, in the same order.
         candidates: number of short vectors to retrieve per query; an HNSW index gets twice as many as efSearch.
-        probes: number of cells to search, if ``short`` is an IVF index.
+        probes: number of cells to search, if the index of short vectors is an IVF index.
         medium: in the same order; None to score all candidates exactly.
     """
 
     def __init__(
-        self,
-        index: Any,
-        short: Any,
-        axes: Float32Array,
-        *,
-        shared: float,
-        candidates: int,
-        probes: int = 0,
-        medium: Medium | None = None,
+        self, index: Any, short: ShortVectors, *, candidates: int, probes: int = 0, medium: Medium | None = None
     ) -> None:
         super().__init__(index)
         reduced = index if medium is None else medium.index
-        if not index.ntotal == short.ntotal == reduced.ntotal or not short.d == axes.shape[0] + 1:
+        axes, scanned = short.axes, short.index if short.scan is None else short.scan
+        numbers = {index.ntotal, short.index.ntotal, scanned.ntotal, reduced.ntotal}
+        if len(numbers) > 1 or not short.index.d == scanned.d == axes.shape[0] + 1:
             raise BadSnapshot(
-                f"{index.ntotal} vectors of {index.d} numbers do not belong to {short.ntotal} short ones of {short.d}"
-                f" on {axes.shape[0]} axes, or to {reduced.ntotal} medium ones: build the snapshot again"
+                f"{index.ntotal} vectors of {index.d} numbers do not belong to {short.index.ntotal} and"
+                f" {scanned.ntotal} short ones of {short.index.d} on {axes.shape[0]} axes, or to {reduced.ntotal}"
+                " medium ones: build the snapshot again"
             )
         fitting = index.d if medium is None else medium.patterns.shape[0] * index.d // CELLS
         if not fitting == reduced.d == axes.shape[1]:
@@ -214,7 +211,7 @@ class TwoStageVectors(HalfVectors):
                 f"axes of {axes.shape[1]} numbers do not belong to vectors of {index.d}, which are reduced to"
                 f" {reduced.d}: build the snapshot again"
             )
-        self._short = ShortVectors(short, axes, shared, None if medium is None else medium.patterns)
+        self._short = short
         self._candidates = candidates
         self._probes = probes
         self._medium = medium
@@ -227,8 +224,8 @@ class TwoStageVectors(HalfVectors):
     def search(self, queries: Float32Array, k: int, allowed: BoolArray | None = None) -> list[Hits]:
         """Return the ``k`` largest inner products per query (m, d).
 
-        With a filter, the search of short vectors compares all that are allowed. A stage is skipped if no more rows are
-        left than it would keep.
+        With a narrow filter, the search of short vectors compares those that are allowed. A stage is skipped if no more
+        rows are left than it would keep.
         """
         available = len(self) if allowed is None else int(np.count_nonzero(allowed))
         candidates = max(self._candidates, CANDIDATES_PER_MATCH * k)
@@ -239,7 +236,7 @@ class TwoStageVectors(HalfVectors):
         masks: list[BoolArray | None] = [allowed] * len(queries)
         if available > candidates:
             short = self._short.of_reduced(reduced)
-            found = _search_short(self._short.index, short, candidates, self._probes, allowed)
+            found = _search_short(self._short, short, candidates, self._probes, allowed)
             masks = [mask_of(rows, len(self)) for rows in found]
         if self._medium is not None and finalists < candidates:
             kept = [
@@ -268,9 +265,7 @@ def load_vectors(folder: Path, search: Any) -> FlatVectors | TwoStageVectors:
         medium = Medium(read_index(folder / MEDIUM_FILE), short.patterns, search["finalists"])
     return TwoStageVectors(
         read_index(folder / ROWS_FILE),
-        short.index,
-        short.axes,
-        shared=short.shared,
+        short,
         candidates=search["candidates"],
         probes=search["probes"],
         medium=medium,
@@ -286,7 +281,8 @@ def load_short(folder: Path, search: Any) -> ShortVectors:
     """
     patterns = np.load(folder / PATTERNS_FILE) if search.get("patterns") else None
     axes = np.load(folder / AXES_FILE, mmap_mode="r")
-    return ShortVectors(read_index(folder / SHORT_FILE), axes, search["shared"], patterns)
+    scan = read_index(folder / SCAN_FILE) if search.get("scan") else None  # older snapshots have none
+    return ShortVectors(read_index(folder / SHORT_FILE), axes, search["shared"], patterns, scan)
 
 
 def on_patterns(vectors: Float32Array, patterns: Float32Array) -> Float32Array:
@@ -322,10 +318,15 @@ def _products(queries: Float32Array, n: int, vectors: Callable[[int, int], Float
     return products
 
 
-def _search_short(index: Any, queries: Float32Array, k: int, probes: int, allowed: BoolArray | None) -> Int64Array:
+def _search_short(
+    short: ShortVectors, queries: Float32Array, k: int, probes: int, allowed: BoolArray | None
+) -> Int64Array:
     """Return the rows of approximately the ``k`` largest inner products per query, (m, k); -1 pads short rows."""
+    scanned = None if short.scan is None else _scan(short.scan, queries, k, allowed)
+    if scanned is not None:
+        return scanned
     # A filtered graph or few cells may hold fewer than ``k`` allowed rows: with a filter, search exhaustively.
-    sel = {} if allowed is None else {"sel": selector(allowed)}
+    index, sel = short.index, {} if allowed is None else {"sel": selector(allowed)}
     if isinstance(index, faiss.IndexHNSW):
         if allowed is None:
             params = faiss.SearchParametersHNSW(efSearch=2 * k)
@@ -339,3 +340,21 @@ def _search_short(index: Any, queries: Float32Array, k: int, probes: int, allowe
     _, rows = index.search(queries, k, params=params)
     found: Int64Array = rows
     return found
+
+
+def _scan(index: Any, queries: Float32Array, k: int, allowed: BoolArray | None) -> Int64Array | None:
+    """Return the rows of ``_search_short`` by a fast scan; None if a filter leaves too few of those it finds."""
+    threads_for(len(queries))
+    found: Int64Array
+    if allowed is None:
+        _, found = index.search(queries, k)
+        return found
+    share = np.count_nonzero(allowed) / allowed.size
+    if share < _SCANNED:
+        return None
+    _, found = index.search(queries, min(int(_SPARE * k / share) + 1, allowed.size))
+    kept = (found >= 0) & allowed[found]
+    if (kept.sum(axis=1) < k).any():
+        return None
+    first = np.argsort(~kept, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(found, first, axis=1)

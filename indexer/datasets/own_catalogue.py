@@ -153,7 +153,9 @@ def _take(row: CatalogueRow, rows: dict[str, CatalogueRow], lines: dict[str, int
         role = "movie" if row.own_id else "imdb" if imdb_id else "title"
         raise _Invalid(role, row.key, f"line {rows[row.key].line} has the same, and is taken")
     if imdb_id and imdb_id in lines:
-        problem = f"line {lines[imdb_id]} has this IMDb id, and is taken: leave it out here if both are films of their own"
+        problem = (
+            f"line {lines[imdb_id]} has this IMDb id, and is taken: leave it out here if both are films of their own"
+        )
         raise _Invalid("imdb", imdb_id, problem)
     rows[row.key] = row
     if imdb_id:

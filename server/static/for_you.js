@@ -97,10 +97,15 @@ function deal(next) {
     card.inert = false;
     if (wanted.has(film)) continue;
     const instead = coming.shift();
-    if (instead) card.replaceWith(arrive(instead));
-    else card.remove();
+    if (!instead) {
+      card.remove();
+      continue;
+    }
+    card.replaceWith(instead);
+    arrive(instead);
   }
-  deck.append(...coming.map(arrive));
+  deck.append(...coming);
+  coming.forEach(arrive);
 }
 
 /** Move recommendations that stay to their new places; fade others in and out. */
@@ -132,9 +137,9 @@ function pick(next) {
   return undefined;
 }
 
+/** Fade in a card that is on the page already: an animation that begins in the fetched document stays at its first step. */
 function arrive(card) {
   if (!still()) card.animate([{ opacity: 0, transform: "translateY(.8rem)" }, { opacity: 1, transform: "none" }], { duration: 220, easing: "ease-out" });
-  return card;
 }
 
 function leave(card) {

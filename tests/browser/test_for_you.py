@@ -31,6 +31,12 @@ def picked(page: Page) -> list[str]:
     return [str(each) for each in page.locator(PICKS).evaluate_all("films => films.map(each => each.dataset.movie)")]
 
 
+def assert_seen(page: Page) -> None:
+    """Assert that every card becomes opaque: one that never ends fading in counts as visible for the browser."""
+    for each in page.locator(".deck > li, .picks > li").all():
+        expect(each).to_have_css("opacity", "1", timeout=20_000)
+
+
 def star(item: Locator, words: str) -> Locator:
     return item.locator(f'label[title="{words}"]')
 
@@ -49,6 +55,7 @@ def test_a_click_on_a_star_rates_and_the_next_film_takes_the_place(visit: Visit)
     expect(page.get_by_role("heading", name="To watch next")).to_be_visible()
     assert picked(page) != before
     assert page.locator("#told").inner_text().startswith("Rated ")
+    assert_seen(page)
 
 
 def test_arrow_keys_choose_half_a_star_at_a_time_and_enter_rates(visit: Visit) -> None:

@@ -13,7 +13,7 @@ from index.library.api_keys import Keys
 from index.library.database import Database
 from index.library.rating_log import RatingLog
 from tests.browser.conftest import Site, Visit, assert_accessible, looks
-from tests.browser.test_for_you import picked
+from tests.browser.test_for_you import assert_seen, picked
 from tests.index.imports.samples import packed
 from tests.serving import get
 
@@ -60,6 +60,7 @@ def test_a_dropped_export_gives_recommendations_that_outlast_a_reload_until_clea
     expect(page.get_by_role("heading", name="To watch next")).to_be_visible()
     by_ratings = picked(page)
     assert by_ratings != nobody
+    assert_seen(page)
     assert page.url.endswith("/for-you")
     expect(page.locator("#found")).to_contain_text("938 films are not here")
     expect(page.locator("#found")).to_contain_text("1 row was left out")

@@ -17,3 +17,9 @@ def test_every_page_is_accessible_and_fits(visit: Visit, width: int, theme: str)
     for path in PATHS:
         page = visit(path, width=width, theme=theme, refused=path == MISSING)
         assert_accessible(page)
+
+
+def test_every_page_fits_a_telephone_without_scripts(visit: Visit) -> None:
+    for path in ("/", "/movies/73", "/look", "/for-you", "/map", "/quality"):
+        page = visit(path, width=360, scripts=False)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, path

@@ -124,7 +124,9 @@ def test_a_line_that_is_no_json_is_refused_and_the_others_are_read(tmp_path: Pat
 
 
 def test_an_imdb_id_is_of_one_row(tmp_path: Path) -> None:
-    found = read(tmp_path, "id,title,imdb_id\na,Heat,tt0113277\nb,Heat again,113277\nc,Cold,tt0000002\nd,Third,\ne,Fourth,\n")
+    found = read(
+        tmp_path, "id,title,imdb_id\na,Heat,tt0113277\nb,Heat again,113277\nc,Cold,tt0000002\nd,Third,\ne,Fourth,\n"
+    )
     assert [row.own_id for row in found.rows] == ["a", "c", "d", "e"]
     assert [(each.line, each.column, each.value) for each in found.refused] == [(3, "imdb_id", "tt0113277")]
     assert "line 2 has this IMDb id" in found.refused[0].reason
