@@ -26,7 +26,7 @@ from index.catalogue.similar_words import (
     word_similarities,
 )
 from index.catalogue.title_forms import parse_title, verbatim
-from index.core.arrays import BoolArray, Float32Array, Int64Array
+from index.core.arrays import BoolArray, Float32Array, Int64Array, runs
 
 # Ranks of the hits by prefix.
 _VERBATIM = 9  # a main title letter by letter, and more with the year or with alternative titles
@@ -83,7 +83,7 @@ class _Words:
         similar = np.flatnonzero(similarity)
         counts = self.word_starts[similar + 1] - self.word_starts[similar]
         best = np.zeros(self.n_titles, dtype=np.float32)
-        places, _ = _runs(self.word_starts[similar], counts)
+        places, _ = runs(self.word_starts[similar], counts)
         np.maximum.at(best, self.titles[places], np.repeat(similarity[similar], counts))
         return best
 
@@ -130,7 +130,7 @@ class _Names:
     def of_rows(self, rows: Int64Array) -> tuple[Int64Array, Int64Array]:
         """Return the positions of all names of some titles (m,), and the start of each title's among these (m,)."""
         counts = np.append(self.starts[1:], len(self.rows))[rows] - self.starts[rows]
-        return _runs(self.starts[rows], counts)
+        return runs(self.starts[rows], counts)
 
     def beginning_with(self, prefix: str) -> list[int]:
         """Return the positions of the names that begin so, spaces aside."""
@@ -329,12 +329,6 @@ class TitleSearch:
         """The titles without spaces, a line each, and the start of each."""
         lengths = np.array([len(title) + 1 for title in self._unspaced], dtype=np.int64)
         return "\n".join(self._unspaced), np.cumsum(lengths) - lengths
-
-
-def _runs(begins: Int64Array, counts: Int64Array) -> tuple[Int64Array, Int64Array]:
-    """Return the positions of several runs (m,) that begin there, and the start of each run among these (m,)."""
-    starts = np.cumsum(counts) - counts
-    return np.repeat(begins - starts, counts) + np.arange(counts.sum()), starts
 
 
 def best_first(found: Int64Array, ids: Int64Array, ranks: Float32Array, rating_counts: Int64Array) -> list[int]:

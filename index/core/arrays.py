@@ -27,6 +27,12 @@ UInt64Array = npt.NDArray[np.uint64]
 Arrays = TypeVar("Arrays", bound="DataclassInstance")
 
 
+def runs(begins: Int64Array, counts: Int64Array) -> tuple[Int64Array, Int64Array]:
+    """Return the positions in several runs (m,) that begin there, and the start of each run among these (m,)."""
+    starts = np.cumsum(counts) - counts
+    return np.repeat(begins - starts, counts) + np.arange(counts.sum()), starts
+
+
 def save_arrays(arrays: DataclassInstance, folder: Path) -> None:
     """Write every field of a dataclass of arrays to ``<folder>/<field>.npy``; create the folder."""
     folder.mkdir(parents=True)

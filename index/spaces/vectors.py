@@ -9,10 +9,10 @@ among these. The estimates are inner products of reduced vectors, first of very 
    z = (By, sqrt(c (1 - |By|^2))). The lost parts of two vectors share a direction to some degree c, so the inner
    product of two short vectors estimates that of the long ones.
 
-Faiss finds the rows with the largest inner products of short vectors (candidates), of these the rows with the largest
-inner products of medium vectors (finalists), and scores them exactly with the long vectors. Medium and long vectors
-stay on disk in float16, memory-mapped. Vectors that are no maps of 7 x 7 cells have no medium form, and nor had those
-of snapshots up to format 4: their candidates are all finalists.
+Faiss finds the rows with the largest inner products of short vectors (candidates; of very many by a scan of few bits a
+number first), of these the rows with the largest inner products of medium vectors (finalists), and scores them exactly
+with the long vectors. Medium and long vectors stay on disk in float16, memory-mapped. Vectors that are no maps of 7 x 7
+cells have no medium form, and nor had those of snapshots up to format 4: their candidates are all finalists.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from index.spaces.faiss_index import Hits, mask_of, read_index, search_exact, se
 CANDIDATES = 200  # of a blend
 CANDIDATES_PER_MATCH, FINALISTS_PER_MATCH = 4, 3  # lower bounds
 CELLS = 49  # of a poster, whose vector has each cell's channels in turn
-_SCANNED = 0.2  # share of rows that a filter must allow for a scan of all of them to be faster than one of these
-_SPARE = 1.25  # times as many rows are scanned as should be left by a filter
+_SCANNED = 0.15  # share of rows that a filter must allow for a fast scan of all to be quicker than comparing these
+_SPARE = 3  # times as many rows does a fast scan find as their short vectors make candidates
 _BLOCK = 4096  # vectors per matrix product
 
 FLAT_FILE, ROWS_FILE, MEDIUM_FILE = "vectors.faiss", "rows.faiss", "medium.faiss"
@@ -156,7 +156,7 @@ class ShortVectors:
     axes: Float32Array  # (r, m) orthonormal, of medium vectors (n, m), or of the long ones without these
     shared: float  # c of the module's formula
     patterns: Float32Array | None  # (p, CELLS) of the medium vectors; None without these
-    scan: Any = None  # Faiss product quantiser of the same vectors, a fast scan that takes no filter; None without one
+    scan: Any = None  # product quantiser of a flat ``index``: a fast scan, which takes no filter; None without one
 
     def reduce(self, vectors: Float32Array) -> Float32Array:
         """Return the medium vectors (m, p * d / CELLS) of long ones (m, d); themselves without patterns."""
@@ -201,9 +201,9 @@ class TwoStageVectors(HalfVectors):
         numbers = {index.ntotal, short.index.ntotal, scanned.ntotal, reduced.ntotal}
         if len(numbers) > 1 or not short.index.d == scanned.d == axes.shape[0] + 1:
             raise BadSnapshot(
-                f"{index.ntotal} vectors of {index.d} numbers do not belong to {short.index.ntotal} and"
-                f" {scanned.ntotal} short ones of {short.index.d} on {axes.shape[0]} axes, or to {reduced.ntotal}"
-                " medium ones: build the snapshot again"
+                f"{index.ntotal} vectors of {index.d} numbers do not belong to {short.index.ntotal} short ones of"
+                f" {short.index.d} on {axes.shape[0]} axes, to {scanned.ntotal} of {scanned.d} to scan, or to"
+                f" {reduced.ntotal} medium ones: build the snapshot again"
             )
         fitting = index.d if medium is None else medium.patterns.shape[0] * index.d // CELLS
         if not fitting == reduced.d == axes.shape[1]:
@@ -322,9 +322,10 @@ def _search_short(
     short: ShortVectors, queries: Float32Array, k: int, probes: int, allowed: BoolArray | None
 ) -> Int64Array:
     """Return the rows of approximately the ``k`` largest inner products per query, (m, k); -1 pads short rows."""
-    scanned = None if short.scan is None else _scan(short.scan, queries, k, allowed)
-    if scanned is not None:
-        return scanned
+    if short.scan is not None:
+        scanned = _scan(short, queries, k, allowed)
+        if scanned is not None:
+            return scanned
     # A filtered graph or few cells may hold fewer than ``k`` allowed rows: with a filter, search exhaustively.
     index, sel = short.index, {} if allowed is None else {"sel": selector(allowed)}
     if isinstance(index, faiss.IndexHNSW):
@@ -342,19 +343,18 @@ def _search_short(
     return found
 
 
-def _scan(index: Any, queries: Float32Array, k: int, allowed: BoolArray | None) -> Int64Array | None:
-    """Return the rows of ``_search_short`` by a fast scan; None if a filter leaves too few of those it finds."""
-    threads_for(len(queries))
-    found: Int64Array
-    if allowed is None:
-        _, found = index.search(queries, k)
-        return found
-    share = np.count_nonzero(allowed) / allowed.size
+def _scan(short: ShortVectors, queries: Float32Array, k: int, allowed: BoolArray | None) -> Int64Array | None:
+    """Return the rows of ``_search_short`` by a fast scan; None if a filter leaves too few of those that it finds."""
+    n = short.scan.ntotal
+    share = 1.0 if allowed is None else np.count_nonzero(allowed) / n
     if share < _SCANNED:
         return None
-    _, found = index.search(queries, min(int(_SPARE * k / share) + 1, allowed.size))
-    kept = (found >= 0) & allowed[found]
-    if (kept.sum(axis=1) < k).any():
-        return None
-    first = np.argsort(~kept, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(found, first, axis=1)
+    threads_for(len(queries))
+    _, found = short.scan.search(queries, min(int(_SPARE * k / share), n))
+    matrix, kept = view_of(short.index), []
+    for query, rows in zip(queries, found, strict=True):
+        ordered = np.sort(rows if allowed is None else rows[allowed[rows]])  # as in memory
+        if ordered.size < _SPARE * k / 2:  # what is near is not allowed, and of what is farther many are missing
+            return None
+        kept.append(ordered[np.argpartition(-(matrix[ordered] @ query), k - 1)[:k]])
+    return np.array(kept)

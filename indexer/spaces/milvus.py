@@ -12,7 +12,7 @@ from index.core.progress import Track, silent
 from index.milvus.collection import FLOAT16, FLOAT32, Blocks, Collection, name_of, write
 from index.milvus.service import Milvus
 from index.spaces.faiss_index import read_index
-from index.spaces.vectors import FLAT_FILE, ROWS_FILE, ShortVectors, load_short
+from index.spaces.vectors import FLAT_FILE, ROWS_FILE, SCAN_FILE, ShortVectors, load_short
 
 _BLOCK = 256  # vectors in memory at a time
 
@@ -49,8 +49,9 @@ def move_to_milvus(
             collection = Collection(milvus, name_of(owner, label, numbers, blocks()), int(index.ntotal), numbers)
             write(collection, blocks, label=f"{label} to Milvus", track=track)
             named[form] = {"name": collection.name, "numbers": numbers}
-        (space / ROWS_FILE).unlink(missing_ok=True)
-        moved[name] = {**entry, "milvus": named}
+        for file in (ROWS_FILE, SCAN_FILE):
+            (space / file).unlink(missing_ok=True)
+        moved[name] = {**entry, "milvus": named} | ({"search": {**search, "scan": ""}} if search else {})
     return moved
 
 

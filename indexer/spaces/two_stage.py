@@ -30,12 +30,12 @@ from index.spaces.vectors import (
 )
 from indexer.linalg import gram, truncated_svd
 
-AXES = 127  # a short vector has one more component, for the length lost
+AXES, SCANNED_AXES = 127, 255  # a short vector has one more component, for the length lost
 SHARED = 0.1  # share of the lost length that vectors have in common; measured (docs/measurements.md, Search by poster)
 PATTERNS = 16  # of the 49 cells, at most
 MEMORY = 2 * 10**9  # bytes
 SCAN_UP_TO = 200_000  # movies; beyond, a graph is faster than an exhaustive search of short vectors
-FAST_FROM = 8_000  # movies; with fewer, a fast scan saves nothing that counts
+SCANNED_FROM = 20_000  # movies; with fewer, a fast scan saves nothing
 
 _KEPT = 0.95  # share of the vectors' squared lengths that the patterns keep, if not more than PATTERNS are needed
 _CANDIDATES, _FINALISTS = 100, 20  # to begin with; the recall report raises them
@@ -79,22 +79,23 @@ def write_reduced(
         np.save(folder / PATTERNS_FILE, patterns)
         write_rows(folder / MEDIUM_FILE, (on_patterns(b, patterns).astype(np.float16) for b in _blocks_of(rows)))
         reduced = read_index(folder / MEDIUM_FILE)
-    axes = fit_axes(reduced, rng)
+    # Many short vectors are scanned in four bits a number; those found are compared by all bits.
+    n, of_scan = rows.ntotal, 4.5 * rows.ntotal * (SCANNED_AXES + 1)
+    scanned = factory is None and SCANNED_FROM <= n <= SCAN_UP_TO and of_scan <= memory
+    axes = fit_axes(reduced, rng, SCANNED_AXES if scanned else AXES)
     np.save(folder / AXES_FILE, axes)
     short = np.concatenate([shorten(block, axes, SHARED) for block in _blocks_of(reduced)])
-    text = factory or choose_factory(short.shape[0], short.shape[1], memory)
+    text = factory or ("Flat" if scanned else choose_factory(n, short.shape[1], memory))
     index = make_index(text, short.shape[1])
-    threads_for(len(short))  # an earlier search may have set one thread
+    threads_for(n)  # an earlier search may have set one thread
     if not index.is_trained:
         train(index, short, text)
     index.add(short)
     if isinstance(index, faiss.IndexIVF):
         index.make_direct_map()
     faiss.write_index(index, str(folder / SHORT_FILE))
-    # Four bits a number in Faiss' fast scan, which takes no filter: for all, or most, movies.
-    scan = ""
-    if text == "SQ8" and factory is None and len(short) >= FAST_FROM and 1.5 * short.size <= memory:
-        scan = f"PQ{short.shape[1]}x4fs"
+    scan = f"PQ{short.shape[1]}x4fs" if scanned else ""
+    if scanned:
         quantiser = faiss.index_factory(short.shape[1], scan, faiss.METRIC_INNER_PRODUCT)
         quantiser.train(short)
         quantiser.add(short)
@@ -162,8 +163,8 @@ def fit_patterns(rows: Any, rng: np.random.Generator) -> Float32Array | None:
     return np.ascontiguousarray(vectors[:, ::-1][:, :count].T, dtype=np.float32)
 
 
-def fit_axes(rows: Any, rng: np.random.Generator) -> Float32Array:
-    """Return orthonormal axes (r, d) that keep most of the vectors' lengths.
+def fit_axes(rows: Any, rng: np.random.Generator, count: int = AXES) -> Float32Array:
+    """Return orthonormal axes (r, d), ``count`` at most, that keep most of the vectors' lengths.
 
     The axes are the leading right singular vectors of a sample, computed from its inner products. The vectors are not
     centred, because inner products are approximated; their mean direction becomes the first axis.
@@ -171,7 +172,7 @@ def fit_axes(rows: Any, rng: np.random.Generator) -> Float32Array:
     n = rows.ntotal
     chosen = np.sort(rng.choice(n, size=min(n, _SAMPLE), replace=False))
     products = gram(rows.reconstruct_batch, chosen)
-    vectors, values = _top_eigenvectors(products, min(AXES, chosen.size))
+    vectors, values = _top_eigenvectors(products, min(count, chosen.size))
     kept = values > 1e-6 * values[0]  # duplicate posters add no axis
     weights = vectors[:, kept] / np.sqrt(values[kept])
     axes = np.zeros((int(kept.sum()), rows.d))

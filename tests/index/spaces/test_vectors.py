@@ -14,6 +14,7 @@ from index.core.arrays import BoolArray, Float16Array, Float32Array, Int64Array
 from index.core.errors import BadSnapshot, InvalidInput
 from index.core.ids import Edit
 from index.snapshot.store import SnapshotStore
+from index.spaces import vectors as vectors_module
 from index.spaces.faiss_index import flat_index, half_index, read_index
 from index.spaces.milvus_vectors import MediumFile, load_milvus_vectors
 from index.spaces.overlaid_vectors import OverlaidVectors
@@ -28,6 +29,7 @@ from index.spaces.vectors import (
     on_patterns,
     shorten,
 )
+from indexer.spaces import two_stage
 from indexer.spaces.recall import recall, tune_search
 from indexer.spaces.two_stage import (
     choose_factory,
@@ -117,6 +119,42 @@ def test_two_stages_find_what_a_full_scan_finds(two_stages: TwoStageVectors) -> 
     for query, (rows, scores) in zip(LONG[:100], found, strict=True):
         assert_exact(rows, query, 10)
         np.testing.assert_allclose(scores, LONG[rows] @ query, atol=1e-6)
+
+
+def test_a_fast_scan_finds_the_same_with_and_without_filters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(two_stage, "SCANNED_FROM", N)
+    search = write_reduced(tmp_path, iter([HALVES]), np.random.default_rng(0))
+    assert search["scan"] == f"PQ{search['axes'] + 1}x4fs"
+    fast, slow = load_vectors(tmp_path, search), load_vectors(tmp_path, search | {"scan": ""})
+    assert isinstance(fast, TwoStageVectors)
+    scans: list[int] = []
+
+    scan = vars(vectors_module)["_scan"]
+
+    def counted(*arguments: Any) -> Int64Array | None:
+        found: Int64Array | None = scan(*arguments)
+        scans.append(found is not None)
+        return found
+
+    monkeypatch.setattr(vectors_module, "_scan", counted)
+    rng = np.random.default_rng(1)
+    for share in (1, 0.9, 0.5, 0.25, 0.15, 0.05, 0.005):
+        for query in LONG[:20]:
+            allowed = None if share == 1 else rng.random(N) < share
+            found = fast.search(query[None], 10, allowed)[0]
+            assert_exact(found[0], query, 10, allowed)
+            np.testing.assert_allclose(found[1], slow.search(query[None], 10, allowed)[0][1], atol=1e-6)
+    assert sum(scans) >= 70  # narrow filters compare what they allow, as few others do
+    assert not all(scans)
+    assert_exact(fast.search(LONG[:1], 150)[0][0], LONG[0], 150)
+
+
+def test_a_filter_that_leaves_nothing_near_is_not_scanned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(two_stage, "SCANNED_FROM", N)
+    vectors = reduced(tmp_path, HALVES)
+    for query in LONG[:10]:
+        allowed = LONG @ query < np.quantile(LONG @ query, 0.5)  # the farther half
+        assert_exact(vectors.search(query[None], 10, allowed)[0][0], query, 10, allowed)
 
 
 @pytest.mark.parametrize("factory", ["Flat", "HNSW16", "IVF16,Flat", "HNSW16_SQ8", "IVF16,SQ8", "SQ8"])
