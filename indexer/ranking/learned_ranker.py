@@ -10,23 +10,27 @@ Source: Ke et al., "LightGBM: A Highly Efficient Gradient Boosting Decision Tree
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from threadpoolctl import threadpool_limits
 
 from index.core.arrays import BoolArray, Float32Array, Float64Array, Int64Array, save_arrays
 from index.core.ids import Ids
 from index.core.progress import Track, silent
 from index.ratings.learned_ranker import TREES_FILE, UNAVAILABLE, Features, LearnedRanker, Likeness, MovieFeatures
 from index.ratings.model import RatingModel
-from index.ratings.rankers import Ranker, StoredRanker, names_of, save_rankers
+from index.ratings.rankers import Ranker, StoredRanker, combine_rankers, names_of, save_rankers
 from index.spaces.blend import Blend
 from index.spaces.faiss_index import flat_index
 from index.spaces.space import Space
@@ -46,9 +50,10 @@ SHRINKAGE = 5.0  # ratings' worth of the overall mean in a movie's mean rating
 HELD_OUT = 0.2  # share of ratings, in each split
 SPLITS = 4
 ITERATIONS = 40  # of the one chain of the rating model in a split
-THREADS = 1  # of LightGBM: the same trees on any machine
+THREADS = os.cpu_count() or 1  # of LightGBM: with any number of them the trees are the same
 FEWEST = 0.05  # share of users with fewer ratings than the trees are used for: they learned too little about them
 MIN_USERS = 50  # with held-out ratings; of fewer nothing is learned
+DIVIDED_FROM = 50_000  # ratings; with fewer, processes take longer to start than they save
 MAX_RATINGS = 2_000_000  # of more, the fits of the splits would take longer than the rest of the build
 MAX_EASE_ROWS = 2_000  # up to which EASE of three regularisations is a feature; each is a matrix of this size
 
@@ -238,27 +243,76 @@ def learn(
         return Learned(left_out=UNAVAILABLE)
     if training.values.size > MAX_RATINGS:
         return Learned(left_out=f"{training.values.size:,} ratings take too long to learn from; {MAX_RATINGS:,} do not")
-    fits = _fits(training, rankers)
-    parts, counts = [], []
-    for _ in track(range(SPLITS), "Learning to rank", SPLITS):
-        held_out = rng.random(training.values.size) < HELD_OUT
-        train, test = training.take(~held_out), training.take(held_out)
-        if np.intersect1d(train.user_rows, test.user_rows).size < MIN_USERS:
-            return Learned(left_out=f"at least {MIN_USERS} users with several ratings are needed to learn from")
-        before = refit(choice, rankers, train, rng)
-        model, features = _fit_split(train, before, fits, spaces, machine, rng)
-        parts.append(examples(model, features, train, of_some_users(test, rng)))
-        counts.append(np.bincount(train.user_rows)[parts[-1].users[parts[-1].starts[:-1]]])
+    splits = [(training.take(~held_out), training.take(held_out)) for held_out in _held_out(training, rng)]
+    if any(np.intersect1d(train.user_rows, test.user_rows).size < MIN_USERS for train, test in splits):
+        return Learned(left_out=f"at least {MIN_USERS} users with several ratings are needed to learn from")
+    short = replace(machine, chains=1, iterations=min(ITERATIONS, machine.iterations))
+    others = {name: (ids, vectors.rows(np.arange(len(vectors)))) for name, (ids, vectors) in spaces.items()}
+    others.pop("taste", None)
+    work = _Split(replace(choice, rankers=()), rankers, others, short)
+    parts, counts = zip(*track(_examples(work, splits, rng), "Learning to rank", SPLITS), strict=True)
     data = Examples.join(parts)
+    fitted = {name: fit(training, rng) for name, fit in _fits(training, rankers).items()}
+    likeness = {name: Likeness.of(*space, training.movie_ids) for name, space in spaces.items()}
+    given = _given(combine_rankers(choice.rankers))
+    served = Features(given, fitted, movie_features(training), likeness)
     least = int(np.quantile(np.concatenate(counts), FEWEST))
-    gain, validation = _validate(data, features, settings, rng)
+    gain, validation = _validate(data, served, settings, rng)
     if gain.mean() <= gain.std() / np.sqrt(gain.size):
         return Learned(validation, "on held-out ratings it is not better than the order before it")
-    fitted = {name: fit(training, rng) for name, fit in fits.items()}
-    likeness = {name: Likeness.of(*space, training.movie_ids) for name, space in spaces.items()}
-    trees = fit_trees(data, features.names, settings, rng)
-    served = Features(features.given, fitted, movie_features(training), likeness)
+    trees = fit_trees(data, served.names, settings, rng)
     return Learned(validation, features=served, rankers=fitted, trees=trees, least=least)
+
+
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """Work on a split that another process can do, by what all of them have in common."""
+
+    choice: Choice  # without the rankers
+    settings: RankerSettings
+    spaces: Mapping[str, tuple[Ids, Float32Array]]  # those that do not depend on ratings
+    machine: factorization_machine.Settings
+
+    def __call__(self, split: tuple[Training, Training], rng: np.random.Generator) -> tuple[Examples, Int64Array]:
+        """Return the examples of a split, and the number of training ratings behind each list."""
+        with threadpool_limits(1):  # another split has the other processors
+            return self._examples(*split, rng)
+
+    def _examples(self, train: Training, test: Training, rng: np.random.Generator) -> tuple[Examples, Int64Array]:
+        before = refit(self.choice, self.settings, train, rng)
+        rankers = {name: fit(train, rng) for name, fit in _fits(train, self.settings).items()}
+        posterior = factorization_machine.fit(train, rng, self.machine)
+        spaces: dict[str, tuple[Ids, Vectors]] = {"taste": _taste_space(posterior, train)}
+        spaces |= {name: (ids, FlatVectors(flat_index(vectors))) for name, (ids, vectors) in self.spaces.items()}
+        likeness = {name: Likeness.of(*space, train.movie_ids) for name, space in spaces.items()}
+        features = Features(_given(before), rankers, movie_features(train), likeness)
+        found = examples(rating_model(posterior, train, before), features, train, of_some_users(test, rng))
+        return found, np.bincount(train.user_rows)[found.users[found.starts[:-1]]]
+
+
+def _examples(
+    work: _Split, splits: Sequence[tuple[Training, Training]], rng: np.random.Generator
+) -> Iterator[tuple[Examples, Int64Array]]:
+    """Yield the examples of each split; many are made in a process for each: the sampler holds Python's lock."""
+    generators = rng.spawn(len(splits))
+    if splits[0][0].values.size < DIVIDED_FROM:
+        yield from map(work, splits, generators)
+        return
+    # Started anew: a copy of this process would hang where TensorFlow or Faiss have threads.
+    workers = min(len(splits), os.cpu_count() or 1)
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        yield from pool.map(work, splits, generators)
+
+
+def _held_out(training: Training, rng: np.random.Generator) -> Iterator[BoolArray]:
+    """Yield the mask (n,) of the held-out ratings of each split."""
+    for _ in range(SPLITS):
+        yield rng.random(training.values.size) < HELD_OUT
+
+
+def _given(before: Ranker) -> list[str]:
+    """Return the names of the scores that come with a user."""
+    return ["score", *names_of(before)]
 
 
 def _fits(training: Training, settings: RankerSettings) -> dict[str, Fit]:
@@ -271,24 +325,6 @@ def _fits(training: Training, settings: RankerSettings) -> dict[str, Fit]:
     fits["movie_neighbours"] = movie_neighbours.fit
     fits["rp3beta"] = partial(movie_neighbours.fit, settings=movie_neighbours.RP3BETA)
     return fits
-
-
-def _fit_split(
-    train: Training,
-    before: Ranker,
-    fits: Mapping[str, Fit],
-    spaces: Spaces,
-    machine: factorization_machine.Settings,
-    rng: np.random.Generator,
-) -> tuple[RatingModel, Features]:
-    """Return the rating model and the features of a split, fitted to its training ratings."""
-    rankers = {name: fit(train, rng) for name, fit in fits.items()}
-    short = replace(machine, chains=1, iterations=min(ITERATIONS, machine.iterations))
-    posterior = factorization_machine.fit(train, rng, short)
-    fitted = {**spaces, "taste": _taste_space(posterior, train)}
-    likeness = {name: Likeness.of(*space, train.movie_ids) for name, space in fitted.items()}
-    given = ["score", *names_of(before)]
-    return rating_model(posterior, train, before), Features(given, rankers, movie_features(train), likeness)
 
 
 def likeness_spaces(posterior: Posterior, training: Training) -> Spaces:

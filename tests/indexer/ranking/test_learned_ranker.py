@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -114,6 +116,31 @@ def test_it_is_chosen_by_held_out_ratings_of_other_users(tastes: Training, tmp_p
     entry = json.loads(json.dumps(Learned(features=features, rankers=rankers, trees="tree").save(tmp_path / "learned")))
     again = LearnedRanker.load(tmp_path / "learned", entry, tastes.movie_ids, {})
     assert again.features.names == features.names
+
+
+def test_splits_in_other_processes_and_trees_by_several_threads_are_the_same(
+    tastes: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choice = choose_ranker(tastes, np.random.default_rng(0))
+    posterior = learned_ranker.factorization_machine.fit(tastes, np.random.default_rng(0), QUICK)
+    fitted: list[tuple[bytes, str]] = []
+
+    def fit_trees(data: Examples, *arguments: Any) -> str:
+        trees = fit(data, *arguments)
+        fitted.append((data.features.tobytes(), re.sub(r"\[num_threads: \d+\]", "", trees)))
+        return trees
+
+    fit = learned_ranker.fit_trees
+    monkeypatch.setattr(learned_ranker, "fit_trees", fit_trees)
+    monkeypatch.setattr(learned_ranker, "SPLITS", 2)
+    for divided_from, threads in ((tastes.values.size, 1), (0, 3)):
+        monkeypatch.setattr(learned_ranker, "DIVIDED_FROM", divided_from)
+        monkeypatch.setattr(learned_ranker, "THREADS", threads)
+        rng, settings = np.random.default_rng(1), learned_ranker.Settings(trees=10, smallest_leaf=5)
+        learn(tastes, choice, RankerSettings(), likeness_spaces(posterior, tastes), QUICK, rng, settings)
+    half = len(fitted) // 2
+    assert half >= 2
+    assert fitted[:half] == fitted[half:]
 
 
 def test_too_few_users_or_too_many_ratings_are_not_learned_from(
