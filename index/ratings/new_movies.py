@@ -8,9 +8,10 @@ from functools import cached_property
 import numpy as np
 
 from index.catalogue.catalogue import Catalogue, Movie
-from index.core.arrays import BoolArray, Float32Array, Float64Array, Int64Array
+from index.core.arrays import BoolArray, Float32Array, Int64Array
 from index.library.rating_log import RatingLog
 from index.ratings.cold_start import ColdStart, ColdUser, Content
+from index.ratings.learned_ranker import no_rows
 from index.ratings.model import LIKED, Prediction, RatingModel, UserOrRatings
 from index.spaces.faiss_index import top_rows
 from index.spaces.space import Space
@@ -192,18 +193,17 @@ class NewMovies:
 
     def _ratings_of(self, movie_id: int, since: Mapping[int, float | None]) -> tuple[int, float]:
         row = int(self._base.ids.find([movie_id])[0])
-        residuals: dict[int, float] = {}
-        if row >= 0:
-            users, _ = self._model.raters(row)
-            known = self.cold.residuals(self._model.positions_of_movie(row))
+        known = self.cold.residuals(self._model.positions_of_movie(row)) if row >= 0 else np.empty(0)
+        if since:
+            users = self._model.raters(row)[0] if row >= 0 else no_rows()
             residuals = dict(zip(self._model.users.values[users].tolist(), known.tolist(), strict=True))
-        content = self.content([movie_id]) if since else None
-        for user_id, rating in since.items():
-            residuals.pop(user_id, None)
-            if rating is not None and content is not None:
-                residuals[user_id] = rating - self._content_says(user_id, movie_id, content)
-        values: Float64Array = np.array(list(residuals.values()))
-        return values.size, float(values.mean()) if values.size else 0.0
+            content = self.content([movie_id])
+            for user_id, rating in since.items():
+                residuals.pop(user_id, None)
+                if rating is not None:
+                    residuals[user_id] = rating - self._content_says(user_id, movie_id, content)
+            known = np.array(list(residuals.values()))
+        return known.size, float(known.mean()) if known.size else 0.0
 
     def _content_says(self, user_id: int, movie_id: int, content: Content) -> float:
         """Return the prediction for a rater by content alone."""
