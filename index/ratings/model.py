@@ -379,7 +379,7 @@ class RatingModel:
         return users.astype(np.int64), np.asarray(self._arrays.rated_values[positions])
 
     def distribution(self, users: Int64Array, movies: Int64Array) -> tuple[Float64Array, Float64Array]:
-        """Return mean and standard deviation of ratings, (m,) each, for user rows and movie rows, (m,) each."""
+        """Return mean and standard deviation of ratings, (m,) each, for user rows (m,), or one, and movie rows (m,)."""
         arrays = self._arrays
         vectors = arrays.movie_vectors[movies]
         mean = arrays.user_bias[users] + vectors[:, -1]
@@ -444,7 +444,7 @@ class RatingModel:
     def _moments(self, profile: _Profile, rows: Int64Array) -> tuple[Float64Array, Float64Array]:
         """Return mean and standard deviation of the user's ratings of some movies, (m,) each."""
         if profile.folded is None:
-            return self.distribution(np.full(rows.size, profile.user), rows)
+            return self.distribution(np.array([profile.user]), rows)
         mean, variance = profile.folded.moments(rows)
         residuals = profile.folded.residuals
         return mean, np.sqrt(variance + self._noise.user_variances(residuals @ residuals, residuals.size))

@@ -386,7 +386,7 @@ def summarise(manifest: Manifest) -> None:
         search = manifest.spaces["poster"]["search"]
         report = search["card"]
         click.echo(
-            f"Poster search ({search['index']}): recall@10 {report['recall_at_10']:.4f},"
+            f"Poster search ({search.get('scan') or search['index']}): recall@10 {report['recall_at_10']:.4f},"
             f" {report['milliseconds']:.1f} ms; full scan {report['full_scan_milliseconds']:.0f} ms"
         )
     if "methods" in manifest.evaluation:

@@ -35,8 +35,14 @@ SECTIONS: tuple[tuple[str, str], ...] = (
 _SHOWN = 60  # films on the first page and search results
 
 
+def _is_marked(movie: Movie) -> bool:
+    """Return True for a movie to mark: on a list of the shelf alone, marks would say nothing and cover the posters."""
+    alone = request.endpoint != "pages.film" and request.args.get("owned") == "true"
+    return not alone and is_marked(movie_index(), movie)
+
+
 pages.add_app_template_filter(percent)
-pages.add_app_template_test(lambda movie: is_marked(movie_index(), movie), "marked")
+pages.add_app_template_test(_is_marked, "marked")
 pages.add_url_rule("/movies/<movie>", "film", film_page)
 pages.add_url_rule("/embed/movies/<movie>", "embed", embed_page)
 pages.add_url_rule("/for-you", "for_you", for_you_page, methods=["GET", "POST"])
