@@ -237,6 +237,18 @@ def test_a_name_goes_with_all_ratings_of_its_user(client: FlaskClient) -> None:
     assert "source_id" not in client.put(f"{API}/users/{number}/ratings/{FIRST}", json={"rating": 4}).get_json()
 
 
+def test_a_name_goes_with_the_last_rating_of_its_user(client: FlaskClient) -> None:
+    path = f"{API}/users/newcomer/ratings"
+    for movie in (FIRST, SECOND):
+        assert client.put(f"{path}/{movie}", json={"rating": 4}).status_code == 200
+    assert client.delete(f"{path}/{FIRST}").status_code == 204
+    assert client.get(path).get_json()["source_id"] == "newcomer"
+    number = client.get(path).get_json()["user_id"]
+    assert client.delete(f"{path}/{SECOND}").status_code == 204
+    assert_problem(client.get(path), 404, "all their ratings were deleted")
+    assert "source_id" not in client.put(f"{API}/users/{number}/ratings/{FIRST}", json={"rating": 4}).get_json()
+
+
 def test_a_movie_is_added_under_an_id_of_its_own(client: FlaskClient, built: Path, data: Path, tmp_path: Path) -> None:
     added = client.post(f"{API}/movies", json={"title": "Night Train", "year": 2021, "id": "N/1"})
     movie = added.get_json()["movie"]

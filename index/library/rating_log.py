@@ -147,12 +147,18 @@ class RatingLog:
     def remove(self, user_id: int, movie_id: int, *, expected: Expected | None = None) -> int:
         """Delete a rating, of the library or a data set; return the sequence number as ``put`` does.
 
+        With the last rating here goes the name that the user came with.
+
         Raises:
             Changed: the rating is not as expected.
             BadLibrary, Busy: the library could not be written; nothing changed.
         """
         with self._database.writing() as db:
-            return self._change(db, user_id, movie_id, None, expected)
+            seq = self._change(db, user_id, movie_id, None, expected)
+            left = "SELECT 1 FROM ratings WHERE user_id = ? AND rating NOT NULL"
+            if db.execute(left, (user_id,)).fetchone() is None:
+                _drop_name(db, user_id)
+            return seq
 
     def put_all(self, user_id: int, ratings: Mapping[int, float], *, name: str | None = None) -> int:
         """Add or update ratings of a user in one transaction; return the sequence number of the latest of them.
@@ -179,7 +185,7 @@ class RatingLog:
             rows = db.execute("SELECT movie_id FROM ratings WHERE user_id = ? AND rating NOT NULL", (user_id,))
             for movie_id in sorted({*movie_ids, *(each for (each,) in rows.fetchall())}):
                 self._change(db, user_id, movie_id, None)
-            db.execute("DELETE FROM user_names WHERE user_id = ?", (user_id,))
+            _drop_name(db, user_id)
 
     def _change(
         self,
@@ -205,3 +211,7 @@ class RatingLog:
 def _keep_name(db: sqlite3.Connection, user_id: int, name: str | None) -> None:
     if name is not None:
         db.execute("INSERT OR IGNORE INTO user_names VALUES (?, ?)", (user_id, name))
+
+
+def _drop_name(db: sqlite3.Connection, user_id: int) -> None:
+    db.execute("DELETE FROM user_names WHERE user_id = ?", (user_id,))
