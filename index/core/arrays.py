@@ -1,4 +1,4 @@
-"""Names for numpy arrays by dtype, and dataclasses of arrays as folders of files."""
+"""Names for numpy arrays by dtype, positions in runs of them, and dataclasses of arrays as folders of files."""
 
 from __future__ import annotations
 

@@ -247,8 +247,11 @@ def learn(
     if any(np.intersect1d(train.user_rows, test.user_rows).size < MIN_USERS for train, test in splits):
         return Learned(left_out=f"at least {MIN_USERS} users with several ratings are needed to learn from")
     short = replace(machine, chains=1, iterations=min(ITERATIONS, machine.iterations))
-    others = {name: (ids, vectors.rows(np.arange(len(vectors)))) for name, (ids, vectors) in spaces.items()}
-    others.pop("taste", None)
+    others = {
+        name: (ids, vectors.rows(np.arange(len(vectors))))
+        for name, (ids, vectors) in spaces.items()
+        if name != "taste"  # each split has its own
+    }
     work = _Split(replace(choice, rankers=()), rankers, others, short)
     parts, counts = zip(*track(_examples(work, splits, rng), "Learning to rank", SPLITS), strict=True)
     data = Examples.join(parts)

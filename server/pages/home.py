@@ -37,7 +37,7 @@ _SHOWN = 60  # films on the first page and search results
 
 def _is_marked(movie: Movie) -> bool:
     """Return True for a movie to mark: on a list of the shelf alone, marks would say nothing and cover the posters."""
-    alone = request.endpoint != "pages.film" and request.args.get("owned") == "true"
+    alone = request.endpoint != "pages.film" and request.values.get("owned") == "true"  # of a form, too
     return not alone and is_marked(movie_index(), movie)
 
 

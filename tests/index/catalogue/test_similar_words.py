@@ -7,7 +7,7 @@ from rapidfuzz.distance import OSA
 
 from index.catalogue.similar_words import LEAST, SHORT, Letters, prefix_similarities, word_similarities
 
-# Some letters share a bit with others: "a" with "!", "ab" apart by an accent, and letters of other scripts.
+# Some letters share a bit with others, 64 or 128 code points apart: "a" with "!", "d" with "ä".
 TEXTS = st.text(alphabet="abcdeéä!1七人侍\U00020000", max_size=40)
 
 

@@ -127,8 +127,7 @@ def test_a_fast_scan_finds_the_same_with_and_without_filters(tmp_path: Path, mon
     assert search["scan"] == f"PQ{search['axes'] + 1}x4fs"
     fast, slow = load_vectors(tmp_path, search), load_vectors(tmp_path, search | {"scan": ""})
     assert isinstance(fast, TwoStageVectors)
-    scans: list[int] = []
-
+    scans: list[bool] = []
     scan = vars(vectors_module)["_scan"]
 
     def counted(*arguments: Any) -> Int64Array | None:
