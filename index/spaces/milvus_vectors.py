@@ -6,6 +6,9 @@ vectors of posters, 50 kB each, are in Milvus alone. Their medium vectors, 8 kB 
 to some fifty, as Milvus takes 15 ms for a list of a thousand rows; they are read from a file, as mapped pages would
 count as memory of the server.
 
+Any call of Milvus takes milliseconds. So candidates are found here, too, as long as comparing all short vectors takes
+less than that: up to ``SCAN_UP_TO`` posters, beyond which a build makes a graph of them, and Milvus finds candidates.
+
 A filter is a mask of rows, so that it is right for movies changed online too. Milvus gets a list of rows if it is
 short; otherwise so many hits that enough of them pass; otherwise long lists one after the other.
 """
@@ -26,7 +29,7 @@ from index.core.arrays import BoolArray, Float32Array, Int64Array
 from index.core.errors import BadSnapshot
 from index.milvus.collection import MOST_HITS, Collection, rows_in, rows_not_in
 from index.milvus.service import Milvus
-from index.spaces.faiss_index import Hits, merge_hits, read_index, top_rows
+from index.spaces.faiss_index import Hits, half_index, merge_hits, read_index, search_exact
 from index.spaces.vectors import (
     CANDIDATES_PER_MATCH,
     FINALISTS_PER_MATCH,
@@ -150,19 +153,19 @@ class MediumFile:
         self._file = os.open(file, os.O_RDONLY)
         weakref.finalize(self, os.close, self._file)
 
-    def scores(self, query: Float32Array, rows: Int64Array) -> Float32Array:
-        """Return the inner products (k,) of a medium query (m,) with some rows (k,).
+    def best(self, query: Float32Array, rows: Int64Array, k: int) -> Int64Array:
+        """Return those ``k`` of some rows (m,), ascending, that have the largest inner products with a medium query.
 
         Raises:
             BadSnapshot: the file ends before a row.
         """
-        size = 2 * self._columns
-        content = b"".join(os.pread(self._file, size, self._start + size * row) for row in rows.tolist())
-        if len(content) < size * rows.size:
-            raise BadSnapshot("medium vectors end before their last row: build the snapshot again")
-        found = np.frombuffer(content, dtype="<f2").reshape(rows.size, self._columns)
-        scores: Float32Array = found.astype(np.float32) @ query
-        return scores
+        codes = np.empty((rows.size, 2 * self._columns), dtype=np.uint8)
+        for code, row in zip(codes, rows.tolist(), strict=True):
+            if os.preadv(self._file, [code.data], self._start + code.size * row) < code.size:
+                raise BadSnapshot("medium vectors end before their last row: build the snapshot again")
+        index = half_index(self._columns)  # multiplies float16 as it is; numpy would convert it first
+        index.add_sa_codes(codes)
+        return rows[search_exact(index, query, k)[0]]
 
 
 class MilvusTwoStageVectors:
@@ -218,12 +221,12 @@ class MilvusTwoStageVectors:
             reduced = self._near.reduce(query[None])
             if available <= candidates:
                 rows = np.arange(len(self)) if allowed is None else np.flatnonzero(allowed)
+            elif self._near.exhaustive:
+                rows = self._near.search(self._near.of_reduced(reduced), candidates, allowed)[0]
             else:
-                (short,) = self._near.of_reduced(reduced)
-                rows, _ = self._short.search(short, candidates, allowed)
+                rows, _ = self._short.search(self._near.of_reduced(reduced)[0], candidates, allowed)
             if self._medium is not None and finalists < rows.size:
-                rows = np.sort(rows)
-                rows = rows[top_rows(self._medium.scores(reduced[0], rows), finalists)]
+                rows = self._medium.best(reduced[0], np.sort(rows), finalists)
             scores = self.scores(query, rows)
             order = np.lexsort((rows, -scores))[:k]
             hits.append((rows[order], scores[order]))

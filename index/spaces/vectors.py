@@ -156,7 +156,7 @@ class ShortVectors:
     axes: Float32Array  # (r, m) orthonormal, of medium vectors (n, m), or of the long ones without these
     shared: float  # c of the module's formula
     patterns: Float32Array | None  # (p, CELLS) of the medium vectors; None without these
-    scan: Any = None  # product quantiser of a flat ``index``: a fast scan, which takes no filter; None without one
+    scan: Any = None  # product quantiser of an exhaustive ``index``: a fast scan, which takes no filter; None without
 
     def reduce(self, vectors: Float32Array) -> Float32Array:
         """Return the medium vectors (m, p * d / CELLS) of long ones (m, d); themselves without patterns."""
@@ -165,6 +165,40 @@ class ShortVectors:
     def of_reduced(self, reduced: Float32Array) -> Float32Array:
         """Return the short vectors (m, r + 1) of reduced ones."""
         return shorten(reduced, self.axes, self.shared)
+
+    @property
+    def exhaustive(self) -> bool:
+        """True if a search compares every vector, by a fast scan first; False of a graph or cells."""
+        return isinstance(self.index, (faiss.IndexFlat, faiss.IndexScalarQuantizer))
+
+    def search(self, queries: Float32Array, k: int, allowed: BoolArray | None = None, probes: int = 0) -> Int64Array:
+        """Return the rows of approximately the ``k`` largest inner products per query, (m, k); -1 pads short rows.
+
+        Args:
+            queries: short vectors (m, r + 1).
+            k: number of rows per query, of which as many are allowed.
+            allowed: (n,) mask of rows that may be returned; None for all.
+            probes: number of cells to search, if the index is an IVF index.
+        """
+        if self.scan is not None:
+            scanned = _scan(self, queries, k, allowed)
+            if scanned is not None:
+                return scanned
+        # A filtered graph or few cells may hold fewer than ``k`` allowed rows: with a filter, search exhaustively.
+        index, sel = self.index, {} if allowed is None else {"sel": selector(allowed)}
+        if isinstance(index, faiss.IndexHNSW):
+            if allowed is None:
+                params = faiss.SearchParametersHNSW(efSearch=2 * k)
+            else:
+                index, params = faiss.downcast_index(index.storage), faiss.SearchParameters(**sel)
+        elif isinstance(index, faiss.IndexIVF):
+            params = faiss.SearchParametersIVF(nprobe=probes if allowed is None else index.nlist, **sel)
+        else:
+            params = faiss.SearchParameters(**sel)
+        threads_for(len(queries))
+        _, rows = index.search(queries, k, params=params)
+        found: Int64Array = rows
+        return found
 
     def estimates(self, queries: Float32Array) -> Float32Array:
         """Return approximate inner products of long queries (m, d) with all vectors, as (m, n)."""
@@ -236,7 +270,7 @@ class TwoStageVectors(HalfVectors):
         masks: list[BoolArray | None] = [allowed] * len(queries)
         if available > candidates:
             short = self._short.of_reduced(reduced)
-            found = _search_short(self._short, short, candidates, self._probes, allowed)
+            found = self._short.search(short, candidates, allowed, self._probes)
             masks = [mask_of(rows, len(self)) for rows in found]
         if self._medium is not None and finalists < candidates:
             kept = [
@@ -318,43 +352,26 @@ def _products(queries: Float32Array, n: int, vectors: Callable[[int, int], Float
     return products
 
 
-def _search_short(
-    short: ShortVectors, queries: Float32Array, k: int, probes: int, allowed: BoolArray | None
-) -> Int64Array:
-    """Return the rows of approximately the ``k`` largest inner products per query, (m, k); -1 pads short rows."""
-    if short.scan is not None:
-        scanned = _scan(short, queries, k, allowed)
-        if scanned is not None:
-            return scanned
-    # A filtered graph or few cells may hold fewer than ``k`` allowed rows: with a filter, search exhaustively.
-    index, sel = short.index, {} if allowed is None else {"sel": selector(allowed)}
-    if isinstance(index, faiss.IndexHNSW):
-        if allowed is None:
-            params = faiss.SearchParametersHNSW(efSearch=2 * k)
-        else:
-            index, params = faiss.downcast_index(index.storage), faiss.SearchParameters(**sel)
-    elif isinstance(index, faiss.IndexIVF):
-        params = faiss.SearchParametersIVF(nprobe=probes if allowed is None else index.nlist, **sel)
-    else:
-        params = faiss.SearchParameters(**sel)
-    threads_for(len(queries))
-    _, rows = index.search(queries, k, params=params)
-    found: Int64Array = rows
-    return found
-
-
 def _scan(short: ShortVectors, queries: Float32Array, k: int, allowed: BoolArray | None) -> Int64Array | None:
-    """Return the rows of ``_search_short`` by a fast scan; None if a filter leaves too few of those that it finds."""
+    """Return the rows of ``ShortVectors.search`` by a fast scan; None if a filter leaves too few of what it finds."""
     n = short.scan.ntotal
     share = 1.0 if allowed is None else np.count_nonzero(allowed) / n
     if share < _SCANNED:
         return None
     threads_for(len(queries))
     _, found = short.scan.search(queries, min(int(_SPARE * k / share), n))
-    matrix, kept = view_of(short.index), []
+    kept = []
     for query, rows in zip(queries, found, strict=True):
         ordered = np.sort(rows if allowed is None else rows[allowed[rows]])  # as in memory
         if ordered.size < _SPARE * k / 2:  # what is near is not allowed, and of what is farther many are missing
             return None
-        kept.append(ordered[np.argpartition(-(matrix[ordered] @ query), k - 1)[:k]])
+        kept.append(_best(short.index, query, k, ordered))
     return np.array(kept)
+
+
+def _best(index: Any, query: Float32Array, k: int, rows: Int64Array) -> Int64Array:
+    """Return those ``k`` of at least as many rows (m,) that have the largest inner products, in any order."""
+    if not isinstance(index, faiss.IndexFlat):
+        return search_exact(index, query, k, mask_of(rows, index.ntotal))[0]
+    best: Int64Array = rows[np.argpartition(-(view_of(index)[rows] @ query), k - 1)[:k]]
+    return best

@@ -7,13 +7,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import faiss
+
 from index.core.arrays import Float32Array
 from index.core.progress import Track, silent
 from index.milvus.collection import FLOAT16, FLOAT32, Blocks, Collection, name_of, write
 from index.milvus.service import Milvus
 from index.spaces.faiss_index import read_index
-from index.spaces.vectors import FLAT_FILE, ROWS_FILE, SCAN_FILE, ShortVectors, load_short
+from index.spaces.vectors import FLAT_FILE, ROWS_FILE, SHORT_FILE, ShortVectors, load_short
+from indexer.spaces.two_stage import make_index
 
+_IN_BYTES = "SQ8"  # Faiss' factory string
 _BLOCK = 256  # vectors in memory at a time
 
 
@@ -49,10 +53,23 @@ def move_to_milvus(
             collection = Collection(milvus, name_of(owner, label, numbers, blocks()), int(index.ntotal), numbers)
             write(collection, blocks, label=f"{label} to Milvus", track=track)
             named[form] = {"name": collection.name, "numbers": numbers}
-        for file in (ROWS_FILE, SCAN_FILE):
-            (space / file).unlink(missing_ok=True)
-        moved[name] = {**entry, "milvus": named} | ({"search": {**search, "scan": ""}} if search else {})
+        (space / ROWS_FILE).unlink(missing_ok=True)
+        moved[name] = {**entry, "milvus": named}
+        if search is not None and search.get("scan"):
+            _write_in_bytes(space / SHORT_FILE)
+            moved[name]["search"] = {**search, "index": _IN_BYTES}
     return moved
+
+
+def _write_in_bytes(file: Path) -> None:
+    """Write short vectors anew in a byte a number: a server without the long ones is to be small."""
+    flat = read_index(file)
+    short = flat.reconstruct_n(0, flat.ntotal)
+    index = make_index(_IN_BYTES, flat.d)
+    index.train(short)
+    index.add(short)
+    file.unlink()  # it is mapped
+    faiss.write_index(index, str(file))
 
 
 def _blocks(index: Any) -> Iterator[Float32Array]:

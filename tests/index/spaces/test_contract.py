@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -17,6 +19,7 @@ from index.spaces.faiss_index import flat_index
 from index.spaces.milvus_vectors import load_milvus_vectors
 from index.spaces.overlaid_vectors import OverlaidVectors
 from index.spaces.vectors import FLAT_FILE, FlatVectors, Vectors, load_vectors
+from indexer.spaces import two_stage as two_stage_files
 from indexer.spaces.milvus import move_to_milvus
 from indexer.spaces.two_stage import write_reduced
 from tests.index.spaces.test_vectors import smooth_maps
@@ -35,9 +38,20 @@ def flat(folder: Path) -> Vectors:
     return load_vectors(folder / "taste", None)
 
 
+def write_two_stages(folder: Path, vectors: Float32Array = MAPS, *, factory: str | None = None) -> dict[str, Any]:
+    """Write them as a build does; return the settings of the search."""
+    return write_reduced(folder, iter([vectors.astype(np.float16)]), np.random.default_rng(0), factory=factory)
+
+
+def write_scanned(folder: Path) -> dict[str, Any]:
+    """Write them as a build does with very many."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(two_stage_files, "SCANNED_FROM", N)
+        return write_two_stages(folder)
+
+
 def two_stage(folder: Path, vectors: Float32Array = MAPS) -> Vectors:
-    search = write_reduced(folder / "poster", iter([vectors.astype(np.float16)]), np.random.default_rng(0))
-    return load_vectors(folder / "poster", search)
+    return load_vectors(folder / "poster", write_two_stages(folder / "poster", vectors))
 
 
 def overlaid(base: Vectors) -> Vectors:
@@ -49,12 +63,14 @@ def overlaid(base: Vectors) -> Vectors:
     return first.changed(Edit(none, np.array([3, *range(N - ADDED, N)])), sources, none, more)
 
 
-def in_milvus(milvus: Milvus, folder: Path, name: str) -> Vectors:
-    """Return what is in a folder, moved to Milvus."""
+def in_milvus(
+    milvus: Milvus, folder: Path, name: str, write: Callable[[Path], dict[str, Any]] = write_two_stages
+) -> Vectors:
+    """Return what is in a folder, moved to Milvus; ``write`` writes posters."""
     entry = {}
     n, dimension = N, MAPS.shape[1]
     if name == "poster":
-        entry = {"search": write_reduced(folder / name, iter([MAPS.astype(np.float16)]), np.random.default_rng(0))}
+        entry = {"search": write(folder / name)}
     else:
         flat(folder)
     moved = move_to_milvus(milvus, "contract", folder, {name: entry})
@@ -64,11 +80,17 @@ def in_milvus(milvus: Milvus, folder: Path, name: str) -> Vectors:
 LOCAL: dict[str, Callable[[Path], Vectors]] = {
     "flat": flat,
     "two-stage": two_stage,
+    "two-stage with a scan": lambda folder: load_vectors(folder, write_scanned(folder)),
     "overlaid": lambda folder: overlaid(two_stage(folder, MAPS[: N - ADDED])),
 }
 IN_MILVUS: dict[str, Callable[[Milvus, Path], Vectors]] = {
     "milvus": lambda milvus, folder: in_milvus(milvus, folder, "taste"),
     "milvus in two stages": lambda milvus, folder: in_milvus(milvus, folder, "poster"),
+    "milvus with a scan": lambda milvus, folder: in_milvus(milvus, folder, "poster", write_scanned),
+    # Of more posters than can be scanned a build makes a graph.
+    "milvus in both stages": lambda milvus, folder: in_milvus(
+        milvus, folder, "poster", partial(write_two_stages, factory="HNSW32")
+    ),
     "milvus overlaid": lambda milvus, folder: overlaid(_without_last(in_milvus(milvus, folder, "poster"))),
 }
 
@@ -170,6 +192,25 @@ def test_estimates_are_close_and_exact_if_they_say_so(vectors: Vectors) -> None:
     tolerance = 1e-5 if vectors.exact else 0.15
     np.testing.assert_allclose(vectors.estimates(MAPS[:9]), MAPS[:9] @ MAPS.T, atol=tolerance)
     assert vectors.estimates(MAPS[:0]).shape == (0, N)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "calls"), [("in two stages", 1), ("with a scan", 1), ("in both stages", 2)])
+def test_candidates_are_found_here_unless_there_are_too_many_to_scan(
+    milvus: Given | MilvusProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, calls: int
+) -> None:
+    service = milvus_at(milvus.address)
+    vectors = IN_MILVUS[f"milvus {name}"](service, tmp_path)
+    called: list[str] = []
+
+    def call(method: str, *arguments: Any, **options: Any) -> Any:
+        called.append(method)
+        return asked(method, *arguments, **options)
+
+    asked = service.call
+    monkeypatch.setattr(service, "call", call)
+    assert_best(vectors, MAPS[8], 10)
+    assert called == ["search"] * calls
 
 
 @pytest.mark.long

@@ -276,12 +276,11 @@ def test_medium_vectors_beside_milvus_are_read_from_their_file(maps: tuple[Path,
     folder, search = maps
     index = read_index(folder / MEDIUM_FILE)
     medium = MediumFile(folder / MEDIUM_FILE, (index.ntotal, index.d), search["finalists"])
-    rows = np.array([0, 3, index.ntotal - 1])
-    np.testing.assert_allclose(
-        medium.scores(index.reconstruct(3), rows), index.reconstruct_batch(rows) @ index.reconstruct(3), atol=1e-6
-    )
+    rows = np.array([0, 3, 50, index.ntotal - 1])
+    scores = index.reconstruct_batch(rows) @ index.reconstruct(3)
+    assert medium.best(index.reconstruct(3), rows, 3).tolist() == rows[np.argsort(-scores)][:3].tolist()
     with pytest.raises(BadSnapshot, match="medium vectors end before their last row"):
-        medium.scores(index.reconstruct(3), rows + 1)
+        medium.best(index.reconstruct(3), rows + 1, 3)
     with pytest.raises(BadSnapshot, match="build the snapshot again"):
         MediumFile(folder / MEDIUM_FILE, (2 * index.ntotal, index.d), 1)
 
