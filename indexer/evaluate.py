@@ -21,6 +21,7 @@ from index.posters import vgg16
 from index.posters.look_vectors import RAW, STANDARDISED, fit_look
 from index.ratings.content import compact_looks
 from index.snapshot.gallery import HEADINGS
+from indexer.config import BLEND
 from indexer.datasets.dataset import Dataset, Scale
 from indexer.datasets.movielens import read_dataset
 from indexer.datasets.training import Training
@@ -244,9 +245,9 @@ def _similarity_section(config: EvaluationConfig, dataset: Dataset, track: Track
     # A generator, because the spaces of several folds may not fit in memory.
     others = ((fit_spaces(part, BLENDED), part, held_out) for part, held_out in folds[1:])
     choice = choose_weights(chain([(spaces, training, test)], others), rng, tags=dataset.tags, labels=dataset.labels)
-    even = dict.fromkeys(choice.weights, 1.0)
-    spaces["blend, even"] = blend_space(spaces, even, training.movie_ids)
-    spaces["blend, chosen"] = blend_space(spaces, choice.weights, training.movie_ids)
+    blends = {"even": dict.fromkeys(choice.weights, 1.0), "default": BLEND, "chosen": choice.weights}
+    parts = {name: spaces[name] for name in choice.weights}
+    spaces |= {f"blend, {name}": blend_space(parts, weights, training.movie_ids) for name, weights in blends.items()}
     if looks is not None:
         spaces["poster, raw"] = vector_space(*looks[RAW], training.movie_ids, rng)
     scores = compare(

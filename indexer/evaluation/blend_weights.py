@@ -12,7 +12,7 @@ from itertools import product
 
 import numpy as np
 
-from index.core.arrays import Float32Array, Float64Array, Int64Array
+from index.core.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from index.core.errors import InvalidInput
 from index.spaces.blend import RowMaps
 from index.spaces.random_pairs import RandomPairs, coefficients
@@ -26,6 +26,7 @@ from indexer.spaces.facts import Labels
 
 BLENDED = ("poster", "taste", "facts")
 
+_ROUNDING = 1e-9
 _WEIGHTS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 
 Fold = tuple[Mapping[str, CandidateSpace], Training, Training]  # spaces, their training ratings, the held-out ratings
@@ -60,8 +61,8 @@ def choose_weights(
     """Choose the weights of poster, taste and facts (those present) by triplet accuracy over all folds.
 
     Every kind of evidence counts the same: co-liked movies and those of ``evidence``, each of spaces made without it.
-    Choose the most even weights (largest entropy) within one standard error of the best, so that the blend keeps every
-    space that does no harm. The weight of taste is always positive.
+    Choose the most even weights (largest entropy) that are within one standard error of the best by every kind and on
+    average, so that the blend keeps every space that does no harm. The weight of taste is always positive.
 
     Args:
         folds: the spaces made from training ratings, these, and the held-out ratings.
@@ -93,10 +94,9 @@ def choose_weights(
     by_kind = {kind: values for kind, values in by_kind.items() if not np.isnan(values).all()}
     seed = int(rng.integers(2**31))
     of_group = {kind: np.concatenate(groups[kind]) for kind in by_kind}
-    means = np.mean([resample_means(values, of_group[kind], seed).T for kind, values in by_kind.items()], axis=0)
+    means = {kind: resample_means(values, of_group[kind], seed).T for kind, values in by_kind.items()}
     accuracy = {kind: np.nanmean(values, axis=1) for kind, values in by_kind.items()}
-    values = np.mean(list(accuracy.values()), axis=0)
-    behind, errors = values.max() - values, np.nanstd(means[values.argmax()] - means, axis=1)
+    behind, errors = losses(np.mean(list(accuracy.values()), axis=0), np.mean(list(means.values()), axis=0))
     trials = [
         Trial(
             weights,
@@ -109,9 +109,40 @@ def choose_weights(
         if (estimate := partial_estimate(by_kind["co_liked"][at], of_group["co_liked"], seed)) is not None
     ]
     trials.sort(key=lambda trial: trial.behind)
-    within_error = [trial for trial in trials if trial.behind <= trial.behind_error + 1e-9]
-    chosen = max(within_error, key=lambda trial: round(_entropy(trial.weights.values()), 9))
-    return WeightChoice(chosen.weights, tuple(trials))
+    kept = np.flatnonzero(harmless(accuracy, means))
+    ordered = kept[np.argsort(behind[kept], kind="stable")].tolist()
+    chosen = max((grid[at] for at in ordered), key=lambda weights: round(_entropy(weights.values()), 9))
+    return WeightChoice(chosen, tuple(trials))
+
+
+def losses(accuracy: Float64Array, means: Float64Array, best: int | None = None) -> tuple[Float64Array, Float64Array]:
+    """Return how far each trial is behind the best, and the standard errors of that, (trials,) each.
+
+    Args:
+        accuracy: (trials,).
+        means: (trials, resamples) of paired resamples.
+        best: the trial to compare with; by default that of the largest accuracy.
+    """
+    best = int(accuracy.argmax()) if best is None else best
+    return accuracy[best] - accuracy, np.asarray(np.nanstd(means[best] - means, axis=1))
+
+
+def harmless(accuracy: Mapping[str, Float64Array], means: Mapping[str, Float64Array]) -> BoolArray:
+    """Return the mask (trials,) of those within one standard error of the best, by every kind and on average.
+
+    Args:
+        accuracy: kind of evidence -> (trials,).
+        means: the same kinds -> (trials, resamples) of paired resamples.
+    """
+    average = np.mean(list(accuracy.values()), axis=0)
+    best = int(average.argmax())
+    compared = [
+        (average, np.mean(list(means.values()), axis=0)),
+        *((accuracy[kind], means[kind]) for kind in accuracy),
+    ]
+    lost = (losses(*each, best) for each in compared)
+    mask: BoolArray = np.all([behind <= errors + _ROUNDING for behind, errors in lost], axis=0)
+    return mask
 
 
 def _correct(

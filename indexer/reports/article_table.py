@@ -41,7 +41,7 @@ _METHODS: Mapping[str, Sequence[str]] = {
     "Matrix factorisation by gradient descent": ("sgd",),
     "Matrix factorisation by least squares": ("als",),
     "Deep features of posters (VGG16), alone": ("poster",),
-    "As served": (SERVED, SERVED_RANKER, "blend, chosen"),
+    "As served": (SERVED, SERVED_RANKER, "blend, default"),
 }
 
 

@@ -17,7 +17,7 @@ from indexer.config import BLEND
 from indexer.datasets.dataset import Ratings
 from indexer.datasets.movielens import read_dataset
 from indexer.datasets.training import Training
-from indexer.evaluation.blend_weights import blended, choose_weights, standardised
+from indexer.evaluation.blend_weights import blended, choose_weights, harmless, losses, standardised
 from indexer.evaluation.candidates import (
     CandidateSpace,
     blend_space,
@@ -301,6 +301,17 @@ def test_a_space_that_adds_something_gets_a_weight() -> None:
     assert choice.weights["facts"] >= 0.5
     alone = next(trial for trial in choice.trials if trial.weights == {"taste": 1, "facts": 0})
     assert alone.behind > alone.behind_error > 0
+
+
+def test_weights_that_one_kind_of_evidence_is_harmed_by_are_not_saved_by_another() -> None:
+    accuracy = {
+        "co_liked": np.array([0.64, 0.62, 0.6399]),  # the second loses here what it wins there
+        "series": np.array([0.92, 0.94, 0.9199]),
+    }
+    noise = np.random.default_rng(0).normal(scale=0.001, size=(3, 200))
+    means = {kind: found[:, None] + noise for kind, found in accuracy.items()}
+    assert losses(np.mean(list(accuracy.values()), axis=0), means["series"])[0].tolist() == pytest.approx([0, 0, 1e-4])
+    assert harmless(accuracy, means).tolist() == [True, False, True]
 
 
 def test_a_taste_space_alone_has_all_the_weight() -> None:
