@@ -58,20 +58,21 @@ class NewMovies:
     def content(self, movie_ids: Sequence[int]) -> Content:
         """Return the content of movies as it is now."""
         rows = self._base.ids.find(movie_ids)
-        parts, order = [], []
         same = [
             at
             for at, (movie_id, row) in enumerate(zip(movie_ids, rows.tolist(), strict=True))
             if row >= 0 and movie_id not in self._looks and self._base.movies[row] == self._catalogue.movie(movie_id)
         ]
+        if len(same) == len(movie_ids):
+            return self.cold.of_snapshot(rows)
+        parts, order = [], []
         if same:
             parts.append(self.cold.of_snapshot(rows[same]))
             order += same
         other = sorted(set(range(len(movie_ids))) - set(same))
-        if other:
-            movies = [self._catalogue.movie(movie_ids[at]) for at in other]
-            parts.append(self.cold.of_movies(movies, self._looks, rows[other]))
-            order += other
+        movies = [self._catalogue.movie(movie_ids[at]) for at in other]
+        parts.append(self.cold.of_movies(movies, self._looks, rows[other]))
+        order += other
         return Content.joined(parts).take(np.argsort(order))
 
     def user(self, user: UserOrRatings) -> ColdUser:

@@ -53,24 +53,25 @@ class EaseByUsers:
 
     def scores(self, rated: Int64Array) -> Float32Array:
         """Return the scores (n_movies,) for the rated movie rows."""
-        users, starts = self._users_by_movie
-        counts = np.diff(starts)
-        watchers = users[runs(starts[rated], counts[rated])[0]]
+        users, starts, known = self._users_by_movie
+        watchers = users[runs(starts[rated], starts[rated + 1] - starts[rated])[0]]
         overlap = np.bincount(watchers, minlength=len(self.weights)).astype(np.float32)
         user_weights = (self.weights @ overlap).astype(np.float64)
-        summed, some = np.zeros(self.movie_scale.size), np.flatnonzero(counts)
-        summed[some] = np.add.reduceat(user_weights[users], starts[some])
-        x = np.zeros(self.movie_scale.size)
-        x[rated] = 1
-        scores: Float32Array = (x - (x - summed) * self.movie_scale).astype(np.float32)
-        return scores
+        summed = np.zeros(self.movie_scale.size)
+        summed[known] = np.add.reduceat(user_weights.take(users), starts[known])
+        scores = summed * self.movie_scale
+        scores[rated] = 1 - (1 - summed[rated]) * self.movie_scale[rated]
+        return scores.astype(np.float32)
 
     @cached_property
-    def _users_by_movie(self) -> tuple[Int64Array, Int64Array]:
-        """The user of each rating, by movie, and where each movie begins: half the time of sums by index."""
+    def _users_by_movie(self) -> tuple[Int64Array, Int64Array, Int64Array]:
+        """The user of each rating, by movie, where each movie begins, and the movies with ratings.
+
+        Sums by it take half the time of sums by index.
+        """
         order = np.argsort(self.rated_rows, kind="stable")
         starts = np.searchsorted(self.rated_rows[order], np.arange(self.movie_scale.size + 1))
-        return self.rated_users[order].astype(np.int64), starts
+        return self.rated_users[order].astype(np.int64), starts, np.flatnonzero(np.diff(starts))
 
 
 @dataclass(frozen=True, slots=True)
