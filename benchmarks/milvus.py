@@ -6,6 +6,7 @@ The vectors are mixtures of a built catalogue's posters, as in ``benchmarks.sear
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import tempfile
@@ -45,6 +46,7 @@ QUERIES = 200
 K = 10
 GENRES = ("Action", "Comedy", "Drama", "Romance")
 WARM_UP = 20  # requests that are not timed
+PATIENCE, STEP, AT_REST = 600.0, 10.0, 0.2  # seconds to wait for Milvus, to look at it, and of CPU a second at rest
 
 
 @click.command()
@@ -91,6 +93,7 @@ def measure(data: Path, real: Float32Array, n: int, milvus: MilvusProcess) -> No
         f"n = {n}: candidates {search['candidates']}, moved to Milvus in {moved:.0f} s"
         f" ({1000 * moved / n:.0f} ms a poster); Milvus has {resident(milvus.pid):.0f} MB"
     )
+    print(f"  Milvus merges what it was sent: at rest after {settle(milvus.pid):.0f} s more")
     limits = [text for name in ("read", "write", "upload") for text in (f"--{name}-limit", "")]
     with serving("serve", "--data", data, "--search", milvus.address, *limits) as server:
         filters = {"all movies": "", "a quarter of them": f"&genre={GENRES[1]}", "one in 200": "&year_from=1999"}
@@ -130,6 +133,17 @@ def passes(n: int, more: str) -> Any:
     return year_of(rows) >= 1999 if "year" in more else np.ones(n, dtype=np.bool_)
 
 
+def draw_titles(n: int, rng: np.random.Generator) -> list[str]:
+    """Return titles of three words, as often as words of titles are: one for each two movies is seen once or twice."""
+    ranks = (n ** rng.random((n, 3))).astype(int)
+    return [" ".join(word(rank) for rank in line) for line in ranks.tolist()]
+
+
+def word(rank: int) -> str:
+    """Return a word of letters for a number."""
+    return np.base_repr(rank + 40, 36).lower().translate(str.maketrans("0123456789", "aeiouaeiou"))
+
+
 def year_of(rows: Any) -> Any:
     """Return the year of each row: 1999 of one in 200."""
     return np.where(rows % 200 == 7, 1999, 1950 + rows % 40)
@@ -158,7 +172,7 @@ def write_rest(folder: Path, n: int, search: dict[str, Any], rng: np.random.Gene
     rows = np.arange(n)
     columns: dict[str, list[Any]] = {
         "movie_id": (rows + 1).tolist(),
-        "title": [f"Film {row}" for row in rows.tolist()],
+        "title": draw_titles(n, rng),
         "year": year_of(rows).tolist(),
         "genres": [[GENRES[row % len(GENRES)]] for row in rows.tolist()],
         "imdb_id": [None] * n,
@@ -185,6 +199,23 @@ def publish(store: SnapshotStore, folder: Path, n: int, entries: dict[str, dict[
         posters={"posters": n, "embedded": n, "replaced": 0, "unreadable": {}},
         warnings=(),
     )
+
+
+def settle(pid: int) -> float:
+    """Wait until a process hardly computes, ``PATIENCE`` at most; return the seconds."""
+    begin = time.monotonic()
+    while time.monotonic() < begin + PATIENCE:
+        before = computed(pid)
+        time.sleep(STEP)
+        if computed(pid) - before < AT_REST * STEP:
+            break
+    return time.monotonic() - begin
+
+
+def computed(pid: int) -> float:
+    """Return the seconds of CPU that a process has taken."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident(pid: int) -> float:

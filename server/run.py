@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import socket
@@ -25,12 +24,12 @@ from server.middleware import refusals
 from server.middleware.logs import log_settings
 from server.middleware.refusals import Refused
 from server.state.following import Following
+from server.state.memory import share_arena
 from server.worker import worker_class
 
 _GRACE = 30  # seconds for running requests to end when the server is stopped
 _IDLE = 75  # seconds of keep-alive: longer than a proxy's, which would otherwise send into a closed connection
 _SILENCE = 120  # seconds before a worker without heartbeat is killed; the first upload loads TensorFlow
-_M_ARENA_MAX = -8  # of malloc.h
 
 
 def run_server(
@@ -131,16 +130,6 @@ def run_server(
             refusals.record(self.app, refused)
 
     Server().run()
-
-
-def share_arena() -> None:
-    """Let all threads that start from now on allocate memory from one arena, if malloc is that of glibc.
-
-    Otherwise each thread has its own, and keeps as much as its largest request needed.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_ARENA_MAX, 1)
 
 
 def _forget(pid: int, counts: Path) -> None:

@@ -368,8 +368,9 @@ class Catalogue:
         """
         try:
             named = columns.get("source_id") or [None] * len(columns["movie_id"])
+            years, lists = _Once[int | None](), _Once[tuple[str, ...]]()
             movies = tuple(
-                Movie(movie_id, title, year, tuple(genres), imdb_id, tmdb_id, source_id)
+                Movie(movie_id, title, years[year], lists[tuple(genres)], imdb_id, tmdb_id, source_id)
                 for movie_id, title, year, genres, imdb_id, tmdb_id, source_id in zip(
                     *(columns[name] for name in _FIELDS[:-1]), named, strict=True
                 )
@@ -443,3 +444,12 @@ def _ambiguous(problem: str, movies: Sequence[Movie]) -> AmbiguousTitle:
 
 def _year(movie: Movie) -> int:
     return -1 if movie.year is None else movie.year
+
+
+class _Once(dict[Value, Value]):
+    """Each value as the first one that was equal: a parser makes a new object of every one, and years are few."""
+
+    def __missing__(self, value: Value) -> Value:
+        """Return the value, which is the first."""
+        self[value] = value
+        return value

@@ -99,11 +99,11 @@ class _Names:
     rows: list[int]  # of titles, ascending
     ranks: list[float]  # of a query that has exactly these words
     words: list[str]  # each word after one space but the first
-    unspaced: list[str]
     years: list[str]  # empty if unknown
     starts: Int64Array  # (n_titles,) position of the first name of each title
     ordered: list[int]  # positions of the names without spaces and with the year, sorted
     keys: list[str]  # those names
+    firsts: list[str]  # (n_titles,) that of the first name of each title: the same strings, as there are very many
 
     @classmethod
     def of(cls, titles: Sequence[tuple[str, int | None]]) -> _Names:
@@ -113,19 +113,22 @@ class _Names:
         words: list[str] = []
         years: list[str] = []
         starts = []
+        texts: dict[int | None, str] = {None: ""}
         for row, (title, year) in enumerate(titles):
             names, year = _names_of(title, year)
             starts.append(len(rows))
             rows += [row] * len(names)
             ranks += names.values()
             words += names
-            years += ["" if year is None else str(year)] * len(names)
-        unspaced = [each.replace(" ", "") for each in words]
-        keys = [each + year for each, year in zip(unspaced, years, strict=True)]
+            years += [texts.setdefault(year, str(year))] * len(names)
+        keys = [each.replace(" ", "") + year for each, year in zip(words, years, strict=True)]
         ordered = sorted(range(len(keys)), key=keys.__getitem__)
-        return cls(
-            rows, ranks, words, unspaced, years, np.array(starts, np.int64), ordered, [keys[at] for at in ordered]
-        )
+        sorted_keys, firsts = [keys[at] for at in ordered], [keys[at] for at in starts]
+        return cls(rows, ranks, words, years, np.array(starts, np.int64), ordered, sorted_keys, firsts)
+
+    def unspaced(self, at: int) -> str:
+        """Return a name without spaces and year."""
+        return self.words[at].replace(" ", "")
 
     def of_rows(self, rows: Int64Array) -> tuple[Int64Array, Int64Array]:
         """Return the positions of all names of some titles (m,), and the start of each title's among these (m,)."""
@@ -140,7 +143,7 @@ class _Names:
     def rank(self, at: int, wanted: str) -> float:
         """Return the rank of a name that begins with the words of a query, spaces aside."""
         words, year = self.words[at], self.years[at]
-        rest = (self.unspaced[at] + year)[len(wanted.replace(" ", "")) :]
+        rest = (self.unspaced(at) + year)[len(wanted.replace(" ", "")) :]
         best = self.ranks[at] if rest in ("", year) else self.ranks[at] / _TITLE * _BEGINNING
         return best if f"{words} {year}".startswith(wanted) else best - _UNSPACED
 
@@ -208,7 +211,7 @@ class TitleSearch:
     def names_of_year(self, year: int) -> list[tuple[str, int]]:
         """Return the names of the titles of a year in all forms, without spaces, each with its row."""
         names = self._names
-        return [(names.unspaced[at], names.rows[at]) for at in self._names_by_year.get(str(year), ())]
+        return [(names.unspaced(at), names.rows[at]) for at in self._names_by_year.get(str(year), ())]
 
     def _ranks_of_names(self, text: str) -> dict[int, float]:
         """Return the rank of each row with a name that begins with the words of a query."""
@@ -238,7 +241,7 @@ class TitleSearch:
         similarity = self._word_similarity(words)
         joined = "".join(words)
         if not has_digit(joined):
-            unspaced = prefix_similarities(joined, self._unspaced, self._letters, _MIN_SIMILARITY)
+            unspaced = prefix_similarities(joined, self._names.firsts, self._letters, _MIN_SIMILARITY)
             similarity = np.maximum(similarity, PREFIX_WEIGHT * unspaced)
         rows = np.flatnonzero(similarity >= _MIN_SIMILARITY)
         return rows, np.round(similarity[rows] + self._whole_similarity(joined, rows), 2)
@@ -248,8 +251,8 @@ class TitleSearch:
         if not rows.size:
             return np.empty(0, dtype=np.float32)
         positions, starts = self._names.of_rows(rows)
-        keys = [self._names.unspaced[at] for at in positions.tolist()]
-        dated = [self._names.unspaced[at] + self._names.years[at] for at in positions.tolist()]
+        keys = [self._names.unspaced(at) for at in positions.tolist()]
+        dated = [self._names.unspaced(at) + self._names.years[at] for at in positions.tolist()]
         found = np.maximum(similarities([joined], keys)[0], similarities([joined], dated)[0])
         best: Float32Array = np.maximum.reduceat(found, starts)
         return best
@@ -317,18 +320,14 @@ class TitleSearch:
         return [f" {names.words[at]} {names.years[at]}" for at in names.starts.tolist()]
 
     @cached_property
-    def _unspaced(self) -> list[str]:
-        return [joined.replace(" ", "") for joined in self._joined]
-
-    @cached_property
     def _letters(self) -> Letters:
-        return Letters.of(self._unspaced)
+        return Letters.of(self._names.firsts)
 
     @cached_property
     def _concatenated(self) -> tuple[str, Int64Array]:
         """The titles without spaces, a line each, and the start of each."""
-        lengths = np.array([len(title) + 1 for title in self._unspaced], dtype=np.int64)
-        return "\n".join(self._unspaced), np.cumsum(lengths) - lengths
+        lengths = np.array([len(title) + 1 for title in self._names.firsts], dtype=np.int64)
+        return "\n".join(self._names.firsts), np.cumsum(lengths) - lengths
 
 
 def best_first(found: Int64Array, ids: Int64Array, ranks: Float32Array, rating_counts: Int64Array) -> list[int]:

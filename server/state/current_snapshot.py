@@ -17,6 +17,7 @@ from index.core.errors import BadSnapshot, PosterityError, UnknownSnapshot
 from index.movie_index import MovieIndex
 from index.snapshot.collections import check_collections
 from index.snapshot.store import Checked, Manifest, SnapshotStore
+from server.state.memory import give_back
 
 _LOOK_EVERY = 1.0  # seconds
 
@@ -171,6 +172,7 @@ class SnapshotWatcher:
             self._data, snapshot_id, checked=self._checked, embed_path=self._embed_path, search=self._search
         )
         index.catalogue.prepare_search()
+        give_back()  # what reading it took, and the snapshot before, if no request uses it any more
         return index
 
     def _first(self, current: str) -> MovieIndex:

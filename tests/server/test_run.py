@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import http.client
 import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import urllib.request
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
@@ -218,31 +215,3 @@ def test_a_worker_that_cannot_start_for_a_while_does_not_end_the_server(world: W
         assert any("a worker cannot start; it tries again" in line for line in log)
         (data / "library.db").unlink()
         assert get(f"{server.address}/api/v1/movies/3")["snapshot"] == world.manifest.id
-
-
-@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_info"), reason="needs the malloc of glibc")
-@pytest.mark.parametrize("shared", [True, False])
-def test_threads_of_a_worker_share_one_arena(shared: bool) -> None:
-    script = f"""
-import ctypes, threading
-from server.run import share_arena
-if {shared}: share_arena()
-barrier = threading.Barrier(5)
-def hold():
-    held = ctypes.create_string_buffer(10_000)
-    barrier.wait()
-    barrier.wait()
-threads = [threading.Thread(target=hold) for _ in range(4)]
-for thread in threads: thread.start()
-barrier.wait()
-libc = ctypes.CDLL(None)
-libc.fdopen.restype = ctypes.c_void_p
-stream = ctypes.c_void_p(libc.fdopen(1, b"w"))
-libc.malloc_info(0, stream)
-libc.fflush(stream)
-barrier.wait()
-"""
-    own = {name: value for name, value in os.environ.items() if name not in {"MALLOC_ARENA_MAX", "GLIBC_TUNABLES"}}
-    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=own).stdout
-    found = told.count("<heap nr=")
-    assert found == 1 if shared else found > 1
