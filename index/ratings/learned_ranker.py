@@ -185,24 +185,25 @@ class Features:
         for line in scores:
             chosen[top_rows(np.where(eligible, line, np.float32(-np.inf)), CANDIDATES)] = True
         rows = np.flatnonzero(chosen)
-        return Candidates(rows, self._features(user, scores, rows))
+        unfiltered = np.count_nonzero(eligible) == eligible.size - user.seen.size
+        return Candidates(rows, self._features(user, scores, rows, rows if unfiltered else None))
 
     def features(self, user: RatedMovies, rows: Int64Array) -> Float32Array:
         """Return the features (m, n_features) of some movies (m,)."""
-        return self._features(user, self._scores(user), rows)
+        return self._features(user, self._scores(user), rows, None)
 
     def _scores(self, user: RatedMovies) -> list[Float32Array]:
         given = (user.scores[name] for name in self.given)
         return [*given, *(ranker.scores(user.seen) for ranker in self.rankers.values())]
 
-    def _features(self, user: RatedMovies, scores: list[Float32Array], rows: Int64Array) -> Float32Array:
-        movies, n, seen = self.movies, user.rows.size, user.seen
+    def _features(
+        self, user: RatedMovies, scores: list[Float32Array], rows: Int64Array, best: Int64Array | None
+    ) -> Float32Array:
+        """Return the features of some movies (m,); ``best`` are rows with the best by every score, None if unknown."""
+        movies, n = self.movies, user.rows.size
         columns: list[Any] = []
         for line in scores:
-            unrated = line.copy()
-            unrated[seen] = -np.inf
-            best = np.partition(unrated, -_BEST)[-_BEST:] if line.size > _BEST else unrated
-            top = float(best[best > -np.inf].mean()) if seen.size < line.size else 0.0
+            top = mean_of_best(line, user.seen) if best is None else mean_of_best(line[best], no_rows())
             columns += [line[rows], line[rows] - top]
         columns += [user.predicted[rows], user.deviation(rows)]
         weights = (np.stack([np.ones(n), user.values - user.values.mean()]) / n).astype(np.float32)
@@ -214,6 +215,15 @@ class Features:
         columns += [movies.mean[rows], movies.deviation[rows], movies.year[rows], movies.year[rows] - year]
         columns += [np.full(rows.size, value) for value in (np.log1p(n), user.values.mean(), popularity)]
         return np.column_stack(columns).astype(np.float32)
+
+
+def mean_of_best(scores: Float32Array, seen: Int64Array) -> float:
+    """Return the mean of the ten largest scores (n,), but for those at rows ``seen``; 0 of none."""
+    unseen = scores.copy()
+    unseen[seen] = -np.inf
+    best = np.partition(unseen, -_BEST)[-_BEST:] if unseen.size > _BEST else unseen
+    best = np.sort(best[best > -np.inf])  # rounded alike in any order
+    return float(best.mean()) if best.size else 0.0
 
 
 class LearnedRanker:

@@ -19,6 +19,8 @@ from index.ratings.learned_ranker import (
     Likeness,
     MovieFeatures,
     RatedMovies,
+    mean_of_best,
+    no_rows,
 )
 from index.ratings.rankers import MovieNeighbours, save_rankers
 from index.spaces.faiss_index import flat_index
@@ -102,6 +104,26 @@ def test_what_is_unknown_is_nan() -> None:
 def test_candidates_are_eligible() -> None:
     assert features().candidates(user(), eligible()).rows.tolist() == list(range(2, N))
     assert features().candidates(user(), np.zeros(N, dtype=np.bool_)).rows.size == 0
+
+
+def test_a_filter_changes_who_is_a_candidate_and_no_feature() -> None:
+    every = features().candidates(user(), eligible())
+    some = features().candidates(user(), eligible() & (np.arange(N) % 2 == 0))
+    assert 0 < some.rows.size < every.rows.size
+    np.testing.assert_array_equal(some.features, every.features[np.isin(every.rows, some.rows)])
+    for found in (every, some):
+        np.testing.assert_array_equal(found.features, features().features(user(), found.rows))
+
+
+def test_the_mean_of_the_best_is_that_of_the_candidates() -> None:
+    rng = np.random.default_rng(0)
+    scores, seen = rng.normal(size=500).astype(np.float32), rng.choice(500, 40, replace=False)
+    unseen = np.where(np.isin(np.arange(500), seen), -np.inf, scores)
+    best = mean_of_best(scores, seen)
+    assert best == pytest.approx(np.sort(unseen)[-10:].mean())
+    assert mean_of_best(scores[np.sort(np.argsort(unseen)[-60:])], no_rows()) == best
+    assert mean_of_best(scores[:3], np.array([0])) == pytest.approx(scores[1:3].mean())
+    assert mean_of_best(scores[:3], np.arange(3)) == 0
 
 
 def test_the_trees_decide_the_order() -> None:
