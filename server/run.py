@@ -8,7 +8,9 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -117,10 +119,7 @@ def run_server(
             from server.app import create_app
 
             share_arena()
-            # Keras imports these where they are installed: half of the time to the first answer to a picture. A
-            # server needs none of them, but that pymilvus imports pandas.
-            for name in ("matplotlib", "sklearn", *(() if config.search else ("pandas",))):
-                sys.modules.setdefault(name, None)  # type: ignore[arg-type]
+            leave_out_unused(milvus=bool(config.search))
             self.app = create_app(config, counts=counts, checked=checked)
             # Matrices are small, and idle BLAS threads spin; requests have threads of their own.
             threadpool_limits(1, "blas")
@@ -130,6 +129,45 @@ def run_server(
             refusals.record(self.app, refused)
 
     Server().run()
+
+
+def leave_out_unused(*, milvus: bool) -> None:
+    """Keep libraries from being imported that this process needs nothing of.
+
+    Keras imports them where they are installed, which is half of the time to the first answer to a picture.
+
+    Args:
+        milvus: import pymilvus now: it imports pandas, 37 MB, to tell its tables from lists.
+    """
+    if milvus:
+        import_without_pandas("pymilvus")
+    for name in ("matplotlib", "sklearn", "pandas"):
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]
+
+
+def import_without_pandas(library: str) -> None:
+    """Import a library, which gets types without objects for those of pandas; with pandas if that fails."""
+
+    def named(name: str) -> type:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return type(name, (), {})
+
+    before = set(sys.modules)
+    for name in ("pandas", "pandas.api", "pandas.api.types"):
+        sys.modules[name] = module = ModuleType(name)
+        vars(module)["__getattr__"] = named
+    failed = False
+    try:
+        import_module(library)
+    except Exception:  # noqa: BLE001  another version may do anything with them
+        failed = True
+    for name in set(sys.modules) - before:
+        root = name.partition(".")[0]
+        if root == "pandas" or (failed and root == library):
+            del sys.modules[name]
+    if failed:
+        import_module(library)
 
 
 def _forget(pid: int, counts: Path) -> None:

@@ -7,6 +7,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import urllib.request
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
@@ -215,3 +217,37 @@ def test_a_worker_that_cannot_start_for_a_while_does_not_end_the_server(world: W
         assert any("a worker cannot start; it tries again" in line for line in log)
         (data / "library.db").unlink()
         assert get(f"{server.address}/api/v1/movies/3")["snapshot"] == world.manifest.id
+
+
+def test_a_server_imports_pymilvus_without_pandas_and_pictures_need_none_either() -> None:
+    script = """
+import sys
+import numpy as np
+from server.run import leave_out_unused
+leave_out_unused(milvus=True)
+from pymilvus import DataType, MilvusClient
+schema = MilvusClient.create_schema(auto_id=False)
+schema.add_field("row", DataType.INT64, is_primary=True)
+schema.add_field("vector", DataType.FLOAT_VECTOR, dim=8)
+print(len(schema.fields), "pandas.core" in sys.modules)
+from index.posters import vgg16
+vector = vgg16.load("untrained")(np.zeros((1, 224, 224, 3), dtype=np.uint8))
+print(vector.shape[1], "pandas.core" in sys.modules)
+"""
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert told.split() == ["2", "False", "25088", "False"]
+
+
+def test_a_library_that_needs_pandas_gets_it(tmp_path: Path) -> None:
+    (tmp_path / "needy").mkdir()
+    (tmp_path / "needy" / "__init__.py").write_text("from needy import part")
+    (tmp_path / "needy" / "part.py").write_text("import pandas\nVERSION = pandas.__version__")
+    script = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+from server.run import import_without_pandas
+import_without_pandas("needy")
+import needy, pandas
+print(needy.part.VERSION == pandas.__version__)
+"""
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "True\n"
