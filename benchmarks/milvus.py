@@ -52,16 +52,14 @@ PATIENCE, STEP, AT_REST = 600.0, 10.0, 0.2  # seconds to wait for Milvus, to loo
 @click.command()
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
 @click.option("--n", "sizes", type=int, multiple=True, default=(10_000, 20_000, 40_000), show_default=True)
-@click.option("--segment", default=4096, show_default=True, help="Megabytes of a segment of Milvus (its default: 512).")
 @click.option("--milvus", "folder", type=click.Path(path_type=Path), help="Folder for Milvus' data.")
-def main(data: Path, sizes: tuple[int, ...], segment: int, folder: Path | None) -> None:
+def main(data: Path, sizes: tuple[int, ...], folder: Path | None) -> None:
     """Measure with mixtures of the posters of DATA's current snapshot. It needs the package milvus."""
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     rows = read_index(SnapshotStore(data).path() / "poster" / ROWS_FILE)
     real: Float32Array = rows.reconstruct_n(0, rows.ntotal)
     with tempfile.TemporaryDirectory() as temporary:
         milvus = MilvusProcess(folder or Path(temporary) / "milvus")
-        milvus.set("dataCoord.segment.maxSize", str(segment))
         milvus.start()
         try:
             print(

@@ -7,7 +7,6 @@ virtual environment of its own, whose folder POSTERITY_TEST_MILVUS then is.
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -74,19 +73,6 @@ class MilvusProcess:
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
-
-    def set(self, name: str, value: str) -> None:
-        """Set a value of milvus.yaml, by the names that lead to it, before the server starts."""
-        file = self._folder / "configs" / "milvus.yaml"
-        *sections, key = name.split(".")
-        before, place = "", file.read_text()
-        for depth, section in enumerate(sections):
-            head, found, place = place.partition(f"\n{'  ' * depth}{section}:")
-            assert found, f"{file} has no {name}"
-            before += head + found
-        changed, count = re.subn(rf"(?m)^(\s+{key}:).*$", rf"\1 {value}", place, count=1)
-        assert count, f"{file} has no {name}"
-        file.write_text(before + changed)
 
     def start(self) -> None:
         """Start the server, and wait until it answers. Milvus 2.3.5 may crash as it starts: it is started again."""
