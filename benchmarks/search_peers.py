@@ -39,7 +39,7 @@ def faiss_hnsw(vectors: Float32Array) -> Levels:
 def faiss_ivf_pq(vectors: Float32Array) -> Levels:
     """Yield searches of product-quantised cells, whose best hits are scored again in float16.
 
-    Four bits a part, as eight take an hour to train: 256 centroids of each.
+    Four bits a part: with eight, 256 centroids of each, the training takes twenty minutes and more.
     """
     cells = int(np.sqrt(len(vectors)))
     index = faiss.index_factory(vectors.shape[1], f"IVF{cells},PQ784x4fs,Refine(SQfp16)", faiss.METRIC_INNER_PRODUCT)
