@@ -172,7 +172,7 @@ class SnapshotWatcher:
             self._data, snapshot_id, checked=self._checked, embed_path=self._embed_path, search=self._search
         )
         index.catalogue.prepare_search()
-        give_back()  # what reading it took, and the snapshot before, if no request uses it any more
+        give_back()  # what reading it took
         return index
 
     def _first(self, current: str) -> MovieIndex:

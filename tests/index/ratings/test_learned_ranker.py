@@ -110,9 +110,9 @@ def test_a_filter_changes_who_is_a_candidate_and_no_feature() -> None:
     every = features().candidates(user(), eligible())
     some = features().candidates(user(), eligible() & (np.arange(N) % 2 == 0))
     assert 0 < some.rows.size < every.rows.size
-    np.testing.assert_array_equal(some.features, every.features[np.isin(every.rows, some.rows)])
+    np.testing.assert_allclose(some.features, every.features[np.isin(every.rows, some.rows)], rtol=1e-6)
     for found in (every, some):
-        np.testing.assert_array_equal(found.features, features().features(user(), found.rows))
+        np.testing.assert_allclose(found.features, features().features(user(), found.rows), rtol=1e-6)
 
 
 def test_the_mean_of_the_best_is_that_of_the_candidates() -> None:

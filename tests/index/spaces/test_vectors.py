@@ -279,7 +279,9 @@ def test_medium_vectors_beside_milvus_are_read_from_their_file(maps: tuple[Path,
     rows = np.array([*range(0, 900, 3), index.ntotal - 1])  # more than are in memory at a time
     scores = index.reconstruct_batch(rows) @ index.reconstruct(3)
     for k in (3, 200):
-        assert medium.best(index.reconstruct(3), rows, k).tolist() == rows[np.argsort(-scores)][:k].tolist()
+        found = medium.best(index.reconstruct(3), rows, k)
+        assert np.unique(found).size == k  # none twice; which of nearly equal ones is a matter of rounding
+        np.testing.assert_allclose(scores[np.searchsorted(rows, found)], -np.sort(-scores)[:k], atol=1e-5)
     with pytest.raises(BadSnapshot, match="medium vectors end before their last row"):
         medium.best(index.reconstruct(3), rows + 1, 3)
     with pytest.raises(BadSnapshot, match="build the snapshot again"):
