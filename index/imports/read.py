@@ -6,6 +6,7 @@ Nothing is written to disk, and nothing of a file is kept.
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import re
@@ -93,6 +94,9 @@ _SEPARATOR = re.compile(r"\s*\"?sep=(.)\"?\s*", re.IGNORECASE)
 _NEVER = frozenset({"0", "no", "false", "never"})  # times played
 _TMDB_GUID = re.compile(r"tmdb://([0-9]{1,9})|themoviedb\.org/movie/([0-9]{1,9})", re.ASCII)
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")  # with files, empty, in parts
+_GZIP = b"\x1f\x8b"
+_OLD_WORKBOOK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_WORKBOOK_PARTS = frozenset({"xl/workbook.xml", "xl/workbook.bin", "content.xml"})  # of Excel, then of LibreOffice
 _NOT_WATCHED = frozenset({"hold", "dropped", "notinteresting"})
 
 
@@ -122,7 +126,7 @@ def read_export(content: bytes, name: str = "the file") -> Export:
     """Read an export.
 
     Args:
-        content: the file: CSV, JSON, or a zip archive of them.
+        content: the file: CSV, JSON, or a zip archive of them; or one of them compressed by gzip.
         name: of the file. It decides one thing only: whether Letterboxd's list of films is a watchlist.
 
     Raises:
@@ -132,6 +136,10 @@ def read_export(content: bytes, name: str = "the file") -> Export:
     if len(content) > MAX_BYTES:
         raise InvalidInput(f"{name} has {len(content):,} bytes: at most {MAX_BYTES:,} are read")
     read = _Read()
+    if content.startswith(_GZIP):
+        content = _unpacked(content, name)
+    if content.startswith(_OLD_WORKBOOK):
+        raise _workbook(name)
     if content.startswith(_ZIP):
         _read_archive(content, name, read)
     else:
@@ -145,10 +153,27 @@ def read_export(content: bytes, name: str = "the file") -> Export:
     return Export(read.formats[0], scale, entries, (*read.skipped, *earlier))
 
 
+def _unpacked(content: bytes, name: str) -> bytes:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
+            unpacked = stream.read(MAX_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InvalidInput(f"{name} is damaged ({error}): export it again") from error
+    if len(unpacked) > MAX_BYTES:
+        raise InvalidInput(f"{name} unpacks to more than {MAX_BYTES:,} bytes: split the file")
+    return unpacked
+
+
+def _workbook(name: str) -> InvalidInput:
+    return InvalidInput(f"{name} is a workbook of a spreadsheet program: save it there as CSV, and give that")
+
+
 def _read_archive(content: bytes, name: str, read: _Read) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = [each for each in archive.infolist() if not each.is_dir()]
+            if any(each.filename in _WORKBOOK_PARTS for each in members):
+                raise _workbook(name)
             if sum(each.file_size for each in members) > MAX_BYTES:
                 raise InvalidInput(
                     f"{name} unzips to more than {MAX_BYTES:,} bytes: give the file with the ratings alone"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 
 import pytest
 from hypothesis import given, settings
@@ -308,6 +309,11 @@ def test_an_unnamed_scale_is_guessed_by_the_highest_rating_and_says_so(ratings: 
         (samples.packed(profile_csv=samples.LETTERBOXD_PROFILE), "holds no ratings"),
         (b"x" * (50 * 2**20 + 1), "at most 52,428,800"),
         (b"[" * 100_000, "is no JSON"),
+        (samples.packed(xl__workbook_xml="<workbook/>", xl__worksheets__sheet1_xml=""), "save it there as CSV"),
+        (samples.packed(content_xml="<office/>"), "save it there as CSV"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512), "save it there as CSV"),
+        (gzip.compress(samples.IMDB_2024.encode())[:-20], "is damaged"),
+        (gzip.compress(b"x" * (51 * 2**20)), "unpacks to more than"),
         (b"userId,movieId,rating\n1,3,4\n2,3,5\n", "ratings of 2 people"),
     ],
 )
@@ -315,6 +321,11 @@ def test_what_is_no_export_is_refused_with_its_name(content: bytes, problem: str
     with pytest.raises(InvalidInput, match=problem) as refused:
         read_export(content, "mine.bin")
     assert "mine.bin" in str(refused.value)
+
+
+@pytest.mark.parametrize("content", [samples.letterboxd(), samples.IMDB_2024.encode()])
+def test_an_export_compressed_by_gzip_is_read(content: bytes) -> None:
+    assert read_export(gzip.compress(content)) == read_export(content)
 
 
 def test_an_archive_that_unzips_to_too_much_is_refused() -> None:
