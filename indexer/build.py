@@ -25,6 +25,7 @@ from index.posters import vgg16
 from index.posters.copies import find_copies, save_copies
 from index.posters.images import PREPROCESSING
 from index.posters.look_vectors import fit_look
+from index.publication.state import check_not_following
 from index.ratings import cold_start as cold_starts
 from index.ratings import fold_in as fold_ins
 from index.ratings import learned_ranker as learned_rankers
@@ -102,7 +103,7 @@ def build(plan: Plan, *, work: Work | None = None, track: Track = silent) -> Man
         track: shows progress.
 
     Raises:
-        InvalidInput: the ratings or the posters are not usable.
+        InvalidInput: the ratings or the posters are not usable, or the data directory follows a storage.
         BadLibrary: the library cannot be read.
         WeightsUnavailable: the weights cannot be downloaded.
         BadWeights: the weights file is missing or not usable.
@@ -110,8 +111,10 @@ def build(plan: Plan, *, work: Work | None = None, track: Track = silent) -> Man
         PosterityError: another build is running on the data directory.
     """
     work = work or Work()
+    check_not_following(plan.data)
     store = SnapshotStore(plan.data)
     if plan.search:
+        milvus_at(plan.search).make_database()
         milvus_at(plan.search).takes_float16()  # so that a wrong address ends a build at its start
     with store.writing() as folder:
         for name in ("embeddings", "posters"):  # a server may be writing a poster, an evaluation an embedding

@@ -312,7 +312,7 @@ class Index(MovieService):
         )[body.offset :]
         shown = self._predictions(index, resolved, found, explain=body.explain)
         if body.explain:
-            add_rankings(index, resolved, shown, _CONTRIBUTIONS, unrated)
+            add_rankings(index, resolved, shown, _CONTRIBUTIONS, unrated, where=where, new=body.new)
         return shown
 
     @override

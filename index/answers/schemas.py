@@ -157,19 +157,19 @@ class ContentAnswer(TypedDict):
     """The prediction by content as a sum, in units of the rating scale; it counts with ``share`` in the served one."""
 
     share: float
-    """1 for a movie without ratings in the snapshot; it falls as ratings come in."""
+    """1 for a movie without ratings in the snapshot; the more it has there, the less."""
     usual: float
     """The user's rating of a movie with mean content."""
     genres: float
-    """Effect of its genres."""
+    """Effect of its genres; 0 for a new movie without any."""
     year: float
-    """Effect of its year."""
+    """Effect of its year; 0 for a new movie whose year is not known."""
     similar: float
     """Effect of the user's ratings of movies similar in genres, year and people, beyond those of genres and year."""
     poster: float
     """Effect of the user's ratings of movies with similar posters, likewise; 0 if posters do not help."""
     ratings: float
-    """Effect of others' ratings of the movie."""
+    """Effect of the movie's ratings, those added online and the user's own among them."""
 
 
 @closed

@@ -27,7 +27,7 @@ from index.answers.schemas import (
     TasteAnswer,
     UserAnswer,
 )
-from index.catalogue.catalogue import Movie
+from index.catalogue.catalogue import Movie, MovieFilter
 from index.core.errors import BadImage, UnknownMovie
 from index.explain.figure import Panel, draw
 from index.explain.look import LookExplanation
@@ -199,26 +199,36 @@ def lean_group(picks: Iterable[GroupPick]) -> list[GroupPickId]:
 
 
 def present_explanation(index: MovieIndex, explanation: Explanation, k: int) -> ExplanationAnswer:
-    """Return a prediction as a sum of the base, the ``k`` largest contributions, and the total of the others."""
+    """Return a prediction as a sum of the base, the ``k`` largest contributions, and the total of the others.
+
+    It adds up as rounded: the base takes the difference.
+    """
     named, rest = explanation.contributions[:k], explanation.contributions[k:]
+    others = sum(part.watched + part.rated for part in rest)
+    totals = [round(part.watched, 4) + round(part.rated, 4) for part in named]
     shown: ExplanationAnswer = {
-        "base": round(explanation.base, 4),
+        "base": rounded_base(explanation.rating, [*totals, others], 4),
         "contributions": [
             {
                 "movie": present_movie(index, index.catalogue.movie(part.movie_id)),
                 "given": part.given,
                 "watched": round(part.watched, 4),
                 "rated": round(part.rated, 4),
-                "total": round(part.watched + part.rated, 4),
+                "total": round(total, 4),
             }
-            for part in named
+            for part, total in zip(named, totals, strict=True)
         ],
-        "others": {"count": len(rest), "total": round(sum(part.watched + part.rated for part in rest), 4)},
+        "others": {"count": len(rest), "total": round(others, 4)},
         "sum": round(explanation.rating, 4),
     }
     if explanation.content is not None:
         shown["content"] = present_content(explanation.content)
     return shown
+
+
+def rounded_base(total: float, parts: Iterable[float], digits: int) -> float:
+    """Return the base of a sum such that the total, as rounded, is the sum of the base and the parts as rounded."""
+    return round(round(total, digits) - sum(round(part, digits) for part in parts), digits)
 
 
 def present_content(parts: ContentParts) -> ContentAnswer:
@@ -242,14 +252,26 @@ def add_explanations(index: MovieIndex, user: UserOrRatings, shown: Sequence[Pre
 
 
 def add_rankings(
-    index: MovieIndex, user: UserOrRatings, shown: Iterable[PredictionAnswer], k: int, watched: Sequence[int] = ()
+    index: MovieIndex,
+    user: UserOrRatings,
+    shown: Iterable[PredictionAnswer],
+    k: int,
+    watched: Sequence[int] = (),
+    *,
+    where: MovieFilter | None = None,
+    new: bool = False,
 ) -> None:
-    """Add to recommendations for a user the ``k`` largest contributions to the rank of each, if ranking was learned."""
+    """Add to recommendations for a user the ``k`` largest contributions to the rank of each that trees ordered.
+
+    The list is of ``Users.recommend`` with the same ``watched``, ``where`` and ``new``.
+    """
     answers = {each["movie"]["movie_id"]: each for each in shown}
-    for movie_id, explanation in index.users.explain_ranks(user, list(answers), watched).items():
-        rest = [part.contribution for part in explanation.contributions[k:]]
+    ranks = index.users.explain_ranks(user, list(answers), watched, where=where, new=new)
+    for movie_id, explanation in ranks.items():
+        parts = [part.contribution for part in explanation.contributions]
+        total, others = explanation.base + sum(parts), sum(parts[k:])
         answers[movie_id]["ranking"] = {
-            "base": round(explanation.base, 4),
+            "base": rounded_base(total, [*parts[:k], others], 4),
             "features": [
                 {
                     "feature": part.name,
@@ -258,8 +280,8 @@ def add_rankings(
                 }
                 for part in explanation.contributions[:k]
             ],
-            "others": {"count": len(rest), "total": round(sum(rest), 4)},
-            "sum": round(explanation.base + sum(part.contribution for part in explanation.contributions), 4),
+            "others": {"count": len(parts[k:]), "total": round(others, 4)},
+            "sum": round(total, 4),
         }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -153,6 +153,11 @@ class Catalogue:
     def genres(self) -> tuple[str, ...]:
         """All genres, sorted, each once."""
         return self._genres.names
+
+    def spelled(self, movie: Movie) -> Movie:
+        """Return a movie with its genres as this catalogue writes them."""
+        genres = self._genres.spelled(movie.genres)
+        return movie if genres == movie.genres else replace(movie, genres=genres)
 
     def __len__(self) -> int:
         """Return the number of movies."""

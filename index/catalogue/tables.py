@@ -37,6 +37,13 @@ class Genres:
         """Return the ids of the movies of a genre, ascending; letter case does not matter."""
         return self._members.get(genre.casefold(), _NONE)
 
+    def spelled(self, genres: Iterable[str]) -> tuple[str, ...]:
+        """Return genres as the catalogue writes them, each once: ``Comedy`` for ``comedy``; others as they are."""
+        known = {name.casefold(): name for name in sorted(self.names, key=lambda name: self._counts[name])}
+        return tuple(
+            dict.fromkeys(name if name in self._counts else known.get(name.casefold(), name) for name in genres)
+        )
+
     def changed(self, before: Iterable[Movie], after: Iterable[Movie]) -> Genres:
         """Return the table with some movies replaced by others."""
         counts = Counter(self._counts)

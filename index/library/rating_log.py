@@ -61,7 +61,7 @@ class RatingLog:
         Args:
             movie_ids: of the movies.
             since: sequence number.
-            limit: number of changes per movie at most, the latest.
+            limit: number of ratings per movie at most, the latest; deleted ones are returned besides.
 
         Raises:
             BadLibrary: the library cannot be read.
@@ -70,10 +70,11 @@ class RatingLog:
             query = "SELECT movie_id, user_id, rating FROM ratings WHERE seq > ? ORDER BY seq DESC"
             rows = () if db is None else db.execute(query, (since,))
             found: dict[int, dict[int, float | None]] = {}
-            wanted = set(movie_ids)
+            left = dict.fromkeys(movie_ids, limit)
             for movie_id, user_id, rating in rows:
-                if movie_id in wanted and len(found.setdefault(movie_id, {})) < limit:
-                    found[movie_id][user_id] = rating
+                if movie_id in left and (rating is None or left[movie_id]):
+                    found.setdefault(movie_id, {})[user_id] = rating
+                    left[movie_id] -= rating is not None
         return found
 
     def changed(self, user_id: int) -> int | None:

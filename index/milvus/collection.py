@@ -114,9 +114,9 @@ class Collection:
         )
         return int(found[0]["count(*)"])
 
-    def check(self) -> None:
-        """Raise SearchUnavailable unless the collection is there, loaded and whole."""
-        self._check_found(self.count(), self.rows)
+    def check(self, *, patience: float = PATIENCE) -> None:
+        """Raise SearchUnavailable unless the collection is there, loaded and whole; ``patience`` is in seconds."""
+        self._check_found(self.count(patience=patience), self.rows)
 
     def _vectors(self, rows: Int64Array) -> Float32Array:
         found = self.call("query", filter=rows_in(rows), output_fields=[_FIELD], consistency_level="Eventually")

@@ -11,8 +11,9 @@ from functools import cache
 from importlib.util import find_spec
 from threading import Lock
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
+from index.core.addresses import split_address, without_user
 from index.core.errors import InvalidInput, SearchUnavailable
 from index.milvus.circuit import Circuit
 
@@ -30,14 +31,17 @@ def check_address(address: str) -> str:
         InvalidInput: it is no address, or pymilvus is not installed.
     """
     written = address.strip().rstrip("/")
-    parts = urlsplit(written)
-    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if parts.scheme else written
-    try:
-        usable = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is none
-        usable = False
-    database = parts.path.strip("/")
-    if not usable or parts.query or parts.fragment or not re.fullmatch(r"([A-Za-z_]\w*)?", database, re.ASCII):
+    shown = without_user(written)
+    parts = split_address(written)
+    if (
+        parts is None
+        or parts.scheme not in _SCHEMES
+        or not parts.hostname
+        or parts.port == 0
+        or parts.query
+        or parts.fragment
+        or not re.fullmatch(r"([A-Za-z_]\w*)?", parts.path.strip("/"), re.ASCII)
+    ):
         raise InvalidInput(
             f"{shown!r} is no Milvus: write milvus://host:19530, milvus://user:password@host:19530/database or"
             " milvus+tls://…"
@@ -58,7 +62,8 @@ class Milvus:
     """
 
     def __init__(self, address: str) -> None:
-        parts = urlsplit(check_address(address))
+        self._address = check_address(address)
+        parts = urlsplit(self._address)
         port = parts.port or _PORT
         self.shown = f"milvus://{parts.hostname}:{port}{parts.path}"  # without user name and password
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
@@ -114,6 +119,17 @@ class Milvus:
         numbers = re.search(r"(\d+)\.(\d+)", said)
         return numbers is not None and (int(numbers[1]), int(numbers[2])) >= (2, 4)
 
+    def make_database(self) -> None:
+        """Create the database of the address, if it names one that is missing.
+
+        Raises:
+            SearchUnavailable: Milvus does not answer.
+        """
+        if self._database:
+            whole = Milvus(urlunsplit(urlsplit(self._address)._replace(path="")))
+            if self._database not in whole.call("list_databases", patience=PATIENCE_OF_BUILDS):
+                whole.call("create_database", self._database, patience=PATIENCE_OF_BUILDS)
+
     def _connected(self, patience: float) -> Any:
         if self._client is None:
             with self._connecting:
@@ -126,14 +142,7 @@ class Milvus:
 
         self._circuit.pass_or_fail()  # while this call waited for the lock, another may have failed
         logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # every error is raised, too
-        options = {"token": self._token, "timeout": patience, "dedicated": True}
-        if not self._database:
-            return MilvusClient(self._uri, **options)
-        client = MilvusClient(self._uri, **options)
-        if self._database not in client.list_databases(timeout=patience):
-            client.create_database(self._database, timeout=patience)
-        client.close()
-        return MilvusClient(self._uri, db_name=self._database, **options)
+        return MilvusClient(self._uri, db_name=self._database, token=self._token, timeout=patience, dedicated=True)
 
 
 @cache

@@ -144,7 +144,7 @@ def read_file_list(storage: Storage, publication: Publication) -> FileList:
 def _parsed(content: bytes, what: str) -> Any:
     try:
         document = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadSnapshot(f"{what} in the storage is damaged (no JSON): publish again") from error
     if not isinstance(document, dict) or not isinstance(document.get("format"), int):
         raise BadSnapshot(f"{what} in the storage is not Posterity's: give another address")

@@ -72,6 +72,7 @@ class Follower:
         self._count = count
         self._clock = clock
         self._followed: bytes | None = None  # content of current.json
+        self._snapshot: str | None = None  # that it made current
         self._refused: tuple[bytes, float, BadSnapshot] | None = None  # its content, when it is due again, the reason
         if self._store.ids() and not own.is_dir():
             raise InvalidInput(f"{data} has snapshots that were built there: give --data another folder to follow into")
@@ -91,7 +92,7 @@ class Follower:
         content = read_pointer(self._storage)
         if content is None:
             raise StorageUnavailable(f"{self._storage.shown} has no publication yet: run posterity publish")
-        if content == self._followed:
+        if content == self._followed and self._store.current_id() == self._snapshot:
             return None
         if self._refused is not None and self._refused[0] == content and self._clock() < self._refused[1]:
             raise self._refused[2]
@@ -101,6 +102,7 @@ class Follower:
             self._refused = content, self._clock() + _REFUSED_FOR, error
             raise
         self._followed, self._refused = content, None
+        self._snapshot = self._store.current_id()
         return changed
 
     def _follow(self, publication: Publication) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from index.core.errors import InvalidInput
 from index.core.files import write_durably
 
 OWN_FOLDER = ".follow"  # of a data directory that follows
@@ -19,6 +20,15 @@ class State:
 
     status: Literal["ok", "degraded"]
     reason: str | None  # public: without paths of this machine
+
+
+def check_not_following(data: Path) -> None:
+    """Raise InvalidInput if a data directory follows a storage: snapshots are made elsewhere."""
+    if (data / OWN_FOLDER).is_dir():
+        raise InvalidInput(
+            f"{data} follows a storage: build, and choose a snapshot, where it is published (posterity publish"
+            f" --snapshot ID); to stop following, delete {data / OWN_FOLDER}"
+        )
 
 
 def write_state(data: Path, state: State) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,12 +15,15 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.registry import known_implementations
 
+from index.core.addresses import split_address, without_user
 from index.core.errors import BadSnapshot, InvalidInput, StorageUnavailable
 from index.core.files import NO_ROOM, replacing
 
 _WITHOUT_FOLDERS = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "oci"}  # makedirs would make a bucket there
 # A follower must notice soon that a storage is down: botocore's own limits are a minute each, several times over.
-_S3_LIMITS = {"connect_timeout": 5, "read_timeout": 30, "retries": {"max_attempts": 2}}
+_S3_LIMITS = {"connect_timeout": 5, "read_timeout": 30, "retries": {"total_max_attempts": 1}}
+_S3_TRIES = 2  # of s3fs, each with those limits
+_OF_THIS_PROCESS = {"memory"}
 
 
 def check_address(url: str) -> str:
@@ -30,8 +34,9 @@ def check_address(url: str) -> str:
     """
     written = url.strip()
     kind, separator, rest = written.partition("://")
-    known = known_implementations.get(kind)
-    if not separator or "::" in written or not rest.strip("/") or known is None:
+    known = None if kind in _OF_THIS_PROCESS else known_implementations.get(kind)
+    parts = split_address(written)
+    if not separator or "::" in written or not rest.strip("/") or known is None or parts is None:
         raise InvalidInput(
             f"{_without_secrets(written)!r} is no storage: write s3://bucket/prefix, file:///folder or another address"
             " that fsspec knows"
@@ -60,7 +65,10 @@ class Storage:
     def __init__(self, url: str) -> None:
         url = check_address(url)
         self.shown = _without_secrets(url)
-        self._secrets = [each for each in (urlsplit(url).username, urlsplit(url).password) if each]
+        parts = urlsplit(url)
+        self._secrets = [re.escape(parts.password)] if parts.password else []
+        if parts.username:  # by itself: it may be a syllable
+            self._secrets.append(rf"\b{re.escape(parts.username)}\b")
         self._kind = url.partition("://")[0]
         options: dict[str, Any] = {"use_listings_cache": False}
         if self._kind in {"s3", "s3a"}:
@@ -68,6 +76,8 @@ class Storage:
             options["config_kwargs"] = {**_S3_LIMITS, **given}
         with self._reported("opened"):
             self._files, self._root = fsspec.core.url_to_fs(url, **options)
+        if self._kind in {"s3", "s3a"}:
+            self._files.retries = _S3_TRIES
 
     def read(self, name: str, most: int) -> bytes | None:
         """Return the content of an object; None if there is none.
@@ -147,7 +157,8 @@ class Storage:
         paths = [self._at(name) for name in names]
         if paths:
             with self._reported("deleted"):
-                self._files.rm(paths)
+                for path in paths:  # a list of paths would be one of patterns
+                    self._files.rm_file(path)
 
     def _at(self, name: str) -> str:
         return f"{self._root}/{name}"
@@ -177,11 +188,11 @@ class Storage:
     def _reason(self, error: Exception) -> str:
         text = " ".join(str(error).split()) or type(error).__name__
         for secret in self._secrets:
-            text = text.replace(secret, "***")
+            text = re.sub(secret, "***", text)
         return text[:300]
 
 
 def _without_secrets(url: str) -> str:
     """Return an address without user name, password and query."""
-    head, separator, rest = url.partition("://")
-    return f"{head}{separator}{rest.partition('?')[0].rpartition('@')[2]}"
+    head, separator, rest = without_user(url).partition("://")
+    return f"{head}{separator}{rest.partition('?')[0]}"

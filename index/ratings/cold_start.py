@@ -148,7 +148,7 @@ class ColdPredictions:
     by_facts: Float64Array  # (k, r) contribution of each rated movie, as it is similar in genres and year
     by_people: Float64Array  # (k, r) as they share people
     by_look: Float64Array  # (k, r) as its poster is similar
-    ratings: Float64Array  # (k,) of the movie by others
+    ratings: Float64Array  # (k,) of the movie
 
     @property
     def by_rated(self) -> Float64Array:
@@ -294,6 +294,10 @@ class ColdStart:
         usual_genres, usual_year = usual[:n] @ weights[:n], usual[n:] @ weights[n:]
         genres = movies.features[:, :n] @ weights[:n] - usual_genres + common[0] - self.facts.usual_common[0]
         year = movies.features[:, n:] @ weights[n:] - usual_year + common[1] - self.facts.usual_common[1]
+        # Of what is not known a movie without ratings has the usual; residuals of training ratings know no better.
+        unrated = (movies.rows < 0) | (self._counts[movies.rows] == 0)
+        genres[unrated & ~movies.features[:, :n].any(axis=1)] = 0
+        year[unrated & ~movies.features[:, n:].any(axis=1)] = 0
         base = float(user.preferences[-1] + usual_genres + usual_year + sum(self.facts.usual_common))
 
         others = movies.rows[:, None] != user.rows

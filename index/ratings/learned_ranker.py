@@ -188,10 +188,6 @@ class Features:
         unfiltered = np.count_nonzero(eligible) == eligible.size - user.seen.size
         return Candidates(rows, self._features(user, scores, rows, rows if unfiltered else None))
 
-    def features(self, user: RatedMovies, rows: Int64Array) -> Float32Array:
-        """Return the features (m, n_features) of some movies (m,)."""
-        return self._features(user, self._scores(user), rows, None)
-
     def _scores(self, user: RatedMovies) -> list[Float32Array]:
         given = (user.scores[name] for name in self.given)
         return [*given, *(ranker.scores(user.seen) for ranker in self.rankers.values())]
@@ -290,15 +286,27 @@ class LearnedRanker:
     def _ranks(self, user: RatedMovies) -> bool:
         return user.rows.size >= max(self.least, 1)
 
-    def explain(self, user: RatedMovies, rows: Int64Array) -> list[RankExplanation]:
-        """Return the contributions to the score of some movies (m,); empty if the trees do not rank for the user."""
-        if not rows.size or not self._ranks(user) or self._booster is None:  # LightGBM refuses to explain no movie
-            return []
-        features = self.features.features(user, rows)
+    def explain(self, user: RatedMovies, rows: Int64Array, eligible: BoolArray) -> dict[int, RankExplanation]:
+        """Return the contributions to the scores of those of some movies (m,) that the trees order, by row.
+
+        Args:
+            user: as in ``rerank``.
+            rows: (m,) of movies.
+            eligible: (n_movies,) as in ``rerank``.
+        """
+        if not self._ranks(user) or self._booster is None:
+            return {}
+        candidates = self.features.candidates(user, eligible)
+        chosen = np.isin(candidates.rows, rows)
+        if not chosen.any():  # LightGBM refuses to explain no movie
+            return {}
+        features = candidates.features[chosen]
         parts = np.asarray(self._booster.predict(features, pred_contrib=True, num_threads=1))
-        explanations = []
-        for values, contributions in zip(features.tolist(), parts.tolist(), strict=True):
+        explanations = {}
+        for row, values, contributions in zip(
+            candidates.rows[chosen].tolist(), features.tolist(), parts.tolist(), strict=True
+        ):
             columns = zip(self.features.names, values, contributions, strict=False)  # the mean score is the last
             ordered = sorted(map(FeatureContribution._make, columns), key=lambda each: -abs(each.contribution))
-            explanations.append(RankExplanation(contributions[-1], tuple(ordered)))
+            explanations[row] = RankExplanation(contributions[-1], tuple(ordered))
         return explanations

@@ -132,7 +132,7 @@ class ContentParts:
     year: float
     similar: float  # residuals of movies similar in genres, year and people
     poster: float  # residuals of movies with similar posters
-    ratings: float  # of the movie by others
+    ratings: float  # of the movie
 
 
 UserOrRatings = int | Mapping[int, float]  # id of a user of the model, or a new user's ratings by movie id
@@ -291,25 +291,27 @@ class RatingModel:
             InvalidInput: a new user's rating is off the scale.
         """
         profile = self._profile(user, watched)
-        eligible = np.ones(len(self._movie_ids), dtype=np.bool_) if allowed is None else allowed.copy()
-        eligible[profile.seen] = False
-        scores = self._ranking_scores(profile, eligible)
+        scores = self._ranking_scores(profile, self._eligible(profile, allowed))
         rows = top_rows(scores, k) if choose is None else choose(top_rows(scores, max(k, POOL)))
         ranked: list[int] = self._movie_ids.values[rows].tolist()
         return ranked
 
     def explain_ranks(
-        self, user: UserOrRatings, movie_ids: Sequence[int], watched: Sequence[int] = ()
-    ) -> list[RankExplanation]:
-        """Return the contributions of features to the rank of each movie; empty without a learned ranker.
+        self,
+        user: UserOrRatings,
+        movie_ids: Sequence[int],
+        watched: Sequence[int] = (),
+        allowed: BoolArray | None = None,
+    ) -> dict[int, RankExplanation]:
+        """Return the contributions of features to the rank of each movie that the learned ranker orders, by movie id.
 
-        Raises:
-            UnknownUser, UnknownMovie, InvalidInput: as in ``ranked``.
+        Arguments and errors are those of ``ranked``.
         """
         profile, rows = self._profile(user, watched), self._movie_ids.rows(movie_ids)
         if self._learned is None:
-            return []
-        return self._learned.explain(self._rated_movies(profile), rows)
+            return {}
+        explained = self._learned.explain(self._rated_movies(profile), rows, self._eligible(profile, allowed))
+        return {int(self._movie_ids.values[row]): found for row, found in explained.items()}
 
     def explain(self, user: UserOrRatings, movie_ids: Sequence[int]) -> list[Explanation]:
         """Return the contributions of the rated movies to the prediction for each movie, in the given order.
@@ -392,23 +394,25 @@ class RatingModel:
     def ranking_scores(self, user: int) -> Float32Array:
         """Return the recommendation scores (n_movies,) for a user row; larger is better, -inf for rated movies."""
         profile = _Profile(*self._rated(user), user)
-        eligible = np.ones(len(self._movie_ids), dtype=np.bool_)
-        eligible[profile.rows] = False
-        return self._ranking_scores(profile, eligible)
+        return self._ranking_scores(profile, self._eligible(profile))
 
     def rated_movies(self, user: int | Mapping[int, float]) -> RatedMovies:
         """Return a user, by row or by ratings, as the learned ranker sees one."""
         profile = _Profile(*self._rated(user), user) if isinstance(user, int) else self._profile(user)
         return self._rated_movies(profile)
 
+    def _eligible(self, profile: _Profile, allowed: BoolArray | None = None) -> BoolArray:
+        """Return the mask (n_movies,) of the allowed movies that the user has not rated or watched."""
+        eligible = np.ones(len(self._movie_ids), dtype=np.bool_) if allowed is None else allowed.copy()
+        eligible[profile.seen] = False
+        return eligible
+
     def _ranking_scores(self, profile: _Profile, eligible: BoolArray) -> Float32Array:
         """Return the recommendation scores (n_movies,), -inf for those that are not eligible (n_movies,)."""
         user = self._rated_movies(profile)
-        if self._learned is None:
-            scores = user.scores["score"]
-            scores[~eligible] = -np.inf
-            return scores
-        return self._learned.rerank(user, eligible)
+        if self._learned is not None:
+            return self._learned.rerank(user, eligible)
+        return np.where(eligible, user.scores["score"], np.float32(-np.inf))
 
     def _rated_movies(self, profile: _Profile) -> RatedMovies:
         if profile.folded is None:
@@ -424,14 +428,11 @@ class RatingModel:
         elif self._ranker is not None:
             score += self._popularity
         scores = {"score": score, **by_ranker}
-        return RatedMovies(
-            profile.rows,
-            profile.values,
-            scores,
-            ratings,
-            lambda rows: self._moments(profile, rows)[1],
-            watched=profile.watched,
-        )
+
+        def spread(rows: Int64Array) -> Float64Array:
+            return self._moments(profile, rows)[1]
+
+        return RatedMovies(profile.rows, profile.values, scores, ratings, spread, profile.watched)
 
     def check_predicts(self) -> None:
         """Raise NoPredictions if the data set has no ratings."""

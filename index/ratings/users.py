@@ -118,7 +118,7 @@ class Users:
         return text if given and self.name(user_id) is None else None
 
     def resolve(self, user_id: int) -> UserOrRatings:
-        """Return the user's merged ratings, or the id of a user without changes since the build.
+        """Return the user's merged ratings, or the id of a user with the ratings of the build.
 
         Call once per request, so that one response is consistent.
 
@@ -130,9 +130,12 @@ class Users:
         if not since and user_id in self._model.users:
             return user_id
         rated = self._merge(user_id, since)
-        if not rated:
+        current = {movie_id: rating for movie_id, rating in rated.items() if movie_id in self._catalogue.ids}
+        if not current:
             raise UnknownUser(f"there is no user {user_id} here, or all their ratings were deleted: add a rating")
-        return {movie_id: rating for movie_id, rating in rated.items() if movie_id in self._catalogue.ids}
+        if user_id in self._model.users and rated == self._merge(user_id, {}):
+            return user_id  # each change was taken back
+        return current
 
     def rated(self, user_id: int) -> dict[int, float]:
         """Return the user's merged ratings of current movies, by ascending movie id; empty for an unknown user.
@@ -182,29 +185,56 @@ class Users:
             k: number of movies.
             where: filter on the movies to return.
             diversity: 0 to 1: rank movies lower that are like those above them, by the blend (see ``diversify``).
-            new: return only movies without ratings in the snapshot, those added since among them.
+            new: return only movies without ratings in the snapshot, those added since among them. They follow the
+                others in lists of movies that ``where`` names (``among``), and are in no other one.
             watched: ids of movies that the user watched and did not rate, the latest first. They are left out, and are
                 evidence of what the user would watch, as in ``RatingModel.ranked``; unknown ones are ignored.
 
         Raises:
             UnknownUser, UnknownMovie, NotComparable, InvalidInput: as in ``predict``.
         """
-        if watched:
-            where = replace(where or MovieFilter(), exclude=(*(where.exclude if where else ()), *watched))
-        allowed = self._catalogue.allowed(where) if where else None
+        allowed = self._allowed(where, watched)
+        who = self._without_new_movies(user)
         if new:
             if self.new_movies is None:
                 raise NotComparable("this snapshot has no model of movies without ratings: build it again")
-            rated = self.rated(user) if isinstance(user, int) else user
-            who = self._without_new_movies(user)
-            unrated = self.new_movies.rank(who, k, allowed, list(rated), self._evidence(who, watched))
+            unrated = self._new_ones(user, who, max(k, DIVERSE) if diversity else k, allowed, watched)
+            if diversity:
+                rows = self._catalogue.ids.rows(unrated)
+                alike = self._blend.percentiles_among(rows[:DIVERSE])
+                unrated = self._catalogue.ids.values[diversify(rows, k, diversity, alike)].tolist()
             return self._model.unpredicted(unrated) if self.implicit else self._predict(who, unrated)
         choose = (lambda rows: diversify(rows, k, diversity, self._likeness(rows[:DIVERSE]))) if diversity else None
-        who = self._without_new_movies(user)
         ranked = self._model.ranked(
             who, k, allowed=self._in_base(allowed), choose=choose, watched=self._evidence(who, watched)
         )
+        if where is not None and where.among is not None and len(ranked) < k:
+            ranked += self._new_ones(user, who, k - len(ranked), allowed, watched, ranked)
         return self._model.unpredicted(ranked) if self.implicit else self._predict(who, ranked)
+
+    def _new_ones(
+        self,
+        user: UserOrRatings,
+        who: UserOrRatings,
+        k: int,
+        allowed: BoolArray | None,
+        watched: Sequence[int],
+        known: Sequence[int] = (),
+    ) -> list[int]:
+        """Return the ``k`` best movies without ratings in the snapshot, but for known ones; none in an older snapshot.
+
+        Args:
+            user: as in ``recommend``.
+            who: the same without movies added since the build.
+            k: number of movies.
+            allowed: mask of catalogue rows; None for all.
+            watched: as in ``recommend``.
+            known: ids to leave out.
+        """
+        if self.new_movies is None:
+            return []
+        rated = self.rated(user) if isinstance(user, int) else user
+        return self.new_movies.rank(who, k, allowed, [*rated, *known], self._evidence(who, watched))
 
     def recommend_together(
         self,
@@ -236,13 +266,17 @@ class Users:
         rated = [self.rated(each.user) if isinstance(each.user, int) else each.user for each in people]
         known = [{*ratings, *person.watched} for ratings, person in zip(rated, people, strict=True)]
         where = self._for_group(where or MovieFilter(), people, known, lists, seen=seen)
-        allowed = self._in_base(self._catalogue.allowed(where))
+        mask = self._catalogue.allowed(where)
+        allowed = self._in_base(mask)
         who = [self._without_new_movies(each.user) for each in people]
         evidence = [self._evidence(user, each.watched) for user, each in zip(who, people, strict=True)]
         likely = [
             self._model.ranked(user, POOL, allowed=allowed, watched=watched)
             for user, watched in zip(who, evidence, strict=True)
         ]
+        if where.among is not None and not self.implicit:
+            for each, user, best in zip(people, who, likely, strict=True):
+                best += self._new_ones(each.user, user, POOL - len(best), mask, each.watched, best)
         # First those that are first for someone, so that ties go to them.
         pool = list(dict.fromkeys(each for rank in zip_longest(*likely) for each in rank if each is not None))
         if not pool:
@@ -275,19 +309,27 @@ class Users:
         ]
 
     def explain_ranks(
-        self, user: UserOrRatings, movie_ids: Sequence[int], watched: Sequence[int] = ()
+        self,
+        user: UserOrRatings,
+        movie_ids: Sequence[int],
+        watched: Sequence[int] = (),
+        *,
+        where: MovieFilter | None = None,
+        new: bool = False,
     ) -> dict[int, RankExplanation]:
-        """Return the contributions of features to the ranks of the snapshot's movies; empty without a learned ranker.
+        """Return the contributions of features to the ranks of the movies that the learned ranker orders, by movie id.
 
-        ``watched`` is as in ``recommend``.
+        The arguments are those of ``recommend``, and the movies are of its list.
 
         Raises:
             UnknownUser, UnknownMovie, NotComparable, InvalidInput: as in ``predict``.
         """
+        if new:
+            return {}
         known = [movie_id for movie_id in movie_ids if movie_id in self._base.ids]
         who = self._without_new_movies(user)
-        explanations = self._model.explain_ranks(who, known, self._evidence(who, watched))
-        return dict(zip(known, explanations, strict=True)) if explanations else {}
+        allowed = self._in_base(self._allowed(where, watched))
+        return self._model.explain_ranks(who, known, self._evidence(who, watched), allowed)
 
     def _for_group(
         self, where: MovieFilter, people: Sequence[Person], known: list[set[int]], lists: Lists | None, *, seen: bool
@@ -301,6 +343,12 @@ class Users:
         wanted = set.union(*listed) if lists == "any" else set.intersection(*listed)
         among = wanted if where.among is None else wanted & set(where.among)
         return replace(where, among=tuple(among))
+
+    def _allowed(self, where: MovieFilter | None, watched: Sequence[int]) -> BoolArray | None:
+        """Return the mask of catalogue rows that pass a filter and are not watched; None for all."""
+        if watched:
+            where = replace(where or MovieFilter(), exclude=(*(where.exclude if where else ()), *watched))
+        return self._catalogue.allowed(where) if where else None
 
     def _in_base(self, allowed: BoolArray | None) -> BoolArray | None:
         """Return a mask of catalogue rows as a mask of the snapshot's rows, without movies deleted since."""

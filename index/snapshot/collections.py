@@ -11,7 +11,7 @@ from pathlib import Path
 
 from index.core.files import write_durably
 from index.milvus.collection import PREFIX, Collection
-from index.milvus.service import PATIENCE_OF_BUILDS, Milvus, milvus_at
+from index.milvus.service import PATIENCE, PATIENCE_OF_BUILDS, Milvus, milvus_at
 from index.snapshot.store import Manifest, SnapshotStore
 
 _OWNER_FILE = ".search-id"  # of a data directory
@@ -41,21 +41,24 @@ def collections_of(manifest: Manifest, milvus: Milvus | None) -> dict[str, Colle
     }
 
 
-def check_collections(manifest: Manifest, search: str) -> None:
-    """Raise SearchUnavailable unless Milvus has all collections of a snapshot, whole and loaded."""
+def check_collections(manifest: Manifest, search: str, *, patience: float = PATIENCE) -> None:
+    """Raise SearchUnavailable unless Milvus has all collections of a snapshot, whole and loaded.
+
+    Each is asked for ``patience`` seconds at most, until one does not answer.
+    """
     for collection in collections_of(manifest, milvus_at(search) if search else None).values():
-        collection.check()
+        collection.check(patience=patience)
 
 
-def missing_aliases(manifest: Manifest, search: str) -> list[str]:
-    """Return the aliases of a snapshot's collections that Milvus lacks.
+def missing_aliases(manifest: Manifest, search: str, *, patience: float = PATIENCE) -> list[str]:
+    """Return the aliases of a snapshot's collections that Milvus lacks; ``patience`` as in ``check_collections``.
 
     Raises:
         SearchUnavailable: it does not answer.
     """
     milvus = milvus_at(search)
     names = [_alias(each) for each in collections_of(manifest, milvus).values()]
-    return [name for name in names if not milvus.call("has_collection", name)]
+    return [name for name in names if not milvus.call("has_collection", name, patience=patience)]
 
 
 def point_aliases(manifest: Manifest, search: str) -> None:

@@ -120,6 +120,10 @@ class Maps:
         slots = self._slots(movie_ids, sprites)
         return PosterMap(by, layout["columns"], layout["rows"], movie_ids, x, y, slots, sheets)
 
+    def show(self, movie_id: int) -> bool:
+        """Return True if a movie has a place on some map."""
+        return any(bool((self._arrays[map_file(by)][:, 0] == movie_id).any()) for by in self.ways)
+
     def sheet(self, number: int) -> bytes:
         """Return a sprite sheet, as WebP.
 

@@ -9,7 +9,12 @@ from index.core.errors import NotComparable, UnknownSpace
 from index.spaces import blend
 from index.spaces.space import Space
 
-_MISSING = {"poster": "no poster", "taste": "no ratings", "facts": "no genres, year or tags"}
+_MISSING = {
+    "poster": "no poster",
+    "taste": "no ratings in the snapshot, and too little is known of it to guess",
+    "facts": "no genres, year or tags",
+}
+_FACTS_SINCE = "no facts in the snapshot (those added since are compared from the next build on)"
 
 
 def space_named(spaces: Mapping[str, Space], name: str) -> Space:
@@ -35,5 +40,8 @@ def space_with(spaces: Mapping[str, Space], catalogue: Catalogue, name: str, mov
     if movie_id not in space.ids:
         others = [other for other in spaces if movie_id in spaces[other].ids]
         remedy = f"compare by {', '.join((*others, blend.NAME))}" if others else "there is nothing to compare it by"
-        raise NotComparable(f"{movie} (id {movie_id}) has {_MISSING.get(name, f'no {name}')}: {remedy}")
+        lacks = _MISSING.get(name, f"no {name}")
+        if name == "facts" and (movie.genres or movie.year is not None):
+            lacks = _FACTS_SINCE
+        raise NotComparable(f"{movie} (id {movie_id}) has {lacks}: {remedy}")
     return space

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from index.catalogue.tables import Genres
 from index.core.arrays import Int64Array
 from index.core.errors import InvalidInput
 from index.library.entries import MovieChanges
@@ -29,7 +30,12 @@ def merge(dataset: Dataset, changes: MovieChanges, rated: RatingChanges) -> Data
     Raises:
         InvalidInput: the library deletes every rated movie.
     """
-    movies = changes.applied_to(dataset.movies)
+    genres = Genres.of(dataset.movies)
+    spelled = [
+        replace(entry, movie=replace(entry.movie, genres=genres.spelled(entry.movie.genres)))
+        for entry in changes.movies
+    ]
+    movies = replace(changes, movies=tuple(spelled)).applied_to(dataset.movies)
     ratings = _merged(dataset.ratings, rated, np.array([movie.movie_id for movie in movies], np.int64))
     removed = np.fromiter(changes.deleted, np.int64, len(changes.deleted))
     kept = ~np.isin(ratings.movie_ids, removed)

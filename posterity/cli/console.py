@@ -6,6 +6,7 @@ Heavy imports are inside functions, so that ``posterity --help`` is fast.
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,17 @@ _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _YEAR = 366 * 86400
 _SHOWN = 20  # refused rows that are printed
+
+
+class NumberRange(click.FloatRange):
+    """A number within bounds; NaN, which no bound excludes, is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number; fail on any other text."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not in the range {self._describe_range()}.", param, ctx)
+        return number
 
 
 class SizeType(click.ParamType[int]):

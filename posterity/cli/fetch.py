@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from posterity.cli.console import DurationType, data_option, shown_progress
+from posterity.cli.console import DurationType, NumberRange, data_option, shown_progress
 from posterity.cli.signals import stoppable
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ size_option = click.option(
 )
 rate_option = click.option(
     "--rate",
-    type=click.FloatRange(0.1, 40),  # beyond, TMDB answers 429
+    type=NumberRange(0.1, 40),  # beyond, TMDB answers 429
     default=20,
     show_default=True,
     help="Requests per second at most, to the API and for images together.",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from posterity.cli.console import (
+    NumberRange,
     data_option,
     embed_path_option,
     json_option,
@@ -208,7 +209,7 @@ def predict(
 @k_option
 @click.option(
     "--diversity",
-    type=click.FloatRange(0, 1),
+    type=NumberRange(0, 1),
     default=0.0,
     show_default=True,
     help="Rank movies lower that are like those above them, by the blend.",
@@ -431,21 +432,32 @@ def _show_predictions(
         note = "Predicted ratings are off: the data set has no ratings, only who watched what."
         print_table(heading, _MOVIE_COLUMNS, [_movie_cells(p["movie"]) for p in shown], note)
         return
-    rows = [(*_movie_cells(p["movie"]), f"{p['rating']:.2f}", f"{p['low']:.1f} to {p['high']:.1f}") for p in shown]
+    rows = [
+        (*_movie_cells(p["movie"]), _two_digits(each.rating), f"{p['low']:.1f} to {p['high']:.1f}")
+        for p, each in zip(shown, predictions, strict=True)
+    ]
     print_table(heading, [*_MOVIE_COLUMNS, ("Predicted", "right"), ("80% interval", "left")], rows)
     if explanation is not None:
         _show_explanation(shown[0]["movie"]["title"], explanation)
 
 
+def _two_digits(rating: float) -> str:
+    return f"{round(rating, 4):.2f}"  # as in the sum that explains it
+
+
 def _show_explanation(title: str, explanation: ExplanationAnswer) -> None:
-    rows: list[tuple[str, ...]] = [("", "anyone", "", f"{explanation['base']:+.2f}")]
-    for part in explanation["contributions"]:
-        movie = _movie_cells(part["movie"])
-        rows.append((movie[0], movie[1], f"{part['given']:g}", f"{part['total']:+.2f}"))
+    from index.answers.serialize import rounded_base
+
     others = explanation["others"]
+    totals = [part["total"] for part in explanation["contributions"]]
+    base = rounded_base(explanation["sum"], [*totals, others["total"]], 2)
+    rows: list[tuple[str, ...]] = [("", "anyone", "", f"{base:+.2f}")]
+    for part, total in zip(explanation["contributions"], totals, strict=True):
+        movie = _movie_cells(part["movie"])
+        rows.append((movie[0], movie[1], f"{part['given']:g}", f"{total:+.2f}"))
     if others["count"]:
         rows.append(("", f"{others['count']} others", "", f"{others['total']:+.2f}"))
-    rows.append(("", "sum", "", f"{explanation['sum']:.2f}"))
+    rows.append(("", "sum", "", _two_digits(explanation["sum"])))
     columns = [("Id", "right"), ("Movie", "left"), ("Rated", "right"), ("Adds", "right")]
     print_table(f"Contributions to the prediction for {title}", columns, rows)
 

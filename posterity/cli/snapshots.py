@@ -108,9 +108,11 @@ def rollback(snapshot_id: str | None, data: Path, search: str) -> None:
 
     With --search the aliases in Milvus lead to its collections again.
     """
+    from index.publication.state import check_not_following
     from index.snapshot.collections import point_aliases
     from index.snapshot.store import SnapshotStore
 
+    check_not_following(data)
     manifest = SnapshotStore(data).rollback(snapshot_id)
     if search:
         point_aliases(manifest, search)

@@ -117,6 +117,9 @@ def remove_movie(movie: str) -> None:
 def rate(user_id: int, movie: str, body: RatingBody) -> RatingReply:
     """Store a user's rating of a movie. Predictions and recommendations for the user include it from now on.
 
+    A rating of a movie added since the build counts for predictions of that movie at once, and tells about the user
+    from the next build on.
+
     Anyone may read it, by the user's id, unless the server asks for a key (`--user-keys` or `--read-keys`).
     """
     index = movie_index()

@@ -252,6 +252,6 @@ def _recommended(
     if fields == "ids":
         return lean_predictions(found)
     shown = _shown(index, who, found, explain=query.explain)
-    if query.explain and not query.new:  # movies without ratings are not ordered by the learned ranker
-        add_rankings(index, who, shown, _EXPLAINED, watched)
+    if query.explain:
+        add_rankings(index, who, shown, _EXPLAINED, watched, where=where, new=query.new)
     return shown

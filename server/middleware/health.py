@@ -17,6 +17,8 @@ from server.middleware.errors import NOT_READY
 from server.middleware.rate_counts import Counts
 from server.state.current_snapshot import SnapshotWatcher
 
+_PATIENCE = 1.5  # seconds for Milvus, as probes wait for a few
+
 health = Blueprint("health", __name__)
 
 log = logging.getLogger(__name__)
@@ -50,7 +52,9 @@ def ready() -> Response:
 
 def _snapshot(watcher: SnapshotWatcher) -> dict[str, Any]:
     refused = watcher.refused()
-    return {"status": "ok", "id": watcher.manifest().id, "refused": None if refused is None else asdict(refused)}
+    if refused is None:
+        return {"status": "ok", "id": watcher.manifest().id, "refused": None}
+    return {"status": "degraded", "id": watcher.manifest().id, "refused": asdict(refused)}
 
 
 def _library(watcher: SnapshotWatcher) -> dict[str, Any]:
@@ -80,8 +84,8 @@ def _search(watcher: SnapshotWatcher) -> dict[str, Any]:
     if not in_milvus(manifest):
         return {"status": "off"}
     try:
-        check_collections(manifest, config.search)
-        missing = missing_aliases(manifest, config.search)
+        check_collections(manifest, config.search, patience=_PATIENCE)
+        missing = missing_aliases(manifest, config.search, patience=_PATIENCE)
     except SearchUnavailable as error:
         log.warning("degraded: %s", error)
         return {"status": "degraded", "reason": "Milvus does not answer, or lacks a collection: the log says why"}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -10,7 +12,7 @@ from flask import render_template, url_for
 from pydantic import Field
 
 from index.catalogue.catalogue import Movie, MovieFilter
-from index.core.errors import NotComparable, UnknownSpace
+from index.core.errors import NotComparable, SearchUnavailable, UnknownSpace
 from index.movie_index import MovieIndex
 from index.spaces import blend
 from index.spaces.blend import BlendExplanation
@@ -19,6 +21,8 @@ from server.api.parsing import parse_page
 from server.api.requests import Flag, MovieFilterQuery, Number
 from server.middleware.metrics import search_seconds
 from server.state.current_snapshot import movie_index
+
+log = logging.getLogger(__name__)
 
 Percent = Annotated[int, Field(ge=0, le=100), Number]
 
@@ -33,10 +37,11 @@ _SHELVES = (
 WORDS = {"poster": "Look", "taste": "Taste", "facts": "Facts"}  # for spaces, in the order of the sliders
 _LACKING = {
     "poster": "This film has no poster here, so nothing looks like it. See the films loved like it.",
-    "taste": "Nobody has rated this film yet, and too little is known of it to guess what is loved like it.",
+    "taste": "Nobody had rated this film at the last update, and too little is known to guess what is loved like it.",
     blend.NAME: "There is no poster, no rating and no fact of this film to go by.",
 }
 _GUESSED = "Loved like it, in all likelihood"  # heading of taste neighbours that are predicted from content
+_AWAY = "The search does not answer just now: try again in a minute."
 _NOTHING = "No film fits: choose another genre, or more years."
 _MISSING = {"poster": "No posters were compared when this snapshot was built."}
 
@@ -106,6 +111,7 @@ def film_page(movie: str) -> str:
             )
             for by, heading, pairs in _SHELVES
         ],
+        on_map=index.maps.show(found.movie_id),
         weights_of_blend=weights,
         words=WORDS,
         usual=weights == default,
@@ -203,10 +209,14 @@ def _shelf(
         return replace(empty, hint=_LACKING[by])
     except UnknownSpace:
         return replace(empty, hint=_MISSING.get(by, _LACKING[by]))
+    except SearchUnavailable as error:  # the rest of the page does without
+        log.warning("a film is shown without %s: %s", by, error)
+        return replace(empty, hint=_AWAY)
     bars: Sequence[Bar | None] = [None] * len(matches)
     if by == blend.NAME:
-        found = index.explain_blend(movie.movie_id, (match.movie_id for match in matches), weights)
-        bars = [*map(bar, found)]
+        with suppress(SearchUnavailable):
+            found = index.explain_blend(movie.movie_id, (match.movie_id for match in matches), weights)
+            bars = [*map(bar, found)]
     films = [(index.catalogue.movie(match.movie_id), match, of) for match, of in zip(matches, bars, strict=True)]
     if by == "taste" and not index.catalogue.rating_counts[index.catalogue.ids.row(movie.movie_id)]:
         empty = replace(empty, heading=_GUESSED)

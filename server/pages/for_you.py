@@ -15,6 +15,7 @@ from flask import Response, current_app, render_template, request, url_for
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from index.answers.serialize import rounded_base
 from index.catalogue.catalogue import Movie, MovieFilter
 from index.core.errors import InvalidInput, UnknownUser
 from index.imports.write import movies_csv
@@ -152,6 +153,7 @@ class Pick:
     prediction: Prediction | None = None
     bar: Bar | None = None
     explanation: Explanation | None = None
+    base: float = 0.0  # of the explanation, so that it adds up with three decimals
     reasons: Sequence[tuple[Movie, Contribution]] = ()  # largest absolute value first
     of_content: Sequence[tuple[str, float]] = ()  # effects of a movie's content, without ratings, largest first
     others: int = 0  # number of rated movies beyond the reasons
@@ -292,8 +294,7 @@ def _picks(index: MovieIndex, me: Person, where: MovieFilter | None, *, new: boo
         return [Pick(index.catalogue.movie(each.movie_id)) for each in found]
     movie_ids = [prediction.movie_id for prediction in found]
     explanations = index.users.explain(who, movie_ids)
-    # New ones are not ordered by the learned ranker.
-    ranks = {} if new else index.users.explain_ranks(who, movie_ids, watched)
+    ranks = index.users.explain_ranks(who, movie_ids, watched, where=where, new=new)
     return [
         _pick(index, each, explanation, ranks.get(each.movie_id))
         for each, explanation in zip(found, explanations, strict=True)
@@ -302,15 +303,18 @@ def _picks(index: MovieIndex, me: Person, where: MovieFilter | None, *, new: boo
 
 def _pick(index: MovieIndex, prediction: Prediction, explanation: Explanation, rank: RankExplanation | None) -> Pick:
     named, rest = explanation.contributions[:_NAMED], explanation.contributions[_NAMED:]
+    totals = [part.watched + part.rated for part in named]
+    others = sum(part.watched + part.rated for part in rest)
     return Pick(
         index.catalogue.movie(prediction.movie_id),
         prediction,
         bar_of(prediction, index.users.scale),
         explanation,
+        rounded_base(explanation.rating, [*totals, others], 3),
         [(index.catalogue.movie(part.movie_id), part) for part in named],
         _of_content(explanation),
         len(rest),
-        sum(part.watched + part.rated for part in rest),
+        others,
         [] if rank is None else [part for part in rank.contributions[:_FEATURES] if part.contribution],
     )
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from index.catalogue.movie import Movie
 from index.core.errors import BadLibrary, UnknownUser
 from index.library.database import Database
 from index.library.movies import Library
@@ -116,6 +117,31 @@ def test_a_user_of_the_data_set_is_known_with_what_they_rated_since(data: Path) 
     assert unseen not in {p.movie_id for p in index.users.recommend(index.users.resolve(2), 30)}
     assert gone in {p.movie_id for p in index.users.recommend(index.users.resolve(2), 30)}
     assert index.users.resolve(1) == 1
+
+
+def test_a_user_whose_changes_were_taken_back_is_as_before(data: Path) -> None:
+    index = MovieIndex.open(data)
+    (user, *_) = index.users.ids.values.tolist()
+    before = index.users.predict(index.users.resolve(user), [3, 13])
+    log = RatingLog(Library.open(data).database)
+    rated = index.users.rated(user)
+    movie, other = next(iter(rated)), next(each for each in index.catalogue.ids.values.tolist() if each not in rated)
+    log.put(user, other, 2.5)
+    log.put(user, movie, rated[movie])  # the same again
+    assert isinstance(index.users.resolve(user), dict)
+    log.remove(user, other)
+    assert index.users.resolve(user) == user
+    assert index.users.predict(index.users.resolve(user), [3, 13]) == before
+
+
+def test_a_user_who_rated_only_what_is_gone_is_unknown(data: Path) -> None:
+    library = Library.open(data)
+    library.put(Movie(10**9, "Added", 1990))
+    RatingLog(library.database).put(NEW, 10**9, 4)
+    assert MovieIndex.open(data).users.resolve(NEW) == {10**9: 4}
+    library.remove(10**9)
+    with pytest.raises(UnknownUser, match="there is no user 4000"):
+        MovieIndex.open(data).users.resolve(NEW)
 
 
 def test_a_rating_of_a_movie_that_was_removed_does_not_show(data: Path) -> None:

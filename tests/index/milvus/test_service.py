@@ -36,6 +36,7 @@ def test_an_address_is_kept_without_its_last_slash(address: str, kept: str) -> N
         "milvus://host/1st",
         "milvus://host/a/b",
         "milvus://host?x=1",
+        "milvus://[::1",
     ],
 )
 def test_an_address_of_no_milvus_is_refused_without_its_password(address: str) -> None:

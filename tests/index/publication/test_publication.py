@@ -7,21 +7,24 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from index.core.errors import BadSnapshot, InvalidInput, PosterityError, StorageUnavailable, UnknownSnapshot
 from index.core.files import locked
 from index.publication import follow as following
+from index.publication import storage as storages
 from index.publication.file_list import FileList, publications_in, read_file_list
 from index.publication.follow import Follower, follow
 from index.publication.publish import publish_snapshot
-from index.publication.state import State, read_state
+from index.publication.state import State, check_not_following, read_state
 from index.publication.storage import Storage
 from index.snapshot.store import SnapshotStore
 from tests.index.publication.conftest import build, files_of, objects, publish
@@ -295,6 +298,47 @@ def test_a_directory_that_builds_is_not_followed_into(data: Path, folder: Storag
         Follower(folder, data)
 
 
+def test_a_directory_that_follows_is_not_built_into_and_returns_to_what_is_published(
+    data: Path, folder: Storage, copy: Path
+) -> None:
+    check_not_following(data)
+    follower = Follower(folder, copy)
+    with pytest.raises(InvalidInput, match="follows a storage: build, and choose a snapshot, where it is published"):
+        check_not_following(copy)
+    published = publish(data, folder).snapshot
+    assert follower.look() == published
+    build(copy, "made here")  # by an older version, or by hand
+    assert SnapshotStore(copy).current_id() != published
+    assert follower.look() == published == SnapshotStore(copy).current_id()
+    assert follower.look() is None
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("prefix", ["st*r", "sta?", "sta[rt]", "starr#1"])
+def test_a_prefix_is_no_pattern(data: Path, s3_bucket: str, copy: Path, prefix: str) -> None:
+    root = uuid4().hex
+    other, odd = (Storage(f"{s3_bucket}/{root}/{name}") for name in ("star", prefix))
+    for storage in (other, odd):
+        publish(data, storage, keep=1)
+    before = objects(other)
+    build(data, "second")
+    assert publish(data, odd, keep=1).deleted
+    assert objects(other) == before
+    assert Follower(odd, copy).look() == SnapshotStore(data).current_id()
+
+
+def test_a_storage_that_never_answers_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storages, "_S3_LIMITS", {**storages._S3_LIMITS, "read_timeout": 1})  # noqa: SLF001
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.getsockname()[1]}")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOFTESTS")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        begin = time.monotonic()
+        with pytest.raises(StorageUnavailable, match="s3://films/hanging cannot be read"):
+            Storage("s3://films/hanging").read("current.json", 2**16)
+    assert time.monotonic() - begin < 30  # a few tries of a second, not of minutes
+
+
 def test_a_damaged_or_missing_snapshot_is_not_published(data: Path, folder: Storage, tmp_path: Path) -> None:
     flip(data / "current" / "taste" / "vectors.npy")
     with pytest.raises(BadSnapshot, match=r"vectors\.npy is damaged"):
@@ -392,6 +436,12 @@ def test_a_storage_that_does_not_answer_is_named_without_its_password() -> None:
 def test_an_address_that_cannot_be_used_says_how_to_write_it(url: str, said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
         Storage(url)
+
+
+def test_a_user_name_that_is_a_syllable_is_hidden_by_itself() -> None:
+    with pytest.raises(StorageUnavailable, match=r"refused") as caught:
+        Storage("ftp://u:geheim@127.0.0.1:1/films")
+    assert "geheim" not in str(caught.value)
 
 
 def test_two_publishers_of_one_directory_exclude_each_other(data: Path, folder: Storage) -> None:

@@ -77,7 +77,8 @@ def test_a_group_s_list_has_each_person_s_prediction_and_leaves_out_what_anyone_
 
 
 def test_a_fair_list_serves_both_tastes(movie_index: MovieIndex) -> None:
-    fair = ids(movie_index.users.recommend_together([PILOT, GUEST], 6, together="fair"))
+    where = MovieFilter(exclude=(21, 22, 23))  # nobody has rated them, so both would find them bearable
+    fair = ids(movie_index.users.recommend_together([PILOT, GUEST], 6, together="fair", where=where))
     assert 2 <= sum(each in SPACE for each in fair) <= 4
     assert 2 <= sum(each in WEDDINGS for each in fair) <= 4
     # With a second pilot, spaceships have more.

@@ -111,8 +111,6 @@ def test_a_filter_changes_who_is_a_candidate_and_no_feature() -> None:
     some = features().candidates(user(), eligible() & (np.arange(N) % 2 == 0))
     assert 0 < some.rows.size < every.rows.size
     np.testing.assert_allclose(some.features, every.features[np.isin(every.rows, some.rows)], rtol=1e-6)
-    for found in (every, some):
-        np.testing.assert_allclose(found.features, features().features(user(), found.rows), rtol=1e-6)
 
 
 def test_the_mean_of_the_best_is_that_of_the_candidates() -> None:
@@ -146,11 +144,22 @@ def test_contributions_add_up_to_the_score() -> None:
     ranker = LearnedRanker(features(), trees(5))
     rows = np.array([5, 2, 7])
     scores = ranker.rerank(user(), eligible())[rows]
-    sums = [each.base + sum(part.contribution for part in each.contributions) for each in ranker.explain(user(), rows)]
+    explained = ranker.explain(user(), rows, eligible())
+    sums = [
+        explained[row].base + sum(part.contribution for part in explained[row].contributions) for row in rows.tolist()
+    ]
     np.testing.assert_allclose(np.diff(sums), np.diff(scores), atol=1e-5)
-    first = [abs(part.contribution) for part in ranker.explain(user(), rows)[0].contributions]
+    first = [abs(part.contribution) for part in explained[5].contributions]
     assert first == sorted(first, reverse=True)
-    assert ranker.explain(user(), np.zeros(0, dtype=np.int64)) == []
+    assert ranker.explain(user(), np.zeros(0, dtype=np.int64), eligible()) == {}
+
+
+def test_only_what_the_trees_order_is_explained_by_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    ranker = LearnedRanker(features(), trees(3))
+    monkeypatch.setattr("index.ratings.learned_ranker.CANDIDATES", 2)  # 2 and 3, by either score
+    assert set(ranker.explain(user(), np.arange(N), eligible())) == {2, 3}
+    filtered = eligible() & (np.arange(N) != 2)
+    assert set(ranker.explain(user(), np.arange(N), filtered)) == {3, 4}
 
 
 def test_the_same_examples_make_the_same_trees() -> None:
@@ -181,7 +190,7 @@ def test_a_user_with_fewer_ratings_than_it_learned_about_keeps_the_order_before(
     few = LearnedRanker(features(), trees(5), least=3)  # the user has two
     scores = few.rerank(user(), eligible())
     assert np.argsort(-scores, kind="stable")[: N - 2].tolist() == list(range(2, N))
-    assert few.explain(user(), np.array([3])) == []
+    assert few.explain(user(), np.array([3]), eligible()) == {}
 
 
 def test_other_features_are_refused(tmp_path: Path) -> None:
@@ -198,5 +207,5 @@ def test_without_lightgbm_the_order_stays_and_the_log_says_why(
     with caplog.at_level(logging.WARNING):
         scores = ranker.rerank(user(), eligible())
     assert np.argsort(-scores, kind="stable")[: N - 2].tolist() == list(range(2, N))
-    assert ranker.explain(user(), np.array([3])) == []
+    assert ranker.explain(user(), np.array([3]), eligible()) == {}
     assert "install it, and OpenMP" in caplog.text

@@ -132,7 +132,10 @@ def test_the_features_of_the_trees_have_scores_by_watched_movies_and_none_of_the
     features = Features(["score"], {"ease": ranker}, MOVIE_FEATURES, {})
     model = make(learned=LearnedRanker(features, trees_by_popularity()))
     user = dataclasses.replace(model.rated_movies({3: 2.0}), watched=np.array([0]))
-    column = {name: features.features(user, np.array([1]))[0, at] for at, name in enumerate(features.names)}
+    column = {
+        name: features.candidates(user, np.array([False, True, False])).features[0, at]
+        for at, name in enumerate(features.names)
+    }
     assert column["ease"] == pytest.approx(0.7)
     assert column["ease_relative"] == pytest.approx(0)  # movie 2 is the only one that was not seen
     assert column["ratings_of_user"] == pytest.approx(np.log1p(1))
@@ -209,10 +212,11 @@ def test_a_learned_ranker_decides_the_order_and_explains_it() -> None:
     assert model.ranked(10) == [2, 1]
     assert model.ranked({3: 2.5}) == [2, 1]  # someone new, by the same trees
     assert model.ranked(10, allowed=np.array([True, False, True])) == [1]
-    (explanation,) = model.explain_ranks(10, [2])
-    assert explanation.contributions[0].name == "popularity"
-    assert model.explain_ranks({}, [2]) == []  # without ratings the most rated movies come first
-    assert make().explain_ranks(10, [2]) == []
+    explained = model.explain_ranks(10, [2])
+    assert explained[2].contributions[0].name == "popularity"
+    assert model.explain_ranks(10, [2], allowed=np.array([True, False, True])) == {}
+    assert model.explain_ranks({}, [2]) == {}  # without ratings the most rated movies come first
+    assert make().explain_ranks(10, [2]) == {}
 
 
 @pytest.mark.parametrize(("rating_weight", "order"), [(0.39, [2, 1]), (0.41, [1, 2])])

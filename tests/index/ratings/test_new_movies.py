@@ -13,6 +13,7 @@ from index.library.entries import Poster
 from index.library.movies import Library
 from index.library.rating_log import RatingLog
 from index.movie_index import MovieIndex
+from index.ratings.groups import Person
 from tests.conftest import SPACE, WEDDINGS, poster, with_vector_of
 from tests.index.posters.test_images import encoded
 from tests.paths import GOLDEN
@@ -76,6 +77,67 @@ def test_first_ratings_count_without_a_build(data: Path) -> None:
     (explained,) = index.users.explain(FAN, [3])
     log.put(6, 3, 0.5)
     assert index.users.predict(FAN, [3])[0].rating < explained.rating
+
+
+def test_ratings_that_were_taken_back_leave_no_room_for_fewer_others(data: Path) -> None:
+    index = add(data, NEW, ("Sci-Fi", "Action"))
+    log = RatingLog(Library.open(data).database)
+    for user in range(900, 905):
+        log.put(user, NEW, 5.0)
+    rated = index.users.predict(FAN, [NEW])
+    for user in range(1000, 1060):
+        log.put(user, NEW, 0.5)
+    assert index.users.predict(FAN, [NEW]) != rated
+    for user in range(1000, 1060):
+        log.remove(user, NEW)
+    assert index.users.predict(FAN, [NEW]) == rated
+
+
+def test_of_what_is_not_known_a_new_movie_has_the_usual(data: Path) -> None:
+    Library.open(data).put(Movie(NEW, "Timeless", None, ("Sci-Fi", "Action")))
+    Library.open(data).put(Movie(NEW + 1, "Of no kind", 1975))
+    timeless, of_no_kind = (each.content for each in MovieIndex.open(data).users.explain(FAN, [NEW, NEW + 1]))
+    assert timeless is not None
+    assert of_no_kind is not None
+    assert (timeless.year, of_no_kind.genres) == (0, 0)
+    assert timeless.genres
+    assert of_no_kind.year
+
+
+def test_movies_named_one_by_one_are_recommended_without_ratings_too(data: Path) -> None:
+    index = add(data, NEW, ("Sci-Fi", "Action"))
+    users, among = index.users, MovieFilter(among=(NEW, 3, 13, 21))
+    assert [each.movie_id for each in users.recommend(OTHER, 9, where=among)][-1:] == [NEW]
+    assert {each.movie_id for each in users.recommend(OTHER, 9, where=among)} == {NEW, 3, 13, 21} - users.rated(
+        OTHER
+    ).keys()
+    assert NEW not in {each.movie_id for each in users.recommend({NEW: 4.0}, 9, where=among)}
+    watchlists = [Person(FAN, watchlist=(NEW,)), Person(OTHER, watchlist=(NEW,))]
+    (pick,) = users.recommend_together(watchlists, 9, lists="all")
+    assert [each.movie_id for each in pick.predictions] == [NEW, NEW]
+
+
+def test_new_movies_may_be_diverse(data: Path) -> None:
+    for at in range(4):
+        add(data, NEW + at, ("Sci-Fi", "Action"))
+    index = add(data, NEW + 4, ("Romance", "Comedy"))
+    first, second = (
+        [each.movie_id for each in index.users.recommend(FAN, 7, new=True, diversity=diversity)]
+        for diversity in (0, 0.9)
+    )
+    assert sorted(first) == sorted(second)
+    assert first[0] == second[0]
+    assert second.index(NEW + 4) < first.index(NEW + 4)
+    assert [each.movie_id for each in index.users.recommend(FAN, 3, new=True, diversity=0.9)] == second[:3]
+
+
+def test_a_genre_in_other_letters_is_the_catalogue_s(data: Path) -> None:
+    add(data, NEW, ("Sci-Fi", "Action"))
+    index = add(data, NEW + 1, ("sci-fi", "ACTION", "Sci-Fi", "Anime"))
+    assert index.catalogue.movie(NEW + 1).genres == ("Sci-Fi", "Action", "Anime")
+    first, second = (index.users.predict(FAN, [movie_id])[0].rating for movie_id in (NEW, NEW + 1))
+    assert first == second
+    assert "sci-fi" not in index.catalogue.genres
 
 
 def test_a_changed_movie_has_its_new_content(data: Path) -> None:

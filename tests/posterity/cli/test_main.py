@@ -23,7 +23,7 @@ from indexer.build import build
 from indexer.config import Plan
 from indexer.datasets.sources import sample_folder
 from indexer.sample import sample_movies
-from posterity.cli.console import DurationType, SizeType
+from posterity.cli.console import DurationType, NumberRange, SizeType
 from posterity.cli.main import main
 from tests.conftest import DEMO_POSTERS, QUICK, SPACE, World
 from tests.serving import free_port, get, serving
@@ -519,3 +519,9 @@ def test_a_package_that_only_building_needs_is_asked_for_by_name(monkeypatch: py
     )
     monkeypatch.setattr(broken, "callback", lambda: import_module("index.nowhere"))
     assert isinstance(run("broken").exception, ModuleNotFoundError)  # ours to mend
+
+
+def test_nan_is_in_no_range() -> None:
+    with pytest.raises(click.BadParameter, match="is not in the range 0<=x<=1"):
+        NumberRange(0, 1).convert("nan", None, None)
+    assert NumberRange(0, 1).convert("0.5", None, None) == 0.5

@@ -383,8 +383,11 @@ def test_a_learned_rank_is_explained_by_its_largest_contributions(
 ) -> None:
     parts = tuple(FeatureContribution(f"feature {n}", float("nan"), 1 / n) for n in range(1, 13))
 
-    def explained(_users: Users, _user: object, movie_ids: list[int], _watched: object) -> dict[int, RankExplanation]:
-        return {movie_id: RankExplanation(0.5, parts) for movie_id in movie_ids}
+    def explained(
+        _users: Users, _user: object, movie_ids: list[int], _watched: object, *, where: object, new: bool
+    ) -> dict[int, RankExplanation]:
+        assert where is not None
+        return {} if new else {movie_id: RankExplanation(0.5, parts) for movie_id in movie_ids}
 
     monkeypatch.setattr(Users, "explain_ranks", explained)
     path = f"{API}/users/4/recommendations?limit=2"
@@ -393,7 +396,7 @@ def test_a_learned_rank_is_explained_by_its_largest_contributions(
         assert ranking["features"][0] == {"feature": "feature 1", "value": None, "contribution": 1}
         assert ranking["others"]["count"] == 2
         named = sum(feature["contribution"] for feature in ranking["features"])
-        assert ranking["base"] + named + ranking["others"]["total"] == pytest.approx(ranking["sum"], abs=0.001)
+        assert ranking["base"] + named + ranking["others"]["total"] == pytest.approx(ranking["sum"], abs=1e-9)
     for query in ("", "&new=true&explain=true"):  # movies without ratings are ordered otherwise
         found = client.get(path + query).get_json()["results"]
         assert found
@@ -406,7 +409,7 @@ def test_recommendations_to_a_stranger_are_explained_by_what_they_rated(client: 
         parts = each["explanation"]["contributions"]
         assert {part["movie"]["movie_id"] for part in parts} == {1, 2, 3, 11, 12, 13, 14}
         whole = each["explanation"]["base"] + sum(part["total"] for part in parts)
-        assert whole == pytest.approx(each["explanation"]["sum"], abs=0.001)
+        assert whole == pytest.approx(each["explanation"]["sum"], abs=1e-9)  # as rounded
     several = client.post(f"{API}/recommendations", json={"user_ids": [1, 2], "explain": True}).get_json()["users"]
     assert all("explanation" in each for user in several for each in user["results"])
 

@@ -67,7 +67,7 @@ def test_a_snapshot_that_is_refused_is_named_until_another_is_served(world: Worl
     damaged = build(Plan(world.ratings, data, settings=QUICK))
     (SnapshotStore(data).path() / "movies.json").write_text("{}")
     reason = f"snapshots/{damaged.id}/movies.json is damaged (its checksum differs): roll back or build again"
-    refused = {"status": "ok", "id": world.manifest.id, "refused": {"id": damaged.id, "reason": reason}}
+    refused = {"status": "degraded", "id": world.manifest.id, "refused": {"id": damaged.id, "reason": reason}}
     assert snapshot_part(client, clock, data) == snapshot_part(client, clock, data) == refused
     better = build(Plan(world.ratings, data, settings=QUICK))
     assert snapshot_part(client, clock, data) == {"status": "ok", "id": better.id, "refused": None}

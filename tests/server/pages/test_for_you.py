@@ -72,7 +72,7 @@ def test_films_that_nobody_has_rated_are_listed_apart_with_reasons(client: Flask
     body = {"ratings": [{"movie": movie, "rating": rating} for movie, rating in ((1, 5), (2, 5), (3, 4.5), (11, 1))]}
     reply = client.post(f"{API}/recommendations", json=body | {"new": True, "limit": 4}).get_json()["results"]
     assert films(page, "picked") == [each["movie"]["movie_id"] for each in reply] == [21, 22]
-    assert "Nobody has rated it: mostly because of" in text_of(page.split("Nobody has rated these yet")[1])
+    assert "Nobody has rated it: mostly because of" in text_of(page.split("New, with few ratings or none")[1])
 
 
 def test_the_whole_sum_adds_up_and_the_bar_is_on_the_scale(client: FlaskClient) -> None:

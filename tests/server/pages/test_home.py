@@ -8,6 +8,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from index.answers.serialize import UNTRAINED_NOTICE
+from index.core.errors import SearchUnavailable
+from index.movie_index import MovieIndex
 from server.pages.home import TMDB_NOTICE
 from tests.conftest import SPACE, WEDDINGS, World
 from tests.server.conftest import assert_problem
@@ -57,10 +59,25 @@ def test_a_film_shows_look_and_taste_side_by_side(client: FlaskClient) -> None:
 
 def test_a_film_without_poster_or_ratings_says_so(client: FlaskClient) -> None:
     assert "This film has no poster here" in client.get("/movies/20").text
-    assert "Nobody has rated this film yet" in client.get("/movies/22").text
+    assert "Nobody had rated this film at the last update" in client.get("/movies/22").text
     page = client.get("/movies/21").text
-    assert "Nobody has rated it yet" in page
+    assert "Not yet rated at the last update" in page
     assert set(section(page, "Loved like it, in all likelihood")[:5]) <= set(SPACE)
+
+
+def test_a_film_is_shown_while_the_search_does_not_answer(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise SearchUnavailable("milvus://search does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MovieIndex, "explain_blend", away)  # the neighbours are stored
+        page = client.get("/movies/3")
+        assert page.status_code == 200
+        assert section(page.text, "Both, and more")
+    monkeypatch.setattr(MovieIndex, "similar", away)
+    page = client.get("/movies/3?genre=Sci-Fi")
+    assert page.status_code == 200
+    assert page.text.count("The search does not answer just now: try again in a minute.") == 3
 
 
 def test_a_film_that_nothing_is_known_of_says_so(client: FlaskClient) -> None:
