@@ -20,7 +20,7 @@ from indexer.evaluation.similarity import co_liked_triplets
 from indexer.evaluation.splits import kfold
 from indexer.spaces.facts import PEOPLE, facts_vectors
 
-WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2)
+WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.2)
 NEAREST = 10
 COLLECTIONS = "collections"
 _LONGEST = 30  # movies

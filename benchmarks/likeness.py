@@ -1,4 +1,7 @@
-"""Choice of the year's weight in the facts, and of the facts' weight in the blend, by nested validation on triplets."""
+"""Choice of the year's weight and width in the facts, and of the facts' weight in the blend.
+
+By nested validation on triplets of movies.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +26,13 @@ from indexer.models.factorization_machine import Settings
 from indexer.spaces.facts import PEOPLE, SERIES, WEIGHTS, facts_vectors
 from indexer.spaces.taste import taste_vectors
 
-YEARS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4)  # shares of the year; that of tags stays, genres have the rest
-BLENDED = (0.25, 0.5, 0.75, 1.0, 1.5)  # weights of the facts, beside a weight of 1 of taste
+YEARS = (0.15, 0.2, 0.25, 0.3, 0.4)  # shares of the year; that of tags stays, genres have the rest
+WIDTHS = (1.0, 2.0, 3.0, 5.0, 8.0)  # standard deviations of the similarity by year
+BLENDED = (0.5, 0.75, 1.0, 1.25)  # weights of the facts, beside a weight of 1 of taste
 SPLITS = 40  # random halves of the users and movies
 KEYWORDS = "keywords"
 
-Setting = tuple[float, float]  # share of the year, weight of the facts
+Setting = tuple[float, float, float]  # share and width of the year, weight of the facts
 Gains = dict[str, tuple[Float64Array, Int64Array]]  # kind -> blend, leads over taste and facts (3, settings, q); groups
 
 
@@ -41,13 +45,13 @@ def main(ratings: Path, facts: Path | None, *, labels: bool, iterations: int) ->
     """Print the blend's lead over taste and over facts by every kind of evidence, and the nested choice."""
     dataset = read_dataset(ratings, facts=facts)
     found = measured(dataset, Settings(iterations=iterations), labels=labels)
-    settings: list[Setting] = list(product(YEARS, BLENDED))
+    settings: list[Setting] = list(product(YEARS, WIDTHS, BLENDED))
     everything = {kind: np.ones(groups.size, dtype=np.bool_) for kind, (_, groups) in found.items()}
-    print("share of the year, weight of the facts: blend, lead over taste, lead over facts")
-    for at, (year, weight) in enumerate(settings):
+    print("share and width of the year, weight of the facts: blend, lead over taste, lead over facts")
+    for at, (year, width, weight) in enumerate(settings):
         means = {kind: values[:, at].mean(axis=1) for kind, (values, _) in found.items()}
         told = ", ".join(f"{kind} {m[0]:.4f} {m[1]:+.4f} {m[2]:+.4f}" for kind, m in means.items())
-        print(f"  {year:4} {weight:4}  {told}")
+        print(f"  {year:4} {width:3} {weight:4}  {told}")
     print(f"Chosen: {settings[choose(found, everything)]}")
     rng, chosen, nested = np.random.default_rng(0), [], []
     for _ in range(SPLITS):
@@ -78,8 +82,8 @@ def measured(dataset: Dataset, settings: Settings, *, labels: bool) -> Gains:
     for kind, triplets in asked.items():
         alone = correct(taste, triplets)
         rows = []
-        for year in YEARS:
-            space = facts_space(dataset, training, kind, year, rng, labels=labels)
+        for year, width in product(YEARS, WIDTHS):
+            space = facts_space(dataset, training, kind, year, width, rng, labels=labels)
             by_facts = correct(space, triplets)
             for weight in BLENDED:
                 both = correct(taste, triplets, space, weight)
@@ -91,14 +95,21 @@ def measured(dataset: Dataset, settings: Settings, *, labels: bool) -> Gains:
 
 
 def facts_space(
-    dataset: Dataset, training: Training, judge: str, year: float, rng: np.random.Generator, *, labels: bool
+    dataset: Dataset,
+    training: Training,
+    judge: str,
+    year: float,
+    width: float,
+    rng: np.random.Generator,
+    *,
+    labels: bool,
 ) -> CandidateSpace:
-    """Return the facts, without those that it is judged by."""
+    """Return the facts with a share and a width of the year, without those facts that it is judged by."""
     left_out = PEOPLE if judge == "people" else (judge,)
     used = {kind: given for kind, given in dataset.labels.items() if labels and kind not in left_out}
     shares = {"genres": 1 - year - WEIGHTS["tags"], "year": year, "tags": WEIGHTS["tags"]}
     tags = {} if judge == "tags" else dataset.tags
-    rows, vectors = facts_vectors(training.movies, tags, used, series=judge != SERIES, shares=shares)
+    rows, vectors = facts_vectors(training.movies, tags, used, series=judge != SERIES, shares=shares, years_apart=width)
     return vector_space(rows, vectors, training.movie_ids, rng)
 
 

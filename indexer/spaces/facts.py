@@ -15,15 +15,16 @@ from index.catalogue.title_forms import alternatives, words
 from index.core.arrays import Float32Array, Float64Array, Int64Array
 from indexer.linalg import unit_rows
 
-# Share of each kind of fact in the score of two movies that both have it; that of the year by `benchmarks.likeness`.
-WEIGHTS = {"genres": 0.65, "year": 0.2, "tags": 0.15}
-YEARS_APART = 8.0  # standard deviation of the similarity by year: movies this far apart keep exp(-1/2) of it
+# Share of each kind of fact in the score of two movies that both have it; the year's, and its width, by
+# `benchmarks.likeness`.
+WEIGHTS = {"genres": 0.6, "year": 0.25, "tags": 0.15}
+YEARS_APART = 3.0  # standard deviation of the similarity by year: movies this far apart keep exp(-1/2) of it
 TAG_DIMENSION = 64
 # Weights of labels that two movies share, beside a weight of 1 of all the above together. "series" is made from titles;
 # that of collections by `benchmarks.collection_weight`.
 LABEL_WEIGHTS = {
     "series": 0.2,
-    "collections": 0.8,
+    "collections": 1.0,
     "directors": 0.3,
     "actors": 0.4,
     "keywords": 0.4,
@@ -35,6 +36,7 @@ OTHER_LABELS = 0.05  # weight of any other kind
 LABEL_DIMENSION = 512
 SERIES = "series"
 _LONGEST_SERIES = 30  # movies; a beginning that more of them share is a common word
+_LEAST_PLURAL = 3  # letters of words that are none
 _NO_GENRES = frozenset({"IMAX"})  # MovieLens lists this format among the genres
 
 
@@ -49,6 +51,7 @@ def facts_vectors(
     *,
     series: bool = False,
     shares: Mapping[str, float] = WEIGHTS,
+    years_apart: float = YEARS_APART,
 ) -> tuple[Int64Array, Float32Array]:
     """Return the rows (m,) of the movies with any facts, and their vectors (m, d), of length 1 without labels.
 
@@ -62,8 +65,9 @@ def facts_vectors(
         weights: kind of label, one of ``labels`` -> weight; those missing are ``label_weights``.
         series: take the beginnings of titles for labels, too. They alone make no vector.
         shares: of genres, year and tags.
+        years_apart: standard deviation of the similarity by year.
     """
-    parts = {"genres": _genres(movies), "year": _years(movies), "tags": _tags(movies, tags)}
+    parts = {"genres": _genres(movies), "year": _years(movies, years_apart), "tags": _tags(movies, tags)}
     vectors = _unit(np.hstack([np.sqrt(shares[name]) * _unit(part) for name, part in parts.items()]))
     labels = labels or {}
     known = vectors.any(axis=1)
@@ -93,8 +97,13 @@ def series_labels(movies: Sequence[Movie]) -> dict[int, list[str]]:
 
 def _beginnings(title: str) -> set[str]:
     main, others = alternatives(title)
-    split = map(words, (main, *others))
+    split = ([_singular(word) for word in words(title)] for title in (main, *others))
     return {" ".join(each[:k]) for each in split for k in range(1, len(each) + 1)}
+
+
+def _singular(word: str) -> str:
+    """Return a word without the s of an English plural: *Aliens* follows *Alien*."""
+    return word[:-1] if len(word) > _LEAST_PLURAL and word.endswith("s") and not word.endswith("ss") else word
 
 
 def label_weights(kinds: Iterable[str]) -> dict[str, float]:
@@ -151,12 +160,12 @@ def _genres(movies: Sequence[Movie]) -> Float64Array:
     return matrix
 
 
-def _years(movies: Sequence[Movie]) -> Float64Array:
+def _years(movies: Sequence[Movie], apart: float) -> Float64Array:
     """Return (n, centres) Gaussian bumps around the year: inner products are Gaussian in the difference of years."""
     known = [movie.year for movie in movies if movie.year is not None]
     if not known:
         return np.zeros((len(movies), 0))
-    width = YEARS_APART / np.sqrt(2)
+    width = apart / np.sqrt(2)
     centres = np.arange(min(known) - 3 * width, max(known) + 3 * width, width / 2)
     years = np.array([np.nan if movie.year is None else movie.year for movie in movies])
     bumps: Float64Array = np.exp(-(((years[:, None] - centres) / width) ** 2) / 2)

@@ -111,6 +111,12 @@ def test_parts_of_a_series_are_near_and_a_common_word_says_nothing() -> None:
     assert facts_vectors(nothing, {}, series=True)[0].size == 0
 
 
+def test_a_plural_begins_as_its_singular() -> None:
+    films = ("Alien", "Aliens", "Glass", "Glas", "As", "A")
+    labels = series_labels([Movie(at, title, 1980 + at) for at, title in enumerate(films)])
+    assert labels == {0: ["alien"], 1: ["alien"], 2: [], 3: [], 4: [], 5: []}
+
+
 def test_parts_of_a_collection_are_near_whatever_they_are_called() -> None:
     titles = {1: "Batman Begins", 2: "The Dark Knight", 3: "The Prestige", 4: "Heat", 5: "Ronin", 6: "Memento"}
     movies = [Movie(i, title, 2000, ("Crime", "Drama")) for i, title in titles.items()]

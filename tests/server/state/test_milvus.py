@@ -144,8 +144,8 @@ def test_without_milvus_searches_get_503_and_all_else_is_answered(
         assert_problem(uploaded(client), 503)
         assert len(results(client, ("/movies/3/similar", None))[0]) == 10  # stored neighbours
         page = client.get("/movies/3", headers={"Accept": "text/html"})
-        assert page.status_code == 503
-        assert "the service that has the vectors does not answer" in page.text
+        assert page.status_code == 200
+        assert page.text.count("The search does not answer just now") == 0
         added = client.post(f"{API}/movies", data=form(year="2020"))  # a write needs no Milvus
         assert added.status_code == 201
         ready = client.get("/readyz")
