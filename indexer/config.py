@@ -19,7 +19,7 @@ from indexer.spaces.two_stage import MEMORY
 
 # Chosen on co-liked movies, series, shared tags and people of MovieLens latest-small (`benchmarks.likeness`). For
 # other data, build --tuned takes the weights from a report.
-BLEND = {"poster": 0.1, "taste": 1.0, "facts": 0.75}
+BLEND = {"poster": 0.1, "taste": 1.0, "facts": 0.6}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,13 @@ from indexer.linalg import unit_rows
 
 # Share of each kind of fact in the score of two movies that both have it; the year's, and its width, by
 # `benchmarks.likeness`.
-WEIGHTS = {"genres": 0.6, "year": 0.25, "tags": 0.15}
-YEARS_APART = 3.0  # standard deviation of the similarity by year: movies this far apart keep exp(-1/2) of it
+WEIGHTS = {"genres": 0.55, "year": 0.3, "tags": 0.15}
+YEARS_APART = 2.0  # standard deviation of the similarity by year: movies this far apart keep exp(-1/2) of it
 TAG_DIMENSION = 64
 # Weights of labels that two movies share, beside a weight of 1 of all the above together. "series" is made from titles;
 # that of collections by `benchmarks.collection_weight`.
 LABEL_WEIGHTS = {
-    "series": 0.2,
+    "series": 0.3,
     "collections": 1.0,
     "directors": 0.3,
     "actors": 0.4,

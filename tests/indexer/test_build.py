@@ -215,7 +215,7 @@ def test_facts_of_any_columns_are_compared_with_their_weights(world: World, tmp_
     plan = Plan(world.ratings, tmp_path / "data", settings=Settings(2, 1, 6, 2), evaluation=False, facts=facts)
     manifest = build(replace(plan, label_weights={"directors": 5}))
     assert manifest.spaces["facts"]["weights"] == {
-        "genres": 0.6, "year": 0.25, "tags": 0.15, "series": 0.2, "directors": 5, "mood": 0.05,
+        "genres": 0.55, "year": 0.3, "tags": 0.15, "series": 0.3, "directors": 5, "mood": 0.05,
     }  # fmt: skip
     assert manifest.spaces["facts"]["how"].endswith("directors by idf, mood by idf")
     index = MovieIndex.open(tmp_path / "data")

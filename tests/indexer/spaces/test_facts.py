@@ -105,8 +105,8 @@ def test_parts_of_a_series_are_near_and_a_common_word_says_nothing() -> None:
     _, vectors = facts_vectors(movies, {}, series=True)
     scores, before = vectors @ vectors.T, plain @ plain.T
     assert scores[0, 1] > scores[0, 2]
-    assert scores[2, 3] > scores[4, 5] == pytest.approx(before[4, 5] / 1.2, abs=1e-6)
-    assert scores[0, 1] == pytest.approx((before[0, 1] + 0.2) / 1.2, abs=1e-6)
+    assert scores[2, 3] > scores[4, 5] == pytest.approx(before[4, 5] / 1.3, abs=1e-6)
+    assert scores[0, 1] == pytest.approx((before[0, 1] + 0.3) / 1.3, abs=1e-6)
     nothing = [Movie(1, "Toy Story", None, ()), Movie(2, "Toy Story 2", None, ())]
     assert facts_vectors(nothing, {}, series=True)[0].size == 0
 
