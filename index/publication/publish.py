@@ -69,10 +69,12 @@ def publish_snapshot(
 
     Raises:
         UnknownSnapshot, BadSnapshot: there is no such snapshot, or it is damaged; nothing was published.
-        InvalidInput: a poster or the weights changed meanwhile.
+        InvalidInput: a poster or the weights changed meanwhile, or the storage is this process' memory.
         StorageUnavailable: the storage does not answer; running it again goes on.
         PosterityError: another process publishes from the same data directory.
     """
+    if storage.shown.startswith("memory://"):
+        raise InvalidInput(f"{storage.shown} ends with this process: publish into a folder or an object storage")
     store = SnapshotStore(data)
     busy = f"another process publishes from {data}: wait until it ends"
     store.path(snapshot_id)  # before the lock's file is created

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -23,7 +23,6 @@ _WITHOUT_FOLDERS = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "oci
 # A follower must notice soon that a storage is down: botocore's own limits are a minute each, several times over.
 _S3_LIMITS = {"connect_timeout": 5, "read_timeout": 30, "retries": {"total_max_attempts": 1}}
 _S3_TRIES = 2  # of s3fs, each with those limits
-_OF_THIS_PROCESS = {"memory"}
 
 
 def check_address(url: str) -> str:
@@ -34,7 +33,7 @@ def check_address(url: str) -> str:
     """
     written = url.strip()
     kind, separator, rest = written.partition("://")
-    known = None if kind in _OF_THIS_PROCESS else known_implementations.get(kind)
+    known = known_implementations.get(kind)
     parts = split_address(written)
     if not separator or "::" in written or not rest.strip("/") or known is None or parts is None:
         raise InvalidInput(
@@ -66,9 +65,8 @@ class Storage:
         url = check_address(url)
         self.shown = _without_secrets(url)
         parts = urlsplit(url)
-        self._secrets = [re.escape(parts.password)] if parts.password else []
-        if parts.username:  # by itself: it may be a syllable
-            self._secrets.append(rf"\b{re.escape(parts.username)}\b")
+        self._secrets = [re.escape(each) for each in _both_ways(parts.password)]
+        self._secrets += [rf"\b{re.escape(each)}\b" for each in _both_ways(parts.username)]  # it may be a syllable
         self._kind = url.partition("://")[0]
         options: dict[str, Any] = {"use_listings_cache": False}
         if self._kind in {"s3", "s3a"}:
@@ -190,6 +188,11 @@ class Storage:
         for secret in self._secrets:
             text = re.sub(secret, "***", text)
         return text[:300]
+
+
+def _both_ways(text: str | None) -> set[str]:
+    """Return a part of an address as it is written and as it is meant; nothing without one."""
+    return {text, unquote(text)} if text else set()
 
 
 def _without_secrets(url: str) -> str:

@@ -339,6 +339,11 @@ def test_a_storage_that_never_answers_is_noticed(monkeypatch: pytest.MonkeyPatch
     assert time.monotonic() - begin < 30  # a few tries of a second, not of minutes
 
 
+def test_nothing_is_published_into_the_memory_of_a_process(data: Path) -> None:
+    with pytest.raises(InvalidInput, match="memory://films ends with this process"):
+        publish(data, Storage("memory://films"))
+
+
 def test_a_damaged_or_missing_snapshot_is_not_published(data: Path, folder: Storage, tmp_path: Path) -> None:
     flip(data / "current" / "taste" / "vectors.npy")
     with pytest.raises(BadSnapshot, match=r"vectors\.npy is damaged"):
