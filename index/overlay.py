@@ -79,8 +79,7 @@ class Overlay:
         without ratings in the snapshot has the vector that its content predicts.
         """
         base = self.snapshot.catalogue
-        entries = [replace(entry, movie=base.spelled(entry.movie)) for entry in delta.movies]
-        delta = replace(delta, movies=tuple(entries))
+        delta = delta.spelled(base)
         catalogue = self.catalogue.changed((_listing(base, entry) for entry in delta.movies), delta.deleted)
         changed_ids = [*(entry.movie.movie_id for entry in delta.movies), *delta.deleted]
         looks = {

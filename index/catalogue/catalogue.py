@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -154,10 +154,9 @@ class Catalogue:
         """All genres, sorted, each once."""
         return self._genres.names
 
-    def spelled(self, movie: Movie) -> Movie:
-        """Return a movie with its genres as this catalogue writes them."""
-        genres = self._genres.spelled(movie.genres)
-        return movie if genres == movie.genres else replace(movie, genres=genres)
+    def spelled(self, genres: Iterable[str]) -> tuple[str, ...]:
+        """Return genres as this catalogue writes them, as ``Genres.spelled``."""
+        return self._genres.spelled(genres)
 
     def __len__(self) -> int:
         """Return the number of movies."""

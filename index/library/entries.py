@@ -7,7 +7,8 @@ import unicodedata
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, field, replace
 
-from index.catalogue.catalogue import Movie
+from index.catalogue.catalogue import Catalogue, Movie
+from index.catalogue.tables import Genres
 from index.core.arrays import AnyFloatArray, Float16Array
 from index.core.errors import InvalidInput
 from index.posters.vgg16 import DIMENSION
@@ -53,6 +54,12 @@ class MovieChanges:
     movies: tuple[Entry, ...] = ()  # ascending movie_id
     deleted: frozenset[int] = frozenset()  # ids of deleted movies; some may be in no data set
     movies_version: int = field(default=0, compare=False)  # sequence number of the latest change of a movie
+
+    def spelled(self, known: Catalogue | Genres) -> MovieChanges:
+        """Return the changes with the movies' genres as a catalogue writes them."""
+        spelled = (replace(each.movie, genres=known.spelled(each.movie.genres)) for each in self.movies)
+        entries = (replace(each, movie=movie) for each, movie in zip(self.movies, spelled, strict=True))
+        return replace(self, movies=tuple(entries))
 
     def applied_to(self, movies: Iterable[Movie]) -> tuple[Movie, ...]:
         """Return the movies with the changes applied, by ascending id.

@@ -30,12 +30,7 @@ def merge(dataset: Dataset, changes: MovieChanges, rated: RatingChanges) -> Data
     Raises:
         InvalidInput: the library deletes every rated movie.
     """
-    genres = Genres.of(dataset.movies)
-    spelled = [
-        replace(entry, movie=replace(entry.movie, genres=genres.spelled(entry.movie.genres)))
-        for entry in changes.movies
-    ]
-    movies = replace(changes, movies=tuple(spelled)).applied_to(dataset.movies)
+    movies = changes.spelled(Genres.of(dataset.movies)).applied_to(dataset.movies)
     ratings = _merged(dataset.ratings, rated, np.array([movie.movie_id for movie in movies], np.int64))
     removed = np.fromiter(changes.deleted, np.int64, len(changes.deleted))
     kept = ~np.isin(ratings.movie_ids, removed)
