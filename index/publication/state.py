@@ -23,11 +23,11 @@ class State:
 
 
 def check_not_following(data: Path) -> None:
-    """Raise InvalidInput if a data directory follows a storage: snapshots are made elsewhere."""
+    """Raise InvalidInput if a data directory follows a storage: snapshots and changes are made elsewhere."""
     if (data / OWN_FOLDER).is_dir():
         raise InvalidInput(
-            f"{data} follows a storage: build, and choose a snapshot, where it is published (posterity publish"
-            f" --snapshot ID); to stop following, delete {data / OWN_FOLDER}"
+            f"{data} follows a storage: build, change the library, and choose a snapshot (posterity publish --snapshot"
+            f" ID) where it is published; to stop following, delete {data / OWN_FOLDER}"
         )
 
 

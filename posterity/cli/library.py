@@ -124,7 +124,9 @@ def add(
     from index.library.movies import Library
     from index.movie_index import MovieIndex
     from index.posters.images import read_image
+    from index.publication.state import check_not_following
 
+    check_not_following(data)
     index, known = MovieIndex.open(data, embed_path=embed_path), Library.open(data)
     movie_id = None
     if replaced is not None:
@@ -154,9 +156,12 @@ def _add_from(
 ) -> None:
     """Add the movies of a table to a data directory, or to a server; print the outcomes."""
     import posterity
+    from index.publication.state import check_not_following
     from indexer.datasets.own_catalogue import read_catalogue, write_report
     from posterity.additions import add_catalogue
 
+    if url is None:
+        check_not_following(data)
     folders = [source.parent, *([posters] if posters else [])]
     service = posterity.open(data) if url is None else posterity.Client(url, api_key=key)
     with service, shown_progress() as track:
@@ -187,6 +192,9 @@ def remove(movie: str, data: Path) -> None:
     """
     from index.library.movies import Library
     from index.movie_index import MovieIndex
+    from index.publication.state import check_not_following
+
+    check_not_following(data)
 
     def refuse(note: str) -> None:
         raise UnknownMovie(f"{note}: give the id to delete it")
@@ -242,7 +250,9 @@ def import_command(file: Path, data: Path) -> None:
     once.
     """
     from index.library.backup import import_library
+    from index.publication.state import check_not_following
 
+    check_not_following(data)
     contents = import_library(file, data)
     click.echo(f"Imported {_summary(contents)} into {data}")
 

@@ -50,7 +50,7 @@ _MANY = 1000  # ratings of a user whose page waits in the queue of long requests
 _PICKS = 12
 _LISTED = 100  # recommendations in a file
 _NEW = 4  # recommended movies that nobody has rated
-_LEAST_EFFECT = 0.01  # of content, in stars, that is named
+_LEAST_EFFECT = 0.005  # in stars, of a reason that is named: less is shown as 0.00
 _NAMED = 12  # contributions listed by movie
 _FEATURES = 5  # contributions to a rank, listed by feature
 _OWN = 48  # stored ratings of a user on the page
@@ -159,6 +159,11 @@ class Pick:
     others: int = 0  # number of rated movies beyond the reasons
     others_total: float = 0.0
     rank: Sequence[FeatureContribution] = ()  # largest contributions to the movie's rank
+
+    @property
+    def because(self) -> list[tuple[Movie, Contribution]]:
+        """The first reasons, of those large enough to be shown as other than 0.00."""
+        return [(movie, part) for movie, part in self.reasons if abs(part.watched + part.rated) >= _LEAST_EFFECT][:3]
 
 
 def for_you_page() -> str:

@@ -13,7 +13,7 @@ from time import monotonic
 from flask import current_app, g
 
 from index.core.back_off import back_off
-from index.core.errors import BadSnapshot, PosterityError, UnknownSnapshot
+from index.core.errors import BadSnapshot, PosterityError, SearchUnavailable, UnknownSnapshot
 from index.movie_index import MovieIndex
 from index.snapshot.collections import check_collections
 from index.snapshot.store import Checked, Manifest, SnapshotStore
@@ -159,8 +159,11 @@ class SnapshotWatcher:
     def _put_off(self, snapshot_id: str, error: Exception) -> None:
         """Open a snapshot again after a pause, unless another one is current by then."""
         pause = next(self._pauses)
-        log.warning("snapshot %s cannot be opened now; tried again in %g s", snapshot_id, pause, exc_info=error)
-        self._refused = Refused(snapshot_id, "it cannot be opened now and is tried again: the log says why")
+        known = isinstance(error, PosterityError)  # its sentence says all
+        words = "snapshot %s cannot be opened now (%s); tried again in %g s"
+        log.warning(words, snapshot_id, error, pause, exc_info=None if known else error)
+        public = str(error) if isinstance(error, SearchUnavailable) else "the log says why"
+        self._refused = Refused(snapshot_id, f"it cannot be opened now and is tried again: {public}")
         if snapshot_id == self._seen:
             self._due = self._clock() + pause
 

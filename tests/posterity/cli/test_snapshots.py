@@ -29,9 +29,19 @@ def test_a_snapshot_is_published_and_followed(data: Path, tmp_path: Path) -> Non
         f"{first} is published in {storage} already" in run("publish", "--data", data, POSTERITY_PUBLISH=storage).stdout
     )
     assert f"{first} is current from now on" in run("follow", storage, "--once", "--data", copy).stdout
-    refused = run("snapshots", "rollback", "--data", copy)
-    assert refused.exit_code
-    assert "follows a storage" in refused.stderr
+    table = tmp_path / "films.csv"
+    table.write_text("title\nHeat\n")
+    changes = (
+        ("snapshots", "rollback"),
+        ("library", "add", "--title", "Heat"),
+        ("library", "add", "--from", table),
+        ("library", "remove", 1),
+        ("library", "import", table),
+    )
+    for change in changes:
+        refused = run(*change, "--data", copy)
+        assert refused.exit_code
+        assert "follows a storage" in refused.stderr
     assert "Nothing new was published" in run("follow", "--once", "--data", copy, POSTERITY_FOLLOW=storage).stdout
     build(data, "second")
     assert "Deleted 3 files of earlier publications" in run("publish", storage, "--keep", 1, "--data", data).stdout

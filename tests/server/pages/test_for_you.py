@@ -140,6 +140,14 @@ def test_an_existing_user_sees_what_they_rated_and_would_watch(client: FlaskClie
     assert f"because they rated {part['movie']['title']} ({signed(part['total'])})" in text_of(page)
 
 
+def test_no_reason_is_named_whose_effect_is_shown_as_nothing(client: FlaskClient, movie_index: MovieIndex) -> None:
+    queries = [f"user={user}" for user in range(1, 9)] + [f"rated={movie}:3" for movie in movie_index.to_ask]
+    pages = [client.get(f"/for-you?{query}").text for query in queries]
+    named = [effect for page in pages for effect in re.findall(r"\(([+−]\d\.\d\d)\)", page)]
+    assert named
+    assert not {"+0.00", "−0.00"} & set(named)
+
+
 def test_what_is_rated_on_top_of_a_user_counts_for_this_view(client: FlaskClient) -> None:
     unseen = films(client.get("/for-you?user=2").text, "deck")[0]
     page = client.get(f"/for-you?user=2&rated={unseen}:5").text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import time
 from pathlib import Path
@@ -189,7 +190,7 @@ def test_a_missing_collection_is_503_until_a_build_writes_it_again(
 
 
 def test_a_snapshot_without_its_collections_is_not_followed(
-    world: World, data: Path, app: Flask, milvus: Given | MilvusProcess
+    world: World, data: Path, app: Flask, milvus: Given | MilvusProcess, caplog: pytest.LogCaptureFixture
 ) -> None:
     from server.state.current_snapshot import SnapshotWatcher
 
@@ -203,7 +204,9 @@ def test_a_snapshot_without_its_collections_is_not_followed(
     service.call("release_collection", taste.name, patience=60)
     part = snapshot_part(client, clock, data)
     assert part["id"] == before.id
-    assert "is tried again" in part["refused"]["reason"]
+    assert re.search("is tried again: .*lacks a collection", part["refused"]["reason"])
+    (said,) = {(record.exc_info, "lacks a collection" in record.message) for record in caplog.records}
+    assert said == (None, True)  # a sentence in the log, no traceback
     service.call("load_collection", taste.name, patience=60)
     for _ in range(5):
         part = snapshot_part(client, clock, data)
