@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 import tempfile
 import time
@@ -30,7 +31,7 @@ from index.snapshot.store import SnapshotStore
 from index.spaces import blend as blends
 from index.spaces.blend import Blend
 from index.spaces.faiss_index import read_index
-from index.spaces.neighbours import load_neighbours
+from index.spaces.neighbours import NEIGHBOURS, load_neighbours
 from index.spaces.space import Space
 from index.spaces.vectors import ROWS_FILE
 from indexer.build import METRIC
@@ -101,6 +102,27 @@ def measure(data: Path, real: Float32Array, n: int, milvus: MilvusProcess) -> No
             print(f"  {label}: {ask(server.port, queries, scores, more)}")
         (worker,) = server.workers()
         print(f"  the server's process has {resident(worker):.0f} MB, Milvus {resident(milvus.pid):.0f} MB")
+    with store.writing() as folder:
+        for name in ("poster", blends.NAME):
+            shutil.copytree(store.path() / name, folder / name)
+        shutil.copy(store.path() / "movies.json", folder)
+        store_neighbours(folder / "poster", queries, scores)
+        publish(store, folder, n, entries)
+    with serving("serve", "--data", data, "--search", milvus.address, *limits) as server:
+        for label, more in filters.items():
+            print(f"  {label}, neighbours stored as a build does: {ask(server.port, queries, scores, more)}")
+
+
+def store_neighbours(folder: Path, queries: Any, scores: Float32Array) -> None:
+    """Store the neighbours of the movies that are asked about, as many as a build stores of each."""
+    rows = np.full((scores.shape[1], NEIGHBOURS), -1, dtype=np.int32)
+    stored = np.full(rows.shape, -np.inf, dtype=np.float32)
+    for line, query in zip(scores, queries.tolist(), strict=True):
+        order = np.argsort(-line, kind="stable")
+        others = order[order != query][:NEIGHBOURS]
+        rows[query], stored[query] = others, line[others]
+    np.save(folder / "neighbour_rows.npy", rows)
+    np.save(folder / "neighbour_scores.npy", stored)
 
 
 def ask(port: int, queries: Any, scores: Float32Array, more: str) -> str:
