@@ -25,18 +25,20 @@ import urllib3
 from benchmarks.search import mixtures
 from index.core.arrays import Float16Array, Float32Array
 from index.core.ids import Ids
+from index.core.progress import silent
 from index.milvus.service import milvus_at
 from index.snapshot.collections import owner_of, prune
 from index.snapshot.store import SnapshotStore
 from index.spaces import blend as blends
 from index.spaces.blend import Blend
 from index.spaces.faiss_index import read_index
-from index.spaces.neighbours import NEIGHBOURS, load_neighbours
+from index.spaces.neighbours import load_neighbours
 from index.spaces.space import Space
 from index.spaces.vectors import ROWS_FILE
 from indexer.build import METRIC
 from indexer.ranking.without_ratings import write_without_ratings
 from indexer.spaces.milvus import move_to_milvus
+from indexer.spaces.neighbours import SpaceFinder, write_neighbours
 from indexer.spaces.recall import recall, tune_search
 from indexer.spaces.two_stage import write_reduced
 from indexer.spaces.writer import calibrate
@@ -74,7 +76,7 @@ def main(data: Path, sizes: tuple[int, ...], folder: Path | None) -> None:
 
 def measure(data: Path, real: Float32Array, n: int, milvus: MilvusProcess) -> None:
     """Print all results for one size."""
-    rng, store = np.random.default_rng(0), SnapshotStore(data)
+    rng, store, stored = np.random.default_rng(0), SnapshotStore(data), data.parent / "neighbours"
     with store.writing() as folder:
         poster = folder / "poster"
         search = write_reduced(poster, (block.astype(np.float16) for block in mixtures(real, n, rng)), rng)
@@ -85,6 +87,7 @@ def measure(data: Path, real: Float32Array, n: int, milvus: MilvusProcess) -> No
         scores = np.concatenate([asked @ block.astype(np.float32).T for block in blocks(whole)], axis=1)
         del whole
         entry = write_rest(folder, n, search, rng)
+        store_neighbours(folder, search, n, stored)
         begin = time.perf_counter()
         entries = move_to_milvus(milvus_at(milvus.address), owner_of(data), folder, {"poster": entry})
         moved = time.perf_counter() - begin
@@ -95,34 +98,35 @@ def measure(data: Path, real: Float32Array, n: int, milvus: MilvusProcess) -> No
         f" ({1000 * moved / n:.0f} ms a poster); Milvus has {resident(milvus.pid):.0f} MB"
     )
     print(f"  Milvus merges what it was sent: at rest after {settle(milvus.pid):.0f} s more")
-    limits = [text for name in ("read", "write", "upload") for text in (f"--{name}-limit", "")]
-    with serving("serve", "--data", data, "--search", milvus.address, *limits) as server:
-        filters = {"all movies": "", "a quarter of them": f"&genre={GENRES[1]}", "one in 200": "&year_from=1999"}
-        for label, more in filters.items():
-            print(f"  {label}: {ask(server.port, queries, scores, more)}")
-        (worker,) = server.workers()
-        print(f"  the server's process has {resident(worker):.0f} MB, Milvus {resident(milvus.pid):.0f} MB")
+    show(data, milvus, queries, scores, "searched in Milvus")
     with store.writing() as folder:
         for name in ("poster", blends.NAME):
             shutil.copytree(store.path() / name, folder / name)
         shutil.copy(store.path() / "movies.json", folder)
-        store_neighbours(folder / "poster", queries, scores)
+        shutil.copytree(stored, folder / "poster", dirs_exist_ok=True)
         publish(store, folder, n, entries)
+    show(data, milvus, queries, scores, "neighbours stored")
+
+
+def store_neighbours(folder: Path, search: dict[str, Any], n: int, target: Path) -> None:
+    """Find the neighbours of all movies as a build does, by the files of a snapshot, and move theirs to a folder."""
+    shutil.rmtree(target, ignore_errors=True)
+    (folder / target.name).mkdir()
+    begin = time.perf_counter()
+    write_neighbours(folder / target.name, SpaceFinder("poster", search), n, "poster", track=silent)
+    print(f"n = {n}: the neighbours of all took {time.perf_counter() - begin:.0f} s")
+    shutil.move(folder / target.name, target)
+
+
+def show(data: Path, milvus: MilvusProcess, queries: Any, scores: Float32Array, label: str) -> None:
+    """Serve the snapshot, and print recall, times and the memory of both processes."""
+    limits = [text for name in ("read", "write", "upload") for text in (f"--{name}-limit", "")]
     with serving("serve", "--data", data, "--search", milvus.address, *limits) as server:
-        for label, more in filters.items():
-            print(f"  {label}, neighbours stored as a build does: {ask(server.port, queries, scores, more)}")
-
-
-def store_neighbours(folder: Path, queries: Any, scores: Float32Array) -> None:
-    """Store the neighbours of the movies that are asked about, as many as a build stores of each."""
-    rows = np.full((scores.shape[1], NEIGHBOURS), -1, dtype=np.int32)
-    stored = np.full(rows.shape, -np.inf, dtype=np.float32)
-    for line, query in zip(scores, queries.tolist(), strict=True):
-        order = np.argsort(-line, kind="stable")
-        others = order[order != query][:NEIGHBOURS]
-        rows[query], stored[query] = others, line[others]
-    np.save(folder / "neighbour_rows.npy", rows)
-    np.save(folder / "neighbour_scores.npy", stored)
+        filters = {"all movies": "", "a quarter of them": f"&genre={GENRES[1]}", "one in 200": "&year_from=1999"}
+        for among, more in filters.items():
+            print(f"  {label}, {among}: {ask(server.port, queries, scores, more)}")
+        (worker,) = server.workers()
+        print(f"  the server's process has {resident(worker):.0f} MB, Milvus {resident(milvus.pid):.0f} MB")
 
 
 def ask(port: int, queries: Any, scores: Float32Array, more: str) -> str:
