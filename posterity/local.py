@@ -34,6 +34,7 @@ from index.library.movies import Library
 from index.library.rating_log import RatingLog
 from index.movie_index import MovieIndex
 from index.posters.images import ENCODERS, decode_image, read_image
+from index.publication.state import check_not_following
 from index.ratings.model import Prediction, UserOrRatings
 from index.spaces.space import Match
 from posterity import arguments
@@ -364,7 +365,7 @@ class Index(MovieService):
         id: int | str | None = None,
     ) -> MovieAnswer:
         body = checked(NewMovieBody, arguments.metadata(title, year, genres, imdb_id, tmdb_id) | arguments.own_id(id))
-        row, index = body.row(), self._current()
+        row, index = body.row(), self._index_to_change()
         picture = self._embedded(index, poster)
         movie_id = self._library.add(row.movie, picture, own_id=row.own_id, catalogue=index.catalogue)
         return self.movie(movie_id)
@@ -373,7 +374,7 @@ class Index(MovieService):
     def add_movies(self, movies: Iterable[NewMovie], *, update: bool = False) -> list[AddedAnswer]:
         added: list[AddedAnswer] = []
         for each in arguments.batches(movies, update):
-            body, index = checked(MoviesBody, each), self._current()
+            body, index = checked(MoviesBody, each), self._index_to_change()
             added += add_rows(index, self._library, body.rows(), update=body.update, first=len(added))
         return added
 
@@ -390,7 +391,7 @@ class Index(MovieService):
         poster: bytes | None = None,
     ) -> MovieAnswer:
         body = checked(MovieBody, arguments.metadata(title, year, genres, imdb_id, tmdb_id))
-        index = self._current()
+        index = self._index_to_change()
         movie_id = self._library.known_id(index.catalogue, arguments.movie(movie))
         self._library.put(body.movie(movie_id), self._embedded(index, poster), catalogue=index.catalogue)
         return self.movie(movie_id)
@@ -398,14 +399,14 @@ class Index(MovieService):
     @override
     def update_movie(self, movie: MovieId, **changes: Unpack[MovieUpdate]) -> MovieAnswer:
         body = checked(MoviePatch, arguments.update(changes))
-        index = self._current()
+        index = self._index_to_change()
         movie_id = index.catalogue.identify(arguments.movie(movie)).movie_id
         self._library.edit(movie_id, body.applied_to, catalogue=index.catalogue)
         return self.movie(movie_id)
 
     @override
     def replace_poster(self, movie: MovieId, poster: bytes) -> MovieAnswer:
-        index = self._current()
+        index = self._index_to_change()
         movie_id = index.catalogue.identify(arguments.movie(movie)).movie_id
         picture = self._embedded(index, arguments.content("poster", poster))
         self._library.edit(movie_id, existing, picture, catalogue=index.catalogue)
@@ -413,12 +414,12 @@ class Index(MovieService):
 
     @override
     def delete_movie(self, movie: MovieId) -> None:
-        self._library.remove(self._library.known_id(self._current().catalogue, arguments.movie(movie)))
+        self._library.remove(self._library.known_id(self._index_to_change().catalogue, arguments.movie(movie)))
 
     @override
     def rate(self, user_id: UserId, movie: MovieId, rating: float) -> None:
         body = checked(RatingBody, {"rating": arguments.real("rating", rating)})
-        index = self._current()
+        index = self._index_to_change()
         found = index.catalogue.identify(arguments.movie(movie))
         check_rating(body.rating, index.users.scale)
         number = number_of_user(index, user_id, new=True)
@@ -428,7 +429,7 @@ class Index(MovieService):
     @override
     def rate_all(self, user_id: UserId, ratings: Ratings) -> list[str]:
         body = checked(RatingsBody, arguments.several_ratings(ratings))
-        index = self._current()
+        index = self._index_to_change()
         known, ignored = rated(body.ratings, index.catalogue, index.users.scale)
         number = number_of_user(index, user_id, new=True)
         self._ratings.put_all(number, known, name=index.users.new_name(user_id, number))
@@ -436,19 +437,28 @@ class Index(MovieService):
 
     @override
     def delete_ratings(self, user_id: UserId) -> None:
-        index = self._current()
+        index = self._index_to_change()
         number = number_of_user(index, user_id, new=True)
         self._ratings.remove_all(number, index.users.rated(number))
 
     @override
     def delete_rating(self, user_id: UserId, movie: MovieId) -> None:
-        index = self._current()
+        index = self._index_to_change()
         found = index.catalogue.identify(arguments.movie(movie))
         self._ratings.remove(number_of_user(index, user_id, new=True), found.movie_id)
 
     @override
     def close(self) -> None:
         self._following.close()
+
+    def _index_to_change(self) -> MovieIndex:
+        """Return the index as it is now, unless changes are made elsewhere.
+
+        Raises:
+            InvalidInput: the data directory follows a storage.
+        """
+        check_not_following(self._data)
+        return self._current()
 
     def _embedded(self, index: MovieIndex, poster: bytes | None) -> Poster | None:
         if poster is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,11 @@ import posterity
 from index.catalogue.catalogue import Movie
 from index.library.movies import Library
 from index.library.rating_log import RatingLog
+from index.publication.state import OWN_FOLDER
 from index.snapshot.store import SnapshotStore
 from indexer.build import build
 from indexer.config import Plan
-from posterity import errors
+from posterity import Index, errors
 from tests.conftest import QUICK, World
 
 
@@ -50,6 +52,33 @@ def test_nothing_to_open_says_what_to_run(tmp_path: Path, world: World) -> None:
         posterity.open(tmp_path)
     with pytest.raises(errors.UnknownSnapshot, match="no snapshot 'monday'"):
         posterity.open(world.data, snapshot="monday")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda index: index.add_movie("New"),
+        lambda index: index.add_movies([{"title": "New"}]),
+        lambda index: index.replace_movie(3, "Other"),
+        lambda index: index.update_movie(3, title="Other"),
+        lambda index: index.replace_poster(3, b"\xff\xd8"),
+        lambda index: index.delete_movie(3),
+        lambda index: index.rate(1, 3, 4.0),
+        lambda index: index.rate_all(1, {3: 4.0}),
+        lambda index: index.delete_ratings(1),
+        lambda index: index.delete_rating(1, 3),
+    ],
+)
+def test_a_directory_that_follows_a_storage_is_not_changed(data: Path, change: Callable[[Index], object]) -> None:
+    (data / OWN_FOLDER).mkdir()
+    with posterity.open(data) as index:
+        before = (index.movie(3), index.rated(1))
+        with pytest.raises(errors.InvalidInput, match="follows a storage"):
+            change(index)
+        assert (index.movie(3), index.rated(1)) == before
+    library = Library.open(data)
+    assert not library.changes_since(0, vectors=False).movies
+    assert not RatingLog(library.database).changes().user_ids.size
 
 
 def test_changes_by_others_are_seen_at_once(data: Path) -> None:
