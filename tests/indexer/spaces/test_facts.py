@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from index.catalogue.catalogue import Movie
-from indexer.spaces.facts import LABEL_DIMENSION, facts_vectors, series_labels
+from indexer.spaces.facts import LABEL_DIMENSION, YEARS_APART, facts_vectors, series_labels
 
 MOVIES = (
     Movie(1, "a", 1950, ("Drama",)),
@@ -29,6 +29,14 @@ def test_vectors_have_length_1_and_a_movie_without_facts_has_none() -> None:
 
 def test_the_nearer_year_is_more_alike() -> None:
     assert score({}, 1, 2) > score({}, 1, 3)
+
+
+def test_likeness_by_year_is_gaussian_and_has_no_subnormal_numbers() -> None:
+    years = [1890, 1900, 1901, 1904, 1950, 2024]
+    _, vectors = facts_vectors([Movie(i, "", year) for i, year in enumerate(years)], {})
+    apart = np.subtract.outer(years, years)
+    np.testing.assert_allclose(vectors @ vectors.T, np.exp(-((apart / YEARS_APART) ** 2) / 2), atol=1e-5)
+    assert np.abs(vectors[vectors != 0]).min() > np.finfo(np.float32).tiny  # processors are many times slower with them
 
 
 def test_sharing_a_rare_genre_says_more_than_a_common_one() -> None:
