@@ -126,7 +126,7 @@ class MovieIndex:
             vectors = {name: (space.ids, space.vectors) for name, space in spaces.items()}
             ratings = RatingModel.load(folder, catalogue.ids, manifest.ratings, vectors)
             stored = load_stored(folder / blends.NAME, manifest.format, spaces, manifest.blend, catalogue.ids)
-            cold = ColdStart.load(folder, manifest.ratings.get("cold_start"), catalogue.movies, ratings.counts())
+            cold = ColdStart.load(folder, manifest.ratings.get("cold_start"), ratings.counts())
             library = Library.open(data)
             weights = (manifest.weights or {}).get("sha256")
             look = load_look(folder / "poster", manifest.spaces["poster"]) if "poster" in manifest.spaces else Look()

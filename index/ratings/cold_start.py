@@ -2,8 +2,9 @@
 
 A second factorisation machine knows movies by genres and year alone. The rest of a user's taste is estimated from the
 user's residuals: their mean over the rated movies, weighted by similarity, in facts and, where validation found them to
-help, in people and in posters. The rest of a movie is estimated from the residuals of its raters, shrunk towards 0. So
-the more ratings a movie has, the less its prediction depends on its content.
+help, in people and in posters. Of the movies similar in facts those whose posters look alike count more. The rest of a
+movie is estimated from the residuals of its raters, shrunk towards 0. So the more ratings a movie has, the less its
+prediction depends on its content.
 
 A prediction is a sum of parts, linear in the user's residuals, and is explained by them.
 
@@ -23,7 +24,15 @@ import numpy as np
 import numpy.typing as npt
 
 from index.catalogue.movie import Movie
-from index.core.arrays import AnyFloatArray, Float16Array, Float32Array, Float64Array, Int64Array, load_arrays
+from index.core.arrays import (
+    AnyFloatArray,
+    BoolArray,
+    Float16Array,
+    Float32Array,
+    Float64Array,
+    Int64Array,
+    load_arrays,
+)
 from index.core.ids import Ids
 from index.ratings.content import (
     PEOPLE_FOLDER,
@@ -46,8 +55,15 @@ CONTENT_RATINGS = 4.0
 _FACTS_PRIOR = 5.0  # added to the summed similarities: few similar movies say little
 _PEOPLE_PRIOR = 6.0
 _LOOKS_PRIOR = 2.0
+_EMPHASIS = 0.16  # of a usual likeness of posters: how much more a movie similar in facts counts that looks similar
+_LOOKS_ALONE = 0.6  # share of the mean by posters alone, beside that emphasis
 _PEERS = 100  # movies whose taste vectors and ranking scores a new movie gets
 _PEER_POWER = 2  # of their similarity, as lists by new movies gain from few but close peers
+_PEER_GENRE_POWER, _PEER_YEARS = (
+    2,
+    3.0,
+)  # of their similarity in facts: people watch films of one time, whatever they rate
+_PEER_PEOPLE = 1.5  # weight of their similarity by people, beside 1 of genres and year
 _PEER_RATINGS = 10.0  # a peer with this many ratings counts half
 _PEERS_PRIOR = 1.0
 _BLOCK = 64  # movies compared at a time
@@ -79,9 +95,10 @@ class ColdStartFacts:
     movie_variance: float  # of movies' mean residuals
     movie_prior: float  # ratings' worth of the content in a movie's mean residual
     inflation: float  # of the noise variance, measured on held-out movies
-    look_share: float  # of the mean residual by posters; 0 if validation found posters not to help
+    look_share: float  # of what posters add; 0 if validation found them not to help
     usual_common: tuple[float, float]  # mean terms by genres and by year that users share
     people_share: float = 0.0  # of the mean residual by people; 0 without people, or if they did not help
+    usual_look: float = 0.0  # mean similarity of two posters; 0 in older snapshots: ``look_share`` is of posters alone
 
     @classmethod
     def from_manifest(cls, entry: Mapping[str, Any]) -> ColdStartFacts:
@@ -96,6 +113,7 @@ class ColdStartFacts:
             entry["look_share"],
             (entry["usual_common"][0], entry["usual_common"][1]),
             entry.get("people_share", 0.0),  # missing in older snapshots
+            entry.get("usual_look", 0.0),
         )
 
     def as_manifest(self) -> dict[str, Any]:
@@ -169,7 +187,6 @@ class ColdStart:
         arrays: parameters.
         fold_in: posterior samples for fold-in.
         facts: numbers of the model.
-        movies: of the snapshot's catalogue.
         counts: (n_movies,) training ratings of each.
         people: movies that share people; None without people.
     """
@@ -179,7 +196,6 @@ class ColdStart:
         arrays: ColdStartArrays,
         fold_in: FoldInArrays,
         facts: ColdStartFacts,
-        movies: Sequence[Movie],
         counts: Int64Array,
         people: SharedPeople | None = None,
     ) -> None:
@@ -187,21 +203,18 @@ class ColdStart:
         self._people = people
         self._arrays = arrays
         self._fold_in = fold_in
-        self._movies = movies
+        self._snapshot_facts = Facts(arrays.genres, arrays.years)
         self._counts = counts
         self._noise = Noise.from_manifest(facts.noise)
         self._n_genres = len(facts.vocabulary.genres)
 
     @classmethod
-    def load(
-        cls, snapshot: Path, entry: Mapping[str, Any] | None, movies: Sequence[Movie], counts: Int64Array
-    ) -> ColdStart | None:
+    def load(cls, snapshot: Path, entry: Mapping[str, Any] | None, counts: Int64Array) -> ColdStart | None:
         """Load the model of a snapshot, with memory-mapped arrays; None if the snapshot has none.
 
         Args:
             snapshot: folder of the snapshot.
             entry: of the model in the manifest; None in older snapshots.
-            movies: of the snapshot's catalogue.
             counts: (n_movies,) training ratings of each.
         """
         if entry is None:
@@ -210,7 +223,7 @@ class ColdStart:
         fold_in = load_arrays(FoldInArrays, snapshot / FOLD_IN)
         facts = ColdStartFacts.from_manifest(entry)
         people = load_arrays(SharedPeople, snapshot / PEOPLE_FOLDER) if facts.people_share else None
-        return cls(arrays, fold_in, facts, movies, counts, people)
+        return cls(arrays, fold_in, facts, counts, people)
 
     @property
     def uses_posters(self) -> bool:
@@ -219,13 +232,12 @@ class ColdStart:
 
     def of_snapshot(self, rows: Int64Array) -> Content:
         """Return the content of movies of the snapshot, by row."""
-        movies = [self._movies[row] for row in rows.tolist()]
         arrays = self._arrays
         looks = np.zeros((rows.size, arrays.look_centre.size), dtype=np.float32)
         if len(arrays.looks):
             looks = np.asarray(arrays.looks[rows], dtype=np.float32)
-        facts = Facts(np.asarray(arrays.genres[rows]), np.asarray(arrays.years[rows]))
-        return Content(self.facts.vocabulary.features(movies), facts, looks, rows)
+        facts = self._snapshot_facts.take(rows)
+        return Content(self.facts.vocabulary.features_of(facts), facts, looks, rows)
 
     def of_movies(self, movies: Sequence[Movie], looks: Mapping[int, Float32Array | None], rows: Int64Array) -> Content:
         """Return the content of movies that are not in the snapshot, or otherwise.
@@ -260,7 +272,7 @@ class ColdStart:
 
     def fold(self, rows: Int64Array, values: Float32Array) -> ColdUser:
         """Return a user who is not in the snapshot, from the ratings (r,) of movies of the snapshot."""
-        features = self.facts.vocabulary.features([self._movies[row] for row in rows.tolist()])
+        features = self.facts.vocabulary.features_of(self._snapshot_facts.take(rows))
         factors, weights = self._arrays.samples[..., :-1].astype(np.float64), self._arrays.samples[..., -1]
         latent = np.einsum("rm,smf->srf", features, factors)
         squares = np.square(factors).sum(axis=2) @ np.square(features).T
@@ -301,15 +313,17 @@ class ColdStart:
         base = float(user.preferences[-1] + usual_genres + usual_year + sum(self.facts.usual_common))
 
         others = movies.rows[:, None] != user.rows
-        rated = Facts(np.asarray(self._arrays.genres[user.rows]), np.asarray(self._arrays.years[user.rows]))
-        by_facts = _shares(facts_similarity(movies.facts, rated) * others, _FACTS_PRIOR) * user.residuals
+        rated = self._snapshot_facts.take(user.rows)
+        similar = facts_similarity(movies.facts, rated) * others
+        by_facts = _shares(similar, _FACTS_PRIOR) * user.residuals
         by_people, by_look = np.zeros_like(by_facts), np.zeros_like(by_facts)
         if self._people is not None and self.facts.people_share:
             shared = self._people.similarities(movies.rows, user.rows) * others
             by_people = self.facts.people_share * _shares(shared, _PEOPLE_PRIOR) * user.residuals
         if self.uses_posters and movies.looks.any():
-            similar = look_similarity(movies.looks, self._arrays.looks[user.rows]) * others
-            by_look = self.facts.look_share * _shares(similar, _LOOKS_PRIOR) * user.residuals
+            looks = self._arrays.looks[user.rows]
+            known = np.logical_and.outer(movies.looks.any(axis=1), looks.any(axis=1))
+            by_look = self._by_look(similar, look_similarity(movies.looks, looks) * others, known) * user.residuals
 
         given = np.array(ratings if ratings is not None else [(0, 0.0)] * len(movies.rows)).reshape(-1, 2)
         counts, prior = given[:, 0], self.facts.movie_prior
@@ -318,6 +332,30 @@ class ColdStart:
         mean = base + genres + year + (by_facts + by_people + by_look).sum(axis=1) + of_ratings
         variance = self.facts.inflation * user.noise + spread
         return ColdPredictions(mean, variance, base, genres, year, by_facts, by_people, by_look, of_ratings)
+
+    def _by_look(self, similar: Float32Array, alike: Float32Array, known: BoolArray) -> Float64Array:
+        """Return what posters add to the shares of rated movies (k, r).
+
+        Movies that are similar in facts count more if they look alike; and any count that look alike.
+
+        Args:
+            similar: (k, r) by facts.
+            alike: (k, r) by posters.
+            known: (k, r) True if both have posters.
+        """
+        alone = _shares(alike, _LOOKS_PRIOR)
+        if not self.facts.usual_look:
+            return self.facts.look_share * alone
+        emphasised = _shares(similar * self._emphasis(alike, known), _FACTS_PRIOR)
+        return self.facts.look_share * (_LOOKS_ALONE * alone + emphasised - _shares(similar, _FACTS_PRIOR))
+
+    def _emphasis(self, alike: Float32Array, known: BoolArray) -> Float32Array:
+        """Return the factors (k, r) of other similarities, by that of posters: 1 where it is usual or not known."""
+        if not self.facts.usual_look:
+            return np.ones_like(alike)
+        relative = (1 + _EMPHASIS * alike / self.facts.usual_look) / (1 + _EMPHASIS)
+        factors: Float32Array = np.where(known, relative, 1).astype(np.float32)
+        return factors
 
     def usual_ratings(self, rows: Int64Array) -> Float64Array:
         """Return the ratings (k,) of movies with mean content by users of the snapshot, by row."""
@@ -338,10 +376,14 @@ class ColdStart:
         rows, weights = np.empty((len(movies.rows), peers), np.int64), np.empty((len(movies.rows), peers), np.float32)
         for start in range(0, len(rows), _BLOCK):
             part = slice(start, start + _BLOCK)
-            similar = facts_similarity(Facts(movies.facts.genres[part], movies.facts.years[part]), self._rated_facts)
+            facts = Facts(movies.facts.genres[part], movies.facts.years[part])
+            similar = facts_similarity(facts, self._rated_facts, genre_power=_PEER_GENRE_POWER, years_apart=_PEER_YEARS)
+            if self._people is not None and self.facts.people_share:
+                similar += _PEER_PEOPLE * self._people.similarities(movies.rows[part], self._rated)
             if self.uses_posters and movies.looks[part].any():
-                looks = look_similarity(movies.looks[part], self._arrays.looks[self._rated])
-                similar = similar * (1 + self.facts.look_share * looks)
+                alike = look_similarity(movies.looks[part], self._arrays.looks[self._rated])
+                known = np.logical_and.outer(movies.looks[part].any(axis=1), self._rated_with_poster)
+                similar *= np.sqrt(self._emphasis(alike, known))
             similar = similar**_PEER_POWER * self._standing
             best = np.argsort(-similar, axis=1, kind="stable")[:, :peers]
             chosen = np.take_along_axis(similar, best, axis=1)
@@ -376,7 +418,11 @@ class ColdStart:
 
     @cached_property
     def _rated_facts(self) -> Facts:
-        return Facts(np.asarray(self._arrays.genres[self._rated]), np.asarray(self._arrays.years[self._rated]))
+        return self._snapshot_facts.take(self._rated)
+
+    @cached_property
+    def _rated_with_poster(self) -> BoolArray:
+        return np.array(self._arrays.looks[self._rated].any(axis=1))
 
     @cached_property
     def _standing(self) -> Float32Array:

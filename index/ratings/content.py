@@ -21,6 +21,7 @@ _KERNEL_YEARS = 8.0
 _OTHER_YEARS = 0.1  # of movies of other times
 _UNKNOWN_YEAR = 0.5  # in place of the Gaussian
 _LOOK_POWER = 2
+_COMPARED = 2_000  # posters, for the mean similarity of two
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +47,16 @@ class Vocabulary:
 
     def features(self, movies: Sequence[Movie]) -> Float64Array:
         """Return the features of movies, (n, genres + centres): 1 for each genre, then ``year_features``."""
-        return np.hstack([self._one_hot(movies), year_features(movies, self.centres)])
+        return np.hstack([self._one_hot(movies), year_features(years_of(movies), self.centres)])
+
+    def features_of(self, facts: Facts) -> Float64Array:
+        """Return the features of movies by their facts."""
+        return np.hstack([facts.genres > 0, year_features(facts.years, self.centres)])
 
     def facts(self, movies: Sequence[Movie]) -> Facts:
         """Return genres and years of movies, for ``facts_similarity``."""
         genres = self._one_hot(movies) * np.sqrt(np.array(self.rarity))
-        years = np.array([np.nan if movie.year is None else movie.year for movie in movies])
-        return Facts(_unit(genres).astype(np.float32), years)
+        return Facts(_unit(genres).astype(np.float32), years_of(movies))
 
     def _one_hot(self, movies: Sequence[Movie]) -> Float64Array:
         column = {genre: at for at, genre in enumerate(self.genres)}
@@ -101,11 +105,15 @@ def year_centres(movies: Iterable[Movie]) -> tuple[int, ...]:
     return tuple(range(min(known), max(known) + 1, 3)) if known else ()
 
 
-def year_features(movies: Sequence[Movie], centres: Sequence[int]) -> Float64Array:
-    """Return (n, centres) Gaussian bumps of length 1 around the year of release; zeros without a year."""
+def years_of(movies: Sequence[Movie]) -> Float64Array:
+    """Return the years of release, (n,); NaN if unknown."""
+    return np.array([np.nan if movie.year is None else movie.year for movie in movies], dtype=np.float64)
+
+
+def year_features(years: Float64Array, centres: Sequence[int]) -> Float64Array:
+    """Return (n, centres) Gaussian bumps of length 1 around the years of release (n,); zeros without a year."""
     if not centres:
-        return np.zeros((len(movies), 0))
-    years = np.array([np.nan if movie.year is None else movie.year for movie in movies])
+        return np.zeros((years.size, 0))
     # A movie of the future is as one of the latest year: of no bump nothing would be known.
     years = np.clip(years, min(centres), max(centres) + 2)
     bumps = np.exp(-(((years[:, None] - np.array(centres)) / YEARS_APART) ** 2) / 2)
@@ -113,10 +121,19 @@ def year_features(movies: Sequence[Movie], centres: Sequence[int]) -> Float64Arr
     return features
 
 
-def facts_similarity(first: Facts, second: Facts) -> Float32Array:
-    """Return how similar movies (m) are to others (n) in genres and year, (m, n) float32, from 0 to 1."""
-    genres = (first.genres @ second.genres.T) ** _GENRE_POWER
-    apart = (first.years[:, None] - second.years) / _KERNEL_YEARS
+def facts_similarity(
+    first: Facts, second: Facts, *, genre_power: int = _GENRE_POWER, years_apart: float = _KERNEL_YEARS
+) -> Float32Array:
+    """Return how similar movies (m) are to others (n) in genres and year, (m, n) float32, from 0 to 1.
+
+    Args:
+        first: (m).
+        second: (n).
+        genre_power: of the cosine of the genres.
+        years_apart: standard deviation of the similarity by year.
+    """
+    genres = (first.genres @ second.genres.T) ** genre_power
+    apart = (first.years[:, None] - second.years) / years_apart
     years = np.where(np.isnan(apart), _UNKNOWN_YEAR, _OTHER_YEARS + (1 - _OTHER_YEARS) * np.exp(-(apart**2) / 2))
     return (genres * years).astype(np.float32)
 
@@ -139,6 +156,22 @@ def look_similarity(first: AnyFloatArray, second: AnyFloatArray) -> Float32Array
     cosines = np.asarray(first, dtype=np.float32) @ np.asarray(second, dtype=np.float32).T
     similar: Float32Array = np.maximum(cosines, 0) ** _LOOK_POWER
     return similar
+
+
+def usual_look(looks: AnyFloatArray) -> float:
+    """Return the mean similarity of two different movies with posters, by centred looks (n, 512); 1 without any pair.
+
+    Of many movies some, evenly spaced, are compared.
+    """
+    shown = looks[np.asarray(looks).any(axis=1)]
+    some = (
+        shown[np.unique(np.linspace(0, len(shown) - 1, min(len(shown), _COMPARED)).astype(int))]
+        if len(shown)
+        else shown
+    )
+    pairs = len(some) * (len(some) - 1)
+    similar = look_similarity(some, some)
+    return (float(similar.sum(dtype=np.float64)) - float(np.trace(similar))) / pairs if pairs else 1.0
 
 
 def _unit(vectors: AnyFloatArray) -> AnyFloatArray:

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from index.catalogue.catalogue import Catalogue, Movie
-from index.core.arrays import BoolArray, Float32Array, Int64Array
+from index.core.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from index.library.rating_log import RatingLog
 from index.ratings.cold_start import ColdStart, ColdUser, Content
 from index.ratings.learned_ranker import no_rows
@@ -61,7 +61,7 @@ class NewMovies:
         same = [
             at
             for at, (movie_id, row) in enumerate(zip(movie_ids, rows.tolist(), strict=True))
-            if row >= 0 and movie_id not in self._looks and self._base.movies[row] == self._catalogue.movie(movie_id)
+            if row >= 0 and movie_id not in self._looks and movie_id not in self._changed_ids
         ]
         if len(same) == len(movie_ids):
             return self.cold.of_snapshot(rows)
@@ -99,7 +99,14 @@ class NewMovies:
             BadLibrary: the library cannot be read.
         """
         since = self._log.of_movies(movie_ids, since=self._merged, limit=_LATEST)
-        return [self._ratings_of(movie_id, since.get(movie_id, {})) for movie_id in movie_ids]
+        rows = self._base.ids.find(movie_ids).tolist()
+        found = []
+        for movie_id, row in zip(movie_ids, rows, strict=True):
+            residuals = self.cold.residuals(self._model.positions_of_movie(row)) if row >= 0 else np.empty(0)
+            if movie_id in since:
+                residuals = self._with_later(movie_id, row, residuals, since[movie_id])
+            found.append((residuals.size, float(residuals.mean()) if residuals.size else 0.0))
+        return found
 
     def rank(
         self,
@@ -192,19 +199,18 @@ class NewMovies:
     def _counts(self) -> Int64Array:
         return self._model.counts()
 
-    def _ratings_of(self, movie_id: int, since: Mapping[int, float | None]) -> tuple[int, float]:
-        row = int(self._base.ids.find([movie_id])[0])
-        known = self.cold.residuals(self._model.positions_of_movie(row)) if row >= 0 else np.empty(0)
-        if since:
-            users = self._model.raters(row)[0] if row >= 0 else no_rows()
-            residuals = dict(zip(self._model.users.values[users].tolist(), known.tolist(), strict=True))
-            content = self.content([movie_id])
-            for user_id, rating in since.items():
-                residuals.pop(user_id, None)
-                if rating is not None:
-                    residuals[user_id] = rating - self._content_says(user_id, movie_id, content)
-            known = np.array(list(residuals.values()))
-        return known.size, float(known.mean()) if known.size else 0.0
+    def _with_later(
+        self, movie_id: int, row: int, known: Float64Array, since: Mapping[int, float | None]
+    ) -> Float64Array:
+        """Return the residuals of a movie's ratings with those added since; None deletes a rating."""
+        users = self._model.raters(row)[0] if row >= 0 else no_rows()
+        residuals = dict(zip(self._model.users.values[users].tolist(), known.tolist(), strict=True))
+        content = self.content([movie_id])
+        for user_id, rating in since.items():
+            residuals.pop(user_id, None)
+            if rating is not None:
+                residuals[user_id] = rating - self._content_says(user_id, movie_id, content)
+        return np.array(list(residuals.values()))
 
     def _content_says(self, user_id: int, movie_id: int, content: Content) -> float:
         """Return the prediction for a rater by content alone."""

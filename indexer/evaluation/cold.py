@@ -18,7 +18,7 @@ import numpy as np
 from index.core.arrays import BoolArray, Float64Array, Int64Array
 from index.core.progress import Track, silent
 from index.ratings.cold_start import ColdStart
-from index.ratings.content import SharedPeople
+from index.ratings.content import SharedPeople, usual_look
 from index.ratings.model import INTERVAL
 from indexer.datasets.dataset import Dataset
 from indexer.datasets.training import Training
@@ -146,7 +146,8 @@ def _errors(
         ):
             centred, centre = cold_start.centred(chosen, training.shape[1])
             arrays = replace(fitted.arrays, looks=centred.astype(np.float16), look_centre=centre)
-            with_looks = replace(fitted, arrays=arrays, facts=replace(fitted.facts, look_share=share))
+            facts_of = replace(fitted.facts, look_share=share, usual_look=usual_look(centred))
+            with_looks = replace(fitted, arrays=arrays, facts=facts_of)
             by_look = predictions(with_looks.model(training), training, users, movies)[3]
             errors[name], errors[f"{name}-alone"] = squares(machine + facts + by_look), squares(machine + by_look)
         errors["with_poster"] = np.isin(movies, looks.rows).astype(np.float64)

@@ -21,7 +21,7 @@ from index.ratings.cold_start import (
     common_terms,
     mean_of_peers,
 )
-from index.ratings.content import LOOK, SharedPeople, Vocabulary, centred_looks
+from index.ratings.content import LOOK, SharedPeople, Vocabulary, centred_looks, usual_look
 from index.ratings.fold_in import FoldInArrays
 from index.ratings.model import INTERVAL
 from indexer.datasets.training import Training
@@ -31,7 +31,7 @@ from indexer.models.factorization_machine import Posterior
 from indexer.models.rating_model import fit_noise, fold_in_arrays
 
 CHAINS = 2  # at most
-SHARES = (0.0, 0.4, 0.8, 1.2)  # candidates of the weight of posters
+SHARES = (0.0, 0.5, 1.0, 1.5)  # candidates of the weight of posters
 PEOPLE_SHARES = (0.0, 1.0, 2.0, 3.0)  # of people
 FOLDS = 5  # one of which validates
 MIN_RATINGS = 200  # with fewer, nothing is held out and posters take no part
@@ -63,7 +63,7 @@ class FittedColdStart:
     def model(self, training: Training) -> ColdStart:
         """Return the model, as the server would load it."""
         counts = np.bincount(training.movie_rows, minlength=training.shape[1])
-        return ColdStart(self.arrays, self.fold_in, self.facts, training.movies, counts, self.people)
+        return ColdStart(self.arrays, self.fold_in, self.facts, counts, self.people)
 
     def entry(self) -> dict[str, Any]:
         """Return the manifest's entry."""
@@ -338,6 +338,7 @@ def _fitted(
         shares.look,
         (usual_common[0], usual_common[1]),
         shares.people,
+        usual_look(compact) if shares.look else 0.0,
     )
     return FittedColdStart(arrays, fold_in_arrays(posterior), facts, validation, people if shares.people else None)
 

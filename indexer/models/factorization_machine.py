@@ -25,7 +25,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from index.core.arrays import Float32Array, Float64Array, Int64Array
 from index.core.errors import InvalidInput
 from index.core.progress import Track, silent
-from index.ratings.content import year_centres, year_features
+from index.ratings.content import year_centres, year_features, years_of
 from indexer.datasets.training import Training
 from indexer.linalg import unit_rows
 
@@ -216,7 +216,7 @@ def _side(n: int, blocks: Sequence[sp.csr_matrix]) -> Side:
 def _fact_blocks(training: Training) -> list[sp.csr_matrix]:
     """Return the features of movies by genres and by year, (n_movies, …) each."""
     movies = training.movies
-    years = year_features(movies, year_centres(movies))
+    years = year_features(years_of(movies), year_centres(movies))
     return [_one_hot([movie.genres for movie in movies]), sp.csr_matrix(years)]
 
 

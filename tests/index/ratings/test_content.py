@@ -13,6 +13,7 @@ from index.ratings.content import (
     compact_looks,
     facts_similarity,
     look_similarity,
+    usual_look,
     year_centres,
     year_features,
 )
@@ -37,7 +38,7 @@ def test_features_are_genres_and_years() -> None:
 
 def test_a_movie_of_the_future_has_the_features_of_the_latest_year() -> None:
     centres = year_centres(MOVIES)
-    latest, future = year_features([Movie(1, "A", 1978), Movie(2, "B", 2090)], centres)
+    latest, future = year_features(np.array([1978.0, 2090.0]), centres)
     np.testing.assert_array_equal(latest, future)
 
 
@@ -67,3 +68,11 @@ def test_movies_without_posters_look_like_none() -> None:
     centred = centred_looks(looks, looks[:2].mean(axis=0))
     assert not centred[2].any()
     np.testing.assert_allclose(look_similarity(centred, centred), [[1, 0, 0], [0, 1, 0], [0, 0, 0]], atol=1e-6)
+
+
+def test_the_usual_look_is_the_mean_similarity_of_two_posters() -> None:
+    rng = np.random.default_rng(0)
+    looks = centred_looks(rng.random((5, LOOK), dtype=np.float32), np.full(LOOK, 0.5, dtype=np.float32))
+    pairs = [look_similarity(looks[[i]], looks[[j]])[0, 0] for i in range(5) for j in range(5) if i != j]
+    assert usual_look(np.vstack([looks, np.zeros((3, LOOK))])) == pytest.approx(np.mean(pairs), rel=1e-4)
+    assert usual_look(looks[:1]) == usual_look(np.zeros((0, LOOK))) == 1.0

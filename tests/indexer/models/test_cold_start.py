@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from index.catalogue.catalogue import Movie
-from index.core.arrays import save_arrays
+from index.core.arrays import AnyFloatArray, Float64Array, save_arrays
 from index.core.ids import Ids
-from index.ratings.cold_start import FOLD_IN, FOLDER, ColdStart, own_share
-from index.ratings.content import LOOK, PEOPLE_FOLDER
+from index.ratings.cold_start import FOLD_IN, FOLDER, ColdStart, ColdStartFacts, own_share
+from index.ratings.content import LOOK, PEOPLE_FOLDER, facts_similarity, look_similarity
 from indexer.datasets.dataset import Dataset, Ratings
 from indexer.datasets.training import Training
 from indexer.evaluation.cold import evaluate_cold
@@ -112,7 +112,7 @@ def test_people_predict_unseen_movies_better_if_they_tell_something(
         assert part is not None
         save_arrays(part, tmp_path / folder)
     counts = np.bincount(rest.movie_rows, minlength=MOVIES)
-    loaded = ColdStart.load(tmp_path, fitted.entry(), CATALOGUE, counts)
+    loaded = ColdStart.load(tmp_path, fitted.entry(), counts)
     assert loaded is not None
     user, movies = a_user(loaded, rest, 5), loaded.of_snapshot(np.arange(64, 80))
     found = loaded.predict(user, movies)
@@ -122,6 +122,26 @@ def test_people_predict_unseen_movies_better_if_they_tell_something(
     assert found.by_people.any()
     at = found.parts(3, 0.5)
     assert at.similar == pytest.approx(found.by_facts[3].sum() + found.by_people[3].sum())
+
+
+def test_peers_share_people_and_look_alike_where_these_help(unseen: tuple[Training, Training, FittedColdStart]) -> None:
+    rest, _, with_posters = unseen
+    people = shared_people(CATALOGUE, directors())
+    with_people = cold_start.fit(rest, None, np.random.default_rng(0), QUICK, people=people)
+    assert with_people.facts.people_share > 0
+    assert with_posters.facts.look_share > 0
+    alone = replace(with_posters, facts=replace(with_posters.facts, look_share=0.0))
+    new = np.arange(64, 80)
+
+    def of_one_kind(fitted: FittedColdStart) -> float:
+        """Return the share of the peers' weight that is on movies of the same kind, which tastes are divided by."""
+        model = fitted.model(rest)
+        rows, weights = model.peers(model.of_snapshot(new))
+        return float((weights * (DARK[rows] == DARK[new][:, None])).sum() / weights.sum())
+
+    assert 0.4 < of_one_kind(alone) < 0.6
+    assert of_one_kind(with_people) > 0.7
+    assert of_one_kind(with_posters) > of_one_kind(alone) + 0.02
 
 
 def test_movies_share_people_by_their_rarity() -> None:
@@ -149,6 +169,45 @@ def test_a_prediction_is_the_sum_of_its_parts(unseen: tuple[Training, Training, 
     np.testing.assert_allclose(found.mean, found.usual + parts)
     at = found.parts(3, 0.5)
     assert at.usual + at.genres + at.year + at.similar + at.poster + at.ratings == pytest.approx(found.mean[3])
+
+
+def test_posters_add_to_similar_movies_that_look_alike_and_to_any_that_do(
+    unseen: tuple[Training, Training, FittedColdStart],
+) -> None:
+    rest, _, fitted = unseen
+    shown = np.flatnonzero(np.arange(MOVIES) % 5)  # the others have no poster
+    some = np.where(np.isin(np.arange(MOVIES), shown)[:, None], fitted.arrays.looks, np.float16(0))
+    fitted = replace(fitted, arrays=replace(fitted.arrays, looks=some))
+    model = fitted.model(rest)
+    user, movies, rated = a_user(model, rest, 5), model.of_snapshot(np.arange(64, 80)), model.of_snapshot
+    similar = facts_similarity(movies.facts, rated(user.rows).facts)
+    alike = look_similarity(movies.looks, rated(user.rows).looks)
+    emphasised = similar * (1 + 0.16 * alike / fitted.facts.usual_look) / 1.16
+    emphasised[:, ~np.isin(user.rows, shown)] = similar[:, ~np.isin(user.rows, shown)]
+    emphasised[~np.isin(movies.rows, shown)] = similar[~np.isin(movies.rows, shown)]
+
+    def shares(weights: AnyFloatArray, prior: float) -> Float64Array:
+        total: Float64Array = weights.sum(axis=1, keepdims=True, dtype=np.float64)
+        return weights / (total + prior)
+
+    more = 0.6 * shares(alike, 2) + shares(emphasised, 5) - shares(similar, 5)
+    found = model.predict(user, movies)
+    np.testing.assert_allclose(found.by_look, fitted.facts.look_share * more * user.residuals, atol=1e-6)
+    without = replace(movies, looks=np.zeros_like(movies.looks))
+    assert not model.predict(user, without).by_look.any()
+    half = replace(fitted, facts=replace(fitted.facts, look_share=fitted.facts.look_share / 2)).model(rest)
+    np.testing.assert_allclose(half.predict(user, movies).by_look, found.by_look / 2)
+
+
+def test_posters_of_an_older_snapshot_count_alone(unseen: tuple[Training, Training, FittedColdStart]) -> None:
+    rest, _, fitted = unseen
+    entry = {name: value for name, value in fitted.entry().items() if name != "usual_look"}
+    older = replace(fitted, facts=ColdStartFacts.from_manifest(entry)).model(rest)
+    user, movies = a_user(older, rest, 5), older.of_snapshot(np.arange(64, 80))
+    alike = look_similarity(movies.looks, older.of_snapshot(user.rows).looks)
+    shares = alike / (alike.sum(axis=1, keepdims=True) + 2)
+    expected = fitted.facts.look_share * shares * user.residuals
+    np.testing.assert_allclose(older.predict(user, movies).by_look, expected, atol=1e-6)
 
 
 def test_a_user_who_is_folded_in_is_predicted_as_one_of_the_snapshot(
