@@ -163,15 +163,12 @@ def usual_look(looks: AnyFloatArray) -> float:
 
     Of many movies some, evenly spaced, are compared.
     """
-    shown = looks[np.asarray(looks).any(axis=1)]
-    some = (
-        shown[np.unique(np.linspace(0, len(shown) - 1, min(len(shown), _COMPARED)).astype(int))]
-        if len(shown)
-        else shown
-    )
-    pairs = len(some) * (len(some) - 1)
+    shown = np.flatnonzero(np.asarray(looks).any(axis=1))
+    if shown.size < 2:
+        return 1.0
+    some = looks[shown[np.linspace(0, shown.size - 1, min(shown.size, _COMPARED)).astype(int)]]
     similar = look_similarity(some, some)
-    return (float(similar.sum(dtype=np.float64)) - float(np.trace(similar))) / pairs if pairs else 1.0
+    return (float(similar.sum(dtype=np.float64)) - float(np.trace(similar))) / (len(some) * (len(some) - 1))
 
 
 def _unit(vectors: AnyFloatArray) -> AnyFloatArray:
