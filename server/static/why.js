@@ -19,6 +19,7 @@ export function explain(film, shelves, panel) {
   let timer = 0;
   let shown = null;
   let pinned = false;
+  let closedAt = null; // event: where a pointer closed the panel
 
   const get = (address) => {
     if (!kept.has(address)) {
@@ -56,7 +57,8 @@ export function explain(film, shelves, panel) {
       if (signal.aborted) return;
       const other = item.querySelector(".name").textContent;
       const close = element("button", { type: "button", class: "plain close", "aria-label": "Close" }, ["×"]);
-      close.addEventListener("click", () => {
+      close.addEventListener("click", (event) => {
+        closedAt = event;
         const back = shown?.querySelector("button.ask");
         clear();
         back?.focus({ preventScroll: true });
@@ -78,6 +80,9 @@ export function explain(film, shelves, panel) {
   shelves.addEventListener("pointerover", (event) => {
     const item = itemOf(event);
     if (event.pointerType !== "mouse" || !item || pinned || item === shown) return;
+    // What was below the panel is not asked about until the pointer moves.
+    if (closedAt && Math.hypot(event.clientX - closedAt.clientX, event.clientY - closedAt.clientY) < 2) return;
+    closedAt = null;
     clearTimeout(timer);
     timer = setTimeout(() => open(item), PAUSE);
   });
