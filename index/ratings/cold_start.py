@@ -60,7 +60,9 @@ _LOOKS_ALONE = 0.6  # share of the mean by posters alone, beside that emphasis
 _PEERS = 100  # movies whose taste vectors and ranking scores a new movie gets
 _PEER_POWER = 2  # of their similarity, as lists by new movies gain from few but close peers
 _PEER_GENRE_POWER = 2  # of their similarity in facts
-_PEER_YEARS = 3.0  # standard deviation of it: people watch films of one time, however they rate them
+_PEER_YEARS = (
+    3.0  # standard deviation of their similarity by year: people watch films of one time, however they rate them
+)
 _PEER_PEOPLE = 1.5  # weight of their similarity by people, beside 1 of genres and year
 _PEER_RATINGS = 10.0  # a peer with this many ratings counts half
 _PEERS_PRIOR = 1.0
@@ -313,7 +315,8 @@ class ColdStart:
         others = movies.rows[:, None] != user.rows
         rated = self._snapshot_facts.take(user.rows)
         similar = facts_similarity(movies.facts, rated) * others
-        by_facts = _shares(similar, _FACTS_PRIOR) * user.residuals
+        of_facts = _shares(similar, _FACTS_PRIOR)
+        by_facts = of_facts * user.residuals
         by_people, by_look = np.zeros_like(by_facts), np.zeros_like(by_facts)
         if self._people is not None and self.facts.people_share:
             shared = self._people.similarities(movies.rows, user.rows) * others
@@ -321,7 +324,8 @@ class ColdStart:
         if self.uses_posters and movies.looks.any():
             looks = self._arrays.looks[user.rows]
             known = np.logical_and.outer(movies.looks.any(axis=1), looks.any(axis=1))
-            by_look = self._by_look(similar, look_similarity(movies.looks, looks) * others, known) * user.residuals
+            alike = look_similarity(movies.looks, looks) * others
+            by_look = self._of_looks(similar, of_facts, alike, known) * user.residuals
 
         given = np.array(ratings if ratings is not None else [(0, 0.0)] * len(movies.rows)).reshape(-1, 2)
         counts, prior = given[:, 0], self.facts.movie_prior
@@ -331,13 +335,16 @@ class ColdStart:
         variance = self.facts.inflation * user.noise + spread
         return ColdPredictions(mean, variance, base, genres, year, by_facts, by_people, by_look, of_ratings)
 
-    def _by_look(self, similar: Float32Array, alike: Float32Array, known: BoolArray) -> Float64Array:
+    def _of_looks(
+        self, similar: Float32Array, of_facts: Float64Array, alike: Float32Array, known: BoolArray
+    ) -> Float64Array:
         """Return what posters add to the shares of rated movies (k, r).
 
         Movies that are similar in facts count more if they look alike; and any count that look alike.
 
         Args:
             similar: (k, r) by facts.
+            of_facts: (k, r) the shares by facts alone.
             alike: (k, r) by posters.
             known: (k, r) True if both have posters.
         """
@@ -345,7 +352,7 @@ class ColdStart:
         if not self.facts.usual_look:
             return self.facts.look_share * alone
         emphasised = _shares(similar * self._emphasis(alike, known), _FACTS_PRIOR)
-        return self.facts.look_share * (_LOOKS_ALONE * alone + emphasised - _shares(similar, _FACTS_PRIOR))
+        return self.facts.look_share * (_LOOKS_ALONE * alone + emphasised - of_facts)
 
     def _emphasis(self, alike: Float32Array, known: BoolArray) -> Float32Array:
         """Return the factors (k, r) of other similarities, by that of posters: 1 where it is usual or not known."""

@@ -80,7 +80,7 @@ export function explain(film, shelves, panel) {
   shelves.addEventListener("pointerover", (event) => {
     const item = itemOf(event);
     if (event.pointerType !== "mouse" || !item || pinned || item === shown) return;
-    // What was below the panel is not asked about until the pointer moves.
+    // A film that was below the panel is not asked about until the pointer moves.
     if (closedAt && Math.hypot(event.clientX - closedAt.clientX, event.clientY - closedAt.clientY) < 2) return;
     closedAt = null;
     clearTimeout(timer);
