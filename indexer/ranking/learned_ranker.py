@@ -37,7 +37,7 @@ from index.spaces.space import Space
 from index.spaces.vectors import FlatVectors, Vectors
 from indexer.datasets.training import Training
 from indexer.metrics.ranking import ndcg
-from indexer.models import ease, factorization_machine, movie_neighbours
+from indexer.models import factorization_machine, movie_neighbours
 from indexer.models.factorization_machine import Posterior
 from indexer.models.ranker_choice import Choice, of_some_users, refit
 from indexer.models.ranker_choice import Settings as RankerSettings
@@ -55,16 +55,15 @@ FEWEST = 0.05  # share of users with fewer ratings than the trees are used for: 
 MIN_USERS = 50  # with held-out ratings; of fewer nothing is learned
 DIVIDED_FROM = 50_000  # ratings; with fewer, processes take longer to start than they save
 MAX_RATINGS = 2_000_000  # of more, the fits of the splits would take longer than the rest of the build
-MAX_EASE_ROWS = 2_000  # up to which EASE of three regularisations is a feature; each is a matrix of this size
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Hyperparameters of the trees."""
 
-    trees: PositiveInt = 400
+    trees: PositiveInt = 200
     leaves: PositiveInt = 7
-    learning_rate: PositiveFloat = 0.03  # small, so that little depends on the seed
+    learning_rate: PositiveFloat = 0.06
     smallest_leaf: PositiveInt = 200  # examples
     features: PositiveFloat = 0.5  # share that each tree may use
     penalty: PositiveFloat = 20.0  # on the squares of the leaves' values
@@ -255,7 +254,7 @@ def learn(
     work = _Split(replace(choice, rankers=()), rankers, others, short)
     parts, counts = zip(*track(_examples(work, splits, rng), "Learning to rank", SPLITS), strict=True)
     data = Examples.join(parts)
-    fitted = {name: fit(training, rng) for name, fit in _fits(training, rankers).items()}
+    fitted = {name: fit(training, rng) for name, fit in _fits(training).items()}
     likeness = {name: Likeness.of(*space, training.movie_ids) for name, space in spaces.items()}
     given = _given(combine_rankers(choice.rankers))
     served = Features(given, fitted, movie_features(training), likeness)
@@ -283,7 +282,7 @@ class _Split:
 
     def _examples(self, train: Training, test: Training, rng: np.random.Generator) -> tuple[Examples, Int64Array]:
         before = refit(self.choice, self.settings, train, rng)
-        rankers = {name: fit(train, rng) for name, fit in _fits(train, self.settings).items()}
+        rankers = {name: fit(train, rng) for name, fit in _fits(train).items()}
         posterior = factorization_machine.fit(train, rng, self.machine)
         spaces: dict[str, tuple[Ids, Vectors]] = {"taste": _taste_space(posterior, train)}
         spaces |= {name: (ids, FlatVectors(flat_index(vectors))) for name, (ids, vectors) in self.spaces.items()}
@@ -318,15 +317,14 @@ def _given(before: Ranker) -> list[str]:
     return ["score", *names_of(before)]
 
 
-def _fits(training: Training, settings: RankerSettings) -> dict[str, Fit]:
+def _fits(training: Training) -> dict[str, Fit]:
     """Return functions that fit the rankers whose scores are features besides those that were chosen."""
-    fits: dict[str, Fit] = {}
-    if min(training.shape) <= MAX_EASE_ROWS:
-        for regularization in (settings.ease.regularization / 3, settings.ease.regularization * 3):
-            chosen = replace(settings.ease, regularization=regularization)
-            fits[f"ease_{regularization:g}"] = partial(ease.fit, settings=chosen)
-    fits["movie_neighbours"] = movie_neighbours.fit
-    fits["rp3beta"] = partial(movie_neighbours.fit, settings=movie_neighbours.RP3BETA)
+    fits: dict[str, Fit] = {
+        "movie_neighbours": movie_neighbours.fit,
+        "rp3beta": partial(movie_neighbours.fit, settings=movie_neighbours.RP3BETA),
+    }
+    if training.ratings.timestamps is not None:
+        fits["same_sitting"] = partial(movie_neighbours.fit, settings=movie_neighbours.SAME_SITTING)
     return fits
 
 

@@ -67,6 +67,26 @@ def test_neighbours_by_cosine_and_by_random_walk() -> None:
     np.testing.assert_allclose(walk, [0, (1 / 2 + 1 / 3) / 2 / 2**0.6, 1 / 3 / 2 / 2**0.6, 0], rtol=1e-5)
 
 
+def test_neighbours_of_a_sitting_are_those_rated_within_minutes() -> None:
+    data = training_of([(1, 0, 5), (1, 1, 4), (1, 2, 3), (2, 0, 5), (2, 2, 4), (2, 3, 4)])
+    settings = replace(movie_neighbours.SAME_SITTING, seconds=100)
+    rng = np.random.default_rng(0)
+
+    def scores(seconds: list[int] | None) -> list[float]:
+        times = None if seconds is None else np.array(seconds)
+        timed = replace(data, ratings=replace(data.ratings, timestamps=times))
+        return movie_neighbours.fit(timed, rng, settings).scores(np.array([0])).tolist()
+
+    # Each rating is in two sittings, which overlap by half. User 1 rates movies 0 and 1 within 30 seconds, in both, and
+    # 2 a day later; user 2 rates 0 and 3 within 20 seconds, in one of two, and 2 a day before.
+    n_ratings = 2 * np.array([2, 1, 2, 1])
+    expected = pytest.approx(np.array([0, 2 / 2, 0, 1 / 2]) / n_ratings[0] / n_ratings**0.6, rel=1e-5)
+    assert scores([1010, 1040, 90_000, 2140, -90_000, 2160]) == expected
+    assert scores([-5990, -5960, 0, 3140, 900_000_000, 3160]) == expected  # in any years
+    walk = movie_neighbours.fit(data, rng, movie_neighbours.RP3BETA).scores(np.array([0]))
+    assert scores(None) == pytest.approx(walk.tolist())
+
+
 def test_only_the_nearest_neighbours_are_kept(tastes: Training) -> None:
     rng = np.random.default_rng(0)
     few = movie_neighbours.fit(tastes, rng, movie_neighbours.Settings(neighbours=3))
