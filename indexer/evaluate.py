@@ -76,7 +76,8 @@ def tasks(kind: str, splits: Sequence[str] = ()) -> list[tuple[str, str]]:
     """Return (kind, split) of each section; ``kind`` as in ``run``."""
     if kind == "all":
         ratings = [("ratings", split) for split in SPLITS]
-        return [*ratings, ("ranking", "kfold"), ("ranking", "time"), ("similarity", "kfold"), ("gallery", "none")]
+        rankings = [("ranking", split) for split in ("kfold", "time", "user-time")]
+        return [*ratings, *rankings, ("similarity", "kfold"), ("gallery", "none")]
     return [(kind, split) for split in dict.fromkeys(splits or ("kfold",))]
 
 

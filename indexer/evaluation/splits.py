@@ -4,6 +4,7 @@ kfold: k-fold cross-validation over ratings, shuffled once (seed 0). The folds e
     ``KFold(folds, shuffle=True, random_state=0)``, used by other libraries' published results.
 article: one split, as in the 2017 article: 10 ratings of every user are held out.
 time: one split: the newest fifth of all ratings is held out, including ratings of users without older ones.
+user-time: one split: the newest fifth of each user's ratings is held out.
 cold: k-fold cross-validation over movies: a held-out movie has no training rating.
 """
 
@@ -14,12 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from index.core.arrays import BoolArray
+from index.core.arrays import BoolArray, Int64Array
 from index.core.errors import InvalidInput
 from indexer.datasets.dataset import Ratings
 
 HELD_OUT = 10  # ratings per user, in the article split
-NEWEST = 0.2  # share of ratings, in the time split
+NEWEST = 0.2  # share of ratings, in the splits by time
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +63,35 @@ def newest(ratings: Ratings, share: float) -> BoolArray:
     Raises:
         InvalidInput: the ratings have no timestamps, or there are too few.
     """
-    if ratings.timestamps is None:
-        raise InvalidInput("these ratings have no timestamps, so none is the newest: use another protocol")
-    held_out = np.zeros(len(ratings), dtype=np.bool_)
+    times = _times(ratings)
     count = int(share * len(ratings))
     if not count:
         raise InvalidInput(f"{len(ratings)} ratings are too few to hold out the newest {share:.0%}: give more ratings")
-    held_out[np.argsort(ratings.timestamps, kind="stable")[-count:]] = True
+    held_out = np.zeros(len(ratings), dtype=np.bool_)
+    held_out[np.argsort(times, kind="stable")[-count:]] = True
     return held_out
+
+
+def newest_of_each_user(ratings: Ratings, share: float) -> BoolArray:
+    """Return a mask (n,) of each user's newest ratings, rounded down; equal timestamps are in file order.
+
+    Raises:
+        InvalidInput: the ratings have no timestamps, or no user has enough.
+    """
+    order = np.lexsort((_times(ratings), ratings.user_ids))
+    _, starts, counts = np.unique(ratings.user_ids[order], return_index=True, return_counts=True)
+    left = np.repeat(starts + counts, counts) - np.arange(len(ratings))  # ratings from this one on, with it
+    held_out = np.zeros(len(ratings), dtype=np.bool_)
+    held_out[order] = left <= share * np.repeat(counts, counts)
+    if not held_out.any():
+        raise InvalidInput(f"no user has {1 / share:g} ratings, of which the newest could be held out: give more")
+    return held_out
+
+
+def _times(ratings: Ratings) -> Int64Array:
+    if ratings.timestamps is None:
+        raise InvalidInput("these ratings have no timestamps, so none is the newest: use another protocol")
+    return ratings.timestamps
 
 
 def movie_folds(ratings: Ratings, folds: int) -> Iterator[BoolArray]:
@@ -98,10 +120,15 @@ def _time(ratings: Ratings, _folds: int, _seed: int) -> Iterator[BoolArray]:
     yield newest(ratings, NEWEST)
 
 
+def _user_time(ratings: Ratings, _folds: int, _seed: int) -> Iterator[BoolArray]:
+    yield newest_of_each_user(ratings, NEWEST)
+
+
 SPLITS: Mapping[str, Split] = {
     "kfold": Split("{folds}-fold cross-validation, ratings shuffled once", lambda r, folds, _: kfold(len(r), folds)),
     "article": Split(f"{HELD_OUT} ratings of every user, as in the article", _article),
     "time": Split(f"the newest {NEWEST:.0%} of ratings, predicted from the older ones", _time),
+    "user-time": Split(f"the newest {NEWEST:.0%} of each user's ratings, predicted from the others", _user_time),
     "cold": Split(
         "{folds}-fold cross-validation over movies: no training rating of a held-out movie",
         lambda r, folds, _: movie_folds(r, folds),

@@ -49,7 +49,7 @@ from indexer.spaces.writer import calibrate
 SHRINKAGE = 5.0  # ratings' worth of the overall mean in a movie's mean rating
 HELD_OUT = 0.2  # share of ratings, in each split
 SPLITS = 4
-ITERATIONS = 40  # of the one chain of the rating model in a split
+ITERATIONS = 30  # of the one chain of the rating model in a split
 THREADS = os.cpu_count() or 1  # of LightGBM: with any number of them the trees are the same
 FEWEST = 0.05  # share of users with fewer ratings than the trees are used for: they learned too little about them
 MIN_USERS = 50  # with held-out ratings; of fewer nothing is learned

@@ -36,10 +36,11 @@ from posterity.cli.console import (
 @click.option(
     "--protocol",
     "protocols",
-    type=click.Choice(["kfold", "article", "time", "cold"]),
+    type=click.Choice(["kfold", "article", "time", "user-time", "cold"]),
     multiple=True,
     help="Held-out ratings; repeatable. kfold (the default): shuffled ratings in folds. article: 10 ratings of each"
-    " user. time: the newest fifth. cold: all ratings of some movies, in folds.",
+    " user. time: the newest fifth. user-time: the newest fifth of each user. cold: all ratings of some movies, in"
+    " folds.",
 )
 @click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="Number of folds.")
 @click.option("--method", "names", multiple=True, metavar="NAME", help="Evaluate this method only. Repeatable.")

@@ -3,7 +3,7 @@ import pytest
 
 from index.core.errors import InvalidInput
 from indexer.datasets.dataset import Ratings
-from indexer.evaluation.splits import HELD_OUT, SPLITS, kfold, movie_folds, newest, per_user
+from indexer.evaluation.splits import HELD_OUT, SPLITS, kfold, movie_folds, newest, newest_of_each_user, per_user
 
 
 def ratings(users: object, movies: object, stamps: object = None) -> Ratings:
@@ -40,6 +40,14 @@ def test_the_newest_ratings_are_held_out() -> None:
         newest(ratings([1], [1], [1]), 0.2)
 
 
+def test_the_newest_ratings_of_each_user_are_held_out() -> None:
+    data = ratings([1, 2, 1, 1, 2, 1, 1, 2, 2, 3], range(10), [5, 9, 9, 2, 7, 9, 4, 9, 6, 99])
+    assert np.flatnonzero(newest_of_each_user(data, 0.25)).tolist() == [5, 7]  # equal timestamps: the last one
+    assert np.flatnonzero(newest_of_each_user(data, 0.5)).tolist() == [1, 2, 5, 7]
+    with pytest.raises(InvalidInput, match="have no timestamps"):
+        newest_of_each_user(ratings([1], [1]), 0.2)
+
+
 def test_cold_movies_have_no_rating_in_training() -> None:
     movies = np.repeat(np.arange(7), [1, 2, 3, 4, 5, 6, 7])
     data = ratings(np.arange(28), movies)
@@ -68,6 +76,7 @@ def test_every_split_holds_something_out_and_leaves_something(name: str) -> None
         ("kfold", "2 ratings cannot be cut into 5 folds"),
         ("article", "no user has more than 10 ratings"),
         ("time", "too few to hold out"),
+        ("user-time", "no user has 5 ratings"),
         ("cold", "2 rated movies cannot be cut into 5 folds"),
     ],
 )

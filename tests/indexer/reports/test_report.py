@@ -90,7 +90,7 @@ def test_a_killed_run_goes_on_where_it_was(world: World, tmp_path: Path, monkeyp
 
 
 def test_all_is_every_protocol_and_kind() -> None:
-    assert len(tasks("all")) == 8
+    assert len(tasks("all")) == 10
     assert tasks("ratings", ("time", "time")) == [("ratings", "time")]
     assert tasks("ranking") == [("ranking", "kfold")]
 
