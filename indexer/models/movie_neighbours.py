@@ -80,6 +80,8 @@ def _sittings(training: Training, times: Int64Array, seconds: int) -> sp.csr_mat
     values = np.ones(times.size, dtype=np.float32) if strengths is None else strengths
     halves = 2 * times // seconds  # a sitting is two in a row
     begins = np.concatenate([halves, halves - 1])
-    sittings, rows = np.unique(np.column_stack([np.tile(training.user_rows, 2), begins]), axis=0, return_inverse=True)
-    entries = np.tile(values, 2), (rows.ravel(), np.tile(training.movie_rows, 2))
-    return sp.csr_matrix(entries, shape=(len(sittings), training.shape[1]))
+    begins -= begins.min(initial=0)
+    keys = np.tile(training.user_rows, 2) * (begins.max(initial=0) + 1) + begins  # one number sorts faster than two
+    sittings, rows = np.unique(keys, return_inverse=True)
+    entries = np.tile(values, 2), (rows, np.tile(training.movie_rows, 2))
+    return sp.csr_matrix(entries, shape=(sittings.size, training.shape[1]))
