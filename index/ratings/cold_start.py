@@ -60,9 +60,7 @@ _LOOKS_ALONE = 0.6  # share of the mean by posters alone, beside that emphasis
 _PEERS = 100  # movies whose taste vectors and ranking scores a new movie gets
 _PEER_POWER = 2  # of their similarity, as lists by new movies gain from few but close peers
 _PEER_GENRE_POWER = 2  # of their similarity in facts
-_PEER_YEARS = (
-    3.0  # standard deviation of their similarity by year: people watch films of one time, however they rate them
-)
+_PEER_YEARS = 3.0  # years apart that count as near: people watch films of one time, however they rate them
 _PEER_PEOPLE = 1.5  # weight of their similarity by people, beside 1 of genres and year
 _PEER_RATINGS = 10.0  # a peer with this many ratings counts half
 _PEERS_PRIOR = 1.0

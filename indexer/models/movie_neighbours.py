@@ -13,7 +13,7 @@ Accurate, Diverse, and Scalable Recommendations for Interactive Applications", T
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -39,7 +39,7 @@ class Settings:
 
 
 RP3BETA = Settings(user=1.0, source=1.0, target=0.6)
-SAME_SITTING = Settings(user=1.0, source=1.0, target=0.6, neighbours=300, seconds=120)
+SAME_SITTING = replace(RP3BETA, neighbours=300, seconds=120)
 
 
 def fit(
